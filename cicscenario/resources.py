@@ -1,0 +1,26 @@
+"""Finds the files that are shipped beside the code: schemas and templates."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parent
+
+
+def schema_path(name: str) -> Path:
+    """Path of ``schemas/<name>.json``: inside the package when installed, beside it in a checkout."""
+    installed = _PACKAGE / "schemas" / f"{name}.json"
+    return installed if installed.exists() else _PACKAGE.parent / "schemas" / f"{name}.json"
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """The parsed JSON schema ``name``, such as ``scenario-v1``. Shared: do not change it."""
+    schema: dict[str, Any] = json.loads(schema_path(name).read_text("utf-8"))
+    return schema
+
+
+def template_path(name: str) -> Path:
+    """Path of the shipped template ``name``."""
+    return _PACKAGE / "templates" / name
