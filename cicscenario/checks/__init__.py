@@ -1,0 +1,19 @@
+"""Checks: one file per verification. A new check is one file and one line here; outside packages use the entry point."""
+
+from importlib.metadata import entry_points
+
+from cicscenario.checks import accounts_index, balance, faucet, gas, keystore
+from cicscenario.checks.base import Check
+
+BUILT_IN: tuple[Check, ...] = (
+    accounts_index.CHECK,
+    gas.CHECK,
+    faucet.CHECK,
+    balance.CHECK,
+    keystore.CHECK,
+)
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every known check, in the order of reports: the built-in ones, then those of the entry points ``cicscenario.checks``."""
+    return BUILT_IN + tuple(point.load() for point in entry_points(group="cicscenario.checks"))

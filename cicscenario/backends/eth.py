@@ -1,0 +1,60 @@
+"""Sovereign accounts: every person's key is derived from one secret of the run, and handed out as a V3 keystore file."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cicscenario.chain.keyfile import encrypt, write_keyfile
+from cicscenario.chain.signer import address_of, derive_key
+from cicscenario.errors import StateRefusedError
+from cicscenario.language import Keystore
+
+
+class EthBackend:
+    """The accounts of one run directory. Its ``secret`` and ``keystore.password`` are made once, readable by the owner
+    only. The keystore password is the scenario's, or else the run's own.
+    """
+
+    def __init__(self, directory: Path, keystore: Keystore) -> None:
+        self._directory = directory
+        self._kdf = keystore.kdf
+        self._secret = bytes.fromhex(_once(directory / "secret"))
+        self._password = ""
+        if self._kdf != "none":
+            self._password = keystore.password.reveal() if keystore.password else _once(directory / "keystore.password")
+
+    def address(self, person: int) -> bytes:
+        return address_of(derive_key(self._secret, person))
+
+    def write_keyfile(self, person: int) -> None:
+        """Derives the file key (the slow part, without the interpreter's lock) and writes the file, 0600, at once."""
+        key = derive_key(self._secret, person)
+        path = keyfile_path(self._directory, address_of(key))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_keyfile(path, encrypt(key, self._password, self._kdf))
+
+
+def keyfile_path(directory: Path, address: bytes) -> Path:
+    """Where the run directory keeps the keystore file of an address."""
+    return directory / "keystore" / f"{address.hex()}.json"
+
+
+def _once(path: Path) -> str:
+    """The random secret in ``path``, made at the first call. Linked into place whole: a killed run leaves none by halves."""
+    if not path.exists():
+        passing = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(passing, path)
+        except FileExistsError:
+            pass  # another thread was first; its secret counts
+        finally:
+            passing.unlink(missing_ok=True)
+    text = path.read_text("utf-8")
+    if len(text) != 64:
+        raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters")
+    return text

@@ -1,0 +1,244 @@
+"""One thread that sends signed transactions in nonce order, watches them end, and sends again what a node lost.
+
+A node that answered with a hash may still lose the transaction when a block fills up (seen with anvil 1.7), so the gas
+in flight stays below a share of the block gas limit, and whatever does not end is broadcast again, byte for byte.
+"""
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from cicscenario.chain.abi import to_hex
+from cicscenario.chain.follower import End, Follower
+from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.errors import CicScenarioError, ReconcileError, UnavailableError
+from cicscenario.state.store import LedgerRow, Outcome, Store
+
+_POLL = 0.05  # seconds between looks at the chain while nothing moves
+_RESEND_AFTER = 3.0  # seconds without an end before the first re-broadcast; doubles up to
+_RESEND_AT_MOST = 30.0
+_KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
+_HOPELESS = ("insufficient funds", "intrinsic gas", "exceeds block gas limit", "chain id", "chainid", "invalid sender")
+
+
+class Ticket:
+    """The ends of some transactions, to wait for."""
+
+    def __init__(self, hashes: Iterable[bytes]) -> None:
+        self._open = set(hashes)
+        self._outcomes: list[Outcome] = []
+        self._error: CicScenarioError | None = None
+        self._done = threading.Event()
+        if not self._open:
+            self._done.set()
+
+    def end(self, row_hash: bytes, outcome: Outcome) -> None:
+        self._open.discard(row_hash)
+        self._outcomes.append(outcome)
+        if not self._open:
+            self._done.set()
+
+    def abandon(self, error: CicScenarioError) -> None:
+        self._error = error
+        self._done.set()
+
+    def wait(self) -> list[Outcome]:
+        """Outcomes by person; raises what stopped the broadcaster, if it stopped first."""
+        self._done.wait()
+        if self._error:
+            raise self._error
+        return self._outcomes
+
+
+class Broadcaster:
+    """Sends and watches. ``window`` is the gas that may be in flight; ``patience`` is how long (seconds) the chain may
+    stand still, with transactions in flight, before waiting is given up.
+    """
+
+    def __init__(
+        self, store: Store, rpc: Rpc, follower: Follower, *, window: int, batch: int = 100, patience: float = 120
+    ) -> None:
+        self._store = store
+        self._rpc = rpc
+        self._follower = follower
+        self._window = window
+        self._batch = batch
+        self._patience = patience
+        self._mutex = threading.Condition()
+        self._waiting: deque[LedgerRow] = deque()
+        self._in_flight: dict[bytes, LedgerRow] = {}
+        self._tickets: dict[bytes, Ticket] = {}
+        self._stopping = False
+        self._fatal: CicScenarioError | None = None
+        self._last_error: CicScenarioError | None = None
+        self._moved = self._resent = time.monotonic()
+        self._resend_after = _RESEND_AFTER
+        self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
+
+    def start(self, outstanding: Sequence[LedgerRow]) -> None:
+        """Settles what ended while nobody looked, and takes up the rest in nonce order."""
+        for start in range(0, len(outstanding), self._batch):
+            part = outstanding[start : start + self._batch]
+            self._settle(self._follower.receipts(part))
+        self._waiting.extend(self._store.outstanding(outstanding[0].signer) if outstanding else [])
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; transactions in flight stay open in the ledger."""
+        with self._mutex:
+            self._stopping = True
+            self._mutex.notify_all()
+        self._thread.join()
+
+    def submit(self, rows: Iterable[LedgerRow]) -> None:
+        """Takes committed transactions, in nonce order."""
+        with self._mutex:
+            self._waiting.extend(rows)
+            self._mutex.notify_all()
+
+    def expect(self, rows: Sequence[LedgerRow]) -> Ticket:
+        """A ticket for transactions that are in flight or about to be submitted."""
+        ticket = Ticket(row.hash for row in rows)
+        with self._mutex:
+            if self._fatal:
+                ticket.abandon(self._fatal)
+            self._tickets.update((row.hash, ticket) for row in rows)
+            # One that ended since the caller looked would otherwise be waited for in vain.
+            for row in self._store.ended([row.hash for row in rows]):
+                self._hand_out(row.hash, Outcome(row.person, row.status == "mined", row.detail))
+        return ticket
+
+    def _hand_out(self, row_hash: bytes, outcome: Outcome) -> None:
+        ticket = self._tickets.pop(row_hash, None)
+        if ticket:
+            ticket.end(row_hash, outcome)
+
+    # --- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while self._idle_until_work():
+                try:
+                    moved = self._send_some()
+                    moved |= self._settle(self._follower.ends(self._in_flight))
+                    self._keep_moving(moved)
+                except (UnavailableError, RpcError) as error:
+                    self._last_error = error
+                    self._keep_moving(moved=False)
+        except CicScenarioError as error:
+            self._give_up(error)
+        except Exception as error:  # a bug must not leave executors waiting for ever
+            self._give_up(CicScenarioError(f"internal error in the broadcaster: {error!r}"))
+            raise
+
+    def _idle_until_work(self) -> bool:
+        with self._mutex:
+            if not (self._waiting or self._in_flight):
+                self._mutex.wait_for(lambda: self._stopping or self._waiting)
+                self._moved = time.monotonic()
+            return not self._stopping
+
+    def _give_up(self, error: CicScenarioError) -> None:
+        with self._mutex:
+            self._fatal = error
+            for ticket in self._tickets.values():
+                ticket.abandon(error)
+
+    def _send_some(self) -> bool:
+        rows = self._next_rows()
+        if rows:
+            self._broadcast(rows)
+        return bool(rows)
+
+    def _next_rows(self) -> list[LedgerRow]:
+        """Rows that fit into the window; one is always let through, or a large one could never be sent."""
+        used = sum(row.gas for row in self._in_flight.values())
+        rows: list[LedgerRow] = []
+        with self._mutex:
+            while self._waiting and len(rows) < self._batch:
+                used += self._waiting[0].gas
+                if used > self._window and (rows or self._in_flight):
+                    break
+                rows.append(self._waiting.popleft())
+        self._in_flight.update((row.hash, row) for row in rows)
+        return rows
+
+    def _broadcast(self, rows: Sequence[LedgerRow]) -> None:
+        answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
+        doubtful = [
+            (row, answer)
+            for row, answer in zip(rows, answers, strict=True)
+            if isinstance(answer, RpcError) and not any(word in answer.text.lower() for word in _KNOWN)
+        ]
+        refused = {row.hash for row, _ in doubtful}
+        self._store.mark_broadcast(row.hash for row in rows if row.status == "signed" and row.hash not in refused)
+        if doubtful:
+            self._look_up(doubtful)
+
+    def _look_up(self, doubtful: Sequence[tuple[LedgerRow, RpcError]]) -> None:
+        """A refusal is not an end: the transaction may have been mined before. Only the chain can say."""
+        for row, error in doubtful:
+            text = error.text.lower()
+            if "nonce too low" in text:
+                self._ask_for(row)
+            elif "underpriced" in text:
+                raise _taken(row, error)
+            elif any(word in text for word in _HOPELESS):
+                raise UnavailableError(
+                    f"{self._rpc.url} will never take {row.purpose} of person {row.person}: {error.text}",
+                    hint=f"see to 0x{row.signer.hex()}, the signer, and run the same command again",
+                )
+            else:
+                self._last_error = error
+
+    def _ask_for(self, row: LedgerRow) -> None:
+        if self._rpc.call("eth_getTransactionByHash", to_hex(row.hash)) is None:
+            raise _taken(row, None)
+        self._settle(self._follower.receipts([row]))
+
+    def _settle(self, ends: Sequence[End]) -> bool:
+        if not ends:
+            return False
+        with self._mutex:
+            self._store.settle((e.row.hash, "mined" if e.ok else "failed", e.block, e.detail) for e in ends)
+            for end in ends:
+                self._in_flight.pop(end.row.hash, None)
+                self._hand_out(end.row.hash, Outcome(end.row.person, end.ok, end.detail))
+        return True
+
+    def _keep_moving(self, moved: bool) -> None:
+        now = time.monotonic()
+        if moved:
+            self._moved = self._resent = now
+            self._resend_after = _RESEND_AFTER
+            self._last_error = None
+            return
+        if now - self._moved > self._patience:
+            raise self._stuck(now - self._moved)
+        if self._in_flight and now - self._resent > self._resend_after:
+            self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
+            self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
+        with self._mutex:
+            self._mutex.wait_for(lambda: self._stopping, timeout=_POLL)
+
+    def _stuck(self, seconds: float) -> UnavailableError:
+        row = next(iter(self._in_flight.values()))
+        seen = f"the newest block seen is {self._follower.block}"
+        last = f"; last error: {self._last_error.message}" if self._last_error else ""
+        return UnavailableError(
+            f"no transaction was mined on {self._rpc.url} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
+            f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
+            hint="every transaction is in the ledger; run the same command again when the node makes blocks",
+        )
+
+
+def _taken(row: LedgerRow, error: RpcError | None) -> ReconcileError:
+    said = f" ({error.text})" if error else ""
+    return ReconcileError(
+        f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said};"
+        f" {row.purpose} of person {row.person} in {to_hex(row.hash)} can no longer be mined",
+        hint="something else uses the same key: stop it, and see with `cicscenario verify` who has been paid"
+        " before you begin anew with --fresh",
+    )

@@ -1,0 +1,88 @@
+"""Follows the chain block by block and tells which of our transactions have ended, and how.
+
+A transaction is found in its block's list of hashes. A log of one of our contracts proves that a call did its work (a
+reverted call leaves none), and a plain transfer of value cannot fail once it is mined. Receipts, which nodes give out
+slowly, are asked for only where neither settles it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from cicscenario.chain.abi import from_hex, revert_reason, to_hex
+from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.state.store import LedgerRow
+
+PLAIN_TRANSFER_GAS = 21_000  #: what a transfer of value costs; with this limit nothing else can have run
+_BLOCKS_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class End:
+    """How a transaction ended; ``detail`` says why it failed."""
+
+    row: LedgerRow
+    ok: bool
+    block: int
+    detail: str | None = None
+
+
+class Follower:
+    """Reads blocks that are ``confirmations`` deep, beginning behind the newest at the time of its making."""
+
+    def __init__(self, rpc: Rpc, contracts: Collection[bytes], confirmations: int = 0) -> None:
+        self._rpc = rpc
+        self._contracts = [to_hex(address) for address in contracts]
+        self._confirmations = confirmations
+        self.block = self._newest()
+
+    def _newest(self) -> int:
+        return max(0, int(self._rpc.call("eth_blockNumber"), 16) - self._confirmations)
+
+    def ends(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
+        """What happened to the transactions in ``watched`` (by hash) since the last call."""
+        newest = self._newest()
+        ends: list[End] = []
+        while self.block < newest:
+            stop = min(self.block + _BLOCKS_AT_ONCE, newest)
+            ends += self._read(self.block + 1, stop, watched)
+            self.block = stop
+        return ends
+
+    def _read(self, first: int, last: int, watched: Mapping[bytes, LedgerRow]) -> list[End]:
+        *blocks, logs = self._rpc.calls(
+            [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)]
+            + [("eth_getLogs", [{"fromBlock": hex(first), "toBlock": hex(last), "address": self._contracts}])]
+        )
+        proved = {log["transactionHash"] for log in logs}
+        ends: list[End] = []
+        doubtful: list[LedgerRow] = []
+        for block in blocks:
+            for text in block["transactions"]:
+                row = watched.get(from_hex(text))
+                if row is None:
+                    continue
+                if text in proved or row.gas == PLAIN_TRANSFER_GAS:
+                    ends.append(End(row, ok=True, block=int(block["number"], 16)))
+                else:
+                    doubtful.append(row)
+        return ends + self.receipts(doubtful)
+
+    def receipts(self, rows: Sequence[LedgerRow]) -> list[End]:
+        """Asks for receipts; transactions without one are left out."""
+        answers = self._rpc.calls([("eth_getTransactionReceipt", [to_hex(row.hash)]) for row in rows])
+        ends = []
+        for row, receipt in zip(rows, answers, strict=True):
+            if receipt is None:
+                continue
+            ok = int(receipt["status"], 16) == 1
+            detail = None if ok else f"transaction {to_hex(row.hash)} reverted: {self._why(row)}"
+            ends.append(End(row, ok, int(receipt["blockNumber"], 16), detail))
+        return ends
+
+    def _why(self, row: LedgerRow) -> str:
+        call = self._rpc.call("eth_getTransactionByHash", to_hex(row.hash))
+        fields = {"from": call["from"], "to": call["to"], "data": call["input"], "value": call["value"]}
+        answer = self._rpc.results([("eth_call", [fields, "latest"])])[0]
+        if isinstance(answer, RpcError):
+            return revert_reason(answer.data) or answer.text
+        return f"it used up its gas limit of {row.gas}, or the contract's state has changed since"

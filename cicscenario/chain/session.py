@@ -1,0 +1,102 @@
+"""Opens a chain as an environment file describes it: the node, the signer, the contracts, and what a transaction costs."""
+
+from dataclasses import dataclass
+
+from cicscenario.chain.abi import from_hex, to_hex
+from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.contracts import Contracts, discover
+from cicscenario.chain.follower import Follower
+from cicscenario.chain.keyfile import decrypt
+from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.rpc import Rpc
+from cicscenario.chain.signer import Signer
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.language import ChainEnvironment
+from cicscenario.state.store import Store
+
+_ESTIMATE_MARGIN = 1.5  # a first holder, a first entry and a decayed balance cost more than the one that was asked about
+
+
+@dataclass(frozen=True)
+class ChainSession:
+    """A chain that answered. Prices in wei, gas limits in gas."""
+
+    environment: ChainEnvironment
+    rpc: Rpc
+    signer: Signer
+    contracts: Contracts
+    chain_id: int
+    genesis: str  #: hash of block 0
+    gas_price: int
+    block_gas_limit: int
+
+    def ledger(self, store: Store) -> Ledger:
+        """The ledger of this chain's signer, to be entered before use."""
+        follower = Follower(self.rpc, self.contracts.addresses, self.environment.confirmations)
+        window = int(self.block_gas_limit * self.environment.window)
+        broadcaster = Broadcaster(store, self.rpc, follower, window=window, batch=self.environment.batch)
+        return Ledger(store, self.rpc, self.signer, broadcaster, self.gas_price)
+
+    def estimate(self, intent: Intent) -> int:
+        """A gas limit for transactions like ``intent``; raises RpcError when it would revert now."""
+        call = {
+            "from": to_hex(self.signer.address),
+            "to": to_hex(intent.to),
+            "data": to_hex(intent.data),
+            "value": hex(intent.value),
+        }
+        gas = int(self.rpc.call("eth_estimateGas", call), 16)
+        return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
+
+    def balance(self) -> int:
+        """The signer's native currency, in wei."""
+        return int(self.rpc.call("eth_getBalance", to_hex(self.signer.address), "latest"), 16)
+
+
+def connect(environment: ChainEnvironment, token: str | None) -> ChainSession:
+    """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
+
+    Raises UnavailableError when the node does not answer, is another chain, or lacks a contract.
+    """
+    rpc = Rpc(environment.rpc, batch=environment.batch, timeout=environment.timeout)
+    chain_id, genesis, newest, price = rpc.calls(
+        [
+            ("eth_chainId", []),
+            ("eth_getBlockByNumber", ["0x0", False]),
+            ("eth_getBlockByNumber", ["latest", False]),
+            ("eth_gasPrice", []),
+        ]
+    )
+    if int(chain_id, 16) != environment.spec.network_id:
+        raise UnavailableError(
+            f"{environment.rpc} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
+            hint="check `chain.rpc` and `chain.spec` in the environment file",
+        )
+    # Twice the base fee stays valid while six full blocks raise it; the bytes can never be changed afterwards.
+    fair = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
+    return ChainSession(
+        environment=environment,
+        rpc=rpc,
+        signer=Signer(_private_key(environment), int(chain_id, 16)),
+        contracts=discover(rpc, from_hex(environment.registry), token),
+        chain_id=int(chain_id, 16),
+        genesis=genesis["hash"],
+        gas_price=fair if environment.gas_price is None else environment.gas_price,
+        block_gas_limit=int(newest["gasLimit"], 16),
+    )
+
+
+def _private_key(environment: ChainEnvironment) -> bytes:
+    signer = environment.signer
+    if signer.private_key is not None:
+        text = signer.private_key.reveal().strip().removeprefix("0x")
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = b""
+        if len(key) != 32:
+            raise InvalidError("chain.signer.private_key is not 64 hexadecimal digits")
+        return key
+    return decrypt(signer.keyfile.read_bytes(), signer.password.reveal())
+
+

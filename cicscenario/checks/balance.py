@@ -1,0 +1,92 @@
+"""Is the token balance exactly gift plus faucet payout, in base units?
+
+Tokens with demurrage shrink by the minute, and what is sent of them arrives up to a unit short; for these, and with
+``balance_adjust``, the comparison has bounds, and says which.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from cicscenario.chain.abi import pack, word
+from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
+from cicscenario.checks.base import Check, CheckContext, Verifier, account
+from cicscenario.state.store import PersonRow
+
+_ROUNDING = 2  # base units that demurrage may lose, one for each amount received
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What share of an expected balance may be missing or surplus, and how many base units of rounding."""
+
+    lower: Decimal = Decimal(1)
+    upper: Decimal = Decimal(1)
+    rounding: int = 0
+
+    def admit(self, expected: int, found: int) -> bool:
+        """Exact unless the bounds say otherwise; amounts in base units."""
+        least = int((expected * self.lower).to_integral_value(ROUND_FLOOR)) - self.rounding
+        most = int((expected * self.upper).to_integral_value(ROUND_CEILING)) + self.rounding
+        return least <= found <= most
+
+    def __str__(self) -> str:
+        return f"{(self.lower - 1) * 100:+.4f} % to {(self.upper - 1) * 100:+.4f} %, and {self.rounding} base units"
+
+
+def bounds(context: CheckContext, token: Token) -> Bounds:
+    """What may be allowed for ``token`` by now."""
+    adjust = context.scenario.checks.balance_adjust or Decimal(0)
+    lower, upper, rounding = Decimal(1) + min(adjust, Decimal(0)), Decimal(1) + max(adjust, Decimal(0)), 0
+    if token.decay is not None:
+        # Chain time may run ahead of the clock, and decay is applied by whole minutes.
+        minutes = max(_chain_time(context), int(time.time())) // 60 - context.since // 60 + 1
+        lower, rounding = lower * Decimal(token.decay) ** minutes, _ROUNDING
+    return Bounds(lower, upper, rounding)
+
+
+def _chain_time(context: CheckContext) -> int:
+    return int(context.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
+def _expected(context: CheckContext, token: Token, person: PersonRow) -> int:
+    contracts, scenario = context.chain.contracts, context.scenario
+    gift = token.base_units(person.gift) if token == contracts.token and scenario.gift.method != "none" else 0
+    faucet = contracts.faucet
+    paid = faucet.amount if faucet and scenario.faucet and faucet.token == token else 0
+    return gift + paid
+
+
+def _tokens(context: CheckContext) -> list[Token]:
+    """The gift token, and the faucet's where that is another."""
+    contracts = context.chain.contracts
+    tokens = [contracts.token]
+    if contracts.faucet and context.scenario.faucet and contracts.faucet.token != contracts.token:
+        tokens.append(contracts.faucet.token)
+    return tokens
+
+
+def _verifier(context: CheckContext) -> Verifier:
+    tokens = [(token, bounds(context, token)) for token in _tokens(context)]
+
+    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
+        problems: dict[int, str] = {}
+        for token, limits in tokens:
+            answers = context.chain.rpc.calls([eth_call(token.address, pack(BALANCE_OF, account(p))) for p in people])
+            for person, answer in zip(people, answers, strict=True):
+                expected, found = _expected(context, token, person), word(answer)
+                if not limits.admit(expected, found):
+                    problems[person.id] = f"{token.symbol} balance is {found} base units, expected {expected}"
+        return problems
+
+    return verify
+
+
+def _allowed(context: CheckContext) -> str | None:
+    limits = {token.symbol: bounds(context, token) for token in _tokens(context)}
+    said = [f"{symbol} {limit}" for symbol, limit in limits.items() if limit != Bounds()]
+    return "; ".join(said) or None
+
+
+CHECK = Check("balance", "the balance is gift plus faucet payout", lambda scenario: True, _verifier, _allowed)

@@ -1,0 +1,99 @@
+"""``cicscenario plan``: what a run would do and what it needs, on one screen, before anything is changed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cicscenario.chain.session import ChainSession
+from cicscenario.cli import workspace
+from cicscenario.errors import CicScenarioError, ExitCode
+from cicscenario.language import Scenario, load_environment, load_scenario
+from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.plan.estimate import Need, StepWork, needs, work
+from cicscenario.sandbox.stack import running_environment
+
+
+def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
+    """Prints the plan; ends with UNAVAILABLE when something the run needs is missing. Starts nothing."""
+    compiled = compile_plan(load_scenario(path, overrides))
+    place = workspace.run_directory(compiled.scenario, directory)
+    store = workspace.existing_store(place)
+    people = workspace.generator(compiled.scenario)
+    try:
+        lines = work(compiled, store, people)
+        session, services = _services(compiled.scenario, env)
+        found = needs(compiled, lines, session, store, people) if session else []
+    finally:
+        if store:
+            store.close()
+    if fmt == "json":
+        print(json.dumps(_document(compiled, place, lines, found, services), indent=2, ensure_ascii=False))
+    else:
+        print(_text(compiled, place, lines, found, services))
+    return ExitCode.OK if all(need.ok for need in found + services) else ExitCode.UNAVAILABLE
+
+
+def _services(scenario: Scenario, env: str | None) -> tuple[ChainSession | None, list[Need]]:
+    """The chain if it answers, and each service this scenario needs with what became of asking it."""
+    named = env or scenario.environment
+    if named == "sandbox":
+        file = running_environment(workspace.home())
+        if file is None:
+            return None, [Need("chain node", "an answer", "the sandbox is down; `run` starts it", ok=True)]
+    elif named is None:
+        return None, [Need("chain node", "an answer", "no environment named", ok=False, hint="give --env")]
+    else:
+        file = Path(named)
+    where = load_environment(file)
+    try:
+        session = workspace.open_session(scenario, where)
+    except CicScenarioError as error:
+        return None, [Need("chain node", f"{where.chain.rpc} to answer", error.message, ok=False, hint=error.hint or "")]
+    return session, [Need("chain node", f"{where.chain.rpc} to answer", f"chain {session.chain_id}", ok=True)]
+
+
+def _totals(lines: list[StepWork]) -> dict[str, int]:
+    return {
+        "to_do": sum(line.to_do for line in lines),
+        "done": sum(line.done for line in lines),
+        "transactions": sum(line.transactions for line in lines),
+        "gas": sum(line.gas for line in lines),
+    }
+
+
+def _document(
+    compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]
+) -> dict[str, Any]:
+    return {
+        "scenario": compiled.scenario.name,
+        "directory": str(place),
+        "population": compiled.size,
+        "steps": [asdict(line) for line in lines],
+        "totals": _totals(lines),
+        "needs": [asdict(need) for need in found],
+        "services": [asdict(need) for need in services],
+        "checks": [check.name for check in compiled.checks],
+    }
+
+
+def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
+    scenario, totals = compiled.scenario, _totals(lines)
+    head = f"Plan: {scenario.name} ({scenario.backend.kind}, {compiled.size:,} people, state in {place})"
+    rows = [f"  {'step':<13}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
+    for line in lines:
+        failed = f" ({line.failed} failed before)" if line.failed else ""
+        gas = f"{line.gas / 1e6:,.1f} M" if line.gas else "-"
+        rows.append(
+            f"  {line.name:<13}{line.to_do:>9,}{line.done:>9,}{line.transactions or '-':>9}{gas:>12}  {line.summary}{failed}"
+        )
+    names = ", ".join(check.name for check in compiled.checks) or "none"
+    rows.append(f"  {'verify':<13}{compiled.size:>9,}{'':>9}{'-':>9}{'-':>12}  {names}")
+    asks = [
+        f"  {'ok' if need.ok else 'MISSING':<8}{need.what}: needs {need.needs}; has {need.has}"
+        + (f"\n          {need.hint}" if not need.ok and need.hint else "")
+        for need in services + found
+    ]
+    foot = f"Plan: {totals['to_do']:,} to do, {totals['done']:,} done; {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas."
+    return "\n".join([head, "", *rows, "", "needs", *asks, "", foot])

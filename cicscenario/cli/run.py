@@ -1,0 +1,195 @@
+"""``cicscenario run``: starts a scenario or resumes it, and verifies that everybody arrived."""
+
+import os
+import signal
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from cicscenario.backends.eth import EthBackend
+from cicscenario.chain.session import ChainSession
+from cicscenario.cli import workspace
+from cicscenario.engine.events import Listener, Noted
+from cicscenario.engine.identity import claim
+from cicscenario.engine.runner import Runner
+from cicscenario.engine.verify import verify
+from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StepFailedError, UnavailableError
+from cicscenario.language import load_scenario
+from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.plan.estimate import needs, work
+from cicscenario.report.files import write_transactions
+from cicscenario.report.summary import summary, write_summary
+from cicscenario.state.store import CheckRow, Store
+from cicscenario.steps.base import Context
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says about a run; step names select part of it."""
+
+    overrides: Sequence[str] = ()
+    env: str | None = None
+    directory: Path | None = None
+    until: str | None = None
+    since: str | None = None
+    only: Sequence[str] = ()
+    fresh: bool = False
+    sandbox: workspace.SandboxChoice = workspace.SandboxChoice()
+
+
+def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
+    """Runs the scenario in ``path``; raises what stopped it, after writing ``report.json``."""
+    plan = compile_plan(load_scenario(path, options.overrides))
+    selected = _selected(plan, options)
+    directory = workspace.run_directory(plan.scenario, options.directory)
+    if options.fresh and (kept := workspace.set_aside(directory)):
+        listener(Noted(f"the earlier run was set aside as {kept}"))
+    workspace_store = workspace.existing_store(directory)
+    if workspace_store:
+        workspace_store.close()
+    with workspace.environment(plan.scenario, options.env, options.sandbox) as where:
+        session = workspace.open_session(plan.scenario, where)
+        directory.mkdir(parents=True, exist_ok=True)
+        with workspace.exclusive(directory, session):
+            store = Store(directory / workspace.STATE)
+            try:
+                return _Run(plan, directory, session, store, listener, selected).go()
+            finally:
+                store.close()
+
+
+def _selected(plan: Plan, options: RunOptions) -> set[str] | None:
+    """The steps to carry out, or None for all of them and the checks."""
+    names = [step.name for step in plan.steps]
+    for name in (*options.only, options.until, options.since):
+        if name is not None and name not in names:
+            raise InvalidError(f"this scenario has no step {name!r}", hint=f"its steps are: {', '.join(names)}")
+    if not (options.only or options.until or options.since):
+        return None
+    first = names.index(options.since) if options.since else 0
+    last = names.index(options.until) if options.until else len(names) - 1
+    return set(names[first : last + 1]) & set(options.only or names)
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        directory: Path,
+        session: ChainSession,
+        store: Store,
+        listener: Listener,
+        selected: Collection[str] | None,
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._session = session
+        self._store = store
+        self._listener = listener
+        self._selected = selected
+        self._generator = workspace.generator(plan.scenario)
+        self._runner: Runner | None = None
+
+    def go(self) -> ExitCode:
+        newest = self._session.rpc.call("eth_getBlockByNumber", "latest", False)
+        claim(self._store, self._plan.scenario, self._session, since=int(newest["timestamp"], 16))
+        code = ExitCode.INTERNAL
+        try:
+            code = self._nothing_left() or self._everything()
+        except CicScenarioError as error:
+            code = error.exit_code
+            raise
+        finally:
+            write_transactions(self._directory, self._store)
+            self._report(code)
+        return code
+
+    def _nothing_left(self) -> ExitCode | None:
+        held = self._store.checks()
+        wanted = {check.name for check in self._plan.checks}
+        proved = all(name in held and held[name].errors == 0 and held[name].total == self._plan.size for name in wanted)
+        counts = self._store.counts()
+        done = all(counts.get(step.name, (0, 0))[0] >= self._plan.size for step in self._plan.steps)
+        if not (done and proved and self._selected is None):
+            return None
+        size = self._plan.size
+        self._listener(
+            Noted(
+                f"nothing to do: {size} of {size} people are through every step, and every check found all of them"
+                " (`cicscenario verify` asks the services again)"
+            )
+        )
+        return ExitCode.OK
+
+    def _everything(self) -> ExitCode:
+        self._preflight()
+        backend = EthBackend(self._directory, self._plan.scenario.backend.keystore)
+        with self._session.ledger(self._store) as ledger:
+            context = Context(
+                self._plan.scenario, self._directory, self._generator, backend, self._session, ledger
+            )
+            self._runner = Runner(self._plan, self._store, context, self._listener, only=self._selected)
+            with _stopped_by_signals(self._runner):
+                self._runner.run()
+        if self._selected is not None:
+            return self._after_steps(ExitCode.OK)
+        rows = verify(
+            self._plan.checks,
+            workspace.check_context(self._plan.scenario, self._session, self._directory, self._store),
+            self._store,
+            self._plan.size,
+            self._listener,
+        )
+        return self._after_steps(ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK)
+
+    def _preflight(self) -> None:
+        lines = work(self._plan, self._store, self._generator)
+        unmet = [
+            need for need in needs(self._plan, lines, self._session, self._store, self._generator) if not need.ok
+        ]
+        if unmet:
+            raise UnavailableError(
+                "nothing was sent, because the signer cannot do all of it:\n"
+                + "\n".join(f"  {need.what}: needs {need.needs}, has {need.has}" for need in unmet),
+                hint="; ".join(need.hint for need in unmet),
+            )
+
+    def _after_steps(self, code: ExitCode) -> ExitCode:
+        """A step that failed for somebody outweighs the checks: running again may mend it."""
+        for step in self._plan.steps:
+            failures = self._store.failures(step.name, 1)
+            if failures:
+                ok, failed = self._store.counts()[step.name]
+                raise StepFailedError(
+                    f"step {step.name}: {ok} ok, {failed} failed, {self._plan.size - ok - failed} pending of"
+                    f" {self._plan.size}; first, person {failures[0].person}: {failures[0].detail}"
+                )
+        return code
+
+    def _report(self, code: ExitCode) -> None:
+        held: dict[str, CheckRow] = self._store.checks()
+        checks = [held[check.name] for check in self._plan.checks if check.name in held]
+        tallies = self._runner.tallies if self._runner else {}
+        write_summary(self._directory, summary(self._plan, self._store, checks, code, tallies))
+
+
+@contextmanager
+def _stopped_by_signals(runner: Runner) -> Iterator[None]:
+    """The first ^C or SIGTERM drains and saves; the second leaves at once, which the ledger makes safe too."""
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(ExitCode.INTERRUPTED)
+        asked = True
+        runner.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

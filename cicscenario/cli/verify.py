@@ -1,0 +1,49 @@
+"""``cicscenario verify``: asks the services again whether everybody arrived; at any time, also beside a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cicscenario.cli import workspace
+from cicscenario.engine.events import Listener
+from cicscenario.engine.identity import claim
+from cicscenario.engine.verify import verify as verify_people
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import load_scenario
+from cicscenario.plan.compile import compile_plan, select_checks
+from cicscenario.report.summary import summary, write_summary
+
+
+def verify(
+    path: Path,
+    overrides: Sequence[str],
+    env: str | None,
+    directory: Path | None,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    choice: workspace.SandboxChoice,
+    listener: Listener,
+) -> ExitCode:
+    """Runs the scenario's checks, or those named; OK only when every check finds everybody."""
+    compiled = compile_plan(load_scenario(path, overrides))
+    checks = compiled.checks
+    if include or exclude:
+        checks = select_checks(
+            compiled.scenario,
+            tuple(include) or tuple(check.name for check in compiled.checks),
+            tuple(exclude),
+        )
+    place = workspace.run_directory(compiled.scenario, directory)
+    store = workspace.existing_store(place)
+    if store is None:
+        raise InvalidError(f"nothing has been run in {place}", hint=f"cicscenario run {path}")
+    try:
+        with workspace.environment(compiled.scenario, env, choice) as where:
+            session = workspace.open_session(compiled.scenario, where)
+            claim(store, compiled.scenario, session, workspace.since(store))
+            context = workspace.check_context(compiled.scenario, session, place, store)
+            rows = verify_people(checks, context, store, compiled.size, listener)
+        code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
+        write_summary(place, summary(compiled, store, rows, code, {}))
+        return code
+    finally:
+        store.close()

@@ -1,0 +1,185 @@
+"""Takes every batch of people through every step, many at a time, and writes each outcome down before it counts."""
+
+import queue
+import threading
+import time
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from os import cpu_count
+
+from cicscenario.engine.events import Listener, RunStarted, StepProgressed
+from cicscenario.errors import InterruptedRunError
+from cicscenario.plan.compile import Plan
+from cicscenario.state.store import Store
+from cicscenario.steps.base import Batch, Context, Lane, Result, Step
+
+BATCH = 100
+_OPEN_BATCHES = 10  # enough to keep the chain's window full while others sign; bounds memory
+_CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch go side by side
+
+
+@dataclass
+class StepTally:
+    """Progress of one step; ``seconds`` spans its first to its last batch of this run."""
+
+    ok: int = 0
+    failed: int = 0
+    began: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class _OpenBatch:
+    first: int
+    stop: int
+    waiting: dict[str, Step]
+    done: set[str]
+    running: set[str] = field(default_factory=set)
+
+
+class Runner:
+    """One run of a plan over a state. ``stop`` may be called from a signal handler: batches under way are finished."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        context: Context,
+        listener: Listener,
+        *,
+        only: Collection[str] | None = None,
+        batch: int = BATCH,
+    ) -> None:
+        """``only`` names the steps to carry out, None for all; the rest still have to be behind a person."""
+        self._plan = plan
+        self._store = store
+        self._steps = {step.name: step for step in plan.steps if only is None or step.name in only}
+        self._executors = {name: step.executor(context) for name, step in self._steps.items()}
+        self._elsewhere = {step.name for step in plan.steps} - set(self._steps)
+        self._scenario = context.scenario.name
+        self._directory = str(context.directory)
+        self._listener = listener
+        self._batch = batch
+        self._stopping = threading.Event()
+        self._finished: queue.SimpleQueue[tuple[_OpenBatch, Step, Future[None]]] = queue.SimpleQueue()
+        self._under_way = 0
+        counts = store.counts()
+        self.tallies = {step.name: StepTally(ok=counts.get(step.name, (0, 0))[0]) for step in plan.steps}
+        self._mutex = threading.Lock()
+        self._pools = {
+            Lane.CPU: ThreadPoolExecutor(1, "cpu"),
+            Lane.CHAIN: ThreadPoolExecutor(_OPEN_BATCHES * _CHAIN_STEPS_AT_ONCE, "chain"),
+            Lane.KEYSTORE: ThreadPoolExecutor(cpu_count() or 1, "keystore"),
+        }
+
+    def stop(self) -> None:
+        """Starts nothing new; what is under way is finished and saved."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Returns when every step has been tried for everybody who is ready for it.
+
+        Raises the first error that stopped a step, and InterruptedRunError after ``stop``; in both cases only when
+        everything under way has been written down.
+        """
+        self._listener(
+            RunStarted(
+                self._scenario,
+                self._directory,
+                self._plan.size,
+                {name: tally.ok for name, tally in self.tallies.items()},
+            )
+        )
+        error: BaseException | None = None
+        try:
+            error = self._drive()
+        finally:
+            for pool in self._pools.values():
+                pool.shutdown(cancel_futures=True)
+        if error:
+            raise error
+        if self._stopping.is_set():
+            raise InterruptedRunError("stopped; everything done so far is saved")
+
+    # --- scheduling, in one thread ------------------------------------------------------------------------------
+
+    def _drive(self) -> BaseException | None:
+        starts = iter(range(0, self._plan.size, self._batch))
+        open_batches: list[_OpenBatch] = []
+        error: BaseException | None = None
+        exhausted = False
+        while True:
+            while not (exhausted or self._stopping.is_set()) and len(open_batches) < _OPEN_BATCHES:
+                first = next(starts, None)
+                if first is None:
+                    exhausted = True
+                    break
+                batch = self._open(first)
+                if self._advance(batch):
+                    open_batches.append(batch)
+            if not self._under_way:
+                return error
+            batch, step, future = self._finished.get()
+            self._under_way -= 1
+            batch.running.discard(step.name)
+            batch.done.add(step.name)
+            if failure := future.exception():
+                error = error or failure
+                self.stop()
+            if not self._advance(batch) and batch in open_batches:
+                open_batches.remove(batch)
+
+    def _open(self, first: int) -> _OpenBatch:
+        return _OpenBatch(first, min(first + self._batch, self._plan.size), dict(self._steps), set(self._elsewhere))
+
+    def _advance(self, batch: _OpenBatch) -> bool:
+        """Starts every step that has become ready; says whether the batch still keeps its place."""
+        for step in list(batch.waiting.values()):
+            if self._stopping.is_set():
+                break
+            if batch.done.issuperset(step.after):
+                del batch.waiting[step.name]
+                batch.running.add(step.name)
+                self._submit(batch, step)
+        return bool(batch.waiting) or any(self._steps[name].lane is not Lane.KEYSTORE for name in batch.running)
+
+    def _submit(self, batch: _OpenBatch, step: Step) -> None:
+        self._under_way += 1
+        future = self._pools[step.lane].submit(self._carry, step, batch.first, batch.stop)
+        future.add_done_callback(lambda done: self._finished.put((batch, step, done)))
+
+    # --- one batch through one step, in a thread of the step's lane ---------------------------------------------
+
+    def _carry(self, step: Step, first: int, stop: int) -> None:
+        batch = self._ready(step, first, stop)
+        if not batch.ids or (step.lane is Lane.KEYSTORE and self._stopping.is_set()):
+            return
+        with self._mutex:
+            tally = self.tallies[step.name]
+            tally.began = tally.began or time.monotonic()
+        result = self._executors[step.name](batch)
+        self._store.commit(step.name, result.outcomes, result.people, result.addresses)
+        self._count(step, result)
+
+    def _ready(self, step: Step, first: int, stop: int) -> Batch:
+        """Those in the range who have everything before the step behind them, and not the step itself."""
+        done = self._store.done(step.name, first, stop)
+        ids = set(range(first, stop)) - done
+        if not ids:
+            return Batch((), ())
+        for earlier in step.after:
+            ids &= self._store.done(earlier, first, stop)
+        people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
+        return Batch(sorted(ids), people)
+
+    def _count(self, step: Step, result: Result) -> None:
+        with self._mutex:
+            tally = self.tallies[step.name]
+            tally.ok += sum(outcome.ok for outcome in result.outcomes)
+            tally.failed += sum(not outcome.ok for outcome in result.outcomes)
+            tally.seconds = time.monotonic() - (tally.began or 0)
+            event = StepProgressed(step.name, tally.ok, tally.failed, self._plan.size, tally.seconds)
+        self._listener(event)
+
+

@@ -1,0 +1,50 @@
+"""Compiles a scenario into a plan: the ordered steps it causes, and the checks that it can be held to."""
+
+from dataclasses import dataclass
+
+from cicscenario.checks import all_checks
+from cicscenario.checks.base import Check
+from cicscenario.errors import InvalidError
+from cicscenario.language import Scenario
+from cicscenario.steps import all_steps
+from cicscenario.steps.base import Step
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does, in order."""
+
+    scenario: Scenario
+    steps: tuple[Step, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def size(self) -> int:
+        return self.scenario.population.size
+
+
+def compile_plan(scenario: Scenario) -> Plan:
+    """The plan of ``scenario``. Steps come with all that they need before them."""
+    steps = tuple(step for step in all_steps() if step.applies(scenario))
+    return Plan(scenario, steps, select_checks(scenario, scenario.checks.include, scenario.checks.exclude))
+
+
+def select_checks(
+    scenario: Scenario, include: tuple[str, ...] | None, exclude: tuple[str, ...]
+) -> tuple[Check, ...]:
+    """The checks that apply to ``scenario``, narrowed to ``include`` (None: all of them) and without ``exclude``.
+
+    Raises InvalidError for a name that is not a check, and for an included one that this scenario cannot have.
+    """
+    known = {check.name: check for check in all_checks()}
+    unknown = [name for name in (*(include or ()), *exclude) if name not in known]
+    if unknown:
+        raise InvalidError(f"unknown check: {', '.join(unknown)}", hint=f"the checks are: {', '.join(known)}")
+    idle = [name for name in include or () if not known[name].applies(scenario)]
+    if idle:
+        raise InvalidError(
+            f"this scenario cannot be checked for: {', '.join(idle)}",
+            hint="it does not do what the check looks for; leave the check out, or change the scenario",
+        )
+    wanted = set(known if include is None else include) - set(exclude)
+    return tuple(check for check in known.values() if check.name in wanted and check.applies(scenario))

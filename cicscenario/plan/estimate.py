@@ -1,0 +1,135 @@
+"""What is left to do, what that costs, and whether the signer can pay for it and may do it."""
+
+from dataclasses import dataclass
+
+from cicscenario.chain.abi import pack, to_hex, word
+from cicscenario.chain.contracts import ADD, BALANCE_OF, MINT_TO, eth_call
+from cicscenario.chain.rpc import RpcError
+from cicscenario.chain.session import ChainSession
+from cicscenario.people.generator import Generator
+from cicscenario.plan.compile import Plan
+from cicscenario.state.store import Store
+from cicscenario.steps.base import Lane
+
+#: Gas that one transaction is expected to use, rounded up. Measured on the older contracts with anvil; the accounts
+#: index is asked instead, since deployments differ most there.
+TYPICAL_GAS = {"registration": 76_000, "gift": 72_500, "faucet": 134_000, "gas": 21_000}
+
+#: Nobody's account: the first address that is not a precompile, for asking what would happen.
+_SAMPLE = (0xC1C).to_bytes(20, "big")
+
+
+@dataclass(frozen=True)
+class StepWork:
+    """One line of a plan; ``gas`` in gas, for the transactions still to send."""
+
+    name: str
+    summary: str
+    to_do: int
+    done: int
+    failed: int
+    transactions: int
+    gas: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a run cannot do without, and what was found; amounts are base units or wei, with words around them."""
+
+    what: str
+    needs: str
+    has: str
+    ok: bool
+    hint: str = ""
+
+
+def work(plan: Plan, store: Store | None, generator: Generator) -> list[StepWork]:
+    """What each step has to do. Without a state, everything."""
+    counts = store.counts() if store else {}
+    lines = []
+    for step in plan.steps:
+        done, failed = counts.get(step.name, (0, 0))
+        to_do = plan.size - done
+        sends = to_do if step.lane is Lane.CHAIN else 0
+        if step.name == "gift" and sends:
+            sends = _gifts_to_send(plan, store, generator)[0]
+        lines.append(
+            StepWork(step.name, step.summary, to_do, done, failed, sends, sends * TYPICAL_GAS.get(step.name, 0))
+        )
+    return lines
+
+
+def _gifts_to_send(plan: Plan, store: Store | None, generator: Generator) -> tuple[int, int]:
+    """Number of people still to be given something, and the sum of it in whole tokens."""
+    known = store.population() if store else 0
+    number, total = store.gifts_without("gift") if store else (0, 0)
+    for index in range(known, plan.size):
+        gift = generator.gift(index)
+        number, total = number + (gift > 0), total + gift
+    return number, total
+
+
+def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None, generator: Generator) -> list[Need]:
+    """What the signer must have and may do for the work in ``lines``."""
+    to_do = {line.name: line for line in lines if line.transactions}
+    gas = sum(line.gas for line in lines)
+    gifts = to_do["gas"].transactions * plan.scenario.gas if "gas" in to_do else 0
+    has = session.balance()
+    native = gas * session.gas_price + gifts
+    signer = to_hex(session.signer.address)
+    found = [
+        Need(
+            "native currency", f"{native:,} wei", f"{has:,} wei", has >= native, f"send native currency to {signer}"
+        )
+    ]
+    if "gift" in to_do:
+        found.append(_gift_need(plan, session, _gifts_to_send(plan, store, generator)[1]))
+    if "registration" in to_do:
+        answer = session.rpc.results(
+            [eth_call(session.contracts.accounts_index, pack(ADD, _SAMPLE), session.signer.address)]
+        )[0]
+        found.append(
+            _role("write to the accounts index", answer, f"make {signer} a writer of the accounts index (addWriter)")
+        )
+    if "faucet" in to_do:
+        found += _faucet_needs(session, to_do["faucet"].transactions)
+    return found
+
+
+def _gift_need(plan: Plan, session: ChainSession, whole: int) -> Need:
+    token, signer = session.contracts.token, session.signer.address
+    if plan.scenario.gift.method == "mint":
+        answer = session.rpc.results([eth_call(token.address, pack(MINT_TO, _SAMPLE, 1), signer)])[0]
+        return _role(f"mint {token.symbol}", answer, f"make {to_hex(signer)} a minter of {to_hex(token.address)}")
+    has = word(session.rpc.calls([eth_call(token.address, pack(BALANCE_OF, signer))])[0])
+    needed = token.base_units(whole)
+    return Need(
+        f"{token.symbol} to give",
+        f"{needed:,} base units",
+        f"{has:,} base units",
+        has >= needed,
+        f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`",
+    )
+
+
+def _role(what: str, answer: object, hint: str) -> Need:
+    ok = not isinstance(answer, RpcError)
+    return Need(f"may {what}", "yes", "yes" if ok else "no", ok, hint)
+
+
+def _faucet_needs(session: ChainSession, uses: int) -> list[Need]:
+    faucet = session.contracts.faucet
+    if faucet is None:
+        return [Need("a faucet", "named by the registry", "none", ok=False, hint="set `faucet: false` in the scenario")]
+    answer = session.rpc.results([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
+    has, needed = word(answer), faucet.amount * uses
+    # A faucet that mints what it pays out needs no balance; only one that had some and ran low is known to be short.
+    return [
+        Need(
+            f"{faucet.token.symbol} in the faucet",
+            f"{needed:,} base units",
+            f"{has:,} base units" if has else "none (it may mint)",
+            has >= needed or not has,
+            f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}",
+        )
+    ]

@@ -1,0 +1,120 @@
+"""Shows a run to a person: a live line a step on a terminal, plain lines elsewhere."""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from cicscenario.engine.events import CheckFinished, Event, Noted, RunStarted, StepProgressed
+
+_PLAIN_EVERY = 10.0  # seconds between two lines of one step
+
+
+def check_line(event: CheckFinished) -> str:
+    """One line a check: its name, the number of errors, what it allowed, and the first failure."""
+    allowed = f" (allowed: {event.allowed})" if event.allowed else ""
+    first = f"; first: {event.first}" if event.first else ""
+    return f"{event.name}: {event.errors} errors of {event.total}{allowed}{first}"
+
+
+def _step_line(event: StepProgressed) -> str:
+    failed = f", {event.failed} failed" if event.failed else ""
+    rate = f", {event.ok / event.seconds:.0f}/s" if event.seconds else ""
+    return f"{event.step}: {event.ok} of {event.total}{failed}{rate}"
+
+
+class PlainConsole:
+    """A line when a step ends, and every ten seconds while it goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown: dict[str, float] = {}
+        self._mutex = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        with self._mutex:
+            line = self._line(event)
+            if line:
+                print(line, file=self._stream, flush=True)
+
+    def _line(self, event: Event) -> str | None:
+        match event:
+            case RunStarted():
+                return started_line(event)
+            case StepProgressed():
+                now = time.monotonic()
+                ended = event.ok + event.failed >= event.total
+                if not ended and now - self._shown.setdefault(event.step, now) < _PLAIN_EVERY:
+                    return None
+                self._shown[event.step] = now
+                return _step_line(event)
+            case CheckFinished():
+                return check_line(event)
+            case Noted():
+                return event.text
+
+
+def started_line(event: RunStarted) -> str:
+    """How a run begins: new, or what is left of it."""
+    behind = min(event.steps.values(), default=0)
+    resumes = f", {behind} of {event.population} already through every step" if any(event.steps.values()) else ""
+    return f"{event.scenario}: {event.population} people in {event.directory}{resumes}"
+
+
+class LiveConsole:
+    """A bar a step with its rate and the time that remains, redrawn in place."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<13}"),
+            BarColumn(),
+            TextColumn("{task.completed:>7.0f} of {task.total:.0f}{task.fields[failed]}"),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(file=stream),
+        )
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._progress.console.print(started_line(event), highlight=False, markup=False)
+                for step, done in event.steps.items():
+                    bar = self._progress.add_task(step, total=event.population, completed=done, failed="", rate="")
+                    self._bars[step] = bar
+            case StepProgressed():
+                self._progress.update(
+                    self._bars[event.step],
+                    completed=event.ok + event.failed,
+                    failed=f", {event.failed} failed" if event.failed else "",
+                    rate=f"{event.ok / event.seconds:.0f}/s" if event.seconds else "",
+                )
+            case CheckFinished():
+                self._progress.console.print(check_line(event), highlight=False, markup=False)
+            case Noted():
+                self._progress.console.print(event.text, highlight=False, markup=False)
+
+
+def console(stream: TextIO) -> LiveConsole | PlainConsole:
+    """The console that fits ``stream``."""
+    return LiveConsole(stream) if stream.isatty() else PlainConsole(stream)

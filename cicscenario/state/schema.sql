@@ -1,0 +1,48 @@
+-- The state of one run. One writer (store.py); WAL; the ledger commits with synchronous=FULL.
+
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE people (
+  id INTEGER PRIMARY KEY,        -- index in the population, from 0
+  document TEXT NOT NULL,        -- JSON, as generated; the new address is added when it is written out
+  phone TEXT NOT NULL UNIQUE,    -- E.164
+  language TEXT NOT NULL,
+  tags TEXT NOT NULL,            -- JSON list
+  old_address BLOB NOT NULL,
+  gift INTEGER NOT NULL,         -- whole tokens
+  address BLOB UNIQUE            -- the account, once there is one
+);
+
+CREATE TABLE outcomes (
+  step TEXT NOT NULL,
+  person INTEGER NOT NULL REFERENCES people (id),
+  ok INTEGER NOT NULL,           -- 1 done, 0 failed (tried again by the next run)
+  detail TEXT,
+  PRIMARY KEY (step, person)
+) WITHOUT ROWID;
+
+CREATE TABLE ledger (
+  id INTEGER PRIMARY KEY,
+  purpose TEXT NOT NULL,
+  person INTEGER NOT NULL REFERENCES people (id),
+  signer BLOB NOT NULL,
+  nonce INTEGER NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  raw BLOB NOT NULL,
+  gas INTEGER NOT NULL,          -- gas limit
+  status TEXT NOT NULL CHECK (status IN ('signed', 'broadcast', 'mined', 'failed')),
+  block INTEGER,
+  detail TEXT,
+  UNIQUE (signer, nonce)
+);
+-- A failed transaction is proved to have done nothing, so it alone may be followed by another for the same purpose.
+CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status <> 'failed';
+CREATE INDEX outstanding ON ledger (signer, nonce) WHERE status IN ('signed', 'broadcast');
+
+CREATE TABLE checks (
+  name TEXT PRIMARY KEY,
+  errors INTEGER NOT NULL,
+  total INTEGER NOT NULL,
+  allowed TEXT,                  -- what a bounded comparison allowed
+  failing TEXT NOT NULL          -- JSON list of the first failing people
+) WITHOUT ROWID;

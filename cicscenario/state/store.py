@@ -1,0 +1,301 @@
+"""The state of a run, in SQLite: the only module that writes it."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cicscenario.errors import StateRefusedError
+
+SCHEMA_VERSION = 1
+_SCHEMA = Path(__file__).with_name("schema.sql")
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """One person as the state holds them."""
+
+    id: int
+    document: dict[str, Any]
+    phone: str
+    language: str
+    tags: tuple[str, ...]
+    old_address: bytes
+    gift: int  #: whole tokens
+    address: bytes | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step came to for one person."""
+
+    person: int
+    ok: bool
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One transaction; see ``chain.ledger`` for what each status means."""
+
+    purpose: str
+    person: int
+    signer: bytes
+    nonce: int
+    hash: bytes
+    raw: bytes
+    gas: int
+    status: str
+    block: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """The result of one check over the whole population."""
+
+    name: str
+    errors: int
+    total: int
+    allowed: str | None
+    failing: list[dict[str, Any]]
+
+
+class Store:
+    """One run's state, safe for use by many threads; every method is one transaction.
+
+    Opening a file that is not a whole state sets it aside under another name and raises StateRefusedError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._mutex = threading.RLock()
+        if not path.exists():
+            _create(path)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._check()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _set_aside(path, error) from None
+
+    def _check(self) -> None:
+        # FULL: a signed transaction must be on the disk before its first broadcast, or a power cut forgets a gift.
+        self._db.execute("PRAGMA synchronous=FULL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            raise sqlite3.DatabaseError("it holds no state")
+        if version != SCHEMA_VERSION:
+            self._db.close()
+            raise StateRefusedError(
+                f"{self.path} has state format {version}; this cicscenario reads {SCHEMA_VERSION}",
+                hint="resume with the version that began this run, or begin anew with --fresh",
+            )
+        found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+    def close(self) -> None:
+        with self._mutex:
+            self._db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._mutex:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._mutex:
+            return self._db.execute(sql, parameters).fetchall()
+
+    # --- identity -----------------------------------------------------------------------------------------------
+
+    def meta(self) -> dict[str, str]:
+        return dict(self._rows("SELECT key, value FROM meta"))
+
+    def set_meta(self, values: dict[str, str]) -> None:
+        with self._write() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+    # --- people -------------------------------------------------------------------------------------------------
+
+    def population(self) -> int:
+        """Number of people in the state."""
+        count: int = self._rows("SELECT count(*) FROM people")[0][0]
+        return count
+
+    def people(self, first: int, stop: int) -> list[PersonRow]:
+        """People ``first <= id < stop``, in order."""
+        rows = self._rows("SELECT * FROM people WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
+        return [PersonRow(r[0], json.loads(r[1]), r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
+
+    def all_people(self) -> Iterator[PersonRow]:
+        """Everybody, in order, a page at a time."""
+        for first in range(0, self.population(), _PAGE):
+            yield from self.people(first, first + _PAGE)
+
+    def gifts_without(self, step: str) -> tuple[int, int]:
+        """Of the people so far who have not been through ``step``: how many get a gift, and the sum in whole tokens."""
+        sql = (
+            "SELECT count(*), coalesce(sum(gift), 0) FROM people WHERE gift > 0 AND id NOT IN"
+            " (SELECT person FROM outcomes WHERE step = ? AND ok)"
+        )
+        number, total = self._rows(sql, (step,))[0]
+        return number, total
+
+    # --- outcomes -----------------------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        step: str,
+        outcomes: Iterable[Outcome],
+        people: Iterable[PersonRow] = (),
+        addresses: Iterable[tuple[int, bytes]] = (),
+    ) -> None:
+        """Writes what a step made of a batch, all or nothing; ``addresses`` are (person, account)."""
+        made = [
+            (p.id, json.dumps(p.document), p.phone, p.language, json.dumps(p.tags), p.old_address, p.gift, p.address)
+            for p in people
+        ]
+        with self._write() as db:
+            db.executemany("INSERT OR IGNORE INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?)", made)
+            db.executemany("UPDATE people SET address = ? WHERE id = ?", [(a, i) for i, a in addresses])
+            db.executemany(
+                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
+                [(step, o.person, int(o.ok), o.detail) for o in outcomes],
+            )
+
+    def done(self, step: str, first: int, stop: int) -> set[int]:
+        """Ids in the range for whom ``step`` is done."""
+        sql = "SELECT person FROM outcomes WHERE step = ? AND person >= ? AND person < ? AND ok"
+        return {row[0] for row in self._rows(sql, (step, first, stop))}
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Per step: number of people done and number failed."""
+        rows = self._rows("SELECT step, sum(ok), sum(1 - ok) FROM outcomes GROUP BY step")
+        return {step: (ok, failed) for step, ok, failed in rows}
+
+    def failures(self, step: str, limit: int) -> list[Outcome]:
+        sql = "SELECT person, detail FROM outcomes WHERE step = ? AND NOT ok ORDER BY person LIMIT ?"
+        return [Outcome(person, ok=False, detail=detail) for person, detail in self._rows(sql, (step, limit))]
+
+    # --- ledger -------------------------------------------------------------------------------------------------
+
+    def live_transactions(self, purpose: str, people: Sequence[int]) -> dict[int, LedgerRow]:
+        """Transactions of ``purpose`` that are not known to have failed, by person."""
+        marks = ",".join("?" * len(people))
+        sql = f"SELECT {_LEDGER} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND status <> 'failed'"  # noqa: S608
+        return {row[1]: LedgerRow(*row) for row in self._rows(sql, (purpose, *people))}
+
+    def outstanding(self, signer: bytes) -> list[LedgerRow]:
+        """Signed or broadcast transactions whose end is unknown, in nonce order."""
+        sql = f"SELECT {_LEDGER} FROM ledger WHERE signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce"  # noqa: S608
+        return [LedgerRow(*row) for row in self._rows(sql, (signer,))]
+
+    def ended(self, hashes: Sequence[bytes]) -> list[LedgerRow]:
+        """Those of the transactions whose end is known."""
+        sql = (
+            f"SELECT {_LEDGER} FROM ledger WHERE status IN ('mined', 'failed')"  # noqa: S608
+            f" AND hash IN ({','.join('?' * len(hashes))})"
+        )
+        return [LedgerRow(*row) for row in self._rows(sql, hashes)]
+
+    def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
+        """Ended transactions at or above ``nonce``; there are none unless the chain went back."""
+        sql = f"SELECT {_LEDGER} FROM ledger WHERE signer = ? AND nonce >= ? AND status IN ('mined', 'failed')"  # noqa: S608
+        return [LedgerRow(*row) for row in self._rows(sql, (signer, nonce))]
+
+    def reopen(self, hashes: Iterable[bytes]) -> None:
+        """The chain no longer has these: watch them, and send them, again."""
+        with self._write() as db:
+            db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", [(h,) for h in hashes])
+
+    def last_nonce(self, signer: bytes) -> int | None:
+        last: int | None = self._rows("SELECT max(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
+        return last
+
+    def add_transactions(self, rows: Iterable[LedgerRow]) -> None:
+        """Commits transactions to the disk; raises sqlite3.IntegrityError rather than a second live one for a purpose."""
+        values = [
+            (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
+        ]
+        with self._write() as db:
+            db.executemany(f"INSERT INTO ledger ({_LEDGER}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
+
+    def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
+        with self._write() as db:
+            db.executemany(
+                "UPDATE ledger SET status = 'broadcast' WHERE hash = ? AND status = 'signed'", [(h,) for h in hashes]
+            )
+
+    def settle(self, ends: Iterable[tuple[bytes, str, int, str | None]]) -> None:
+        """Writes the end of transactions: (hash, 'mined' or 'failed', block number, detail)."""
+        with self._write() as db:
+            db.executemany(
+                "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
+                [(status, block, detail, h) for h, status, block, detail in ends],
+            )
+
+    def transaction_counts(self) -> dict[str, dict[str, int]]:
+        """Number of transactions by purpose and status."""
+        counts: dict[str, dict[str, int]] = {}
+        for purpose, status, number in self._rows("SELECT purpose, status, count(*) FROM ledger GROUP BY 1, 2"):
+            counts.setdefault(purpose, {})[status] = number
+        return counts
+
+    def transactions(self) -> Iterator[LedgerRow]:
+        """Every transaction in the order it was signed, a page at a time."""
+        last = 0
+        sql = f"SELECT id, {_LEDGER} FROM ledger WHERE id > ? ORDER BY id LIMIT {_PAGE}"  # noqa: S608
+        while rows := self._rows(sql, (last,)):
+            yield from (LedgerRow(*row[1:]) for row in rows)
+            last = rows[-1][0]
+
+    # --- checks -------------------------------------------------------------------------------------------------
+
+    def record_checks(self, checks: Iterable[CheckRow]) -> None:
+        rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing)) for c in checks]
+        with self._write() as db:
+            db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", rows)
+
+    def checks(self) -> dict[str, CheckRow]:
+        return {r[0]: CheckRow(*r[:4], json.loads(r[4])) for r in self._rows("SELECT * FROM checks")}
+
+
+_LEDGER = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"
+
+
+def _create(path: Path) -> None:
+    """Makes an empty state under a passing name, so that a file called ``path`` is always a whole one."""
+    passing = path.with_name(f".{path.name}.new")
+    passing.unlink(missing_ok=True)
+    db = sqlite3.connect(passing, isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+    db.close()
+    passing.rename(path)
+
+
+def _set_aside(path: Path, error: Exception) -> StateRefusedError:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    kept = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(kept.with_name(kept.name + suffix))
+    return StateRefusedError(
+        f"{path} is damaged ({error}); it was set aside as {kept.name}, nothing was deleted",
+        hint="restore a copy of the state to resume; on the chain each person may already have been paid",
+    )

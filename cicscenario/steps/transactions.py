@@ -1,0 +1,117 @@
+"""The steps that are one transaction a person: registration, gift, faucet, gas."""
+
+import threading
+from collections.abc import Callable
+
+from cicscenario.chain.abi import pack, revert_reason, to_hex
+from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER
+from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
+from cicscenario.chain.ledger import Intent
+from cicscenario.chain.rpc import RpcError
+from cicscenario.errors import StepFailedError
+from cicscenario.language import Scenario
+from cicscenario.state.store import Outcome, PersonRow
+from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step
+
+#: Makes one person's transaction, or None when there is nothing to send for them.
+Maker = Callable[[Context, PersonRow], Intent | None]
+
+
+class TransactionExecutor:
+    """Sends one transaction a person through the ledger. The gas limit is asked of the node once, for the first."""
+
+    def __init__(self, context: Context, purpose: str, make: Maker) -> None:
+        self._context = context
+        self._purpose = purpose
+        self._make = make
+        self._mutex = threading.Lock()
+        self._gas = 0
+
+    def __call__(self, batch: Batch) -> Result:
+        made = [(person.id, self._make(self._context, person)) for person in batch.people]
+        outcomes = [Outcome(person, ok=True, detail="nothing to send") for person, intent in made if intent is None]
+        intents = [intent for _, intent in made if intent is not None]
+        if intents:
+            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit(intents[0]))
+        return Result(outcomes)
+
+    def _gas_limit(self, intent: Intent) -> int:
+        if not intent.data:
+            return PLAIN_TRANSFER_GAS
+        with self._mutex:
+            if not self._gas:
+                self._gas = self._estimate(intent)
+            return self._gas
+
+    def _estimate(self, intent: Intent) -> int:
+        try:
+            return self._context.chain.estimate(intent)
+        except RpcError as error:
+            if error.code != 3 and "revert" not in error.text:
+                raise
+            reason = revert_reason(error.data) or error.text
+            raise StepFailedError(
+                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.chain.rpc.url} refuses"
+                f" 0x{self._context.chain.signer.address.hex()} for person {intent.person}: {reason}",
+                hint="see `cicscenario plan` for the roles and funds that the signer needs",
+            ) from None
+
+
+def registration_intent(context: Context, person: PersonRow) -> Intent:
+    return Intent(person.id, context.chain.contracts.accounts_index, pack(ADD, _account(person)))
+
+
+def gift_intent(context: Context, person: PersonRow) -> Intent | None:
+    if not person.gift:
+        return None
+    token = context.chain.contracts.token
+    function = MINT_TO if context.scenario.gift.method == "mint" else TRANSFER
+    return Intent(person.id, token.address, pack(function, _account(person), token.base_units(person.gift)))
+
+
+def faucet_intent(context: Context, person: PersonRow) -> Intent:
+    faucet = context.chain.contracts.faucet
+    if faucet is None:
+        raise StepFailedError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
+    return Intent(person.id, faucet.address, pack(GIVE_TO, _account(person)))
+
+
+def gas_intent(context: Context, person: PersonRow) -> Intent:
+    return Intent(person.id, _account(person), value=context.scenario.gas)
+
+
+def _account(person: PersonRow) -> bytes:
+    if person.address is None:
+        raise AssertionError(f"person {person.id} came to a chain step without an account")
+    return person.address
+
+
+def _step(
+    name: str, after: tuple[str, ...], make: Maker, applies: Callable[[Scenario], bool], summary: str
+) -> Step:
+    return Step(
+        name=name,
+        lane=Lane.CHAIN,
+        after=after,
+        applies=applies,
+        executor=lambda context: TransactionExecutor(context, name, make),
+        summary=summary,
+    )
+
+
+REGISTRATION = _step(
+    "registration", ("accounts",), registration_intent, lambda scenario: True, "add each account to the accounts index"
+)
+GIFT = _step(
+    "gift",
+    ("registration",),
+    gift_intent,
+    lambda scenario: scenario.gift.method != "none" and scenario.gift.threshold > 0,
+    "send the opening balance",
+)
+FAUCET = _step(
+    "faucet", ("registration",), faucet_intent, lambda scenario: scenario.faucet, "trigger the token faucet"
+)
+GAS = _step(
+    "gas", ("registration",), gas_intent, lambda scenario: scenario.gas > 0, "give native currency for fees"
+)
