@@ -86,11 +86,15 @@ class Rpc:
         ]
         replies = self._post(body)
         if not isinstance(replies, list):
-            raise UnavailableError(f"chain node {self.url} does not take JSON-RPC batches: it answered {replies!r:.200}")
+            raise UnavailableError(
+                f"chain node {self.url} does not take JSON-RPC batches: it answered {replies!r:.200}"
+            )
         by_id = {reply.get("id"): reply for reply in replies}
         missing = [calls[n][0] for n, i in enumerate(ids) if i not in by_id]
         if missing:
-            raise UnavailableError(f"chain node {self.url} left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}")
+            raise UnavailableError(
+                f"chain node {self.url} left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}"
+            )
         return [
             RpcError(method, self.url, by_id[i]["error"]) if "error" in by_id[i] else by_id[i].get("result")
             for i, (method, _) in zip(ids, calls, strict=True)

@@ -14,7 +14,9 @@ from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 
-_ESTIMATE_MARGIN = 1.5  # a first holder, a first entry and a decayed balance cost more than the one that was asked about
+_ESTIMATE_MARGIN = (
+    1.5  # a first holder, a first entry and a decayed balance cost more than the one that was asked about
+)
 
 
 @dataclass(frozen=True)
@@ -98,5 +100,3 @@ def _private_key(environment: ChainEnvironment) -> bytes:
             raise InvalidError("chain.signer.private_key is not 64 hexadecimal digits")
         return key
     return decrypt(signer.keyfile.read_bytes(), signer.password.reveal())
-
-

@@ -42,7 +42,8 @@ app.add_typer(stack_app, name="stack")
 
 Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.", show_default=False)]
 Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable.")
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),
 ]
 Env = Annotated[
     str | None, typer.Option("--env", metavar="sandbox|FILE", help="The environment, instead of the scenario's own.")
@@ -76,7 +77,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -183,7 +186,9 @@ def new(
 
 @app.command()
 def explain(
-    key: Annotated[str | None, typer.Argument(metavar="KEY", help="A key such as gift.threshold, or an error code.")] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="A key such as gift.threshold, or an error code.")
+    ] = None,
 ) -> None:
     """Explain a key of the scenario language, or an error code; without one, list the keys."""
     _end(explain_command.explain(key))

@@ -50,7 +50,9 @@ def _services(scenario: Scenario, env: str | None) -> tuple[ChainSession | None,
     try:
         session = workspace.open_session(scenario, where)
     except CicScenarioError as error:
-        return None, [Need("chain node", f"{where.chain.rpc} to answer", error.message, ok=False, hint=error.hint or "")]
+        return None, [
+            Need("chain node", f"{where.chain.rpc} to answer", error.message, ok=False, hint=error.hint or "")
+        ]
     return session, [Need("chain node", f"{where.chain.rpc} to answer", f"chain {session.chain_id}", ok=True)]
 
 
@@ -95,5 +97,8 @@ def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need],
         + (f"\n          {need.hint}" if not need.ok and need.hint else "")
         for need in services + found
     ]
-    foot = f"Plan: {totals['to_do']:,} to do, {totals['done']:,} done; {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas."
+    foot = (
+        f"Plan: {totals['to_do']:,} to do, {totals['done']:,} done;"
+        f" {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas."
+    )
     return "\n".join([head, "", *rows, "", "needs", *asks, "", foot])

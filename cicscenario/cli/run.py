@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -36,7 +36,7 @@ class RunOptions:
     since: str | None = None
     only: Sequence[str] = ()
     fresh: bool = False
-    sandbox: workspace.SandboxChoice = workspace.SandboxChoice()
+    sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
 
 
 def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
@@ -127,9 +127,7 @@ class _Run:
         self._preflight()
         backend = EthBackend(self._directory, self._plan.scenario.backend.keystore)
         with self._session.ledger(self._store) as ledger:
-            context = Context(
-                self._plan.scenario, self._directory, self._generator, backend, self._session, ledger
-            )
+            context = Context(self._plan.scenario, self._directory, self._generator, backend, self._session, ledger)
             self._runner = Runner(self._plan, self._store, context, self._listener, only=self._selected)
             with _stopped_by_signals(self._runner):
                 self._runner.run()
@@ -146,9 +144,7 @@ class _Run:
 
     def _preflight(self) -> None:
         lines = work(self._plan, self._store, self._generator)
-        unmet = [
-            need for need in needs(self._plan, lines, self._session, self._store, self._generator) if not need.ok
-        ]
+        unmet = [need for need in needs(self._plan, lines, self._session, self._store, self._generator) if not need.ok]
         if unmet:
             raise UnavailableError(
                 "nothing was sent, because the signer cannot do all of it:\n"

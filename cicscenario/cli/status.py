@@ -38,5 +38,3 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
         print("  " + check_line(CheckFinished(row.name, row.errors, row.total, row.allowed, first)))
     return ExitCode.OK
-
-

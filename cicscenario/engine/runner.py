@@ -181,5 +181,3 @@ class Runner:
             tally.seconds = time.monotonic() - (tally.began or 0)
             event = StepProgressed(step.name, tally.ok, tally.failed, self._plan.size, tally.seconds)
         self._listener(event)
-
-

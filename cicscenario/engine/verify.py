@@ -12,7 +12,9 @@ FAILING_SHOWN = 20
 _BATCH = 500
 
 
-def verify(checks: Sequence[Check], context: CheckContext, store: Store, size: int, listener: Listener) -> list[CheckRow]:
+def verify(
+    checks: Sequence[Check], context: CheckContext, store: Store, size: int, listener: Listener
+) -> list[CheckRow]:
     """Runs ``checks`` over people ``0 <= id < size``; someone who is not there, or has no account, is an error too."""
     rows = []
     for check in checks:

@@ -29,9 +29,7 @@ def compile_plan(scenario: Scenario) -> Plan:
     return Plan(scenario, steps, select_checks(scenario, scenario.checks.include, scenario.checks.exclude))
 
 
-def select_checks(
-    scenario: Scenario, include: tuple[str, ...] | None, exclude: tuple[str, ...]
-) -> tuple[Check, ...]:
+def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> tuple[Check, ...]:
     """The checks that apply to ``scenario``, narrowed to ``include`` (None: all of them) and without ``exclude``.
 
     Raises InvalidError for a name that is not a check, and for an included one that this scenario cannot have.

@@ -69,7 +69,9 @@ def _gifts_to_send(plan: Plan, store: Store | None, generator: Generator) -> tup
     return number, total
 
 
-def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None, generator: Generator) -> list[Need]:
+def needs(
+    plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None, generator: Generator
+) -> list[Need]:
     """What the signer must have and may do for the work in ``lines``."""
     to_do = {line.name: line for line in lines if line.transactions}
     gas = sum(line.gas for line in lines)
@@ -78,9 +80,7 @@ def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store
     native = gas * session.gas_price + gifts
     signer = to_hex(session.signer.address)
     found = [
-        Need(
-            "native currency", f"{native:,} wei", f"{has:,} wei", has >= native, f"send native currency to {signer}"
-        )
+        Need("native currency", f"{native:,} wei", f"{has:,} wei", has >= native, f"send native currency to {signer}")
     ]
     if "gift" in to_do:
         found.append(_gift_need(plan, session, _gifts_to_send(plan, store, generator)[1]))

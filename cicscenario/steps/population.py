@@ -1,14 +1,15 @@
 """Makes the people: no service needed, one seed gives the same people everywhere."""
 
-from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, everybody
 from cicscenario.state.store import PersonRow
+from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, everybody
 
 
 def _executor(context: Context) -> Executor:
     def run(batch: Batch) -> Result:
         made = (context.generator.person(index) for index in batch.ids)
         people = [
-            PersonRow(p.index, p.document, p.phone, p.language, tuple(p.tags), p.old_address, p.gift, None) for p in made
+            PersonRow(p.index, p.document, p.phone, p.language, tuple(p.tags), p.old_address, p.gift, None)
+            for p in made
         ]
         return Result(everybody(batch), people=people)
 

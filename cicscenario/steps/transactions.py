@@ -11,7 +11,7 @@ from cicscenario.chain.rpc import RpcError
 from cicscenario.errors import StepFailedError
 from cicscenario.language import Scenario
 from cicscenario.state.store import Outcome, PersonRow
-from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step
+from cicscenario.steps.base import Batch, Context, Lane, Result, Step
 
 #: Makes one person's transaction, or None when there is nothing to send for them.
 Maker = Callable[[Context, PersonRow], Intent | None]
@@ -86,9 +86,7 @@ def _account(person: PersonRow) -> bytes:
     return person.address
 
 
-def _step(
-    name: str, after: tuple[str, ...], make: Maker, applies: Callable[[Scenario], bool], summary: str
-) -> Step:
+def _step(name: str, after: tuple[str, ...], make: Maker, applies: Callable[[Scenario], bool], summary: str) -> Step:
     return Step(
         name=name,
         lane=Lane.CHAIN,
@@ -109,9 +107,5 @@ GIFT = _step(
     lambda scenario: scenario.gift.method != "none" and scenario.gift.threshold > 0,
     "send the opening balance",
 )
-FAUCET = _step(
-    "faucet", ("registration",), faucet_intent, lambda scenario: scenario.faucet, "trigger the token faucet"
-)
-GAS = _step(
-    "gas", ("registration",), gas_intent, lambda scenario: scenario.gas > 0, "give native currency for fees"
-)
+FAUCET = _step("faucet", ("registration",), faucet_intent, lambda scenario: scenario.faucet, "trigger the token faucet")
+GAS = _step("gas", ("registration",), gas_intent, lambda scenario: scenario.gas > 0, "give native currency for fees")

@@ -1,0 +1,134 @@
+"""The state: what is written is there after a crash, never twice, and damage is set aside, not deleted."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from cicscenario.errors import StateRefusedError
+from cicscenario.state.store import CheckRow, LedgerRow, Outcome, PersonRow, Store
+
+SIGNER = b"\x01" * 20
+
+
+def person(number: int, gift: int = 5) -> PersonRow:
+    phone = f"+2547{number:08d}"
+    return PersonRow(number, {"vcard": "…"}, phone, "sw", ("individual",), number.to_bytes(20, "big"), gift, None)
+
+
+def transaction(nonce: int, *, purpose: str = "gift", who: int = 0, status: str = "signed") -> LedgerRow:
+    mark = nonce.to_bytes(32, "big")
+    return LedgerRow(purpose, who, SIGNER, nonce, mark, b"raw" + mark, 21000, status)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    store = Store(tmp_path / "state.sqlite")
+    store.commit("population", [Outcome(n, ok=True) for n in range(3)], people=[person(n) for n in range(3)])
+    yield store
+    store.close()
+
+
+def test_people_come_back_as_they_went_in(store: Store) -> None:
+    assert store.people(0, 3) == [person(n) for n in range(3)]
+    assert list(store.all_people()) == store.people(0, 3)
+
+
+def test_a_batch_is_written_whole_or_not_at_all(store: Store) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        store.commit("accounts", [Outcome(0, ok=True)], addresses=[(0, b"a" * 20), (1, b"a" * 20)])
+    assert store.done("accounts", 0, 3) == set()
+    assert [p.address for p in store.people(0, 3)] == [None, None, None]
+
+
+def test_outcomes_survive_a_crash(store: Store) -> None:
+    store.commit("accounts", [Outcome(0, ok=True), Outcome(1, ok=False, detail="no")])
+    again = Store(store.path)  # the first was never closed
+    assert again.counts() == {"population": (3, 0), "accounts": (1, 1)}
+    assert again.failures("accounts", 5) == [Outcome(1, ok=False, detail="no")]
+    again.close()
+
+
+def test_a_failed_outcome_may_become_done(store: Store) -> None:
+    store.commit("gift", [Outcome(0, ok=False, detail="no")])
+    store.commit("gift", [Outcome(0, ok=True)])
+    assert store.counts()["gift"] == (1, 0)
+
+
+def test_a_purpose_has_one_live_transaction_a_person(store: Store) -> None:
+    store.add_transactions([transaction(0)])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_transactions([transaction(1)])
+    store.settle([(transaction(0).hash, "mined", 7, None)])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_transactions([transaction(1)])
+
+
+def test_only_a_failed_transaction_may_be_followed_by_another(store: Store) -> None:
+    store.add_transactions([transaction(0)])
+    store.settle([(transaction(0).hash, "failed", 7, "reverted")])
+    store.add_transactions([transaction(1)])
+    assert store.live_transactions("gift", [0])[0].nonce == 1
+
+
+def test_a_nonce_is_used_once_a_signer(store: Store) -> None:
+    store.add_transactions([transaction(0)])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_transactions([transaction(0, purpose="gas")])
+
+
+def test_transactions_are_listed_by_what_became_of_them(store: Store) -> None:
+    store.add_transactions([transaction(n, who=n, status="signed") for n in range(3)])
+    store.mark_broadcast([transaction(1).hash])
+    store.settle([(transaction(2).hash, "mined", 9, None)])
+    assert store.transaction_counts() == {"gift": {"signed": 1, "broadcast": 1, "mined": 1}}
+    assert [row.nonce for row in store.outstanding(SIGNER)] == [0, 1]
+    assert [row.nonce for row in store.transactions()] == [0, 1, 2]
+    assert store.last_nonce(SIGNER) == 2
+    assert store.last_nonce(b"\x02" * 20) is None
+
+
+def test_gifts_without_a_step_are_counted(store: Store) -> None:
+    store.commit("gift", [Outcome(0, ok=True)])
+    assert store.gifts_without("gift") == (2, 10)
+
+
+def test_checks_are_kept(store: Store) -> None:
+    row = CheckRow("balance", 1, 3, None, [{"person": 2, "problem": "short"}])
+    store.record_checks([row])
+    assert store.checks() == {"balance": row}
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"not a database at all, but long enough to look like one" * 40], ids=["emptied", "overwritten"]
+)
+def test_a_damaged_state_is_set_aside_and_never_deleted(tmp_path: Path, store: Store, damage: bytes) -> None:
+    store.close()
+    store.path.write_bytes(damage)
+    for suffix in ("-wal", "-shm"):
+        store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
+    with pytest.raises(StateRefusedError, match="set aside as state.sqlite.damaged-"):
+        Store(store.path)
+    kept = list(tmp_path.glob("state.sqlite.damaged-*"))
+    assert [path.read_bytes() for path in kept] == [damage]
+    assert not store.path.exists()
+
+
+def test_a_flipped_page_is_noticed(tmp_path: Path, store: Store) -> None:
+    store.commit("accounts", [Outcome(n, ok=True) for n in range(3)])
+    store.close()
+    raw = bytearray(store.path.read_bytes())
+    raw[4096 : 4096 + 2000] = b"\xff" * 2000
+    store.path.write_bytes(raw)
+    with pytest.raises(StateRefusedError, match="damaged"):
+        Store(store.path)
+
+
+def test_a_state_of_another_version_is_refused_and_left_alone(store: Store) -> None:
+    store.close()
+    db = sqlite3.connect(store.path)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    with pytest.raises(StateRefusedError, match="state format 99"):
+        Store(store.path)
+    assert store.path.exists()
