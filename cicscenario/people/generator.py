@@ -1,0 +1,121 @@
+"""Makes people, each from (seed, index) alone: the same bytes on any machine, in any order, in any batch size.
+
+Every group of fields has a stream of random numbers of its own, so that asking for other gifts does not give people
+other names. Figures, shares and words are those of the data generation tools that this replaces.
+"""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from faker import Factory
+
+from cicscenario.people.person import Person
+from cicscenario.people.phone import PhoneNumbers
+from cicscenario.people.vcard import Contact, encode
+
+#: People are as old, and have been registered as long, as on this day: a scenario means the same tomorrow.
+TODAY = datetime(2022, 1, 29, tzinfo=UTC)
+_WINDOW = 150 * 7 * 24 * 3600  # seconds in which people registered, before TODAY
+_YOUNGEST, _OLDEST = 15, 115  # years
+
+_GENDERS = ("female", "male", "other")
+_PRODUCTS = {
+    "fruit": 25, "maji": 5, "milk": 10, "teacher": 10, "doctor": 5, "boutique": 15, "recycling": 5, "farmer": 5,
+    "oil": 5, "pastor": 10, "chama": 3,
+}  # fmt: skip
+_AREAS = {
+    "mnarani": 5, "chilumani": 10, "madewani": 10, "kisauni": 5, "bangla": 10, "kabiro": 10, "manyani": 5,
+    "ruben": 15, "makupa": 5, "kingston": 5, "rangala": 5, "homabay": 10, "nakuru": 3, "kajiado": 1,
+}  # fmt: skip
+
+
+class Generator:
+    """A population that exists as soon as it is asked for. Not for use by several threads at once."""
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        locales: Sequence[str],
+        region: str,
+        languages: Sequence[tuple[str, int]],
+        tags: Sequence[str],
+        gift_threshold: int,
+    ) -> None:
+        """``languages`` with their weights; ``gift_threshold`` in whole tokens. Raises InvalidError for the region."""
+        self._seed = seed
+        self._fakers = [Factory.create(locale, use_weighting=False) for locale in locales]
+        self._phones = PhoneNumbers(seed, region)
+        self._languages = [language for language, _ in languages]
+        self._weights = [weight for _, weight in languages]
+        self._tags = tuple(tags)
+        self._threshold = gift_threshold
+
+    def _draw(self, index: int, group: str) -> random.Random:
+        digest = hashlib.sha256(f"{self._seed}|{index}|{group}".encode()).digest()
+        return random.Random(int.from_bytes(digest[:8], "big"))  # noqa: S311
+
+    def gift(self, index: int) -> int:
+        """The person's opening balance in whole tokens, uniform from 0 to the threshold."""
+        return self._draw(index, "gift").randint(0, self._threshold)
+
+    def person(self, index: int) -> Person:
+        """Person number ``index``; raises InvalidError when the region's phone numbers do not reach that far."""
+        old_address = hashlib.sha256(f"{self._seed}|{index}|old address".encode()).digest()[:20]
+        phone = self._phones.number(index)
+        draw = self._draw(index, "person")
+        document: dict[str, Any] = {
+            "date_registered": int(TODAY.timestamp()) - draw.randrange(_WINDOW),
+            "gender": draw.choice(_GENDERS),
+            "identities": {"evm": {"foo": {"1:oldchain": [old_address.hex()]}}},
+            "location": _location(draw),
+            "products": [_weighted(draw, _PRODUCTS)],
+            "vcard": encode(self._contact(index, phone)),
+        }
+        if born := _date_of_birth(draw):
+            document["date_of_birth"] = born
+        return Person(
+            index=index,
+            document=document,
+            phone=phone,
+            language=self._draw(index, "language").choices(self._languages, self._weights)[0],
+            tags=self._tags,
+            old_address=old_address,
+            gift=self.gift(index),
+        )
+
+    def _contact(self, index: int, phone: str) -> Contact:
+        draw = self._draw(index, "contact")
+        faker = self._fakers[draw.randrange(len(self._fakers))]
+        faker.random = draw
+        # Addresses at example.org and its like: nobody's real mailbox is ever written to.
+        return Contact(faker.first_name(), faker.last_name(), faker.ascii_safe_email(), phone)
+
+
+def _weighted(draw: random.Random, shares: dict[str, int]) -> str:
+    return draw.choices(list(shares), list(shares.values()))[0]
+
+
+def _location(draw: random.Random) -> dict[str, Any]:
+    """An area, and for every second person coordinates in degrees."""
+    location: dict[str, Any] = {"area_name": _weighted(draw, _AREAS)}
+    if draw.random() < 0.5:
+        location["latitude"] = draw.random() * 180 - 90
+        location["longitude"] = draw.random() * 360 - 180
+    return location
+
+
+def _date_of_birth(draw: random.Random) -> dict[str, int]:
+    """Unknown for every second person, the year alone for half of the others."""
+    youngest = date(TODAY.year - _YOUNGEST, TODAY.month, TODAY.day).toordinal()
+    oldest = date(TODAY.year - _OLDEST, TODAY.month, TODAY.day).toordinal()
+    born = date.fromordinal(draw.randint(oldest, youngest))
+    known = draw.random()
+    if known < 0.5:
+        return {}
+    if known < 0.75:
+        return {"year": born.year}
+    return {"year": born.year, "month": born.month, "day": born.day}

@@ -1,0 +1,53 @@
+"""One person: the document that the stack keeps of them, and what the run needs to know beside it."""
+
+import copy
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from eth_hash.auto import keccak
+from jsonschema import Draft202012Validator
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError
+from cicscenario.resources import load_schema
+
+
+@dataclass(frozen=True)
+class Person:
+    """A generated person. ``gift`` is in whole tokens; ``document`` has the form of ``schemas/person-v1.json``."""
+
+    index: int
+    document: dict[str, Any]
+    phone: str  #: E.164
+    language: str
+    tags: tuple[str, ...]
+    old_address: bytes  #: 20 bytes, on the chain people come from
+    gift: int
+
+
+def identified(document: dict[str, Any], chain: ChainSpec, address: bytes) -> dict[str, Any]:
+    """A copy of the document with the new address beside the old one, checksummed, as the old tools write it."""
+    new = copy.deepcopy(document)
+    fork = new["identities"].setdefault(chain.engine, {}).setdefault(chain.fork, {})
+    fork[chain.identity_key] = [checksum(address)]
+    return new
+
+
+def checksum(address: bytes) -> str:
+    """An address in the mixed case of EIP-55, with 0x."""
+    digits = address.hex()
+    mask = keccak(digits.encode()).hex()
+    return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in zip(digits, mask, strict=False))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(load_schema("person-v1"))
+
+
+def validate(document: dict[str, Any]) -> None:
+    """Raises InvalidError naming the first field that is not as ``schemas/person-v1.json`` says."""
+    for error in _validator().iter_errors(document):
+        where = ".".join(map(str, error.absolute_path)) or "the document"
+        raise InvalidError(f"not a person document: {where}: {error.message:.200}")

@@ -1,0 +1,76 @@
+"""Contact data as the stack keeps it: a vCard 3.0 in base64, in the form that the vobject library writes.
+
+The odd comma in FN and the parameter TYP (not TYPE) are the form in use, seen in data of the old tools.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+
+from cicscenario.errors import InvalidError
+
+_FOLD = 75  # octets in a line, RFC 2426 section 2.6
+_ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
+_UNESCAPE = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True)
+class Contact:
+    """What a vCard says about a person; ``phone`` in E.164."""
+
+    given: str
+    family: str
+    email: str | None
+    phone: str
+
+
+def encode(contact: Contact) -> str:
+    """The vCard in base64."""
+    given, family = contact.given.translate(_ESCAPES), contact.family.translate(_ESCAPES)
+    lines = [
+        "BEGIN:VCARD",
+        "VERSION:3.0",
+        *([f"EMAIL:{contact.email.translate(_ESCAPES)}"] if contact.email else []),
+        f"FN:{given}\\, {family}",
+        f"N:{family};{given};;;",
+        f"TEL;TYP=CELL:{contact.phone}",
+        "END:VCARD",
+    ]
+    return base64.b64encode("".join(_folded(line) + "\r\n" for line in lines).encode()).decode()
+
+
+def _folded(line: str) -> str:
+    if len(line) < _FOLD:  # characters here, octets below: so does vobject, whose bytes these are
+        return line
+    parts: list[str] = []
+    octets = 0
+    for character in line:
+        size = len(character.encode())
+        if octets + size > _FOLD:
+            parts.append("\r\n ")
+            octets = 1
+        parts.append(character)
+        octets += size
+    return "".join(parts)
+
+
+def decode(vcard: str) -> Contact:
+    """Reads a base64 vCard; raises InvalidError when it is not one, or lacks a name or a phone number."""
+    try:
+        text = base64.b64decode(vcard, validate=True).decode("utf-8")
+    except ValueError:
+        raise InvalidError("the vCard is not base64 of UTF-8 text") from None
+    fields: dict[str, str] = {}
+    for line in re.sub(r"\r?\n[ \t]", "", text).splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.partition(";")[0].upper(), value)
+    missing = [name for name in ("BEGIN", "N", "TEL", "END") if name not in fields]
+    if missing:
+        raise InvalidError(f"the vCard has no {' and no '.join(missing)}")
+    family, given, *_ = [*re.split(r"(?<!\\);", fields["N"]), ""]
+    email = fields.get("EMAIL")
+    return Contact(_plain(given), _plain(family), _plain(email) if email else None, fields["TEL"])
+
+
+def _plain(text: str) -> str:
+    return _UNESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
