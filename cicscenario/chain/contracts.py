@@ -5,6 +5,7 @@ the contracts, never by configuration. Selectors and keys: the published ABIs of
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ _TOKEN = selector("token()")
 _TOKEN_AMOUNT = selector("tokenAmount()")
 _COOLDOWN = selector("cooldown(address)")
 _CHECK = selector("check(address)")
-# The per-minute factor, 64.64 fixed point, under its names of both generations.
+# How fast balances shrink, 64.64 fixed point, under its names of both generations.
 _DECAY_LEVELS = (selector("taxLevel()"), selector("decayLevel()"))
 
 
@@ -40,7 +41,7 @@ class Token:
     decay: float | None
 
     def base_units(self, whole: int) -> int:
-        return whole * 10**self.decimals
+        return whole * int(10**self.decimals)
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,14 @@ def _token(rpc: Rpc, address: bytes) -> Token:
     decay = None
     if not isinstance(demurrage, RpcError) and len(demurrage) > 2:
         level = next((word(answer) for answer in levels if not isinstance(answer, RpcError) and len(answer) > 2), 0)
-        decay = level / 2**64
+        decay = _per_minute(level)
     return Token(address, _string(symbol), word(decimals), decay)
+
+
+def _per_minute(level: int) -> float:
+    """The contracts keep the natural logarithm of the factor, negative; the oldest kept the factor itself."""
+    signed = (level - 2**256 if level >= 2**255 else level) / 2**64
+    return math.exp(signed) if signed < 0 else signed
 
 
 def _string(answer: Any) -> str:

@@ -21,7 +21,7 @@ STRENGTHS = {"standard": (2**18, 8, 1), "light": (2**12, 8, 6)}
 
 
 def encrypt(private_key: bytes, password: str, strength: str) -> bytes:
-    """The JSON of a V3 file; ``strength`` is ``standard`` or ``light``. The key derivation runs without the interpreter's lock."""
+    """The JSON of a V3 file; ``strength`` is ``standard`` or ``light``. Derives without the interpreter's lock."""
     n, r, p = STRENGTHS[strength]
     salt, iv = secrets.token_bytes(32), secrets.token_bytes(16)
     derived = _scrypt(password, salt, n, r, p)

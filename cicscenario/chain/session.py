@@ -99,4 +99,10 @@ def _private_key(environment: ChainEnvironment) -> bytes:
         if len(key) != 32:
             raise InvalidError("chain.signer.private_key is not 64 hexadecimal digits")
         return key
-    return decrypt(signer.keyfile.read_bytes(), signer.password.reveal())
+    assert signer.keyfile is not None  # the language sees to it that there is one or the other
+    assert signer.password is not None
+    try:
+        blob = signer.keyfile.read_bytes()
+    except OSError as error:
+        raise InvalidError(f"cannot read chain.signer.keyfile {signer.keyfile}: {error.strerror}") from None
+    return decrypt(blob, signer.password.reveal())

@@ -46,9 +46,8 @@ def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
     directory = workspace.run_directory(plan.scenario, options.directory)
     if options.fresh and (kept := workspace.set_aside(directory)):
         listener(Noted(f"the earlier run was set aside as {kept}"))
-    workspace_store = workspace.existing_store(directory)
-    if workspace_store:
-        workspace_store.close()
+    if earlier := workspace.existing_store(directory):  # a damaged state is noticed before anything is started
+        earlier.close()
     with workspace.environment(plan.scenario, options.env, options.sandbox) as where:
         session = workspace.open_session(plan.scenario, where)
         directory.mkdir(parents=True, exist_ok=True)
@@ -97,7 +96,7 @@ class _Run:
         claim(self._store, self._plan.scenario, self._session, since=int(newest["timestamp"], 16))
         code = ExitCode.INTERNAL
         try:
-            code = self._nothing_left() or self._everything()
+            code = ExitCode.OK if self._nothing_left() else self._everything()
         except CicScenarioError as error:
             code = error.exit_code
             raise
@@ -106,22 +105,23 @@ class _Run:
             self._report(code)
         return code
 
-    def _nothing_left(self) -> ExitCode | None:
-        held = self._store.checks()
-        wanted = {check.name for check in self._plan.checks}
-        proved = all(name in held and held[name].errors == 0 and held[name].total == self._plan.size for name in wanted)
-        counts = self._store.counts()
-        done = all(counts.get(step.name, (0, 0))[0] >= self._plan.size for step in self._plan.steps)
+    def _nothing_left(self) -> bool:
+        """Says so, when everybody is through every step and every check has found all of them."""
+        size, held, counts = self._plan.size, self._store.checks(), self._store.counts()
+        proved = all(
+            check.name in held and held[check.name].errors == 0 and held[check.name].total == size
+            for check in self._plan.checks
+        )
+        done = all(counts.get(step.name, (0, 0))[0] >= size for step in self._plan.steps)
         if not (done and proved and self._selected is None):
-            return None
-        size = self._plan.size
+            return False
         self._listener(
             Noted(
                 f"nothing to do: {size} of {size} people are through every step, and every check found all of them"
                 " (`cicscenario verify` asks the services again)"
             )
         )
-        return ExitCode.OK
+        return True
 
     def _everything(self) -> ExitCode:
         self._preflight()

@@ -26,11 +26,12 @@ def problems(name: str, node: Node) -> list[Diagnostic]:
 def _diagnose(error: ValidationError, root: Node) -> Iterator[Diagnostic]:
     path = list(error.absolute_path)
     at = root.find(path)
+    wanted: Any = error.validator_value
     name = ".".join(map(str, path)) or "the file"
     if error.validator == "additionalProperties" and isinstance(error.schema, dict) and "properties" in error.schema:
         yield from _unknown(at, list(error.schema["properties"]))
     elif error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance and repr(key) in error.message)
+        missing = next(key for key in wanted if key not in error.instance and repr(key) in error.message)
         place = _key_span(root, path)
         yield Diagnostic("S004", f"`{missing}` is missing in {name}", place, "here")
     elif "propertyNames" in error.schema_path and isinstance(error.instance, str):
@@ -38,8 +39,8 @@ def _diagnose(error: ValidationError, root: Node) -> Iterator[Diagnostic]:
             "S003",
             f"unknown key `{error.instance}`",
             at.keys.get(error.instance, at.span),
-            nearest(error.instance, error.validator_value),
-            (allowed(error.validator_value),),
+            nearest(error.instance, wanted),
+            (allowed(wanted),),
         )
     else:
         yield Diagnostic("S005", f"`{name}` {_expectation(error)}", at.span, _suggestion(error), _examples(error))
@@ -60,32 +61,30 @@ def _key_span(root: Node, path: list[str | int]) -> Span:
 
 
 def _expectation(error: ValidationError) -> str:
-    wanted, found = error.validator_value, error.instance
+    found = f"not {error.instance!r:.60}"
+    wanted: Any = error.validator_value
     match error.validator:
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
-            return f"must be {' or '.join(_KINDS[kind] for kind in kinds)}, not {found!r:.60}"
+            return f"must be {' or '.join(_KINDS[kind] for kind in kinds)}, {found}"
         case "enum":
-            return f"must be one of {', '.join(map(str, wanted))}, not {found!r:.60}"
-        case "const":
-            return f"must be {wanted}, not {found!r:.60}"
-        case "minimum":
-            return f"must be at least {wanted:,}, not {found}"
-        case "maximum":
-            return f"must be at most {wanted:,}, not {found}"
-        case "exclusiveMinimum":
-            return f"must be more than {wanted}, not {found}"
-        case "minItems" | "minProperties" | "minLength":
-            return "must not be empty"
-        case "pattern":
-            return f"does not have the expected form: {found!r:.60}"
-        case "uniqueItems":
-            return "must not name anything twice"
-        case "dependentRequired":
-            return "needs `password` beside `keyfile`"
-    return error.message
+            return f"must be one of {', '.join(map(str, wanted))}, {found}"
+    sentence = _SENTENCES.get(str(error.validator))
+    return sentence.format(wanted=wanted, found=found) if sentence else error.message
 
 
+_SENTENCES = {
+    "const": "must be {wanted}, {found}",
+    "minimum": "must be at least {wanted:,}, {found}",
+    "maximum": "must be at most {wanted:,}, {found}",
+    "exclusiveMinimum": "must be more than {wanted}, {found}",
+    "minItems": "must not be empty",
+    "minProperties": "must not be empty",
+    "minLength": "must not be empty",
+    "pattern": "does not have the expected form, {found}",
+    "uniqueItems": "must not name anything twice",
+    "dependentRequired": "needs `password` beside `keyfile`",
+}
 _KINDS = {
     "string": "text",
     "integer": "a whole number",
@@ -98,7 +97,8 @@ _KINDS = {
 
 def _suggestion(error: ValidationError) -> str:
     if error.validator == "enum" and isinstance(error.instance, str):
-        return nearest(error.instance, map(str, error.validator_value))
+        valid: Any = error.validator_value
+        return nearest(error.instance, map(str, valid))
     return ""
 
 

@@ -47,7 +47,7 @@ class Generator:
     ) -> None:
         """``languages`` with their weights; ``gift_threshold`` in whole tokens. Raises InvalidError for the region."""
         self._seed = seed
-        self._fakers = [Factory.create(locale, use_weighting=False) for locale in locales]
+        self._fakers: list[Any] = [Factory.create(locale, use_weighting=False) for locale in locales]
         self._phones = PhoneNumbers(seed, region)
         self._languages = [language for language, _ in languages]
         self._weights = [weight for _, weight in languages]

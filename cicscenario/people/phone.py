@@ -24,9 +24,9 @@ class PhoneNumbers:
         if example is None:
             raise InvalidError(f"no mobile phone numbers are known for region {region!r}", hint="such as KE")
         self._region = region
-        self._country = example.country_code
+        self._country = example.country_code or 0
         national = phonenumbers.national_significant_number(example)
-        self._prefix, self._digits = _free_digits(national, example.country_code, region)
+        self._prefix, self._digits = _free_digits(national, self._country, region)
         self.space = 10**self._digits
         draw = random.Random(hashlib.sha256(f"phone|{seed}|{region}".encode()).digest())  # noqa: S311
         self._offset = draw.randrange(self.space)

@@ -121,7 +121,7 @@ def _faucet_needs(session: ChainSession, uses: int) -> list[Need]:
     faucet = session.contracts.faucet
     if faucet is None:
         return [Need("a faucet", "named by the registry", "none", ok=False, hint="set `faucet: false` in the scenario")]
-    answer = session.rpc.results([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
+    answer = session.rpc.calls([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
     has, needed = word(answer), faucet.amount * uses
     # A faucet that mints what it pays out needs no balance; only one that had some and ran low is known to be short.
     return [

@@ -271,7 +271,7 @@ class Store:
             db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", rows)
 
     def checks(self) -> dict[str, CheckRow]:
-        return {r[0]: CheckRow(*r[:4], json.loads(r[4])) for r in self._rows("SELECT * FROM checks")}
+        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4])) for r in self._rows("SELECT * FROM checks")}
 
 
 _LEDGER = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"

@@ -48,7 +48,9 @@ def test_the_address_equals_the_reference_librarys(key: bytes) -> None:
 def test_keys_are_derived_from_the_secret_and_the_person_alone() -> None:
     secret = bytes(32)
     assert derive_key(secret, 0) == derive_key(secret, 0)
-    assert len({derive_key(secret, n) for n in range(1000)} | {derive_key(b"\x01" * 32, n) for n in range(1000)}) == 2000
+    assert (
+        len({derive_key(secret, n) for n in range(1000)} | {derive_key(b"\x01" * 32, n) for n in range(1000)}) == 2000
+    )
     # HMAC-SHA256 of "account:0:0" under 32 zero bytes: states of earlier versions depend on it.
     assert derive_key(secret, 0).hex() == "b2adae0feaf15a429566ebacfef6ebf6b16601c20b71aa8883e80f9b36ced199"
 

@@ -107,7 +107,7 @@ def test_a_damaged_state_is_set_aside_and_never_deleted(tmp_path: Path, store: S
     store.path.write_bytes(damage)
     for suffix in ("-wal", "-shm"):
         store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
-    with pytest.raises(StateRefusedError, match="set aside as state.sqlite.damaged-"):
+    with pytest.raises(StateRefusedError, match=r"set aside as state\.sqlite\.damaged-"):
         Store(store.path)
     kept = list(tmp_path.glob("state.sqlite.damaged-*"))
     assert [path.read_bytes() for path in kept] == [damage]

@@ -1,0 +1,126 @@
+"""The data directory of the old data-seeding tools, so that they can go on from a run.
+
+Files lie two hexadecimal levels deep under upper-case names; ``.master`` in each folder lists its keys as raw bytes in
+order of arrival (leveldir's HexDir). Links are relative, so that the directory can be moved.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError
+from cicscenario.people import pointer
+from cicscenario.people.person import identified
+
+_FOLDERS = ("src", "new", "meta", "phone", "custom", "tx", "keystore", "user_block")
+
+
+@dataclass(frozen=True)
+class ExportedPerson:
+    """What is written of a person; ``gift`` in whole tokens, ``keyfile`` the JSON of a V3 file."""
+
+    document: dict[str, Any]
+    phone: str
+    language: str
+    tags: tuple[str, ...]
+    old_address: bytes
+    gift: int
+    address: bytes | None
+    keyfile: bytes | None
+
+
+class _HexFolder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir()
+        self._master = (path / ".master").open("wb")
+
+    def put(self, key: bytes, content: bytes, mode: int = 0o644) -> Path:
+        name = key.hex().upper()
+        path = self._path / name[:2] / name[2:4] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        self._master.write(key)
+        return path
+
+    def close(self) -> None:
+        self._master.close()
+
+
+def write_datadir(
+    target: Path,
+    people: Iterable[ExportedPerson],
+    transactions: Iterable[tuple[bytes, bytes]],
+    *,
+    chain_spec: ChainSpec,
+    decimals: int,
+) -> None:
+    """Writes everything to ``target``, at once: a crash leaves no half of it. ``transactions`` are (hash, raw).
+
+    Raises InvalidError when ``target`` has something in it already.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidError(f"{target} is not empty", hint="name a new or empty folder")
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    passing = target.absolute().with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(passing, ignore_errors=True)
+    passing.mkdir()
+    try:
+        _write(passing, people, transactions, chain_spec, decimals)
+        if target.exists():
+            target.rmdir()
+        passing.rename(target)
+    except BaseException:
+        shutil.rmtree(passing, ignore_errors=True)
+        raise
+
+
+def _write(
+    root: Path,
+    people: Iterable[ExportedPerson],
+    transactions: Iterable[tuple[bytes, bytes]],
+    chain: ChainSpec,
+    decimals: int,
+) -> None:
+    folders = {name: _HexFolder(root / name) for name in _FOLDERS}
+    with (root / "balances.csv").open("w") as balances, (root / "tags.csv").open("w") as tags:
+        for person in people:
+            balances.write(f"{person.old_address.hex()},{person.gift * 10**decimals}\n")
+            tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n")
+            _before(folders, person)
+            if person.address:
+                _after(root, folders, person, person.address, chain)
+    for digest, raw in transactions:
+        folders["tx"].put(digest, raw.hex().encode())
+    for folder in folders.values():
+        folder.close()
+
+
+def _before(folders: dict[str, _HexFolder], person: ExportedPerson) -> None:
+    """What the old tools have of a person before the import."""
+    _linked(folders["src"].put(person.old_address, json.dumps(person.document).encode()))
+    folders["phone"].put(pointer.phone(person.phone), person.old_address.hex().encode())
+
+
+def _after(
+    root: Path, folders: dict[str, _HexFolder], person: ExportedPerson, address: bytes, chain: ChainSpec
+) -> None:
+    """What the import adds: the new address, the queue for the metadata import, the keystore file."""
+    document = json.dumps(identified(person.document, chain, address)).encode()
+    new = folders["new"].put(address, document)
+    (root / "meta" / f"{address.hex()}.json").symlink_to(os.path.relpath(new, root / "meta"))
+    _linked(folders["custom"].put(pointer.custom(address), json.dumps({"tags": list(person.tags)}).encode()))
+    if person.keyfile:
+        _linked(folders["keystore"].put(address, person.keyfile, mode=0o600))
+
+
+def _linked(path: Path) -> None:
+    """Beside each file the old tools want a link to it that ends in .json."""
+    path.with_name(path.name + ".json").symlink_to(path.name)

@@ -1,0 +1,1 @@
+"""The embedded EVM node: Ethereum's JSON-RPC in front of revm."""
