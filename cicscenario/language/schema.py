@@ -34,7 +34,7 @@ def _diagnose(error: ValidationError, root: Node) -> Iterator[Diagnostic]:
         missing = next(key for key in wanted if key not in error.instance and repr(key) in error.message)
         place = _key_span(root, path)
         yield Diagnostic("S004", f"`{missing}` is missing in {name}", place, "here")
-    elif "propertyNames" in error.schema_path and isinstance(error.instance, str):
+    elif "propertyNames" in list(error.schema_path) and isinstance(error.instance, str):
         yield Diagnostic(
             "S003",
             f"unknown key `{error.instance}`",

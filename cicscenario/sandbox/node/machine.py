@@ -191,7 +191,8 @@ class Machine:
         self._insert(address, nonce, balance, code)
 
     def _insert(self, address: bytes, nonce: int, balance: int, code: bytes) -> None:
-        self._evm.insert_account_info(_hex(address), AccountInfo(nonce=nonce, balance=balance, code=code or None)  # type: ignore[call-arg])
+        info = AccountInfo(nonce=nonce, balance=balance, code=code or None)  # type: ignore[call-arg]  # its stub is old
+        self._evm.insert_account_info(_hex(address), info)
 
     def _put_slot(self, address: bytes, slot: int, word: int) -> None:
         if self.undo is not None:
