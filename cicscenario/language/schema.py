@@ -27,14 +27,15 @@ def _diagnose(error: ValidationError, root: Node) -> Iterator[Diagnostic]:
     path = list(error.absolute_path)
     at = root.find(path)
     wanted: Any = error.validator_value
+    instance: Any = error.instance
     name = ".".join(map(str, path)) or "the file"
     if error.validator == "additionalProperties" and isinstance(error.schema, dict) and "properties" in error.schema:
         yield from _unknown(at, list(error.schema["properties"]))
     elif error.validator == "required":
-        missing = next(key for key in wanted if key not in error.instance and repr(key) in error.message)
+        missing = next(key for key in wanted if key not in instance and repr(key) in error.message)
         place = _key_span(root, path)
         yield Diagnostic("S004", f"`{missing}` is missing in {name}", place, "here")
-    elif "propertyNames" in list(error.schema_path) and isinstance(error.instance, str):
+    elif "propertyNames" in error.schema_path and isinstance(error.instance, str):
         yield Diagnostic(
             "S003",
             f"unknown key `{error.instance}`",
