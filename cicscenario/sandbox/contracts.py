@@ -7,7 +7,6 @@ from typing import Any
 
 import rlp
 from eth_hash.auto import keccak
-from web3 import Web3
 
 from cicscenario.chain.abi import text32, to_hex
 from cicscenario.chain.rpc import Rpc
@@ -46,6 +45,8 @@ class _Deployer:
     """Signs with consecutive nonces without waiting: where a contract will be follows from sender and nonce."""
 
     def __init__(self, rpc: Rpc, signer: Signer, generation: str) -> None:
+        from web3 import Web3  # here, since it takes half a second that no other command should wait for
+
         self._rpc = rpc
         self._signer = signer
         self._generation = generation

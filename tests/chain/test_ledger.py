@@ -1,0 +1,240 @@
+"""The ledger's promise: whatever crashes, whenever, each person's transaction happens exactly once on the chain."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests_support import NODES, Sandbox
+
+from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.contracts import GIVE_TO
+from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
+from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.rpc import Call, Rpc, RpcError
+from cicscenario.chain.session import ChainSession
+from cicscenario.errors import ReconcileError, UnavailableError
+from cicscenario.state.store import LedgerRow, Outcome, PersonRow, Store
+
+AMOUNT = 7
+
+
+class PowerCutError(Exception):
+    """The process dies here."""
+
+
+class FailingRpc(Rpc):
+    """The node of ``rpc``, which takes transactions; then the answer is lost, with the process that waited for it."""
+
+    def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+        answers = super().results(calls)
+        if calls[0][0] == "eth_sendRawTransaction":
+            raise PowerCutError
+        return answers
+
+
+class SendingFirst(Ledger):
+    """The ledger with its two lines the wrong way round: it sends, then commits."""
+
+    def _admit(self, rows: list[LedgerRow]) -> None:
+        self._broadcaster._broadcast(rows)
+        super()._admit(rows)
+
+
+def account(person: int) -> bytes:
+    return b"\xaa" * 19 + bytes([person])
+
+
+def intents(count: int) -> list[Intent]:
+    return [Intent(person, account(person), value=AMOUNT) for person in range(count)]
+
+
+def received(session: ChainSession, count: int) -> list[int]:
+    """How many times each person has been paid."""
+    answers = session.rpc.calls([("eth_getBalance", [to_hex(account(n)), "latest"]) for n in range(count)])
+    return [int(answer, 16) // AMOUNT for answer in answers]
+
+
+@pytest.fixture(params=NODES)
+def session(request: pytest.FixtureRequest, sandbox_of: Callable[..., Sandbox]) -> ChainSession:
+    return sandbox_of(request.param).session()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "state.sqlite")
+    people = [PersonRow(n, {}, f"+2547{n:08d}", "en", (), account(n), 1, account(n)) for n in range(50)]
+    store.commit("population", [Outcome(p.id, ok=True) for p in people], people=people)
+    yield store
+    store.close()
+
+
+def ledger(
+    session: ChainSession, store: Store, kind: type[Ledger] = Ledger, rpc: Rpc | None = None, patience: float = 20
+) -> Ledger:
+    wire = rpc or session.rpc
+    follower = Follower(session.rpc, session.contracts.addresses)
+    broadcaster = Broadcaster(store, wire, follower, window=session.block_gas_limit, patience=patience)
+    return kind(store, session.rpc, session.signer, broadcaster, session.gas_price)
+
+
+def crash_while_sending(session: ChainSession, store: Store, kind: type[Ledger]) -> None:
+    """A run that dies when the node has its transactions and nobody has heard of it yet."""
+    rpc = FailingRpc(session.rpc.url)
+    follower = Follower(session.rpc, session.contracts.addresses)
+    broadcaster = Broadcaster(store, rpc, follower, window=session.block_gas_limit)
+    dying = kind(store, session.rpc, session.signer, broadcaster, session.gas_price)
+    dying._next_nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "pending"), 16)
+    if kind is SendingFirst:
+        with pytest.raises(PowerCutError):
+            dying._admit([dying._sign("gas", intent, PLAIN_TRANSFER_GAS) for intent in intents(5)])
+        return
+    rows = [dying._sign("gas", intent, PLAIN_TRANSFER_GAS) for intent in intents(5)]
+    dying._admit(rows)
+    with pytest.raises(PowerCutError):
+        broadcaster._send_some()
+
+
+def pay_after_a_crash(session: ChainSession, store: Store, kind: type[Ledger]) -> list[int]:
+    crash_while_sending(session, store, kind)
+    with ledger(session, store, kind) as resumed:
+        resumed.send("gas", intents(5), PLAIN_TRANSFER_GAS)
+    deadline = time.monotonic() + 10
+    while 0 in received(session, 5) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return received(session, 5)
+
+
+def test_a_crash_between_sending_and_hearing_pays_once(session: ChainSession, store: Store) -> None:
+    assert pay_after_a_crash(session, store, Ledger) == [1] * 5
+
+
+def test_with_the_ledger_written_after_the_send_this_suite_would_see_it(session: ChainSession, store: Store) -> None:
+    assert pay_after_a_crash(session, store, SendingFirst) == [2] * 5
+
+
+def test_everybody_is_paid_once_and_told_so(session: ChainSession, store: Store) -> None:
+    with ledger(session, store) as open_ledger:
+        outcomes = open_ledger.send("gas", intents(20), PLAIN_TRANSFER_GAS)
+        again = open_ledger.send("gas", intents(20), PLAIN_TRANSFER_GAS)
+    assert sorted(o.person for o in outcomes if o.ok) == list(range(20))
+    assert sorted(o.person for o in again if o.ok) == list(range(20))
+    assert received(session, 20) == [1] * 20
+    assert store.transaction_counts() == {"gas": {"mined": 20}}
+
+
+def test_many_senders_share_one_nonce_sequence(session: ChainSession, store: Store) -> None:
+    """Known issue 3 of the old tools: two scripts on one key broke the sequence."""
+    with ledger(session, store) as open_ledger:
+        threads = [
+            threading.Thread(target=open_ledger.send, args=(f"purpose {n}", intents(10), PLAIN_TRANSFER_GAS))
+            for n in range(5)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert received(session, 10) == [5] * 10
+    nonces = [row.nonce for row in store.transactions()]
+    assert sorted(nonces) == list(range(min(nonces), min(nonces) + 50))
+
+
+def test_a_key_that_somebody_else_uses_stops_the_run(session: ChainSession, store: Store) -> None:
+    """The nonce was taken: going on with a new one could pay somebody twice."""
+    first = ledger(session, store)
+    first._next_nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16)
+    store.add_transactions([first._sign("gas", intents(1)[0], PLAIN_TRANSFER_GAS)])
+    other = session.signer.sign(
+        nonce=first._next_nonce - 1, gas_price=10**9, gas=21000, to=b"\x99" * 20, value=1, data=b""
+    )
+    session.rpc.call("eth_sendRawTransaction", to_hex(other.raw))
+    deadline = time.monotonic() + 10
+    while session.rpc.call("eth_getTransactionReceipt", to_hex(other.hash)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    with pytest.raises(ReconcileError, match="was taken by another transaction"), ledger(session, store) as resumed:
+        resumed.send("gas", intents(1), PLAIN_TRANSFER_GAS)
+    assert received(session, 1) == [0]
+
+
+def test_a_chain_that_went_back_gets_the_same_bytes_again(sandbox: Sandbox, store: Store) -> None:
+    session = sandbox.session()
+    mark = session.rpc.call("evm_snapshot")
+    with ledger(session, store) as open_ledger:
+        open_ledger.send("gas", intents(5), PLAIN_TRANSFER_GAS)
+    assert session.rpc.call("evm_revert", mark) is True
+    assert received(session, 5) == [0] * 5
+    hashes = {row.hash for row in store.transactions()}
+    with ledger(session, store) as resumed:
+        resumed.send("gas", intents(5), PLAIN_TRANSFER_GAS)
+    assert received(session, 5) == [1] * 5
+    assert {row.hash for row in store.transactions()} == hashes
+
+
+def test_a_reverted_transaction_is_a_failure_with_its_reason_and_may_be_tried_again(
+    sandbox: Sandbox, store: Store
+) -> None:
+    session = sandbox.session()
+    assert session.contracts.faucet
+
+    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
+    with ledger(session, store) as open_ledger:
+        (outcome,) = open_ledger.send("faucet", give, 250_000)
+        assert not outcome.ok
+        assert outcome.detail is not None
+        assert "ERR_ACCOUNT_NOT_IN_INDEX" in outcome.detail
+        open_ledger.send("faucet", give, 250_000)
+    assert store.transaction_counts() == {"faucet": {"failed": 2}}
+
+
+def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
+    sandbox: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sandbox.session()
+
+    class Swallowing(Rpc):
+        def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+            if calls[0][0] == "eth_sendRawTransaction":
+                return ["0x"] * len(calls)  # a hash, and nothing behind it
+            return super().results(calls)
+
+    still = ledger(session, store, rpc=Swallowing(session.rpc.url), patience=0.5)
+    with pytest.raises(UnavailableError, match=r"no transaction was mined on .* the newest block seen is"), still:
+        still.send("gas", intents(2), PLAIN_TRANSFER_GAS)
+    assert store.transaction_counts() == {"gas": {"broadcast": 2}}
+    with ledger(session, store) as resumed:
+        resumed.send("gas", intents(2), PLAIN_TRANSFER_GAS)
+    assert received(session, 2) == [1, 1]
+
+
+def test_what_a_node_accepted_and_lost_is_sent_again(
+    sandbox: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """anvil answers with a hash and forgets; only the same bytes may follow."""
+    monkeypatch.setattr("cicscenario.chain.broadcast._RESEND_AFTER", 0.1)
+    session = sandbox.session()
+    sent: list[str] = []
+
+    class Forgetful(Rpc):
+        def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+            if calls[0][0] == "eth_sendRawTransaction":
+                fresh = not sent
+                sent.extend(call[1][0] for call in calls)
+                if fresh:
+                    return ["0x"] * len(calls)
+            return super().results(calls)
+
+    with ledger(session, store, rpc=Forgetful(session.rpc.url)) as open_ledger:
+        open_ledger.send("gas", intents(3), PLAIN_TRANSFER_GAS)
+    assert received(session, 3) == [1] * 3
+    assert len(sent) >= 6
+    assert len(set(sent)) == 3
+
+
+def test_a_signer_without_money_is_said_at_once(sandbox: Sandbox, store: Store) -> None:
+    session = sandbox.session()
+    huge = [Intent(0, account(0), value=10**30)]
+    with pytest.raises(UnavailableError, match="insufficient funds"), ledger(session, store) as open_ledger:
+        open_ledger.send("gas", huge, PLAIN_TRANSFER_GAS)
