@@ -12,7 +12,7 @@ PACKAGE = ROOT / "cicscenario"
 #: From the top down. A floor may import from those after it; rooms on one floor do not reach into each other.
 FLOORS = (
     {"cli"}, {"report"}, {"engine"}, {"plan"}, {"steps"}, {"checks", "backends"}, {"chain"}, {"state"},
-    {"language", "people"}, {"errors", "resources", "chainspec"},
+    {"language", "people"}, {"resources", "chainspec"}, {"errors"},
 )  # fmt: skip
 #: These are not on the stairs. The sandbox uses accounts and chains, and only commands know of it.
 SANDBOX_MAY_USE = {"sandbox", "people", "chain", "errors", "resources", "chainspec"}

@@ -4,43 +4,68 @@ import json
 from typing import Any
 
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language.diagnostic import CODES, nearest
+from cicscenario.language.diagnostic import EXPLANATIONS, nearest
 from cicscenario.language.schema import keys
+from cicscenario.resources import load_schema
+
+_ENVIRONMENT = "environment."
 
 
 def explain(key: str | None) -> ExitCode:
-    """Prints type, default, description and examples of a key, or the list of keys."""
-    known = keys("scenario-v1") | {f"environment.{name}": schema for name, schema in keys("environment-v1").items()}
+    """Prints what a key is for, its type, default and examples, or what an error code means; without one, all keys.
+
+    Keys of environment files may be given with or without ``environment.`` before them. Raises InvalidError naming the
+    nearest key when there is none such.
+    """
+    scenario = keys(load_schema("scenario-v1"))
+    environment = {_ENVIRONMENT + name: child for name, child in keys(load_schema("environment-v1")).items()}
+    known = scenario | environment
+    codes = {str(code): text for code, text in EXPLANATIONS.items()}
     if key is None:
-        for name, schema in known.items():
-            print(f"{name:<34}{schema['description']}")
-    elif key in CODES:
-        print(f"{key}: {CODES[key]}")
-    elif key in known:
-        print(_explanation(key, known))
+        print("\n".join(f"{name:<34}{_first_sentence(child)}" for name, child in known.items()))
+    elif key in codes:
+        print(f"{key}: {codes[key]}")
     else:
-        raise InvalidError(
-            f"unknown key: {key}", hint=nearest(key, [*known, *CODES]) or "`cicscenario explain` lists them all"
-        )
+        name = key if key in known else _ENVIRONMENT + key
+        if name not in known:
+            raise _unknown(key, [*known, *codes])
+        print(_explanation(name, known))
     return ExitCode.OK
+
+
+def _unknown(key: str, names: list[str]) -> InvalidError:
+    guess = nearest(key, names) or nearest(_ENVIRONMENT + key, names)
+    hint = f"did you mean `{guess}`?" if guess else "`cicscenario explain` alone lists every key"
+    return InvalidError(f"there is no key or error code `{key}`", hint=hint)
 
 
 def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
     schema = known[key]
+    default = schema.get("default")
     lines = [key, f"  {schema['description']}", f"  type     {_type(schema)}"]
-    lines.append(f"  default  {json.dumps(schema['default'])}" if "default" in schema else "  default  none")
-    lines += [f"  example  {json.dumps(example)}" for example in schema["examples"]]
+    lines.append(f"  default  {json.dumps(default)}" if default is not None else f"  default  {_no_default(schema)}")
+    lines += [f"  example  {json.dumps(example, ensure_ascii=False)}" for example in schema["examples"]]
     lines.append(f"  since    {schema['x-since']}")
-    below = [name for name in known if name.startswith(key + ".")]
-    if below:
-        lines.append(f"  keys     {', '.join(below)}")
+    children = [name for name in known if name.rpartition(".")[0] == key]
+    lines += [f"  key      {name}" for name in children]
     return "\n".join(lines)
 
 
+def _no_default(schema: dict[str, Any]) -> str:
+    return "none; may be left out" if "default" in schema else "none; must be given"
+
+
 def _type(schema: dict[str, Any]) -> str:
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    kind = schema.get("type", "string or object")
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    kind = schema["type"]
+    if kind == "array":
+        return f"list of {_type(schema['items'])}"
     return kind if isinstance(kind, str) else " or ".join(kind)
+
+
+def _first_sentence(schema: dict[str, Any]) -> str:
+    text: str = schema["description"]
+    return text.partition(". ")[0].rstrip(".")

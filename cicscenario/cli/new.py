@@ -11,18 +11,18 @@ from cicscenario.resources import schema_path, template_path
 
 
 def new(path: Path, *, name: str | None, size: int) -> ExitCode:
-    """Writes ``path``; an existing file is left alone and is an error."""
+    """Writes a scenario of ``size`` people to ``path``; its name is the file's unless it is given.
+
+    Raises InvalidError when the file is there already, cannot be written, or would not be valid; nothing is left then.
+    """
     named = name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")
-    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False).from_string(  # noqa: S701
-        template_path("scenario.yaml.j2").read_text("utf-8")
-    )
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(template.render(name=named, size=size, schema=schema_path("scenario-v1")))
+            file.write(_text(named, size))
     except FileExistsError:
-        raise InvalidError(f"{path} is there already", hint="name another file") from None
+        raise InvalidError(f"{path} is there already", hint="name another file; nothing is overwritten") from None
     except OSError as error:
-        raise InvalidError(f"cannot write {path}: {error.strerror}") from None
+        raise InvalidError(f"cannot write {path}: {(error.strerror or '').lower()}", hint="name another file") from None
     try:
         load_scenario(path)
     except InvalidError:
@@ -30,3 +30,10 @@ def new(path: Path, *, name: str | None, size: int) -> ExitCode:
         raise
     print(f"{path} is ready: cicscenario run {path}")
     return ExitCode.OK
+
+
+def _text(name: str, size: int) -> str:
+    # The result is YAML, not HTML, so there is nothing to escape; a name is a slug, or the file is refused.
+    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    template = jinja.from_string(template_path("scenario.yaml.j2").read_text("utf-8"))
+    return template.render(name=name, size=size, schema=schema_path("scenario-v1").as_uri())

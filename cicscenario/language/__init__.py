@@ -1,12 +1,12 @@
 """The scenario language: files in, frozen models out, and errors that show their place."""
 
 from cicscenario.language.diagnostic import Diagnostic, DiagnosticsError
-from cicscenario.language.load import load_environment, load_scenario
+from cicscenario.language.load import is_environment, load_environment, load_scenario
 from cicscenario.language.model import (
     ChainEnvironment,
     Checks,
     Environment,
-    Eth,
+    EthBackend,
     Gift,
     Keystore,
     Population,
@@ -21,13 +21,14 @@ __all__ = [
     "Diagnostic",
     "DiagnosticsError",
     "Environment",
-    "Eth",
+    "EthBackend",
     "Gift",
     "Keystore",
     "Population",
     "Scenario",
     "Secret",
     "Signer",
+    "is_environment",
     "load_environment",
     "load_scenario",
 ]

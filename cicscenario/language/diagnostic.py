@@ -1,93 +1,137 @@
-"""What is wrong with a file, shown in a frame: where, the line, a caret, what was expected, the nearest valid name."""
+"""What is wrong with a scenario or environment file, as data, and as the frame a person reads."""
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
+
+from rich.cells import cell_len
 
 from cicscenario.errors import InvalidError
 
-#: Every code, and what ``explain`` says about it.
-CODES = {
-    "S001": "The file cannot be read: it is missing, a folder, too large, not UTF-8 text, or not YAML.",
-    "S002": "A key stands twice in one mapping. YAML would silently keep only one of them.",
-    "S003": "The key is not part of the language. A mistyped key would otherwise change nothing, silently.",
-    "S004": "A required key is missing.",
-    "S005": "The value is not of the expected type, range or form.",
-    "S006": "Two parts of the scenario contradict each other, so that it could never be carried out or proved.",
-    "S007": "`extends` names a file that cannot be used: missing, or extending itself.",
-    "S008": "An {{ expression }} cannot be evaluated: a name is unknown, or it asks for more than arithmetic on `vars`.",
-    "S009": "A secret stands in the file. Write where it is instead: file:PATH, or {{ env.NAME }} in an environment file.",
-    "S010": "--set does not name a key of the scenario.",
+_WIDTH = 100  #: characters of a source line that are shown around the error
+
+# Whatever follows the name of a secret in a line, unless it is a reference, is hidden; to the end of the line, because
+# a broken line cannot be trusted to tell where its value ends.
+_SECRET = re.compile(r"""((?:private_key|password|signer)["']?\s*[:=]\s*)(?!["']?(?:file:|\{\{))(?=\S)(?!\{)(.+)""")
+
+_SECRET_BELOW = re.compile(r"""(?:private_key|password)["']?\s*:\s*(?:[|>&!].*)?$""")
+
+
+class Code(StrEnum):
+    """Every kind of error in a file. Codes are stable: one is never given a second meaning."""
+
+    UNREADABLE = "S001"
+    ENCODING = "S002"
+    SYNTAX = "S003"
+    DUPLICATE_KEY = "S004"
+    NOT_A_MAPPING = "S005"
+    UNSUPPORTED = "S006"
+    EXTENDS = "S007"
+    EXPRESSION = "S008"
+    UNDEFINED = "S009"
+    OVERRIDE = "S010"
+    WRONG_TYPE = "S011"
+    MISSING_KEY = "S012"
+    INVALID_VALUE = "S013"
+    UNKNOWN_KEY = "S014"
+    CONTRADICTION = "S015"
+    LITERAL_SECRET = "S016"  # noqa: S105
+    ONE_OF = "S017"
+
+
+EXPLANATIONS = {
+    Code.UNREADABLE: "The file cannot be read: it is missing, a folder, not a regular file, closed to you, or over 1 MB.",
+    Code.ENCODING: "The file is not plain UTF-8 text. Save it as UTF-8 without a byte order mark.",
+    Code.SYNTAX: "The file is not YAML. Indent with spaces, close every bracket and quote, and quote special characters.",
+    Code.DUPLICATE_KEY: "A mapping has the same key twice. Only one could count, so remove the other.",
+    Code.NOT_A_MAPPING: "A file holds exactly one YAML document, and that is a mapping of keys to values.",
+    Code.UNSUPPORTED: "YAML that the language leaves out: tags, keys that are not text, very deep nesting, and aliases that "
+    "make a small file large.",
+    Code.EXTENDS: "The file named by `extends` cannot be used: it is missing, extends itself, or the chain is too long.",
+    Code.EXPRESSION: "A `{{ }}` expression cannot be computed. It may use variables, literals, arithmetic, comparisons, "
+    "`if … else`, `~`, and simple filters such as `lower`; nothing else.",
+    Code.UNDEFINED: "A `{{ }}` expression uses a name that is not in `vars`. `env.NAME` exists in environment files only.",
+    Code.OVERRIDE: "`--set` takes KEY=VALUE, where KEY is a dotted key such as population.size and VALUE is YAML.",
+    Code.WRONG_TYPE: "The value is of another type than the key takes.",
+    Code.MISSING_KEY: "A required key is not there.",
+    Code.INVALID_VALUE: "The value is of the right type, but not one that the key takes.",
+    Code.UNKNOWN_KEY: "There is no such key at this place.",
+    Code.CONTRADICTION: "Two values that are each valid cannot both hold.",
+    Code.LITERAL_SECRET: "A secret is written in the file. Files are shared and reviewed, so refer to it instead: "
+    "`file:PATH` (relative to the file) or, in environment files, `{{ env.NAME }}`.",
+    Code.ONE_OF: "The mapping takes one of several kinds of value, each with keys of its own.",
 }
 
 
 @dataclass(frozen=True)
-class Span:
-    """A place in a file: ``line`` and ``column`` count from 1, ``length`` in characters. ``text`` is the whole line."""
-
-    file: str
-    line: int
-    column: int
-    length: int
-    text: str
-
-
-@dataclass(frozen=True)
 class Diagnostic:
-    """One error. ``span`` is None only where there is no line to show."""
+    """One error: what is wrong, where, what was expected and what to do.
 
-    code: str
+    ``line`` and ``column`` count characters from 1; 0 when the whole file is meant. ``source_line`` never holds a secret.
+    """
+
+    code: Code
     message: str
-    span: Span | None
-    label: str = ""  #: stands behind the caret
-    notes: tuple[str, ...] = ()
+    file: str
+    line: int = 0
+    column: int = 0
+    length: int = 1
+    source_line: str = ""
+    expected: str | None = None
+    suggestion: str | None = None
+    hint: str | None = None
+    key: str | None = None  #: the dotted key, when the language has it
 
-    def __str__(self) -> str:
-        lines = [f"error[{self.code}]: {self.message}"]
-        if self.span:
-            lines += _frame(self.span, self.label)
-        lines += [f"   = {note}" for note in (*self.notes, f"see: cicscenario explain {self.code}")]
+    def render(self) -> str:
+        """The error as a frame of plain text."""
+        gutter = " " * len(str(self.line)) if self.line else " "
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        guess = f"did you mean `{self.suggestion}`?" if self.suggestion else ""
+        lines = [f"error[{self.code}]: {self.message}", f"{gutter}--> {place}"]
+        if self.line:
+            shown, caret = _excerpt(self.source_line, self.column - 1, self.length)
+            lines += [f"{gutter} |", f"{self.line} | {shown}".rstrip(), f"{gutter} | {caret} {guess}".rstrip()]
+        elif guess:
+            lines.append(f"{gutter} = {guess}")
+        if self.expected:
+            lines.append(f"{gutter} = expected: {self.expected}")
+        if self.hint:
+            lines.append(f"{gutter} = hint: {self.hint}")
+        lines.append(f"{gutter} = see: cicscenario explain {self.key or self.code}")
         return "\n".join(lines)
 
 
 class DiagnosticsError(InvalidError):
-    """All errors of a file."""
+    """A file with errors: all of them, in the order of the file."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__("\n\n".join(str(diagnostic) for diagnostic in self.diagnostics))
+        super().__init__("\n\n".join(diagnostic.render() for diagnostic in self.diagnostics))
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """``did you mean `x`?`` for the closest of the valid names, or nothing when none is close."""
-    found = get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f"did you mean `{found[0]}`?" if found else ""
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``name`` was most likely meant to be."""
+    return next(iter(get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
 
 
-def allowed(names: Sequence[str], what: str = "allowed here") -> str:
-    return f"{what}: {', '.join(names)}"
+def redact(line: str, before: str = "") -> str:
+    """The line with every literal secret as asterisks, as long as before so that carets stay in place.
+
+    ``before`` is the line above it: when that ends with the name of a secret, this one is the secret.
+    """
+    if _SECRET_BELOW.search(before):
+        return "*" * len(line)
+    return _SECRET.sub(lambda found: found[1] + "*" * len(found[2]), line)
 
 
-_WIDEST = 100
-
-
-def _frame(span: Span, label: str) -> list[str]:
-    text, column = span.text, span.column
-    if len(text) > _WIDEST:  # keep the caret in sight
-        start = max(0, min(column - 1 - _WIDEST // 2, len(text) - _WIDEST))
-        text, column = text[start : start + _WIDEST], column - start
-    gutter = " " * len(str(span.line))
-    shown = text.replace("\t", " ")
-    caret = " " * _cells(shown[: column - 1]) + "^" * max(1, min(_cells(shown[column - 1 :][: span.length]), _WIDEST))
-    return [
-        f"{gutter}--> {span.file}:{span.line}:{span.column}",
-        f"{gutter} |",
-        f"{span.line} | {shown}",
-        f"{gutter} | {caret} {label}".rstrip(),
-    ]
-
-
-def _cells(text: str) -> int:
-    """Width on a terminal: wide characters take two cells, combining ones none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+def _excerpt(line: str, start: int, length: int) -> tuple[str, str]:
+    """A window of the line around the error, and the carets below it, aligned in terminal cells."""
+    line = "".join(character if character.isprintable() else " " for character in line)
+    first = max(0, start - _WIDTH // 2) if len(line) > _WIDTH else 0
+    window = line[first : first + _WIDTH]
+    before, after = "…" * (first > 0), "…" * (first + _WIDTH < len(line))
+    marked = window[start - first : start - first + max(1, length)]
+    indent = cell_len(before + window[: start - first])
+    return f"{before}{window}{after}", " " * indent + "^" * max(1, cell_len(marked))

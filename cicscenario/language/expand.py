@@ -1,186 +1,128 @@
-"""`extends`, `--set`, `vars` and ``{{ }}``: what turns the file as written into the file as meant, keeping places."""
+"""Gives every value of a document what its ``{{ }}`` expressions stand for, and keeps where it was written."""
 
-import os
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.nodes import Entry, Mapping, Node, Scalar, Sequence
+from cicscenario.language.schema import Path
+from cicscenario.language.template import (
+    EnvironmentVariables,
+    ExpressionError,
+    Template,
+    UndefinedNameError,
+    has_expression,
+)
 
-from cicscenario.language.diagnostic import Diagnostic, DiagnosticsError, nearest
-from cicscenario.language.source import Node, parse, read
-
-_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_MOST_EXTENDS = 16
-_LONGEST = 10_000
-# Arithmetic, comparison, conditions and filters on `vars` are what a scenario needs. Calls, powers and loops are what a
-# bomb needs.
-_NODES = (
-    jinja2.nodes.Name, jinja2.nodes.Const, jinja2.nodes.Add, jinja2.nodes.Sub, jinja2.nodes.Div,
-    jinja2.nodes.FloorDiv, jinja2.nodes.Mod, jinja2.nodes.Mul, jinja2.nodes.Neg, jinja2.nodes.Not, jinja2.nodes.And,
-    jinja2.nodes.Or, jinja2.nodes.Compare, jinja2.nodes.Operand, jinja2.nodes.CondExpr, jinja2.nodes.Concat,
-    jinja2.nodes.Getattr,
-)  # fmt: skip
+MAX_VARIABLE_DEPTH = 32
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Node:
-    """The file with what it extends merged under it, and with ``--set KEY=VALUE`` on top."""
-    node = _extended(path, ())
-    for text in overrides:
-        node = _set(node, text)
-    return node
+class UnknownValueError(Exception):
+    """The value depends on another that has an error; that one has been reported."""
 
 
-def _extended(path: Path, chain: tuple[Path, ...]) -> Node:
-    node = read(path)
-    assert isinstance(node.value, dict)
-    if "extends" not in node.value:
-        return node
-    at = node.value["extends"]
-    if not isinstance(at.value, str):
-        return node  # the schema says what is wrong with it
-    base = (path.parent / at.value).resolve()
-    chain = (*chain, path.resolve())
-    if base in chain or len(chain) > _MOST_EXTENDS:
-        way = " -> ".join(p.name for p in (*chain, base))
-        raise DiagnosticsError([Diagnostic("S007", f"`extends` goes round in a circle: {way}", at.span)])
-    if not base.exists():
-        raise DiagnosticsError([Diagnostic("S007", f"`extends` names no file: {base}", at.span)])
-    return _merge(_extended(base, chain), node)
+class Expander:
+    """Expands one document; what is wrong is added to ``problems``, and ``failed`` has the paths without a value."""
 
+    def __init__(self, document: Mapping, secrets: Collection[Path], env: bool, problems: list[Diagnostic]) -> None:
+        """``secrets`` are the paths of references, which are left alone; ``env`` says whether `env.NAME` exists."""
+        entry = document.entries.get("vars")
+        self._variables = entry.value.entries if entry and isinstance(entry.value, Mapping) else {}
+        self._document = document
+        self._secrets = secrets
+        self._env = {"env": EnvironmentVariables()} if env else {}
+        self._problems = problems
+        self._values: dict[str, Any] = {}
+        self._broken: set[str] = set()
+        self._resolving: list[str] = []
+        self.failed: set[Path] = set()
 
-def _merge(under: Node, over: Node) -> Node:
-    """Mappings merge key by key; anything else is replaced."""
-    if not (isinstance(under.value, dict) and isinstance(over.value, dict)):
-        return over
-    values = dict(under.value)
-    for key, node in over.value.items():
-        values[key] = _merge(values[key], node) if key in values else node
-    return Node(values, over.span, under.keys | over.keys)
+    def expand(self) -> Mapping:
+        document = self._node(self._document, ())
+        assert isinstance(document, Mapping)
+        return document
 
+    def _node(self, node: Node, path: Path) -> Node:
+        if path in self._secrets:
+            return node
+        if isinstance(node, Sequence):
+            return Sequence(node.span, tuple(self._node(item, (*path, at)) for at, item in enumerate(node.items)))
+        if isinstance(node, Mapping):
+            entries = {
+                key: Entry(entry.key, self._node(entry.value, (*path, key))) for key, entry in node.entries.items()
+            }
+            return Mapping(node.span, entries)
+        return self._scalar(node, path)
 
-def _set(node: Node, text: str) -> Node:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise DiagnosticsError([Diagnostic("S010", f"--set {text}: expected KEY=VALUE", None)])
-    path = key.strip().split(".")
-    indented = "".join(f"{'  ' * depth}{part}:\n" for depth, part in enumerate(path))
-    written = value.strip() or "''"
-    return _merge(node, parse(f"{indented[:-1]} {written}\n", f"--set {text}"))
-
-
-def expand(node: Node, *, env: bool) -> Node:
-    """Evaluates every ``{{ }}``; ``env`` says whether ``env.NAME`` may be used. All errors are raised together."""
-    assert isinstance(node.value, dict)
-    written = node.value.get("vars")
-    variables = dict(written.value) if written and isinstance(written.value, dict) else {}
-    expander = _Expander(variables, os.environ if env else None)
-    result = expander.node(node)
-    if expander.problems:
-        raise DiagnosticsError(expander.problems)
-    return result
-
-
-class _Arithmetic(ImmutableSandboxedEnvironment):
-    """Multiplies numbers only: text times a billion is a bomb."""
-
-    intercepted_binops = frozenset(["*"])
-
-    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
-        if not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise TypeError("only numbers can be multiplied")
-        return left * right
-
-
-class _Expander:
-    def __init__(self, variables: dict[str, Node], env: Mapping[str, str] | None) -> None:
-        self._variables = variables
-        self._env = env
-        self._open: list[str] = []
-        self._jinja = _Arithmetic(undefined=jinja2.StrictUndefined)
-        self.problems: list[Diagnostic] = []
-
-    def node(self, node: Node) -> Node:
-        if isinstance(node.value, dict):
-            return Node({key: self.node(inner) for key, inner in node.value.items()}, node.span, node.keys)
-        if isinstance(node.value, list):
-            return Node([self.node(inner) for inner in node.value], node.span)
-        if isinstance(node.value, str) and "{{" in node.value:
-            try:
-                return Node(self._scalar(node.value), node.span)
-            except _RefusedError as error:
-                self.problems.append(Diagnostic("S008", error.message, node.span, error.hint))
-        return node
-
-    def _scalar(self, text: str) -> Any:
-        """One expression alone keeps its type; among other text it becomes text."""
-        whole = _EXPRESSION.fullmatch(text.strip())
-        if whole and "}}" not in whole[1]:
-            return self._evaluate(whole[1])
-        result = _EXPRESSION.sub(lambda match: str(self._evaluate(match[1])), text)
-        if len(result) > _LONGEST:
-            raise _RefusedError(f"the result is longer than {_LONGEST:,} characters")
-        return result
-
-    def _evaluate(self, expression: str) -> Any:
+    def _scalar(self, node: Scalar, path: Path) -> Scalar:
         try:
-            tree = self._jinja.parse("{{" + expression + "}}")
-            self._refuse_calls(tree)
-            names = {node.name for node in tree.find_all(jinja2.nodes.Name)}
-            values: dict[str, Any] = {name: self._value(name) for name in sorted(names)}
-            result = self._jinja.compile_expression(expression.strip(), undefined_to_none=False)(**values)
-        except jinja2.TemplateSyntaxError as error:
-            raise _RefusedError(f"not an expression: {error.message}") from None
-        except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError) as error:
-            raise _RefusedError(f"cannot be evaluated: {error}") from None
-        if isinstance(result, jinja2.Undefined):
-            raise _RefusedError(f"cannot be evaluated: nothing is known as {expression.strip()}")
-        if isinstance(result, int | float | bool) or (isinstance(result, str) and len(result) <= _LONGEST):
-            return result
-        raise _RefusedError("the result is not a number, a truth value or a short text")
+            value = self._variable(str(path[1])) if self._is_variable(path) else self._value(node)
+        except UnknownValueError:
+            self.failed.add(path)
+            return node
+        return Scalar(node.span, value, node.written)
 
-    def _refuse_calls(self, tree: jinja2.nodes.Template) -> None:
-        for node in tree.find_all(jinja2.nodes.Expr):
-            fine = isinstance(node, _NODES) and not self._strays(node)
-            if not fine:
-                raise _RefusedError(
-                    f"{type(node).__name__.lower()} is not part of the language",
-                    "arithmetic, comparison and `a if b else c` on vars are",
-                )
+    def _is_variable(self, path: Path) -> bool:
+        return len(path) == 2 and path[0] == "vars" and path[1] in self._variables
 
-    def _strays(self, node: jinja2.nodes.Expr) -> bool:
-        """Attributes are for ``env.NAME`` alone."""
-        if isinstance(node, jinja2.nodes.Getattr):
-            return not (isinstance(node.node, jinja2.nodes.Name) and node.node.name == "env")
-        if isinstance(node, jinja2.nodes.Const):
-            return not isinstance(node.value, int | float | bool | str)
-        return False
+    def _value(self, node: Scalar) -> Any:
+        """The value of a scalar; raises UnknownValueError when it has none, which has then been reported."""
+        if not isinstance(node.value, str) or not has_expression(node.value):
+            return node.value
+        try:
+            template = Template(node.value)
+            if template.uses_env and not self._env:
+                self._refuse_env(node)
+            variables = {name: self._named(name, node) for name in template.names}
+            return template.render(variables | self._env)
+        except UndefinedNameError as error:
+            span = node.span.find(error.name)
+            self._problems.append(span.diagnostic(Code.UNDEFINED, str(error), hint=f"export {error.name} first"))
+        except ExpressionError as error:
+            self._problems.append(node.span.diagnostic(Code.EXPRESSION, f"this expression cannot be computed: {error}"))
+        raise UnknownValueError
 
-    def _value(self, name: str) -> Any:
-        if name == "env":
-            if self._env is None:
-                raise _RefusedError(
-                    "`env` can be used in environment files only", "a scenario runs the same everywhere"
-                )
-            return self._env
+    def _refuse_env(self, node: Scalar) -> None:
+        message = "`env` does not exist here"
+        hint = "a scenario is the same everywhere; put what differs in the environment file"
+        self._problems.append(node.span.find("env").diagnostic(Code.UNDEFINED, message, hint=hint))
+        raise UnknownValueError
+
+    def _named(self, name: str, user: Scalar) -> Any:
+        """The value of a variable that ``user`` uses."""
         if name not in self._variables:
-            raise _RefusedError(f"`{name}` is not among `vars`", nearest(name, self._variables))
-        if name in self._open:
-            raise _RefusedError(f"`vars` go round in a circle: {' -> '.join([*self._open, name])}")
-        value = self._variables[name].value
-        if not (isinstance(value, str) and "{{" in value):
-            return value
-        self._open.append(name)
+            more = {"suggestion": nearest(name, self._variables), "expected": self._known()}
+            problem = user.span.find(name).diagnostic(Code.UNDEFINED, f"there is no variable `{name}`", **more)
+            self._problems.append(problem)
+            raise UnknownValueError
+        if name in self._resolving:
+            circle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
+            message = f"these variables need each other: {circle}"
+            self._problems.append(user.span.find(name).diagnostic(Code.EXPRESSION, message))
+            raise UnknownValueError
+        return self._variable(name)
+
+    def _known(self) -> str:
+        return f"one of {', '.join(sorted(self._variables))}" if self._variables else "a name under `vars`"
+
+    def _variable(self, name: str) -> Any:
+        node = self._variables[name].value
+        if name in self._broken or not isinstance(node, Scalar):
+            raise UnknownValueError
+        if name not in self._values:
+            self._values[name] = self._resolve(name, node)
+        return self._values[name]
+
+    def _resolve(self, name: str, node: Scalar) -> Any:
+        if len(self._resolving) > MAX_VARIABLE_DEPTH:
+            message = f"variables that need each other more than {MAX_VARIABLE_DEPTH} deep"
+            self._problems.append(node.span.diagnostic(Code.EXPRESSION, message))
+            raise UnknownValueError
+        self._resolving.append(name)
         try:
-            return self._scalar(value)
+            return self._value(node)
+        except UnknownValueError:
+            self._broken.add(name)
+            raise
         finally:
-            self._open.pop()
-
-
-class _RefusedError(Exception):
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+            self._resolving.pop()

@@ -1,6 +1,10 @@
-"""A scenario and an environment as the rest of the program sees them: whole, typed, frozen."""
+"""Scenarios and environments as the rest of the program sees them: checked, complete and frozen.
 
-from dataclasses import dataclass
+The fields are those of the JSON schemas, which also hold every default.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -11,36 +15,36 @@ from cicscenario.language.secret import Secret
 
 @dataclass(frozen=True)
 class Population:
-    """``population``."""
+    """The people: how many, and what they are drawn from."""
 
     size: int
     seed: int
-    locales: tuple[str, ...]
-    region: str
-    languages: tuple[tuple[str, int], ...]  #: with their weights
+    locales: tuple[str, ...]  #: Faker locales
+    region: str  #: ISO 3166 alpha-2 code of the phone numbers' country
+    languages: tuple[tuple[str, int], ...]  #: language codes and weights, by code
     tags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Gift:
-    """``gift``; ``threshold`` in whole tokens."""
+    """The opening balance: 0 to ``threshold`` whole tokens."""
 
     threshold: int
     method: Literal["transfer", "mint", "none"]
-    token: str | None
+    token: str | None  #: symbol; None for the registry's default token
 
 
 @dataclass(frozen=True)
 class Keystore:
-    """``backend.keystore``."""
+    """The V3 keystore files."""
 
     kdf: Literal["standard", "light", "none"]
-    password: Secret | None
+    password: Secret | None  #: None for one that the run makes
 
 
 @dataclass(frozen=True)
-class Eth:
-    """``backend`` of kind ``eth``."""
+class EthBackend:
+    """Accounts with keys of their own."""
 
     kind: Literal["eth"]
     keystore: Keystore
@@ -48,16 +52,16 @@ class Eth:
 
 @dataclass(frozen=True)
 class Checks:
-    """``checks``; ``balance_adjust`` as a share, so that "-2%" is -0.02."""
+    """Which checks to make."""
 
-    include: tuple[str, ...] | None
+    include: tuple[str, ...] | None  #: None for all that fit the scenario
     exclude: tuple[str, ...]
-    balance_adjust: Decimal | None
+    balance_adjust: Decimal | None  #: as a share: -0.02 for "-2%"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario file, with all that it extends and every default filled in. ``gas`` in wei."""
+    """One scenario, with everything it extends, its variables and the command line's overrides worked in."""
 
     version: int
     name: str
@@ -65,21 +69,24 @@ class Scenario:
     population: Population
     gift: Gift
     faucet: bool
-    gas: int
-    backend: Eth
+    gas: int  #: wei for each person
+    backend: EthBackend
     checks: Checks
-    environment: str | None  #: ``sandbox``, or the absolute path of an environment file
+    environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
-    document: dict[str, Any]  #: the same as plain data
+    document: dict[str, Any] = field(repr=False)  #: what `canonical` gives a copy of
 
     def canonical(self) -> dict[str, Any]:
-        """The effective document as plain data: what tells two scenarios apart. Holds references to secrets only."""
-        return self.document
+        """The effective document as plain data: with every default, sorted, paths absolute, secrets as references.
+
+        Written as YAML, it is a scenario that means the same.
+        """
+        return deepcopy(self.document)
 
 
 @dataclass(frozen=True)
 class Signer:
-    """``chain.signer``: either a private key, or a V3 keystore file and its password."""
+    """The key that registers and pays: either ``private_key`` (hexadecimal), or a V3 keystore file and its password."""
 
     private_key: Secret | None
     keyfile: Path | None
@@ -88,22 +95,22 @@ class Signer:
 
 @dataclass(frozen=True)
 class ChainEnvironment:
-    """``chain`` of an environment; ``gas_price`` in wei, ``timeout`` in seconds."""
+    """The chain: a node, the contracts on it, and how to talk to it."""
 
     rpc: str
     spec: ChainSpec
-    registry: str
+    registry: str  #: address, ``0x`` and 40 hexadecimal digits
     signer: Signer
-    gas_price: int | None
-    batch: int
-    timeout: float
-    confirmations: int
-    window: float
+    gas_price: int | None  #: wei; None to ask the node
+    batch: int  #: JSON-RPC calls in one HTTP request
+    timeout: float  #: seconds for one request
+    confirmations: int  #: blocks on top of a transaction's
+    window: float  #: gas in flight, as a share of the block gas limit
 
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment file."""
+    """Where scenarios run."""
 
     version: int
     name: str

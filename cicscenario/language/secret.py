@@ -1,30 +1,58 @@
-"""Secrets by reference: where one is, never what it is, until the moment it is used."""
+"""References to secrets: a scenario or environment file says where a secret is, never what it is."""
 
-from dataclasses import dataclass
+import os
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import InvalidError
 
+_ENV = re.compile(r"\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_FILE = re.compile(r"file:\s*([^\0\r\n]+)")
 
-@dataclass(frozen=True, repr=False)
+
+@dataclass(frozen=True)
 class Secret:
-    """Either a file that holds the secret, or the secret itself out of the process environment. Shows neither."""
+    """A secret that is read when it is needed, and never shown."""
 
-    path: Path | None = None
-    value: str | None = None
+    reference: str = field(repr=False)  #: ``file:`` and an absolute path, or ``{{ env.NAME }}``
 
     def reveal(self) -> str:
-        """The secret; raises InvalidError naming the file when it cannot be read."""
-        if self.value is not None:
-            return self.value
-        assert self.path is not None
-        try:
-            return self.path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise InvalidError(f"cannot read the secret in {self.path}: {reason}") from None
+        """The secret, without the line break at its end; raises InvalidError when it is not where it should be."""
+        if found := _ENV.fullmatch(self.reference):
+            return _from_environment(found[1])
+        return _from_file(Path(self.reference.removeprefix("file:")))
 
     def __repr__(self) -> str:
         return "***"
 
     __str__ = __repr__
+
+
+def parse_secret(text: str, folder: Path) -> Secret:
+    """The secret that a reference is about; paths are relative to ``folder``."""
+    found = _FILE.fullmatch(text)
+    return Secret(f"file:{folder / found[1]}" if found else text)
+
+
+def is_reference(text: str, *, env: bool) -> bool:
+    """Whether the text refers to a secret; ``env`` says whether to an environment variable, too."""
+    return (env and _ENV.fullmatch(text) is not None) or _FILE.fullmatch(text) is not None
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise InvalidError(f"the environment variable {name} is not set", hint=f"export {name} and run again")
+    return value
+
+
+def _from_file(path: Path) -> str:
+    try:
+        value = path.read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not UTF-8 text"
+        raise InvalidError(f"cannot read the secret in {path}: {reason}", hint="a secret file holds one line") from None
+    if not value:
+        raise InvalidError(f"the secret file {path} is empty", hint="a secret file holds one line")
+    return value

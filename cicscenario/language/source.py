@@ -1,234 +1,138 @@
-"""YAML in, a tree of nodes out, each of which knows where it was written.
+"""Reads a file into text that can be pointed into; refuses whatever cannot be a scenario before reading it."""
 
-A strict subset: one document, plain data, each key once, no tags. Words such as ``no`` and ``on`` stay words, as in
-YAML 1.2 (``no`` is a Norwegian locale here, not a boolean).
-"""
-
+import codecs
+import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import stat
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
+from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest, redact
 
-from cicscenario.language.diagnostic import Diagnostic, DiagnosticsError, Span, nearest
+MAX_BYTES = 1_000_000
 
-_MOST_BYTES = 1_000_000
-_MOST_NODES = 100_000
-_DEEPEST = 50
-
-Scalar = str | int | float | bool | None
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML 1.1 and libyaml count lines
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
 
 
 @dataclass(frozen=True)
-class Node:
-    """A value with its place; ``keys`` has the places of a mapping's keys."""
+class Source:
+    """A text that values come from: a file, or one ``--set`` of the command line.
 
-    value: "Scalar | list[Node] | dict[str, Node]"
-    span: Span
-    keys: dict[str, Span] = field(default_factory=dict)
+    ``name`` is what errors call it; ``folder`` is what paths in it are relative to.
+    """
 
-    def plain(self) -> Any:
-        """The value without places."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
+    name: str
+    text: str
+    folder: Path
 
-    def find(self, path: list[str | int]) -> "Node":
-        """The node at ``path``, or the last one on the way that exists."""
-        node = self
-        for part in path:
-            if isinstance(node.value, dict) and part in node.value:
-                node = node.value[str(part)]
-            elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-            else:
-                break
-        return node
+    @cached_property
+    def lines(self) -> list[str]:
+        return _LINE_BREAK.split(self.text)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """libyaml where there is one."""
+@dataclass(frozen=True)
+class Span:
+    """A place in a source; ``line`` and ``column`` count from 0."""
+
+    source: Source
+    line: int
+    column: int
+    length: int = 1
+
+    def diagnostic(self, code: Code, message: str, **more: Any) -> Diagnostic:
+        """An error at this place."""
+        lines = self.source.lines
+        text = lines[self.line] if self.line < len(lines) else ""
+        return Diagnostic(
+            code,
+            message,
+            self.source.name,
+            self.line + 1,
+            self.column + 1,
+            max(1, min(self.length, len(text) - self.column)),
+            redact(text, lines[self.line - 1] if 0 < self.line <= len(lines) else ""),
+            **more,
+        )
+
+    def find(self, word: str) -> "Span":
+        """The first ``word`` in the rest of the line, or else the whole span."""
+        lines = self.source.lines
+        text = lines[self.line] if self.line < len(lines) else ""
+        found = re.compile(rf"\b{re.escape(word)}\b").search(text, self.column)
+        return Span(self.source, self.line, found.start(), len(word)) if found else self
 
 
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+|0x[0-9a-fA-F]+", list("-+0123456789")),
-    ("float", r"[-+]?([0-9]*\.[0-9]+|[0-9]+\.?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
-
-
-def read(path: Path) -> Node:
-    """The file as nodes; raises DiagnosticsError when it is not a mapping in the strict subset."""
-    return parse(_text(path), str(path))
-
-
-def _text(path: Path) -> str:
-    problem = None
-    raw = b""
+def read_source(path: Path) -> Source:
+    """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else."""
     try:
-        if path.is_dir():
-            problem = "it is a folder"
-        elif not path.exists():
-            return _missing(path)
-        elif not path.is_file():
-            problem = "it is not a regular file"
-        elif path.stat().st_size > _MOST_BYTES:
-            problem = f"it has {path.stat().st_size:,} bytes; the most is {_MOST_BYTES:,}"
-        else:
-            raw = path.read_bytes()
-    except OSError as error:
-        problem = error.strerror or str(error)
-    if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        problem = "it begins with a byte order mark; save it as UTF-8 without one"
-    elif b"\0" in raw:
-        problem = "it is binary: it has a NUL byte"
+        # Opened before it is looked at, so that both are about the same file; without blocking, for the sake of FIFOs.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _refuse_odd(path, os.fstat(descriptor))
+            data = _read_all(descriptor)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(path, error) from None
+    return Source(str(path), _decode(path, data), path.absolute().parent)
+
+
+def _read_all(descriptor: int) -> bytes:
+    """What the file holds, up to the limit."""
+    data = b""
+    while len(data) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES)):
+        data += part
+    return data
+
+
+def _refuse_odd(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise _fail(Code.UNREADABLE, path, "this is a folder", expected="a YAML file")
+    if not stat.S_ISREG(status.st_mode):
+        raise _fail(Code.UNREADABLE, path, "this is not a regular file", expected="a YAML file")
+    if status.st_size > MAX_BYTES:
+        raise _fail(
+            Code.UNREADABLE,
+            path,
+            f"the file has {status.st_size:,} bytes",
+            expected=f"at most {MAX_BYTES:,} bytes",
+            hint="a scenario says how many people there are, not who they are; is this the right file?",
+        )
+
+
+def _decode(path: Path, data: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            raise _fail(Code.ENCODING, path, f"the file is {encoding}", expected="UTF-8 without a byte order mark")
+    if b"\0" in data:
+        raise _fail(Code.ENCODING, path, "the file is binary: it has NUL bytes", expected="UTF-8 text")
     try:
-        text = raw.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        problem = problem or f"it is not UTF-8 text (byte {error.start})"
-        text = ""
-    if problem:
-        raise DiagnosticsError([Diagnostic("S001", f"cannot read {path}: {problem}", None)])
-    return text
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"the file is not UTF-8: byte 0x{data[error.start]:02x} on line {line}"
+        raise _fail(Code.ENCODING, path, message, expected="UTF-8 text") from None
 
 
-def _missing(path: Path) -> str:
-    try:
-        beside = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
-    except OSError:
-        beside = []
-    hint = nearest(path.name, beside)
-    raise DiagnosticsError(
-        [Diagnostic("S001", f"cannot read {path}: there is no such file", None, notes=(hint,) if hint else ())]
-    )
+def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
+    if isinstance(error, FileNotFoundError):
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        guess = nearest(path.name, names)
+        return _fail(
+            Code.UNREADABLE, path, "there is no such file", suggestion=str(path.with_name(guess)) if guess else None
+        )
+    reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+    return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason}")
 
 
-def parse(text: str, name: str) -> Node:
-    """``text`` as nodes; ``name`` is what messages call the file."""
-    reader = _Reader(text, name)
-    try:
-        reader.refuse_what_could_explode()
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        raise reader.syntax_error(error) from None
-    except yaml.YAMLError as error:
-        raise DiagnosticsError([Diagnostic("S001", f"{name} is not YAML: {error}", None)]) from None
-    if not isinstance(root, yaml.MappingNode):
-        what = "is empty" if root is None else "is not a mapping at its top"
-        raise DiagnosticsError([Diagnostic("S001", f"{name} {what}; expected keys such as `version: 1`", None)])
-    node = reader.convert(root)
-    if reader.problems:
-        raise DiagnosticsError(reader.problems)
-    return node
-
-
-class _Reader:
-    def __init__(self, text: str, name: str) -> None:
-        self._lines = text.splitlines() or [""]
-        self._text = text
-        self._name = name
-        self._nodes = 0
-        self.problems: list[Diagnostic] = []
-
-    def span(self, start: Any, end: Any) -> Span:
-        line = self._lines[start.line] if start.line < len(self._lines) else ""
-        last = end.column if end.line == start.line else len(line)
-        return Span(self._name, start.line + 1, start.column + 1, max(1, last - start.column), line)
-
-    def refuse_what_could_explode(self) -> None:
-        """Walks the flat event stream, which cannot recurse, before anything builds a tree."""
-        depth = documents = 0
-        for event in yaml.parse(self._text, Loader=_Loader):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > _DEEPEST:
-                    raise self._error(event, f"nested deeper than {_DEEPEST} levels")
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            elif isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise self._error(event, "a second document begins here; one file is one document")
-            elif isinstance(event, yaml.AliasEvent):
-                raise self._error(event, "aliases are not part of the language; use `vars` or `extends`")
-            if getattr(event, "tag", None) and not isinstance(event, yaml.AliasEvent):
-                self._refuse_tag(event)
-
-    def _refuse_tag(self, event: Any) -> None:
-        if not (isinstance(event, yaml.ScalarEvent) and event.tag == "!"):
-            raise self._error(event, f"the tag {event.tag} is not part of the language; write plain values")
-
-    def _error(self, event: Any, message: str) -> DiagnosticsError:
-        return DiagnosticsError([Diagnostic("S001", message, self.span(event.start_mark, event.end_mark))])
-
-    def syntax_error(self, error: yaml.MarkedYAMLError) -> DiagnosticsError:
-        mark = error.problem_mark or error.context_mark
-        message = f"not YAML: {error.problem or error.context}"
-        if mark is None:
-            return DiagnosticsError([Diagnostic("S001", message, None)])
-        span = self.span(mark, mark)
-        notes = ("indent with spaces; YAML does not take tabs",) if "\t" in span.text else ()
-        return DiagnosticsError([Diagnostic("S001", message, span, notes=notes)])
-
-    def convert(self, node: yaml.Node) -> Node:
-        self._nodes += 1
-        span = self.span(node.start_mark, node.end_mark)
-        if self._nodes > _MOST_NODES:
-            raise DiagnosticsError([Diagnostic("S001", f"more than {_MOST_NODES:,} values", span)])
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, span)
-        if isinstance(node, yaml.SequenceNode):
-            return Node([self.convert(item) for item in node.value], span)
-        return Node(_scalar(cast("yaml.ScalarNode", node)), span)
-
-    def _mapping(self, node: yaml.MappingNode, span: Span) -> Node:
-        values: dict[str, Node] = {}
-        keys: dict[str, Span] = {}
-        for key, value in node.value:
-            place = self.span(key.start_mark, key.end_mark)
-            if not isinstance(key, yaml.ScalarNode):
-                self.problems.append(Diagnostic("S005", "a key must be a word", place))
-                continue
-            if key.value in values:
-                first = keys[key.value]
-                self.problems.append(
-                    Diagnostic("S002", f"key `{key.value}` stands twice", place, f"first on line {first.line}")
-                )
-            values[key.value], keys[key.value] = self.convert(value), place
-        return Node(values, span, keys)
-
-
-def _scalar(node: yaml.ScalarNode) -> Scalar:
-    text: str = node.value
-    kind = node.tag.rpartition(":")[2]
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() == "true"
-    try:
-        if kind == "int":
-            return int(text, 16 if text.startswith("0x") else 10)
-        if kind == "float":
-            return float(text)
-    except ValueError:  # more digits than Python takes
-        return text
-    return text
-
-
-def scalars(node: Node, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Node]]:
-    """Every scalar below ``node`` with its path."""
-    if isinstance(node.value, dict):
-        for key, inner in node.value.items():
-            yield from scalars(inner, (*path, key))
-    elif isinstance(node.value, list):
-        for number, inner in enumerate(node.value):
-            yield from scalars(inner, (*path, number))
-    else:
-        yield path, node
+def _fail(code: Code, path: Path, message: str, **more: Any) -> DiagnosticsError:
+    return DiagnosticsError([Diagnostic(code, message, str(path), **more)])

@@ -17,6 +17,7 @@ COINBASE = bytes(20)  #: collects the fees
 _SLOT = re.compile(r"StorageChange \{ address: (0x[0-9a-f]{40}), key: (\d+)")
 _ACCOUNT = re.compile(r"(?:NonceChange|AccountCreated|CodeChange|AccountDestroyed|BalanceTransfer) \{([^}]*)\}")
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_PADDING = 33  #: zero bytes that revm adds behind code
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 
 Undo = Callable[[], None]
@@ -75,6 +76,7 @@ class Machine:
     def __init__(self, chain_id: int) -> None:
         self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=2**63)
         self._chain_id = chain_id
+        self._codes: dict[bytes, bytes] = {}
         self.undo: list[Undo] | None = None
 
     # --- reading ------------------------------------------------------------------------------------------------
@@ -87,10 +89,7 @@ class Machine:
         return info.nonce, info.balance
 
     def code(self, address: bytes) -> bytes:
-        mark = self._evm.snapshot()
-        code = self._evm.get_code(_hex(address))
-        self._evm.revert(mark)
-        return bytes(code or b"")
+        return self._codes.get(address, b"")
 
     def storage(self, address: bytes, slot: int) -> int:
         mark = self._evm.snapshot()
@@ -181,8 +180,14 @@ class Machine:
         accounts = {}
         for address in changed:
             info = self._evm.basic(address)
-            accounts[bytes.fromhex(address[2:])] = (info.nonce, info.balance, bytes(self._evm.get_code(address) or b""))
+            raw = bytes.fromhex(address[2:])
+            accounts[raw] = (info.nonce, info.balance, self._codes.get(raw) or self._new_code(address))
         return accounts, slots
+
+    def _new_code(self, address: str) -> bytes:
+        """The code of an account that has just been made; revm shows it with the padding of its analysis."""
+        code = bytes(self._evm.get_code(address) or b"")
+        return code[:-_PADDING] if code.endswith(bytes(_PADDING)) else code
 
     def _put_account(self, address: bytes, nonce: int, balance: int, code: bytes) -> None:
         if self.undo is not None:
@@ -191,6 +196,10 @@ class Machine:
         self._insert(address, nonce, balance, code)
 
     def _insert(self, address: bytes, nonce: int, balance: int, code: bytes) -> None:
+        if code:
+            self._codes[address] = code
+        else:
+            self._codes.pop(address, None)
         info = AccountInfo(nonce=nonce, balance=balance, code=code or None)  # type: ignore[call-arg]  # its stub is old
         self._evm.insert_account_info(_hex(address), info)
 

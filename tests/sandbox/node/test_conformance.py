@@ -3,6 +3,7 @@ contracts; the ranges are what zero bytes in addresses save.
 """
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -246,7 +247,7 @@ def test_a_snapshot_takes_everything_back(client: Client) -> None:
 def test_blocks_are_linked(client: Client) -> None:
     newest = int(client.send(SOMEBODY, value=1, gas=21_000)["blockNumber"], 16)
     blocks = [client.rpc.call("eth_getBlockByNumber", hex(n), False) for n in range(newest + 1)]
-    for parent, child in zip(blocks, blocks[1:], strict=False):
+    for parent, child in pairwise(blocks):
         assert child["parentHash"] == parent["hash"]
         assert int(child["timestamp"], 16) >= int(parent["timestamp"], 16)
     assert client.rpc.call("eth_getBlockByHash", blocks[1]["hash"], False)["number"] == "0x1"

@@ -1,0 +1,64 @@
+"""The values that a pattern cannot describe: one function each, named in the schemas by ``format``."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from locale import normalize
+from urllib.parse import urlsplit
+
+import phonenumbers
+from eth_utils.address import is_address, is_checksum_address, is_checksum_formatted_address
+from faker.config import AVAILABLE_LOCALES
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError
+
+SECRET = "secret"  # noqa: S105 - the name of a format
+
+
+@dataclass(frozen=True)
+class Format:
+    """``test`` says whether a text is one; ``expected`` says it to a person; ``names`` are all that exist, if few."""
+
+    test: Callable[[str], bool]
+    expected: str
+    names: Iterable[str] = ()
+
+
+def _is_locale(text: str) -> bool:
+    """A name that Faker has, or a bare language: Faker completes it as the C library does, `no` to no_NO."""
+    return text.isascii() and normalize(text).partition(".")[0] in AVAILABLE_LOCALES
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
+    except ValueError:
+        return False
+
+
+def _is_chain_spec(text: str) -> bool:
+    try:
+        ChainSpec.parse(text)
+    except (InvalidError, ValueError):  # ValueError: digits that int() does not take
+        return False
+    return True
+
+
+def _is_eth_address(text: str) -> bool:
+    """Hexadecimal with ``0x``; in mixed case, with the right checksum (EIP-55)."""
+    if not text.startswith("0x") or not is_address(text):
+        return False
+    return not is_checksum_formatted_address(text) or is_checksum_address(text)
+
+
+FORMATS = {
+    "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", AVAILABLE_LOCALES),
+    "phone-region": Format(
+        phonenumbers.SUPPORTED_REGIONS.__contains__, "two ISO 3166 letters, such as KE", phonenumbers.SUPPORTED_REGIONS
+    ),
+    "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),
+    "http-url": Format(_is_http_url, "an http:// or https:// address, such as http://127.0.0.1:8545"),
+    "chain-spec": Format(_is_chain_spec, "engine:fork:network id:common name, such as evm:byzantium:8996:bloxberg"),
+    "eth-address": Format(_is_eth_address, "0x and 40 hexadecimal digits; if in mixed case, with a valid checksum"),
+}

@@ -1,0 +1,116 @@
+"""Puts a document together: the files it extends, the file, and the ``--set`` of the command line; the later wins."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
+from cicscenario.language.nodes import Entry, Mapping, Node, Scalar, compose
+from cicscenario.language.source import Source, Span, read_source
+
+MAX_EXTENDS = 16
+
+Normalise = Callable[[Mapping], Mapping]
+
+_OVERRIDE = re.compile(r"(?P<key>[^=\s.]+(?:\.[^=\s.]+)*)=(?P<value>.*)", re.DOTALL)
+
+
+def assemble(path: Path, overrides: Sequence[str], normalise: Normalise, problems: list[Diagnostic]) -> Mapping:
+    """The merged document; errors that leave something to go on with are added to ``problems``.
+
+    ``normalise`` brings each layer into the long form before it is merged, so that a short and a long form can meet.
+    Raises DiagnosticsError when the file itself cannot be read.
+    """
+    document = normalise(_read(path, problems))
+    trail = [path.resolve()]
+    while "extends" in document.entries:
+        entry = document.entries["extends"]
+        rest = Mapping(document.span, {key: value for key, value in document.entries.items() if key != "extends"})
+        base = _base(entry.value, trail, problems)
+        document = merge(normalise(base), rest) if base else rest
+    for text in overrides:
+        if layer := _override(text, problems):
+            document = merge(document, normalise(layer))
+    return document
+
+
+def merge(base: Mapping, over: Mapping) -> Mapping:
+    """``base`` with the entries of ``over``: mappings are merged, everything else is replaced."""
+    entries = dict(base.entries)
+    for key, entry in over.entries.items():
+        below = entries[key].value if key in entries else None
+        if isinstance(below, Mapping) and isinstance(entry.value, Mapping):
+            entry = Entry(entry.key, merge(below, entry.value))
+        entries[key] = entry
+    return Mapping(over.span, entries)
+
+
+def _read(path: Path, problems: list[Diagnostic]) -> Mapping:
+    document = compose(read_source(path), problems)
+    if not isinstance(document, Mapping):
+        kind = "a single value" if isinstance(document, Scalar) else "a list"
+        message = f"the file holds {kind}"
+        raise DiagnosticsError([document.span.diagnostic(Code.NOT_A_MAPPING, message, expected="keys and values")])
+    return document
+
+
+def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping | None:
+    """The file that ``extends`` names; None, and an error at the ``extends`` line, when there is none."""
+    try:
+        path = _base_path(node, trail)
+        trail.append(path.resolve())
+        return _read(path, problems)
+    except DiagnosticsError as error:
+        first = error.diagnostics[0]
+        if first.line:  # inside the other file: that is where to look
+            problems.extend(error.diagnostics)
+        else:
+            message = f"cannot extend {first.file}: {first.message}"
+            more = {"expected": first.expected, "suggestion": first.suggestion, "key": "extends"}
+            problems.append(node.span.diagnostic(Code.EXTENDS, message, **more))
+        return None
+
+
+def _base_path(node: Node, trail: list[Path]) -> Path:
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or "\0" in node.value:
+        raise _extends_error(node.span, "`extends` takes one path", expected="a path relative to this file")
+    path = node.span.source.folder / node.value
+    if path.resolve() in trail:
+        raise _extends_error(node.span, f"{node.value} extends itself", expected="a chain of files that ends")
+    if len(trail) > MAX_EXTENDS:
+        raise _extends_error(node.span, f"more than {MAX_EXTENDS} files extend each other")
+    return path
+
+
+def _extends_error(span: Span, message: str, expected: str | None = None) -> DiagnosticsError:
+    return DiagnosticsError([span.diagnostic(Code.EXTENDS, message, expected=expected, key="extends")])
+
+
+def _override(text: str, problems: list[Diagnostic]) -> Mapping | None:
+    """A ``--set`` as a document with one value; None, and an error, when it is not KEY=VALUE."""
+    source = Source("--set", text, Path.cwd())
+    found = _OVERRIDE.fullmatch(text)
+    if not found or found["key"] == "extends":
+        message = "`extends` cannot be set from outside" if found else "not KEY=VALUE"
+        span = Span(source, 0, 0, len(text))
+        problems.append(span.diagnostic(Code.OVERRIDE, message, expected="such as population.size=50"))
+        return None
+    try:
+        value: Node = Scalar(Span(source, 0, len(text)), None, "")
+        if found["value"].strip():
+            value = compose(source, problems, skip=found.start("value"))
+    except DiagnosticsError as error:
+        problems.extend(error.diagnostics)
+        return None
+    return _nested(source, found["key"], value)
+
+
+def _nested(source: Source, key: str, value: Node) -> Mapping:
+    end = len(key)
+    names = key.split(".")
+    for name in reversed(names):
+        span = Span(source, 0, end - len(name), len(name))
+        value = Mapping(span, {name: Entry(span, value)})
+        end -= len(name) + 1
+    assert isinstance(value, Mapping)
+    return value

@@ -1,0 +1,234 @@
+"""Composes YAML into nodes that know where they were written.
+
+The scalars are those of YAML 1.2's core schema in decimal, so that ``no`` is Norwegian and ``0x…`` an address, both text.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
+from cicscenario.language.source import Source, Span
+
+MAX_DEPTH = 32
+MAX_NODES = 20_000  #: after aliases are expanded
+
+Plain = str | int | float | bool | None
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: four times faster
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,2})?")
+_CONSTANTS: dict[str, Plain] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A value; ``written`` is its text in the file, which errors may show where the value must stay hidden."""
+
+    span: Span
+    value: Plain
+    written: str
+
+
+@dataclass(frozen=True)
+class Sequence:
+    span: Span
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value of a mapping, and the place of its key."""
+
+    key: Span
+    value: "Node"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    span: Span
+    entries: dict[str, Entry]
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def plain(node: Node) -> Any:
+    """The node as plain data."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return {key: plain(entry.value) for key, entry in node.entries.items()}
+
+
+def node_at(document: Node, path: tuple[str | int, ...]) -> Node:
+    """The node at a path that is in the document."""
+    node = document
+    for part in path:
+        if isinstance(node, Mapping):
+            node = node.entries[str(part)].value
+        elif isinstance(node, Sequence):
+            node = node.items[int(part)]
+    return node
+
+
+def written_at(document: Node, path: tuple[str | int, ...], *, on_key: bool = False) -> Span:
+    """Where the value at a path, or its key, was written."""
+    parent = node_at(document, path[:-1])
+    if on_key and path and isinstance(parent, Mapping):
+        return parent.entries[str(path[-1])].key
+    span = node_at(document, path).span
+    return span if path else Span(span.source, span.line, span.column)
+
+
+def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
+    """The one document of the source, whose first ``skip`` characters are not YAML. Repeated keys go to ``problems``.
+
+    Raises DiagnosticsError with the first error of syntax, as nothing can be said of what comes after it.
+    """
+    try:
+        return _Composer(source, problems, skip).document()
+    except yaml.reader.ReaderError as error:
+        raise DiagnosticsError([_character_error(source, _ordinal(error.character))]) from None
+    except UnicodeEncodeError as error:  # bytes of a command line that were not UTF-8
+        raise DiagnosticsError([_character_error(source, ord(source.text[error.start]))]) from None
+    except yaml.MarkedYAMLError as error:
+        raise DiagnosticsError([_syntax_error(source, error)]) from None
+
+
+def resolve(text: str) -> Plain:
+    """The value of an unquoted scalar. Whole numbers are int however they are written: ``1e15`` too."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if len(text) > 80 or not _NUMBER.fullmatch(text):
+        return text
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _ordinal(character: str | int) -> int:
+    return character if isinstance(character, int) else ord(character)
+
+
+def _character_error(source: Source, ordinal: int) -> Diagnostic:
+    places = ((number, text.find(chr(ordinal))) for number, text in enumerate(source.lines))
+    line, column = next((place for place in places if place[1] >= 0), (0, 0))
+    return Span(source, line, column).diagnostic(Code.SYNTAX, f"a character that YAML does not allow: U+{ordinal:04X}")
+
+
+def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    span = Span(source, mark.line, mark.column) if mark else Span(source, 0, 0)
+    if not any(text.strip() for text in source.lines[span.line :]):
+        last = max((n for n, text in enumerate(source.lines) if text.strip()), default=0)
+        span = Span(source, last, len(source.lines[last]))  # at its end: that is where something is lacking
+    line = source.lines[span.line]
+    tab = line[: len(line) - len(line.lstrip())].find("\t")
+    if tab >= 0:
+        return Span(source, span.line, tab).diagnostic(Code.SYNTAX, "a tab in the indentation", expected="spaces")
+    opened = error.context_mark
+    hint = f"{error.context}, opened on line {opened.line + 1}" if opened and opened.line != span.line else None
+    return span.diagnostic(Code.SYNTAX, error.problem or error.context or "not YAML", hint=hint)
+
+
+class _Composer:
+    """Builds nodes from the parser's events. Recursion is bounded, the number of nodes too."""
+
+    def __init__(self, source: Source, problems: list[Diagnostic], skip: int) -> None:
+        self._source = source
+        self._problems = problems
+        self._events: Iterator[Any] = yaml.parse(" " * skip + source.text[skip:], Loader=_Loader)
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._nodes = 0
+
+    def document(self) -> Node:
+        next(self._events)  # stream start
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            span = Span(self._source, 0, 0)
+            raise DiagnosticsError([span.diagnostic(Code.NOT_A_MAPPING, "the file is empty")])
+        node = self._node(next(self._events), 0)
+        next(self._events)  # document end
+        extra = next(self._events)
+        if not isinstance(extra, yaml.StreamEndEvent):
+            raise self._fail(extra, Code.NOT_A_MAPPING, "a second document begins here", expected="one document a file")
+        return node
+
+    def _node(self, event: Any, depth: int) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if event.tag is not None:
+            raise self._fail(event, Code.UNSUPPORTED, f"tags such as `{event.tag}` are not part of the language")
+        if depth > MAX_DEPTH:
+            raise self._fail(event, Code.UNSUPPORTED, f"nested more than {MAX_DEPTH} deep")
+        before = self._nodes
+        self._count(event, 1)
+        node = self._collection(event, depth) if isinstance(event, yaml.CollectionStartEvent) else self._scalar(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, self._nodes - before)
+        return node
+
+    def _alias(self, event: Any) -> Node:
+        if event.anchor not in self._anchors:
+            raise self._fail(event, Code.SYNTAX, f"there is no anchor `&{event.anchor}` above")
+        node, size = self._anchors[event.anchor]
+        self._count(event, size)
+        return node
+
+    def _count(self, event: Any, size: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise self._fail(event, Code.UNSUPPORTED, f"more than {MAX_NODES:,} values, with aliases expanded")
+
+    def _scalar(self, event: Any) -> Scalar:
+        return Scalar(self._span(event), resolve(event.value) if event.implicit[0] else event.value, event.value)
+
+    def _collection(self, event: Any, depth: int) -> Node:
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = []
+            while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
+                items.append(self._node(item, depth + 1))
+            return Sequence(self._span(event), tuple(items))
+        return self._mapping(event, depth)
+
+    def _mapping(self, event: Any, depth: int) -> Mapping:
+        entries: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        while not isinstance(key := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(key, yaml.ScalarEvent) or key.tag is not None:
+                raise self._fail(key, Code.UNSUPPORTED, "a key that is not text")
+            value = self._node(next(self._events), depth + 1)
+            if key.value == "<<" and key.implicit[0]:
+                merged = self._merged(key, value) | merged
+            elif key.value in entries:
+                first = entries[key.value].key.line + 1
+                message = f"`{key.value}` is already on line {first}"
+                self._problems.append(self._span(key).diagnostic(Code.DUPLICATE_KEY, message))
+            else:
+                entries[key.value] = Entry(self._span(key), value)
+        return Mapping(self._span(event), merged | entries)
+
+    def _merged(self, key: Any, value: Node) -> dict[str, Entry]:
+        """The entries that a merge key brings; of several mappings the first that has a key wins."""
+        mappings = value.items if isinstance(value, Sequence) else (value,)
+        entries: dict[str, Entry] = {}
+        for mapping in mappings:
+            if not isinstance(mapping, Mapping):
+                raise self._fail(key, Code.UNSUPPORTED, "`<<` takes a mapping or a list of mappings")
+            entries = mapping.entries | entries
+        return entries
+
+    def _span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        length = end.column - start.column if end.line == start.line else len(self._source.text)
+        return Span(self._source, start.line, start.column, length)
+
+    def _fail(self, event: Any, code: Code, message: str, **more: Any) -> DiagnosticsError:
+        return DiagnosticsError([self._span(event).diagnostic(code, message, **more)])

@@ -1,0 +1,208 @@
+"""Holds a document against its JSON schema, and says what is wrong in words, at the place where it was written."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
+
+from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.formats import FORMATS, SECRET
+from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, written_at
+from cicscenario.language.schema import Path, Schema
+from cicscenario.language.secret import is_reference
+
+_SHOWN = 40  #: characters of a value in a message
+
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping of keys to values",
+    "null": "nothing",
+}
+_LIMITS = {
+    "minimum": "at least {:,}",
+    "maximum": "at most {:,}",
+    "exclusiveMinimum": "more than {:,}",
+    "minLength": "at least {} character",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} item",
+    "minProperties": "at least {} key",
+    "maxProperties": "at most {} keys",
+}
+
+
+def validate(schema: Schema, document: Mapping, *, env: bool) -> list[tuple[Path, Diagnostic]]:
+    """Every error with its path, in the order of the schema. ``env`` says whether secrets may be in the environment."""
+    checker = FormatChecker(formats=())
+    for name, known in FORMATS.items():
+        checker.checks(name)(_for_text(known.test))
+    checker.checks(SECRET)(_for_text(lambda text: is_reference(text, env=env)))
+    errors = list(_Validator(schema, format_checker=checker).iter_errors(plain(document)))
+    wrong_kinds = {tuple(error.absolute_path)[:-1] for error in errors if _is_wrong_kind(error)}
+    found: list[tuple[Path, Diagnostic]] = []
+    for error in errors:
+        path = tuple(error.absolute_path)
+        # What belongs to an unknown kind cannot be judged: one error, about the kind.
+        if _is_wrong_kind(error) or not any(path[: len(kind)] == kind for kind in wrong_kinds):
+            found.extend(_Reading(document, error, env).diagnostics())
+    return list(dict.fromkeys(found))
+
+
+def _for_text(test: Callable[[str], bool]) -> Callable[[object], bool]:
+    return lambda value: not isinstance(value, str) or test(value)
+
+
+def _is_wrong_kind(error: ValidationError) -> bool:
+    return bool(error.absolute_path) and error.absolute_path[-1] == "kind" and error.validator in ("enum", "type")
+
+
+def _whole_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    """As ECMA's `$` has it, a line break at the end is part of the text."""
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError("no match")
+
+
+_Validator: Any = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"pattern": _whole_pattern}
+)
+
+
+class _Reading:
+    """One error of the validator, put into words. Values are shown as they are written, so that none comes from `env`."""
+
+    def __init__(self, document: Mapping, error: ValidationError, env: bool) -> None:
+        self._env = env
+        self._document = document
+        self._error: Any = error
+        self._path: Path = tuple(error.absolute_path)
+        self._key = ".".join(part for part in self._path if isinstance(part, str))
+        self._limit: Any = error.validator_value
+
+    def diagnostics(self) -> Iterator[tuple[Path, Diagnostic]]:
+        if self._error.schema.get("format") == SECRET:
+            yield self._path, self._literal_secret()
+        elif "propertyNames" in self._error.absolute_schema_path:
+            yield self._name(str(self._error.instance))
+        else:
+            read = _READINGS.get(str(self._error.validator), _Reading._value)
+            yield from read(self)
+
+    def _at(
+        self, path: Path, code: Code, message: str, *, on_key: bool = False, **more: Any
+    ) -> tuple[Path, Diagnostic]:
+        span = written_at(self._document, path, on_key=on_key)
+        more.setdefault("key", self._key or None)
+        return path, span.diagnostic(code, message, **more)
+
+    def _literal_secret(self) -> Diagnostic:
+        return self._at(
+            self._path,
+            Code.LITERAL_SECRET,
+            f"`{self._key}` holds a secret itself",
+            expected="a reference: `file:PATH`" + (" or `{{ env.NAME }}`" if self._env else ""),
+            on_key=True,  # the value may be on a line of its own, which must not be shown
+            hint="put the secret into a file only you can read, and never commit that file",
+        )[1]
+
+    def _name(self, name: str) -> tuple[Path, Diagnostic]:
+        """A key of a mapping with free keys that is not one of the names it takes."""
+        path = (*self._path, name)
+        if self._error.validator != "enum":
+            return self._at(path, Code.INVALID_VALUE, f"`{name}` is not a name for a variable", on_key=True)
+        return self._unknown(path, self._limit)
+
+    def _unknown(self, path: Path, names: list[str]) -> tuple[Path, Diagnostic]:
+        name = str(path[-1])
+        expected, guess = f"one of {', '.join(names)}", nearest(name, names)
+        message = f"unknown key `{_crop(name)}`"
+        return self._at(path, Code.UNKNOWN_KEY, message, on_key=True, expected=expected, suggestion=guess)
+
+    def _unknown_keys(self) -> Iterator[tuple[Path, Diagnostic]]:
+        names = list(self._error.schema["properties"])
+        for name in self._error.instance:
+            if name not in names:
+                yield self._unknown((*self._path, name), names)
+
+    def _missing_keys(self) -> Iterator[tuple[Path, Diagnostic]]:
+        for name in self._limit:
+            if name not in self._error.instance:
+                yield self._missing(name, f"`{name}` is missing")
+
+    def _missing(self, name: str, message: str) -> tuple[Path, Diagnostic]:
+        child = self._error.schema["properties"][name]
+        key = ".".join(filter(None, (self._key, name)))
+        example = f"such as `{name}: {child['examples'][0]}`" if not isinstance(child["examples"][0], dict) else None
+        path, problem = self._at(self._path, Code.MISSING_KEY, message, on_key=True, expected=example, key=key)
+        return (*path, name), problem
+
+    def _partners(self) -> Iterator[tuple[Path, Diagnostic]]:
+        for name, partners in self._limit.items():
+            for partner in partners if name in self._error.instance else ():
+                if partner not in self._error.instance:
+                    yield self._missing(partner, f"`{name}` also needs `{partner}`")
+
+    def _one_of(self) -> Iterator[tuple[Path, Diagnostic]]:
+        if not isinstance(self._error.instance, dict):
+            return  # its type is an error already
+        kinds = [choice["required"][0] for choice in self._limit]
+        given = [kind for kind in kinds if kind in self._error.instance]
+        message = f"`{self._key}` has {' and '.join(f'`{kind}`' for kind in given) or 'none of its kinds'}"
+        yield self._at(self._path, Code.ONE_OF, message, on_key=True, expected=f"exactly one of {', '.join(kinds)}")
+
+    def _type(self) -> Iterator[tuple[Path, Diagnostic]]:
+        wanted = self._limit if isinstance(self._limit, list) else [self._limit]
+        expected = " or ".join(_TYPES[name] for name in wanted)
+        yield self._at(
+            self._path, Code.WRONG_TYPE, f"`{self._key}` is {_kind(self._error.instance)}", expected=expected
+        )
+
+    def _choice(self) -> Iterator[tuple[Path, Diagnostic]]:
+        names = [str(name) for name in (self._limit if isinstance(self._limit, list) else [self._limit])]
+        expected = f"one of {', '.join(names)}" if len(names) > 1 else names[0]
+        yield self._invalid(expected, nearest(str(self._error.instance), names))
+
+    def _format(self) -> Iterator[tuple[Path, Diagnostic]]:
+        known = FORMATS[self._limit]
+        yield self._invalid(known.expected, nearest(self._error.instance, known.names))
+
+    def _pattern(self) -> Iterator[tuple[Path, Diagnostic]]:
+        yield self._invalid(f"text such as {self._error.schema['examples'][0]}, which matches {self._limit}", None)
+
+    def _value(self) -> Iterator[tuple[Path, Diagnostic]]:
+        yield self._invalid(_LIMITS[str(self._error.validator)].format(self._limit), None)
+
+    def _invalid(self, expected: str, guess: str | None) -> tuple[Path, Diagnostic]:
+        node = node_at(self._document, self._path)
+        shown = f"`{_crop(node.written)}`" if isinstance(node, Scalar) else "this"
+        message = f"{shown} is not a value for `{self._key}`"
+        return self._at(self._path, Code.INVALID_VALUE, message, expected=expected, suggestion=guess)
+
+
+_READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = {
+    "additionalProperties": _Reading._unknown_keys,
+    "required": _Reading._missing_keys,
+    "dependentRequired": _Reading._partners,
+    "oneOf": _Reading._one_of,
+    "type": _Reading._type,
+    "enum": _Reading._choice,
+    "const": _Reading._choice,
+    "format": _Reading._format,
+    "pattern": _Reading._pattern,
+}
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words; bool first, as it is an int to Python."""
+    kinds: list[tuple[type, str]] = [(bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")]
+    kinds += [(list, "array"), (dict, "object"), (type(None), "null")]
+    return _TYPES[next(name for kind, name in kinds if isinstance(value, kind))]
+
+
+def _crop(text: str) -> str:
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

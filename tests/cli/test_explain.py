@@ -1,0 +1,48 @@
+import pytest
+
+from cicscenario.cli.explain import explain
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language.diagnostic import EXPLANATIONS, Code
+from cicscenario.language.schema import keys
+from cicscenario.resources import load_schema
+
+GIFT_METHOD = """\
+gift.method
+  How gifts are paid: `transfer` from the signer's balance, `mint` new tokens (the signer must be a minter), or `none`.
+  type     transfer | mint | none
+  default  "transfer"
+  example  "mint"
+  since    0.1.0
+"""
+
+
+def test_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain("gift.method") is ExitCode.OK
+    assert capsys.readouterr().out == GIFT_METHOD
+
+
+def test_a_mapping_lists_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    explain("chain.signer")
+    out = capsys.readouterr().out
+    assert out.startswith("environment.chain.signer\n")
+    assert "environment.chain.signer.keyfile" in out
+
+
+def test_every_code_and_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(EXPLANATIONS) == set(Code)
+    for name in [*map(str, Code), *keys(load_schema("scenario-v1")), *keys(load_schema("environment-v1"))]:
+        assert explain(name) is ExitCode.OK
+        assert capsys.readouterr().out
+
+
+def test_without_a_key_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    explain(None)
+    names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"population.size", "backend.keystore.kdf", "environment.chain.rpc"} <= names
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    with pytest.raises(InvalidError) as caught:
+        explain("gift.treshold")
+    assert caught.value.exit_code is ExitCode.INVALID
+    assert caught.value.hint == "did you mean `gift.threshold`?"

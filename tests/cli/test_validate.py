@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cicscenario.cli.validate import validate
+from cicscenario.errors import ExitCode, InvalidError
+
+GOOD = "version: 1\nname: a\npopulation: {size: 3}\n"
+ENVIRONMENT = """\
+version: 1
+name: e
+chain:
+  rpc: http://127.0.0.1:8545
+  spec: evm:byzantium:8996
+  registry: 0xea6225212005e86a4490018ded4bf37f3e772161
+  signer: {private_key: "file:k"}
+"""
+
+
+def test_a_folder_of_both_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "e.yml").write_text(ENVIRONMENT)
+    (tmp_path / "s.yaml").write_text(GOOD)
+    (tmp_path / "notes.txt").write_text("{")
+    assert validate([tmp_path], [], "text") is ExitCode.OK
+    assert capsys.readouterr().out == f"{tmp_path}/environments/e.yml: valid\n{tmp_path}/s.yaml: valid\n"
+
+
+def test_one_invalid_file_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(GOOD + "gass: 1\n")
+    assert validate([tmp_path], [], "text") is ExitCode.INVALID
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path}/a.yaml: valid\n"
+    assert err.startswith("error[S014]: unknown key `gass`\n")
+
+
+def test_json_has_the_same_diagnostics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.yaml").write_text(GOOD + "gass: 1\n")
+    assert validate([tmp_path / "b.yaml"], [], "json") is ExitCode.INVALID
+    [entry] = json.loads(capsys.readouterr().out)
+    [diagnostic] = entry["diagnostics"]
+    assert (entry["valid"], diagnostic["code"], diagnostic["line"], diagnostic["suggestion"]) == (
+        False,
+        "S014",
+        4,
+        "gas",
+    )
+
+
+def test_nothing_to_validate_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match=r"no \.yaml"):
+        validate([tmp_path], [], "text")
+    with pytest.raises(InvalidError, match="unknown format"):
+        validate([tmp_path], [], "xml")

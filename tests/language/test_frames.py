@@ -1,0 +1,126 @@
+"""What a person reads when a file is wrong: whole frames, literally."""
+
+from pathlib import Path
+
+import pytest
+
+from cicscenario.language import DiagnosticsError, load_environment, load_scenario
+
+HEAD = "version: 1\nname: a\npopulation: {size: 3}\n"
+
+UNKNOWN_KEY = """\
+error[S014]: unknown key `treshold`
+ --> s.yaml:5:3
+  |
+5 |   treshold: 500
+  |   ^^^^^^^^ did you mean `threshold`?
+  = expected: one of threshold, method, token
+  = see: cicscenario explain gift"""
+
+WRONG_KIND = """\
+error[S013]: `cic_eth` is not a value for `backend.kind`
+ --> s.yaml:4:17
+  |
+4 | backend: {kind: cic_eth, queue: 2}
+  |                 ^^^^^^^ did you mean `eth`?
+  = expected: eth
+  = see: cicscenario explain backend.kind"""
+
+
+LITERAL_SECRET = """\
+error[S016]: `chain.signer.private_key` holds a secret itself
+ --> e.yaml:7:12
+  |
+7 |   signer: {private_key: *********
+  |            ^^^^^^^^^^^
+  = expected: a reference: `file:PATH` or `{{ env.NAME }}`
+  = hint: put the secret into a file only you can read, and never commit that file
+  = see: cicscenario explain chain.signer.private_key"""
+
+OVERRIDE = """\
+error[S014]: unknown key `sise`
+ --> --set:1:12
+  |
+1 | population.sise=5
+  |            ^^^^ did you mean `size`?
+  = expected: one of size, seed, locales, region, languages, tags
+  = see: cicscenario explain population"""
+
+ENVIRONMENT = """\
+version: 1
+name: e
+chain:
+  rpc: http://127.0.0.1:8545
+  spec: evm:byzantium:8996:bloxberg
+  registry: 0xea6225212005e86a4490018ded4bf37f3e772161
+  signer: {private_key: SIGNER}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _frames(text: str, *overrides: str) -> str:
+    Path("s.yaml").write_text(text, "utf-8")
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario("s.yaml", overrides)
+    return str(caught.value)
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    assert _frames(HEAD + "gift:\n  treshold: 500\n") == UNKNOWN_KEY
+
+
+def test_a_wrong_kind_is_one_error_about_the_kind() -> None:
+    assert _frames(HEAD + "backend: {kind: cic_eth, queue: 2}\n") == WRONG_KIND
+
+
+def test_an_override_is_its_own_source() -> None:
+    assert _frames(HEAD, "population.sise=5") == OVERRIDE
+
+
+def test_a_literal_secret_is_never_shown() -> None:
+    Path("e.yaml").write_text(ENVIRONMENT.replace("SIGNER", "deadbeef"))
+    with pytest.raises(DiagnosticsError) as caught:
+        load_environment("e.yaml")
+    assert str(caught.value) == LITERAL_SECRET
+    assert "deadbeef" not in repr(caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    "signer", ["\n    private_key:\n      deadbeef", "\n    private_key: |\n      deadbeef", "deadbeef"]
+)
+@pytest.mark.parametrize("rest", ["", "{", "name: x", "    \tb: 1"])
+def test_a_secret_is_hidden_wherever_its_line_is_shown(signer: str, rest: str) -> None:
+    Path("e.yaml").write_text(ENVIRONMENT.replace("{private_key: SIGNER}", signer) + rest)
+    with pytest.raises(DiagnosticsError) as caught:
+        load_environment("e.yaml")
+    assert "deadbeef" not in repr(caught.value.diagnostics) + str(caught.value)
+
+
+def test_every_error_of_a_file_comes_at_once_in_its_order() -> None:
+    text = "version: 1\nname: A B\nfaucet: 1\nfaucet: 2\ngas: -1\npopulation: {size: 0, region: XX}\n"
+    Path("s.yaml").write_text(text)
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario("s.yaml")
+    assert [(d.line, str(d.code)) for d in caught.value.diagnostics] == [
+        (2, "S013"),
+        (3, "S011"),
+        (4, "S004"),
+        (5, "S013"),
+        (6, "S013"),
+        (6, "S013"),
+    ]
+
+
+def test_a_caret_stays_below_its_value_behind_wide_characters() -> None:
+    lines = _frames(HEAD.replace("\n", ", ").join(["{", "description: 東京, faucet: maybe}"])).splitlines()
+    source, caret = lines[3], lines[4]
+    assert caret.index("^") == source.index("maybe") + 2  # two characters that take two cells
+
+
+def test_a_long_line_is_cropped_around_the_caret() -> None:
+    lines = _frames(HEAD + f"description: {{a: {'x' * 400}, b: 1}}\nfaucet: [{'1, ' * 200}1]\n").splitlines()
+    assert max(map(len, lines)) < 120

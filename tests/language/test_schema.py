@@ -1,0 +1,65 @@
+"""The schemas are whole, and the models have their fields, no more and no fewer."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from cicscenario.language import model
+from cicscenario.language.schema import properties
+from cicscenario.resources import load_schema
+
+MODELS: dict[str, dict[tuple[str, ...], type]] = {
+    "scenario-v1": {
+        (): model.Scenario,
+        ("population",): model.Population,
+        ("gift",): model.Gift,
+        ("backend",): model.EthBackend,
+        ("backend", "keystore"): model.Keystore,
+        ("checks",): model.Checks,
+    },
+    "environment-v1": {
+        (): model.Environment,
+        ("chain",): model.ChainEnvironment,
+        ("chain", "signer"): model.Signer,
+    },
+}
+NOT_WRITTEN = {"path", "document"}  # what a model knows beside what its file says
+WORKED_IN = {"extends", "vars"}  # what is gone when a model is made
+
+
+def _schema_at(schema: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        schema = schema["properties"][name]
+    return schema
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_property_is_described(name: str) -> None:
+    schema = load_schema(name)
+    Draft202012Validator.check_schema(schema)
+    for path, child in properties(schema):
+        parent = _schema_at(schema, path[:-1])
+        assert child["description"].endswith("."), path
+        assert child["examples"], path
+        assert child["x-since"], path
+        assert ("default" in child) != (path[-1] in parent.get("required", ())), path
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_examples_and_defaults_are_valid(name: str) -> None:
+    for path, child in properties(load_schema(name)):
+        values = child["examples"] + ([child["default"]] if child.get("default") is not None else [])
+        for value in values:
+            assert Draft202012Validator(child).is_valid(value), (path, value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_schema_and_model_hold_together(name: str) -> None:
+    schema = load_schema(name)
+    mappings = {path for path, child in properties(schema) if "properties" in child} | {()}
+    assert mappings == set(MODELS[name])
+    for path, kind in MODELS[name].items():
+        written = set(_schema_at(schema, path)["properties"])
+        assert {field.name for field in fields(kind)} - NOT_WRITTEN == written - WORKED_IN, path
