@@ -3,6 +3,7 @@
 import hashlib
 import math
 import random
+from functools import cache
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
@@ -44,6 +45,7 @@ class PhoneNumbers:
         return f"+{self._country}{self._prefix}{tail:0{self._digits}d}"
 
 
+@cache
 def _free_digits(national: str, country: int, region: str) -> tuple[str, int]:
     """The shortest beginning of the example after which any digits are valid, by a thousand fixed samples."""
     for kept in range(1, len(national)):

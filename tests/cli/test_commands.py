@@ -1,0 +1,101 @@
+"""The commands beside ``run``: what they print, and the exit codes that scripts rely on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests_support import Sandbox, cicscenario
+
+from cicscenario.cli import app
+from cicscenario.errors import ExitCode
+
+
+def test_plan_fits_on_a_screen_and_changes_nothing(sandbox: Sandbox, scenario: Path) -> None:
+    done = sandbox.command("plan", str(scenario))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) <= 24
+    assert "Plan: 84 to do, 0 done;" in done.stdout
+    assert not (sandbox.home / "runs").exists()
+
+
+def test_plan_says_what_is_done_and_what_is_needed(sandbox: Sandbox, scenario: Path) -> None:
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    done = sandbox.command("plan", str(scenario), "--set", "population.size=20", "--format", "json")
+    plan = json.loads(done.stdout)
+    steps = {step["name"]: step for step in plan["steps"]}
+    assert (steps["registration"]["to_do"], steps["registration"]["done"]) == (8, 12)
+    assert steps["faucet"]["gas"] == 8 * 134_000
+    needs = {need["what"]: need for need in plan["needs"]}
+    assert needs["native currency"]["ok"]
+    assert needs["may write to the accounts index"]["ok"]
+    assert plan["services"][0]["ok"]
+
+
+def test_plan_says_what_is_missing(sandbox: Sandbox, scenario: Path) -> None:
+    refused = sandbox.command("plan", str(scenario), "--set", "gift.threshold=1000000000000")
+    assert refused.returncode == 3
+    assert "MISSING GFT to give: needs" in refused.stdout
+    stopped = sandbox.command("run", str(scenario), "--set", "gift.threshold=1000000000000")
+    assert stopped.returncode == 3
+    assert "nothing was sent" in stopped.stderr
+    assert "GFT to give: needs" in stopped.stderr
+    assert sandbox.session().rpc.call("eth_blockNumber") == sandbox.session().rpc.call("eth_blockNumber")
+
+
+def test_status_needs_no_service(tmp_path: Path, scenario: Path) -> None:
+    home = tmp_path / "home"
+    assert "nothing has been run" in cicscenario(home, "status", str(scenario)).stdout
+    assert cicscenario(home, "run", str(scenario), "--until", "accounts").returncode == 0
+    done = cicscenario(home, "status", str(scenario), "--format", "json")
+    steps = {step["name"]: step for step in json.loads(done.stdout)["steps"]}
+    assert (steps["accounts"]["ok"], steps["registration"]["pending"]) == (12, 12)
+
+
+def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path, tmp_path: Path) -> None:
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    done = sandbox.command("export", str(scenario), str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    for folder, count in {"src": 12, "new": 12, "phone": 12, "custom": 12, "keystore": 12}.items():
+        files = [path for path in (tmp_path / "out" / folder).glob("*/*/*") if not path.is_symlink()]
+        assert len(files) == count, folder
+    raw = [path for path in (tmp_path / "out" / "tx").glob("*/*/*")]
+    assert len(raw) == len(list((sandbox.home / "runs" / "small" / "tx").iterdir()))
+
+
+def test_events_can_be_read_by_programs(tmp_path: Path, scenario: Path) -> None:
+    done = cicscenario(tmp_path / "home", "run", str(scenario), "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "RunStarted"
+    assert {event["name"] for event in events if event["event"] == "CheckFinished"} >= {"balance", "keystore"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["run"], 2, "Missing argument"),
+        (["frobnicate"], 2, "No such command"),
+        (["explain", "gift.treshold"], 2, "gift.threshold"),
+        (["stack", "up", "--node", "geth"], 2, "unknown node: geth"),
+        (["stack", "up", "--contracts", "newest"], 2, "unknown contract generation: newest"),
+    ],
+)
+def test_mistakes_are_messages_with_exit_code_2(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    done = cicscenario(tmp_path / "home", *arguments)
+    assert done.returncode == code
+    assert said in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_help_lists_every_exit_code(tmp_path: Path) -> None:
+    shown = cicscenario(tmp_path, "--help").stdout
+    for code in ExitCode:
+        assert str(int(code)) in shown
+
+
+def test_a_bug_is_exit_code_70(capsys: pytest.CaptureFixture[str]) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    assert app.boundary(bug) == ExitCode.INTERNAL
+    assert "this is a bug in cicscenario" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+"""The README is short and true: every command in it exists, and both set-up commands are what is tested."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests_support import cicscenario
+
+from cicscenario.language import load_scenario
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+SETUP = re.findall(r"^```\n(.*?)\n```$", README, re.DOTALL | re.MULTILINE)
+
+
+def test_there_are_exactly_two_setup_commands() -> None:
+    assert len(SETUP) == 2
+    assert all("\n" not in command for command in SETUP)
+
+
+def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -> None:
+    install, run = SETUP[0].split(" && ")[1:]
+    assert install == ".venv/bin/pip install --quiet '.[sandbox]'"
+    program, *arguments = run.split()
+    assert program == ".venv/bin/cicscenario"
+    assert arguments == ["run", "scenarios/eth-100.yaml"]
+    done = cicscenario(tmp_path / "home", "run", str(ROOT / "scenarios/eth-100.yaml"))
+    assert done.returncode == 0, done.stderr
+    for check in ("accounts_index", "gas", "faucet", "balance", "keystore"):
+        assert f"{check}: 0 errors of 100" in done.stdout
+
+
+def test_the_second_is_what_continuous_integration_calls() -> None:
+    assert SETUP[1] in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`cicscenario ([a-z]+)", README))))
+def test_every_command_it_names_exists(command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "cicscenario", command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_its_example_is_a_valid_scenario(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "example.yaml"
+    path.write_text(example)
+    assert load_scenario(path).population.size == 100
+
+
+@pytest.mark.parametrize("scenario", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_scenario_is_valid_and_named_after_its_file(scenario: Path) -> None:
+    assert load_scenario(scenario).name == scenario.stem
+
+
+@pytest.mark.parametrize("name", ["eth-mint", "eth-vars", "eth-demurrage"])
+def test_the_scenarios_to_learn_from_run(name: str, tmp_path: Path) -> None:
+    done = cicscenario(tmp_path / "home", "run", str(ROOT / "scenarios" / f"{name}.yaml"))
+    assert done.returncode == 0, done.stderr
