@@ -58,7 +58,7 @@ def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path,
     for folder, count in {"src": 12, "new": 12, "phone": 12, "custom": 12, "keystore": 12}.items():
         files = [path for path in (tmp_path / "out" / folder).glob("*/*/*") if not path.is_symlink()]
         assert len(files) == count, folder
-    raw = [path for path in (tmp_path / "out" / "tx").glob("*/*/*")]
+    raw = list((tmp_path / "out" / "tx").glob("*/*/*"))
     assert len(raw) == len(list((sandbox.home / "runs" / "small" / "tx").iterdir()))
 
 
