@@ -86,8 +86,6 @@ class Store:
             raise _set_aside(path, error) from None
 
     def _check(self) -> None:
-        # FULL: a signed transaction must be on the disk before its first broadcast, or a power cut forgets a gift.
-        self._db.execute("PRAGMA synchronous=FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             raise sqlite3.DatabaseError("it holds no state")
@@ -106,8 +104,13 @@ class Store:
             self._db.close()
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction. A killed process loses none; a power cut may lose the last, unless ``durable``.
+
+        A durable commit takes all earlier ones to the disk with it, so what is lost can only be done again, safely.
+        """
         with self._mutex:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -231,7 +234,8 @@ class Store:
         values = [
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
-        with self._write() as db:
+        # A signed transaction must be on the disk before its first broadcast, or a power cut forgets a gift.
+        with self._write(durable=True) as db:
             db.executemany(f"INSERT INTO ledger ({_LEDGER}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:

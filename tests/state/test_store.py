@@ -132,3 +132,13 @@ def test_a_state_of_another_version_is_refused_and_left_alone(store: Store) -> N
     with pytest.raises(StateRefusedError, match="state format 99"):
         Store(store.path)
     assert store.path.exists()
+
+
+def test_transactions_are_committed_to_the_disk_itself(store: Store) -> None:
+    """Of all that is written, the ledger alone must survive a power cut before anything is sent."""
+    seen: list[str] = []
+    store._db.set_trace_callback(seen.append)
+    store.add_transactions([transaction(0)])
+    store.commit("gift", [Outcome(0, ok=True)])
+    levels = [text for text in seen if text.startswith(("PRAGMA", "COMMIT"))]
+    assert levels == ["PRAGMA synchronous=FULL", "COMMIT", "PRAGMA synchronous=NORMAL", "COMMIT"]
