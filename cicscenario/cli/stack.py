@@ -19,17 +19,24 @@ def down(home: Path, *, purge: bool) -> ExitCode:
     """Stops the sandbox; ``purge`` deletes its chain too."""
     was_up = stack.down(home, purge=purge)
     said = "the sandbox is down" if was_up else "the sandbox was not up"
-    print(said + ("; its data was deleted" if purge else ""))
+    print(said + ("; its data is deleted" if purge else ""))
     return ExitCode.OK
 
 
 def status(home: Path, *, fmt: str) -> ExitCode:
-    """Shows every daemon; OK only when all of them are up."""
+    """Shows every daemon, as a table or as JSON; UNAVAILABLE when one is down or there is none."""
     services = stack.status(home)
     if fmt == "json":
         print(json.dumps([asdict(service) for service in services], indent=2))
-    elif not services:
+    elif services:
+        print(_table(services))
+    else:
         print(f"there is no sandbox in {home}; `cicscenario stack up` makes one")
-    for service in services if fmt != "json" else []:
-        print(f"{service.name:<8}{service.state:<8}{service.pid or '-':<9}{service.address}  {service.detail}")
     return ExitCode.OK if services and all(s.state == "up" for s in services) else ExitCode.UNAVAILABLE
+
+
+def _table(services: list[stack.ServiceStatus]) -> str:
+    rows = [("service", "state", "pid", "address", "")]
+    rows += [(s.name, s.state, str(s.pid or "-"), s.address, s.detail) for s in services]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

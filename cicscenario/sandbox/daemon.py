@@ -1,12 +1,11 @@
 """Daemons: processes that outlive whoever started them, and whose kernel lock says for how long.
 
 The starter takes an exclusive ``flock`` and hands its descriptor to the daemon, so the lock lives exactly as long as
-the daemon does. No pid file can be stale, and a killed runner's daemons are found again.
+the daemon does. No record of it can be stale, and a killed starter's daemon is found again.
 """
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -16,84 +15,116 @@ from pathlib import Path
 
 from cicscenario.errors import UnavailableError
 
-_START = 30.0  # seconds until a daemon must answer
-_STOP = 10.0  # seconds that it has to end by itself
+_START = 60.0  # seconds until a daemon must answer: a long chain has to be read first
+_STOP = 60.0  # seconds that it has to save its data and end by itself
+_KILL = 10.0  # seconds that the kernel has to end it
+_POLL = 0.02  # seconds
+#: Becomes the daemon after writing down the process id, so that there is no moment at which one is without the other.
+_ANNOUNCED = 'echo $$ >"$0" && exec "$@"'
 
 
 class Daemon:
-    """A service called ``name`` with its files in ``folder``."""
+    """A service called ``name`` with its lock and its log in ``folder``."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self._lock = folder / f"{name}.lock"
         self.log = folder / f"{name}.log"
+        self._folder = folder
+        self._lock = folder / f"{name}.lock"
 
     def pid(self) -> int | None:
         """The process, or None when it is down."""
-        try:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(json.loads(os.pread(descriptor, 1000, 0) or b'{"pid": 0}')["pid"])
-        finally:
-            os.close(descriptor)
+        while self._is_locked():
+            if (text := self._lock.read_text("ascii")).endswith("\n"):
+                return int(text)
+            time.sleep(_POLL)  # it is starting, and has not written its id yet
         return None
 
-    def start(
-        self, command: Sequence[str], answers: Callable[[], bool], environment: Mapping[str, str] | None = None
-    ) -> None:
-        """Starts it and waits until it ``answers``; raises UnavailableError with the end of its log otherwise."""
+    def _is_locked(self) -> bool:
+        try:
+            descriptor = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str], answers: Callable[[], bool]) -> None:
+        """Starts it and waits until it ``answers``; raises UnavailableError with the end of its log otherwise.
+
+        It must be down, and nobody else may be starting it: the caller sees to that.
+        """
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with self.log.open("ab") as log:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for those who look whether it is held
+            os.ftruncate(descriptor, 0)
+            with self.log.open("wb") as log:
                 process = subprocess.Popen(
-                    command,
+                    ["/bin/sh", "-c", _ANNOUNCED, str(self._lock), *command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                     pass_fds=(descriptor,),
-                    env=None if environment is None else dict(environment),
+                    env=environment,
+                    cwd=self._folder,
                 )
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps({"pid": process.pid}).encode(), 0)
         finally:
             os.close(descriptor)
-        self._wait_for(process, answers)
+        self._wait_until_up(process, answers)
 
-    def _wait_for(self, process: "subprocess.Popen[bytes]", answers: Callable[[], bool]) -> None:
+    def _wait_until_up(self, process: "subprocess.Popen[bytes]", answers: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START
         while not answers():
-            ended = process.poll() is not None
-            if ended or time.monotonic() > deadline:
-                if not ended:
-                    process.kill()
-                    process.wait()
-                last = self.log.read_text("utf-8", "replace").splitlines()[-8:]
+            if process.poll() is not None or time.monotonic() > deadline:
+                ended = f"ended with {process.returncode}" if process.poll() is not None else "did not answer"
+                process.kill()
+                process.wait()
                 raise UnavailableError(
-                    f"the sandbox's {self.name} did not start; the end of {self.log}:\n  " + "\n  ".join(last)
+                    f"the sandbox's {self.name} {ended} when it was started; the end of {self.log}:{self._last_words()}"
                 )
-            time.sleep(0.02)
-        # It goes on without us: tell subprocess that nobody is going to wait for it.
-        process.returncode = 0
+            time.sleep(_POLL)
+        process.returncode = 0  # it goes on without us, and nothing here waits for it
+
+    def find(self, answers: Callable[[], bool]) -> bool:
+        """Says whether it is up, and waits until it ``answers`` if somebody has only just started it.
+
+        Raises UnavailableError when it stays silent.
+        """
+        deadline = time.monotonic() + _START
+        while (pid := self.pid()) is not None:
+            if answers():
+                return True
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"the sandbox's {self.name}, process {pid}, does not answer; the end of {self.log}:"
+                    f"{self._last_words()}",
+                    hint="`cicscenario stack down` ends it; then start again",
+                )
+            time.sleep(_POLL)
+        return False
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
+        return "".join(f"\n  {line}" for line in lines[-8:]) or " nothing"
 
     def stop(self) -> bool:
-        """Ends it, at first kindly; says whether it was up."""
+        """Ends it, at first kindly; says whether it was up. Raises UnavailableError when it cannot be ended."""
         pid = self.pid()
-        if not pid:
+        if pid is None:
             return False
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number, patience in ((signal.SIGTERM, _STOP), (signal.SIGKILL, _KILL)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            deadline = time.monotonic() + _STOP
+            deadline = time.monotonic() + patience
             while time.monotonic() < deadline:
                 with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)  # when it is our own child
-                if self.pid() is None:
+                    os.waitpid(pid, os.WNOHANG)  # when this process started it
+                if not self._is_locked():
                     return True
-                time.sleep(0.02)
-        raise UnavailableError(f"the sandbox's {self.name} (process {pid}) does not end")
+                time.sleep(_POLL)
+        raise UnavailableError(f"the sandbox's {self.name}, process {pid}, does not end", hint=f"end process {pid}")

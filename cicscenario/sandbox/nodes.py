@@ -1,13 +1,17 @@
-"""The commands that start the two kinds of node, on the same chain id, address and rich account."""
+"""The commands that start the two kinds of node, with the same chain id, address and rich account."""
 
 import os
 import shutil
+import socket
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
 
+HOST = "127.0.0.1"
 CHAIN_ID = 8996
 CHAIN_SPEC = f"evm:byzantium:{CHAIN_ID}:bloxberg"
 WEALTH = 10**27  #: wei in the signer's account
@@ -25,32 +29,68 @@ class NodeCommand:
     environment: dict[str, str]
 
 
-def embedded(folder: Path, port: int, signer: bytes) -> NodeCommand:
+def _embedded(folder: Path, port: int, signer: bytes) -> NodeCommand:
     """The node that comes with the package."""
     command = [
-        sys.executable, "-m", "cicscenario.sandbox.node", "--port", str(port), "--data", str(folder),
+        sys.executable, "-m", "cicscenario.sandbox.node", "--host", HOST, "--port", str(port), "--data", str(folder),
         "--chain-id", str(CHAIN_ID), "--gas-limit", str(_GAS_LIMIT), "--rich", f"0x{signer.hex()}={WEALTH}",
     ]  # fmt: skip
     return NodeCommand(command, dict(os.environ))
 
 
 def anvil_path() -> str | None:
-    """``CICSCENARIO_ANVIL``, else anvil from PATH."""
-    return os.environ.get("CICSCENARIO_ANVIL") or shutil.which("anvil")
+    """The program that ``CICSCENARIO_ANVIL`` names, else anvil from PATH; None when there is none."""
+    found = shutil.which(os.environ.get("CICSCENARIO_ANVIL") or "anvil")
+    return found and str(Path(found).absolute())
 
 
-def anvil(folder: Path, port: int, signer: bytes) -> NodeCommand:
-    """Foundry's anvil; everything it writes stays in ``folder``. Raises UnavailableError when there is none."""
+def _anvil(folder: Path, port: int, signer: bytes) -> NodeCommand:
+    """Foundry's anvil; all that it writes stays in ``folder``. Raises UnavailableError when there is none.
+
+    It cannot be given both a genesis and a state to go on from, so its signer is made rich by ``enrich``.
+    """
     program = anvil_path()
-    if program is None or not os.access(program, os.X_OK):
+    if program is None:
+        chosen = os.environ.get("CICSCENARIO_ANVIL")
         raise UnavailableError(
-            f"no anvil at {program}" if program else "there is no anvil in PATH",
-            hint="the npm package @foundry-rs/anvil-linux-amd64 holds it; name the file in CICSCENARIO_ANVIL",
+            f"CICSCENARIO_ANVIL names no program: {chosen}" if chosen else "there is no anvil in PATH",
+            hint="the npm package @foundry-rs/anvil-linux-amd64 holds it as bin/anvil; name that file in"
+            " CICSCENARIO_ANVIL, or use --node embedded",
         )
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        program, "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID), "--accounts", "0",
-        "--block-time", _ANVIL_BLOCK_TIME, "--gas-limit", str(_ANVIL_GAS_LIMIT), "--max-transactions", "100000",
-        "--block-base-fee-per-gas", "0", "--order", "fifo", "--state", str(folder / "state.json"),
+        program, "--quiet", "--host", HOST, "--port", str(port), "--chain-id", str(CHAIN_ID),
+        "--accounts", "0", "--block-time", _ANVIL_BLOCK_TIME, "--gas-limit", str(_ANVIL_GAS_LIMIT),
+        "--max-transactions", "100000", "--block-base-fee-per-gas", "0", "--order", "fifo",
+        "--state", str(folder / "state.json"),
     ]  # fmt: skip
     return NodeCommand(command, dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)})
+
+
+#: Makes the command of a node of each kind from its folder, port and signer's address.
+NODES: Mapping[str, Callable[[Path, int, bytes], NodeCommand]] = {"embedded": _embedded, "anvil": _anvil}
+
+
+def enrich(rpc: Rpc, account: bytes) -> None:
+    """Gives ``account`` the wealth that a node's genesis did not give it."""
+    address = f"0x{account.hex()}"
+    if int(rpc.call("eth_getBalance", address, "latest"), 16) == 0:
+        rpc.call("anvil_setBalance", address, hex(WEALTH))
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
