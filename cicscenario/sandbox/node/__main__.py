@@ -1,61 +1,68 @@
-"""``python -m cicscenario.sandbox.node``: serves the chain in a folder until it is told to stop."""
+"""``python -m cicscenario.sandbox.node``: run the embedded node until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
-import ipaddress
 import sys
 import time
 from pathlib import Path
 
-from cicscenario.errors import CicScenarioError
-from cicscenario.sandbox.node.chain import Chain
-from cicscenario.sandbox.node.journal import Journal
-from cicscenario.sandbox.node.server import Server
+from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
+from cicscenario.sandbox.node.chain import open_chain
+from cicscenario.sandbox.node.codec import parse_address
+from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.journal import Genesis
+from cicscenario.sandbox.node.server import require_loopback, serve
 
 
-def _rich(text: str) -> tuple[bytes, int]:
-    address, _, amount = text.partition("=")
-    return bytes.fromhex(address.removeprefix("0x")), int(amount)
-
-
-def _loopback(text: str) -> str:
-    if not ipaddress.ip_address(text).is_loopback:
-        raise argparse.ArgumentTypeError(f"{text} is not a loopback address; this node is not for others to reach")
-    return text
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="cicscenario-node", description=__doc__)
-    parser.add_argument("--host", type=_loopback, default="127.0.0.1")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m cicscenario.sandbox.node", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the chain")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the chain is kept")
     parser.add_argument("--chain-id", type=int, default=8996)
     parser.add_argument("--gas-limit", type=int, default=30_000_000, help="of a block")
-    parser.add_argument("--block-time", type=float, help="seconds; without it, blocks are mined on demand")
-    parser.add_argument("--rich", type=_rich, action="append", default=[], metavar="ADDRESS=WEI", help="in the genesis")
-    return parser.parse_args()
+    parser.add_argument("--block-time", type=float, metavar="SECONDS", help="mine at this interval, not on demand")
+    parser.add_argument(
+        "--genesis-time", type=int, metavar="UNIX", help="of block 0; for a new chain now, if not given"
+    )
+    parser.add_argument("--rich", action="append", default=[], metavar="ADDRESS=WEI", help="repeatable")
+    return parser
+
+
+def _rich(entry: str) -> tuple[str, int]:
+    address, _, wei = entry.partition("=")
+    try:
+        return parse_address(address), int(wei)
+    except (RpcError, ValueError):
+        raise InvalidError(f"--rich {entry}: expected ADDRESS=WEI, such as 0x{'0' * 38}aa=1000") from None
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    require_loopback(arguments.host)
+    if arguments.block_time is not None and arguments.block_time <= 0:
+        raise InvalidError(f"--block-time {arguments.block_time}: expected seconds above 0")
+    given: int | None = arguments.genesis_time
+    genesis = Genesis(
+        chain_id=arguments.chain_id,
+        gas_limit=arguments.gas_limit,
+        time=int(time.time()) if given is None else given,
+        rich=dict(_rich(entry) for entry in arguments.rich),
+    )
+    chain = open_chain(arguments.data, genesis, any_time=given is None)
+    try:
+        asyncio.run(serve(chain, arguments.host, arguments.port, arguments.block_time))
+    finally:
+        chain.close()
 
 
 def main() -> int:
-    arguments = _arguments()
-    arguments.data.mkdir(parents=True, exist_ok=True)
-    genesis = {
-        "chain_id": arguments.chain_id,
-        "gas_limit": arguments.gas_limit,
-        "rich": {address.hex(): amount for address, amount in arguments.rich},
-        "genesis_time": time.time_ns(),
-    }
+    arguments = _parser().parse_args()
     try:
-        journal = Journal(arguments.data / "chain.jsonl", genesis)
+        _run(arguments)
     except CicScenarioError as error:
-        print(f"error: {error.message}\n  next: {error.hint}", file=sys.stderr)
-        return int(error.exit_code)
-    chain = Chain(
-        journal, arguments.chain_id, arguments.gas_limit, journal.genesis["genesis_time"], dict(arguments.rich)
-    )
-    asyncio.run(Server(chain, arguments.block_time).run(arguments.host, arguments.port))
-    journal.close()
-    return 0
+        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        return error.exit_code
+    return ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -1,261 +1,214 @@
-"""Blocks, receipts, logs and the pool of a chain with one miner."""
+"""The chain: takes transactions, mines blocks, remembers them, goes back to snapshots; one journal keeps it on disk."""
 
-import heapq
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
-import rlp
-from eth_hash.auto import keccak
-
-from cicscenario.sandbox.node.journal import Journal, Record
-from cicscenario.sandbox.node.machine import COINBASE, BlockContext, Execution, Log, Machine, Undo
-from cicscenario.sandbox.node.transaction import BadTransactionError, Transaction, decode
-
-_POOL = 100_000  # transactions; a client that sends more is told so
-_EMPTY_UNCLES = keccak(rlp.encode([]))
-
-
-class RefusedError(ValueError):
-    """The pool does not take a transaction; the message is what nodes say."""
+from cicscenario.errors import StateRefusedError
+from cicscenario.sandbox.node.block import ZERO_HASH, Block, Receipt, make_block
+from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.evm import Evm, Message, Outcome, RejectedError
+from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
+from cicscenario.sandbox.node.pool import Pool
+from cicscenario.sandbox.node.transaction import Transaction, decode, floor_gas
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """How a transaction ended; ``first_log`` is the index of its first log in the block."""
-
-    execution: Execution
-    cumulative_gas: int
-    first_log: int
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A mined block. The header is a real one but for the state and receipt roots, which are zero: nobody here proves
-    anything against them.
-    """
-
-    number: int
-    hash: bytes
-    parent: bytes
-    timestamp: int
-    bloom: bytes
-    gas_used: int
-    transactions: tuple[Transaction, ...]
-    receipts: tuple[Receipt, ...]
-
-
-def bloom(logs: Iterable[Log]) -> bytes:
-    """The 2048-bit filter of addresses and topics (yellow paper, section 4.3.1)."""
-    bits = 0
-    for log in logs:
-        for entry in (log.address, *log.topics):
-            digest = keccak(entry)
-            for start in (0, 2, 4):
-                bits |= 1 << (int.from_bytes(digest[start : start + 2], "big") & 2047)
-    return bits.to_bytes(256, "big")
-
-
-@dataclass
-class _Account:
-    """A sender's part of the pool, by nonce."""
-
-    waiting: dict[int, tuple[int, Transaction]] = field(default_factory=dict)
+class _Snapshot:
+    height: int
+    mark: int
 
 
 class Chain:
-    """The whole of a node but its protocol. Everything happens in one thread."""
+    """Blocks and their receipts are kept in memory, state only as of the newest block; base fee is 0.
 
-    def __init__(
-        self, journal: Journal, chain_id: int, gas_limit: int, genesis_time: int, rich: dict[bytes, int]
-    ) -> None:
-        """``genesis_time`` in Unix nanoseconds, which no two chains share; ``rich`` in wei by address."""
-        self.chain_id = chain_id
-        self.gas_limit = gas_limit
-        self.extra = b"cicscenario" + genesis_time.to_bytes(8, "big")
-        self.machine = Machine(chain_id)
-        self.blocks: list[Block] = []
-        self.places: dict[bytes, tuple[int, int]] = {}  #: block number and index of a mined transaction, by hash
-        self.pool: dict[bytes, Transaction] = {}
-        self.time_offset = 0
-        self.next_timestamp: int | None = None
-        self._accounts: dict[bytes, _Account] = {}
-        self._arrivals = 0
-        self._snapshots: list[tuple[int, int]] = []
+    Made by ``open_chain``; the blocks of the journal are mined again first.
+    """
+
+    def __init__(self, journal: Journal, genesis: Genesis) -> None:
         self._journal = journal
-        for address, amount in rich.items():
-            self.machine.credit(address, amount)
-        self._append(genesis_time // 10**9, (), ())
-        for record in journal.records():
-            self._mine([decode(raw, chain_id) for raw in record.transactions], record.timestamp)
+        self.genesis = genesis
+        self.evm = Evm(genesis.chain_id, genesis.gas_limit)
+        self.pool = Pool()
+        self.blocks: list[Block] = [make_block(0, ZERO_HASH, genesis.time, genesis.gas_limit)]
+        self._numbers: dict[bytes, int] = {self.blocks[0].hash: 0}
+        self._places: dict[bytes, tuple[int, int]] = {}  # transaction hash: block and index
+        self._snapshots: dict[int, _Snapshot] = {}
+        self._snapshots_taken = 0
+        self._next_timestamp: int | None = None
+        for address, wei in genesis.rich.items():
+            self.evm.fund(address, wei)
+        self.evm.set_block(0, genesis.time)
+        for record in self._journal.read_blocks():
+            self._replay(record)
+        self._offset = max(0, self.head.timestamp - int(time.time()))  # seconds the chain's clock is ahead
 
     @property
-    def newest(self) -> Block:
+    def head(self) -> Block:
         return self.blocks[-1]
 
-    def context(self) -> BlockContext:
-        """The block that the next transaction would run in."""
-        return BlockContext(self.newest.number + 1, self._timestamp(), self.gas_limit)
+    def block_by_hash(self, block_hash: bytes) -> Block | None:
+        number = self._numbers.get(block_hash)
+        return None if number is None else self.blocks[number]
 
-    def _timestamp(self) -> int:
-        wanted = self.next_timestamp if self.next_timestamp is not None else int(time.time()) + self.time_offset
-        return max(self.newest.timestamp, wanted)
-
-    # --- pool ---------------------------------------------------------------------------------------------------
+    def find(self, tx_hash: bytes) -> tuple[Block, int] | None:
+        """The block of a mined transaction and its index in it."""
+        place = self._places.get(tx_hash)
+        return None if place is None else (self.blocks[place[0]], place[1])
 
     def submit(self, raw: bytes) -> bytes:
-        """Takes a transaction and returns its hash; raises RefusedError with what nodes say."""
-        try:
-            transaction = decode(raw, self.chain_id)
-        except BadTransactionError as error:
-            raise RefusedError(str(error)) from None
-        if transaction.hash in self.pool or transaction.hash in self.places:
-            raise RefusedError("already known")
-        self._admit(transaction)
-        self.pool[transaction.hash] = transaction
-        self._arrivals += 1
-        waiting = self._accounts.setdefault(transaction.sender, _Account()).waiting
-        waiting[transaction.nonce] = (self._arrivals, transaction)
-        return transaction.hash
+        """Check a signed transaction, put it into the pool, return its hash. Raises RpcError when it is refused."""
+        tx = decode(raw)
+        if tx.hash in self._places:
+            # As geth and anvil: a mined transaction's nonce is used up.
+            raise RpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
+        mined = self.evm.nonce(tx.sender)
+        if reason := self._refusal(tx, mined):
+            raise RpcError(SERVER_ERROR, reason)
+        self.pool.add(tx, mined)
+        return tx.hash
 
-    def _admit(self, transaction: Transaction) -> None:
-        nonce, balance = self.machine.account(transaction.sender)
-        if transaction.nonce < nonce:
-            raise RefusedError(f"nonce too low: next nonce {nonce}, tx nonce {transaction.nonce}")
-        if transaction.gas > self.gas_limit:
-            raise RefusedError("exceeds block gas limit")
-        if transaction.gas < intrinsic_gas(transaction):
-            raise RefusedError(f"intrinsic gas too low: have {transaction.gas}, want {intrinsic_gas(transaction)}")
-        if transaction.gas * transaction.gas_price + transaction.value > balance:
-            raise RefusedError("insufficient funds for gas * price + value")
-        if transaction.nonce in self._waiting(transaction.sender):
-            raise RefusedError("replacement transaction underpriced")
-        if len(self.pool) >= _POOL:
-            raise RefusedError("txpool is full")
-
-    def _waiting(self, sender: bytes) -> dict[int, tuple[int, Transaction]]:
-        account = self._accounts.get(sender)
-        return account.waiting if account else {}
-
-    def next_nonce(self, sender: bytes) -> int:
-        """The nonce after everything in the pool that could be mined."""
-        nonce, _ = self.machine.account(sender)
-        waiting = self._waiting(sender)
-        while nonce in waiting:
-            nonce += 1
-        return nonce
-
-    def _ready(self) -> Iterator[Transaction]:
-        """Transactions that can be mined now, in order of arrival and by nonce within a sender."""
-        heads: list[tuple[int, bytes, int]] = []
-
-        def push(sender: bytes, nonce: int) -> None:
-            if nonce in self._waiting(sender):
-                heapq.heappush(heads, (self._waiting(sender)[nonce][0], sender, nonce))
-
-        for sender in self._accounts:
-            push(sender, self.machine.account(sender)[0])
-        while heads:
-            _, sender, nonce = heapq.heappop(heads)
-            yield self._waiting(sender)[nonce][1]
-            push(sender, nonce + 1)
-
-    def has_ready(self) -> bool:
-        return next(self._ready(), None) is not None
-
-    # --- mining -------------------------------------------------------------------------------------------------
+    def mine_ready(self) -> None:
+        """Mine until no transaction of the pool is ready: as many blocks as the gas limit asks for."""
+        while self.pool.ready:
+            self.mine()
 
     def mine(self) -> Block:
-        """Mines what is ready and fits, and writes it down before it can be seen."""
-        chosen: list[Transaction] = []
-        budget = self.gas_limit
-        for transaction in self._ready():
-            if transaction.gas > budget:
-                break
-            budget -= transaction.gas
-            chosen.append(transaction)
+        """Mine one block of what is ready, as much as the gas limit lets in; an empty one when nothing is."""
         timestamp = self._timestamp()
-        self.next_timestamp = None
-        block = self._mine(chosen, timestamp)
-        self._journal.append(Record(timestamp, tuple(t.raw for t in block.transactions)))
-        return block
-
-    def _mine(self, chosen: Iterable[Transaction], timestamp: int) -> Block:
-        context = BlockContext(self.newest.number + 1, timestamp, self.gas_limit)
-        done: list[Transaction] = []
+        self.evm.set_block(self.head.number + 1, timestamp)
         receipts: list[Receipt] = []
-        gas = logs = 0
-        for transaction in chosen:
-            self._drop(transaction)
-            if (
-                transaction.gas * transaction.gas_price + transaction.value
-                > self.machine.account(transaction.sender)[1]
-            ):
-                continue  # an earlier one spent what this one was to pay with
-            execution = self.machine.execute(transaction, context)
-            gas += execution.gas_used
-            done.append(transaction)
-            receipts.append(Receipt(execution, gas, logs))
-            logs += len(execution.logs)
-        return self._append(timestamp, tuple(done), tuple(receipts))
-
-    def _drop(self, transaction: Transaction) -> None:
-        self.pool.pop(transaction.hash, None)
-        waiting = self._waiting(transaction.sender)
-        waiting.pop(transaction.nonce, None)
-        if not waiting:
-            self._accounts.pop(transaction.sender, None)
-
-    def _append(self, timestamp: int, transactions: tuple[Transaction, ...], receipts: tuple[Receipt, ...]) -> Block:
-        parent = self.blocks[-1].hash if self.blocks else bytes(32)
-        gas_used = receipts[-1].cumulative_gas if receipts else 0
-        filtered = bloom(log for receipt in receipts for log in receipt.execution.logs)
-        root = keccak(b"".join(t.hash for t in transactions))
-        header = [
-            parent, _EMPTY_UNCLES, COINBASE, bytes(32), root, bytes(32), filtered, 0, len(self.blocks), self.gas_limit,
-            gas_used, timestamp, self.extra, bytes(32), bytes(8), 0,
-        ]  # fmt: skip
-        digest = keccak(rlp.encode(header))
-        block = Block(len(self.blocks), digest, parent, timestamp, filtered, gas_used, transactions, receipts)
-        self.blocks.append(block)
-        self.places.update((t.hash, (block.number, index)) for index, t in enumerate(transactions))
+        for tx in self.pool.drain():
+            used = receipts[-1].cumulative_gas if receipts else 0
+            if used + tx.gas > self.genesis.gas_limit:
+                break
+            try:
+                receipts.append(self._execute(tx, receipts))
+            except RejectedError:  # an earlier transaction spent the balance
+                self.pool.drop(tx)
+            else:
+                self.pool.remove(tx)
+        block = self._append(timestamp, tuple(receipts))
+        self._journal.append_block(BlockRecord(block.number, timestamp, tuple(r.tx.raw for r in receipts)))
         return block
-
-    # --- snapshots ----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> int:
-        """Marks the present; returns the mark's number, from 1."""
-        if self.machine.undo is None:
-            self.machine.undo = []
-        self._snapshots.append((len(self.blocks), len(self.machine.undo)))
-        return len(self._snapshots)
+        """Remember this block. While a snapshot is open, memory grows with every value overwritten."""
+        self._snapshots_taken += 1
+        self._snapshots[self._snapshots_taken] = _Snapshot(self.head.number, self.evm.mark())
+        return self._snapshots_taken
 
-    def revert(self, mark: int) -> bool:
-        """Goes back to a mark, which is used up with all later ones; False when there is no such mark."""
-        if not 0 < mark <= len(self._snapshots):
+    def revert(self, snapshot: int) -> bool:
+        """Back to a snapshot, which is used up with all later ones; the pool is emptied. False if there is none such."""
+        if snapshot not in self._snapshots:
             return False
-        blocks, undo = self._snapshots[mark - 1]
-        del self._snapshots[mark - 1 :]
-        steps: list[Undo] = self.machine.undo or []
-        self.machine.undo = None  # taking back is not to be taken back
-        for step in reversed(steps[undo:]):
-            step()
-        for block in self.blocks[blocks:]:
-            for transaction in block.transactions:
-                del self.places[transaction.hash]
-        del self.blocks[blocks:], steps[undo:]
-        self.machine.undo = steps if self._snapshots else None
+        target = self._snapshots[snapshot]
+        self._snapshots = {number: kept for number, kept in self._snapshots.items() if number < snapshot}
+        self.evm.rewind(target.mark)
+        if not self._snapshots:
+            self.evm.forget_marks()
+        for block in self.blocks[target.height + 1 :]:
+            del self._numbers[block.hash]
+            for receipt in block.receipts:
+                del self._places[receipt.tx.hash]
+        del self.blocks[target.height + 1 :]
+        self._journal.truncate(target.height)
         self.pool.clear()
-        self._accounts.clear()
-        self._journal.truncate(blocks - 1)
+        self.evm.set_block(self.head.number, self.head.timestamp)
         return True
 
+    def increase_time(self, seconds: int) -> int:
+        """Put the clock of future blocks ahead; returns by how much it is ahead in all."""
+        self._offset += seconds
+        return self._offset
 
-def intrinsic_gas(transaction: Transaction) -> int:
-    """What a transaction costs before any code runs (yellow paper, appendix G; EIP-2028, 2930, 3860)."""
-    zeros = transaction.data.count(0)
-    gas = 21_000 + 4 * zeros + 16 * (len(transaction.data) - zeros)
-    gas += sum(2400 + 1900 * len(keys) for _, keys in transaction.access_list)
-    if not transaction.to:
-        gas += 32_000 + 2 * ((len(transaction.data) + 31) // 32)
-    return gas
+    def set_next_timestamp(self, timestamp: int) -> None:
+        """The next block's time; later blocks go on from it. Raises RpcError when it is before the newest block's."""
+        if timestamp < self.head.timestamp:
+            raise RpcError.invalid_params(
+                f"Timestamp error: {timestamp} is lower than previous block's timestamp {self.head.timestamp}"
+            )
+        self._next_timestamp = timestamp
+        self._offset = timestamp - int(time.time())
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def _timestamp(self) -> int:
+        chosen, self._next_timestamp = self._next_timestamp, None
+        return chosen if chosen is not None else max(self.head.timestamp, int(time.time()) + self._offset)
+
+    def _refusal(self, tx: Transaction, mined: int) -> str | None:
+        """Why a transaction cannot be taken, in geth's words."""
+        required = max(tx.intrinsic_gas, floor_gas(tx.data))
+        rules: Iterable[tuple[bool, str]] = (
+            (tx.chain_id not in {None, self.genesis.chain_id}, f"invalid chain id: this is {self.genesis.chain_id}"),
+            (tx.max_priority_fee > tx.max_fee, "max priority fee per gas higher than max fee per gas"),
+            (tx.gas > self.genesis.gas_limit, f"exceeds block gas limit of {self.genesis.gas_limit}"),
+            (tx.gas < required, f"intrinsic gas too low: {tx.gas} given, {required} needed"),
+            (tx.to is None and len(tx.data) > 49_152, "max initcode size exceeded"),
+            (tx.nonce < mined, f"nonce too low: next nonce {mined}, tx nonce {tx.nonce}"),
+        )
+        reason = next((reason for broken, reason in rules if broken), None)
+        if reason is None and tx.cost > (balance := self.evm.balance(tx.sender)):
+            return f"insufficient funds for gas * price + value: {tx.sender} has {balance} wei, {tx.cost} needed"
+        return reason
+
+    def _execute(self, tx: Transaction, before: list[Receipt]) -> Receipt:
+        if tx.cost > self.evm.balance(tx.sender):
+            raise RejectedError("insufficient funds")
+        outcome = self.evm.execute(Message(tx.sender, tx.to, tx.data, tx.value, tx.gas, tx.price, tx.access_list))
+        return _receipt(tx, outcome, before[-1] if before else None)
+
+    def _append(self, timestamp: int, receipts: tuple[Receipt, ...]) -> Block:
+        block = make_block(self.head.number + 1, self.head.hash, timestamp, self.genesis.gas_limit, receipts)
+        self.blocks.append(block)
+        self._numbers[block.hash] = block.number
+        for index, receipt in enumerate(receipts):
+            self._places[receipt.tx.hash] = (block.number, index)
+        return block
+
+    def _replay(self, record: BlockRecord) -> None:
+        self.evm.set_block(record.number, record.timestamp)
+        receipts: list[Receipt] = []
+        for raw in record.transactions:
+            receipts.append(self._execute(decode(raw), receipts))
+        self._append(record.timestamp, tuple(receipts))
+
+
+def _receipt(tx: Transaction, outcome: Outcome, before: Receipt | None) -> Receipt:
+    return Receipt(
+        tx=tx,
+        success=outcome.success,
+        gas_used=outcome.gas_used,
+        cumulative_gas=outcome.gas_used + (before.cumulative_gas if before else 0),
+        logs=outcome.logs,
+        log_index=before.log_index + len(before.logs) if before else 0,
+        created=outcome.created,
+    )
+
+
+def open_chain(directory: Path, asked: Genesis, *, any_time: bool = False) -> Chain:
+    """The chain kept in ``directory``, or a new one; ``any_time`` takes a kept chain whatever its genesis time.
+
+    Raises StateRefusedError when the directory holds another chain or is in use.
+    """
+    journal = Journal(directory)
+    kept = journal.read_genesis()
+    if kept is None:
+        journal.write_genesis(asked)
+        return Chain(journal, asked)
+    wanted = replace(asked, time=kept.time) if any_time else asked
+    if kept != wanted:
+        journal.close()
+        raise StateRefusedError(
+            f"{journal.path} holds another chain: {_difference(kept, wanted)}",
+            hint="Start with the values it was made with, or choose another --data.",
+        )
+    return Chain(journal, kept)
+
+
+def _difference(kept: Genesis, asked: Genesis) -> str:
+    pairs = ((field.name, getattr(kept, field.name), getattr(asked, field.name)) for field in fields(Genesis))
+    return "; ".join(f"{name} is {old}, not {new}" for name, old, new in pairs if old != new)

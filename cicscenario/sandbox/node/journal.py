@@ -1,69 +1,111 @@
-"""The chain on the disk: a line for its genesis, then a line a block with its raw transactions. Replaying it is the chain."""
+"""The chain on disk: one append-only file of JSON lines, enough to mine the same blocks again.
 
+The first line is the genesis configuration; each further line is a block: its number, time and raw transactions.
+A line is handed to the operating system before any answer that tells of its block, so a killed node loses no reported
+block; it is not synced to the disk, so a power failure may cost the last blocks. A line torn by a kill is dropped.
+"""
+
+import fcntl
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import StateRefusedError
 
+FILE_NAME = "chain.jsonl"
+_FORMAT = 1
 
-@dataclass(frozen=True)
-class Record:
-    """A mined block; ``timestamp`` in Unix seconds."""
 
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What block 0 is made of: ``time`` in seconds since 1970, ``rich`` from address to wei."""
+
+    chain_id: int
+    gas_limit: int
+    time: int
+    rich: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecord:
+    number: int
     timestamp: int
     transactions: tuple[bytes, ...]
 
 
 class Journal:
-    """An append-only file. A last line without its end, torn by a kill, is dropped when it is opened."""
+    """The open file; one process at a time. Raises StateRefusedError when another node uses it."""
 
-    def __init__(self, path: Path, genesis: dict[str, Any]) -> None:
-        """``genesis`` says what chain it is; raises StateRefusedError when the file holds another.
-
-        ``genesis_time`` is kept from the first time on and may differ.
-        """
-        self._path = path
-        if not path.exists():
-            path.write_text(json.dumps(genesis) + "\n", "ascii")
-        whole = path.read_bytes()
-        end = whole.rfind(b"\n") + 1
-        if end < len(whole):
-            with path.open("r+b") as file:
-                file.truncate(end)
-        lines = whole[:end].splitlines(keepends=True)
-        self.genesis: dict[str, Any] = json.loads(lines[0])
-        self._ends = [len(lines[0])]
-        for line in lines[1:]:
-            self._ends.append(self._ends[-1] + len(line))
-        different = [key for key in genesis if key != "genesis_time" and genesis[key] != self.genesis[key]]
-        if different:
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / FILE_NAME
+        self.path.touch()
+        self._file = self.path.open("r+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
             raise StateRefusedError(
-                f"{path} is the chain of another {', '.join(different)}", hint="use another data folder for this chain"
-            )
-        self._file = path.open("ab")
+                f"{directory} is in use by another node", hint="Stop that node, or choose another --data."
+            ) from None
+        self._ends: list[int] = []  # where the line of block n ends
 
-    def records(self) -> Iterator[Record]:
-        """Every block after the genesis."""
-        with self._path.open("rb") as file:
-            next(file)
-            for line in file:
-                held = json.loads(line)
-                yield Record(held["t"], tuple(bytes.fromhex(raw) for raw in held["tx"]))
+    def read_genesis(self) -> Genesis | None:
+        """None for a new chain. Raises StateRefusedError when the file is not a chain."""
+        line = self._file.readline()
+        if not line.endswith(b"\n"):
+            self._cut(0)
+            return None
+        record = self._parse(line, 1)
+        if record.pop("format", None) != _FORMAT:
+            raise StateRefusedError(f"{self.path}:1: not a chain of this version", hint="Choose another --data.")
+        self._ends = [self._file.tell()]
+        return Genesis(**record)
 
-    def append(self, record: Record) -> None:
-        """Writes a block; it outlives a kill of this process when this returns."""
-        line = json.dumps({"t": record.timestamp, "tx": [raw.hex() for raw in record.transactions]}) + "\n"
-        self._file.write(line.encode("ascii"))
-        self._file.flush()
-        self._ends.append(self._ends[-1] + len(line))
+    def write_genesis(self, genesis: Genesis) -> None:
+        self._append({"format": _FORMAT, **asdict(genesis)})
 
-    def truncate(self, blocks: int) -> None:
-        """Forgets everything after the first ``blocks`` blocks behind the genesis."""
-        del self._ends[blocks + 1 :]
-        self._file.truncate(self._ends[-1])
+    def read_blocks(self) -> Iterator[BlockRecord]:
+        """Blocks 1 and on, after ``read_genesis``. A torn last line is cut off; damage before it raises StateRefusedError."""
+        while line := self._file.readline():
+            if not line.endswith(b"\n"):
+                self._cut(self._ends[-1])
+                return
+            record = self._parse(line, len(self._ends) + 1)
+            if record.get("number") != len(self._ends):
+                raise StateRefusedError(f"{self.path}:{len(self._ends) + 1}: expected block {len(self._ends)}")
+            self._ends.append(self._file.tell())
+            transactions = tuple(bytes.fromhex(raw) for raw in record["transactions"])
+            yield BlockRecord(record["number"], record["timestamp"], transactions)
+
+    def append_block(self, record: BlockRecord) -> None:
+        transactions = [raw.hex() for raw in record.transactions]
+        self._append({"number": record.number, "timestamp": record.timestamp, "transactions": transactions})
+
+    def truncate(self, number: int) -> None:
+        """Forget every block after ``number``."""
+        del self._ends[number + 1 :]
+        self._cut(self._ends[number])
 
     def close(self) -> None:
         self._file.close()
+
+    def _append(self, record: dict[str, Any]) -> None:
+        self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+        self._ends.append(self._file.tell())
+
+    def _cut(self, size: int) -> None:
+        self._file.seek(size)
+        self._file.truncate()
+
+    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise StateRefusedError(f"{self.path}:{number}: damaged, not a record", hint="Choose another --data.")
+        return record

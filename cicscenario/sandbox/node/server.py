@@ -1,72 +1,66 @@
-"""JSON-RPC over HTTP on loopback, in one thread."""
+"""HTTP in front of the chain: one thread, one request at a time, loopback only."""
 
 import asyncio
 import contextlib
-import json
+import ipaddress
 import signal
-from typing import Any
 
 from aiohttp import web
 
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox.node.chain import Chain
-from cicscenario.sandbox.node.methods import MethodError, Methods
+from cicscenario.sandbox.node.methods import Methods
+from cicscenario.sandbox.node.rpc import answer
 
-_LARGEST = 64 * 2**20  # bytes of one request
+_LARGEST_BODY = 64 * 2**20
 
 
-class Server:
-    """Serves a chain. Without ``block_time`` (seconds) it mines whenever a request has brought transactions."""
+def require_loopback(host: str) -> None:
+    """Raises InvalidError for a host that others could reach."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InvalidError(f"--host {host}: the node listens on loopback only", hint="Use 127.0.0.1.")
 
-    def __init__(self, chain: Chain, block_time: float | None) -> None:
-        self._chain = chain
-        self._methods = Methods(chain)
-        self._block_time = block_time
 
-    async def run(self, host: str, port: int) -> None:
-        """Serves until SIGTERM or SIGINT."""
-        app = web.Application(client_max_size=_LARGEST)
-        app.router.add_post("/", self._answer)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        stopped = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        print(f"listening on {runner.addresses[0]}", flush=True)
-        while not stopped.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), self._block_time)
-            if self._block_time and not stopped.is_set():
-                self._chain.mine()
+async def serve(chain: Chain, host: str, port: int, block_time: float | None) -> None:
+    """Answer until SIGTERM or SIGINT.
+
+    Without ``block_time`` (seconds) whatever a request made ready is mined before that request is answered; with it a
+    block is mined at that interval. Raises UnavailableError when the port is taken.
+    """
+    methods = Methods(chain)
+
+    async def handle(request: web.Request) -> web.Response:
+        body = answer(await request.read(), methods.call)
+        if block_time is None:
+            chain.mine_ready()
+        return web.Response(body=body or b"", content_type="application/json", status=200 if body else 204)
+
+    app = web.Application(client_max_size=_LARGEST_BODY)
+    app.router.add_post("/", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
+            ) from None
+        await _until_stopped(chain, block_time)
+    finally:
         await runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        try:
-            body = json.loads(await request.read())
-        except ValueError:
-            return _reply(_error(None, -32700, "parse error"))
-        replies = [self._one(call) for call in body] if isinstance(body, list) else self._one(body)
-        if not self._block_time:
-            while self._chain.has_ready():
-                self._chain.mine()
-        return _reply(replies)
 
-    def _one(self, call: Any) -> dict[str, Any]:
-        if not isinstance(call, dict) or not isinstance(call.get("method"), str):
-            return _error(call.get("id") if isinstance(call, dict) else None, -32600, "invalid request")
-        number = call.get("id")
-        params = call.get("params") or []
-        if not isinstance(params, list):
-            return _error(number, -32602, "params must be a list")
-        try:
-            return {"jsonrpc": "2.0", "id": number, "result": self._methods.call(call["method"], params)}
-        except MethodError as error:
-            return {"jsonrpc": "2.0", "id": number, "error": error.error}
-
-
-def _error(number: Any, code: int, message: str) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
-
-
-def _reply(document: Any) -> web.Response:
-    return web.Response(body=json.dumps(document).encode(), content_type="application/json")
+async def _until_stopped(chain: Chain, block_time: float | None) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    while not stopped.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), block_time)
+            return
+        chain.mine()

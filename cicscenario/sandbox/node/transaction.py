@@ -1,103 +1,166 @@
-"""Decodes raw signed transactions: legacy, access list (EIP-2930) and dynamic fee (EIP-1559)."""
+"""Signed transactions as they travel: legacy (EIP-155 or before), access list (EIP-2930) and dynamic fee (EIP-1559)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import coincurve
 import rlp
-from eth_hash.auto import keccak
+from coincurve import PublicKey
 
+from cicscenario.sandbox.node.codec import keccak256, to_hex
+from cicscenario.sandbox.node.errors import RpcError
 
-class BadTransactionError(ValueError):
-    """The bytes are not a transaction that this chain takes."""
+AccessList = tuple[tuple[str, tuple[int, ...]], ...]
+
+_HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # EIP-2: s in the lower half of the order
+_MAX_NONCE = 2**64 - 2  # EIP-2681
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A decoded transaction; prices and value in wei. ``to`` is empty for the creation of a contract."""
+    """A decoded transaction and who signed it; ``to`` is None for a contract creation, prices are wei per gas.
+
+    ``chain_id`` is None only for a legacy transaction without EIP-155 replay protection.
+    """
 
     raw: bytes
     hash: bytes
-    kind: int
-    sender: bytes
+    type: int
+    chain_id: int | None
     nonce: int
-    gas_price: int  #: the most that is paid for gas; with base fee 0 that is also what is paid for legacy ones
-    priority: int
+    max_fee: int
+    max_priority_fee: int
     gas: int
-    to: bytes
+    to: str | None
     value: int
     data: bytes
-    access_list: tuple[tuple[bytes, tuple[int, ...]], ...]
+    access_list: AccessList
     v: int
     r: int
     s: int
+    sender: str
 
     @property
     def price(self) -> int:
-        """What is paid for gas on a chain whose base fee is 0."""
-        return min(self.gas_price, self.priority)
+        """What is paid per gas: the base fee of this node is 0, so the tip is all of it (for legacy the gas price)."""
+        return min(self.max_fee, self.max_priority_fee)
+
+    @property
+    def cost(self) -> int:
+        """The balance the sender must hold, in wei."""
+        return self.gas * self.max_fee + self.value
+
+    @property
+    def intrinsic_gas(self) -> int:
+        return intrinsic_gas(self.data, create=self.to is None, access_list=self.access_list)
 
 
-def decode(raw: bytes, chain_id: int) -> Transaction:
-    """Raises BadTransactionError for anything that is not a well-signed transaction for ``chain_id``."""
+def intrinsic_gas(data: bytes, *, create: bool, access_list: AccessList = ()) -> int:
+    """Gas charged before the first instruction: yellow paper appendix G, EIP-2028, EIP-2930, EIP-3860."""
+    zeros = data.count(0)
+    gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros) + access_list_gas(access_list)
+    return gas + 32_000 + 2 * ((len(data) + 31) // 32) if create else gas
+
+
+def floor_gas(data: bytes) -> int:
+    """The least a transaction with this much call data costs (EIP-7623, Prague)."""
+    zeros = data.count(0)
+    return 21_000 + 10 * (zeros + 4 * (len(data) - zeros))
+
+
+def access_list_gas(access_list: AccessList) -> int:
+    """EIP-2930: 2,400 an address and 1,900 a slot."""
+    return sum(2_400 + 1_900 * len(slots) for _, slots in access_list)
+
+
+def decode(raw: bytes) -> Transaction:
+    """Decode and recover the sender. Raises RpcError (invalid params) when the bytes are not a signed transaction."""
     try:
-        if raw[0] in (1, 2):
-            return _typed(raw, chain_id)
-        return _legacy(raw, chain_id)
-    except BadTransactionError:
-        raise
-    except Exception as error:
-        raise BadTransactionError(f"cannot decode transaction: {error}") from None
+        return _DECODERS.get(raw[0], _decode_legacy)(raw)
+    except (ValueError, TypeError, IndexError, rlp.DecodingError) as error:
+        raise RpcError.invalid_params(f"not a signed transaction: {error}") from None
 
 
-def _int(field: bytes) -> int:
-    return int.from_bytes(field, "big")
+def _decode_legacy(raw: bytes) -> Transaction:
+    nonce, price, gas, to, value, data, v, r, s = _fields(raw, 9)
+    recovery = int.from_bytes(v)
+    if recovery >= 35:
+        chain_id, parity = divmod(recovery - 35, 2)
+        signed = rlp.encode([nonce, price, gas, to, value, data, _minimal(chain_id), b"", b""])
+        return _build(raw, 0, chain_id, (nonce, price, price, gas, to, value, data), [], recovery, parity, r, s, signed)
+    signed = rlp.encode([nonce, price, gas, to, value, data])
+    return _build(raw, 0, None, (nonce, price, price, gas, to, value, data), [], recovery, recovery - 27, r, s, signed)
 
 
-def _legacy(raw: bytes, chain_id: int) -> Transaction:
-    nonce, price, gas, to, value, data, v, r, s = rlp.decode(raw)
-    recovery = _int(v) - 27
-    unsigned = [nonce, price, gas, to, value, data]
-    if recovery not in (0, 1):
-        recovery = _int(v) - 35 - 2 * chain_id
-        if recovery not in (0, 1):
-            raise BadTransactionError("invalid chain id for signer")
-        unsigned += [chain_id, b"", b""]
-    sender = _recover(keccak(rlp.encode(unsigned)), recovery, _int(r), _int(s))
-    price_wei = _int(price)
+def _decode_access_list(raw: bytes) -> Transaction:
+    chain_id, nonce, price, *rest, access, parity, r, s = fields = _fields(raw[1:], 11)
+    signed = b"\x01" + rlp.encode(fields[:8])
+    y = int.from_bytes(parity)
+    return _build(raw, 1, int.from_bytes(chain_id), (nonce, price, price, *rest), access, y, y, r, s, signed)
+
+
+def _decode_dynamic_fee(raw: bytes) -> Transaction:
+    chain_id, nonce, tip, fee, *rest, access, parity, r, s = fields = _fields(raw[1:], 12)
+    signed = b"\x02" + rlp.encode(fields[:9])
+    y = int.from_bytes(parity)
+    return _build(raw, 2, int.from_bytes(chain_id), (nonce, fee, tip, *rest), access, y, y, r, s, signed)
+
+
+_DECODERS = {1: _decode_access_list, 2: _decode_dynamic_fee}
+
+
+def _fields(payload: bytes, count: int) -> list[Any]:
+    fields = rlp.decode(payload)
+    if not isinstance(fields, list) or len(fields) != count:
+        raise ValueError(f"expected a list of {count} fields")
+    return fields
+
+
+def _build(
+    raw: bytes,
+    kind: int,
+    chain_id: int | None,
+    body: Sequence[bytes],
+    access: list[Any],
+    v: int,
+    parity: int,
+    r: bytes,
+    s: bytes,
+    signed: bytes,
+) -> Transaction:
+    nonce, fee, tip, gas, value = (int.from_bytes(body[i]) for i in (0, 1, 2, 3, 5))
+    if nonce > _MAX_NONCE or len(body[4]) not in {0, 20}:
+        raise ValueError("nonce or recipient out of range")
     return Transaction(
-        raw, keccak(raw), 0, sender, _int(nonce), price_wei, price_wei, _int(gas), _address(to), _int(value), data, (),
-        _int(v), _int(r), _int(s),
-    )  # fmt: skip
+        raw=raw,
+        hash=keccak256(raw),
+        type=kind,
+        chain_id=chain_id,
+        nonce=nonce,
+        max_fee=fee,
+        max_priority_fee=tip,
+        gas=gas,
+        to=to_hex(body[4]) if body[4] else None,
+        value=value,
+        data=body[6],
+        access_list=tuple((to_hex(address), tuple(map(int.from_bytes, slots))) for address, slots in access),
+        v=v,
+        r=int.from_bytes(r),
+        s=int.from_bytes(s),
+        sender=_recover(signed, parity, r, s),
+    )
 
 
-def _typed(raw: bytes, chain_id: int) -> Transaction:
-    fields = rlp.decode(raw[1:])
-    *unsigned, y, r, s = fields
-    chain, nonce, *prices, gas, to, value, data, access = unsigned
-    if _int(chain) != chain_id:
-        raise BadTransactionError("invalid chain id for signer")
-    if len(prices) != raw[0]:
-        raise BadTransactionError("cannot decode transaction: wrong number of fields")
-    sender = _recover(keccak(raw[:1] + rlp.encode(unsigned)), _int(y), _int(r), _int(s))
-    accesses = tuple((address, tuple(_int(key) for key in keys)) for address, keys in access)
-    return Transaction(
-        raw, keccak(raw), raw[0], sender, _int(nonce), _int(prices[-1]), _int(prices[0]), _int(gas), _address(to),
-        _int(value), data, accesses, _int(y), _int(r), _int(s),
-    )  # fmt: skip
+def _recover(signed: bytes, parity: int, r: bytes, s: bytes) -> str:
+    if parity not in {0, 1} or int.from_bytes(s) > _HALF_N:
+        raise ValueError("the signature is not canonical (EIP-2)")
+    signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([parity])
+    try:
+        key = PublicKey.from_signature_and_message(signature, keccak256(signed), hasher=None)
+    except Exception as error:  # coincurve raises bare Exception when no key matches
+        raise ValueError(f"the signature fits no key ({error})") from None
+    return to_hex(keccak256(key.format(compressed=False)[1:])[12:])
 
 
-def _address(field: bytes) -> bytes:
-    if len(field) not in (0, 20):
-        raise BadTransactionError(f"cannot decode transaction: an address of {len(field)} bytes")
-    return field
-
-
-def _recover(digest: bytes, recovery: int, r: int, s: int) -> bytes:
-    if s > _HALF_ORDER:
-        raise BadTransactionError("invalid transaction v, r, s values")  # EIP-2
-    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([recovery])
-    public = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
-    return keccak(public.format(compressed=False)[1:])[12:]
-
-
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+def _minimal(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8)

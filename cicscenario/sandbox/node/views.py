@@ -1,123 +1,114 @@
-"""Blocks, transactions, receipts and logs in the form of Ethereum's JSON-RPC."""
+"""Blocks, transactions, receipts and logs in the JSON shapes of the Ethereum JSON-RPC specification."""
 
 from typing import Any
 
-from cicscenario.sandbox.node.chain import Block, Chain, bloom
-from cicscenario.sandbox.node.machine import COINBASE, Log
+from cicscenario.sandbox.node.block import EMPTY_UNCLES, ZERO_HASH, ZERO_NONCE, Block, logs_bloom
+from cicscenario.sandbox.node.codec import to_hex
+from cicscenario.sandbox.node.evm import COINBASE
 from cicscenario.sandbox.node.transaction import Transaction
 
-_ZERO32 = "0x" + "00" * 32
+Json = dict[str, Any]
 
 
-def quantity(number: int) -> str:
-    return hex(number)
-
-
-def data(value: bytes) -> str:
-    return "0x" + value.hex()
-
-
-def block_view(chain: Chain, block: Block, full: bool) -> dict[str, Any]:
-    """A block with its transactions, whole or as hashes."""
-    transactions = [
-        transaction_view(chain, t, block, index) if full else data(t.hash) for index, t in enumerate(block.transactions)
-    ]
+def block_view(block: Block, *, full: bool) -> Json:
+    """``full`` brings whole transactions instead of their hashes."""
+    count = len(block.receipts)
     return {
-        "number": quantity(block.number),
-        "hash": data(block.hash),
-        "parentHash": data(block.parent),
-        "timestamp": quantity(block.timestamp),
-        "gasLimit": quantity(chain.gas_limit),
-        "gasUsed": quantity(block.gas_used),
-        "baseFeePerGas": "0x0",
-        "logsBloom": data(block.bloom),
-        "miner": data(COINBASE),
+        "number": hex(block.number),
+        "hash": to_hex(block.hash),
+        "parentHash": to_hex(block.parent_hash),
+        "sha3Uncles": to_hex(EMPTY_UNCLES),
+        "miner": COINBASE,
+        "stateRoot": to_hex(ZERO_HASH),
+        "transactionsRoot": to_hex(block.transactions_root),
+        "receiptsRoot": to_hex(block.receipts_root),
+        "logsBloom": to_hex(block.bloom),
         "difficulty": "0x0",
-        "totalDifficulty": "0x0",
-        "extraData": data(chain.extra),
-        "mixHash": _ZERO32,
-        "nonce": "0x" + "00" * 8,
-        "sha3Uncles": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
-        "stateRoot": _ZERO32,
-        "receiptsRoot": _ZERO32,
-        "transactionsRoot": _ZERO32,
-        "size": quantity(500 + sum(len(t.raw) for t in block.transactions)),
+        "gasLimit": hex(block.gas_limit),
+        "gasUsed": hex(block.gas_used),
+        "timestamp": hex(block.timestamp),
+        "extraData": "0x",
+        "mixHash": to_hex(ZERO_HASH),
+        "nonce": to_hex(ZERO_NONCE),
+        "baseFeePerGas": "0x0",
+        "size": hex(block.size),
         "uncles": [],
-        "transactions": transactions,
+        "transactions": [
+            mined_view(block, index) if full else to_hex(block.receipts[index].tx.hash) for index in range(count)
+        ],
     }
 
 
-def transaction_view(chain: Chain, t: Transaction, block: Block | None, index: int) -> dict[str, Any]:
-    """A transaction; without ``block`` it is pending."""
-    view: dict[str, Any] = {
-        "hash": data(t.hash),
-        "type": quantity(t.kind),
-        "from": data(t.sender),
-        "to": data(t.to) if t.to else None,
-        "nonce": quantity(t.nonce),
-        "gas": quantity(t.gas),
-        "gasPrice": quantity(t.price),
-        "value": quantity(t.value),
-        "input": data(t.data),
-        "v": quantity(t.v),
-        "r": quantity(t.r),
-        "s": quantity(t.s),
-        "chainId": quantity(chain.chain_id),
-        "blockHash": data(block.hash) if block else None,
-        "blockNumber": quantity(block.number) if block else None,
-        "transactionIndex": quantity(index) if block else None,
-    }
-    if t.kind:
-        view["accessList"] = [
-            {"address": data(a), "storageKeys": [f"0x{k:064x}" for k in ks]} for a, ks in t.access_list
-        ]
-        view["yParity"] = quantity(t.v)
-    if t.kind == 2:
-        view["maxFeePerGas"] = quantity(t.gas_price)
-        view["maxPriorityFeePerGas"] = quantity(t.priority)
-    return view
+def mined_view(block: Block, index: int) -> Json:
+    tx = block.receipts[index].tx
+    place = {"blockHash": to_hex(block.hash), "blockNumber": hex(block.number), "transactionIndex": hex(index)}
+    return _transaction_view(tx) | place | {"gasPrice": hex(tx.price)}
 
 
-def receipt_view(block: Block, index: int) -> dict[str, Any]:
-    """The receipt of the block's transaction number ``index``."""
-    transaction, receipt = block.transactions[index], block.receipts[index]
-    execution = receipt.execution
-    return {
-        "transactionHash": data(transaction.hash),
-        "transactionIndex": quantity(index),
-        "blockHash": data(block.hash),
-        "blockNumber": quantity(block.number),
-        "from": data(transaction.sender),
-        "to": data(transaction.to) if transaction.to else None,
-        "contractAddress": data(execution.contract) if execution.contract else None,
-        "status": quantity(int(execution.ok)),
-        "type": quantity(transaction.kind),
-        "gasUsed": quantity(execution.gas_used),
-        "cumulativeGasUsed": quantity(receipt.cumulative_gas),
-        "effectiveGasPrice": quantity(transaction.price),
-        "logs": log_views(block, index),
-        "logsBloom": data(bloom(execution.logs)),
-    }
+def pending_view(tx: Transaction) -> Json:
+    place = {"blockHash": None, "blockNumber": None, "transactionIndex": None}
+    return _transaction_view(tx) | place | {"gasPrice": hex(tx.max_fee)}
 
 
-def log_views(block: Block, index: int) -> list[dict[str, Any]]:
-    """The logs of the block's transaction number ``index``."""
+def receipt_view(block: Block, index: int) -> Json:
     receipt = block.receipts[index]
-    return [
-        _log_view(block, index, receipt.first_log + number, log) for number, log in enumerate(receipt.execution.logs)
-    ]
-
-
-def _log_view(block: Block, index: int, log_index: int, log: Log) -> dict[str, Any]:
     return {
-        "address": data(log.address),
-        "topics": [data(topic) for topic in log.topics],
-        "data": data(log.data),
-        "blockHash": data(block.hash),
-        "blockNumber": quantity(block.number),
-        "blockTimestamp": quantity(block.timestamp),
-        "transactionHash": data(block.transactions[index].hash),
-        "transactionIndex": quantity(index),
-        "logIndex": quantity(log_index),
+        "transactionHash": to_hex(receipt.tx.hash),
+        "transactionIndex": hex(index),
+        "blockHash": to_hex(block.hash),
+        "blockNumber": hex(block.number),
+        "from": receipt.tx.sender,
+        "to": receipt.tx.to,
+        "type": hex(receipt.tx.type),
+        "status": hex(receipt.success),
+        "gasUsed": hex(receipt.gas_used),
+        "cumulativeGasUsed": hex(receipt.cumulative_gas),
+        "effectiveGasPrice": hex(receipt.tx.price),
+        "contractAddress": receipt.created,
+        "logs": [log_view(block, index, position) for position in range(len(receipt.logs))],
+        "logsBloom": to_hex(logs_bloom(receipt.logs)),
+    }
+
+
+def log_view(block: Block, index: int, position: int) -> Json:
+    """The log at ``position`` in the receipt at ``index``."""
+    receipt = block.receipts[index]
+    log = receipt.logs[position]
+    return {
+        "address": log.address,
+        "topics": [to_hex(topic) for topic in log.topics],
+        "data": to_hex(log.data),
+        "blockHash": to_hex(block.hash),
+        "blockNumber": hex(block.number),
+        "blockTimestamp": hex(block.timestamp),
+        "transactionHash": to_hex(receipt.tx.hash),
+        "transactionIndex": hex(index),
+        "logIndex": hex(receipt.log_index + position),
         "removed": False,
     }
+
+
+def _transaction_view(tx: Transaction) -> Json:
+    view: Json = {
+        "hash": to_hex(tx.hash),
+        "type": hex(tx.type),
+        "nonce": hex(tx.nonce),
+        "from": tx.sender,
+        "to": tx.to,
+        "value": hex(tx.value),
+        "gas": hex(tx.gas),
+        "input": to_hex(tx.data),
+        "v": hex(tx.v),
+        "r": hex(tx.r),
+        "s": hex(tx.s),
+    }
+    if tx.chain_id is not None:
+        view["chainId"] = hex(tx.chain_id)
+    if tx.type > 0:
+        view["accessList"] = [
+            {"address": address, "storageKeys": [f"0x{slot:064x}" for slot in slots]}
+            for address, slots in tx.access_list
+        ]
+    if tx.type == 2:
+        view |= {"maxFeePerGas": hex(tx.max_fee), "maxPriorityFeePerGas": hex(tx.max_priority_fee)}
+    return view

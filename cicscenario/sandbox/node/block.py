@@ -1,0 +1,111 @@
+"""What was mined: headers and their hashes, receipts, logs' blooms."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import rlp
+
+from cicscenario.sandbox.node.codec import keccak256
+from cicscenario.sandbox.node.evm import COINBASE, Log
+from cicscenario.sandbox.node.transaction import Transaction
+
+EMPTY_UNCLES = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")  # keccak of rlp []
+ZERO_HASH = bytes(32)
+ZERO_NONCE = bytes(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a transaction went. ``log_index`` is the index in the block of its first log; gas is in units of gas."""
+
+    tx: Transaction
+    success: bool
+    gas_used: int
+    cumulative_gas: int
+    logs: tuple[Log, ...]
+    log_index: int
+    created: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A header of London's shape with its receipts.
+
+    ``state_root`` is zero: this node keeps no state trie. The roots of transactions and receipts are keccak over the
+    hashes (and statuses and gas) in order, not Merkle roots: they bind the block's hash to its content, and prove nothing.
+    """
+
+    number: int
+    parent_hash: bytes
+    timestamp: int
+    gas_limit: int
+    gas_used: int
+    bloom: bytes
+    transactions_root: bytes
+    receipts_root: bytes
+    receipts: tuple[Receipt, ...]
+    hash: bytes
+    size: int
+
+
+def make_block(
+    number: int, parent_hash: bytes, timestamp: int, gas_limit: int, receipts: tuple[Receipt, ...] = ()
+) -> Block:
+    bloom = logs_bloom(log for receipt in receipts for log in receipt.logs)
+    transactions_root = keccak256(b"".join(receipt.tx.hash for receipt in receipts))
+    outcomes = (bytes([receipt.success]) + receipt.cumulative_gas.to_bytes(8) for receipt in receipts)
+    receipts_root = keccak256(b"".join(outcomes))
+    gas_used = receipts[-1].cumulative_gas if receipts else 0
+    header: list[bytes | int] = [
+        parent_hash,
+        EMPTY_UNCLES,
+        bytes.fromhex(COINBASE[2:]),
+        ZERO_HASH,
+        transactions_root,
+        receipts_root,
+        bloom,
+        0,
+        number,
+        gas_limit,
+        gas_used,
+        timestamp,
+        b"",
+        ZERO_HASH,
+        ZERO_NONCE,
+        0,
+    ]
+    encoded = rlp.encode(header)
+    size = len(encoded) + sum(len(receipt.tx.raw) for receipt in receipts)
+    return Block(
+        number,
+        parent_hash,
+        timestamp,
+        gas_limit,
+        gas_used,
+        bloom,
+        transactions_root,
+        receipts_root,
+        receipts,
+        keccak256(encoded),
+        size,
+    )
+
+
+def logs_bloom(logs: Iterable[Log]) -> bytes:
+    """The 2,048-bit filter over addresses and topics (yellow paper 4.3.1)."""
+    bits = 0
+    for log in logs:
+        bits |= _bloom_bits(bytes.fromhex(log.address[2:]))
+        for topic in log.topics:
+            bits |= _bloom_bits(topic)
+    return bits.to_bytes(256)
+
+
+@lru_cache(maxsize=65_536)
+def _bloom_bits(item: bytes) -> int:
+    digest = keccak256(item)
+    bits = 0
+    for start in (0, 2, 4):
+        bits |= 1 << (int.from_bytes(digest[start : start + 2]) & 2047)
+    return bits

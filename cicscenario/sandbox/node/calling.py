@@ -1,0 +1,119 @@
+"""JSON-RPC methods on the newest state: balances, code, eth_call, eth_estimateGas."""
+
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+
+from cicscenario.sandbox.node.chain import Chain
+from cicscenario.sandbox.node.codec import ZERO_ADDRESS, parse_address, parse_data, parse_object, parse_quantity, to_hex
+from cicscenario.sandbox.node.errors import EXECUTION_REVERTED, SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.evm import Message, Outcome, RejectedError
+from cicscenario.sandbox.node.reading import block_number
+
+_ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
+_PANIC_SELECTOR = bytes.fromhex("4e487b71")  # Panic(uint256)
+
+
+class Calling:
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    def balance(self, address: Any, tag: Any = "latest") -> str:
+        self._newest(tag)
+        return hex(self._chain.evm.balance(parse_address(address)))
+
+    def nonce(self, address: Any, tag: Any = "latest") -> str:
+        self._newest(tag)
+        account = parse_address(address)
+        mined = self._chain.evm.nonce(account)
+        return hex(self._chain.pool.next_nonce(account, mined) if tag == "pending" else mined)
+
+    def code(self, address: Any, tag: Any = "latest") -> str:
+        self._newest(tag)
+        return to_hex(self._chain.evm.code(parse_address(address)))
+
+    def storage(self, address: Any, slot: Any, tag: Any = "latest") -> str:
+        self._newest(tag)
+        return f"0x{self._chain.evm.storage(parse_address(address), parse_quantity(slot, 'slot')):064x}"
+
+    def call(self, fields: Any, tag: Any = "latest") -> str:
+        self._newest(tag)
+        return to_hex(self._succeed(self._message(fields)).output)
+
+    def estimate_gas(self, fields: Any, tag: Any = "latest") -> str:
+        """The least gas limit with which the message succeeds, by bisection: gas used is no limit that suffices."""
+        self._newest(tag)
+        message = self._message(fields)
+        used = self._succeed(message).gas_used
+        enough, short = message.gas, used - 1
+        if self._suffices(message, used):
+            return hex(used)
+        while enough - short > 1:
+            middle = min((enough + short) // 2, short * 2)  # most need little more than they use
+            if self._suffices(message, middle):
+                enough = middle
+            else:
+                short = middle
+        return hex(enough)
+
+    def _newest(self, tag: Any) -> None:
+        head = self._chain.head
+        if isinstance(tag, dict):  # EIP-1898
+            tag = tag.get("blockNumber", hex(head.number) if tag.get("blockHash") == to_hex(head.hash) else "0x0")
+        number = block_number(self._chain, tag)
+        if number > head.number:
+            raise RpcError.invalid_params(f"block height is {head.number} but requested was {number}")
+        if number < head.number:
+            message = f"state of block {number} is not kept, only that of the newest, {head.number}: ask for latest"
+            raise RpcError(SERVER_ERROR, message)
+
+    def _message(self, fields: Any) -> Message:
+        call = parse_object(fields, "call")
+        limit = self._chain.genesis.gas_limit
+        to, data = call.get("to"), call.get("input", call.get("data")) or "0x"
+        return Message(
+            sender=parse_address(call.get("from") or ZERO_ADDRESS, "from"),
+            to=parse_address(to, "to") if to else None,
+            data=parse_data(data, "data"),
+            value=parse_quantity(call.get("value") or 0, "value"),
+            gas=min(parse_quantity(call.get("gas") or limit, "gas"), limit),
+            price=parse_quantity(call.get("gasPrice") or call.get("maxFeePerGas") or 0, "gasPrice"),
+        )
+
+    def _execute(self, message: Message) -> Outcome:
+        try:
+            return self._chain.evm.call(message)
+        except RejectedError as error:
+            if "LackOfFund" in str(error):
+                raise RpcError(SERVER_ERROR, "insufficient funds for gas * price + value") from None
+            raise RpcError(SERVER_ERROR, f"the call cannot be made: {error}") from None
+
+    def _succeed(self, message: Message) -> Outcome:
+        outcome = self._execute(message)
+        if outcome.halt is not None:
+            raise RpcError(SERVER_ERROR, f"EVM error: {outcome.halt}")
+        if not outcome.success:
+            raise RpcError(EXECUTION_REVERTED, _revert_message(outcome.output), to_hex(outcome.output))
+        return outcome
+
+    def _suffices(self, message: Message, gas: int) -> bool:
+        trial = Message(message.sender, message.to, message.data, message.value, gas, message.price)
+        try:
+            outcome = self._chain.evm.call(trial)
+        except RejectedError:
+            return False
+        return outcome.success and outcome.gas_used <= gas
+
+
+def _revert_message(output: bytes) -> str:
+    """``execution reverted``, and the reason if the contract gave one as Solidity does."""
+    selector, body = output[:4], output[4:]
+    try:
+        if selector == _ERROR_SELECTOR:
+            return f"execution reverted: {decode(['string'], body)[0]}"
+        if selector == _PANIC_SELECTOR:
+            return f"execution reverted: panic 0x{decode(['uint256'], body)[0]:02x}"
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        pass
+    return "execution reverted"

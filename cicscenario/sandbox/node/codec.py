@@ -1,0 +1,65 @@
+"""Ethereum's JSON-RPC encodings: quantities, byte strings, addresses and hashes; keccak-256."""
+
+from typing import Any
+
+from Crypto.Hash import keccak
+
+from cicscenario.sandbox.node.errors import RpcError
+
+ZERO_ADDRESS = "0x" + "00" * 20
+
+
+def keccak256(data: bytes) -> bytes:
+    digest: bytes = keccak.new(digest_bits=256, data=data).digest()
+    return digest
+
+
+def to_hex(data: bytes) -> str:
+    """0x-prefixed, lower case."""
+    return "0x" + data.hex()
+
+
+def parse_quantity(value: Any, what: str) -> int:
+    """A quantity as 0x-hex; plain JSON integers are taken too, as anvil does for its ``evm_`` methods.
+
+    Raises RpcError (invalid params) for everything else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and value.startswith("0x"):
+        try:
+            return int(value, 16)
+        except ValueError:
+            pass
+    raise RpcError.invalid_params(f"{what}: expected a quantity such as 0x1f, not {value!r}")
+
+
+def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
+    """A byte string as 0x-hex, of exactly ``size`` bytes if given. Raises RpcError (invalid params)."""
+    if isinstance(value, str) and value[:2] in {"0x", "0X"}:
+        try:
+            data = bytes.fromhex(value[2:])
+        except ValueError:
+            data = None
+        if data is not None and size in {None, len(data)}:
+            return data
+    expected = "an even number of hex digits" if size is None else f"{2 * size} hex digits"
+    shown = value if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+    raise RpcError.invalid_params(f"{what}: expected 0x and {expected}, not {shown!r}")
+
+
+def parse_address(value: Any, what: str = "address") -> str:
+    """Lower case with 0x, the form used throughout the node. Raises RpcError (invalid params)."""
+    return to_hex(parse_data(value, what, 20))
+
+
+def parse_hash(value: Any, what: str = "hash") -> bytes:
+    """32 bytes. Raises RpcError (invalid params)."""
+    return parse_data(value, what, 32)
+
+
+def parse_object(value: Any, what: str) -> dict[str, Any]:
+    """A JSON object. Raises RpcError (invalid params)."""
+    if not isinstance(value, dict):
+        raise RpcError.invalid_params(f"{what}: expected an object, not {value!r}")
+    return value

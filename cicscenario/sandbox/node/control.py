@@ -1,0 +1,50 @@
+"""JSON-RPC methods that change the chain: sending, and the ``evm_`` methods that tests steer it with."""
+
+from typing import Any
+
+from cicscenario.sandbox.node.chain import Chain
+from cicscenario.sandbox.node.codec import parse_data, parse_quantity, to_hex
+from cicscenario.sandbox.node.errors import RpcError
+
+_MOST_BLOCKS = 10_000  # one anvil_mine may ask for
+
+
+class Control:
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    def send_raw(self, raw: Any) -> str:
+        return to_hex(self._chain.submit(parse_data(raw, "transaction")))
+
+    def pool_status(self) -> dict[str, str]:
+        pool = self._chain.pool
+        return {"pending": hex(pool.ready), "queued": hex(len(pool) - pool.ready)}
+
+    def mine(self, options: Any = None) -> str:
+        """evm_mine: one block, at a Unix time if given, plain or as ``{"timestamp": ...}``."""
+        timestamp = options.get("timestamp") if isinstance(options, dict) else options
+        if timestamp is not None:
+            self._chain.set_next_timestamp(parse_quantity(timestamp, "timestamp"))
+        self._chain.mine()
+        return "0x0"
+
+    def mine_many(self, count: Any = 1, interval: Any = 0) -> None:
+        """anvil_mine: ``count`` blocks, ``interval`` seconds apart."""
+        blocks, seconds = parse_quantity(count, "count"), parse_quantity(interval, "interval")
+        if blocks > _MOST_BLOCKS:
+            raise RpcError.invalid_params(f"count: at most {_MOST_BLOCKS}")
+        for number in range(blocks):
+            self._chain.increase_time(seconds if number else 0)
+            self._chain.mine()
+
+    def snapshot(self) -> str:
+        return hex(self._chain.snapshot())
+
+    def revert(self, snapshot: Any) -> bool:
+        return self._chain.revert(parse_quantity(snapshot, "snapshot"))
+
+    def increase_time(self, seconds: Any) -> int:
+        return self._chain.increase_time(parse_quantity(seconds, "seconds"))
+
+    def set_next_timestamp(self, timestamp: Any) -> None:
+        self._chain.set_next_timestamp(parse_quantity(timestamp, "timestamp"))

@@ -1,0 +1,29 @@
+"""Errors as JSON-RPC 2.0 answers them, with the codes geth and anvil use."""
+
+from typing import Any
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+SERVER_ERROR = -32000  #: geth's code for a refused transaction, an unknown filter, state that is not kept
+EXECUTION_REVERTED = 3  #: geth's code for a call that reverted; ``data`` is the revert output
+
+
+class RpcError(Exception):
+    """The ``error`` member of an answer."""
+
+    def __init__(self, code: int, message: str, data: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+    @classmethod
+    def invalid_params(cls, message: str) -> "RpcError":
+        return cls(INVALID_PARAMS, message)
+
+    def as_json(self) -> dict[str, Any]:
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        return error if self.data is None else error | {"data": self.data}

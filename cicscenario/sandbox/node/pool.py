@@ -1,0 +1,92 @@
+"""Transactions that wait for a block: nonce order per sender, arrival order between senders."""
+
+from collections.abc import Iterator
+
+from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.transaction import Transaction
+
+CAPACITY = 100_000  #: transactions held, ready and queued together; more are refused with "txpool is full"
+_PRICE_BUMP = 10  # per cent more that a replacement must pay, as in geth
+
+_Place = tuple[str, int]  # sender and nonce
+
+
+class Pool:
+    """``ready`` transactions can be mined in order; ``queued`` ones wait for a lower nonce. Kept in memory only."""
+
+    def __init__(self) -> None:
+        self._ready: dict[_Place, Transaction] = {}
+        self._queued: dict[str, dict[int, Transaction]] = {}
+        self._next: dict[str, int] = {}  # per sender with ready transactions: the nonce after the last of them
+        self._by_hash: dict[bytes, Transaction] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_hash)
+
+    @property
+    def ready(self) -> int:
+        return len(self._ready)
+
+    def get(self, tx_hash: bytes) -> Transaction | None:
+        return self._by_hash.get(tx_hash)
+
+    def next_nonce(self, sender: str, mined: int) -> int:
+        """The nonce after the ready transactions of a sender who has ``mined`` so many."""
+        return self._next.get(sender, mined)
+
+    def add(self, tx: Transaction, mined: int) -> None:
+        """Take a transaction of a sender who has ``mined`` so many. Raises RpcError when it cannot be taken."""
+        if tx.hash in self._by_hash:
+            raise RpcError(SERVER_ERROR, "already known: transaction already imported")
+        rival = self._ready.get((tx.sender, tx.nonce)) or self._queued.get(tx.sender, {}).get(tx.nonce)
+        if rival is not None:
+            self._replace(rival, tx)
+        elif len(self) >= CAPACITY:
+            raise RpcError(SERVER_ERROR, f"txpool is full: it holds {CAPACITY} transactions")
+        else:
+            self._queued.setdefault(tx.sender, {})[tx.nonce] = tx
+            self._promote(tx.sender, mined)
+        self._by_hash[tx.hash] = tx
+
+    def drain(self) -> Iterator[Transaction]:
+        """Ready transactions, oldest first; each must be settled by ``remove`` or ``drop`` before the next is asked for."""
+        while self._ready:
+            yield next(iter(self._ready.values()))
+
+    def remove(self, tx: Transaction) -> None:
+        """A ready transaction was mined."""
+        del self._ready[tx.sender, tx.nonce]
+        del self._by_hash[tx.hash]
+        if self._next[tx.sender] == tx.nonce + 1:
+            del self._next[tx.sender]
+
+    def drop(self, tx: Transaction) -> None:
+        """A ready transaction turned out invalid; those after it wait until its nonce is used."""
+        for nonce in range(tx.nonce, self._next.pop(tx.sender)):
+            follower = self._ready.pop((tx.sender, nonce))
+            self._queued.setdefault(tx.sender, {})[nonce] = follower
+        del self._queued[tx.sender][tx.nonce]
+        del self._by_hash[tx.hash]
+
+    def clear(self) -> None:
+        for waiting in (self._ready, self._queued, self._next, self._by_hash):
+            waiting.clear()
+
+    def _replace(self, rival: Transaction, tx: Transaction) -> None:
+        if tx.price * 100 < rival.price * (100 + _PRICE_BUMP) or tx.price <= rival.price:
+            raise RpcError(SERVER_ERROR, "replacement transaction underpriced")
+        del self._by_hash[rival.hash]
+        if (tx.sender, tx.nonce) in self._ready:
+            self._ready[tx.sender, tx.nonce] = tx
+        else:
+            self._queued[tx.sender][tx.nonce] = tx
+
+    def _promote(self, sender: str, mined: int) -> None:
+        queued = self._queued[sender]
+        nonce = self._next.get(sender, mined)
+        while nonce in queued:
+            self._ready[sender, nonce] = queued.pop(nonce)
+            nonce += 1
+            self._next[sender] = nonce
+        if not queued:
+            del self._queued[sender]
