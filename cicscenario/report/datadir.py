@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,18 +90,18 @@ def _write(
     chain: ChainSpec,
     decimals: int,
 ) -> None:
-    folders = {name: _HexFolder(root / name) for name in _FOLDERS}
-    with (root / "balances.csv").open("w") as balances, (root / "tags.csv").open("w") as tags:
+    with ExitStack() as stack:
+        folders = {name: stack.enter_context(closing(_HexFolder(root / name))) for name in _FOLDERS}
+        balances = stack.enter_context((root / "balances.csv").open("w"))
+        tags = stack.enter_context((root / "tags.csv").open("w"))
         for person in people:
             balances.write(f"{person.old_address.hex()},{person.gift * 10**decimals}\n")
             tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n")
             _before(folders, person)
             if person.address:
                 _after(root, folders, person, person.address, chain)
-    for digest, raw in transactions:
-        folders["tx"].put(digest, raw.hex().encode())
-    for folder in folders.values():
-        folder.close()
+        for digest, raw in transactions:
+            folders["tx"].put(digest, raw.hex().encode())
 
 
 def _before(folders: dict[str, _HexFolder], person: ExportedPerson) -> None:

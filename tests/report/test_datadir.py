@@ -1,6 +1,7 @@
 """The exported directory is the old tools', file by file."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_everything_is_where_the_old_tools_look(tmp_path: Path) -> None:
     export(tmp_path / "out", person(NEW))
     src, new = OLD.hex().upper(), NEW.hex().upper()
     phone = "B15DA5237B9D939C63A954A730FEAA2135DEAF681D0C723F829DC213F2E625C1"
-    custom = "AB0B7164948C1DD1C7EFB48EA8176C140301E03AFB09C89E0C8EFD54B50BD40E"
+    custom = hashlib.sha256(NEW + b":cic.custom").hexdigest().upper()
     identities = (
         '{"evm": {"foo": {"1:oldchain": ["02ac0f818271e7f2a19bfbcdd0d7aa3a2290caa1"]}, "byzantium":'
         ' {"8996:bloxberg": ["0xB5Df94FC3b1a7f41d7cA3b63129E91d66Bcc5B04"]}}}'
@@ -53,8 +54,8 @@ def test_everything_is_where_the_old_tools_look(tmp_path: Path) -> None:
         f"new/B5/DF/{new}": f'{{"gender": "other", "identities": {identities}}}',
         f"meta/{NEW.hex()}.json": f"-> ../new/B5/DF/{new}",
         f"phone/B1/5D/{phone}": OLD.hex(),
-        f"custom/AB/0B/{custom}": '{"tags": ["individual", "seller"]}',
-        f"custom/AB/0B/{custom}.json": f"-> {custom}",
+        f"custom/{custom[:2]}/{custom[2:4]}/{custom}": '{"tags": ["individual", "seller"]}',
+        f"custom/{custom[:2]}/{custom[2:4]}/{custom}.json": f"-> {custom}",
         f"keystore/B5/DF/{new}": "{}",
         f"keystore/B5/DF/{new}.json": f"-> {new}",
         f"tx/D5/D5/{tx}": "f86b",
