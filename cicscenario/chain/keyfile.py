@@ -5,12 +5,14 @@ import hmac
 import json
 import os
 import secrets
+import tempfile
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from Crypto.Cipher import AES
-from Crypto.Util import Counter
 from eth_hash.auto import keccak
 
 from cicscenario.chain.signer import address_of
@@ -18,6 +20,13 @@ from cicscenario.errors import InvalidError
 
 #: scrypt parameters by strength, as geth has them: a second and 256 MiB a key, or a twentieth of a second and 4 MiB.
 STRENGTHS = {"standard": (2**18, 8, 1), "light": (2**12, 8, 6)}
+#: n * r * p of the heaviest file that is opened: eight times the standard, 2 GiB. A file may ask for any amount.
+_MOST_WORK = 8 * 2**18 * 8
+_MOST_ROUNDS = 100_000_000  # of pbkdf2; a hundred times eth_account's default
+#: Bytes of the largest file that is opened; one is about 500. Deep nesting cannot exhaust the stack within this.
+_LARGEST = 10_000
+#: What reading a file raises when a part is missing, of another type, or beyond all measure.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError)
 
 
 def encrypt(private_key: bytes, password: str, strength: str) -> bytes:
@@ -43,28 +52,66 @@ def encrypt(private_key: bytes, password: str, strength: str) -> bytes:
 
 
 def decrypt(blob: bytes, password: str) -> bytes:
-    """The private key in a V3 file; raises InvalidError for a wrong password or a file that is not one."""
+    """The private key in a V3 file, by scrypt or pbkdf2; raises InvalidError for a wrong password, or what is not one."""
     try:
-        crypto = json.loads(blob)["crypto"]
-        derived = _derive(crypto, password)
-        ciphertext = bytes.fromhex(crypto["ciphertext"])
-        mac = bytes.fromhex(crypto["mac"])
-        iv = bytes.fromhex(crypto["cipherparams"]["iv"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidError(f"not a V3 keystore file: {type(error).__name__} at {error}") from None
-    if not hmac.compare_digest(keccak(derived[16:32] + ciphertext), mac):
+        sealed = _read(blob)
+        derived = sealed.derive(password)
+    except _MALFORMED as error:
+        raise InvalidError(f"not a V3 keystore file: {type(error).__name__}: {error}") from None
+    if not hmac.compare_digest(keccak(derived[16:32] + sealed.ciphertext), sealed.mac):
         raise InvalidError("the password does not open this keystore file")
-    return _aes(derived[:16], iv, ciphertext)
+    private_key = _aes(derived[:16], sealed.iv, sealed.ciphertext)
+    if sealed.address and sealed.address != address_of(private_key):
+        raise InvalidError(f"the keystore file says it is of 0x{sealed.address.hex()}, but holds another account's key")
+    return private_key
 
 
-def _derive(crypto: dict[str, Any], password: str) -> bytes:
+@dataclass(frozen=True)
+class _Sealed:
+    """A V3 file as read; ``address`` is empty in one that does not tell."""
+
+    address: bytes
+    ciphertext: bytes
+    iv: bytes
+    mac: bytes
+    derive: Callable[[str], bytes]  #: 32 bytes from the password
+
+
+def _read(blob: bytes) -> _Sealed:
+    if len(blob) > _LARGEST:
+        raise ValueError(f"{len(blob):,} bytes long, expected at most {_LARGEST:,}")
+    document = json.loads(blob)
+    crypto = document["crypto"]
+    _expect("version", document["version"], 3)
+    _expect("cipher", crypto["cipher"], "aes-128-ctr")
+    ciphertext = bytes.fromhex(crypto["ciphertext"])
+    iv = bytes.fromhex(crypto["cipherparams"]["iv"])
+    _expect("length of the ciphertext", len(ciphertext), 32)
+    _expect("length of the iv", len(iv), 16)
+    address = bytes.fromhex(document.get("address", "").removeprefix("0x"))
+    return _Sealed(address, ciphertext, iv, bytes.fromhex(crypto["mac"]), _derivation(crypto))
+
+
+def _expect(what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise ValueError(f"{what} is {found!r:.40}, expected {expected!r}")
+
+
+def _derivation(crypto: dict[str, Any]) -> Callable[[str], bytes]:
     params = crypto["kdfparams"]
     salt = bytes.fromhex(params["salt"])
+    _expect("dklen", params["dklen"], 32)
     if crypto["kdf"] == "scrypt":
-        return _scrypt(password, salt, params["n"], params["r"], params["p"])
-    if crypto["kdf"] == "pbkdf2":
-        return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, params["c"], params["dklen"])
-    raise ValueError(f"kdf {crypto['kdf']}")
+        n, r, p = params["n"], params["r"], params["p"]
+        if n * r * p > _MOST_WORK:
+            raise ValueError(f"scrypt with n={n}, r={r}, p={p} would take more memory or time than any wallet asks for")
+        return lambda password: _scrypt(password, salt, n, r, p)
+    _expect("kdf", crypto["kdf"], "pbkdf2")
+    _expect("prf", params["prf"], "hmac-sha256")
+    rounds = params["c"]
+    if rounds > _MOST_ROUNDS:
+        raise ValueError(f"pbkdf2 with c={rounds} would take more time than any wallet asks for")
+    return lambda password: hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds, 32)
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
@@ -73,17 +120,19 @@ def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
 
 
 def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
-    counter = Counter.new(128, initial_value=int.from_bytes(iv, "big"))
-    result: bytes = AES.new(key, AES.MODE_CTR, counter=counter).encrypt(data)
+    result: bytes = AES.new(key, AES.MODE_CTR, nonce=b"", initial_value=iv).encrypt(data)
     return result
 
 
 def write_keyfile(path: Path, blob: bytes) -> None:
     """Writes the file at once, readable by its owner only from the first byte on."""
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(blob)
-        file.flush()
-        os.fsync(file.fileno())
-    passing.rename(path)
+    descriptor, passing = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 by its contract
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(passing).rename(path)
+    except BaseException:
+        Path(passing).unlink()
+        raise

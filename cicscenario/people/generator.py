@@ -6,12 +6,14 @@ other names. Figures, shares and words are those of the data generation tools th
 
 import hashlib
 import random
+import threading
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from faker import Factory
 
+from cicscenario.errors import InvalidError
 from cicscenario.people.person import Person
 from cicscenario.people.phone import PhoneNumbers
 from cicscenario.people.vcard import Contact, encode
@@ -24,16 +26,17 @@ _YOUNGEST, _OLDEST = 15, 115  # years
 _GENDERS = ("female", "male", "other")
 _PRODUCTS = {
     "fruit": 25, "maji": 5, "milk": 10, "teacher": 10, "doctor": 5, "boutique": 15, "recycling": 5, "farmer": 5,
-    "oil": 5, "pastor": 10, "chama": 3,
+    "oil": 5, "pastor": 10, "chama": 3, "bzrTsuZieaq": 1,
 }  # fmt: skip
 _AREAS = {
     "mnarani": 5, "chilumani": 10, "madewani": 10, "kisauni": 5, "bangla": 10, "kabiro": 10, "manyani": 5,
     "ruben": 15, "makupa": 5, "kingston": 5, "rangala": 5, "homabay": 10, "nakuru": 3, "kajiado": 1,
+    "zurtWicKtily": 1,
 }  # fmt: skip
 
 
 class Generator:
-    """A population that exists as soon as it is asked for. Not for use by several threads at once."""
+    """A population that exists as soon as it is asked for. Threads may share it."""
 
     def __init__(
         self,
@@ -45,9 +48,13 @@ class Generator:
         tags: Sequence[str],
         gift_threshold: int,
     ) -> None:
-        """``languages`` with their weights; ``gift_threshold`` in whole tokens. Raises InvalidError for the region."""
+        """``languages`` with their weights; ``gift_threshold`` in whole tokens.
+
+        Raises InvalidError for a locale that Faker does not have, and for a region without mobile numbers.
+        """
         self._seed = seed
-        self._fakers: list[Any] = [Factory.create(locale, use_weighting=False) for locale in locales]
+        self._fakers = [_faker(locale) for locale in locales]
+        self._faker_in_use = threading.Lock()
         self._phones = PhoneNumbers(seed, region)
         self._languages = [language for language, _ in languages]
         self._weights = [weight for _, weight in languages]
@@ -90,9 +97,18 @@ class Generator:
     def _contact(self, index: int, phone: str) -> Contact:
         draw = self._draw(index, "contact")
         faker = self._fakers[draw.randrange(len(self._fakers))]
-        faker.random = draw
-        # Addresses at example.org and its like: nobody's real mailbox is ever written to.
-        return Contact(faker.first_name(), faker.last_name(), faker.ascii_safe_email(), phone)
+        with self._faker_in_use:  # a Faker draws all it makes from its one source
+            faker.random = draw
+            # Addresses at example.org and its like (RFC 2606): nobody's real mailbox is ever written to.
+            return Contact(faker.first_name(), faker.last_name(), faker.ascii_safe_email(), phone)
+
+
+def _faker(locale: str) -> Any:
+    """Draws evenly from all names of a locale: twice as fast as by how common each is."""
+    try:
+        return Factory.create(locale, use_weighting=False)
+    except AttributeError:
+        raise InvalidError(f"Faker has no locale {locale!r}", hint="such as en_US, sw or ro") from None
 
 
 def _weighted(draw: random.Random, shares: dict[str, int]) -> str:

@@ -27,10 +27,12 @@ class Person:
 
 
 def identified(document: dict[str, Any], chain: ChainSpec, address: bytes) -> dict[str, Any]:
-    """A copy of the document with the new address beside the old one, checksummed, as the old tools write it."""
+    """A copy of the document with the new address behind those it has, checksummed, as the old tools write it."""
     new = copy.deepcopy(document)
     fork = new["identities"].setdefault(chain.engine, {}).setdefault(chain.fork, {})
-    fork[chain.identity_key] = [checksum(address)]
+    known: list[str] = fork.setdefault(chain.identity_key, [])
+    if checksum(address) not in known:
+        known.append(checksum(address))
     return new
 
 

@@ -1,34 +1,38 @@
-"""Phone numbers that are valid for their region and unique within a run by construction."""
+"""Phone numbers that are valid for their region and unique within a run, both by construction.
+
+The metadata of the phonenumbers library says which digits a region's mobile numbers have; that many numbers there are,
+and person ``i`` gets the ``i``-th of them in an order that the seed shuffles.
+"""
 
 import hashlib
 import math
 import random
-from functools import cache
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneMetadata
 
 from cicscenario.errors import InvalidError
-
-_SAMPLES = 1000
-_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+from cicscenario.people.numberplan import NumberPlan
 
 
 class PhoneNumbers:
-    """The numbers of one seed and region. Index ``i`` gets the ``i``-th of a shuffled number space: no two are the same.
+    """The mobile numbers of one seed and region; there are ``space`` of them.
 
-    Raises InvalidError for a region without mobile numbers.
+    Raises InvalidError for a region that does not exist, or has no mobile numbers.
     """
 
     def __init__(self, seed: int, region: str) -> None:
-        example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
-        if example is None:
-            raise InvalidError(f"no mobile phone numbers are known for region {region!r}", hint="such as KE")
+        metadata = PhoneMetadata.metadata_for_region(region, None)
+        mobile = metadata.mobile if metadata else None
+        if not metadata or not mobile or not mobile.national_number_pattern:
+            raise InvalidError(
+                f"no mobile phone numbers are known for region {region!r}",
+                hint="name a country by its two capital letters (ISO 3166), such as KE",
+            )
         self._region = region
-        self._country = example.country_code or 0
-        national = phonenumbers.national_significant_number(example)
-        self._prefix, self._digits = _free_digits(national, self._country, region)
-        self.space = 10**self._digits
+        self._country = phonenumbers.country_code_for_region(region)
+        self._plan = NumberPlan(mobile.national_number_pattern, mobile.possible_length or _any_length(metadata))
+        self.space = self._plan.size
         draw = random.Random(hashlib.sha256(f"phone|{seed}|{region}".encode()).digest())  # noqa: S311
         self._offset = draw.randrange(self.space)
         self._stride = draw.randrange(self.space)
@@ -37,29 +41,16 @@ class PhoneNumbers:
 
     def number(self, index: int) -> str:
         """E.164 number of person ``index``; raises InvalidError when the region has no more numbers."""
-        if index >= self.space:
+        if not 0 <= index < self.space:
             raise InvalidError(
-                f"region {self._region} has {self.space:,} numbers of this form; person {index:,} would get none"
+                f"region {self._region} has {self.space:,} mobile phone numbers: person {index:,} (from 0) gets none",
+                hint="choose a smaller population.size, or another population.region",
             )
-        tail = (self._offset + index * self._stride) % self.space
-        return f"+{self._country}{self._prefix}{tail:0{self._digits}d}"
+        rank = (self._offset + index * self._stride) % self.space
+        return f"+{self._country}{self._plan.number(rank)}"
 
 
-@cache
-def _free_digits(national: str, country: int, region: str) -> tuple[str, int]:
-    """The shortest beginning of the example after which any digits are valid, by a thousand fixed samples."""
-    for kept in range(1, len(national)):
-        digits = len(national) - kept
-        draw = random.Random(f"{region}|{kept}")  # noqa: S311
-        tails = [0, 10**digits - 1, *(draw.randrange(10**digits) for _ in range(_SAMPLES))]
-        if all(_is_mobile(f"+{country}{national[:kept]}{tail:0{digits}d}", region) for tail in tails):
-            return national[:kept], digits
-    raise InvalidError(f"no free mobile phone numbers are known for region {region!r}")
-
-
-def _is_mobile(text: str, region: str) -> bool:
-    try:
-        number = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException:
-        return False
-    return phonenumbers.is_valid_number_for_region(number, region) and phonenumbers.number_type(number) in _MOBILE
+def _any_length(metadata: PhoneMetadata) -> tuple[int, ...]:
+    """The lengths of all numbers of a region: a kind of number that names none of its own may have any."""
+    lengths: tuple[int, ...] = metadata.general_desc.possible_length if metadata.general_desc else ()
+    return lengths

@@ -12,6 +12,7 @@ from cicscenario.errors import InvalidError
 _FOLD = 75  # octets in a line, RFC 2426 section 2.6
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _UNESCAPE = re.compile(r"\\(.)")
+_COMPONENT = re.compile(r"((?:[^\\;]|\\.)*)(?:;|$)")  # an escaped semicolon does not end one
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,20 @@ def _folded(line: str) -> str:
 def decode(vcard: str) -> Contact:
     """Reads a base64 vCard; raises InvalidError when it is not one, or lacks a name or a phone number."""
     try:
-        text = base64.b64decode(vcard, validate=True).decode("utf-8")
+        raw = base64.b64decode(vcard, validate=True)
+        text = re.sub(rb"\r?\n[ \t]", b"", raw).decode("utf-8")  # a fold may part the octets of one character
     except ValueError:
         raise InvalidError("the vCard is not base64 of UTF-8 text") from None
     fields: dict[str, str] = {}
-    for line in re.sub(r"\r?\n[ \t]", "", text).splitlines():
+    for line in re.split(r"\r?\n", text):
         name, _, value = line.partition(":")
-        fields.setdefault(name.partition(";")[0].upper(), value)
-    missing = [name for name in ("BEGIN", "N", "TEL", "END") if name not in fields]
+        fields.setdefault(name.partition(";")[0].rpartition(".")[2].upper(), value)
+    missing = [name for name in ("BEGIN", "N", "TEL", "END") if not fields.get(name)]
     if missing:
         raise InvalidError(f"the vCard has no {' and no '.join(missing)}")
-    family, given, *_ = [*re.split(r"(?<!\\);", fields["N"]), ""]
+    family, given, *_ = [*_COMPONENT.findall(fields["N"]), ""]
     email = fields.get("EMAIL")
-    return Contact(_plain(given), _plain(family), _plain(email) if email else None, fields["TEL"])
+    return Contact(_plain(given), _plain(family), _plain(email) if email else None, _plain(fields["TEL"]))
 
 
 def _plain(text: str) -> str:

@@ -1,14 +1,15 @@
 """The data directory of the old data-seeding tools, so that they can go on from a run.
 
 Files lie two hexadecimal levels deep under upper-case names; ``.master`` in each folder lists its keys as raw bytes in
-order of arrival (leveldir's HexDir). Links are relative, so that the directory can be moved.
+order of arrival (leveldir's HexDir). The old tools' links are absolute; these are relative, which opening a file follows
+just as well, so that the directory can be moved and packed.
 """
 
 import json
 import os
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from cicscenario.errors import InvalidError
 from cicscenario.people import pointer
 from cicscenario.people.person import identified
 
-_FOLDERS = ("src", "new", "meta", "phone", "custom", "tx", "keystore", "user_block")
+#: ``custom/phone`` lists the tags by phone pointer that an import by USSD leaves; the old tools make it for every import.
+_FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,15 @@ class ExportedPerson:
 
 
 class _HexFolder:
-    def __init__(self, path: Path) -> None:
+    """One folder of files by key."""
+
+    def __init__(self, path: Path, open_files: ExitStack) -> None:
         self._path = path
         path.mkdir()
-        self._master = (path / ".master").open("wb")
+        self._master = open_files.enter_context((path / ".master").open("wb"))
 
     def put(self, key: bytes, content: bytes, mode: int = 0o644) -> Path:
+        """Writes a file, never wider open than ``mode``, and lists its key. Returns where the file is."""
         name = key.hex().upper()
         path = self._path / name[:2] / name[2:4] / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +55,6 @@ class _HexFolder:
             file.write(content)
         self._master.write(key)
         return path
-
-    def close(self) -> None:
-        self._master.close()
 
 
 def write_datadir(
@@ -68,16 +70,15 @@ def write_datadir(
     Raises InvalidError when ``target`` has something in it already.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidError(f"{target} is not empty", hint="name a new or empty folder")
-    target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    passing = target.absolute().with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(passing, ignore_errors=True)
+        raise InvalidError(f"{target} is not empty, or not a folder", hint="name a new or empty folder")
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    passing = place.with_name(f".{place.name}.{os.getpid()}")
+    shutil.rmtree(passing, ignore_errors=True)  # left by a killed process of the same number
     passing.mkdir()
     try:
         _write(passing, people, transactions, chain_spec, decimals)
-        if target.exists():
-            target.rmdir()
-        passing.rename(target)
+        passing.rename(place)  # takes the place of an empty folder, and of nothing else
     except BaseException:
         shutil.rmtree(passing, ignore_errors=True)
         raise
@@ -90,10 +91,10 @@ def _write(
     chain: ChainSpec,
     decimals: int,
 ) -> None:
-    with ExitStack() as stack:
-        folders = {name: stack.enter_context(closing(_HexFolder(root / name))) for name in _FOLDERS}
-        balances = stack.enter_context((root / "balances.csv").open("w"))
-        tags = stack.enter_context((root / "tags.csv").open("w"))
+    with ExitStack() as open_files:
+        folders = {name: _HexFolder(root / name, open_files) for name in _FOLDERS}
+        balances = open_files.enter_context((root / "balances.csv").open("w", encoding="utf-8"))
+        tags = open_files.enter_context((root / "tags.csv").open("w", encoding="utf-8"))
         for person in people:
             balances.write(f"{person.old_address.hex()},{person.gift * 10**decimals}\n")
             tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n")

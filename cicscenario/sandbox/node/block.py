@@ -1,6 +1,6 @@
 """What was mined: headers and their hashes, receipts, logs' blooms."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,8 +32,9 @@ class Receipt:
 class Block:
     """A header of London's shape with its receipts.
 
-    ``state_root`` is zero: this node keeps no state trie. The roots of transactions and receipts are keccak over the
-    hashes (and statuses and gas) in order, not Merkle roots: they bind the block's hash to its content, and prove nothing.
+    ``state_root`` is what the genesis gives, and zero after it: this node keeps no state trie. The roots of transactions
+    and receipts are keccak over the hashes (and statuses and gas) in order, not Merkle roots: they bind the block's hash
+    to its content, and prove nothing.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Block:
     gas_limit: int
     gas_used: int
     bloom: bytes
+    state_root: bytes
     transactions_root: bytes
     receipts_root: bytes
     receipts: tuple[Receipt, ...]
@@ -50,7 +52,12 @@ class Block:
 
 
 def make_block(
-    number: int, parent_hash: bytes, timestamp: int, gas_limit: int, receipts: tuple[Receipt, ...] = ()
+    number: int,
+    parent_hash: bytes,
+    timestamp: int,
+    gas_limit: int,
+    receipts: tuple[Receipt, ...] = (),
+    state_root: bytes = ZERO_HASH,
 ) -> Block:
     bloom = logs_bloom(log for receipt in receipts for log in receipt.logs)
     transactions_root = keccak256(b"".join(receipt.tx.hash for receipt in receipts))
@@ -61,7 +68,7 @@ def make_block(
         parent_hash,
         EMPTY_UNCLES,
         bytes.fromhex(COINBASE[2:]),
-        ZERO_HASH,
+        state_root,
         transactions_root,
         receipts_root,
         bloom,
@@ -84,12 +91,19 @@ def make_block(
         gas_limit,
         gas_used,
         bloom,
+        state_root,
         transactions_root,
         receipts_root,
         receipts,
         keccak256(encoded),
         size,
     )
+
+
+def genesis_block(timestamp: int, gas_limit: int, rich: Mapping[str, int]) -> Block:
+    """Block 0. Its hash binds who is ``rich`` (address: wei), so that chains begun in the same second are told apart."""
+    allocation = "".join(f"{address}={wei};" for address, wei in sorted(rich.items()))
+    return make_block(0, ZERO_HASH, timestamp, gas_limit, state_root=keccak256(allocation.encode()))
 
 
 def logs_bloom(logs: Iterable[Log]) -> bytes:

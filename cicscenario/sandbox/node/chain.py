@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.sandbox.node.block import ZERO_HASH, Block, Receipt, make_block
+from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block
 from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
 from cicscenario.sandbox.node.evm import Evm, Message, Outcome, RejectedError
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
@@ -31,7 +31,7 @@ class Chain:
         self.genesis = genesis
         self.evm = Evm(genesis.chain_id, genesis.gas_limit)
         self.pool = Pool()
-        self.blocks: list[Block] = [make_block(0, ZERO_HASH, genesis.time, genesis.gas_limit)]
+        self.blocks: list[Block] = [genesis_block(genesis.time, genesis.gas_limit, genesis.rich)]
         self._numbers: dict[bytes, int] = {self.blocks[0].hash: 0}
         self._places: dict[bytes, tuple[int, int]] = {}  # transaction hash: block and index
         self._snapshots: dict[int, _Snapshot] = {}

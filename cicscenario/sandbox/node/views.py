@@ -19,7 +19,7 @@ def block_view(block: Block, *, full: bool) -> Json:
         "parentHash": to_hex(block.parent_hash),
         "sha3Uncles": to_hex(EMPTY_UNCLES),
         "miner": COINBASE,
-        "stateRoot": to_hex(ZERO_HASH),
+        "stateRoot": to_hex(block.state_root),
         "transactionsRoot": to_hex(block.transactions_root),
         "receiptsRoot": to_hex(block.receipts_root),
         "logsBloom": to_hex(block.bloom),
