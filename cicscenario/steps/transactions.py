@@ -32,7 +32,7 @@ class TransactionExecutor:
         outcomes = [Outcome(person, ok=True, detail="nothing to send") for person, intent in made if intent is None]
         intents = [intent for _, intent in made if intent is not None]
         if intents:
-            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit(intents[0]))
+            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit)
         return Result(outcomes)
 
     def _gas_limit(self, intent: Intent) -> int:
