@@ -72,8 +72,20 @@ def _write(path: Path, lines: Iterable[str]) -> None:
         file.writelines(lines)
 
 
+def good_ussd_data(path: Path, findings: Findings) -> Iterator[UssdDataRow]:
+    """Rows of ``ussd_data.csv``, once; bad lines go to the findings."""
+    return _good(path, _ussd_data_row, findings)
+
+
 def _read(path: Path, parse: Callable[[list[str]], _Row]) -> Iterator[_Row]:
     findings = Findings()
+    for _ in _good(path, parse, findings):
+        pass
+    findings.raise_any(str(path))
+    return (parse(fields) for _, fields in _lines(path))
+
+
+def _good(path: Path, parse: Callable[[list[str]], _Row], findings: Findings) -> Iterator[_Row]:
     seen: dict[int, int] = {}  # numbers as integers: a third of their text
     for line, fields in _lines(path):
         try:
@@ -82,10 +94,10 @@ def _read(path: Path, parse: Callable[[list[str]], _Row]) -> Iterator[_Row]:
             findings.add(f"{path}:{line}", error.message)
             continue
         first = seen.setdefault(int(row.phone), line)
-        if first != line:
+        if first == line:
+            yield row
+        else:
             findings.add(f"{path}:{line}", f"the phone number {row.phone} is in line {first}, too")
-    findings.raise_any(str(path))
-    return (parse(fields) for _, fields in _lines(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
