@@ -23,6 +23,8 @@ from typing import Any
 import redis
 from celery import Celery, current_task
 from celery.signals import worker_ready
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 CHAIN = "evm:byzantium:8996:bloxberg"
 TOKEN = {
@@ -115,7 +117,7 @@ class Engine:
         host, port, database, channel = destination.split(":")
         if self._befalls("drop-callback"):
             return
-        with redis.Redis(host=host, port=int(port), db=int(database)) as client:
+        with redis.Redis(host=host, port=int(port), db=int(database), retry=Retry(NoBackoff(), 0)) as client:
             text = json.dumps({"root_id": current_task.request.root_id, "status": status, "result": result})
             for _ in range(2 if self._befalls("duplicate-callback") else 1):
                 client.publish(channel, text)

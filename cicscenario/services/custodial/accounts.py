@@ -75,11 +75,12 @@ class Accounts:
         strangers = self._callbacks.expect(pending)
         interval = _FIRST_LOOK
         look = time.monotonic() + (0 if strangers else interval)  # a run that goes on has missed what came before
+        gaps = self._callbacks.gaps
         while pending:
-            gaps = self._callbacks.gaps
-            heard = self._callbacks.take(pending, min(look, deadline))
+            heard = self._callbacks.take(pending, gaps, min(look, deadline))
             found = self._judge(heard)
             if time.monotonic() >= look or gaps != self._callbacks.gaps:
+                gaps = self._callbacks.gaps
                 found = {**self._looked_up(pending - found.keys()), **found}
                 interval = min(interval * 1.5, _LAST_LOOK)
                 look = time.monotonic() + interval
@@ -136,14 +137,16 @@ class Accounts:
     def _failures(self, failed: dict[str, Any], created: dict[str, Outcome]) -> dict[str, Outcome]:
         """Outcomes of creations of which a failed task was announced, by the id of that task."""
         looked_up = self._looked_up(failed)
-        rest = {root: task_id for root, task_id in failed.items() if root not in looked_up}
-        entries = self._results.read([task_id for task_id in rest.values() if isinstance(task_id, str)])
-        for root_id, task_id in rest.items():  # a parent's entry may be written after its child's
-            entry = entries.get(task_id) if isinstance(task_id, str) else None
-            reason = _announced(root_id, task_id, entry)
-            first = created.get(root_id)
-            looked_up[root_id] = Created(first.address, reason) if isinstance(first, Created) else reason
-        return looked_up
+        entries = self._results.read([task_id for task_id in failed.values() if isinstance(task_id, str)])
+        found: dict[str, Outcome] = {}
+        for (
+            root_id,
+            task_id,
+        ) in failed.items():  # a parent's entry may be written after its child's, so that the tree has a hole
+            reason = _announced(root_id, task_id, entries.get(task_id) if isinstance(task_id, str) else None)
+            last = looked_up.get(root_id) or created.get(root_id) or reason
+            found[root_id] = Created(last.address, last.unregistered or reason) if isinstance(last, Created) else last
+        return found
 
 
 def _announced(root_id: str, task_id: Any, entry: Entry | None) -> Failed:

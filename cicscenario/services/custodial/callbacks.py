@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.services.custodial.broker import Broker
 
-_TICK = 0.5
+_TICK = 0.2
 _HEALTH = 10
 _PAUSE = 0.2
 
@@ -20,8 +20,9 @@ Heard = tuple[int, Any]
 class Callbacks:
     """One subscription, kept up by a thread of its own.
 
-    Messages are kept for expected root ids alone, until taken: memory does not grow with strangers. Redis stores no
-    published message, so whatever comes while the connection is lost is lost: ``gaps`` counts these times.
+    Messages are kept for expected root ids alone, until forgotten: memory does not grow with strangers. Redis stores no
+    published message, so whatever comes while the connection is lost is lost: ``gaps`` counts how often that was so, each
+    time when the connection is there again.
     """
 
     def __init__(self, broker: Broker, channel: str) -> None:
@@ -34,6 +35,7 @@ class Callbacks:
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
         self._stop = threading.Event()
+        self._subscriptions = 0
         self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._listen, name=f"callbacks {channel}", daemon=True)
         self._thread.start()
@@ -64,10 +66,9 @@ class Callbacks:
                 self._heard.pop(root_id, None)
                 self._news.discard(root_id)
 
-    def take(self, root_ids: Collection[str], deadline: float) -> dict[str, list[Heard]]:
-        """What was heard of these; waits for the first of it, for a new gap, or until ``deadline`` (of time.monotonic)."""
+    def take(self, root_ids: Collection[str], gaps: int, deadline: float) -> dict[str, list[Heard]]:
+        """What was heard of these; waits for the first of it, for more ``gaps``, or until ``deadline`` (of time.monotonic)."""
         with self._changed:
-            gaps = self.gaps
             while not (found := self._news.intersection(root_ids)) and gaps == self.gaps and not self._stop.is_set():
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -82,11 +83,7 @@ class Callbacks:
                 self._subscription()
             except (RedisError, OSError) as error:
                 self._problem = error
-            if self._subscribed.is_set():
-                self._subscribed.clear()
-                with self._changed:
-                    self.gaps += 1
-                    self._changed.notify_all()
+            self._subscribed.clear()
             self._stop.wait(_PAUSE)
 
     def _subscription(self) -> None:
@@ -98,12 +95,19 @@ class Callbacks:
             while not self._stop.is_set():
                 message = subscription.get_message(timeout=_TICK)
                 if message and message["type"] == "subscribe":
-                    self._subscribed.set()
+                    self._confirm()
                 elif message and message["type"] == "message":
                     self._receive(message["data"])
         finally:
             subscription.close()
             client.close()
+
+    def _confirm(self) -> None:
+        self._subscribed.set()
+        with self._changed:
+            self.gaps += self._subscriptions > 0
+            self._subscriptions += 1
+            self._changed.notify_all()
 
     def _receive(self, text: bytes) -> None:
         try:
