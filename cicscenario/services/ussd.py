@@ -226,10 +226,10 @@ def _reason(error: requests.RequestException) -> tuple[str, bool]:
     """What happened, without the address (it holds the password), and whether the request may have reached the server."""
     if isinstance(error, requests.ConnectTimeout):
         return "does not answer: no connection in time", False
-    if isinstance(error, requests.Timeout):
-        return "has not answered in time", True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
+    if isinstance(error, requests.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
+        return "has not answered in time", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__
         return f"cannot be reached: {inner or type(reason).__name__}", False

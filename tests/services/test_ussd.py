@@ -272,6 +272,7 @@ Answers = Sequence[bytes | None]
         ([screen(MENU_SW), CLOSED], None, "closed the connection without an answer"),
         ([screen(MENU_SW), FAILED], None, "answered 500 Internal Server Error"),
         ([screen(MENU_SW), SILENT], None, "has not answered in time"),
+        ([screen(MENU_SW), screen(CREATION_EN)[:-5]], None, "closed the connection without an answer"),
         ([screen(MENU_SW), screen("END Something new.")], None, "'END Something new.'"),
         ([screen(MENU_SW), answer(403, "Sneaky, sneaky")], False, "403 Sneaky, sneaky"),
         ([screen(MENU_SW), screen(INVALID_CHOICE)], False, "Chaguo lako sio sahihi"),
@@ -282,7 +283,8 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
     serving: Callable[..., Server], answers: Answers, taken: bool | None, words: str
 ) -> None:
     server = serving(*answers)
-    problem = failure(lambda: Ussd(server.url, timeout=0.3).choose_language(PHONE, "en"))
+    timeout = 1 if SILENT in answers else 20
+    problem = failure(lambda: Ussd(server.url, timeout=timeout).choose_language(PHONE, "en"))
     assert problem.taken is taken
     assert words in problem.message
     assert server.url in problem.message
@@ -291,7 +293,7 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
 
 @pytest.mark.parametrize("reply", [CLOSED, FAILED, SILENT])
 def test_a_first_dial_of_2021_may_have_been_taken(serving: Callable[..., Server], reply: bytes | None) -> None:
-    ussd = Ussd(serving(reply).url, dialect=Dialect.OF_2021, timeout=0.3, pause=0)
+    ussd = Ussd(serving(reply).url, dialect=Dialect.OF_2021, timeout=1 if reply is SILENT else 20, pause=0)
     assert failure(lambda: ussd.choose_language(PHONE, "en")).taken is None
 
 

@@ -72,9 +72,9 @@ class Accounts:
         """
         pending = set(root_ids)
         outcomes: dict[str, Outcome] = {}
-        strangers = self._callbacks.expect(pending)
+        new = self._callbacks.expect(pending)
         interval = _FIRST_LOOK
-        look = time.monotonic() + (0 if strangers else interval)  # a run that goes on has missed what came before
+        look = time.monotonic() + (0 if new else interval)  # a run that goes on has missed what came before
         gaps = self._callbacks.gaps
         while pending:
             heard = self._callbacks.take(pending, gaps, min(look, deadline))
