@@ -179,6 +179,21 @@ def test_without_a_worker_everybody_is_in_the_queue(alone: Valkey) -> None:
     assert never.trace is Trace.UNKNOWN
 
 
+@pytest.mark.parametrize("name", ["unacked", "cic-eth.worker1.unacked_key"])
+def test_what_a_worker_has_fetched_is_not_unknown(alone: Valkey, name: str) -> None:
+    """Sending it again would make a second account."""
+    ids = roots(2)
+    with Custodial(alone.url, SPEC).accounts("fetched") as accounts:
+        accounts.submit(ids)
+        for _ in ids:  # as kombu does
+            message = json.loads(str(alone.client.rpop("cic-eth")))
+            tag = message["properties"]["delivery_tag"]
+            alone.client.hset(name, tag, json.dumps([message, "", "cic-eth"]))
+        found = accounts.recover([*ids, "never-sent"])
+    traces = {root: one.trace for root, one in found.items() if isinstance(one, Lost)}
+    assert traces == {ids[0]: Trace.QUEUED, ids[1]: Trace.QUEUED, "never-sent": Trace.UNKNOWN}
+
+
 def test_whoever_was_in_the_queue_is_created_when_a_worker_comes(alone: Valkey) -> None:
     ids = roots(20)
     with Custodial(alone.url, SPEC).accounts("late") as accounts:

@@ -152,3 +152,16 @@ def test_a_question_that_failed_is_no_missing_key(engine: Valkey) -> None:
 def test_an_address_that_is_none_of_a_redis_is_refused(url: str) -> None:
     with pytest.raises(InvalidError, match="not the address of a Redis broker"):
         Custodial(url, SPEC)
+
+
+@pytest.mark.parametrize(("url", "callback"), [("redis://[::1]:6379/0", None), ("redis://redis/0", "redis:6379")])
+def test_a_callback_address_that_the_engine_could_not_split_is_refused(url: str, callback: str | None) -> None:
+    with pytest.raises(InvalidError, match="not a callback address"):
+        Custodial(url, SPEC, callback=callback)
+
+
+def test_a_redis_that_forbids_is_not_one_that_is_gone(alone: Valkey) -> None:
+    alone.client.acl_setuser("guest", enabled=True, passwords=["+secret-word"], commands=["+ping"])
+    found = problem(Custodial(alone.url.replace("redis://", "redis://guest:secret-word@"), SPEC), 1)
+    assert found.message.startswith(f"Redis 127.0.0.1:{alone.port}/0 refuses: ")
+    assert "secret-word" not in found.message

@@ -119,6 +119,23 @@ def test_a_missing_writer_leaves_an_account_that_will_not_be_registered(valkey: 
     assert "no account with the role ACCOUNT_REGISTRY_WRITER" in found.unregistered.meaning
 
 
+def test_an_exception_that_celery_could_not_carry_is_read_all_the_same() -> None:
+    wrapped = {
+        "exc_type": "UnpickleableExceptionWrapper",
+        "exc_message": ["cic_eth.error", "LockedError", [4], "LockedError(4)"],
+        "exc_module": "celery.utils.serialization",
+    }
+    assert words(explain("cic_eth.admin.ctrl.check_lock", wrapped))[1:3] == ("LockedError", "4")
+
+
+def test_other_locks_are_named() -> None:
+    found = explain("cic_eth.admin.ctrl.check_lock", {"exc_type": "LockedError", "exc_message": [10]})
+    assert (found.meaning, found.hint) == (
+        "in the custodial engine it is locked by INIT, SEND",
+        "unlock it there with `cic-eth-ctl unlock INIT,SEND`",
+    )
+
+
 def test_an_exception_nobody_knows_is_told_as_it_is() -> None:
     found = explain(
         "cic_eth.eth.account.create", {"exc_type": "OddError", "exc_message": ["x" * 1000], "exc_module": "odd"}

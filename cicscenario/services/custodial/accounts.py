@@ -139,10 +139,8 @@ class Accounts:
         looked_up = self._looked_up(failed)
         entries = self._results.read([task_id for task_id in failed.values() if isinstance(task_id, str)])
         found: dict[str, Outcome] = {}
-        for (
-            root_id,
-            task_id,
-        ) in failed.items():  # a parent's entry may be written after its child's, so that the tree has a hole
+        for root_id, task_id in failed.items():
+            # a parent's entry may be written after its child's: then the tree has a hole
             reason = _announced(root_id, task_id, entries.get(task_id) if isinstance(task_id, str) else None)
             last = looked_up.get(root_id) or created.get(root_id) or reason
             found[root_id] = Created(last.address, last.unregistered or reason) if isinstance(last, Created) else last

@@ -16,7 +16,7 @@ from cicscenario.errors import InvalidError, UnavailableError
 _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
 _PAGE = 200
-_UNACKED = "unacked"  # where kombu keeps what a worker has fetched but not begun
+_FETCHED = "*unacked*"  # kombu's hashes of what workers have fetched; a worker may give its own another name
 
 
 class Broker:
@@ -49,6 +49,7 @@ class Broker:
             self._url,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
+            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -86,12 +87,10 @@ class Broker:
         return int(self.read(lambda client: client.llen(self.queue)))
 
     def queued(self, ids: Collection[str]) -> set[str]:
-        """Those of these tasks whose message waits on the queue, or has been fetched but not begun."""
+        """Those of these tasks whose message waits on the queue, or has been fetched by a worker and not acknowledged."""
         wanted = set(ids)
         found = {task_id for task_id in map(_task_id, self._pages()) if task_id in wanted}
-        fetched = self.read(lambda client: list(client.hscan_iter(_UNACKED, count=_PAGE)))
-        found |= {task_id for task_id in (_task_id_of_fetched(text) for _, text in fetched) if task_id in wanted}
-        return found
+        return found if found == wanted else found | wanted.intersection(self.read(_fetched))
 
     def take_back(self, ids: Collection[str]) -> set[str]:
         """Removes the messages of these tasks from the queue; returns those that no worker had fetched."""
@@ -120,8 +119,9 @@ class Broker:
                 f"Redis {self.address} wants another user name or password",
                 hint="is `custodial.broker` in the environment file right?",
             )
+        trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
         return UnavailableError(
-            f"Redis {self.address} does not answer: {str(error)[:200] or type(error).__name__}{doubt}",
+            f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
 
@@ -133,8 +133,13 @@ def _task_id(text: bytes) -> str | None:
         return None
 
 
+def _fetched(client: "redis.Redis") -> set[str | None]:
+    """Tasks among kombu's unacknowledged messages: hashes of ``[message, exchange, routing key]``."""
+    names = client.scan_iter(match=_FETCHED, count=1000, _type="hash")
+    return {_task_id_of_fetched(text) for name in names for _, text in client.hscan_iter(name, count=_PAGE)}
+
+
 def _task_id_of_fetched(text: bytes) -> str | None:
-    """From an entry of kombu's unacked messages: ``[message, exchange, routing key]``."""
     try:
         message: Any = json.loads(text)[0]
         return str(message["headers"]["id"])

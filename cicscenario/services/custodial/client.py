@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cicscenario.chainspec import ChainSpec
-from cicscenario.errors import UnavailableError
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import Accounts
 from cicscenario.services.custodial.broker import Broker
@@ -57,6 +57,11 @@ class Custodial:
         self._results = Results(self._broker)
         self._chain = tasks.chain_arguments(chain_spec)
         self._callback = callback or self._broker.callback
+        if self._callback.count(":") != 2:  # the engine splits it at its colons
+            raise InvalidError(
+                f"not a callback address: {self._callback!r}",
+                hint="write host:port:database of Redis as the engine's worker sees it",
+            )
 
     @property
     def address(self) -> str:

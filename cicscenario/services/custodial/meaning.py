@@ -23,10 +23,12 @@ _Words = tuple[str, str]
 def explain(task: str, result: Any) -> Failed:
     """Reads the ``result`` of a result entry with state FAILURE: exc_type, exc_message and exc_module."""
     entry = result if isinstance(result, dict) else {"exc_message": result}
-    message = entry.get("exc_message", "")
+    name, message = entry.get("exc_type"), entry.get("exc_message", "")
+    if name == "UnpickleableExceptionWrapper" and isinstance(message, list) and len(message) > 2:
+        _, name, message = message[:3]  # Celery's stand-in for what it cannot carry: module, class, arguments
     if isinstance(message, list):
         message = ", ".join(str(part) for part in message)
-    failure = _Failure(task, str(entry.get("exc_type") or "unknown exception"), str(message)[:_LONGEST])
+    failure = _Failure(task, str(name or "unknown exception"), str(message)[:_LONGEST])
     for words in _KNOWN:
         found = words(failure)
         if found:

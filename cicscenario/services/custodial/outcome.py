@@ -32,9 +32,9 @@ class Created:
 class Trace(StrEnum):
     """How much is known of a task without an outcome."""
 
-    QUEUED = "queued"  #: its message waits on the broker: no worker has begun it
-    RUNNING = "running"  #: a worker has begun it
-    UNKNOWN = "unknown"  #: neither on the queue nor among the results
+    QUEUED = "queued"  #: its message waits on the broker, or with a worker that has not finished its first task
+    RUNNING = "running"  #: its first task is done, and no more is known
+    UNKNOWN = "unknown"  #: neither on the queue nor among the results: never sent, or in the hands of a worker just now
 
 
 @dataclass(frozen=True)
