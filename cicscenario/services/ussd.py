@@ -92,7 +92,6 @@ class Ussd:
         self._dialect = dialect
         self._timeout = timeout
         self._pause = _PAUSES[dialect] if pause is None else pause
-        self._local = threading.local()
         self._counting = threading.Lock()
         self.requests = 0
 
@@ -199,13 +198,17 @@ class Ussd:
         with self._counting:
             self.requests += 1
         try:
-            return self._connection().post(
-                self._url,
-                data=urlencode(form),
-                headers={"Content-Type": _CONTENT_TYPE, "Connection": "close"},
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            # A connection for each request: the server closes it after its answer without saying so before, and a request
+            # on a connection that is being closed would end like one that was taken and not answered.
+            with requests.Session() as connection:
+                connection.trust_env = False  # a proxy setting of the shell is not part of the environment file
+                return connection.post(
+                    self._url,
+                    data=urlencode(form),
+                    headers={"Content-Type": _CONTENT_TYPE, "Connection": "close"},
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
             words, reached = _reason(error)
             raise UssdError(
@@ -213,13 +216,6 @@ class Ussd:
                 taken=None if reached and creates else False,
                 hint=None if reached else "is it running, and is `ussd.url` in the environment file right?",
             ) from None
-
-    def _connection(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.trust_env = False  # a proxy setting of the shell is not part of the environment file
-        session: requests.Session = self._local.session
-        return session
 
 
 def _reason(error: requests.RequestException) -> tuple[str, bool]:

@@ -384,6 +384,17 @@ def test_nothing_is_sent_to_a_redis_that_is_not_there() -> None:
             accounts.wait(roots(1), soon(1))
 
 
+def test_nothing_is_sent_before_the_subscription_is_confirmed(alone: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the first callbacks would come before anybody hears them."""
+    monkeypatch.setattr("cicscenario.services.custodial.accounts._SUBSCRIBE", 0.5)
+    alone.client.acl_setuser("deaf", enabled=True, passwords=["+secret-word"], commands=["+@all"], keys=["*"])
+    url = alone.url.replace("redis://", "redis://deaf:secret-word@")
+    with Custodial(url, SPEC).accounts("deaf") as accounts:
+        with pytest.raises(UnavailableError, match="refuses: .*channels"):
+            accounts.submit(roots(1))
+        assert alone.client.llen("cic-eth") == 0
+
+
 @pytest.mark.parametrize("channel", ["", "a:b"])
 def test_a_channel_that_the_engine_could_not_split_is_refused(alone: Valkey, channel: str) -> None:
     with pytest.raises(InvalidError, match="not a callback channel"):

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -342,15 +343,14 @@ def test_the_check_finds_a_wrong_service_code(serving: Callable[..., Server]) ->
 
 
 def test_many_threads_may_call(serving: Callable[..., Server]) -> None:
-    server = serving(*[screen(START_SW)] * 40)
+    server = serving(*[screen(START_SW)] * 400)
     ussd = Ussd(server.url)
-    threads = [threading.Thread(target=lambda: [ussd.dial(PHONE) for _ in range(10)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert ussd.requests == 40
-    assert len({form["sessionId"] for form in server.forms()}) == 40
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(lambda _: ussd.dial(PHONE), range(400)))
+    assert {one.state for one in seen} == {State.START}
+    assert ussd.requests == 400
+    assert {one.session for one in seen} == {form["sessionId"] for form in server.forms()}
+    assert len({one.session for one in seen}) == 400
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9000", "ftp://host", "http://host/?password=x", "http://"])
