@@ -40,9 +40,7 @@ class OldPerson:
     @property
     def gift(self) -> int:
         """The opening balance in whole tokens; raises InvalidError when it is a broken number, rather than lose a part."""
-        if self.gift_units % UNIT:
-            raise InvalidError(f"the balance of {self.old_address.hex()} is not a whole number of tokens")
-        return self.gift_units // UNIT
+        return _whole(self.gift_units, self.old_address)
 
     def gift_in(self, decimals: int) -> int:
         """The opening balance in base units of a token of so many decimals; raises InvalidError when it does not fit."""
@@ -111,6 +109,10 @@ class OldPopulation:
             gift_units=self._balances[index],
             new_address=new if any(new) else None,
         )
+
+    def gift(self, index: int) -> int:
+        """The opening balance of person ``index`` in whole tokens; reads no file."""
+        return _whole(self._balances[index], self._keys[index * _ADDRESS : (index + 1) * _ADDRESS])
 
     def _read_balances(self, index: dict[bytes, int], findings: Findings, fractions: bool) -> "array[int]":
         balances = array("Q", bytes(8 * len(index)))
@@ -187,6 +189,12 @@ class OldPopulation:
                 findings.add(path, f"the same person has the new address {new[place].hex()}, too")
             new[place] = key
         return new
+
+
+def _whole(units: int, old_address: bytes) -> int:
+    if units % UNIT:
+        raise InvalidError(f"the balance of {old_address.hex()} is not a whole number of tokens")
+    return units // UNIT
 
 
 def _imported(path: Path, address: bytes, index: dict[bytes, int]) -> int:

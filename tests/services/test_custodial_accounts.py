@@ -390,7 +390,7 @@ def test_nothing_is_sent_before_the_subscription_is_confirmed(alone: Valkey, mon
     alone.client.acl_setuser("deaf", enabled=True, passwords=["+secret-word"], commands=["+@all"], keys=["*"])
     url = alone.url.replace("redis://", "redis://deaf:secret-word@")
     with Custodial(url, SPEC).accounts("deaf") as accounts:
-        with pytest.raises(UnavailableError, match="refuses: .*channels"):
+        with pytest.raises(UnavailableError, match=r"refuses: .*channels"):
             accounts.submit(roots(1))
         assert alone.client.llen("cic-eth") == 0
 
