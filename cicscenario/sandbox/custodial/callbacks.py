@@ -5,13 +5,12 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
-from eth_utils.address import to_checksum_address
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cicscenario.sandbox.custodial.faults import Faults
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.room import Room, checksummed
 
 
 class Publisher:
@@ -55,7 +54,7 @@ class TransferCallbacks:
             "status": "SUCCESS", "status_code": 0, "chain_spec": _chain(self._room),
         }  # fmt: skip
         for side in ("source", "destination"):
-            what[f"{side}_token"] = to_checksum_address(token.address)
+            what[f"{side}_token"] = f"0x{checksummed(token.address)}"
             what[f"{side}_token_symbol"] = token.symbol
             what[f"{side}_token_name"] = self._room.token_name
             what[f"{side}_token_decimals"] = token.decimals

@@ -2,8 +2,7 @@
 
 from functools import cached_property
 
-from eth_abi.abi import decode
-from eth_utils.address import to_checksum_address
+from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import from_hex, selector
 from cicscenario.chain.contracts import Contracts, discover, eth_call
@@ -43,8 +42,9 @@ class Room:
     def token_name(self) -> str:
         """The default token's full name."""
         method, params = eth_call(self.contracts.token.address, _NAME)
-        (name,) = decode(["string"], from_hex(self.rpc.call(method, *params)))
-        return str(name)
+        raw = from_hex(self.rpc.call(method, *params))
+        length = int.from_bytes(raw[32:64], "big")
+        return raw[64 : 64 + length].decode("utf-8", "replace")
 
     def reconnect(self) -> None:
         """Forgets the database connections; the next use opens new ones."""
@@ -53,5 +53,7 @@ class Room:
 
 
 def checksummed(address: bytes) -> str:
-    """An address as cic-eth gives it where it is a contract's: with the capitals of its checksum, without 0x."""
-    return to_checksum_address(address).removeprefix("0x")
+    """An address as cic-eth gives it where it is a contract's: with the capitals of its checksum (EIP-55), without 0x."""
+    digits = address.hex()
+    capitals = keccak(digits.encode()).hex()
+    return "".join(d.upper() if c >= "8" else d for d, c in zip(digits, capitals, strict=False))
