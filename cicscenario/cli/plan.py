@@ -40,7 +40,7 @@ def _services(
     """Each service this scenario needs with what became of asking it, and what the signer needs, if the chain answers."""
     named = env or compiled.scenario.environment
     if named == "sandbox":
-        file = running_environment(workspace.home())
+        file = running_environment(workspace.home(), workspace.sandbox_services(compiled))
         if file is None:
             return [Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)], []
     elif named is None:

@@ -12,7 +12,7 @@ from cicscenario.backends.eth import keyfile_path
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
 from cicscenario.checks.base import CheckContext
-from cicscenario.connections import Connections
+from cicscenario.connections import Connections, Service
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
@@ -63,10 +63,24 @@ def _environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Ite
             f"{scenario.path} names no environment", hint="add `environment: sandbox` to it, or give --env"
         )
     if named == "sandbox":
-        with sandbox(home(), node=choice.node, contracts=choice.contracts, keep=choice.keep) as info:
+        dialect = "2021" if scenario.backend.dialect == "2021" else None
+        with sandbox(
+            home(),
+            services=sandbox_services(plan),
+            node=choice.node,
+            contracts=choice.contracts,
+            dialect=dialect,
+            keep=choice.keep,
+        ) as info:
             yield load_environment(info.environment)
     else:
         yield load_environment(Path(named))
+
+
+def sandbox_services(plan: Plan) -> list[str]:
+    """The sandbox's daemons that a plan needs. The environment always says where the chain is, so the node is one."""
+    daemons = {Service.CHAIN: "node", Service.ACCOUNTS: "ussd"}
+    return ["node", *(daemons.get(service, service.value) for service in plan.services)]
 
 
 def existing_store(directory: Path) -> Store | None:
