@@ -50,6 +50,7 @@ class Server:
     """Gives recorded answers in order, one to each request, and keeps the requests."""
 
     answers: list[bytes | None]
+    lingers: bool = False  #: connections stay open after an answer, but nothing more is read from them
     heads: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
 
@@ -85,7 +86,10 @@ class Server:
             self._open.append(connection)
             return
         connection.sendall(reply)
-        connection.close()
+        if self.lingers:
+            self._open.append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # closed already
@@ -340,6 +344,14 @@ def test_what_is_no_phone_interface_is_found_before_anybody_is_dialled(
 def test_the_check_finds_a_wrong_service_code(serving: Callable[..., Server]) -> None:
     with pytest.raises(InvalidError, match="does not know the service code"):
         Ussd(serving(screen(SERVICE_CODE, "OK")).url, service_code="*1#").check()
+
+
+def test_no_call_goes_out_on_the_connection_of_another(serving: Callable[..., Server]) -> None:
+    """It may be closing, and the call would seem to have been taken."""
+    server = serving(screen(START_SW), screen(START_SW))
+    server.lingers = True
+    ussd = Ussd(server.url, timeout=2)
+    assert [ussd.dial(PHONE).state for _ in range(2)] == [State.START, State.START]
 
 
 def test_many_threads_may_call(serving: Callable[..., Server]) -> None:
