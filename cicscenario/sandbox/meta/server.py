@@ -140,9 +140,11 @@ async def _send_bare(request: web.BaseRequest, response: web.StreamResponse) -> 
     return response
 
 
-async def _like_node(_request: web.Request, response: web.StreamResponse) -> None:
-    """The headers that Node.js adds, and not the one that aiohttp adds."""
+async def _like_node(request: web.Request, response: web.StreamResponse) -> None:
+    """The headers that Node.js adds, and not those that aiohttp adds."""
     response.headers.popall("Server", None)
+    if request.method == "OPTIONS":
+        response.headers.popall("Content-Type", None)
     if response.keep_alive:
         response.headers["Connection"] = "keep-alive"
         response.headers["Keep-Alive"] = f"timeout={_KEEP_ALIVE}"
