@@ -50,7 +50,8 @@ class Document:
         if not isinstance(changes, list | dict):
             raise DocumentError("the payload is not a list of changes")
         document = cls(OpSet(changes))
-        document.fields()
+        if document.field("id") is UNDEFINED or isinstance(document.field("id"), dict | list):
+            raise DocumentError("the document has no id")
         return document
 
     @classmethod
@@ -126,12 +127,10 @@ class Document:
             raise DocumentError("a merge into a value that is no object")
         return None
 
-    def merge_into(self, stored: "Document") -> "Document":
-        """``stored`` with what it lacks of this one."""
-        missing = self.opset.missing_from(stored.opset)
-        kept = stored.opset.history + stored.opset.queue
-        changed = [stored.opset.add(change) for change in missing]
-        return Document(stored.opset if any(changed) else OpSet(kept))
+    def merge_into(self, stored: "Document") -> "Document | None":
+        """``stored`` with what it lacks of this one; None when that changes nothing."""
+        changed = [stored.opset.add(change) for change in self.opset.missing_from(stored.opset)]
+        return Document(stored.opset) if any(changed) else None
 
     def _edit(self) -> Edit:
         return Edit(self.opset, self._actor)

@@ -61,7 +61,8 @@ def _read(path: Path) -> list[Cert]:
     try:
         certs = Cert.split_bytes(path.read_bytes())
     except Exception as error:  # the library raises nothing more precise
-        raise StateRefusedError(f"{path}: not an OpenPGP public key: {error}") from None
+        reason = str(error).partition("\n")[0]  # a backtrace may follow
+        raise StateRefusedError(f"{path}: not an OpenPGP public key: {reason}") from None
     if not certs:
         raise StateRefusedError(f"{path}: there is no OpenPGP public key in it")
     return certs

@@ -105,7 +105,8 @@ class Operations:
 
         def store() -> None:
             entry = self._store.get(pointer)
-            self._write(pointer, document if entry is None else document.merge_into(_load(entry)))
+            if (merged := document.merge_into(_load(entry)) if entry else document) is not None:
+                self._write(pointer, merged)
 
         return self._accept(document, store, fatal_if_expired=False)
 

@@ -48,7 +48,7 @@ class Node:
 
     kind: Literal["map", "list"]
     keys: dict[str, list[Assignment]] = field(default_factory=dict)
-    inserted: set[str] = field(default_factory=set)
+    inserted: dict[str, str] = field(default_factory=dict)  #: an element, and which one it follows
     following: dict[str, list[Insertion]] = field(default_factory=dict)
 
     def present(self) -> list[str]:
@@ -63,6 +63,14 @@ class Node:
             if assigned := self.keys.get(key):
                 yield assigned
             waiting += sorted(self.following.get(key, ()))
+
+    def require_place(self, key: str) -> None:
+        """Raises DocumentError for a list's element whose place is nowhere to be found."""
+        after = self.inserted.get(key)
+        while after != HEAD and not self.keys.get(after or ""):
+            if after is None or (after not in self.inserted and max(self.following[after]).key == key):
+                raise DocumentError(f"no place for list element {key}")
+            key, after = after, self.inserted.get(after, HEAD)
 
 
 class _Applied(NamedTuple):
@@ -164,7 +172,7 @@ class OpSet:
     def _insert(node: Node, after: str, insertion: Insertion) -> None:
         if insertion.key in node.inserted:
             raise DocumentError(f"duplicate list element {insertion.key}")
-        node.inserted.add(insertion.key)
+        node.inserted[insertion.key] = after
         node.following.setdefault(after, []).append(insertion)
 
     def _assign(self, node: Node, op: dict[str, Any], actor: str, seq: int) -> None:
@@ -174,8 +182,8 @@ class OpSet:
         assigned = [other for other in node.keys.get(key, ()) if self._are_concurrent(other, actor, seq)]
         if op["action"] != "del":
             assigned.append(Assignment(actor, seq, op.get("value"), links, op.get("datatype")))
-        if assigned and node.kind == "list" and key not in node.inserted:
-            raise DocumentError(f"no such list element {key}")
+        if assigned and node.kind == "list":
+            node.require_place(key)
         assigned.sort(key=lambda assignment: assignment.actor)
         node.keys[key] = assigned[::-1]
 

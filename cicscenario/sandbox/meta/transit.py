@@ -11,6 +11,7 @@ from cicscenario.sandbox.meta import jsjson
 _LIST = "~#iL"
 _MAP = "~#iM"
 _PLAIN_MAP = "^ "
+_ESCAPED = ("~", "^", "`")
 _CACHED_FROM = 4  # characters: shorter strings are never cached
 _CODES = 44  # cache codes are numbers to this base, as characters from "0" on
 _CACHE_SIZE = _CODES * _CODES
@@ -60,17 +61,22 @@ class _Reader:
             return {self._key(values[at]): self.read(values[at + 1]) for at in range(1, len(values), 2)}
         first = self.read(values[0])
         if isinstance(first, _Tag):
-            return self._tagged(first, self.read(values[1]))
-        return [first, *map(self.read, values[1:])]
+            return self._tagged(first, values[1])
+        return [first, *self._members(values[1:])]
 
-    @staticmethod
-    def _tagged(tag: _Tag, content: Any) -> Any:
-        if not isinstance(content, list):
+    def _members(self, values: list[Any]) -> list[Any]:
+        # Most are plain strings, and a call for each would take most of the time.
+        return [value if type(value) is str and value[:1] not in "~^" else self.read(value) for value in values]
+
+    def _tagged(self, tag: _Tag, content: Any) -> Any:
+        if not isinstance(content, list) or content[:1] == [_PLAIN_MAP]:
             raise TransitError(f"{tag}: expected a list")
+        members = self._members(content)
         if tag == "iL":
-            return content
-        if tag == "iM" and len(content) % 2 == 0 and all(isinstance(key, str) for key in content[::2]):
-            return dict(zip(content[::2], content[1::2], strict=True))
+            return members
+        keys = members[::2]
+        if tag == "iM" and len(members) % 2 == 0 and set(map(type, keys)) <= {str}:
+            return dict(zip(keys, members[1::2], strict=True))
         raise TransitError(f"{tag}: unknown, or not pairs")
 
     def _key(self, text: Any) -> str:
@@ -116,15 +122,17 @@ class _Writer:
 
     def encode(self, value: Any) -> Any:
         if isinstance(value, str):
-            return f"~{value}" if value[:1] in ("~", "^", "`") else value
+            return f"~{value}" if value[:1] in _ESCAPED else value
         if isinstance(value, list):
-            return [self._tag(_LIST), [self.encode(member) for member in value]]
+            return [self._tag(_LIST), self._members(value)]
         if isinstance(value, dict):
-            tag = self._tag(_MAP)
-            return [tag, [self.encode(part) for pair in value.items() for part in pair]]
+            return [self._tag(_MAP), self._members([part for pair in value.items() for part in pair])]
         if value is None:
             raise TransitError("null in a document")
         return value
+
+    def _members(self, values: list[Any]) -> list[Any]:
+        return [value if type(value) is str and value[:1] not in _ESCAPED else self.encode(value) for value in values]
 
     def _tag(self, tag: str) -> str:
         code = self._codes.get(tag)
