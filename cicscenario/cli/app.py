@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario import __version__
+from cicscenario.cli import diff as diff_command
 from cicscenario.cli import explain as explain_command
 from cicscenario.cli import export as export_command
 from cicscenario.cli import new as new_command
@@ -130,6 +131,18 @@ def validate(
 ) -> None:
     """Check scenario and environment files; every error of a file at once."""
     _end(validate_command.validate(paths, overrides, fmt))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A scenario or folder, or REV:PATH in a git checkout.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same, after the change.")],
+    fmt: Annotated[
+        str, typer.Option("--format", metavar="text|markdown|json", help="The form of the output.")
+    ] = "text",
+) -> None:
+    """Show what a change to scenarios means. Exit code 0: nothing, 1: they differ, 2: one is invalid."""
+    _end(diff_command.diff(before, after, fmt))
 
 
 @app.command()
