@@ -127,10 +127,13 @@ def plan(
 def validate(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenarios, environments or folders of them.")],
     overrides: Overrides = [],  # noqa: B006
-    fmt: Format = "text",
+    fmt: Annotated[
+        str, typer.Option("--format", metavar="text|json|gitlab|sarif|github", help="The form of the output.")
+    ] = "text",
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
 ) -> None:
-    """Check scenario and environment files; every error of a file at once."""
-    _end(validate_command.validate(paths, overrides, fmt))
+    """Check scenario and environment files: every error of a file at once, and warnings (L…) of what is hardly meant."""
+    _end(validate_command.validate(paths, overrides, fmt, strict=strict))
 
 
 @app.command()

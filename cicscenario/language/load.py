@@ -33,6 +33,16 @@ def load_environment(path: Path | str) -> Environment:
     return build.environment(Path(path), document, values)
 
 
+def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Mapping, dict[str, Any]]:
+    """A scenario or environment file as it is written, with the place of everything, and its effective values.
+
+    The document has its expressions computed, and ``vars`` still in it. Raises DiagnosticsError with every error.
+    """
+    if is_environment(Path(path)):
+        return _load(Path(path), "environment-v1", (), overrides, env=True)
+    return _load(Path(path), "scenario-v1", SCENARIO_RULES, overrides, env=False)
+
+
 def is_environment(path: Path) -> bool:
     """Whether the file says where, rather than what: it has ``chain``. False too for what cannot be read."""
     try:
