@@ -15,6 +15,7 @@ from cicscenario.cli import explain as explain_command
 from cicscenario.cli import export as export_command
 from cicscenario.cli import new as new_command
 from cicscenario.cli import plan as plan_command
+from cicscenario.cli import report as report_command
 from cicscenario.cli import run as run_command
 from cicscenario.cli import stack as stack_command
 from cicscenario.cli import status as status_command
@@ -22,8 +23,7 @@ from cicscenario.cli import validate as validate_command
 from cicscenario.cli import verify as verify_command
 from cicscenario.cli.workspace import SandboxChoice, home
 from cicscenario.errors import CicScenarioError, ExitCode
-from cicscenario.report.console import console
-from cicscenario.report.jsonl import JsonLines
+from cicscenario.report.listeners import listening
 
 _EXIT_CODES = """Exit codes:
 
@@ -60,10 +60,6 @@ Generation = Annotated[
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the sandbox up that this command started.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 Format = Annotated[str, typer.Option("--format", metavar="text|json", help="The form of the output.")]
-
-
-def _listener(as_json: bool) -> JsonLines:
-    return JsonLines(sys.stdout) if as_json else console(sys.stdout)  # type: ignore[return-value]
 
 
 def _end(code: ExitCode) -> NoReturn:
@@ -106,7 +102,7 @@ def run(
         typer.confirm("Everybody will be made anew, on the same chain. Set the run directory aside?", abort=True)
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(tuple(overrides), env, directory, until, since, tuple(only), fresh, choice)
-    with _listener(as_json) as listener:
+    with listening(sys.stdout, as_json=as_json) as listener:
         code = run_command.run(scenario, options, listener)
     _end(code)
 
@@ -174,9 +170,26 @@ def verify(
 ) -> None:
     """Ask the services again whether everybody arrived."""
     choice = SandboxChoice(node, contracts, keep)
-    with _listener(as_json) as listener:
+    with listening(sys.stdout, as_json=as_json) as listener:
         code = verify_command.verify(scenario, overrides, env, directory, include, exclude, choice, listener)
     _end(code)
+
+
+@app.command()
+def report(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    fmt: Annotated[
+        str | None,
+        typer.Option("--format", metavar="html|junit|markdown|openmetrics|json", help="One form, instead of all."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it, instead of stdout.")
+    ] = None,
+) -> None:
+    """Write the reports of a run again, from its directory alone; without --format, all of them, beside the state."""
+    _end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
 @app.command()

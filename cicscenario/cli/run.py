@@ -11,12 +11,12 @@ from types import FrameType
 from cicscenario.backends.eth import EthBackend
 from cicscenario.chain.session import ChainSession
 from cicscenario.cli import workspace
-from cicscenario.engine.events import Listener, Noted
+from cicscenario.engine.events import Listener, Noted, ReportWritten
 from cicscenario.engine.identity import claim
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.verify import verify
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StepFailedError, UnavailableError
-from cicscenario.language import load_scenario
+from cicscenario.language import Environment, load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import needs, work
 from cicscenario.report.files import write_transactions
@@ -54,7 +54,7 @@ def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
         with workspace.exclusive(directory, session):
             store = Store(directory / workspace.STATE)
             try:
-                return _Run(plan, directory, session, store, listener, selected).go()
+                return _Run(plan, directory, where, session, store, listener, selected).go()
             finally:
                 store.close()
 
@@ -77,6 +77,7 @@ class _Run:
         self,
         plan: Plan,
         directory: Path,
+        where: Environment,
         session: ChainSession,
         store: Store,
         listener: Listener,
@@ -84,12 +85,14 @@ class _Run:
     ) -> None:
         self._plan = plan
         self._directory = directory
+        self._where = where
         self._session = session
         self._store = store
         self._listener = listener
         self._selected = selected
         self._generator = workspace.generator(plan.scenario)
         self._runner: Runner | None = None
+        self._error: CicScenarioError | None = None
 
     def go(self) -> ExitCode:
         newest = self._session.rpc.call("eth_getBlockByNumber", "latest", False)
@@ -98,7 +101,7 @@ class _Run:
         try:
             code = ExitCode.OK if self._nothing_left() else self._everything()
         except CicScenarioError as error:
-            code = error.exit_code
+            code, self._error = error.exit_code, error
             raise
         finally:
             write_transactions(self._directory, self._store)
@@ -168,7 +171,9 @@ class _Run:
         held: dict[str, CheckRow] = self._store.checks()
         checks = [held[check.name] for check in self._plan.checks if check.name in held]
         tallies = self._runner.tallies if self._runner else {}
-        write_summary(self._directory, summary(self._plan, self._store, checks, code, tallies))
+        report = summary(self._plan, self._store, checks, code, tallies, where=self._where, error=self._error)
+        write_summary(self._directory, report)
+        self._listener(ReportWritten(str(self._directory)))
 
 
 @contextmanager
