@@ -57,8 +57,9 @@ def _seconds(number: float) -> str:
 def _chart(step: str, recorded: Recorded, seconds: float) -> Chart | None:
     """None when the step had nothing to do in the last run."""
     points = recorded.points(step)
-    if not points or not seconds:
+    if not points:
         return None
+    seconds = max(seconds, 0.001)
     total = next(entry["total"] for entry in recorded.report["steps"] if entry["name"] == step)
     points = [*points, [max(seconds, points[-1][0]), *points[-1][1:]]]
     ok = [_place(at / seconds, good / total) for at, good, _ in points]
