@@ -48,6 +48,8 @@ def _template() -> Template:
 
 
 def _seconds(number: float) -> str:
+    if number < 1:
+        return f"{number * 1000:.0f} ms"
     if number < 60:
         return f"{number:.1f} s"
     minutes, rest = divmod(round(number), 60)

@@ -25,6 +25,7 @@ class _Step:
     last: Point | None = None
     every: int = 1  #: of so many events one is kept
     seen: int = 0
+    took: float = 0.0
     batches: int = 0
     people: int = 0
     seconds: float = 0.0
@@ -39,6 +40,7 @@ class _Step:
         if len(self.points) >= POINTS:
             del self.points[1::2]  # half as dense: the whole run is always covered, in bounded memory
             self.every *= 2
+        self.took = max(self.took, event.seconds)
         self.batches += 1
         self.people += event.batch
         self.seconds += event.batch_seconds
@@ -49,6 +51,7 @@ class _Step:
         points = self.points if self.last in (None, self.points[-1]) else [*self.points, self.last]
         return {
             "total": self.total,
+            "seconds": round(self.took, 3),
             "points": points,
             "batches": self.batches,
             "people": self.people,

@@ -102,18 +102,10 @@ class Recorded:
         held = self._step(step)
         if not held or not held["batches"]:
             return None
-        batch = held["batch_seconds"]
-        seconds = next((float(entry["seconds"]) for entry in self.report["steps"] if entry["name"] == step), 0.0)
-        seconds = seconds or self._span(held["points"], batch["sum"] / held["batches"])
+        seconds, batch = float(held["seconds"]), held["batch_seconds"]
         rate = held["people"] / seconds if seconds else None
         buckets = batch["buckets"]
         return Pace(seconds, rate, quantile(buckets, 0.5), quantile(buckets, 0.95), batch["max"])
-
-    @staticmethod
-    def _span(points: list[list[float]], first: float) -> float:
-        """Seconds from the beginning of the first batch, which took ``first`` seconds or so, to the end of the last."""
-        ends = [at for at, _, _ in points[1:]]
-        return max(ends) - min(ends) + first if ends else first
 
     def _step(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = (self.progress or {}).get("steps", {}).get(name)
