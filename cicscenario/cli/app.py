@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario import __version__
+from cicscenario.cli import config as config_command
 from cicscenario.cli import diff as diff_command
 from cicscenario.cli import explain as explain_command
 from cicscenario.cli import export as export_command
@@ -133,6 +134,17 @@ def validate(
 
 
 @app.command()
+def config(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario or an environment.", show_default=False)],
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    fmt: Format = "text",
+) -> None:
+    """Show every effective value of a file, and where it came from: file and line, --set, or the default."""
+    _end(config_command.config(file, overrides, env, fmt))
+
+
+@app.command()
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A scenario or folder, or REV:PATH in a git checkout.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The same, after the change.")],
@@ -207,10 +219,23 @@ def export(
 def new(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file to write.")],
     name: Annotated[str | None, typer.Option(help="The scenario's name. Default: the file's.")] = None,
-    size: Annotated[int, typer.Option(min=1, help="Number of people.")] = 100,
+    size: Annotated[int | None, typer.Option(help="Number of people.")] = None,
+    backend: Annotated[str | None, typer.Option(metavar="KIND", help="How accounts come to be.")] = None,
+    gift: Annotated[int | None, typer.Option(metavar="TOKENS", help="Most that anybody gets, in whole tokens.")] = None,
+    metadata: Annotated[str | None, typer.Option(metavar="KIND,...", help="The metadata to write.")] = None,
+    overrides: Overrides = [],  # noqa: B006
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not given has a default.")] = False,
 ) -> None:
-    """Write a commented scenario to begin with."""
-    _end(new_command.new(path, name=name, size=size))
+    """Write a commented scenario to begin with; on a terminal, ask what is not given."""
+    given = {"population.size": size, "backend.kind": backend, "gift.threshold": gift}
+    answers = [f"{key}={value}" for key, value in given.items() if value is not None]
+    answers += [f"metadata=[{metadata}]"] if metadata is not None else []
+    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    _end(new_command.new(path, name=name, answers=[*answers, *overrides], ask=_ask if asks else None))
+
+
+def _ask(question: str, default: str) -> str:
+    return str(typer.prompt(question, default=default))
 
 
 @app.command()
