@@ -10,10 +10,13 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario import __version__
+from cicscenario.cli import config as config_command
+from cicscenario.cli import diff as diff_command
 from cicscenario.cli import explain as explain_command
 from cicscenario.cli import export as export_command
 from cicscenario.cli import new as new_command
 from cicscenario.cli import plan as plan_command
+from cicscenario.cli import report as report_command
 from cicscenario.cli import run as run_command
 from cicscenario.cli import stack as stack_command
 from cicscenario.cli import status as status_command
@@ -21,8 +24,7 @@ from cicscenario.cli import validate as validate_command
 from cicscenario.cli import verify as verify_command
 from cicscenario.cli.workspace import SandboxChoice, home
 from cicscenario.errors import CicScenarioError, ExitCode
-from cicscenario.report.console import console
-from cicscenario.report.jsonl import JsonLines
+from cicscenario.report.listeners import listening
 
 _EXIT_CODES = """Exit codes:
 
@@ -59,10 +61,6 @@ Generation = Annotated[
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the sandbox up that this command started.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 Format = Annotated[str, typer.Option("--format", metavar="text|json", help="The form of the output.")]
-
-
-def _listener(as_json: bool) -> JsonLines:
-    return JsonLines(sys.stdout) if as_json else console(sys.stdout)  # type: ignore[return-value]
 
 
 def _end(code: ExitCode) -> NoReturn:
@@ -105,7 +103,7 @@ def run(
         typer.confirm("Everybody will be made anew, on the same chain. Set the run directory aside?", abort=True)
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(tuple(overrides), env, directory, until, since, tuple(only), fresh, choice)
-    with _listener(as_json) as listener:
+    with listening(sys.stdout, as_json=as_json) as listener:
         code = run_command.run(scenario, options, listener)
     _end(code)
 
@@ -126,10 +124,36 @@ def plan(
 def validate(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenarios, environments or folders of them.")],
     overrides: Overrides = [],  # noqa: B006
+    fmt: Annotated[
+        str, typer.Option("--format", metavar="text|json|gitlab|sarif|github", help="The form of the output.")
+    ] = "text",
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
+) -> None:
+    """Check scenario and environment files: every error of a file at once, and warnings (L…) of what is hardly meant."""
+    _end(validate_command.validate(paths, overrides, fmt, strict=strict))
+
+
+@app.command()
+def config(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario or an environment.", show_default=False)],
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
     fmt: Format = "text",
 ) -> None:
-    """Check scenario and environment files; every error of a file at once."""
-    _end(validate_command.validate(paths, overrides, fmt))
+    """Show every effective value of a file, and where it came from: file and line, --set, or the default."""
+    _end(config_command.config(file, overrides, env, fmt))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A scenario or folder, or REV:PATH in a git checkout.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same, after the change.")],
+    fmt: Annotated[
+        str, typer.Option("--format", metavar="text|markdown|json", help="The form of the output.")
+    ] = "text",
+) -> None:
+    """Show what a change to scenarios means. Exit code 0: nothing, 1: they differ, 2: one is invalid."""
+    _end(diff_command.diff(before, after, fmt))
 
 
 @app.command()
@@ -158,9 +182,26 @@ def verify(
 ) -> None:
     """Ask the services again whether everybody arrived."""
     choice = SandboxChoice(node, contracts, keep)
-    with _listener(as_json) as listener:
+    with listening(sys.stdout, as_json=as_json) as listener:
         code = verify_command.verify(scenario, overrides, env, directory, include, exclude, choice, listener)
     _end(code)
+
+
+@app.command()
+def report(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    fmt: Annotated[
+        str | None,
+        typer.Option("--format", metavar="html|junit|markdown|openmetrics|json", help="One form, instead of all."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it, instead of stdout.")
+    ] = None,
+) -> None:
+    """Write the reports of a run again, from its directory alone; without --format, all of them, beside the state."""
+    _end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
 @app.command()
@@ -178,10 +219,23 @@ def export(
 def new(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file to write.")],
     name: Annotated[str | None, typer.Option(help="The scenario's name. Default: the file's.")] = None,
-    size: Annotated[int, typer.Option(min=1, help="Number of people.")] = 100,
+    size: Annotated[int | None, typer.Option(help="Number of people.")] = None,
+    backend: Annotated[str | None, typer.Option(metavar="KIND", help="How accounts come to be.")] = None,
+    gift: Annotated[int | None, typer.Option(metavar="TOKENS", help="Most that anybody gets, in whole tokens.")] = None,
+    metadata: Annotated[str | None, typer.Option(metavar="KIND,...", help="The metadata to write.")] = None,
+    overrides: Overrides = [],  # noqa: B006
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not given has a default.")] = False,
 ) -> None:
-    """Write a commented scenario to begin with."""
-    _end(new_command.new(path, name=name, size=size))
+    """Write a commented scenario to begin with; on a terminal, ask what is not given."""
+    given = {"population.size": size, "backend.kind": backend, "gift.threshold": gift}
+    answers = [f"{key}={value}" for key, value in given.items() if value is not None]
+    answers += [f"metadata=[{metadata}]"] if metadata is not None else []
+    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    _end(new_command.new(path, name=name, answers=[*answers, *overrides], ask=_ask if asks else None))
+
+
+def _ask(question: str, default: str) -> str:
+    return str(typer.prompt(question, default=default))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``cicscenario explain``: any key of the language, or an error code, out of the schemas."""
+"""``cicscenario explain``: any key of the language out of the schemas, with the steps it causes, or an error code."""
 
 import json
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language.diagnostic import EXPLANATIONS, nearest
 from cicscenario.language.schema import keys
+from cicscenario.report.causes import Effect, effects
 from cicscenario.resources import load_schema
 
 _ENVIRONMENT = "environment."
@@ -48,7 +49,16 @@ def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
     lines.append(f"  since    {schema['x-since']}")
     children = [name for name in known if name.rpartition(".")[0] == key]
     lines += [f"  key      {name}" for name in children]
+    if not key.startswith(_ENVIRONMENT):
+        lines += [f"  causes   {_effect(effect)}" for effect in effects(key)]
     return "\n".join(lines)
+
+
+def _effect(effect: Effect) -> str:
+    """What a value changes in a plan, such as ``with false: no step faucet; no check faucet``."""
+    parts = [f"step {name}" for name in effect.steps_added] + [f"no step {name}" for name in effect.steps_removed]
+    parts += [f"check {name}" for name in effect.checks_added] + [f"no check {name}" for name in effect.checks_removed]
+    return f"with {json.dumps(effect.value, ensure_ascii=False)}: {'; '.join(parts)}"
 
 
 def _no_default(schema: dict[str, Any]) -> str:

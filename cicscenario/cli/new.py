@@ -1,26 +1,51 @@
-"""``cicscenario new``: writes a commented scenario to begin with."""
+"""``cicscenario new``: writes a commented scenario to begin with, after asking what it is to be."""
 
+import json
 import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jinja2 import Environment, StrictUndefined
 
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import load_scenario
-from cicscenario.resources import schema_path, template_path
+from cicscenario.language.nodes import compose, plain
+from cicscenario.language.schema import Schema, keys
+from cicscenario.language.source import Source
+from cicscenario.resources import load_schema, schema_path, template_path
+
+#: What is asked, before every key at the top that is not a mapping: how many, how, and how much.
+_FIRST = ("population.size", "backend.kind", "gift.threshold")
+_NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
+_COMMENT = 90  #: characters of a comment
+
+Ask = Callable[[str, str], str]  #: (question, default) -> answer
 
 
-def new(path: Path, *, name: str | None, size: int) -> ExitCode:
-    """Writes a scenario of ``size`` people to ``path``; its name is the file's unless it is given.
+def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None = None) -> ExitCode:
+    """Writes a scenario to ``path``; its name is the file's unless it is given.
 
-    Raises InvalidError when the file is there already, cannot be written, or would not be valid; nothing is left then.
+    ``answers`` are ``KEY=VALUE``, as of ``--set``; what they leave open is asked, or else has a default. Raises InvalidError
+    when the file is there already, cannot be written, or would not be valid; nothing is left then.
     """
-    named = name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")
+    if path.exists():
+        raise _there_already(path)
+    document = _beginning(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
+    _check(document, answers)
+    for answer in answers:
+        document = _answered(document, answer)
+    if ask:
+        document = _asked(document, {answer.partition("=")[0] for answer in answers}, ask)
+    document["description"] = document["description"] or _description(document)
+    _check(document)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(_text(named, size))
+            file.write(_text(path, document))
     except FileExistsError:
-        raise InvalidError(f"{path} is there already", hint="name another file; nothing is overwritten") from None
+        raise _there_already(path) from None
     except OSError as error:
         raise InvalidError(f"cannot write {path}: {(error.strerror or '').lower()}", hint="name another file") from None
     try:
@@ -32,8 +57,162 @@ def new(path: Path, *, name: str | None, size: int) -> ExitCode:
     return ExitCode.OK
 
 
-def _text(name: str, size: int) -> str:
-    # The result is YAML, not HTML, so there is nothing to escape; a name is a slug, or the file is refused.
-    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+def _there_already(path: Path) -> InvalidError:
+    return InvalidError(f"{path} is there already", hint="name another file; nothing is overwritten")
+
+
+def _beginning(name: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "name": name,
+        "description": "",
+        "population": {"size": 100, "seed": 1},
+        "gift": {"threshold": 200},
+        "backend": {"kind": keys(load_schema("scenario-v1"))["backend.kind"]["default"]},
+        "environment": "sandbox",
+    }
+
+
+def _description(document: dict[str, Any]) -> str:
+    gift = " and get a gift" if document["gift"].get("threshold") else ""
+    return f"{document['population']['size']} people join{gift}."
+
+
+def _answered(document: dict[str, Any], answer: str) -> dict[str, Any]:
+    """The document with one more value; the value is YAML."""
+    key, _, text = answer.partition("=")
+    value = plain(compose(Source("--set", text, Path.cwd()), [])) if text.strip() else None
+    return _with(document, key.split("."), value)
+
+
+def _with(document: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    name, *rest = path
+    inner = document.get(name)
+    return document | {name: _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+
+
+def _check(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
+    """Raises InvalidError, in words about the overrides where these are to blame."""
+    with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
+        path = Path(folder) / "scenario.yaml"
+        path.write_text(json.dumps(document), "utf-8")  # JSON is YAML
+        load_scenario(path, overrides)
+
+
+def _valid(document: dict[str, Any]) -> bool:
+    try:
+        _check(document)
+    except InvalidError:
+        return False
+    return True
+
+
+# --- questions ----------------------------------------------------------------------------------------------------
+
+
+def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
+    """The document with what a person answers; what is not valid is said and asked again."""
+    for key, schema in _questions():
+        if key in known or key.split(".")[0] in known or not _possible(document, key, schema):
+            continue
+        default = _held(document, key, schema.get("default"))
+        while True:
+            answer = ask(f"{_first_sentence(schema)} ({_choices(schema)})", _yaml(default)).strip()
+            if answer == _yaml(default):
+                break
+            try:
+                _check(document, [f"{key}={answer}"])
+            except InvalidError as error:
+                print(error.message)
+                continue
+            document = _answered(document, f"{key}={answer}")
+            break
+    return document
+
+
+def _questions() -> Iterator[tuple[str, Schema]]:
+    known = keys(load_schema("scenario-v1"))
+    yield from ((key, known[key]) for key in _FIRST)
+    for key, schema in known.items():
+        own = "properties" in schema and schema.get("default") is not None  # a mapping that is always there
+        if "." not in key and key not in _NOT_ASKED and not own:
+            yield key, schema
+
+
+def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:
+    """Whether any example is something this scenario can have."""
+    return any(_valid(_with(document, key.split("."), example)) for example in schema["examples"])
+
+
+def _held(document: Any, key: str, default: Any) -> Any:
+    for name in key.split("."):
+        if not isinstance(document, dict) or name not in document:
+            return default
+        document = document[name]
+    return document
+
+
+def _choices(schema: Schema) -> str:
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "enum" in schema.get("items", {}):
+        return f"[{', '.join(map(str, schema['items']['enum']))}] or some of them"
+    if schema.get("type") == "boolean":
+        return "true | false"
+    return f"such as {_yaml(schema['examples'][0])}"
+
+
+# --- the file -----------------------------------------------------------------------------------------------------
+
+
+def _text(path: Path, document: dict[str, Any]) -> str:
+    # The result is YAML, not HTML, so there is nothing to escape; what comes from outside has been dumped as YAML.
+    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701
     template = jinja.from_string(template_path("scenario.yaml.j2").read_text("utf-8"))
-    return template.render(name=name, size=size, schema=schema_path("scenario-v1").as_uri())
+    properties = load_schema("scenario-v1")["properties"]
+    blocks = []
+    for key, schema in properties.items():
+        if key in document:
+            blocks.append("\n".join(_lines(key, document[key], schema, "")))
+        elif key not in ("extends", "vars") and (shown := _example(document, key, schema)):
+            blocks.append(shown)
+    return template.render(blocks=blocks, schema=schema_path("scenario-v1").as_uri(), file=json.dumps(str(path))[1:-1])
+
+
+def _lines(key: str, value: Any, schema: Schema, indent: str) -> Iterator[str]:
+    """A key with its value, and a comment; of a mapping also the keys that are not given, as comments."""
+    if not isinstance(value, dict) or not schema.get("properties"):
+        yield f"{indent}{key}: {_yaml(value)}{_comment(schema) if key not in _NOT_ASKED else ''}"
+        return
+    yield f"{indent}{key}:{_comment(schema)}"
+    for name, child in schema["properties"].items():
+        if name in value:
+            yield from _lines(name, value[name], child, f"{indent}  ")
+        elif not child.get("properties"):
+            default = child.get("default")
+            shown = child["examples"][0] if default is None else default
+            yield f"{indent}  # {name}: {_yaml(shown)}{_comment(child)}"
+
+
+def _example(document: dict[str, Any], key: str, schema: Schema) -> str | None:
+    """A key that is not given, as a comment, with a value that this scenario could have."""
+    default = schema.get("default")
+    values = [default] if default not in (None, {}, []) else schema["examples"]
+    fitting = next((value for value in values if _valid(document | {key: value})), None)
+    return None if fitting is None else f"# {key}: {_yaml(fitting)}{_comment(schema)}"
+
+
+def _comment(schema: Schema) -> str:
+    text = _first_sentence(schema) + (f" ({_choices(schema)})" if "enum" in schema else "")
+    return f" # {text if len(text) <= _COMMENT else text[: _COMMENT - 1] + '…'}"
+
+
+def _first_sentence(schema: Schema) -> str:
+    text: str = schema["description"]
+    return text.partition(". ")[0].rstrip(".")
+
+
+def _yaml(value: Any) -> str:
+    """A value on one line."""
+    text: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
+    return text.strip()[1:-1] if value is not None else "none"

@@ -13,7 +13,7 @@ from cicscenario.backends import open_backend
 from cicscenario.backends.base import BackendContext
 from cicscenario.cli import workspace
 from cicscenario.connections import Connections, Service
-from cicscenario.engine.events import Listener, Noted
+from cicscenario.engine.events import Listener, Noted, ReportWritten
 from cicscenario.engine.identity import claim
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.verify import verify
@@ -92,6 +92,7 @@ class _Run:
         self._selected = selected
         self._runner: Runner | None = None
         self._lineage = ""
+        self._error: CicScenarioError | None = None
 
     def go(self) -> ExitCode:
         on_chain = Service.CHAIN in self._plan.services
@@ -100,7 +101,7 @@ class _Run:
         try:
             code = ExitCode.OK if self._nothing_left() else self._everything()
         except CicScenarioError as error:
-            code = error.exit_code
+            code, self._error = error.exit_code, error
             raise
         finally:
             write_transactions(self._directory, self._store)
@@ -201,7 +202,11 @@ class _Run:
         held: dict[str, CheckRow] = self._store.checks()
         checks = [held[check.name] for check in self._plan.checks if check.name in held]
         tallies = self._runner.tallies if self._runner else {}
-        write_summary(self._directory, summary(self._plan, self._store, checks, code, tallies))
+        report = summary(
+            self._plan, self._store, checks, code, tallies, where=self._services.environment, error=self._error
+        )
+        write_summary(self._directory, report)
+        self._listener(ReportWritten(str(self._directory)))
 
 
 @contextmanager

@@ -1,37 +1,50 @@
-"""``cicscenario validate``: every error of every file, at once."""
+"""``cicscenario validate``: every error of every file, and what is valid but probably not meant, at once."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 
+from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, is_environment, load_environment, load_scenario
+from cicscenario.language.diagnostic import Diagnostic
+from cicscenario.language.lint import lint, same_names
+from cicscenario.language.load import load_document
+from cicscenario.language.nodes import Mapping
+from cicscenario.report import findings
+from cicscenario.report.findings import FileResult
 
-FORMATS = ("text", "json")
+FORMATS = ("text", *findings.FORMATS)
 
 
-def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str) -> ExitCode:
-    """Prints which files are valid (stdout) and what is wrong with the others (stderr; with ``json`` all on stdout).
+@dataclass
+class _File:
+    path: Path
+    problems: list[Diagnostic]
+    named: tuple[Path, Mapping, str] | None = None  #: of a valid scenario
 
-    Folders are searched for YAML files. ``overrides`` are worked into scenarios. Raises InvalidError when there is
-    nothing to validate.
+
+def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, strict: bool = False) -> ExitCode:
+    """Prints which files are valid (stdout) and what is wrong with the others (stderr; other formats all on stdout).
+
+    Folders are searched for YAML files. ``overrides`` are worked into scenarios. Warnings are always shown; they decide
+    the exit code only when ``strict``. Raises InvalidError when there is nothing to validate.
     """
     if fmt not in FORMATS:
-        raise InvalidError(f"unknown format: {fmt}", hint=f"choose {' or '.join(FORMATS)}")
+        raise InvalidError(f"unknown format: {fmt}", hint=f"choose {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise InvalidError(
             f"no .yaml or .yml file in {', '.join(map(str, paths))}", hint="name a file, or another folder"
         )
-    results = [(file, _error(file, overrides)) for file in files]
-    if fmt == "json":
-        print(json.dumps([_entry(file, error) for file, error in results], indent=2, ensure_ascii=False))
-    else:
-        for file, error in results:
-            print(f"{error}\n" if error else f"{file}: valid", file=sys.stderr if error else sys.stdout)
-    return ExitCode.INVALID if any(error for _, error in results) else ExitCode.OK
+    results = _results(files, overrides)
+    if fmt == "text":
+        _print(results)
+    elif text := findings.FORMATS[fmt](results):
+        print(text)
+    bad = any(not result.valid or (strict and result.problems) for result in results)
+    return ExitCode.INVALID if bad else ExitCode.OK
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -41,17 +54,31 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _error(file: Path, overrides: Sequence[str]) -> DiagnosticsError | None:
+def _results(files: Sequence[Path], overrides: Sequence[str]) -> list[FileResult]:
+    once = {file.resolve(): file for file in reversed(files)}
+    looked_at = [_file(file, overrides) for file in files if once[file.resolve()] is file]
+    by_path = {file.path: file for file in looked_at}
+    for path, problem in same_names(file.named for file in looked_at if file.named):
+        by_path[path].problems.append(problem)
+    return [FileResult(file.path, tuple(file.problems)) for file in looked_at]
+
+
+def _file(file: Path, overrides: Sequence[str]) -> _File:
     try:
         if is_environment(file):
             load_environment(file)
-        else:
-            load_scenario(file, overrides)
+            return _File(file, [])
+        scenario = load_scenario(file, overrides)
+        document, values = load_document(file, overrides)
     except DiagnosticsError as error:
-        return error
-    return None
+        return _File(file, list(error.diagnostics))
+    applicable = [check.name for check in all_checks() if check.applies(scenario)]
+    return _File(file, lint(file, document, values, applicable), (file, document, scenario.name))
 
 
-def _entry(file: Path, error: DiagnosticsError | None) -> dict[str, object]:
-    diagnostics = [asdict(diagnostic) for diagnostic in error.diagnostics] if error else []
-    return {"file": str(file), "valid": error is None, "diagnostics": diagnostics}
+def _print(results: Sequence[FileResult]) -> None:
+    for result in results:
+        if result.valid:
+            print(f"{result.file}: valid")
+    for problem in (problem for result in results for problem in result.problems):
+        print(f"{problem.render()}\n", file=sys.stderr)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cicscenario.cli import workspace
 from cicscenario.connections import Service
-from cicscenario.engine.events import Listener
+from cicscenario.engine.events import Listener, ReportWritten
 from cicscenario.engine.identity import claim
 from cicscenario.engine.verify import verify as verify_people
 from cicscenario.errors import ExitCode, InvalidError
@@ -43,7 +43,8 @@ def verify(
             context = workspace.check_context(compiled.scenario, services, place, store)
             rows = verify_people(checks, context, store, compiled.size, listener)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
-        write_summary(place, summary(compiled, store, rows, code, {}))
+        write_summary(place, summary(compiled, store, rows, code, {}, where=services.environment))
+        listener(ReportWritten(str(place)))
         return code
     finally:
         store.close()

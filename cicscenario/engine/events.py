@@ -16,13 +16,18 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class StepProgressed:
-    """A batch went through a step; the numbers are of the whole step, ``seconds`` since its first batch in this run."""
+    """A batch went through a step; the numbers are of the whole step, ``seconds`` since its first batch in this run.
+
+    ``batch`` is the number of people in the batch, which took ``batch_seconds`` from its beginning until it was saved.
+    """
 
     step: str
     ok: int
     failed: int
     total: int
     seconds: float
+    batch: int = 0
+    batch_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,5 +48,12 @@ class Noted:
     text: str
 
 
-Event = RunStarted | StepProgressed | CheckFinished | Noted
+@dataclass(frozen=True)
+class ReportWritten:
+    """A command that asked the services has ended, and ``report.json`` in ``directory`` says how."""
+
+    directory: str
+
+
+Event = RunStarted | StepProgressed | CheckFinished | Noted | ReportWritten
 Listener = Callable[[Event], None]

@@ -158,12 +158,13 @@ class Runner:
         batch = self._ready(step, first, stop)
         if not batch.ids or (step.lane is Lane.BESIDE and self._stopping.is_set()):
             return
+        began = time.monotonic()
         with self._mutex:
             tally = self.tallies[step.name]
-            tally.began = tally.began or time.monotonic()
+            tally.began = tally.began or began
         result = self._executors[step.name](batch)
         self._store.commit(step.name, result.outcomes, result.people, result.addresses)
-        self._count(step, result)
+        self._count(step, result, time.monotonic() - began)
 
     def _ready(self, step: Step, first: int, stop: int) -> Batch:
         """Those in the range who have everything before the step behind them, and not the step itself."""
@@ -176,11 +177,12 @@ class Runner:
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
         return Batch(sorted(ids), people)
 
-    def _count(self, step: Step, result: Result) -> None:
+    def _count(self, step: Step, result: Result, took: float) -> None:
         with self._mutex:
             tally = self.tallies[step.name]
             tally.ok += sum(outcome.ok for outcome in result.outcomes)
             tally.failed += sum(not outcome.ok for outcome in result.outcomes)
             tally.seconds = time.monotonic() - (tally.began or 0)
-            event = StepProgressed(step.name, tally.ok, tally.failed, self._plan.size, tally.seconds)
+            batch = len(result.outcomes)
+            event = StepProgressed(step.name, tally.ok, tally.failed, self._plan.size, tally.seconds, batch, took)
         self._listener(event)

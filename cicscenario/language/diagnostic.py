@@ -41,6 +41,18 @@ class Code(StrEnum):
     CONTRADICTION = "S015"
     LITERAL_SECRET = "S016"  # noqa: S105
     ONE_OF = "S017"
+    UNUSED_VARIABLE = "L001"
+    NO_SEED = "L002"
+    IDLE_GIFT = "L003"
+    IDLE_EXCLUSION = "L004"
+    BOTH_WAYS = "L005"
+    SAME_NAME = "L006"
+    NOTHING_CHECKED = "L007"
+
+    @property
+    def severity(self) -> str:
+        """``warning`` for what is valid and yet probably not meant, else ``error``."""
+        return "warning" if self.startswith("L") else "error"
 
 
 EXPLANATIONS = {
@@ -64,6 +76,18 @@ EXPLANATIONS = {
     Code.LITERAL_SECRET: "A secret is written in the file. Files are shared and reviewed, so refer to it instead: "
     "`file:PATH` (relative to the file) or, in environment files, `{{ env.NAME }}`.",
     Code.ONE_OF: "The mapping takes one of several kinds of value, each with keys of its own.",
+    Code.UNUSED_VARIABLE: "No expression uses this variable. Remove it, or use it: a value that seems to matter and does not "
+    "misleads whoever changes it next.",
+    Code.NO_SEED: "The scenario names no seed, so it has the default's people. Write `population.seed` down: then nobody has "
+    "to know the default to know who these people are, and two scenarios can have different people.",
+    Code.IDLE_GIFT: "A key says how gifts are paid, but nobody gets one: the threshold is 0, or the method is none. Remove the "
+    "key, or set `gift.threshold`.",
+    Code.IDLE_EXCLUSION: "The check that is excluded would not be made anyway, because the scenario does not do what it looks "
+    "for. Remove it from the list, or it hides the check on the day when it does apply.",
+    Code.BOTH_WAYS: "The same check is included and excluded. The exclusion wins; remove one of the two.",
+    Code.SAME_NAME: "Two of the files have the same name, and the name is also that of the run directory: one would refuse the "
+    "state of the other. Give each scenario a name of its own.",
+    Code.NOTHING_CHECKED: "No check is left, so the run cannot prove that anybody arrived.",
 }
 
 
@@ -91,7 +115,7 @@ class Diagnostic:
         gutter = " " * len(str(self.line)) if self.line else " "
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         guess = f"did you mean `{self.suggestion}`?" if self.suggestion else ""
-        lines = [f"error[{self.code}]: {self.message}", f"{gutter}--> {place}"]
+        lines = [f"{self.code.severity}[{self.code}]: {self.message}", f"{gutter}--> {place}"]
         if self.line:
             shown, caret = _excerpt(self.source_line, self.column - 1, self.length)
             lines += [f"{gutter} |", f"{self.line} | {shown}".rstrip(), f"{gutter} | {caret} {guess}".rstrip()]

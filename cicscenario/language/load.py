@@ -19,7 +19,8 @@ from cicscenario.language.validation import validate
 from cicscenario.resources import load_schema
 
 _WORKED_IN = ("extends", "vars")
-_SERVICES = frozenset(("chain", "custodial", "ussd", "accounts", "meta"))
+#: Sections that an environment file has, and a scenario never.
+SERVICES = frozenset(("chain", "custodial", "ussd", "accounts", "meta"))
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
@@ -34,13 +35,23 @@ def load_environment(path: Path | str) -> Environment:
     return build.environment(Path(path), document, values)
 
 
+def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Mapping, dict[str, Any]]:
+    """A scenario or environment file as it is written, with the place of everything, and its effective values.
+
+    The document has its expressions computed, and ``vars`` still in it. Raises DiagnosticsError with every error.
+    """
+    if is_environment(Path(path)):
+        return _load(Path(path), "environment-v1", (), overrides, env=True)
+    return _load(Path(path), "scenario-v1", SCENARIO_RULES, overrides, env=False)
+
+
 def is_environment(path: Path) -> bool:
     """Whether the file says where, rather than what: it has a service. False too for what cannot be read."""
     try:
         document = compose(read_source(path), [])
     except DiagnosticsError:
         return False
-    return isinstance(document, Mapping) and not _SERVICES.isdisjoint(document.entries)
+    return isinstance(document, Mapping) and not SERVICES.isdisjoint(document.entries)
 
 
 def _load(

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cicscenario.engine.events import CheckFinished, Event, Noted, RunStarted, StepProgressed
+from cicscenario.engine.events import CheckFinished, Event, Noted, ReportWritten, RunStarted, StepProgressed
 
 _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
@@ -63,6 +64,8 @@ class PlainConsole:
                 return check_line(event)
             case Noted():
                 return event.text
+            case ReportWritten():
+                return report_line(event)
 
 
 def started_line(event: RunStarted) -> str:
@@ -70,6 +73,11 @@ def started_line(event: RunStarted) -> str:
     behind = min(event.steps.values(), default=0)
     resumes = f", {behind} of {event.population} already through every step" if any(event.steps.values()) else ""
     return f"{event.scenario}: {event.population} people in {event.directory}{resumes}"
+
+
+def report_line(event: ReportWritten) -> str:
+    """Where to look."""
+    return f"report: {Path(event.directory) / 'report.html'}"
 
 
 class LiveConsole:
@@ -113,6 +121,8 @@ class LiveConsole:
                 self._progress.console.print(check_line(event), highlight=False, markup=False)
             case Noted():
                 self._progress.console.print(event.text, highlight=False, markup=False)
+            case ReportWritten():
+                self._progress.console.print(report_line(event), highlight=False, markup=False, soft_wrap=True)
 
 
 def console(stream: TextIO) -> LiveConsole | PlainConsole:

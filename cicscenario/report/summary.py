@@ -3,44 +3,76 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cicscenario import __version__
 from cicscenario.engine.runner import StepTally
-from cicscenario.errors import ExitCode
+from cicscenario.errors import CicScenarioError, ExitCode
+from cicscenario.language import Environment, Scenario
+from cicscenario.language.schema import secret_paths
 from cicscenario.plan.compile import Plan
+from cicscenario.report.surroundings import surroundings
+from cicscenario.resources import load_schema
 from cicscenario.state.store import CheckRow, Store
 
 REPORT = "report.json"
+_FAILING = 20  #: people shown a step
 
 
 def summary(
-    plan: Plan, store: Store, checks: Iterable[CheckRow], exit_code: ExitCode, tallies: Mapping[str, StepTally]
+    plan: Plan,
+    store: Store,
+    checks: Iterable[CheckRow],
+    exit_code: ExitCode,
+    tallies: Mapping[str, StepTally],
+    *,
+    where: Environment | None = None,
+    error: CicScenarioError | None = None,
 ) -> dict[str, Any]:
-    """The report's content; ``tallies`` give the seconds each step took in the run just ended, if there was one."""
+    """The report's content; ``tallies`` give the seconds each step took in the run just ended, if there was one.
+
+    ``error`` is what ended it early. Secrets are neither in the environment ``where`` nor in the scenario, as reported.
+    """
     counts = store.counts()
-    steps = []
-    for step in plan.steps:
-        ok, failed = counts.get(step.name, (0, 0))
-        seconds = round(tallies[step.name].seconds, 3) if step.name in tallies else 0.0
-        steps.append(
-            {
-                "name": step.name,
-                "ok": ok,
-                "failed": failed,
-                "pending": plan.size - ok - failed,
-                "total": plan.size,
-                "seconds": seconds,
-            }
-        )
-    return {
+    report = {
         "scenario": plan.scenario.name,
         "exit_code": int(exit_code),
         "population": plan.size,
-        "steps": steps,
+        "steps": [_step(step.name, counts.get(step.name, (0, 0)), plan, store, tallies) for step in plan.steps],
         "checks": [_check(row) for row in checks],
         "transactions": store.transaction_counts(),
+        "file": _file(plan.scenario.path),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "plan": {
+            "steps": [{"name": step.name, "summary": step.summary} for step in plan.steps],
+            "checks": [{"name": check.name, "summary": check.summary} for check in plan.checks],
+        },
+        "document": _document(plan.scenario),
     }
+    if where:
+        report["environment"] = surroundings(where)
+    if error:
+        report["error"] = error.message + (f"\n{error.hint}" if error.hint else "")
+    return report
+
+
+def _step(
+    name: str, counted: tuple[int, int], plan: Plan, store: Store, tallies: Mapping[str, StepTally]
+) -> dict[str, Any]:
+    ok, failed = counted
+    found = store.failures(name, _FAILING) if failed else []
+    failing = [{"person": outcome.person, "problem": outcome.detail or "failed"} for outcome in found]
+    return {
+        "name": name,
+        "ok": ok,
+        "failed": failed,
+        "pending": plan.size - ok - failed,
+        "total": plan.size,
+        "seconds": round(tallies[name].seconds, 3) if name in tallies else 0.0,
+    } | ({"failing": failing} if failing else {})
 
 
 def _check(row: CheckRow) -> dict[str, Any]:
@@ -48,8 +80,31 @@ def _check(row: CheckRow) -> dict[str, Any]:
     return {"name": row.name, "errors": row.errors, "total": row.total, "failing": row.failing, **said}
 
 
+def _file(path: Path) -> str:
+    """The scenario's file as reviewers know it: from the current folder, where it is below it."""
+    relative = os.path.relpath(path)
+    return path.absolute().as_posix() if relative.startswith("..") else Path(relative).as_posix()
+
+
+def _document(scenario: Scenario) -> dict[str, Any]:
+    """The effective scenario; not even where its secrets are."""
+    document = scenario.canonical()
+    for path in secret_paths(load_schema("scenario-v1")):
+        holder: Any = document
+        for part in path[:-1]:
+            holder = holder.get(part, {}) if isinstance(holder, dict) else {}
+        if path[-1] in holder:
+            holder[path[-1]] = "(a secret)"
+    return document
+
+
 def write_summary(directory: Path, report: dict[str, Any]) -> None:
     """Writes ``report.json`` into the run directory; a reader sees the old one or the new one, never half."""
-    passing = directory / f".{REPORT}.{os.getpid()}"
-    passing.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    passing.rename(directory / REPORT)
+    write_whole(directory / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old one or the new one, never half."""
+    passing = path.with_name(f".{path.name}.{os.getpid()}")
+    passing.write_text(text, "utf-8", errors="backslashreplace")
+    passing.rename(path)

@@ -35,6 +35,26 @@ def test_every_code_and_every_key(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("faucet", "  causes   with false: no step faucet; no check faucet\n"),
+        ("gift.threshold", "  causes   with 200: step gift\n"),
+        ("backend.keystore.kdf", '  causes   with "none": no step keystore; no check keystore\n'),
+        ("checks.exclude", '  causes   with ["gas"]: no check gas\n'),
+    ],
+)
+def test_the_steps_and_checks_that_a_key_causes(capsys: pytest.CaptureFixture[str], key: str, said: str) -> None:
+    explain(key)
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key", ["population.seed", "environment"])
+def test_a_key_that_causes_no_step_says_nothing_of_steps(capsys: pytest.CaptureFixture[str], key: str) -> None:
+    explain(key)
+    assert "causes" not in capsys.readouterr().out
+
+
 def test_without_a_key_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     explain(None)
     names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}

@@ -1,29 +1,148 @@
+"""``cicscenario new``: whatever is answered, the file is valid, commented, and means what was said."""
+
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests_support import cicscenario, command_line, surroundings
 
 from cicscenario.cli.new import new
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import load_scenario
+from cicscenario.language import DiagnosticsError, load_scenario
+from cicscenario.language.schema import keys
+from cicscenario.resources import load_schema
+
+
+def written(path: Path, *answers: str, ask: Callable[[str, str], str] | None = None) -> Path:
+    assert new(path, name=None, answers=answers, ask=ask) is ExitCode.OK
+    return path
 
 
 def test_it_writes_a_valid_scenario_for_editors(tmp_path: Path) -> None:
-    path = tmp_path / "My first.yaml"
-    assert new(path, name=None, size=50) is ExitCode.OK
+    path = written(tmp_path / "My first.yaml", "population.size=50")
     assert path.read_text().startswith("# yaml-language-server: $schema=")
     scenario = load_scenario(path)
-    assert (scenario.name, scenario.population.size) == ("my-first", 50)
+    assert (scenario.name, scenario.population.size, scenario.gift.threshold) == ("my-first", 50, 200)
+    assert scenario.description == "50 people join and get a gift."
+    assert scenario.environment == "sandbox"
+
+
+def test_every_key_is_there_or_shown_as_a_comment_with_what_it_is_for(tmp_path: Path) -> None:
+    text = written(tmp_path / "a.yaml").read_text()
+    assert "  size: 100 # Number of people\n" in text
+    assert "  # method: transfer # How gifts are paid: `transfer` from the signer's balance" in text
+    assert "# faucet: true # Whether the token faucet is triggered for each person\n" in text
+    assert "  kind: eth # `eth`: everybody holds a key of their own" in text
+
+
+def test_a_comment_taken_away_leaves_a_valid_scenario(tmp_path: Path) -> None:
+    lines = written(tmp_path / "a.yaml").read_text().splitlines()
+    shown = [n for n, line in enumerate(lines) if line.lstrip().startswith("# ") and ": " in line and n > 1]
+    assert len(shown) > 8
+    for number in shown:
+        path = tmp_path / f"{number}.yaml"
+        path.write_text("\n".join([*lines[:number], lines[number].replace("# ", "", 1), *lines[number + 1 :]]))
+        load_scenario(path)
+
+
+@pytest.mark.parametrize("kind", keys(load_schema("scenario-v1"))["backend.kind"]["enum"])
+def test_every_backend_can_be_begun_with(tmp_path: Path, kind: str) -> None:
+    assert load_scenario(written(tmp_path / "a.yaml", f"backend.kind={kind}")).backend.kind == kind
+
+
+def test_answers_are_yaml_and_reach_any_key(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.yaml", "gift.method=mint", "population.languages={sw: 1}", "description=x")
+    scenario = load_scenario(path)
+    assert (scenario.gift.method, scenario.population.languages, scenario.description) == ("mint", (("sw", 1),), "x")
+
+
+def test_what_is_not_given_is_asked_with_a_default(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def ask(question: str, default: str) -> str:
+        asked.append((question, default))
+        return "false" if "faucet" in question else default
+
+    scenario = load_scenario(written(tmp_path / "a.yaml", "population.size=7", ask=ask))
+    questions = [question for question, _ in asked]
+    assert not any(question.startswith("Number of people") for question in questions)
+    assert ("Whether the token faucet is triggered for each person (true | false)", "true") in asked
+    assert any(question.startswith("Most that anybody gets") and default == "200" for question, default in asked)
+    assert (scenario.population.size, scenario.faucet) == (7, False)
+
+
+def test_an_answer_that_is_not_valid_is_said_and_asked_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies = iter(["many", "0", "12"])
+
+    def ask(question: str, default: str) -> str:
+        return next(replies) if question.startswith("Number of people") else default
+
+    assert load_scenario(written(tmp_path / "a.yaml", ask=ask)).population.size == 12
+    out = capsys.readouterr().out
+    assert "error[S011]: `population.size` is text" in out
+    assert "expected: at least 1" in out
 
 
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("mine")
     with pytest.raises(InvalidError, match="is there already"):
-        new(path, name=None, size=1)
+        new(path, name=None, answers=[])
     assert path.read_text() == "mine"
 
 
 def test_nothing_is_left_of_a_name_that_is_not_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidError):
-        new(tmp_path / "a.yaml", name="No Name", size=1)
+        new(tmp_path / "a.yaml", name="No Name", answers=[])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_flag_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(DiagnosticsError, match="did you mean `size`"):
+        new(tmp_path / "a.yaml", name=None, answers=["population.sise=3"])
+    done = cicscenario(tmp_path, "new", str(tmp_path / "a.yaml"), "--backend", "etth", "--yes")
+    assert done.returncode == 2
+    assert "did you mean `eth`?" in done.stderr
+    assert not (tmp_path / "a.yaml").exists()
+
+
+def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
+    done = cicscenario(tmp_path, "new", str(tmp_path / "a.yaml"), "--size", "5", "--gift", "0", "--set", "faucet=false")
+    assert done.returncode == 0, done.stderr
+    scenario = load_scenario(tmp_path / "a.yaml")
+    assert (scenario.population.size, scenario.gift.threshold, scenario.faucet) == (5, 0, False)
+
+
+def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
+    """In a real pseudo-terminal: the first answer is typed, the others are the defaults."""
+    path = tmp_path / "a.yaml"
+    terminal, other = pty.openpty()
+    process = subprocess.Popen(
+        command_line("new", str(path)), env=surroundings(tmp_path), stdin=other, stdout=other, stderr=other
+    )
+    os.close(other)
+    shown, deadline, replies = "", time.monotonic() + 60, iter(["33\n"])
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 5)[0]:
+            continue
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:  # the other end has closed
+            break
+        if not data:
+            break
+        shown += data.decode()
+        if shown.rstrip(" ").endswith("]:"):
+            os.write(terminal, next(replies, "\n").encode())
+            shown += "\n"
+    os.close(terminal)
+    assert process.wait(30) == 0, shown
+    assert "Number of people" in shown
+    assert load_scenario(path).population.size == 33

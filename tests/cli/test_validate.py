@@ -6,7 +6,7 @@ import pytest
 from cicscenario.cli.validate import validate
 from cicscenario.errors import ExitCode, InvalidError
 
-GOOD = "version: 1\nname: a\npopulation: {size: 3}\n"
+GOOD = "version: 1\nname: a\npopulation: {size: 3, seed: 1}\n"
 ENVIRONMENT = """\
 version: 1
 name: e
@@ -47,6 +47,27 @@ def test_json_has_the_same_diagnostics(tmp_path: Path, capsys: pytest.CaptureFix
         4,
         "gas",
     )
+
+
+def test_a_warning_is_shown_and_decides_only_when_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD.replace(", seed: 1", ""))
+    assert validate([tmp_path], [], "text") is ExitCode.OK
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path}/a.yaml: valid\n"
+    assert err.startswith("warning[L002]: no seed is given, so these are the people of seed 1\n")
+    assert err.rstrip().endswith("= see: cicscenario explain population.seed")
+    assert validate([tmp_path], [], "text", strict=True) is ExitCode.INVALID
+
+
+def test_two_scenarios_of_one_name_are_found_across_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    assert validate([tmp_path, tmp_path / "a.yaml"], [], "json") is ExitCode.OK
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["diagnostics"] == []
+    assert [(d["code"], d["severity"], d["message"]) for d in second["diagnostics"]] == [
+        ("L006", "warning", f"`a` is also the name of {tmp_path}/a.yaml")
+    ]
 
 
 def test_nothing_to_validate_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""``cicscenario diff``: what a change to scenarios means, for those who review it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from cicscenario.cli.revision import YAML, Place, place
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import DiagnosticsError, Scenario, load_scenario
+from cicscenario.language.compare import Change, changes
+from cicscenario.language.load import SERVICES
+from cicscenario.language.nodes import Mapping, compose
+from cicscenario.language.source import read_source
+from cicscenario.report import difference
+from cicscenario.report.difference import Consequence, Difference, Weight, consequence, weigh
+from cicscenario.resources import load_schema
+
+FORMATS = ("text", "markdown", "json")
+
+
+def diff(before: str, after: str, fmt: str) -> ExitCode:
+    """Prints how the scenario, or the scenarios of the folder, ``after`` differ from ``before``; asks no service.
+
+    CHECKS_FAILED (1) when they differ, as `diff` has it; raises InvalidError (2) when one of them is not valid.
+    """
+    if fmt not in FORMATS:
+        raise InvalidError(f"unknown format: {fmt}", hint=f"choose {', '.join(FORMATS)}")
+    with ExitStack() as stack:
+        old, new = (stack.enter_context(place(argument)) for argument in (before, after))
+        found = [one for one in _differences(old, new) if not one.same]
+    if fmt == "json":
+        print(json.dumps(difference.as_document(found), indent=2, ensure_ascii=False))
+    elif fmt == "markdown":
+        print(difference.as_markdown(found), end="")
+    else:
+        print(difference.as_text(found))
+    return ExitCode.CHECKS_FAILED if found else ExitCode.OK
+
+
+def _differences(old: Place, new: Place) -> Iterator[Difference]:
+    if not (old.path.is_dir() or new.path.is_dir()):
+        yield _Compared(old, new).difference(f"{old.name} -> {new.name}" if old.name != new.name else old.name)
+        return
+    for side, other in ((old, new), (new, old)):
+        if side.path.is_file() or not (side.path.exists() or side.root or other.root):
+            raise InvalidError(f"{side.name} is not a folder, but {other.name} is", hint="compare two of one kind")
+    sides = _scenarios(old.path), _scenarios(new.path)
+    for name in sorted(sides[0] | sides[1]):
+        inside = [
+            Place(side.path / name, str(Path(side.name) / name), side.root, side.checkout, side.revision)
+            for side in (old, new)
+        ]
+        there = [name in names for names in sides]
+        yield _Compared(*(one if is_there else None for one, is_there in zip(inside, there, strict=True))).difference(
+            name
+        )
+
+
+def _scenarios(folder: Path) -> set[str]:
+    """The scenarios in a folder: YAML that is of this language, and not an environment."""
+    files = (file for file in folder.rglob("*") if file.suffix in YAML and file.is_file())
+    return {file.relative_to(folder).as_posix() for file in files if _looks_like_one(file)}
+
+
+def _looks_like_one(file: Path) -> bool:
+    try:
+        document = compose(read_source(file), [])
+    except DiagnosticsError:
+        return True  # so that it is said what is wrong with it
+    properties = set(load_schema("scenario-v1")["required"]) | {"extends"}
+    return (
+        isinstance(document, Mapping)
+        and SERVICES.isdisjoint(document.entries)
+        and bool(properties & set(document.entries))
+    )
+
+
+class _Compared:
+    def __init__(self, old: Place | None, new: Place | None) -> None:
+        self._old = old
+        self._new = new
+
+    def difference(self, name: str) -> Difference:
+        before = _load(self._old) if self._old else None
+        after = _load(self._new) if self._new else None
+        weights = [weigh(scenario) if scenario else None for scenario in (before, after)]
+        lines: tuple[difference.Line, ...] = ()
+        if before and after and self._old and self._new and weights[0]:
+            documents = self._old.canonical(before.canonical()), self._new.canonical(after.canonical())
+            changed = changes(load_schema("scenario-v1"), *documents)
+            lines = tuple(difference.line(change, self._alone(change, changed, *weights)) for change in changed)
+        return Difference(name, lines, *weights)
+
+    def _alone(self, change: Change, changed: list[Change], before: Any, after: Any) -> Consequence | None:
+        """What one change comes to by itself: the scenario before, with only this key as it is after."""
+        assert self._old
+        if len(changed) == 1:
+            return consequence(before, after)
+        try:
+            scenario = load_scenario(self._old.path, [f"{change.key}={json.dumps(change.after, ensure_ascii=False)}"])
+            alone: Weight = weigh(scenario)
+        except InvalidError:  # it needs another of the changes
+            return None
+        return consequence(before, alone)
+
+
+def _load(where: Place) -> Scenario:
+    try:
+        return load_scenario(where.path)
+    except DiagnosticsError as error:
+        raise where.error(error) from None

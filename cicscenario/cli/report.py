@@ -1,0 +1,40 @@
+"""``cicscenario report``: writes the reports of a run again, from its directory alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cicscenario.cli import workspace
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import load_scenario
+from cicscenario.report.rendered import FORMS, recorded, write_reports
+
+
+def report(
+    path: Path, overrides: Sequence[str], directory: Path | None, fmt: str | None, output: Path | None
+) -> ExitCode:
+    """Prints one form of the report, or writes it to ``output``; without ``fmt``, writes every form beside the state.
+
+    Raises InvalidError when the run directory has no report, or ``output`` cannot be written.
+    """
+    if fmt is not None and fmt not in FORMS:
+        raise InvalidError(f"unknown format: {fmt}", hint=f"choose {', '.join(FORMS)}")
+    if output and fmt is None:
+        fmt = next((name for name, form in FORMS.items() if Path(form.file).suffix == output.suffix), None)
+        if fmt is None:
+            raise InvalidError(f"which form is {output} to have?", hint=f"give --format: {', '.join(FORMS)}")
+    place = workspace.run_directory(load_scenario(path, overrides), directory)
+    if fmt is None:
+        print("\n".join(str(written) for written in write_reports(place)))
+        return ExitCode.OK
+    text = FORMS[fmt].render(recorded(place))
+    if output is None:
+        print(text, end="")
+        return ExitCode.OK
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise InvalidError(
+            f"cannot write {output}: {(error.strerror or '').lower()}", hint="name another file"
+        ) from None
+    print(output)
+    return ExitCode.OK

@@ -1,0 +1,113 @@
+"""What is valid and yet probably not meant. Every finding has a code of its own; ``cicscenario explain CODE`` says more."""
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.nodes import Mapping, Node, Scalar, Sequence, node_at, written_at
+from cicscenario.language.schema import Path as KeyPath
+from cicscenario.language.template import ExpressionError, Template, has_expression
+
+_INCLUDE: KeyPath = ("checks", "include")
+_EXCLUDE: KeyPath = ("checks", "exclude")
+
+
+def lint(path: Path, document: Mapping, values: dict[str, Any], applicable: Collection[str]) -> list[Diagnostic]:
+    """The findings of one valid scenario, in the order of the file.
+
+    ``document`` and ``values`` are what ``load_document`` gives; ``applicable`` are the checks that the scenario can
+    have. A check that is asked for and cannot be had is an error, the rest are warnings.
+    """
+    found = [*_unused_variables(path, document), *_no_seed(document, values), *_idle_gift(document, values)]
+    found += _checks(document, values["checks"], applicable)
+    return sorted(found, key=lambda problem: (problem.file != str(path), problem.file, problem.line, problem.column))
+
+
+def same_names(scenarios: Iterable[tuple[Path, Mapping, str]]) -> Iterator[tuple[Path, Diagnostic]]:
+    """A finding for each scenario whose name an earlier one has, with the scenario's path."""
+    first: dict[str, Path] = {}
+    for path, document, name in scenarios:
+        if name in first:
+            message = f"`{name}` is also the name of {first[name]}"
+            span = written_at(document, ("name",))
+            here = span.diagnostic(Code.SAME_NAME, message, key="name")
+            # Where the name comes with `extends`, the line is another file's, which is not to blame.
+            yield path, here if here.file == str(path) else Diagnostic(Code.SAME_NAME, message, str(path), key="name")
+        first.setdefault(name, path)
+
+
+def _unused_variables(path: Path, document: Mapping) -> Iterator[Diagnostic]:
+    """Variables of this file itself: one that an extended file brings may be meant for others."""
+    entry = document.entries.get("vars")
+    if not entry or not isinstance(entry.value, Mapping):
+        return
+    used = {name for text in _expressions(document) for name in _names(text)}
+    for name, variable in entry.value.entries.items():
+        if name not in used and variable.key.source.name == str(path):
+            message = f"nothing uses the variable `{name}`"
+            guess = nearest(name, used - set(entry.value.entries))
+            yield variable.key.diagnostic(Code.UNUSED_VARIABLE, message, suggestion=guess)
+
+
+def _expressions(node: Node) -> Iterator[str]:
+    if isinstance(node, Scalar):
+        if has_expression(node.written):
+            yield node.written
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _expressions(item)
+    else:
+        for entry in node.entries.values():
+            yield from _expressions(entry.value)
+
+
+def _names(text: str) -> list[str]:
+    try:
+        return Template(text).names
+    except ExpressionError:
+        return []
+
+
+def _no_seed(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
+    population = node_at(document, ("population",))
+    if isinstance(population, Mapping) and "seed" not in population.entries:
+        message = f"no seed is given, so these are the people of seed {values['population']['seed']}"
+        span = written_at(document, ("population",), on_key=True)
+        hint = f"write `seed: {values['population']['seed']}` or a number of your own"
+        yield span.diagnostic(Code.NO_SEED, message, key="population.seed", hint=hint)
+
+
+def _idle_gift(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
+    gift = values["gift"]
+    entry = document.entries.get("gift")
+    if gift["threshold"] and gift["method"] != "none":
+        return
+    for name, written in entry.value.entries.items() if entry and isinstance(entry.value, Mapping) else ():
+        if name == "threshold" or (name == "method" and gift["method"] == "none"):
+            continue
+        message = f"`gift.{name}` says how gifts are paid, but nobody gets one"
+        yield written.key.diagnostic(Code.IDLE_GIFT, message, key=f"gift.{name}")
+
+
+def _checks(document: Mapping, checks: dict[str, Any], applicable: Collection[str]) -> Iterator[Diagnostic]:
+    include, exclude = checks["include"], checks["exclude"]
+    for at, name in enumerate(include or ()):
+        if name not in applicable:
+            message = f"the check `{name}` has nothing to look at in this scenario"
+            yield _at(document, (*_INCLUDE, at), Code.CONTRADICTION, message, "leave it out, or change the scenario")
+        if name in exclude:
+            message = f"the check `{name}` is both included and excluded"
+            yield _at(document, (*_INCLUDE, at), Code.BOTH_WAYS, message)
+    for at, name in enumerate(exclude):
+        if name not in applicable:
+            message = f"the check `{name}` would not be made anyway"
+            yield _at(document, (*_EXCLUDE, at), Code.IDLE_EXCLUSION, message)
+    if not set(applicable if include is None else include) - set(exclude):
+        span = document.entries["checks"].key if "checks" in document.entries else written_at(document, ())
+        yield span.diagnostic(Code.NOTHING_CHECKED, "no check is left", key="checks")
+
+
+def _at(document: Mapping, path: KeyPath, code: Code, message: str, hint: str | None = None) -> Diagnostic:
+    key = ".".join(part for part in path if isinstance(part, str))
+    return written_at(document, path).diagnostic(code, message, key=key, hint=hint)

@@ -1,0 +1,135 @@
+"""Which steps and checks a key of the scenario language causes, found out by compiling scenarios with and without it."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cicscenario.errors import InvalidError
+from cicscenario.language import load_scenario
+from cicscenario.language.schema import Schema, keys
+from cicscenario.plan.compile import compile_plan
+from cicscenario.resources import load_schema
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a value adds to a plan, and takes from it, as against the default."""
+
+    value: Any
+    steps_added: tuple[str, ...]
+    steps_removed: tuple[str, ...]
+    checks_added: tuple[str, ...]
+    checks_removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Outline:
+    steps: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+def effects(key: str) -> list[Effect]:
+    """What each kind of value of ``key`` does to the steps and checks; empty when it does nothing to them.
+
+    Tried are the names a key takes, its examples, both truth values, and zero, in scenarios of every backend, small and
+    rich; the first of these in which a value makes a difference speaks for it. A value by itself need not suffice: what
+    is shown happens in *some* scenario.
+    """
+    schema = keys(load_schema("scenario-v1"))[key]
+    found = []
+    for value in _candidates(schema):
+        for base in _bases():
+            before, after = _outline(_without(base, key)), _outline(_with(base, key, value))
+            if before and after and before != after:
+                found.append(_effect(value, before, after))
+                break
+    return found
+
+
+def _effect(value: Any, before: _Outline, after: _Outline) -> Effect:
+    return Effect(
+        value,
+        _only(after.steps, before.steps),
+        _only(before.steps, after.steps),
+        _only(after.checks, before.checks),
+        _only(before.checks, after.checks),
+    )
+
+
+def _only(these: tuple[str, ...], those: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in these if name not in those)
+
+
+def _candidates(schema: Schema) -> Iterator[Any]:
+    """Values that may make a difference."""
+    types = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
+    values = [*schema.get("enum", []), *([True, False] if "boolean" in types else [])]
+    values += [[name] for name in schema.get("items", {}).get("enum", [])]
+    values += [0] if "integer" in types and schema.get("minimum") == 0 else []
+    values += schema.get("examples", [])
+    seen = []
+    for value in values:
+        if value not in seen and value != schema.get("default"):
+            seen.append(value)
+            yield value
+
+
+@cache
+def _bases() -> tuple[Document, ...]:
+    """Valid scenarios to try a key in: of each backend the smallest, and one with an example of everything it takes."""
+    schema = load_schema("scenario-v1")
+    required = {name: keys(schema)[name]["examples"][0] for name in schema["required"]}
+    kinds = keys(schema)["backend.kind"]["enum"]
+    small = [required | {"backend": {"kind": kind}} for kind in kinds]
+    return (*(base for base in small if _outline(base)), *(_rich(base) for base in small if _outline(base)))
+
+
+def _rich(document: Document) -> Document:
+    """The document with an example of every key at the top that it can have, and that needs no other file."""
+    for name, schema in load_schema("scenario-v1")["properties"].items():
+        if name in document or name in ("extends", "environment", "checks"):
+            continue
+        for example in schema["examples"]:
+            if _outline(document | {name: example}):
+                document = document | {name: example}
+                break
+    return document
+
+
+def _with(document: Document, key: str, value: Any) -> Document:
+    name, _, rest = key.partition(".")
+    if not rest:
+        return document | {name: value}
+    inner = document.get(name)
+    return document | {name: _with(inner if isinstance(inner, dict) else {}, rest, value)}
+
+
+def _without(document: Document, key: str) -> Document:
+    name, _, rest = key.partition(".")
+    inner = document.get(name)
+    if not rest:
+        return {other: value for other, value in document.items() if other != name}
+    return document | {name: _without(inner, rest)} if isinstance(inner, dict) else document
+
+
+def _outline(document: Document) -> _Outline | None:
+    """What the document compiles to; None when it is not valid."""
+    return _compiled(json.dumps(document, sort_keys=True))
+
+
+@cache
+def _compiled(text: str) -> _Outline | None:
+    with tempfile.TemporaryDirectory(prefix="cicscenario-explain-") as folder:
+        path = Path(folder) / "scenario.yaml"
+        path.write_text(text, "utf-8")  # JSON is YAML
+        try:
+            plan = compile_plan(load_scenario(path))
+        except InvalidError:
+            return None
+    return _Outline(tuple(step.name for step in plan.steps), tuple(check.name for check in plan.checks))

@@ -1,0 +1,261 @@
+"""What a change to a scenario comes to, for those who review it: people, transactions, gas, and what is no longer proved."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from cicscenario.language import Scenario
+from cicscenario.language.compare import Change
+from cicscenario.plan.compile import compile_plan
+from cicscenario.plan.estimate import work
+
+_COUNTED = 10_000  #: people whose gifts are looked at one by one; more are extrapolated from these
+_LOOKED_AT = 3  #: people that are compared to find out whether they stay who they are
+_SHOWN = 60  #: characters of a value
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What a scenario comes to. Gas is in gas, tokens are whole tokens; both are estimates."""
+
+    people: int
+    transactions: int
+    gas: int
+    tokens: int
+    steps: tuple[str, ...]
+    checks: tuple[str, ...]
+    sample: tuple[Any, ...] = field(repr=False)  #: the first people, to tell whether they are the same
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """What goes from one weight to another; numbers are differences."""
+
+    people: int = 0
+    transactions: int = 0
+    gas: int = 0
+    tokens: int = 0
+    steps_added: tuple[str, ...] = ()
+    steps_removed: tuple[str, ...] = ()
+    checks_added: tuple[str, ...] = ()
+    checks_removed: tuple[str, ...] = ()
+    other_people: bool = False
+
+    @property
+    def weaker(self) -> bool:
+        """Whether less is proved than before."""
+        return bool(self.checks_removed)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One change, and what it alone comes to; None when it cannot stand alone."""
+
+    change: Change
+    consequence: Consequence | None
+    weaker: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one scenario differs from another, or that there is only one of them; ``name`` is the file's."""
+
+    name: str
+    lines: tuple[Line, ...] = ()
+    before: Weight | None = None
+    after: Weight | None = None
+
+    @property
+    def same(self) -> bool:
+        return not self.lines and (self.before is None) == (self.after is None)
+
+    @property
+    def together(self) -> Consequence:
+        nobody = Weight(0, 0, 0, 0, (), (), ())
+        return consequence(self.before or nobody, self.after or nobody)
+
+    @property
+    def weaker(self) -> bool:
+        both = self.before is not None and self.after is not None
+        return any(line.weaker for line in self.lines) or (both and self.together.weaker)
+
+
+def weigh(scenario: Scenario) -> Weight:
+    """What ``scenario`` comes to, asking no service. Of many people, the first stand for all."""
+    plan = compile_plan(scenario)
+    size = plan.size
+    counted = min(size, _COUNTED)
+    people = plan.population
+    lines = work(replace(plan, size=counted), None)
+    steps = tuple(step.name for step in plan.steps)
+    tokens = sum(people.gift(index) for index in range(counted)) if "gift" in steps else 0
+    return Weight(
+        people=size,
+        transactions=_scaled(sum(line.transactions for line in lines), size, counted),
+        gas=_scaled(sum(line.gas for line in lines), size, counted),
+        tokens=_scaled(tokens, size, counted),
+        steps=steps,
+        checks=tuple(check.name for check in plan.checks),
+        sample=tuple(asdict(people.person(index)) | {"gift": None} for index in range(min(size, _LOOKED_AT))),
+    )
+
+
+def _scaled(number: int, size: int, counted: int) -> int:
+    return number if size == counted else round(number * size / counted)
+
+
+def consequence(before: Weight, after: Weight) -> Consequence:
+    """What changes when the one becomes the other."""
+    compared = min(len(before.sample), len(after.sample))
+    return Consequence(
+        people=after.people - before.people,
+        transactions=after.transactions - before.transactions,
+        gas=after.gas - before.gas,
+        tokens=after.tokens - before.tokens,
+        steps_added=_only(after.steps, before.steps),
+        steps_removed=_only(before.steps, after.steps),
+        checks_added=_only(after.checks, before.checks),
+        checks_removed=_only(before.checks, after.checks),
+        other_people=before.sample[:compared] != after.sample[:compared],
+    )
+
+
+def _only(these: Sequence[str], those: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in these if name not in those)
+
+
+def line(change: Change, found: Consequence | None) -> Line:
+    return Line(change, found, (found is not None and found.weaker) or _allows_more(change))
+
+
+def _allows_more(change: Change) -> bool:
+    """Whether a bound such as "-2%" became wider, or came to be."""
+    values = [value for value in (change.before, change.after) if value is not None]
+    if not change.key.startswith("checks.") or not all(isinstance(v, str) and v.endswith("%") for v in values):
+        return False
+    was, now = (float(value.rstrip("%")) if value else 0.0 for value in (change.before, change.after))
+    return abs(now) > abs(was) or was * now < 0
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+def words(found: Consequence, bold: str = "") -> list[str]:
+    """A consequence in parts of a sentence."""
+    parts = [f"{found.people:+d} people"] if found.people else []
+    parts += [f"{found.transactions:+d} transactions"] if found.transactions else []
+    parts += [f"{_metric(found.gas)} gas"] if found.gas else []
+    parts += [f"about {found.tokens:+d} tokens given"] if found.tokens else []
+    parts += [f"step `{name}` added" for name in found.steps_added]
+    parts += [f"step `{name}` removed" for name in found.steps_removed]
+    parts += [f"check `{name}` added" for name in found.checks_added]
+    parts += [f"check `{name}` removed - {bold}weaker{bold}" for name in found.checks_removed]
+    return parts + (["everybody becomes someone else"] if found.other_people else [])
+
+
+def _metric(number: int) -> str:
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if abs(number) >= size:
+            return f"{number / size:+.3g} {unit}" if abs(number) < 1000 * size else f"{number / size:+.0f} {unit}"
+    return f"{number:+d}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _what(change: Change) -> str:
+    """The change itself: the list's items, or the value before and after."""
+    key = change.key.removesuffix(".size")
+    if change.is_list and (change.added or change.removed):
+        items = [f"+{item}" for item in change.added] + [f"-{item}" for item in change.removed]
+        return f"{key} {' '.join(items)}"
+    if change.is_list:
+        return f"{key} in another order"
+    return f"{key} {_value(change.before)} -> {_value(change.after)}"
+
+
+def sentence(line: Line, bold: str = "") -> str:
+    """One change in words, such as ``population 1000 -> 5000: +4000 people``."""
+    parts = words(line.consequence, bold) if line.consequence else []
+    if line.weaker and not (line.consequence and line.consequence.weaker):
+        parts.append(f"allows more - {bold}weaker{bold}")
+    return _what(line.change) + (f": {', '.join(parts)}" if parts else "")
+
+
+def _summary(weight: Weight) -> str:
+    return (
+        f"{weight.people} people, {weight.transactions} transactions, {_metric(weight.gas).lstrip('+')} gas;"
+        f" checks {', '.join(weight.checks) or 'none'}"
+    )
+
+
+def _body(found: Difference, bold: str = "") -> list[str]:
+    if found.before is None and found.after is not None:
+        return [f"new: {_summary(found.after)}"]
+    if found.after is None and found.before is not None:
+        return [f"removed: it had {_summary(found.before)}"]
+    return [sentence(line, bold) for line in found.lines]
+
+
+def _foot(found: Difference, bold: str = "") -> str:
+    parts = words(found.together, bold)
+    return f"together: {', '.join(parts)}" if parts and len(found.lines) > 1 else ""
+
+
+def as_text(found: Iterable[Difference]) -> str:
+    """A block a file, for a terminal."""
+    blocks = []
+    for one in found:
+        rows = [*_body(one), _foot(one)]
+        blocks.append("\n".join([one.name, *(f"  {row}" for row in rows if row)]))
+    return "\n\n".join(blocks) or "no difference"
+
+
+def as_markdown(found: Iterable[Difference]) -> str:
+    """The same for a merge request's description or note."""
+    blocks = []
+    for one in found:
+        mark = " — **verification becomes weaker**" if one.weaker else ""
+        rows = [f"- {_escaped(row)}" for row in _body(one, "**")]
+        foot = _foot(one, "**")
+        blocks.append("\n".join([f"#### `{one.name}`{mark}", "", *rows, *(["", _escaped(foot)] if foot else [])]))
+    return "### Scenarios\n\n" + ("\n\n".join(blocks) or "No scenario means anything else than before.") + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is, but for code and bold type."""
+    return re.sub(r"[<>\[\]|]", r"\\\g<0>", text.replace("\n", " ").replace("->", "→"))
+
+
+def as_document(found: Iterable[Difference]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {
+            "file": one.name,
+            "weaker": one.weaker,
+            "before": _weight(one.before),
+            "after": _weight(one.after),
+            "changes": [
+                {
+                    "key": line.change.key,
+                    "before": line.change.before,
+                    "after": line.change.after,
+                    "weaker": line.weaker,
+                    "consequence": asdict(line.consequence) if line.consequence else None,
+                    "text": sentence(line),
+                }
+                for line in one.lines
+            ],
+            "together": asdict(one.together),
+        }
+        for one in found
+    ]
+
+
+def _weight(weight: Weight | None) -> dict[str, Any] | None:
+    return {key: value for key, value in asdict(weight).items() if key != "sample"} if weight else None

@@ -1,0 +1,97 @@
+"""The report as one HTML file that needs nothing else: no network, no script; light and dark, on paper and on a phone."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined, Template
+
+from cicscenario.plan.estimate import TYPICAL_GAS
+from cicscenario.report.recorded import Recorded
+from cicscenario.resources import template_path
+
+_WIDTH, _HEIGHT = 300, 40  #: of a chart, in units of its own
+
+
+@dataclass(frozen=True)
+class Chart:
+    """People through a step over the time of the run: points of SVG polylines, and the same in words."""
+
+    ok: str
+    area: str
+    failed: str
+    label: str
+
+
+def as_html(recorded: Recorded) -> str:
+    """The report. Whatever comes from the run is escaped."""
+    report = recorded.report
+    seconds = float(recorded.progress["seconds"]) if recorded.progress else 0.0
+    return _template().render(
+        run=recorded,
+        report=report,
+        seconds=seconds,
+        charts={step["name"]: _chart(step["name"], recorded, seconds) for step in report["steps"]},
+        chain=_chain(recorded),
+        document=yaml.safe_dump(report.get("document", {}), sort_keys=False, allow_unicode=True).strip(),
+        width=_WIDTH,
+        height=_HEIGHT,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["seconds"] = _seconds
+    return environment.from_string(template_path("report.html.j2").read_text("utf-8"))
+
+
+def _seconds(number: float) -> str:
+    if number < 1:
+        return f"{number * 1000:.0f} ms"
+    if number < 60:
+        return f"{number:.1f} s"
+    minutes, rest = divmod(round(number), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _chart(step: str, recorded: Recorded, seconds: float) -> Chart | None:
+    """None when the step had nothing to do in the last run."""
+    points = recorded.points(step)
+    if not points:
+        return None
+    seconds = max(seconds, 0.001)
+    total = next(entry["total"] for entry in recorded.report["steps"] if entry["name"] == step)
+    points = [*points, [max(seconds, points[-1][0]), *points[-1][1:]]]
+    ok = [_place(at / seconds, good / total) for at, good, _ in points]
+    failed = [_place(at / seconds, bad / total) for at, _, bad in points]
+    end = points[-2]
+    label = f"{step}: from {points[0][1]:,.0f} to {end[1]:,.0f} of {total:,} people, {end[2]:,.0f} failed, by {_seconds(end[0])}"
+    some_failed = any(bad for _, _, bad in points)
+    area = f"0,{_HEIGHT} {' '.join(ok)} {_WIDTH},{_HEIGHT}"
+    return Chart(" ".join(ok), area, " ".join(failed) if some_failed else "", label)
+
+
+def _place(across: float, up: float) -> str:
+    return f"{min(across, 1) * _WIDTH:.1f},{_HEIGHT - min(up, 1) * _HEIGHT:.1f}"
+
+
+def _chain(recorded: Recorded) -> list[dict[str, Any]]:
+    """What was sent, by purpose; ``gas`` is what as many transactions typically use, None when that is not known."""
+    rows = []
+    for purpose, counts in recorded.report["transactions"].items():
+        pace = recorded.pace(purpose)
+        mined = counts.get("mined", 0)
+        typical = TYPICAL_GAS.get(purpose)
+        rows.append(
+            {
+                "purpose": purpose,
+                "mined": mined,
+                "failed": counts.get("failed", 0),
+                "waiting": sum(counts.values()) - mined - counts.get("failed", 0),
+                "gas": f"about {mined * typical / 1e6:,.1f} M" if typical else None,
+                "rate": pace.per_second if pace else None,
+            }
+        )
+    return rows

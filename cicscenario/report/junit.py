@@ -1,0 +1,96 @@
+"""JUnit XML, as GitLab and others show it in merge requests: a case for the run, for each step and for each check."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from cicscenario.errors import ExitCode
+from cicscenario.report.recorded import Recorded
+
+_TEXT = 2_000  #: characters of one person's problem; keeps the file far below the 30 MB that GitLab reads
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def as_junit(recorded: Recorded) -> str:
+    """The report; a check with errors is a failure with its first people, what has not come to pass is skipped."""
+    report = recorded.report
+    suites = ET.Element("testsuites", name=_clean(report["scenario"]))
+    _suite(suites, recorded, "run", [_run_case(recorded)])
+    _suite(suites, recorded, "steps", [_step_case(step, recorded) for step in report["steps"]])
+    checks = [_check_case(check) for check in report["checks"]]
+    _suite(suites, recorded, "checks", checks + [_unmade_case(check["name"]) for check in recorded.unmade])
+    for count in ("tests", "failures", "errors", "skipped"):
+        suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"
+
+
+def _suite(suites: ET.Element, recorded: Recorded, kind: str, cases: Sequence[ET.Element]) -> None:
+    name = f"{recorded.report['scenario']}.{kind}"
+    suite = ET.SubElement(suites, "testsuite", name=_clean(name))
+    if "written" in recorded.report:
+        suite.set("timestamp", recorded.report["written"].partition("+")[0])
+    for case in cases:
+        case.set("classname", _clean(name))
+        if "file" in recorded.report:
+            case.set("file", _clean(recorded.report["file"]))
+        suite.append(case)
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("errors", str(len(suite.findall("testcase/error"))))
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+
+
+def _case(name: str, seconds: float = 0.0) -> ET.Element:
+    return ET.Element("testcase", name=_clean(name), time=f"{seconds:.3f}")
+
+
+def _say(case: ET.Element, kind: str, message: str, text: str = "") -> ET.Element:
+    said = ET.SubElement(case, kind, message=_clean(message))
+    said.text = _clean(text) or None
+    return case
+
+
+def _run_case(recorded: Recorded) -> ET.Element:
+    seconds = float(recorded.progress["seconds"]) if recorded.progress else 0.0
+    case = _case("run ends by itself", seconds)
+    if recorded.code not in (ExitCode.OK, ExitCode.CHECKS_FAILED):
+        _say(case, "error", recorded.verdict, recorded.report.get("error", recorded.detail))
+    return case
+
+
+def _step_case(step: dict[str, Any], recorded: Recorded) -> ET.Element:
+    pace = recorded.pace(step["name"])
+    case = _case(f"step {step['name']}", pace.seconds if pace else step["seconds"])
+    counts = f"{step['ok']} ok, {step['failed']} failed, {step['pending']} pending of {step['total']}"
+    if step["failed"]:
+        _say(case, "failure", counts, _people(step.get("failing", []), step["failed"]))
+    elif step["pending"]:
+        _say(case, "skipped", counts)
+    return case
+
+
+def _check_case(check: dict[str, Any]) -> ET.Element:
+    case = _case(f"check {check['name']}")
+    if check["errors"]:
+        message = f"{check['errors']} errors of {check['total']}"
+        _say(case, "failure", message, _people(check["failing"], check["errors"]))
+    elif "allowed" in check:
+        ET.SubElement(case, "system-out").text = _clean(f"allowed: {check['allowed']}")
+    return case
+
+
+def _unmade_case(name: str) -> ET.Element:
+    return _say(_case(f"check {name}"), "skipped", "not made")
+
+
+def _people(failing: Sequence[dict[str, Any]], number: int) -> str:
+    lines = [f"person {entry['person']}: {entry['problem'][:_TEXT]}" for entry in failing]
+    return "\n".join(lines + ([f"and {number - len(failing)} more"] if number > len(failing) else []))
+
+
+def _clean(text: str) -> str:
+    """Without what XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", text)

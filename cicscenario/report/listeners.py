@@ -1,0 +1,26 @@
+"""Everything that listens to a run: what is shown, what is recorded, and the reports at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from cicscenario.engine.events import Event, Listener
+from cicscenario.report.console import LiveConsole, PlainConsole, console
+from cicscenario.report.jsonl import JsonLines
+from cicscenario.report.progress import Recorder
+from cicscenario.report.rendered import write_when_over
+
+
+@contextmanager
+def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
+    """Shows events on ``stream``, for a person or as JSON lines, records progress, and writes the reports."""
+    shown: JsonLines | LiveConsole | PlainConsole = JsonLines(stream) if as_json else console(stream)
+    record = Recorder()
+
+    def tell(event: Event) -> None:
+        record(event)  # first: the reports are made from what it writes
+        write_when_over(event)
+        shown(event)
+
+    with shown:
+        yield tell

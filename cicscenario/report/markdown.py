@@ -1,0 +1,70 @@
+"""The report as Markdown, for the summary of a job or a note in a merge request."""
+
+import re
+from typing import Any
+
+from cicscenario.report.recorded import Recorded
+
+_FAILING = 5  #: people shown a check; the rest is in the HTML report
+
+
+def as_markdown(recorded: Recorded) -> str:
+    """Verdict, steps, checks with their first failing people, and transactions."""
+    report = recorded.report
+    parts = [
+        f"## {'✅' if recorded.good else '❌'} {_text(report['scenario'])}: {recorded.verdict}",
+        _text(recorded.detail) + ".",
+    ]
+    if "error" in report:
+        parts.append("\n".join(f"> {_text(line)}  " for line in report["error"].splitlines()))
+    parts.append(_table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
+    if report["checks"] or recorded.unmade:
+        parts.append(_table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))
+    failing = [
+        f"- {_text(entry['name'])}, person {one['person']}: {_text(one['problem'])}"
+        for entry in [*report["steps"], *report["checks"]]
+        for one in entry.get("failing", [])[:_FAILING]
+    ]
+    if failing:
+        parts.append("First of those who did not arrive:\n\n" + "\n".join(failing))
+    if report["transactions"]:
+        parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
+    return "\n\n".join(parts) + "\n"
+
+
+def _step_rows(recorded: Recorded) -> list[list[str]]:
+    rows = []
+    for step in recorded.report["steps"]:
+        pace = recorded.pace(step["name"])
+        rate = f"{pace.per_second:,.0f}" if pace and pace.per_second else ""
+        rows.append([step["name"], *(f"{step[key]:,}" for key in ("ok", "failed", "pending")), rate])
+    return rows
+
+
+def _check_rows(recorded: Recorded) -> list[list[str]]:
+    rows = [
+        [
+            check["name"],
+            f"{check['errors']:,}",
+            f"{check['total']:,}",
+            f"allowed: {check['allowed']}" if "allowed" in check else "",
+        ]
+        for check in recorded.report["checks"]
+    ]
+    return rows + [[check["name"], "", "", "not made"] for check in recorded.unmade]
+
+
+def _transactions(counts: dict[str, dict[str, Any]]) -> list[str]:
+    return [
+        f"{_text(purpose)} {', '.join(f'{number:,} {status}' for status, number in sorted(by_status.items()))}"
+        for purpose, by_status in counts.items()
+    ]
+
+
+def _table(head: str, rule: str, rows: list[list[str]]) -> str:
+    return "\n".join([head, f"|{rule}|", *(f"| {' | '.join(map(_text, row))} |" for row in rows)])
+
+
+def _text(text: str) -> str:
+    """Text that is shown as it is: nothing in it is a link, HTML, or the end of a cell."""
+    return re.sub(r"[\\`*_<>\[\]|#]", r"\\\g<0>", " ".join(text.split()))

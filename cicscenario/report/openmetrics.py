@@ -1,0 +1,87 @@
+"""The report as OpenMetrics text, which GitLab compares with the target branch and Prometheus can take in."""
+
+from collections.abc import Iterable, Iterator
+
+from cicscenario.report.recorded import Recorded
+
+Sample = tuple[dict[str, str], float]
+
+
+def as_openmetrics(recorded: Recorded) -> str:
+    """Gauges of the run, its steps, checks and transactions, and a histogram of what batches took; ends ``# EOF``."""
+    return "\n".join([*_gauges(recorded), *_histogram(recorded), "# EOF"]) + "\n"
+
+
+def _gauges(recorded: Recorded) -> Iterator[str]:
+    report = recorded.report
+    own = {"scenario": report["scenario"]}
+    steps, checks = report["steps"], report["checks"]
+    yield from _family("exit_code", "Exit code of the command that wrote the report.", [(own, report["exit_code"])])
+    yield from _family("people", "People the scenario asks for.", [(own, report["population"])])
+    outcomes = ("ok", "failed", "pending")
+    yield from _family(
+        "step_people",
+        "People by step and outcome.",
+        [(own | {"step": step["name"], "outcome": name}, step[name]) for step in steps for name in outcomes],
+    )
+    yield from _family(
+        "check_errors",
+        "People a check does not hold for.",
+        [(own | {"check": check["name"]}, check["errors"]) for check in checks],
+    )
+    yield from _family(
+        "transactions",
+        "Transactions by purpose and status.",
+        [
+            (own | {"purpose": purpose, "status": status}, number)
+            for purpose, counts in report["transactions"].items()
+            for status, number in counts.items()
+        ],
+    )
+    paces = [(own | {"step": step["name"]}, pace) for step in steps if (pace := recorded.pace(step["name"]))]
+    yield from _family(
+        "step_duration_seconds",
+        "From a step's first to its last batch in the last run.",
+        [(labels, pace.seconds) for labels, pace in paces],
+        unit="seconds",
+    )
+    yield from _family(
+        "step_people_per_second",
+        "People that a step took in a second of the last run.",
+        [(labels, round(pace.per_second, 3)) for labels, pace in paces if pace.per_second is not None],
+    )
+
+
+def _family(name: str, text: str, samples: Iterable[Sample], unit: str = "") -> Iterator[str]:
+    rows = [f"cicscenario_{name}{_labels(labels)} {value}" for labels, value in samples]
+    if rows:
+        yield f"# TYPE cicscenario_{name} gauge"
+        if unit:
+            yield f"# UNIT cicscenario_{name} {unit}"
+        yield f"# HELP cicscenario_{name} {text}"
+        yield from rows
+
+
+def _histogram(recorded: Recorded) -> Iterator[str]:
+    name = "cicscenario_batch_seconds"
+    steps = [(n, step) for n, step in (recorded.progress or {}).get("steps", {}).items() if step["batches"]]
+    if not steps:
+        return
+    yield f"# TYPE {name} histogram"
+    yield f"# UNIT {name} seconds"
+    yield f"# HELP {name} What a batch took in a step of the last run."
+    for step, held in steps:
+        labels, counted = {"scenario": recorded.report["scenario"], "step": step}, 0
+        for top, number in held["batch_seconds"]["buckets"].items():
+            counted += number
+            yield f"{name}_bucket{_labels(labels | {'le': top})} {counted}"
+        yield f"{name}_count{_labels(labels)} {counted}"
+        yield f"{name}_sum{_labels(labels)} {held['batch_seconds']['sum']}"
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,76 @@
+"""The reports of a run, written from its directory alone: ``report.json`` and ``progress.json`` are all they need."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cicscenario.engine.events import Event, ReportWritten
+from cicscenario.errors import InvalidError
+from cicscenario.report.html import as_html
+from cicscenario.report.junit import as_junit
+from cicscenario.report.markdown import as_markdown
+from cicscenario.report.openmetrics import as_openmetrics
+from cicscenario.report.progress import PROGRESS
+from cicscenario.report.recorded import Recorded
+from cicscenario.report.summary import REPORT, write_whole
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the report, and the file in the run directory that it is in."""
+
+    file: str
+    render: Callable[[Recorded], str]
+
+
+#: Every form by its name on the command line.
+FORMS = {
+    "html": Form("report.html", as_html),
+    "junit": Form("junit.xml", as_junit),
+    "markdown": Form("report.md", as_markdown),
+    "openmetrics": Form("metrics.txt", as_openmetrics),
+    "json": Form(REPORT, lambda recorded: json.dumps(recorded.report, indent=2, ensure_ascii=False) + "\n"),
+}
+
+
+def recorded(directory: Path) -> Recorded:
+    """What a run directory holds; raises InvalidError when it has no report, or one that cannot be read."""
+    try:
+        report = _read(directory / REPORT)
+    except FileNotFoundError:
+        raise InvalidError(
+            f"there is no report in {directory}", hint="`cicscenario run` and `verify` write one at their end"
+        ) from None
+    try:
+        return Recorded(report, _read(directory / PROGRESS))
+    except FileNotFoundError:  # nothing but `verify` was ever called, or the folder is of an older version
+        return Recorded(report, None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise InvalidError(f"{path} is damaged", hint="`cicscenario verify` writes a new report") from None
+    return document
+
+
+def write_reports(directory: Path) -> list[Path]:
+    """Writes every form but ``report.json``, which they are made from; returns their paths."""
+    held = recorded(directory)
+    paths = []
+    for form in FORMS.values():
+        if form.file != REPORT:
+            write_whole(directory / form.file, form.render(held))
+            paths.append(directory / form.file)
+    return paths
+
+
+def write_when_over(event: Event) -> None:
+    """A listener: writes the reports at the end of a run."""
+    if isinstance(event, ReportWritten):
+        write_reports(Path(event.directory))

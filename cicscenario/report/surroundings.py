@@ -1,0 +1,42 @@
+"""Where a run ran, in a form that can be shown to anybody: addresses of services, and no secret."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.language import Environment, Secret
+
+_LEFT_OUT = ("version", "path")
+
+
+def surroundings(environment: Environment) -> dict[str, str]:
+    """The environment's values by dotted key. Secrets are left out; an address is cut down to scheme, host and port,
+    because a user name, password or API key may be in the rest of it.
+    """
+    return {key: text for key, text in _flat(environment, "") if key not in _LEFT_OUT}
+
+
+def _flat(value: Any, above: str) -> list[tuple[str, str]]:
+    found = []
+    for field in fields(value):
+        inner, key = getattr(value, field.name), f"{above}.{field.name}" if above else field.name
+        if inner is None or isinstance(inner, Secret):
+            continue
+        if is_dataclass(inner) and not isinstance(inner, ChainSpec):
+            found += _flat(inner, key)
+        else:
+            found.append((key, _text(inner)))
+    return found
+
+
+def _text(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    if "://" not in text:
+        return "(not shown)" if "password" in text.lower() else text  # such as a libpq connection string
+    try:
+        parts = urlsplit(text)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(not shown)"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"

@@ -1,0 +1,174 @@
+"""``cicscenario diff`` as a reviewer sees it: in files, folders and git revisions."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cicscenario.cli.diff import diff
+from cicscenario.errors import ExitCode, InvalidError
+
+SCENARIO = """\
+version: 1
+name: a
+population: {size: 1000, seed: 7}
+gift: {threshold: 200}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def written(name: str, text: str) -> str:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return name
+
+
+def shown(capsys: pytest.CaptureFixture[str], before: str, after: str, fmt: str = "text") -> str:
+    assert diff(before, after, fmt) is ExitCode.CHECKS_FAILED
+    return capsys.readouterr().out
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], check=True, capture_output=True
+    )
+
+
+def committed() -> None:
+    git("init", "--quiet", "--initial-branch=main")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+
+
+def test_a_larger_population_is_people_transactions_and_gas(capsys: pytest.CaptureFixture[str]) -> None:
+    """4,000 registrations, faucet uses and gas gifts, and a gift for all but the few who drew a zero."""
+    out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO.replace("1000", "5000")))
+    head, change = out.splitlines()
+    assert head == "a.yaml -> b.yaml"
+    assert change.startswith("  population 1000 -> 5000: +4000 people, +1598")
+    assert " transactions, +1.21 G gas, about +39" in change
+
+
+def test_a_check_that_goes_is_weaker(capsys: pytest.CaptureFixture[str]) -> None:
+    before = written("a.yaml", SCENARIO)
+    after = written("b.yaml", SCENARIO + "checks: {exclude: [faucet]}\n")
+    assert shown(capsys, before, after) == (
+        "a.yaml -> b.yaml\n  checks.exclude +faucet: check `faucet` removed - weaker\n"
+    )
+    assert "- checks.exclude +faucet: check `faucet` removed - **weaker**" in shown(capsys, before, after, "markdown")
+    assert "— **verification becomes weaker**" in shown(capsys, before, after, "markdown")
+    [entry] = json.loads(shown(capsys, before, after, "json"))
+    assert entry["weaker"] is True
+    assert entry["changes"][0]["consequence"]["checks_removed"] == ["faucet"]
+    assert "weaker" not in shown(capsys, after, before)
+
+
+def test_a_step_that_goes_takes_its_check_along(capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO + "faucet: false\n"))
+    assert out.splitlines()[1] == (
+        "  faucet true -> false: -1000 transactions, -134 M gas, step `faucet` removed, check `faucet` removed - weaker"
+    )
+
+
+def test_a_wider_bound_is_weaker_and_a_narrower_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    exact = written("a.yaml", SCENARIO)
+    two = written("b.yaml", SCENARIO + 'checks: {balance_adjust: "-2%"}\n')
+    three = written("c.yaml", SCENARIO + 'checks: {balance_adjust: "-3%"}\n')
+    assert "balance_adjust none -> -2%: allows more - weaker" in shown(capsys, exact, two)
+    assert "weaker" in shown(capsys, two, three)
+    assert "weaker" not in shown(capsys, three, two)
+
+
+def test_another_seed_makes_other_people(capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO.replace("seed: 7", "seed: 8")))
+    assert "population.seed 7 -> 8:" in out
+    assert "everybody becomes someone else" in out
+
+
+def test_several_changes_have_a_sum(capsys: pytest.CaptureFixture[str]) -> None:
+    after = SCENARIO.replace("1000", "1001").replace("name: a", "name: b") + "gas: 0\n"
+    out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", after)).splitlines()
+    assert [row.split()[0] for row in out[1:]] == ["name", "population", "gas", "together:"]
+    assert out[-1].startswith("  together: +1 people, -997 transactions")
+
+
+def test_comments_order_style_and_defaults_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
+    before = written("a.yaml", SCENARIO)
+    after = written(
+        "b.yaml",
+        "# why\ngift:\n  threshold: 2e2\npopulation:\n  seed: 7\n  size: 1_000\nname: a\nfaucet: true\n"
+        "backend: {kind: eth}\nversion: 1\n".replace("1_000", "1000"),
+    )
+    assert diff(before, after, "text") is ExitCode.OK
+    assert capsys.readouterr().out == "no difference\n"
+
+
+def test_what_a_file_extends_and_its_variables_count(capsys: pytest.CaptureFixture[str]) -> None:
+    written("base.yaml", SCENARIO)
+    before = written("a.yaml", "extends: base.yaml\n")
+    same = written("b.yaml", 'extends: base.yaml\nvars: {n: 500}\npopulation: {size: "{{ n * 2 }}"}\n')
+    other = written("c.yaml", 'extends: base.yaml\nvars: {n: 501}\npopulation: {size: "{{ n * 2 }}"}\n')
+    assert diff(before, same, "text") is ExitCode.OK
+    assert "population 1000 -> 1002: +2 people" in shown(capsys, before, other)
+
+
+def test_a_revision_is_read_with_what_it_extended_then(capsys: pytest.CaptureFixture[str]) -> None:
+    written("scenarios/common/base.yaml", SCENARIO)
+    written("scenarios/a.yaml", "extends: common/base.yaml\nenvironment: ../staging.yaml\n")
+    committed()
+    assert diff("HEAD:scenarios/a.yaml", "scenarios/a.yaml", "text") is ExitCode.OK
+    written("scenarios/common/base.yaml", SCENARIO.replace("1000", "1200"))
+    out = shown(capsys, "HEAD:scenarios/a.yaml", "scenarios/a.yaml")
+    assert "population 1000 -> 1200: +200 people" in out
+    assert "environment" not in out  # the same file, though it was read in another folder
+
+
+def test_a_folder_shows_what_is_new_gone_and_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "gone", "same"):
+        written(f"scenarios/{name}.yaml", SCENARIO)
+    written("scenarios/other.yaml", "stages: [test]\n")  # YAML, but not of this language
+    committed()
+    written("scenarios/a.yaml", SCENARIO.replace("1000", "1001"))
+    Path("scenarios/gone.yaml").unlink()
+    written("scenarios/new.yaml", SCENARIO)
+    out = shown(capsys, "main:scenarios", "scenarios")
+    assert [block.split("\n")[0] for block in out.split("\n\n")] == ["a.yaml", "gone.yaml", "new.yaml"]
+    assert "  new: 1000 people, 399" in out
+    assert "  removed: it had 1000 people" in out
+
+
+def test_a_folder_that_a_revision_did_not_have_is_all_new(capsys: pytest.CaptureFixture[str]) -> None:
+    written("readme", "")
+    committed()
+    written("scenarios/a.yaml", SCENARIO)
+    assert "  new: 1000 people" in shown(capsys, "HEAD:scenarios", "scenarios")
+
+
+def test_an_invalid_file_is_named_as_it_was_given() -> None:
+    written("a.yaml", SCENARIO + "gass: 1\n")
+    committed()
+    written("a.yaml", SCENARIO)
+    with pytest.raises(InvalidError) as caught:
+        diff("HEAD:a.yaml", "a.yaml", "text")
+    assert "--> HEAD:a.yaml:5:1" in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("before", ["nothing.yaml", "HEAD:nothing.yaml", "nowhere:a.yaml", "--help:a.yaml"])
+def test_what_is_not_there_is_a_mistake(before: str) -> None:
+    written("a.yaml", SCENARIO)
+    committed()
+    with pytest.raises(InvalidError):
+        diff(before, "a.yaml", "text")
+
+
+def test_a_million_people_are_not_counted_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    before = written("a.yaml", SCENARIO.replace("1000", "1000000"))
+    after = written("b.yaml", SCENARIO.replace("1000", "9000000"))
+    assert "+8000000 people, +31965600 transactions, +2.43 T gas" in shown(capsys, before, after)

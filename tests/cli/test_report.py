@@ -1,0 +1,112 @@
+"""``cicscenario report``: what a run leaves behind, and the same again from its directory alone."""
+
+import json
+import sqlite3
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from jsonschema import Draft202012Validator
+from tests_support import Sandbox, cicscenario
+
+from cicscenario.resources import load_schema
+
+REPORTS = ("report.html", "junit.xml", "report.md", "metrics.txt")
+
+
+def valid(place: Path, name: str) -> dict:
+    document = json.loads((place / f"{name}.json").read_text())
+    Draft202012Validator(load_schema(f"{name}-v1")).validate(document)
+    return document
+
+
+def test_a_run_writes_its_reports_and_they_can_be_written_again(sandbox: Sandbox, scenario: Path) -> None:
+    done = sandbox.command("run", str(scenario))
+    place = sandbox.home / "runs" / "small"
+    assert done.returncode == 0, done.stderr
+    assert f"report: {place}/report.html" in done.stdout
+    report, progress = valid(place, "report"), valid(place, "progress")
+    assert report["file"] == str(scenario)
+    assert report["environment"]["chain.rpc"].startswith("http://127.0.0.1:")
+    assert progress["steps"]["gift"]["points"][-1][1:] == [12, 0]
+    assert progress["steps"]["gift"]["people"] == 12
+    before = {name: (place / name).read_text() for name in REPORTS}
+    assert ">Everybody arrived<" in before["report.html"]
+
+    for name in (*REPORTS, "state.sqlite"):  # neither the state nor a service is needed
+        (place / name).unlink()
+    again = sandbox.command("report", str(scenario))
+    assert again.returncode == 0, again.stderr
+    assert sorted(again.stdout.split()) == sorted(str(place / name) for name in REPORTS)
+    assert {name: (place / name).read_text() for name in REPORTS} == before
+
+    shown = sandbox.command("report", str(scenario), "--format", "markdown")
+    assert shown.stdout == before["report.md"]
+    written = sandbox.command("report", str(scenario), "--output", str(place / "elsewhere.xml"))
+    assert (place / "elsewhere.xml").read_text() == before["junit.xml"], written.stderr
+    assert json.loads(sandbox.command("report", str(scenario), "--format", "json").stdout) == report
+
+
+def test_no_secret_gets_into_a_report(sandbox: Sandbox, scenario: Path) -> None:
+    text = scenario.read_text().replace("kdf: light", "kdf: light, password: 'file:hidden-place'")
+    scenario.write_text(text)
+    (scenario.parent / "hidden-place").write_text("correct horse")
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    place = sandbox.home / "runs" / "small"
+    for name in (*REPORTS, "report.json", "progress.json"):
+        held = (place / name).read_text()
+        assert "correct horse" not in held
+        assert "hidden-place" not in held
+        assert (place / "secret").read_text() not in held
+        assert (sandbox.home / "sandbox" / "signer.key").read_text().strip() not in held
+
+
+def test_a_verification_that_finds_errors_shows_them_and_keeps_the_progress(sandbox: Sandbox, scenario: Path) -> None:
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    place = sandbox.home / "runs" / "small"
+    progress = (place / "progress.json").read_text()
+    next((place / "keystore").iterdir()).unlink()
+    assert sandbox.command("verify", str(scenario)).returncode == 1
+    assert ">Not everybody arrived<" in (place / "report.html").read_text()
+    failure = ET.parse(place / "junit.xml").find(".//testcase[@name='check keystore']/failure")
+    assert failure.get("message") == "1 errors of 12"
+    assert "is missing" in failure.text
+    assert (place / "progress.json").read_text() == progress
+
+
+def test_a_run_that_stops_says_why_and_what_is_pending(sandbox: Sandbox, scenario: Path) -> None:
+    done = sandbox.command("run", str(scenario), "--set", "gift.threshold=1000000000000")
+    assert done.returncode == 3
+    report = valid(sandbox.home / "runs" / "small", "report")
+    assert "nothing was sent" in report["error"]
+    assert {step["name"]: step["pending"] for step in report["steps"]}["gift"] == 12
+    page = (sandbox.home / "runs" / "small" / "report.html").read_text()
+    assert "Stopped: a service is missing, or a step failed" in page
+    assert "cicscenario run " in page
+
+
+def test_people_for_whom_a_step_failed_are_named(sandbox: Sandbox, scenario: Path) -> None:
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    place = sandbox.home / "runs" / "small"
+    db = sqlite3.connect(place / "state.sqlite", isolation_level=None)
+    db.execute("UPDATE outcomes SET ok = 0, detail = 'out of gas' WHERE step = 'gift' AND person = 3")
+    db.close()
+    sandbox.command("verify", str(scenario))
+    [gift] = [step for step in valid(place, "report")["steps"] if step["name"] == "gift"]
+    assert gift["failing"] == [{"person": 3, "problem": "out of gas"}]
+    assert "person 3: out of gas" in (place / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "there is no report in"),
+        (("--format", "pdf"), "unknown format: pdf"),
+        (("--output", "a.pdf"), "which form is a.pdf to have?"),
+    ],
+)
+def test_mistakes_are_messages(tmp_path: Path, scenario: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = cicscenario(tmp_path / "home", "report", str(scenario), *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,86 @@
+"""Each warning, what it is about, and the same scenario without it."""
+
+from pathlib import Path
+
+import pytest
+
+from cicscenario.checks import all_checks
+from cicscenario.language import load_scenario
+from cicscenario.language.diagnostic import EXPLANATIONS, Code
+from cicscenario.language.lint import lint, same_names
+from cicscenario.language.load import load_document
+
+HEAD = "version: 1\nname: a\npopulation: {size: 3, seed: 1}\n"
+
+
+def found(folder: Path, text: str, *overrides: str) -> list[tuple[str, int, int]]:
+    """Code, line and column of each finding."""
+    path = folder / "a.yaml"
+    path.write_text(text)
+    scenario = load_scenario(path, overrides)
+    document, values = load_document(path, overrides)
+    applicable = [check.name for check in all_checks() if check.applies(scenario)]
+    return [(str(d.code), d.line, d.column) for d in lint(path, document, values, applicable)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HEAD, []),
+        (HEAD + 'vars: {n: 1, people: 2}\ndescription: "for {{ n }}"\n', [("L001", 4, 14)]),
+        (HEAD + 'vars: {n: 1, people: "{{ n }}"}\ndescription: "for {{ people }}"\n', []),
+        (HEAD.replace(", seed: 1", ""), [("L002", 3, 1)]),
+        (HEAD + "gift: {method: mint}\n", [("L003", 4, 8)]),
+        (HEAD + "gift: {method: none}\n", []),
+        (HEAD + "gift: {method: none, token: GFT}\n", [("L003", 4, 22)]),
+        (HEAD + "gift: {method: mint, threshold: 1, token: GFT}\n", []),
+        (HEAD + "faucet: false\nchecks:\n  exclude:\n    - faucet\n", [("L004", 7, 7)]),
+        (HEAD + "checks:\n  exclude: [faucet]\n", []),
+        (HEAD + "checks: {include: [gas, faucet], exclude: [gas]}\n", [("L005", 4, 20)]),
+        (HEAD + "checks: {include: [gas], exclude: [gas]}\n", [("L007", 4, 1), ("L005", 4, 20)]),
+    ],
+)
+def test_findings_are_at_their_place(tmp_path: Path, text: str, expected: list[tuple[str, int, int]]) -> None:
+    assert found(tmp_path, text) == expected
+
+
+def test_a_variable_that_an_extended_file_brings_is_that_files_matter(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(HEAD + "vars: {n: 1}\n")
+    assert found(tmp_path, "extends: base.yaml\nvars: {m: 2}\n") == [("L001", 2, 8)]
+
+
+def test_a_seed_on_the_command_line_is_a_seed(tmp_path: Path) -> None:
+    assert found(tmp_path, HEAD.replace(", seed: 1", ""), "population.seed=3") == []
+
+
+def test_a_misspelt_variable_is_suggested(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + "vars: {poeple: 1}\n")
+    document, values = load_document(path)
+    [finding] = lint(path, document, values, ["gas"])
+    assert "nothing uses the variable `poeple`" in finding.render()
+    assert finding.render().startswith("warning[L001]")
+
+
+def test_a_check_that_the_scenario_cannot_have_is_an_error(tmp_path: Path) -> None:
+    """Whatever check that is: here one that says by itself that it does not apply."""
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + "checks: {include: [balance, gas]}\n")
+    document, values = load_document(path)
+    [finding] = lint(path, document, values, ["gas", "faucet"])
+    assert (finding.code, finding.code.severity, finding.column) == (Code.CONTRADICTION, "error", 20)
+
+
+def test_equal_names_are_found_but_for_the_first(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.yaml", "b.yaml", "c.yaml")]
+    for file in files:
+        file.write_text(HEAD)
+    named = [(file, *load_document(file)) for file in files]
+    assert [path.name for path, _ in same_names((f, d, v["name"]) for f, d, v in named)] == ["b.yaml", "c.yaml"]
+
+
+def test_every_code_has_an_explanation_and_a_severity() -> None:
+    assert set(EXPLANATIONS) == set(Code)
+    assert {code.severity for code in Code if code.startswith("S")} == {"error"}
+    assert {code.severity for code in Code if code.startswith("L")} == {"warning"}
+    assert len(set(map(str, Code))) == len(list(Code))

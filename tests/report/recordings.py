@@ -1,0 +1,76 @@
+"""Run directories for tests of reports: one whose run went well, one with everything that can go wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
+from cicscenario.report.progress import Recorder
+from cicscenario.resources import load_schema
+
+HOSTILE = "<script>alert('x')</script> & \"quotes\" | `code` [link](https://example.org)"
+STEPS = ("population", "accounts", "gift")
+
+
+def validated(document: dict[str, Any], schema: str = "report-v1") -> dict[str, Any]:
+    Draft202012Validator(load_schema(schema)).validate(document)
+    return document
+
+
+def good() -> dict[str, Any]:
+    """A thousand people who all arrived."""
+    steps = [{"name": n, "ok": 1000, "failed": 0, "pending": 0, "total": 1000, "seconds": 4.0} for n in STEPS]
+    return {
+        "scenario": "thousand",
+        "exit_code": 0,
+        "population": 1000,
+        "steps": steps,
+        "checks": [
+            {"name": "gas", "errors": 0, "total": 1000, "failing": []},
+            {"name": "balance", "errors": 0, "total": 1000, "failing": [], "allowed": "-2 % to +0 %"},
+        ],
+        "transactions": {"gift": {"mined": 995}},
+        "file": "scenarios/thousand.yaml",
+        "written": "2026-01-02T03:04:05+00:00",
+        "version": "0.1.0",
+        "plan": {
+            "steps": [{"name": name, "summary": f"do {name}"} for name in STEPS],
+            "checks": [{"name": name, "summary": f"look at {name}"} for name in ("gas", "balance")],
+        },
+        "document": {"name": "thousand", "description": "A thousand people.", "population": {"size": 1000}},
+        "environment": {"name": "staging", "chain.rpc": "http://127.0.0.1:8545"},
+    }
+
+
+def bad() -> dict[str, Any]:
+    """A check with 25 errors, a step that failed for three, a check that was not made, and hostile text in all of it."""
+    report = good()
+    report["exit_code"] = 3
+    report["error"] = f"step gift: {HOSTILE}\nrun again"
+    report["steps"][2] |= {"ok": 900, "failed": 3, "pending": 97}
+    report["steps"][2]["failing"] = [{"person": n, "problem": f"{HOSTILE} {n}\x00\x1b[31m"} for n in range(3)]
+    report["checks"][1] |= {"errors": 25, "failing": [{"person": n, "problem": HOSTILE} for n in range(20)]}
+    report["plan"]["checks"].append({"name": "keystore", "summary": HOSTILE})
+    report["document"]["description"] = HOSTILE
+    report["environment"]["name"] = HOSTILE
+    report["transactions"] = {"gift": {"mined": 900, "failed": 3, "broadcast": 2}}
+    return report
+
+
+def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
+    """What a run leaves: the report, and its progress as the recorder writes it."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "report.json").write_text(json.dumps(validated(report)))
+    record = Recorder()
+    record(RunStarted(report["scenario"], str(place), 1000, dict.fromkeys(STEPS, 0)))
+    for done in range(100, 1001, 100):
+        for step in STEPS:
+            record(StepProgressed(step, done - failed, failed, 1000, done / 250, 100, done / 1000))
+    record(ReportWritten(str(place)))
+    progress = json.loads((place / "progress.json").read_text())
+    for step in progress["steps"].values():  # spread over four seconds, which no test has to wait
+        step["points"] = [[number * 0.4, ok, bad] for number, (_, ok, bad) in enumerate(step["points"])]
+    (place / "progress.json").write_text(json.dumps(validated(progress | {"seconds": 4.0}, "progress-v1")))
+    return place

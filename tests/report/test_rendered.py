@@ -1,0 +1,196 @@
+"""The reports that are written from a run directory: Markdown, OpenMetrics, HTML as text, and all of them as files."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import recordings
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.report.openmetrics import as_openmetrics
+from cicscenario.report.progress import POINTS, Recorder, quantile
+from cicscenario.report.recorded import Recorded
+from cicscenario.report.rendered import FORMS, recorded, write_reports
+
+
+def rendered(place: Path, form: str) -> str:
+    return FORMS[form].render(recorded(place))
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return recordings.run_directory(tmp_path / "good", recordings.good())
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    return recordings.run_directory(tmp_path / "bad", recordings.bad(), failed=3)
+
+
+def test_every_form_is_a_file_beside_the_state(good: Path) -> None:
+    written = write_reports(good)
+    assert {path.name for path in written} == {"report.html", "junit.xml", "report.md", "metrics.txt"}
+    assert {path.name for path in good.iterdir()} == {path.name for path in written} | {"report.json", "progress.json"}
+
+
+def test_reports_can_be_made_of_a_report_alone(good: Path) -> None:
+    (good / "progress.json").unlink()
+    assert len(write_reports(good)) == 4
+    assert "nothing to do in the last run" in (good / "report.html").read_text()
+
+
+def test_reports_can_be_made_of_what_older_versions_wrote(tmp_path: Path) -> None:
+    """Only the keys that the schema requires."""
+    old = {key: value for key, value in recordings.good().items() if key in ("scenario", "exit_code", "population")}
+    old |= {"steps": recordings.good()["steps"], "checks": [], "transactions": {}}
+    assert len(write_reports(recordings.run_directory(tmp_path, old))) == 4
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]"])
+def test_a_directory_without_a_whole_report_is_a_mistake(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "report.json").write_text(text)
+    with pytest.raises(InvalidError, match=r"no report|is damaged"):
+        write_reports(tmp_path)
+
+
+VERDICTS = [
+    (0, {}, "Everybody arrived"),
+    (1, {"errors": 2}, "Not everybody arrived"),
+    (0, {"pending": 5}, "Not finished"),
+    (0, {"unmade": True}, "Not finished"),
+    (3, {"failed": 1}, "Stopped: a service is missing, or a step failed"),
+    (130, {"pending": 5}, "Interrupted"),
+]
+
+
+@pytest.mark.parametrize(("code", "change", "verdict"), VERDICTS)
+def test_the_verdict_is_good_only_when_all_is_done_and_proved(code: int, change: dict, verdict: str) -> None:
+    report = recordings.good() | {"exit_code": code}
+    report["checks"][0]["errors"] = change.get("errors", 0)
+    report["steps"][0]["ok"] -= change.get("pending", 0) + change.get("failed", 0)
+    if change.get("unmade"):
+        report["checks"].pop()
+    held = Recorded(report, None)
+    assert (held.verdict, held.good) == (verdict, verdict == "Everybody arrived")
+
+
+def test_every_exit_code_has_a_verdict() -> None:
+    for code in ExitCode:
+        held = Recorded(recordings.good() | {"exit_code": int(code)}, None)
+        assert held.verdict
+        assert held.good == (code in (ExitCode.OK,)) or code == ExitCode.CHECKS_FAILED
+
+
+def test_markdown_says_it_in_two_tables(good: Path) -> None:
+    text = rendered(good, "markdown")
+    assert text.startswith("## ✅ thousand: Everybody arrived\n\n1,000 people; 2 checks found all of them.\n")
+    assert "| gift | 1,000 | 0 | 0 | 250 |" in text
+    assert "| balance | 0 | 1,000 | allowed: -2 % to +0 % |" in text
+    assert "Transactions: gift 995 mined." in text
+
+
+def test_markdown_shows_first_failures_and_nothing_in_them_is_markup(bad: Path) -> None:
+    text = rendered(bad, "markdown")
+    assert text.startswith("## ❌ thousand: Stopped")
+    assert text.count("balance, person") == 5
+    assert "| keystore |  |  | not made |" in text
+    assert "<script" not in text.replace("\\<script", "")
+    assert "](https" not in text.replace("\\](https", "")
+
+
+def families(text: str) -> dict:
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_metrics_are_read_by_prometheus_own_parser(good: Path) -> None:
+    text = rendered(good, "openmetrics")
+    assert text.endswith("# EOF\n")
+    found = families(text)
+    people = {
+        (sample.labels["step"], sample.labels["outcome"]): sample.value
+        for sample in found["cicscenario_step_people"].samples
+    }
+    assert people["gift", "ok"] == 1000
+    assert found["cicscenario_step_people_per_second"].samples[0].value == 250
+    batches = [s for s in found["cicscenario_batch_seconds"].samples if s.labels["step"] == "gift"]
+    assert [s.value for s in batches if s.labels.get("le") == "0.3"] == [3]
+    assert [s.value for s in batches if s.name.endswith("_count")] == [10]
+
+
+def test_hostile_names_do_not_break_metrics() -> None:
+    report = recordings.bad() | {"scenario": 'a"b\\c\nd'}
+    assert families(as_openmetrics(Recorded(report, None)))["cicscenario_people"].samples[0].labels == {
+        "scenario": 'a"b\\c\nd'
+    }
+
+
+class _Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+
+
+@pytest.mark.parametrize("name", ["good", "bad"])
+def test_html_is_one_file_without_scripts_and_links(name: str, request: pytest.FixtureRequest) -> None:
+    text = rendered(request.getfixturevalue(name), "html")
+    page = _Elements()
+    page.feed(text)
+    assert not {"script", "iframe", "img", "a", "object"} & set(page.tags)
+    assert page.links == ["data:,"]
+    assert not re.search(r"url\(|@import", text)
+    assert text.index("<strong>") < text.index("<table")  # the verdict comes first
+
+
+def test_html_shows_checks_with_people_steps_with_charts_and_the_rest(bad: Path) -> None:
+    text = rendered(bad, "html")
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in text
+    assert "<li>and 5 more</li>" in text
+    assert 'aria-label="gift: from 0 to 997 of 1,000 people, 3 failed, by' in text
+    assert '<polyline class="failed"' in text
+    assert "about 65.2 M" in text  # 900 gifts of 72,500 gas
+    assert "chain.rpc" in text
+    assert "size: 1000" in text
+
+
+def test_progress_stays_small_and_covers_the_whole_run() -> None:
+    record = Recorder()
+    record(RunStarted("a", "", 1_000_000, {"gift": 0}))
+    for number in range(1, 10_001):
+        record(StepProgressed("gift", number * 100, 0, 1_000_000, number, 100, 0.5))
+    document = record._steps["gift"].document()
+    assert POINTS / 2 <= len(document["points"]) <= POINTS
+    assert document["points"][0][1] == 0
+    assert document["points"][-1][1] == 1_000_000
+    assert document["batches"] == 10_000
+    gaps = [b[1] - a[1] for a, b in zip(document["points"][1:], document["points"][2:], strict=False)]
+    assert max(gaps) <= 2 * min(gaps[:-1])
+
+
+def test_a_run_with_nothing_to_do_leaves_the_progress_of_the_last(good: Path) -> None:
+    before = (good / "progress.json").read_text()
+    record = Recorder()
+    record(RunStarted("thousand", str(good), 1000, {"gift": 1000}))
+    record(ReportWritten(str(good)))
+    assert (good / "progress.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("buckets", "share", "said"),
+    [
+        ({"0.1": 1, "1.0": 1, "+Inf": 0}, 0.5, "≤ 0.1 s"),
+        ({"0.1": 1, "1.0": 9, "+Inf": 0}, 0.5, "≤ 1 s"),
+        ({"0.1": 1, "1.0": 1, "+Inf": 18}, 0.5, "over 300 s"),
+        ({"0.1": 0, "+Inf": 0}, 0.5, None),
+    ],
+)
+def test_waiting_is_told_as_an_upper_bound(buckets: dict[str, int], share: float, said: str | None) -> None:
+    assert quantile(buckets, share) == said
