@@ -68,7 +68,8 @@ def write_datadir(
 ) -> None:
     """Writes everything to ``target``, at once: a crash leaves no half of it. ``transactions`` are (hash, raw).
 
-    ``beside`` are files to copy as they are, of those that exist. Raises InvalidError when ``target`` has something in it already.
+    ``beside`` are files to copy as they are, of those that exist. Raises InvalidError when ``target`` has something in it
+    already.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InvalidError(f"{target} is not empty, or not a folder", hint="name a new or empty folder")
