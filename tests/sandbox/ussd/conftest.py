@@ -85,7 +85,7 @@ def world(worlds: Worlds) -> World:
 
 @pytest.fixture
 def open_world(worlds: Worlds) -> Iterator[Callable[..., World]]:
-    """Starts phone interfaces with the given settings, each with a database of its own; they end with the test."""
+    """Starts phone interfaces with the given settings, each with an empty database; they end with the test."""
     opened: list[World] = []
 
     def start(**settings: Any) -> World:

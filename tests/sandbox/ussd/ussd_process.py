@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +20,7 @@ class UssdProcess:
         self, folder: Path, valkey: Valkey, postgres: Postgres, meta: FakeMeta, chain: FakeChain, *flags: str
     ) -> None:
         self.port = free_port()
-        self.database = f"cic_ussd_{uuid.uuid4().hex}"
+        self.database = postgres.emptied("2021" if "2021" in flags else "current")
         (folder / "writer.asc").write_bytes(bytes(key()))
         (folder / "passphrase").write_text("\n")
         (folder / "password").write_text("secret-of-the-database\n")

@@ -18,7 +18,7 @@ import psycopg2
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cicscenario.sandbox.ussd.database import Address
+from cicscenario.sandbox.ussd.database import Address, prepare
 
 
 def free_port() -> int:
@@ -114,6 +114,15 @@ class Postgres:
         except psycopg2.OperationalError:
             return False
         return True
+
+    def emptied(self, dialect: str) -> str:
+        """Name of the database that tests of a dialect share, one after the other; it is emptied."""
+        name = f"cic_ussd_{dialect}"
+        prepare(self.address(name), dialect)
+        connection = self.connect(name)
+        connection.cursor().execute("TRUNCATE account, ussd_session, task_tracker")
+        connection.close()
+        return name
 
     def connect(self, name: str) -> Any:
         connection = psycopg2.connect(host="127.0.0.1", port=self.port, user="grassroots", dbname=name)

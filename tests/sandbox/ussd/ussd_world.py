@@ -81,7 +81,7 @@ class World:
     ) -> None:
         self.redis, self.meta, self.engine = valkey.client, meta, engine
         self.tokens = FixedTokens()
-        name = settings.pop("database", None) or f"cic_ussd_{uuid.uuid4().hex}"
+        name = settings.pop("database", None) or postgres.emptied(settings.get("dialect", "current"))
         self.settings = Settings(
             host="127.0.0.1",
             port=0,
