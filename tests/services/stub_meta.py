@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _carry_out(self, stub: StubMeta, fault: str | None, header: str | None, body: bytes) -> None:
         pointer = self.path[1:]
+        if fault == "slow":
+            time.sleep(0.01)
         if fault == "hang":
             stub.ended.wait(30)
         if fault in ("hang", "drop"):
