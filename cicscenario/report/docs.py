@@ -11,7 +11,7 @@ from typing import Any
 from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
 from cicscenario.language.diagnostic import EXPLANATIONS
-from cicscenario.language.schema import Schema, keys
+from cicscenario.language.schema import Schema, keys, required_keys
 from cicscenario.report.causes import Effect, by_backend, effects
 from cicscenario.resources import load_schema
 from cicscenario.steps import all_steps
@@ -74,10 +74,11 @@ def _contents(schema: Schema) -> str:
 
 
 def _keys(schema: Schema, *, causes: bool) -> Iterator[str]:
+    required = required_keys(schema)
     for key, child in keys(schema).items():
         yield f"## `{key}`"
         yield _text(child["description"])
-        rows = [("type", _type(child)), ("default", _default(child))]
+        rows = [("type", _type(child)), ("default", "must be given" if key in required else _default(child))]
         rows += [("takes", limits)] if (limits := _limits(child)) else []
         rows += [("example", f"`{_json(example)}`") for example in child["examples"]]
         rows += [("causes", _effect(effect)) for effect in (effects(key) if causes else [])]
@@ -97,9 +98,8 @@ def _type(schema: Schema) -> str:
 
 
 def _default(schema: Schema) -> str:
-    if "default" not in schema:
-        return "must be given"
-    return "none" if schema["default"] is None else f"`{_json(schema['default'])}`"
+    default = schema.get("default")
+    return "none" if default is None else f"`{_json(default)}`"
 
 
 _LIMITS = {
