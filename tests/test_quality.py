@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cicscenario"
 #: From the top down. A floor may import from those after it; rooms on one floor do not reach into each other.
 FLOORS = (
-    {"cli"}, {"report"}, {"engine"}, {"plan"}, {"steps"}, {"checks", "backends"}, {"chain"}, {"state"},
+    {"cli"}, {"report"}, {"engine"}, {"plan"}, {"steps"}, {"checks", "backends"}, {"connections"},
+    {"services", "chain"}, {"state"},
     {"language", "people"}, {"resources", "chainspec"}, {"errors"},
 )  # fmt: skip
 #: These are not on the stairs. The sandbox uses accounts and chains, and only commands know of it.

@@ -2,12 +2,14 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
+from cicscenario.backends.base import BackendContext, Made
 from cicscenario.chain.keyfile import encrypt, write_keyfile
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.errors import StateRefusedError
-from cicscenario.language import Keystore
+from cicscenario.state.store import PersonRow
 
 
 class EthBackend:
@@ -15,7 +17,8 @@ class EthBackend:
     only. The keystore password is the scenario's, or else the run's own.
     """
 
-    def __init__(self, directory: Path, keystore: Keystore) -> None:
+    def __init__(self, context: BackendContext) -> None:
+        directory, keystore = context.directory, context.scenario.backend.keystore
         self._directory = directory
         self._kdf = keystore.kdf
         self._secret = bytes.fromhex(_once(directory / "secret"))
@@ -23,8 +26,17 @@ class EthBackend:
         if self._kdf != "none":
             self._password = keystore.password.reveal() if keystore.password else _once(directory / "keystore.password")
 
-    def address(self, person: int) -> bytes:
-        return address_of(derive_key(self._secret, person))
+    def accounts(self, people: Sequence[PersonRow]) -> Made:
+        made = Made()
+        for person in people:
+            made.add(person.id, address_of(derive_key(self._secret, person.id)))
+        return made
+
+    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
+        return {}
+
+    def close(self) -> None:
+        pass
 
     def write_keyfile(self, person: int) -> None:
         """Derives the file key (the slow part, without the interpreter's lock) and writes the file, 0600, at once."""

@@ -6,7 +6,7 @@ it could still be mined. The work on the wire is done by one thread, ``chain.bro
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.broadcast import Broadcaster
@@ -24,6 +24,9 @@ class Intent:
     to: bytes
     data: bytes = b""
     value: int = 0
+
+
+GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the one given
 
 
 class Ledger:
@@ -68,15 +71,18 @@ class Ledger:
         self._store.reopen(row.hash for row in lost)
         return self._store.outstanding(self._signer.address)
 
-    def send(self, purpose: str, intents: Sequence[Intent], gas: int) -> list[Outcome]:
+    def send(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> list[Outcome]:
         """Sends one transaction a person, at most once each whatever happened before, and waits for their ends.
 
-        ``gas`` is the limit of each. Raises UnavailableError when the chain stands still and ReconcileError when it
+        ``gas`` gives the limit of each; it is asked with the first intent that has yet to be sent, since one that was
+        sent before could not be carried out again. Raises UnavailableError when the chain stands still and ReconcileError when it
         disagrees with the ledger; both leave every transaction as it was, for the next run to look up.
         """
         with self._mutex:
             live = self._store.live_transactions(purpose, [intent.person for intent in intents])
-            rows = [self._sign(purpose, intent, gas) for intent in intents if intent.person not in live]
+            new = [intent for intent in intents if intent.person not in live]
+            limit = gas(new[0]) if new else 0
+            rows = [self._sign(purpose, intent, limit) for intent in new]
             ticket = self._broadcaster.expect([row for row in live.values() if row.status != "mined"] + rows)
             self._admit(rows)
         ends = ticket.wait()

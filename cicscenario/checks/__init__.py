@@ -2,7 +2,17 @@
 
 from importlib.metadata import entry_points
 
-from cicscenario.checks import accounts_index, balance, faucet, gas, keystore
+from cicscenario.checks import (
+    accounts_index,
+    balance,
+    custodial_key,
+    faucet,
+    gas,
+    keystore,
+    metadata,
+    ussd,
+    ussd_account,
+)
 from cicscenario.checks.base import Check
 
 BUILT_IN: tuple[Check, ...] = (
@@ -11,6 +21,11 @@ BUILT_IN: tuple[Check, ...] = (
     faucet.CHECK,
     balance.CHECK,
     keystore.CHECK,
+    custodial_key.CHECK,
+    *metadata.CHECKS,
+    ussd.CHECK,
+    ussd_account.PINS,
+    ussd_account.USSD_DATA,
 )
 
 

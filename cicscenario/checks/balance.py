@@ -11,7 +11,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from cicscenario.chain.abi import pack, word
 from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
-from cicscenario.checks.base import Check, CheckContext, Verifier, account
+from cicscenario.checks.base import Check, CheckContext, Verifier, account, on_chain
+from cicscenario.connections import Service
 from cicscenario.state.store import PersonRow
 
 _ROUNDING = 2  # base units that demurrage may lose, one for each amount received
@@ -47,11 +48,11 @@ def bounds(context: CheckContext, token: Token) -> Bounds:
 
 
 def _chain_time(context: CheckContext) -> int:
-    return int(context.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    return int(context.services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
 def _expected(context: CheckContext, token: Token, person: PersonRow) -> int:
-    contracts, scenario = context.chain.contracts, context.scenario
+    contracts, scenario = context.services.chain.contracts, context.scenario
     gift = token.base_units(person.gift) if token == contracts.token and scenario.gift.method != "none" else 0
     faucet = contracts.faucet
     paid = faucet.amount if faucet and scenario.faucet and faucet.token == token else 0
@@ -60,7 +61,7 @@ def _expected(context: CheckContext, token: Token, person: PersonRow) -> int:
 
 def _tokens(context: CheckContext) -> list[Token]:
     """The gift token, and the faucet's where that is another."""
-    contracts = context.chain.contracts
+    contracts = context.services.chain.contracts
     tokens = [contracts.token]
     if contracts.faucet and context.scenario.faucet and contracts.faucet.token != contracts.token:
         tokens.append(contracts.faucet.token)
@@ -73,7 +74,9 @@ def _verifier(context: CheckContext) -> Verifier:
     def verify(people: Sequence[PersonRow]) -> dict[int, str]:
         problems: dict[int, str] = {}
         for token, limits in tokens:
-            answers = context.chain.rpc.calls([eth_call(token.address, pack(BALANCE_OF, account(p))) for p in people])
+            answers = context.services.chain.rpc.calls(
+                [eth_call(token.address, pack(BALANCE_OF, account(p))) for p in people]
+            )
             for person, answer in zip(people, answers, strict=True):
                 expected, found = _expected(context, token, person), word(answer)
                 if not limits.admit(expected, found):
@@ -89,4 +92,4 @@ def _allowed(context: CheckContext) -> str | None:
     return "; ".join(said) or None
 
 
-CHECK = Check("balance", "the balance is gift plus faucet payout", lambda scenario: True, _verifier, _allowed)
+CHECK = Check("balance", "the balance is gift plus faucet payout", on_chain, _verifier, (Service.CHAIN,), _allowed)

@@ -1,11 +1,11 @@
 """What a check is: a question about every person that only the services can answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cicscenario.chain.session import ChainSession
+from cicscenario.connections import Connections, Service
 from cicscenario.language import Scenario
 from cicscenario.state.store import PersonRow
 
@@ -15,9 +15,10 @@ class CheckContext:
     """What checks may use. ``since`` is the chain's time when the run began, in Unix seconds."""
 
     scenario: Scenario
-    chain: ChainSession
+    services: Connections
     keyfile: Callable[[bytes], Path]  #: where the keystore file of an address is
     since: int
+    done: Callable[[str, int, int], Collection[int]]  #: who in a range of people is through a step
 
 
 class Verifier(Protocol):
@@ -34,6 +35,7 @@ class Check:
     summary: str
     applies: Callable[[Scenario], bool]
     verifier: Callable[[CheckContext], Verifier]
+    services: tuple[Service, ...]
     allowed: Callable[[CheckContext], str | None] = lambda context: None
 
 
@@ -42,3 +44,8 @@ def account(person: PersonRow) -> bytes:
     if person.address is None:
         raise AssertionError(f"person {person.id} came to a check without an account")
     return person.address
+
+
+def on_chain(scenario: Scenario) -> bool:
+    """Whether the scenario does anything on the chain that could be looked for there."""
+    return scenario.backend.makes_accounts

@@ -37,6 +37,7 @@ def _problem(path: Path, address: bytes) -> str | None:
 CHECK = Check(
     "keystore",
     "the account's V3 keystore file is there",
-    lambda scenario: scenario.backend.keystore.kdf != "none",
+    lambda scenario: scenario.backend.kind == "eth" and scenario.backend.keystore.kdf != "none",
     _verifier,
+    (),
 )

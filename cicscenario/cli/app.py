@@ -39,7 +39,7 @@ app = typer.Typer(
     help="Fills a Community Inclusion Currency stack with the people of a scenario, and proves that everyone arrived.\n\n"
     + _EXIT_CODES,
 )
-stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local chain with the upstream contracts.")
+stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts.")
 app.add_typer(stack_app, name="stack")
 
 Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.", show_default=False)]
@@ -249,9 +249,22 @@ def explain(
 
 
 @stack_app.command("up")
-def stack_up(node: Node = None, contracts: Generation = None) -> None:
-    """Start the sandbox, or find the one that is up."""
-    _end(stack_command.up(home(), node=node, contracts=contracts))
+def stack_up(
+    node: Node = None,
+    contracts: Generation = None,
+    services: Annotated[
+        list[str], typer.Option("--service", metavar="NAME", help="Only this service and what it needs. Repeatable.")
+    ] = [],  # noqa: B006
+    faults: Annotated[
+        list[str],
+        typer.Option("--fault", metavar="SERVICE.NAME[=VALUE]", help="A fault to live with. Repeatable."),
+    ] = [],  # noqa: B006
+    dialect: Annotated[
+        str | None, typer.Option("--dialect", metavar="2021", help="The phone interface speaks as it did then.")
+    ] = None,
+) -> None:
+    """Start the sandbox with all its services, or find the one that is up."""
+    _end(stack_command.up(home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect))
 
 
 @stack_app.command("down")

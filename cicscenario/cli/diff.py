@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from cicscenario.cli import workspace
 from cicscenario.cli.revision import YAML, Place, place
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, Scenario, is_environment, load_scenario
@@ -81,7 +80,7 @@ class _Compared:
     def difference(self, name: str) -> Difference:
         before = _load(self._old) if self._old else None
         after = _load(self._new) if self._new else None
-        weights = [weigh(scenario, workspace.generator) if scenario else None for scenario in (before, after)]
+        weights = [weigh(scenario) if scenario else None for scenario in (before, after)]
         lines: tuple[difference.Line, ...] = ()
         if before and after and self._old and self._new and weights[0]:
             documents = self._old.canonical(before.canonical()), self._new.canonical(after.canonical())
@@ -96,7 +95,7 @@ class _Compared:
             return consequence(before, after)
         try:
             scenario = load_scenario(self._old.path, [f"{change.key}={json.dumps(change.after, ensure_ascii=False)}"])
-            alone: Weight = weigh(scenario, workspace.generator)
+            alone: Weight = weigh(scenario)
         except InvalidError:  # it needs another of the changes
             return None
         return consequence(before, alone)

@@ -26,7 +26,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
             _people(store, place),
             ((row.hash, row.raw) for row in store.transactions()),
             chain_spec=ChainSpec.parse(held["spec"]),
-            decimals=int(held["decimals"]),
+            decimals=int(held.get("decimals", 6)),  # the old tools' own, where no token has a part in the run
         )
         print(f"{store.population()} people written to {target}")
     finally:

@@ -6,13 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cicscenario.chain.session import ChainSession
 from cicscenario.cli import workspace
-from cicscenario.errors import CicScenarioError, ExitCode
-from cicscenario.language import Scenario, load_environment, load_scenario
+from cicscenario.connections import Service
+from cicscenario.errors import ExitCode
+from cicscenario.language import load_environment, load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import Need, StepWork, needs, work
+from cicscenario.plan.estimate import Need, StepWork, answers, needs, work
 from cicscenario.sandbox.stack import running_environment
+from cicscenario.state.store import Store
 
 
 def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
@@ -20,11 +21,9 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
     compiled = compile_plan(load_scenario(path, overrides))
     place = workspace.run_directory(compiled.scenario, directory)
     store = workspace.existing_store(place)
-    people = workspace.generator(compiled.scenario)
     try:
-        lines = work(compiled, store, people)
-        session, services = _services(compiled.scenario, env)
-        found = needs(compiled, lines, session, store, people) if session else []
+        lines = work(compiled, store)
+        services, found = _services(compiled, env, lines, store)
     finally:
         if store:
             store.close()
@@ -35,25 +34,26 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
     return ExitCode.OK if all(need.ok for need in found + services) else ExitCode.UNAVAILABLE
 
 
-def _services(scenario: Scenario, env: str | None) -> tuple[ChainSession | None, list[Need]]:
-    """The chain if it answers, and each service this scenario needs with what became of asking it."""
-    named = env or scenario.environment
+def _services(
+    compiled: Plan, env: str | None, lines: list[StepWork], store: Store | None
+) -> tuple[list[Need], list[Need]]:
+    """Each service this scenario needs with what became of asking it, and what the signer needs, if the chain answers."""
+    named = env or compiled.scenario.environment
     if named == "sandbox":
-        file = running_environment(workspace.home())
+        file = running_environment(workspace.home(), workspace.sandbox_services(compiled))
         if file is None:
-            return None, [Need("chain node", "an answer", "the sandbox is down; `run` starts it", ok=True)]
+            return [Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)], []
     elif named is None:
-        return None, [Need("chain node", "an answer", "no environment named", ok=False, hint="give --env")]
+        return [Need("services", "an answer", "no environment named", ok=False, hint="give --env")], []
     else:
         file = Path(named)
-    where = load_environment(file)
+    connections = workspace.open_services(compiled.scenario, load_environment(file))
     try:
-        session = workspace.open_session(scenario, where)
-    except CicScenarioError as error:
-        return None, [
-            Need("chain node", f"{where.chain.rpc} to answer", error.message, ok=False, hint=error.hint or "")
-        ]
-    return session, [Need("chain node", f"{where.chain.rpc} to answer", f"chain {session.chain_id}", ok=True)]
+        asked = answers(compiled, connections)
+        chain_is_there = compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN)
+        return asked, needs(compiled, lines, connections.chain, store) if chain_is_there else []
+    finally:
+        connections.close()
 
 
 def _totals(lines: list[StepWork]) -> dict[str, int]:

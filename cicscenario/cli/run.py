@@ -2,26 +2,28 @@
 
 import os
 import signal
+import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from cicscenario.backends.eth import EthBackend
-from cicscenario.chain.session import ChainSession
+from cicscenario.backends import open_backend
+from cicscenario.backends.base import BackendContext
 from cicscenario.cli import workspace
+from cicscenario.connections import Connections, Service
 from cicscenario.engine.events import Listener, Noted, ReportWritten
 from cicscenario.engine.identity import claim
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.verify import verify
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StepFailedError, UnavailableError
-from cicscenario.language import Environment, load_scenario
+from cicscenario.language import load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import needs, work
+from cicscenario.plan.estimate import Need, answers, needs, work
 from cicscenario.report.files import write_transactions
 from cicscenario.report.summary import summary, write_summary
-from cicscenario.state.store import CheckRow, Store
+from cicscenario.state.store import STATE, CheckRow, Store
 from cicscenario.steps.base import Context
 
 
@@ -48,13 +50,13 @@ def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
         listener(Noted(f"the earlier run was set aside as {kept}"))
     if earlier := workspace.existing_store(directory):  # a damaged state is noticed before anything is started
         earlier.close()
-    with workspace.environment(plan.scenario, options.env, options.sandbox) as where:
-        session = workspace.open_session(plan.scenario, where)
+    with workspace.connections(plan, options.env, options.sandbox) as services:
+        session = services.chain if Service.CHAIN in plan.services else None
         directory.mkdir(parents=True, exist_ok=True)
         with workspace.exclusive(directory, session):
-            store = Store(directory / workspace.STATE)
+            store = Store(directory / STATE)
             try:
-                return _Run(plan, directory, where, session, store, listener, selected).go()
+                return _Run(plan, directory, services, store, listener, selected).go()
             finally:
                 store.close()
 
@@ -77,26 +79,24 @@ class _Run:
         self,
         plan: Plan,
         directory: Path,
-        where: Environment,
-        session: ChainSession,
+        services: Connections,
         store: Store,
         listener: Listener,
         selected: Collection[str] | None,
     ) -> None:
         self._plan = plan
         self._directory = directory
-        self._where = where
-        self._session = session
+        self._services = services
         self._store = store
         self._listener = listener
         self._selected = selected
-        self._generator = workspace.generator(plan.scenario)
         self._runner: Runner | None = None
+        self._lineage = ""
         self._error: CicScenarioError | None = None
 
     def go(self) -> ExitCode:
-        newest = self._session.rpc.call("eth_getBlockByNumber", "latest", False)
-        claim(self._store, self._plan.scenario, self._session, since=int(newest["timestamp"], 16))
+        on_chain = Service.CHAIN in self._plan.services
+        self._lineage = claim(self._store, self._plan.scenario, self._services, on_chain=on_chain)
         code = ExitCode.INTERNAL
         try:
             code = ExitCode.OK if self._nothing_left() else self._everything()
@@ -128,26 +128,57 @@ class _Run:
 
     def _everything(self) -> ExitCode:
         self._preflight()
-        backend = EthBackend(self._directory, self._plan.scenario.backend.keystore)
-        with self._session.ledger(self._store) as ledger:
-            context = Context(self._plan.scenario, self._directory, self._generator, backend, self._session, ledger)
-            self._runner = Runner(self._plan, self._store, context, self._listener, only=self._selected)
-            with _stopped_by_signals(self._runner):
-                self._runner.run()
+        self._steps()
         if self._selected is not None:
             return self._after_steps(ExitCode.OK)
         rows = verify(
             self._plan.checks,
-            workspace.check_context(self._plan.scenario, self._session, self._directory, self._store),
+            workspace.check_context(self._plan.scenario, self._services, self._directory, self._store),
             self._store,
             self._plan.size,
             self._listener,
         )
         return self._after_steps(ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK)
 
+    def _steps(self) -> None:
+        stopping = threading.Event()
+        with ExitStack() as opened:
+            ledger = opened.enter_context(self._services.chain.ledger(self._store)) if self._plan.sends else None
+            backend = open_backend(self._backend_context(stopping))
+            opened.callback(backend.close)
+            context = Context(
+                self._plan.scenario, self._directory, self._plan.population, backend, self._services, ledger, stopping
+            )
+            self._runner = Runner(self._plan, self._store, context, self._listener, only=self._selected)
+            with _stopped_by_signals(self._runner):
+                self._runner.run()
+
+    def _backend_context(self, stopping: threading.Event) -> BackendContext:
+        return BackendContext(
+            scenario=self._plan.scenario,
+            directory=self._directory,
+            services=self._services,
+            log=self._store,
+            existing=self._plan.population.account,
+            stopping=stopping,
+            lineage=self._lineage,
+        )
+
     def _preflight(self) -> None:
-        lines = work(self._plan, self._store, self._generator)
-        unmet = [need for need in needs(self._plan, lines, self._session, self._store, self._generator) if not need.ok]
+        """Nothing is changed anywhere before every service has answered and the signer can pay for all of it."""
+        silent = [need for need in answers(self._plan, self._services) if not need.ok]
+        if silent:
+            raise UnavailableError(
+                "nothing was changed, because a service is missing:\n"
+                + "\n".join(f"  {need.what}: {need.has}" for need in silent),
+                hint="; ".join(need.hint for need in silent if need.hint),
+            )
+        if self._plan.sends:
+            self._can_pay()
+
+    def _can_pay(self) -> None:
+        lines = work(self._plan, self._store)
+        unmet: list[Need] = [n for n in needs(self._plan, lines, self._services.chain, self._store) if not n.ok]
         if unmet:
             raise UnavailableError(
                 "nothing was sent, because the signer cannot do all of it:\n"
@@ -171,7 +202,9 @@ class _Run:
         held: dict[str, CheckRow] = self._store.checks()
         checks = [held[check.name] for check in self._plan.checks if check.name in held]
         tallies = self._runner.tallies if self._runner else {}
-        report = summary(self._plan, self._store, checks, code, tallies, where=self._where, error=self._error)
+        report = summary(
+            self._plan, self._store, checks, code, tallies, where=self._services.environment, error=self._error
+        )
         write_summary(self._directory, report)
         self._listener(ReportWritten(str(self._directory)))
 

@@ -1,16 +1,28 @@
 """``cicscenario stack``: starts, stops and shows the sandbox."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from cicscenario.errors import ExitCode
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.services import available
 
 
-def up(home: Path, *, node: str | None, contracts: str | None) -> ExitCode:
-    """Starts the sandbox, or finds it."""
-    info = stack.up(home, node=node, contracts=contracts)
+def up(
+    home: Path,
+    *,
+    node: str | None,
+    contracts: str | None,
+    services: Sequence[str] = (),
+    faults: Sequence[str] = (),
+    dialect: str | None = None,
+) -> ExitCode:
+    """Starts ``services`` of the sandbox, all that are installed if none is named, or finds them."""
+    info = stack.up(
+        home, services=services or available(), node=node, contracts=contracts, faults=faults or None, dialect=dialect
+    )
     print(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK
 

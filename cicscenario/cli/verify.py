@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cicscenario.cli import workspace
+from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ReportWritten
 from cicscenario.engine.identity import claim
 from cicscenario.engine.verify import verify as verify_people
@@ -37,13 +38,12 @@ def verify(
     if store is None:
         raise InvalidError(f"nothing has been run in {place}", hint=f"cicscenario run {path}")
     try:
-        with workspace.environment(compiled.scenario, env, choice) as where:
-            session = workspace.open_session(compiled.scenario, where)
-            claim(store, compiled.scenario, session, workspace.since(store))
-            context = workspace.check_context(compiled.scenario, session, place, store)
+        with workspace.connections(compiled, env, choice) as services:
+            claim(store, compiled.scenario, services, on_chain=Service.CHAIN in compiled.services)
+            context = workspace.check_context(compiled.scenario, services, place, store)
             rows = verify_people(checks, context, store, compiled.size, listener)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
-        write_summary(place, summary(compiled, store, rows, code, {}, where=where))
+        write_summary(place, summary(compiled, store, rows, code, {}, where=services.environment))
         listener(ReportWritten(str(place)))
         return code
     finally:

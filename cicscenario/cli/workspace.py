@@ -10,16 +10,15 @@ from pathlib import Path
 
 from cicscenario.backends.eth import keyfile_path
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.session import ChainSession, connect
+from cicscenario.chain.session import ChainSession
 from cicscenario.checks.base import CheckContext
+from cicscenario.connections import Connections, Service
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.language import Environment, Scenario, load_environment
-from cicscenario.people.generator import Generator
+from cicscenario.plan.compile import Plan
 from cicscenario.sandbox.stack import sandbox
 from cicscenario.state.lock import FileLock
-from cicscenario.state.store import Store
-
-STATE = "state.sqlite"
+from cicscenario.state.store import STATE, Store
 
 
 @dataclass(frozen=True)
@@ -41,30 +40,47 @@ def run_directory(scenario: Scenario, directory: Path | None) -> Path:
 
 
 @contextmanager
-def environment(scenario: Scenario, override: str | None, choice: SandboxChoice) -> Iterator[Environment]:
-    """The environment that the command line or the scenario names; a sandbox is up for as long as this lasts."""
+def connections(plan: Plan, override: str | None, choice: SandboxChoice) -> Iterator[Connections]:
+    """The services of the environment that the command line or the scenario names; a sandbox is up as long as this lasts."""
+    with _environment(plan, override, choice) as where:
+        services = open_services(plan.scenario, where)
+        try:
+            yield services
+        finally:
+            services.close()
+
+
+def open_services(scenario: Scenario, where: Environment) -> Connections:
+    return Connections(where, token=scenario.gift.token, dialect=scenario.backend.dialect)
+
+
+@contextmanager
+def _environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iterator[Environment]:
+    scenario = plan.scenario
     named = override or scenario.environment
     if named is None:
         raise InvalidError(
             f"{scenario.path} names no environment", hint="add `environment: sandbox` to it, or give --env"
         )
     if named == "sandbox":
-        with sandbox(home(), node=choice.node, contracts=choice.contracts, keep=choice.keep) as info:
+        dialect = "2021" if scenario.backend.dialect == "2021" else None
+        with sandbox(
+            home(),
+            services=sandbox_services(plan),
+            node=choice.node,
+            contracts=choice.contracts,
+            dialect=dialect,
+            keep=choice.keep,
+        ) as info:
             yield load_environment(info.environment)
     else:
         yield load_environment(Path(named))
 
 
-def generator(scenario: Scenario) -> Generator:
-    people = scenario.population
-    return Generator(
-        seed=people.seed,
-        locales=people.locales,
-        region=people.region,
-        languages=people.languages,
-        tags=people.tags,
-        gift_threshold=scenario.gift.threshold,
-    )
+def sandbox_services(plan: Plan) -> list[str]:
+    """The sandbox's daemons that a plan needs. The environment always says where the chain is, so the node is one."""
+    daemons = {Service.CHAIN: "node", Service.ACCOUNTS: "ussd"}
+    return ["node", *(daemons.get(service, service.value) for service in plan.services)]
 
 
 def existing_store(directory: Path) -> Store | None:
@@ -88,25 +104,18 @@ def set_aside(directory: Path) -> Path | None:
     return kept
 
 
-def check_context(scenario: Scenario, session: ChainSession, directory: Path, store: Store) -> CheckContext:
-    return CheckContext(scenario, session, lambda address: keyfile_path(directory, address), since(store))
-
-
-def since(store: Store) -> int:
-    """The chain's time when the run began."""
-    return int(store.meta()["since"])
+def check_context(scenario: Scenario, services: Connections, directory: Path, store: Store) -> CheckContext:
+    since = int(store.meta()["since"])
+    return CheckContext(scenario, services, lambda address: keyfile_path(directory, address), since, store.done)
 
 
 @contextmanager
-def exclusive(directory: Path, session: ChainSession) -> Iterator[None]:
+def exclusive(directory: Path, session: ChainSession | None) -> Iterator[None]:
     """Nobody else uses this run directory, nor this signer on this chain, from this machine."""
     shared = Path(tempfile.gettempdir()) / f"cicscenario-{os.getuid()}"
-    signer = f"signer-{session.chain_id}-{session.genesis[2:18]}-{session.signer.address.hex()}.lock"
     with ExitStack() as stack:
         stack.enter_context(FileLock(directory / "lock", f"the run directory {directory}"))
-        stack.enter_context(FileLock(shared / signer, f"the signer {to_hex(session.signer.address)}"))
+        if session:
+            signer = f"signer-{session.chain_id}-{session.genesis[2:18]}-{session.signer.address.hex()}.lock"
+            stack.enter_context(FileLock(shared / signer, f"the signer {to_hex(session.signer.address)}"))
         yield
-
-
-def open_session(scenario: Scenario, where: Environment) -> ChainSession:
-    return connect(where.chain, scenario.gift.token)

@@ -7,22 +7,37 @@ from typing import Any
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
+from cicscenario.connections import Connections
 from cicscenario.errors import StateRefusedError
 from cicscenario.language import Scenario
 from cicscenario.state.store import Store
 
 #: What may differ: how a scenario is described, where it runs (the chain itself is compared), and what is checked.
-_FREE = ("description", "environment", "checks", "population.size")
+_FREE = ("description", "environment", "checks", "population.size", "backend.patience")
+#: What may be added to a run, and never taken back: it is done for everybody who is there already.
+_GROWS = ("metadata", "pins", "ussd_data")
 
 
-def claim(store: Store, scenario: Scenario, session: ChainSession, since: int) -> None:
-    """Makes a new state this scenario's, or makes sure that it is; a larger ``population.size`` is growth and goes on.
+def claim(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> str:
+    """Makes a new state this scenario's, or makes sure that it is; gives the state's lineage.
 
-    ``since`` is the chain's time (Unix seconds), kept from the first run. Raises StateRefusedError naming what differs.
+    A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. ``on_chain`` says whether
+    the chain has any part in it. Raises StateRefusedError naming what differs.
     """
     document = scenario.canonical()
     held = store.meta()
-    chain = {
+    place = _chain(services.chain) if on_chain else _spec(services)
+    if held:
+        _same(store, held, document, place)
+    text = json.dumps(document, sort_keys=True)
+    current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest(), **place}
+    begun = {"lineage": uuid.uuid4().hex, "since": str(_time(services) if on_chain else 0)} if not held else {}
+    store.set_meta(current | begun)
+    return (held | begun)["lineage"]
+
+
+def _chain(session: ChainSession) -> dict[str, str]:
+    return {
         "chain_id": str(session.chain_id),
         "genesis": session.genesis,
         "registry": to_hex(session.contracts.registry),
@@ -31,18 +46,24 @@ def claim(store: Store, scenario: Scenario, session: ChainSession, since: int) -
         "decimals": str(session.contracts.token.decimals),
         "signer": to_hex(session.signer.address),
     }
-    if held:
-        _same(store, held, document, chain)
-    text = json.dumps(document, sort_keys=True)
-    current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest(), **chain}
-    begun = {"lineage": str(uuid.uuid4()), "since": str(since)} if not held else {}
-    store.set_meta(current | begun)
 
 
-def _same(store: Store, held: dict[str, str], document: dict[str, Any], chain: dict[str, str]) -> None:
+def _spec(services: Connections) -> dict[str, str]:
+    spec = services.environment.chain_spec
+    return {"spec": str(spec)} if spec else {}
+
+
+def _time(services: Connections) -> int:
+    """The chain's own, in Unix seconds: decay is reckoned by it."""
+    return int(services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
+def _same(store: Store, held: dict[str, str], document: dict[str, Any], place: dict[str, str]) -> None:
     differences = _scenario_differences(json.loads(held["scenario"]), document)
     differences += [
-        f"{key}: {held[key]} in the state, {value} now" for key, value in chain.items() if held[key] != value
+        f"{key}: {held[key]} in the state, {value} now"
+        for key, value in place.items()
+        if key in held and held[key] != value
     ]
     if differences:
         raise StateRefusedError(
@@ -56,13 +77,23 @@ def _scenario_differences(held: dict[str, Any], document: dict[str, Any]) -> lis
     differences = [
         f"{key}: {before.get(key)!r} in the state, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not key.startswith(_FREE)
+        if before.get(key) != now.get(key) and not key.startswith(_FREE) and not _grew(key, before, now)
     ]
-    if now["population.size"] < before["population.size"]:
-        differences.append(
-            f"population.size: {before['population.size']} in the state, {now['population.size']} now; people cannot be unmade"
-        )
+    sizes = [document.get("population.size") for document in (before, now)]
+    if sizes[0] is not None and sizes[1] is not None and sizes[1] < sizes[0]:
+        differences.append(f"population.size: {sizes[0]} in the state, {sizes[1]} now; people cannot be unmade")
     return differences
+
+
+def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the change only asks for more: a kind of metadata, PINs where there were none, USSD data."""
+    if not key.startswith(_GROWS):
+        return False
+    if key.startswith("pins"):
+        return not any(name.startswith("pins") for name in before)
+    if isinstance(now.get(key), list):
+        return set(before.get(key) or ()) <= set(now[key])
+    return before.get(key) in (None, False) and now.get(key) is not None
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:

@@ -17,6 +17,7 @@ from cicscenario.steps.base import Batch, Context, Lane, Result, Step
 BATCH = 100
 _OPEN_BATCHES = 10  # enough to keep the chain's window full while others sign; bounds memory
 _CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch go side by side
+_SERVICE_STEPS_AT_ONCE = 7  # so do waiting for the engine, the kinds of metadata, PINs and USSD data
 
 
 @dataclass
@@ -56,12 +57,13 @@ class Runner:
         self._store = store
         self._steps = {step.name: step for step in plan.steps if only is None or step.name in only}
         self._executors = {name: step.executor(context) for name, step in self._steps.items()}
-        self._elsewhere = {step.name for step in plan.steps} - set(self._steps)
+        self._names = {step.name for step in plan.steps}
+        self._elsewhere = self._names - set(self._steps)
         self._scenario = context.scenario.name
         self._directory = str(context.directory)
         self._listener = listener
         self._batch = batch
-        self._stopping = threading.Event()
+        self._stopping = context.stopping
         self._finished: queue.SimpleQueue[tuple[_OpenBatch, Step, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
         counts = store.counts()
@@ -70,7 +72,8 @@ class Runner:
         self._pools = {
             Lane.CPU: ThreadPoolExecutor(1, "cpu"),
             Lane.CHAIN: ThreadPoolExecutor(_OPEN_BATCHES * _CHAIN_STEPS_AT_ONCE, "chain"),
-            Lane.KEYSTORE: ThreadPoolExecutor(cpu_count() or 1, "keystore"),
+            Lane.SERVICE: ThreadPoolExecutor(_OPEN_BATCHES * _SERVICE_STEPS_AT_ONCE, "service"),
+            Lane.BESIDE: ThreadPoolExecutor(cpu_count() or 1, "beside"),
         }
 
     def stop(self) -> None:
@@ -138,11 +141,11 @@ class Runner:
         for step in list(batch.waiting.values()):
             if self._stopping.is_set():
                 break
-            if batch.done.issuperset(step.after):
+            if batch.done.issuperset(self._names.intersection(step.after)):
                 del batch.waiting[step.name]
                 batch.running.add(step.name)
                 self._submit(batch, step)
-        return bool(batch.waiting) or any(self._steps[name].lane is not Lane.KEYSTORE for name in batch.running)
+        return bool(batch.waiting) or any(self._steps[name].lane is not Lane.BESIDE for name in batch.running)
 
     def _submit(self, batch: _OpenBatch, step: Step) -> None:
         self._under_way += 1
@@ -153,7 +156,7 @@ class Runner:
 
     def _carry(self, step: Step, first: int, stop: int) -> None:
         batch = self._ready(step, first, stop)
-        if not batch.ids or (step.lane is Lane.KEYSTORE and self._stopping.is_set()):
+        if not batch.ids or (step.lane is Lane.BESIDE and self._stopping.is_set()):
             return
         began = time.monotonic()
         with self._mutex:
@@ -169,7 +172,7 @@ class Runner:
         ids = set(range(first, stop)) - done
         if not ids:
             return Batch((), ())
-        for earlier in step.after:
+        for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
         return Batch(sorted(ids), people)

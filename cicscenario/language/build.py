@@ -2,22 +2,29 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.language.model import (
+    AccountsEnvironment,
+    Backend,
     ChainEnvironment,
     Checks,
+    CustodialEnvironment,
     Environment,
-    EthBackend,
     Gift,
     Keystore,
+    MetaEnvironment,
+    Pins,
     Population,
     Scenario,
     Signer,
+    UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
+from cicscenario.language.schema import secret_paths
 from cicscenario.language.secret import Secret, parse_secret
+from cicscenario.resources import load_schema
 
 Values = dict[str, Any]
 
@@ -25,8 +32,10 @@ Values = dict[str, Any]
 def scenario(path: Path, document: Mapping, values: Values) -> Scenario:
     """The scenario of ``values``, which are effective; ``document`` says which folder a path was written in."""
     _resolve(values, document, ("environment",), keep=("sandbox",))
+    _resolve(values, document, ("population", "from"))
     _resolve_secret(values, document, ("backend", "keystore", "password"))
-    people, checks, keystore = values["population"], values["checks"], values["backend"]["keystore"]
+    people, checks, backend = values["population"], values["checks"], values["backend"]
+    keystore = backend["keystore"]
     include, adjust = checks["include"], checks["balance_adjust"]
     return Scenario(
         version=values["version"],
@@ -34,6 +43,7 @@ def scenario(path: Path, document: Mapping, values: Values) -> Scenario:
         description=values["description"],
         population=Population(
             size=people["size"],
+            source=Path(people["from"]) if people["from"] else None,
             seed=people["seed"],
             locales=tuple(people["locales"]),
             region=people["region"],
@@ -43,7 +53,10 @@ def scenario(path: Path, document: Mapping, values: Values) -> Scenario:
         gift=Gift(**values["gift"]),
         faucet=values["faucet"],
         gas=values["gas"],
-        backend=EthBackend(values["backend"]["kind"], Keystore(keystore["kdf"], _secret(keystore["password"]))),
+        backend=Backend(**backend | {"keystore": Keystore(keystore["kdf"], _secret(keystore["password"]))}),
+        metadata=tuple(values["metadata"]),
+        pins=_pins(values["pins"]),
+        ussd_data=values["ussd_data"],
         checks=Checks(
             include=None if include is None else tuple(include),
             exclude=tuple(checks["exclude"]),
@@ -58,32 +71,62 @@ def scenario(path: Path, document: Mapping, values: Values) -> Scenario:
 def environment(path: Path, document: Mapping, values: Values) -> Environment:
     """The environment of ``values``, which are effective."""
     _resolve(values, document, ("chain", "signer", "keyfile"))
-    _resolve_secret(values, document, ("chain", "signer", "private_key"))
-    _resolve_secret(values, document, ("chain", "signer", "password"))
-    signer = values["chain"]["signer"]
-    keyfile = signer["keyfile"]
-    chain = values["chain"] | {
-        "spec": ChainSpec.parse(values["chain"]["spec"]),
-        "signer": Signer(
-            private_key=_secret(signer["private_key"]),
-            keyfile=Path(keyfile) if keyfile else None,
-            password=_secret(signer["password"]),
-        ),
-    }
-    return Environment(version=values["version"], name=values["name"], chain=ChainEnvironment(**chain), path=path)
+    for secret in _SECRETS:
+        _resolve_secret(values, document, secret)
+    custodial, ussd, accounts, meta = (values[name] for name in ("custodial", "ussd", "accounts", "meta"))
+    return Environment(
+        version=values["version"],
+        name=values["name"],
+        spec=ChainSpec.parse(values["spec"]) if values["spec"] else None,
+        chain=_chain(values["chain"]) if values["chain"] else None,
+        custodial=CustodialEnvironment(**_revealing(custodial, "password")) if custodial else None,
+        ussd=UssdEnvironment(**_revealing(ussd, "password")) if ussd else None,
+        accounts=AccountsEnvironment(**_revealing(accounts, "password", "pepper")) if accounts else None,
+        meta=MetaEnvironment(**_revealing(meta, "key", "passphrase")) if meta else None,
+        path=path,
+    )
+
+
+_SECRETS = tuple(cast("tuple[str, ...]", path) for path in secret_paths(load_schema("environment-v1")))
+
+
+def _chain(values: Values) -> ChainEnvironment:
+    signer = values["signer"]
+    return ChainEnvironment(
+        **values
+        | {
+            "spec": ChainSpec.parse(values["spec"]),
+            "signer": Signer(
+                private_key=_secret(signer["private_key"]),
+                keyfile=Path(signer["keyfile"]) if signer["keyfile"] else None,
+                password=_secret(signer["password"]),
+            ),
+        }
+    )
+
+
+def _pins(values: Values | None) -> Pins | None:
+    if values is None:
+        return None
+    fixed = values["fixed"]
+    return Pins(values["scheme"], values["cost"], tuple(fixed) if fixed else None)
+
+
+def _revealing(values: Values, *secrets: str) -> Values:
+    """The values with references in the place of their texts."""
+    return values | {name: _secret(values[name]) for name in secrets}
 
 
 def _resolve(values: Values, document: Mapping, path: tuple[str, ...], keep: tuple[str, ...] = ()) -> None:
     """Makes the file at ``path`` absolute, as seen from the folder of the file that names it."""
     holder = _holder(values, path)
-    value = holder[path[-1]]
-    if value is not None and value not in keep:
+    if holder and (value := holder[path[-1]]) is not None and value not in keep:
         holder[path[-1]] = str(written_at(document, path).source.folder / value)
 
 
 def _resolve_secret(values: Values, document: Mapping, path: tuple[str, ...]) -> None:
     holder = _holder(values, path)
-    if (value := holder[path[-1]]) is not None:
+    if holder and (value := holder[path[-1]]) is not None:
         holder[path[-1]] = parse_secret(value, written_at(document, path).source.folder).reference
 
 
@@ -91,10 +134,12 @@ def _secret(reference: str | None) -> Secret | None:
     return None if reference is None else Secret(reference)
 
 
-def _holder(values: Values, path: tuple[str, ...]) -> Values:
+def _holder(values: Values, path: tuple[str, ...]) -> Values | None:
+    """The mapping that has the last key of ``path``, or None where one on the way was left out."""
+    found: Values | None = values
     for part in path[:-1]:
-        values = values[part]
-    return values
+        found = found and found[part]
+    return found
 
 
 def _canonical(value: Any) -> Any:

@@ -14,9 +14,11 @@ _WIDTH = 100  #: characters of a source line that are shown around the error
 
 # Whatever follows the name of a secret in a line, unless it is a reference, is hidden; to the end of the line, because
 # a broken line cannot be trusted to tell where its value ends.
-_SECRET = re.compile(r"""((?:private_key|password|signer)["']?\s*[:=]\s*)(?!["']?(?:file:|\{\{))(?=\S)(?!\{)(.+)""")
+_NAMES = "private_key|password|passphrase|pepper|key"
+_SECRET = re.compile(rf"""((?:{_NAMES}|signer)["']?\s*[:=]\s*)(?!["']?(?:file:|\{{\{{))(?=\S)(?!\{{)(.+)""")
 
-_SECRET_BELOW = re.compile(r"""(?:private_key|password)["']?\s*:\s*(?:[|>&!].*)?$""")
+_SECRET_BELOW = re.compile(rf"""(?:{_NAMES})["']?\s*:\s*(?:[|>&!].*)?$""")
+_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")  # user and password of an address
 
 
 class Code(StrEnum):
@@ -147,6 +149,7 @@ def redact(line: str, before: str = "") -> str:
     """
     if _SECRET_BELOW.search(before):
         return "*" * len(line)
+    line = _IN_URL.sub(lambda found: "*" * len(found[0]), line)
     return _SECRET.sub(lambda found: found[1] + "*" * len(found[2]), line)
 
 

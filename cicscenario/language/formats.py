@@ -1,5 +1,6 @@
 """The values that a pattern cannot describe: one function each, named in the schemas by ``format``."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from locale import normalize
@@ -52,6 +53,26 @@ def _is_eth_address(text: str) -> bool:
     return not is_checksum_formatted_address(text) or is_checksum_address(text)
 
 
+def _is_redis_url(text: str) -> bool:
+    """Without a user or password: that would be a secret in the file."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme == "redis"
+            and bool(parts.hostname)
+            and "@" not in parts.netloc
+            and parts.port != 0
+            and (not parts.path.strip("/") or parts.path[1:].isdecimal())
+            and text.isprintable()
+        )
+    except ValueError:
+        return False
+
+
+def _is_redis_place(text: str) -> bool:
+    return re.fullmatch(r"[^\s:]+:[1-9][0-9]{0,4}:[0-9]{1,3}", text) is not None
+
+
 FORMATS = {
     "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", AVAILABLE_LOCALES),
     "phone-region": Format(
@@ -59,6 +80,8 @@ FORMATS = {
     ),
     "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),
     "http-url": Format(_is_http_url, "an http:// or https:// address, such as http://127.0.0.1:8545"),
+    "redis-url": Format(_is_redis_url, "redis://host:port/db without a password, such as redis://127.0.0.1:6379/0"),
+    "redis-place": Format(_is_redis_place, "host:port:db, such as redis:6379:0"),
     "chain-spec": Format(_is_chain_spec, "engine:fork:network id:common name, such as evm:byzantium:8996:bloxberg"),
     "eth-address": Format(_is_eth_address, "0x and 40 hexadecimal digits; if in mixed case, with a valid checksum"),
 }

@@ -19,6 +19,8 @@ from cicscenario.language.validation import validate
 from cicscenario.resources import load_schema
 
 _WORKED_IN = ("extends", "vars")
+#: Sections that an environment file has, and a scenario never.
+SERVICES = frozenset(("chain", "custodial", "ussd", "accounts", "meta"))
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
@@ -44,12 +46,12 @@ def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Mapp
 
 
 def is_environment(path: Path) -> bool:
-    """Whether the file says where, rather than what: it has ``chain``. False too for what cannot be read."""
+    """Whether the file says where, rather than what: it has a service. False too for what cannot be read."""
     try:
         document = compose(read_source(path), [])
     except DiagnosticsError:
         return False
-    return isinstance(document, Mapping) and "chain" in document.entries
+    return isinstance(document, Mapping) and not SERVICES.isdisjoint(document.entries)
 
 
 def _load(

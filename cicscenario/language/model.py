@@ -17,7 +17,8 @@ from cicscenario.language.secret import Secret
 class Population:
     """The people: how many, and what they are drawn from."""
 
-    size: int
+    size: int | None  #: None for everybody in ``source``
+    source: Path | None  #: `from`: where the people are already; None to make them
     seed: int
     locales: tuple[str, ...]  #: Faker locales
     region: str  #: ISO 3166 alpha-2 code of the phone numbers' country
@@ -43,11 +44,35 @@ class Keystore:
 
 
 @dataclass(frozen=True)
-class EthBackend:
-    """Accounts with keys of their own."""
+class Backend:
+    """How accounts come to be."""
 
-    kind: Literal["eth"]
+    kind: Literal["eth", "cic_eth", "cic_ussd", "existing"]
     keystore: Keystore
+    dialect: Literal["current", "2021"]  #: of the phone interface
+    patience: float  #: seconds that nothing may move while the custodial engine is waited for
+
+    @property
+    def custodial(self) -> bool:
+        """Whether the custodial engine holds the keys."""
+        return self.kind in ("cic_eth", "cic_ussd")
+
+    @property
+    def makes_accounts(self) -> bool:
+        """Whether accounts are made at all, and so registered, given gas and paid."""
+        return self.kind != "existing"
+
+
+MetadataKind = Literal["person", "phone", "preferences", "custom"]
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The PINs for the phone interface."""
+
+    scheme: Literal["bcrypt", "fernet"]
+    cost: int | None  #: of bcrypt; None for what the servers have
+    fixed: tuple[str, ...] | None  #: None for PINs from the seed
 
 
 @dataclass(frozen=True)
@@ -70,7 +95,10 @@ class Scenario:
     gift: Gift
     faucet: bool
     gas: int  #: wei for each person
-    backend: EthBackend
+    backend: Backend
+    metadata: tuple[MetadataKind, ...]
+    pins: Pins | None
+    ussd_data: bool  #: whether status and language are written into the account table
     checks: Checks
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
@@ -109,10 +137,64 @@ class ChainEnvironment:
 
 
 @dataclass(frozen=True)
+class CustodialEnvironment:
+    """The custodial engine's queue in Redis."""
+
+    broker: str  #: redis://host:port/db
+    password: Secret | None
+    queue: str
+    callback: str | None  #: host:port:db of the same Redis as the worker sees it; None for the broker's own
+    in_flight: int  #: accounts asked for at a time
+
+
+@dataclass(frozen=True)
+class UssdEnvironment:
+    """The phone interface."""
+
+    url: str
+    service_code: str
+    user: str | None  #: of a reverse proxy, with ``password``
+    password: Secret | None
+    timeout: float  #: seconds for one request
+
+
+@dataclass(frozen=True)
+class AccountsEnvironment:
+    """The phone interface's account database, in PostgreSQL."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: Secret | None
+    pepper: Secret | None  #: for PINs of the scheme ``fernet``
+
+
+@dataclass(frozen=True)
+class MetaEnvironment:
+    """The metadata store and the key that entries are signed with."""
+
+    url: str
+    key: Secret
+    passphrase: Secret | None
+    write: Literal["one-step", "two-step"]
+    timeout: float  #: seconds for one request
+
+
+@dataclass(frozen=True)
 class Environment:
-    """Where scenarios run."""
+    """Where scenarios run. A part that is None is not there."""
 
     version: int
     name: str
-    chain: ChainEnvironment
+    spec: ChainSpec | None  #: for identities, where there is no ``chain``
+    chain: ChainEnvironment | None
+    custodial: CustodialEnvironment | None
+    ussd: UssdEnvironment | None
+    accounts: AccountsEnvironment | None
+    meta: MetaEnvironment | None
     path: Path
+
+    @property
+    def chain_spec(self) -> ChainSpec | None:
+        return self.chain.spec if self.chain else self.spec

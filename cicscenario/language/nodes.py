@@ -136,7 +136,9 @@ def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
         return Span(source, span.line, tab).diagnostic(Code.SYNTAX, "a tab in the indentation", expected="spaces")
     opened = error.context_mark
     hint = f"{error.context}, opened on line {opened.line + 1}" if opened and opened.line != span.line else None
-    return span.diagnostic(Code.SYNTAX, error.problem or error.context or "not YAML", hint=hint)
+    # libyaml has a limit of its own, which a single token can pass before ours is looked at.
+    code = Code.UNSUPPORTED if "nesting" in (error.problem or "") else Code.SYNTAX
+    return span.diagnostic(code, error.problem or error.context or "not YAML", hint=hint)
 
 
 class _Composer:

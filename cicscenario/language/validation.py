@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
-from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.diagnostic import Code, Diagnostic, nearest, redact
 from cicscenario.language.formats import FORMATS, SECRET
 from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, written_at
 from cicscenario.language.schema import Path, Schema
@@ -178,7 +178,7 @@ class _Reading:
 
     def _invalid(self, expected: str, guess: str | None) -> tuple[Path, Diagnostic]:
         node = node_at(self._document, self._path)
-        shown = f"`{_crop(node.written)}`" if isinstance(node, Scalar) else "this"
+        shown = f"`{_crop(redact(node.written))}`" if isinstance(node, Scalar) else "this"
         message = f"{shown} is not a value for `{self._key}`"
         return self._at(self._path, Code.INVALID_VALUE, message, expected=expected, suggestion=guess)
 

@@ -69,6 +69,9 @@ class Generator:
         """The person's opening balance in whole tokens, uniform from 0 to the threshold."""
         return self._draw(index, "gift").randint(0, self._threshold)
 
+    def account(self, index: int) -> bytes | None:
+        """None: people who are made up have no account yet."""
+
     def person(self, index: int) -> Person:
         """Person number ``index``; raises InvalidError when the region's phone numbers do not reach that far."""
         old_address = hashlib.sha256(f"{self._seed}|{index}|old address".encode()).digest()[:20]

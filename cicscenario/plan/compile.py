@@ -4,29 +4,44 @@ from dataclasses import dataclass
 
 from cicscenario.checks import all_checks
 from cicscenario.checks.base import Check
+from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
+from cicscenario.people.population import Population
+from cicscenario.plan.population import open_population
 from cicscenario.steps import all_steps
-from cicscenario.steps.base import Step
+from cicscenario.steps.base import Lane, Step
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does, in order."""
+    """What a run does, in order, and for whom: people ``0 <= index < size`` of the population."""
 
     scenario: Scenario
     steps: tuple[Step, ...]
     checks: tuple[Check, ...]
+    population: Population
+    size: int
 
     @property
-    def size(self) -> int:
-        return self.scenario.population.size
+    def services(self) -> tuple[Service, ...]:
+        """What its steps and checks need, in a fixed order."""
+        needed = {service for step in self.steps for service in step.services}
+        needed |= {service for check in self.checks for service in check.services}
+        return tuple(service for service in Service if service in needed)
+
+    @property
+    def sends(self) -> bool:
+        """Whether it sends transactions of its own."""
+        return any(step.lane is Lane.CHAIN for step in self.steps)
 
 
 def compile_plan(scenario: Scenario) -> Plan:
-    """The plan of ``scenario``. Steps come with all that they need before them."""
+    """The plan of ``scenario``. Steps come with all that they need before them. Raises InvalidError."""
     steps = tuple(step for step in all_steps() if step.applies(scenario))
-    return Plan(scenario, steps, select_checks(scenario, scenario.checks.include, scenario.checks.exclude))
+    checks = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
+    population, size = open_population(scenario)
+    return Plan(scenario, steps, checks, population, size)
 
 
 def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> tuple[Check, ...]:

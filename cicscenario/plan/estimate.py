@@ -6,7 +6,8 @@ from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import ADD, BALANCE_OF, MINT_TO, eth_call
 from cicscenario.chain.rpc import RpcError
 from cicscenario.chain.session import ChainSession
-from cicscenario.people.generator import Generator
+from cicscenario.connections import Connections
+from cicscenario.errors import CicScenarioError
 from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
 from cicscenario.steps.base import Lane
@@ -43,7 +44,7 @@ class Need:
     hint: str = ""
 
 
-def work(plan: Plan, store: Store | None, generator: Generator) -> list[StepWork]:
+def work(plan: Plan, store: Store | None) -> list[StepWork]:
     """What each step has to do. Without a state, everything."""
     counts = store.counts() if store else {}
     lines = []
@@ -52,26 +53,35 @@ def work(plan: Plan, store: Store | None, generator: Generator) -> list[StepWork
         to_do = plan.size - done
         sends = to_do if step.lane is Lane.CHAIN else 0
         if step.name == "gift" and sends:
-            sends = _gifts_to_send(plan, store, generator)[0]
+            sends = _gifts_to_send(plan, store)[0]
         lines.append(
             StepWork(step.name, step.summary, to_do, done, failed, sends, sends * TYPICAL_GAS.get(step.name, 0))
         )
     return lines
 
 
-def _gifts_to_send(plan: Plan, store: Store | None, generator: Generator) -> tuple[int, int]:
+def _gifts_to_send(plan: Plan, store: Store | None) -> tuple[int, int]:
     """Number of people still to be given something, and the sum of it in whole tokens."""
     known = store.population() if store else 0
     number, total = store.gifts_without("gift") if store else (0, 0)
     for index in range(known, plan.size):
-        gift = generator.gift(index)
+        gift = plan.population.gift(index)
         number, total = number + (gift > 0), total + gift
     return number, total
 
 
-def needs(
-    plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None, generator: Generator
-) -> list[Need]:
+def answers(plan: Plan, services: Connections) -> list[Need]:
+    """Asks every service that the plan needs; what is missing says so, before anything is changed."""
+    found = []
+    for service in plan.services:
+        try:
+            found.append(Need(service, "an answer", services.ask(service), ok=True))
+        except CicScenarioError as error:
+            found.append(Need(service, "an answer", error.message, ok=False, hint=error.hint or ""))
+    return found
+
+
+def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
     """What the signer must have and may do for the work in ``lines``."""
     to_do = {line.name: line for line in lines if line.transactions}
     gas = sum(line.gas for line in lines)
@@ -83,7 +93,7 @@ def needs(
         Need("native currency", f"{native:,} wei", f"{has:,} wei", has >= native, f"send native currency to {signer}")
     ]
     if "gift" in to_do:
-        found.append(_gift_need(plan, session, _gifts_to_send(plan, store, generator)[1]))
+        found.append(_gift_need(plan, session, _gifts_to_send(plan, store)[1]))
     if "registration" in to_do:
         answer = session.rpc.results(
             [eth_call(session.contracts.accounts_index, pack(ADD, _SAMPLE), session.signer.address)]

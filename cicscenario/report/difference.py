@@ -1,23 +1,20 @@
 """What a change to a scenario comes to, for those who review it: people, transactions, gas, and what is no longer proved."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.language.compare import Change
-from cicscenario.people.generator import Generator
-from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
 from cicscenario.report.causes import outline
 
 _COUNTED = 10_000  #: people whose gifts are looked at one by one; more are extrapolated from these
 _LOOKED_AT = 3  #: people that are compared to find out whether they stay who they are
 _SHOWN = 60  #: characters of a value
-
-MakeGenerator = Callable[[Scenario], Generator]
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Difference:
         return any(line.weaker for line in self.lines) or (both and self.together.weaker)
 
 
-def weigh(scenario: Scenario, generator: MakeGenerator) -> Weight:
+def weigh(scenario: Scenario) -> Weight:
     """What ``scenario`` comes to, asking no service. Of many people, the first stand for all.
 
     Where the people cannot be looked at, because they are in files that are not here, only steps and checks are told.
@@ -99,9 +96,8 @@ def weigh(scenario: Scenario, generator: MakeGenerator) -> Weight:
         return Weight(scenario.population.size or 0, 0, 0, 0, told.steps, told.checks, ())
     size = plan.size
     counted = min(size, _COUNTED)
-    people = generator(scenario)
-    fewer = replace(scenario, population=replace(scenario.population, size=counted))
-    lines = work(Plan(fewer, plan.steps, plan.checks), None, people)
+    people = plan.population
+    lines = work(replace(plan, size=counted), None)
     tokens = sum(people.gift(index) for index in range(counted)) if "gift" in told.steps else 0
     return Weight(
         people=size,

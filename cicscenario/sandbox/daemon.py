@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.errors import UnavailableError
@@ -20,14 +21,34 @@ _STOP = 60.0  # seconds that it has to save its data and end by itself
 _KILL = 10.0  # seconds that the kernel has to end it
 _POLL = 0.02  # seconds
 #: Becomes the daemon after writing down the process id, so that there is no moment at which one is without the other.
+#: It writes through the descriptor: another user may not be able to reach the file by its path.
 _ANNOUNCED = 'echo $$ >"$0" && exec "$@"'
 
 
-class Daemon:
-    """A service called ``name`` with its lock and its log in ``folder``."""
+@dataclass(frozen=True)
+class User:
+    """Whom a daemon belongs to that refuses to be root's: ids of a user and a group."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    user: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a daemon: its words, process environment, working folder and user, as ``Daemon.start`` takes them."""
+
+    command: list[str]
+    environment: dict[str, str]
+    folder: Path | None = None
+    user: User | None = None
+
+
+class Daemon:
+    """A service called ``name`` with its lock and its log in ``folder``; ``end`` is the signal that it ends at."""
+
+    def __init__(self, name: str, folder: Path, end: signal.Signals = signal.SIGTERM) -> None:
         self.name = name
+        self._end = end
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._lock = folder / f"{name}.lock"
@@ -53,25 +74,39 @@ class Daemon:
             os.close(descriptor)
         return False
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str], answers: Callable[[], bool]) -> None:
+    def start(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        answers: Callable[[], bool],
+        *,
+        folder: Path | None = None,
+        user: User | None = None,
+    ) -> None:
         """Starts it and waits until it ``answers``; raises UnavailableError with the end of its log otherwise.
 
-        It must be down, and nobody else may be starting it: the caller sees to that.
+        It must be down, and nobody else may be starting it: the caller sees to that. It works in ``folder`` (that of its
+        lock if there is none), and becomes ``user``, which only root can ask for.
         """
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for those who look whether it is held
             os.ftruncate(descriptor, 0)
+            if user:
+                os.fchown(descriptor, user.user, user.group)  # it writes its id there
             with self.log.open("wb") as log:
                 process = subprocess.Popen(
-                    ["/bin/sh", "-c", _ANNOUNCED, str(self._lock), *command],
+                    ["/bin/sh", "-c", _ANNOUNCED, f"/dev/fd/{descriptor}", *command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                     pass_fds=(descriptor,),
                     env=environment,
-                    cwd=self._folder,
+                    cwd=folder or self._folder,
+                    user=user.user if user else None,
+                    group=user.group if user else None,
+                    extra_groups=[] if user else None,
                 )
         finally:
             os.close(descriptor)
@@ -117,7 +152,7 @@ class Daemon:
         pid = self.pid()
         if pid is None:
             return False
-        for number, patience in ((signal.SIGTERM, _STOP), (signal.SIGKILL, _KILL)):
+        for number, patience in ((self._end, _STOP), (signal.SIGKILL, _KILL)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             deadline = time.monotonic() + patience

@@ -5,11 +5,11 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.daemon import Command
 
 HOST = "127.0.0.1"
 CHAIN_ID = 8996
@@ -21,21 +21,13 @@ _ANVIL_GAS_LIMIT = 1_000_000_000
 _ANVIL_BLOCK_TIME = "0.25"  # seconds
 
 
-@dataclass(frozen=True)
-class NodeCommand:
-    """How to start a node, and with which process environment."""
-
-    command: list[str]
-    environment: dict[str, str]
-
-
-def _embedded(folder: Path, port: int, signer: bytes) -> NodeCommand:
+def _embedded(folder: Path, port: int, signer: bytes) -> Command:
     """The node that comes with the package."""
     command = [
         sys.executable, "-m", "cicscenario.sandbox.node", "--host", HOST, "--port", str(port), "--data", str(folder),
         "--chain-id", str(CHAIN_ID), "--gas-limit", str(_GAS_LIMIT), "--rich", f"0x{signer.hex()}={WEALTH}",
     ]  # fmt: skip
-    return NodeCommand(command, dict(os.environ))
+    return Command(command, dict(os.environ))
 
 
 def anvil_path() -> str | None:
@@ -44,7 +36,7 @@ def anvil_path() -> str | None:
     return found and str(Path(found).absolute())
 
 
-def _anvil(folder: Path, port: int, signer: bytes) -> NodeCommand:
+def _anvil(folder: Path, port: int, signer: bytes) -> Command:
     """Foundry's anvil; all that it writes stays in ``folder``. Raises UnavailableError when there is none.
 
     It cannot be given both a genesis and a state to go on from, so its signer is made rich by ``enrich``.
@@ -64,11 +56,11 @@ def _anvil(folder: Path, port: int, signer: bytes) -> NodeCommand:
         "--max-transactions", "100000", "--block-base-fee-per-gas", "0", "--order", "fifo",
         "--state", str(folder / "state.json"),
     ]  # fmt: skip
-    return NodeCommand(command, dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)})
+    return Command(command, dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)})
 
 
 #: Makes the command of a node of each kind from its folder, port and signer's address.
-NODES: Mapping[str, Callable[[Path, int, bytes], NodeCommand]] = {"embedded": _embedded, "anvil": _anvil}
+NODES: Mapping[str, Callable[[Path, int, bytes], Command]] = {"embedded": _embedded, "anvil": _anvil}
 
 
 def enrich(rpc: Rpc, account: bytes) -> None:

@@ -2,23 +2,29 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import InvalidError, StateRefusedError
-from cicscenario.sandbox.nodes import NODES, free_port
+from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
 
 
 @dataclass
 class Record:
-    """Node kind, contract generation and the node's port."""
+    """Node kind, contract generation, and what was settled for each service by its name."""
 
     node: str
     contracts: str
-    port: int
     registry: str = ""  #: empty until the contracts are deployed
-    temporary: bool = False  #: started by a run for itself: the last user ends it
+    ports: dict[str, int] = field(default_factory=dict)
+    options: dict[str, list[str]] = field(
+        default_factory=dict
+    )  #: what a service was last started with: faults, dialect
+    commands: dict[str, list[str]] = field(default_factory=dict)  #: how a service was last started
+    temporary: list[str] = field(
+        default_factory=list
+    )  #: services that a run started for itself: the last user ends them
 
 
 def read_record(path: Path) -> Record | None:
@@ -64,4 +70,4 @@ def agree(held: Record | None, node: str | None, contracts: str | None, folder: 
                 hint="`cicscenario stack down --purge` deletes it with its chain; or name another folder in"
                 " CICSCENARIO_HOME",
             )
-    return held or Record(node or "embedded", contracts or "classic", free_port())
+    return held or Record(node or "embedded", contracts or "classic")

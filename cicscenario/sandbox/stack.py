@@ -2,24 +2,27 @@
 
 import fcntl
 import os
-import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cicscenario.chain.rpc import Rpc
-from cicscenario.chain.signer import address_of
-from cicscenario.errors import CicScenarioError, StateRefusedError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, agree, read_record, write, write_record
+from cicscenario.sandbox.services import SERVICES, options_of, with_needs
+from cicscenario.sandbox.services.base import Site
+from cicscenario.sandbox.services.node import private_key
+
+__all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up"]
+
+CHAIN_ONLY = ("node",)  #: what a run needs that keeps its own keys
 
 
 @dataclass(frozen=True)
 class StackInfo:
-    """A sandbox that is up: its environment file, and whether this call started it."""
+    """A sandbox that is up: its environment file, and whether this call started one of its services."""
 
     environment: Path
     started: bool
@@ -36,62 +39,105 @@ class ServiceStatus:
     detail: str
 
 
-def up(home: Path, *, node: str | None = None, contracts: str | None = None) -> StackInfo:
-    """Starts the sandbox of ``home``, or finds it; it stays up.
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked of a sandbox. ``options`` None leaves a running service's as they are."""
+
+    services: tuple[str, ...]
+    node: str | None
+    contracts: str | None
+    options: dict[str, list[str]] | None
+    temporary: bool = field(kw_only=True)
+
+
+def _wish(
+    services: Iterable[str],
+    node: str | None,
+    contracts: str | None,
+    faults: Sequence[str] | None,
+    dialect: str | None,
+    *,
+    temporary: bool,
+) -> _Wish:
+    names = with_needs(services)
+    options = None if faults is None and dialect is None else options_of(faults or (), dialect)
+    return _Wish(names, node, contracts, options, temporary=temporary)
+
+
+def up(
+    home: Path,
+    *,
+    services: Iterable[str] = CHAIN_ONLY,
+    node: str | None = None,
+    contracts: str | None = None,
+    faults: Sequence[str] | None = None,
+    dialect: str | None = None,
+) -> StackInfo:
+    """Starts the ``services`` of the sandbox of ``home`` and what they need, or finds them; they stay up.
 
     ``node`` is embedded or anvil, ``contracts`` classic or latest; by default what the sandbox was made with, else the
-    first of each. Raises StateRefusedError when it was made with others, and UnavailableError when it does not start.
+    first of each. ``faults`` are switches such as ``custodial.signer-down``, ``dialect`` is the phone interface's; with
+    either, a service that runs with others is started again, and without, it is left as it is. Raises InvalidError for a
+    name that there is not, StateRefusedError when the sandbox was made with another node or other contracts, and
+    UnavailableError when something does not start.
     """
+    wish = _wish(services, node, contracts, faults, dialect, temporary=False)
     stack = _Stack(home)
     with stack.alone():
-        return StackInfo(stack.environment, stack.start(node, contracts, temporary=False))
+        return StackInfo(stack.environment, stack.start(wish))
 
 
 def down(home: Path, *, purge: bool = False) -> bool:
-    """Stops the sandbox and, with ``purge``, deletes its data; says whether it was up."""
+    """Stops the sandbox and, with ``purge``, deletes its data; says whether anything was up."""
     stack = _Stack(home)
     if not stack.folder.exists():
         return False
     with stack.alone():
-        was_up = stack.node.stop()
+        was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
         if purge:
+            for service in SERVICES.values():
+                service.purge(Site(stack.folder, stack.record() or Record("", "")))
             shutil.rmtree(stack.folder)
-    return was_up
+    return any(was_up)
 
 
 def status(home: Path) -> list[ServiceStatus]:
-    """Every daemon of the sandbox; none when there is no sandbox."""
+    """Every daemon that was ever part of the sandbox; none when there is no sandbox."""
     stack = _Stack(home)
     record = stack.record()
-    if record is None:
-        return []
-    pid = stack.node.pid()
-    state = "down" if pid is None else "up" if stack.answers(record) else "silent"
-    detail = f"{record.node} node, {record.contracts} contracts, registry {record.registry or 'not deployed'}"
-    return [ServiceStatus(stack.node.name, state, pid, stack.url(record), detail)]
+    return [] if record is None else [stack.status(name, record) for name in SERVICES if name in record.ports]
 
 
-def running_environment(home: Path) -> Path | None:
-    """The environment file of a sandbox that is up, or None. Starts nothing."""
+def running_environment(home: Path, services: Iterable[str] = CHAIN_ONLY) -> Path | None:
+    """The environment file of a sandbox in which ``services`` are up, or None. Starts nothing."""
     stack = _Stack(home)
     record = stack.record()
-    if record and stack.node.pid() and stack.environment.exists() and stack.answers(record):
-        return stack.environment
-    return None
+    if record is None or not stack.environment.exists():
+        return None
+    up = all(name in record.ports and stack.status(name, record).state == "up" for name in services)
+    return stack.environment if up else None
 
 
 @contextmanager
 def sandbox(
-    home: Path, *, node: str | None = None, contracts: str | None = None, keep: bool = False
+    home: Path,
+    *,
+    services: Iterable[str] = CHAIN_ONLY,
+    node: str | None = None,
+    contracts: str | None = None,
+    faults: Sequence[str] | None = None,
+    dialect: str | None = None,
+    keep: bool = False,
 ) -> Iterator[StackInfo]:
-    """The sandbox, up for as long as this lasts.
+    """The sandbox with ``services``, up for as long as this lasts.
 
-    One that was started in this way is ended by the last of those who use it, unless one of them asked to ``keep`` it.
-    Parameters and errors are those of ``up``.
+    Services that were started in this way are ended by the last of those who use the sandbox, unless one of them asked to
+    ``keep`` them; services that were up before stay up. Parameters and errors are those of ``up``.
     """
+    wish = _wish(services, node, contracts, faults, dialect, temporary=not keep)
     stack = _Stack(home)
     with stack.alone():
-        info = StackInfo(stack.environment, stack.start(node, contracts, temporary=not keep))
+        info = StackInfo(stack.environment, stack.start(wish))
         use = stack.use()
     try:
         yield info
@@ -104,9 +150,7 @@ class _Stack:
     def __init__(self, home: Path) -> None:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
-        self.node = Daemon("node", self.folder)
         self._record = self.folder / "stack.json"
-        self._key = self.folder / "signer.key"
         self._users = self.folder / "users.lock"
 
     @contextmanager
@@ -123,78 +167,81 @@ class _Stack:
     def record(self) -> Record | None:
         return read_record(self._record)
 
-    def url(self, record: Record) -> str:
-        return f"http://{nodes.HOST}:{record.port}"
+    def daemon(self, name: str) -> Daemon:
+        return Daemon(name, self.folder, SERVICES[name].end)
 
-    def answers(self, record: Record) -> bool:
-        try:
-            return int(Rpc(self.url(record), timeout=5).call("eth_chainId"), 16) == nodes.CHAIN_ID
-        except CicScenarioError:
-            return False
+    def status(self, name: str, record: Record) -> ServiceStatus:
+        service, site = SERVICES[name], Site(self.folder, record)
+        pid = self.daemon(name).pid()
+        state = "down" if pid is None else "up" if service.answers(site) else "silent"
+        return ServiceStatus(name, state, pid, service.address(site), service.detail(site))
 
-    def start(self, node: str | None, contracts: str | None, *, temporary: bool) -> bool:
+    def start(self, wish: _Wish) -> bool:
         """Brings up what is not up and makes what is not made, wherever an earlier start was cut off.
 
-        Says whether it started the node. What it started it ends again when it fails.
+        Says whether it started a service. What it started it ends again when it fails.
         """
-        record = agree(self.record(), node, contracts, self.folder)
+        record = agree(self.record(), wish.node, wish.contracts, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        started = not self.node.find(lambda: self.answers(record))
-        record.temporary = temporary and (started or record.temporary)
+        started: list[str] = []
         try:
-            if started:
-                self._start_node(record)
-            self._have_contracts(record)
+            for name in wish.services:
+                if self._start(name, record, wish):
+                    started.append(name)
+                SERVICES[name].furnish(Site(self.folder, record))
             self._describe(record)
         except BaseException:
-            if started:
-                self.node.stop()
+            for name in reversed(started):
+                self.daemon(name).stop()
             raise
-        return started
+        return bool(started)
 
-    def _start_node(self, record: Record) -> None:
-        if not nodes.is_free(record.port):
-            record.port = nodes.free_port()
-        node = nodes.NODES[record.node](self.folder / "chain", record.port, address_of(self._private_key()))
+    def _start(self, name: str, record: Record, wish: _Wish) -> bool:
+        """Starts a service unless it is up as it is wished; says whether it did."""
+        service, daemon = SERVICES[name], self.daemon(name)
+        site = Site(self.folder, record, frozenset(self._running() | set(wish.services)))
+        if name in record.ports and daemon.find(lambda: service.answers(site)):
+            if wish.options is not None:
+                record.options[name] = wish.options.get(name, [])
+            if service.command(site).command == record.commands.get(name):
+                if not wish.temporary and name in record.temporary:
+                    record.temporary.remove(name)
+                return False
+            daemon.stop()  # it runs with other options, or knows others by ports at which they are no more
+            temporary = wish.temporary and name in record.temporary
+        else:
+            record.options[name] = (wish.options or {}).get(name, [])
+            temporary = wish.temporary
+        if name not in record.ports or not nodes.is_free(record.ports[name]):
+            record.ports[name] = nodes.free_port()
+        record.temporary = [other for other in record.temporary if other != name] + [name] * temporary
+        command = service.command(site)
+        record.commands[name] = command.command
         write_record(self._record, record)
-        self.node.start(node.command, node.environment, lambda: self.answers(record))
+        daemon.start(
+            command.command,
+            command.environment,
+            lambda: service.answers(site),
+            folder=command.folder,
+            user=command.user,
+        )
+        return True
+
+    def _running(self) -> set[str]:
+        return {name for name in SERVICES if self.daemon(name).pid() is not None}
 
     def _private_key(self) -> bytes:
-        """The signer's key, made at the first call."""
-        if not self._key.exists():
-            write(self._key, secrets.token_hex(32) + "\n")
-        return bytes.fromhex(self._key.read_text("ascii"))
-
-    def _have_contracts(self, record: Record) -> None:
-        rpc = Rpc(self.url(record))
-        if not record.registry:
-            from cicscenario.sandbox.contracts import deploy  # its encoder takes long to load, and is needed once
-
-            nodes.enrich(rpc, address_of(self._private_key()))
-            made = deploy(rpc.url, self._private_key(), nodes.CHAIN_ID, record.contracts)
-            record.registry = f"0x{made.registry.hex()}"
-        elif rpc.call("eth_getCode", record.registry, "latest") == "0x":
-            raise StateRefusedError(
-                f"the chain in {self.folder} has lost the contracts: there is nothing at the registry's address"
-                f" {record.registry}; was the {record.node} node killed before it saved its chain?",
-                hint="`cicscenario stack down --purge` deletes what is left of it; then start again",
-            )
+        return private_key(Site(self.folder, Record("", "")))
 
     def _describe(self, record: Record) -> None:
+        """Writes the environment file, of all that is up; without a chain there is none."""
         write_record(self._record, record)
-        write(
-            self.environment,
-            f"""version: 1
-name: sandbox
-chain:
-  rpc: {self.url(record)}
-  spec: {nodes.CHAIN_SPEC}
-  registry: "{record.registry}"
-  signer:
-    private_key: "file:{self._key.name}"
-  batch: 200
-""",
-        )
+        running, site = self._running(), Site(self.folder, record)
+        if "node" not in running:
+            self.environment.unlink(missing_ok=True)
+            return
+        sections = "".join(service.section(site) for name, service in SERVICES.items() if name in running)
+        write(self.environment, f"version: 1\nname: sandbox\n{sections}")
 
     def use(self) -> int:
         """A descriptor that says, for as long as it is open, that somebody uses the sandbox."""
@@ -203,11 +250,17 @@ chain:
         return descriptor
 
     def leave(self) -> None:
-        """Stops a temporary sandbox that nobody else uses."""
+        """Stops what is temporary of a sandbox that nobody else uses."""
         with self.alone():
             record = self.record()
-            if record and record.temporary and not self._is_used():
-                self.node.stop()
+            if record is None or not record.temporary or self._is_used():
+                return
+            for name in reversed(tuple(SERVICES)):
+                if name in record.temporary:
+                    self.daemon(name).stop()
+            if self._running():
+                record.temporary = []
+                self._describe(record)
 
     def _is_used(self) -> bool:
         with self._users.open("w") as users:

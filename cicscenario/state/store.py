@@ -13,6 +13,7 @@ from typing import Any
 from cicscenario.errors import StateRefusedError
 
 SCHEMA_VERSION = 1
+STATE = "state.sqlite"  #: name of the file in a run directory
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _PAGE = 1000
 
@@ -53,6 +54,18 @@ class LedgerRow:
     gas: int
     status: str
     block: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """An account asked for: ``id`` as the service knows it, ``channel`` where it answers, if anywhere."""
+
+    id: str
+    person: int
+    channel: str
+    status: str = "asked"  #: asked (its end is unknown), created or failed
+    address: bytes | None = None
     detail: str | None = None
 
 
@@ -266,6 +279,37 @@ class Store:
         while rows := self._rows(sql, (last,)):
             yield from (LedgerRow(*row[1:]) for row in rows)
             last = rows[-1][0]
+
+    # --- requests -----------------------------------------------------------------------------------------------
+
+    def add_requests(self, rows: Iterable[RequestRow]) -> None:
+        """Commits to the disk what is about to be asked for: a power cut must not make somebody a second account."""
+        values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
+        with self._write(durable=True) as db:
+            db.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
+        """What was asked for each of these people."""
+        found: dict[int, list[RequestRow]] = {}
+        sql = f"SELECT * FROM requests WHERE person IN ({','.join('?' * len(people))})"  # noqa: S608
+        for row in self._rows(sql, people):
+            found.setdefault(row[1], []).append(RequestRow(*row))
+        return found
+
+    def answer_requests(self, rows: Iterable[RequestRow]) -> None:
+        """Writes what became of requests."""
+        values = [(r.status, r.address, r.detail, r.id) for r in rows]
+        with self._write() as db:
+            db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
+
+    def orphans(self) -> int:
+        """Number of requests that made an account, or may have, which is not the person's: nobody uses these."""
+        sql = (
+            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
+            " AND (status = 'created' AND requests.address <> people.address OR status = 'asked')"
+        )
+        count: int = self._rows(sql)[0][0]
+        return count
 
     # --- checks -------------------------------------------------------------------------------------------------
 

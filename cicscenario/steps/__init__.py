@@ -2,17 +2,23 @@
 
 from importlib.metadata import entry_points
 
-from cicscenario.steps import accounts, keystore, population, transactions
+from cicscenario.steps import accounts, keystore, metadata, phone, population, transactions, waiting
 from cicscenario.steps.base import Step
 
 BUILT_IN: tuple[Step, ...] = (
     population.STEP,
-    accounts.STEP,
+    *accounts.STEPS,
     transactions.REGISTRATION,
+    waiting.REGISTRATION,
     transactions.GIFT,
     transactions.FAUCET,
     transactions.GAS,
+    waiting.GAS,
+    waiting.FAUCET,
     keystore.STEP,
+    *metadata.STEPS,
+    phone.PINS,
+    phone.USSD_DATA,
 )
 
 

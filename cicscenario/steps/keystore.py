@@ -1,12 +1,16 @@
 """Writes V3 keystore files beside the chain work: deriving a file's key is slow on purpose."""
 
+from cicscenario.backends.eth import EthBackend
 from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, everybody
 
 
 def _executor(context: Context) -> Executor:
+    backend = context.backend
+    assert isinstance(backend, EthBackend)  # the only one whose keys we hold
+
     def run(batch: Batch) -> Result:
         for person in batch.ids:
-            context.backend.write_keyfile(person)
+            backend.write_keyfile(person)
         return Result(everybody(batch))
 
     return run
@@ -14,9 +18,9 @@ def _executor(context: Context) -> Executor:
 
 STEP = Step(
     name="keystore",
-    lane=Lane.KEYSTORE,
+    lane=Lane.BESIDE,
     after=("accounts",),
-    applies=lambda scenario: scenario.backend.keystore.kdf != "none",
+    applies=lambda scenario: scenario.backend.kind == "eth" and scenario.backend.keystore.kdf != "none",
     executor=_executor,
     summary="write the keystore files",
 )

@@ -1,4 +1,4 @@
-"""Makes the people: no service needed, one seed gives the same people everywhere."""
+"""Makes the people, or reads those who exist: no service needed, one seed gives the same people everywhere."""
 
 from cicscenario.state.store import PersonRow
 from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, everybody
@@ -6,7 +6,7 @@ from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step,
 
 def _executor(context: Context) -> Executor:
     def run(batch: Batch) -> Result:
-        made = (context.generator.person(index) for index in batch.ids)
+        made = (context.population.person(index) for index in batch.ids)
         people = [
             PersonRow(p.index, p.document, p.phone, p.language, tuple(p.tags), p.old_address, p.gift, None)
             for p in made
@@ -22,5 +22,5 @@ STEP = Step(
     after=(),
     applies=lambda scenario: True,
     executor=_executor,
-    summary="make the people",
+    summary="make the people, or read those who exist",
 )

@@ -8,10 +8,11 @@ from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
+from cicscenario.connections import Service
 from cicscenario.errors import StepFailedError
 from cicscenario.language import Scenario
 from cicscenario.state.store import Outcome, PersonRow
-from cicscenario.steps.base import Batch, Context, Lane, Result, Step
+from cicscenario.steps.base import Batch, Context, Lane, Result, Step, account
 
 #: Makes one person's transaction, or None when there is nothing to send for them.
 Maker = Callable[[Context, PersonRow], Intent | None]
@@ -32,7 +33,9 @@ class TransactionExecutor:
         outcomes = [Outcome(person, ok=True, detail="nothing to send") for person, intent in made if intent is None]
         intents = [intent for _, intent in made if intent is not None]
         if intents:
-            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit(intents[0]))
+            if self._context.ledger is None:
+                raise AssertionError("a plan that sends transactions has a ledger")
+            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit)
         return Result(outcomes)
 
     def _gas_limit(self, intent: Intent) -> int:
@@ -45,67 +48,68 @@ class TransactionExecutor:
 
     def _estimate(self, intent: Intent) -> int:
         try:
-            return self._context.chain.estimate(intent)
+            return self._context.services.chain.estimate(intent)
         except RpcError as error:
             if error.code != 3 and "revert" not in error.text:
                 raise
             reason = revert_reason(error.data) or error.text
             raise StepFailedError(
-                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.chain.rpc.url} refuses"
-                f" 0x{self._context.chain.signer.address.hex()} for person {intent.person}: {reason}",
+                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.url} refuses"
+                f" 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
                 hint="see `cicscenario plan` for the roles and funds that the signer needs",
             ) from None
 
 
 def registration_intent(context: Context, person: PersonRow) -> Intent:
-    return Intent(person.id, context.chain.contracts.accounts_index, pack(ADD, _account(person)))
+    return Intent(person.id, context.services.chain.contracts.accounts_index, pack(ADD, account(person)))
 
 
 def gift_intent(context: Context, person: PersonRow) -> Intent | None:
     if not person.gift:
         return None
-    token = context.chain.contracts.token
+    token = context.services.chain.contracts.token
     function = MINT_TO if context.scenario.gift.method == "mint" else TRANSFER
-    return Intent(person.id, token.address, pack(function, _account(person), token.base_units(person.gift)))
+    return Intent(person.id, token.address, pack(function, account(person), token.base_units(person.gift)))
 
 
 def faucet_intent(context: Context, person: PersonRow) -> Intent:
-    faucet = context.chain.contracts.faucet
+    faucet = context.services.chain.contracts.faucet
     if faucet is None:
         raise StepFailedError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
-    return Intent(person.id, faucet.address, pack(GIVE_TO, _account(person)))
+    return Intent(person.id, faucet.address, pack(GIVE_TO, account(person)))
 
 
 def gas_intent(context: Context, person: PersonRow) -> Intent:
-    return Intent(person.id, _account(person), value=context.scenario.gas)
+    return Intent(person.id, account(person), value=context.scenario.gas)
 
 
-def _account(person: PersonRow) -> bytes:
-    if person.address is None:
-        raise AssertionError(f"person {person.id} came to a chain step without an account")
-    return person.address
-
-
-def _step(name: str, after: tuple[str, ...], make: Maker, applies: Callable[[Scenario], bool], summary: str) -> Step:
+def _step(
+    name: str, make: Maker, applies: Callable[[Scenario], bool], summary: str, after: str = "registration"
+) -> Step:
     return Step(
         name=name,
         lane=Lane.CHAIN,
-        after=after,
+        after=(after,),
         applies=applies,
         executor=lambda context: TransactionExecutor(context, name, make),
         summary=summary,
+        services=(Service.CHAIN,),
     )
 
 
+def _is_sovereign(scenario: Scenario) -> bool:
+    return scenario.backend.kind == "eth"
+
+
+def _gives(scenario: Scenario) -> bool:
+    """Whether there is anything to give; people who exist already bring their opening balances with them."""
+    given = scenario.gift.threshold > 0 or scenario.population.source is not None
+    return scenario.backend.makes_accounts and scenario.gift.method != "none" and given
+
+
 REGISTRATION = _step(
-    "registration", ("accounts",), registration_intent, lambda scenario: True, "add each account to the accounts index"
+    "registration", registration_intent, _is_sovereign, "add each account to the accounts index", after="accounts"
 )
-GIFT = _step(
-    "gift",
-    ("registration",),
-    gift_intent,
-    lambda scenario: scenario.gift.method != "none" and scenario.gift.threshold > 0,
-    "send the opening balance",
-)
-FAUCET = _step("faucet", ("registration",), faucet_intent, lambda scenario: scenario.faucet, "trigger the token faucet")
-GAS = _step("gas", ("registration",), gas_intent, lambda scenario: scenario.gas > 0, "give native currency for fees")
+GIFT = _step("gift", gift_intent, _gives, "send the opening balance")
+FAUCET = _step("faucet", faucet_intent, lambda s: _is_sovereign(s) and s.faucet, "trigger the token faucet")
+GAS = _step("gas", gas_intent, lambda s: _is_sovereign(s) and s.gas > 0, "give native currency for fees")

@@ -13,7 +13,7 @@ from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import GIVE_TO
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.ledger import GasLimit, Intent, Ledger
 from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.chain.session import ChainSession
 from cicscenario.errors import ReconcileError, UnavailableError
@@ -50,6 +50,10 @@ def account(person: int) -> bytes:
 
 def intents(count: int) -> list[Intent]:
     return [Intent(person, account(person), value=AMOUNT) for person in range(count)]
+
+
+def limit(gas: int) -> GasLimit:
+    return lambda intent: gas
 
 
 def received(session: ChainSession, count: int) -> list[int]:
@@ -101,7 +105,7 @@ def crash_while_sending(session: ChainSession, store: Store, kind: type[Ledger])
 def pay_after_a_crash(session: ChainSession, store: Store, kind: type[Ledger]) -> list[int]:
     crash_while_sending(session, store, kind)
     with ledger(session, store, kind) as resumed:
-        resumed.send("gas", intents(5), PLAIN_TRANSFER_GAS)
+        resumed.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
     deadline = time.monotonic() + 10
     while 0 in received(session, 5) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -118,19 +122,34 @@ def test_with_the_ledger_written_after_the_send_this_suite_would_see_it(session:
 
 def test_everybody_is_paid_once_and_told_so(session: ChainSession, store: Store) -> None:
     with ledger(session, store) as open_ledger:
-        outcomes = open_ledger.send("gas", intents(20), PLAIN_TRANSFER_GAS)
-        again = open_ledger.send("gas", intents(20), PLAIN_TRANSFER_GAS)
+        outcomes = open_ledger.send("gas", intents(20), limit(PLAIN_TRANSFER_GAS))
+        again = open_ledger.send("gas", intents(20), limit(PLAIN_TRANSFER_GAS))
     assert sorted(o.person for o in outcomes if o.ok) == list(range(20))
     assert sorted(o.person for o in again if o.ok) == list(range(20))
     assert received(session, 20) == [1] * 20
     assert store.transaction_counts() == {"gas": {"mined": 20}}
 
 
+def test_what_was_sent_before_is_not_estimated_again(session: ChainSession, store: Store) -> None:
+    """A faucet refuses a second call, so asking what one would cost would stop a run that was killed after the first."""
+    asked: list[int] = []
+
+    def gas(intent: Intent) -> int:
+        asked.append(intent.person)
+        return PLAIN_TRANSFER_GAS
+
+    with ledger(session, store) as open_ledger:
+        open_ledger.send("gas", intents(3), gas)
+        open_ledger.send("gas", intents(3), gas)
+        open_ledger.send("gas", intents(5), gas)
+    assert asked == [0, 3]
+
+
 def test_many_senders_share_one_nonce_sequence(session: ChainSession, store: Store) -> None:
     """Known issue 3 of the old tools: two scripts on one key broke the sequence."""
     with ledger(session, store) as open_ledger:
         threads = [
-            threading.Thread(target=open_ledger.send, args=(f"purpose {n}", intents(10), PLAIN_TRANSFER_GAS))
+            threading.Thread(target=open_ledger.send, args=(f"purpose {n}", intents(10), limit(PLAIN_TRANSFER_GAS)))
             for n in range(5)
         ]
         for thread in threads:
@@ -155,7 +174,7 @@ def test_a_key_that_somebody_else_uses_stops_the_run(session: ChainSession, stor
     while session.rpc.call("eth_getTransactionReceipt", to_hex(other.hash)) is None and time.monotonic() < deadline:
         time.sleep(0.1)
     with pytest.raises(ReconcileError, match="was taken by another transaction"), ledger(session, store) as resumed:
-        resumed.send("gas", intents(1), PLAIN_TRANSFER_GAS)
+        resumed.send("gas", intents(1), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 1) == [0]
 
 
@@ -163,12 +182,12 @@ def test_a_chain_that_went_back_gets_the_same_bytes_again(sandbox: Sandbox, stor
     session = sandbox.session()
     mark = session.rpc.call("evm_snapshot")
     with ledger(session, store) as open_ledger:
-        open_ledger.send("gas", intents(5), PLAIN_TRANSFER_GAS)
+        open_ledger.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
     assert session.rpc.call("evm_revert", mark) is True
     assert received(session, 5) == [0] * 5
     hashes = {row.hash for row in store.transactions()}
     with ledger(session, store) as resumed:
-        resumed.send("gas", intents(5), PLAIN_TRANSFER_GAS)
+        resumed.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 5) == [1] * 5
     assert {row.hash for row in store.transactions()} == hashes
 
@@ -181,11 +200,11 @@ def test_a_reverted_transaction_is_a_failure_with_its_reason_and_may_be_tried_ag
 
     give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
     with ledger(session, store) as open_ledger:
-        (outcome,) = open_ledger.send("faucet", give, 250_000)
+        (outcome,) = open_ledger.send("faucet", give, limit(250_000))
         assert not outcome.ok
         assert outcome.detail is not None
         assert "ERR_ACCOUNT_NOT_IN_INDEX" in outcome.detail
-        open_ledger.send("faucet", give, 250_000)
+        open_ledger.send("faucet", give, limit(250_000))
     assert store.transaction_counts() == {"faucet": {"failed": 2}}
 
 
@@ -202,10 +221,10 @@ def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
 
     still = ledger(session, store, rpc=Swallowing(session.rpc.url), patience=0.5)
     with pytest.raises(UnavailableError, match=r"no transaction was mined on .* the newest block seen is"), still:
-        still.send("gas", intents(2), PLAIN_TRANSFER_GAS)
+        still.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
     assert store.transaction_counts() == {"gas": {"broadcast": 2}}
     with ledger(session, store) as resumed:
-        resumed.send("gas", intents(2), PLAIN_TRANSFER_GAS)
+        resumed.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 2) == [1, 1]
 
 
@@ -227,7 +246,7 @@ def test_what_a_node_accepted_and_lost_is_sent_again(
             return super().results(calls)
 
     with ledger(session, store, rpc=Forgetful(session.rpc.url)) as open_ledger:
-        open_ledger.send("gas", intents(3), PLAIN_TRANSFER_GAS)
+        open_ledger.send("gas", intents(3), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 3) == [1] * 3
     assert len(sent) >= 6
     assert len(set(sent)) == 3
@@ -237,4 +256,4 @@ def test_a_signer_without_money_is_said_at_once(sandbox: Sandbox, store: Store) 
     session = sandbox.session()
     huge = [Intent(0, account(0), value=10**30)]
     with pytest.raises(UnavailableError, match="insufficient funds"), ledger(session, store) as open_ledger:
-        open_ledger.send("gas", huge, PLAIN_TRANSFER_GAS)
+        open_ledger.send("gas", huge, limit(PLAIN_TRANSFER_GAS))

@@ -18,9 +18,9 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_it_goes_up_shows_itself_and_goes_down(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.up(home, node=None, contracts="latest") == ExitCode.OK
+    assert command.up(home, node=None, contracts="latest", services=["node"]) == ExitCode.OK
     assert f"the sandbox is up; its environment file is {home}/sandbox/environment.yaml" in capsys.readouterr().out
-    command.up(home, node=None, contracts=None)
+    command.up(home, node=None, contracts=None, services=["node"])
     assert "was up already" in capsys.readouterr().out
 
     assert command.status(home, fmt="text") == ExitCode.OK

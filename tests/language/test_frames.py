@@ -18,12 +18,12 @@ error[S014]: unknown key `treshold`
   = see: cicscenario explain gift"""
 
 WRONG_KIND = """\
-error[S013]: `cic_eth` is not a value for `backend.kind`
+error[S013]: `cic_btc` is not a value for `backend.kind`
  --> s.yaml:4:17
   |
-4 | backend: {kind: cic_eth, queue: 2}
-  |                 ^^^^^^^ did you mean `eth`?
-  = expected: eth
+4 | backend: {kind: cic_btc, queue: 2}
+  |                 ^^^^^^^ did you mean `cic_eth`?
+  = expected: one of eth, cic_eth, cic_ussd, existing
   = see: cicscenario explain backend.kind"""
 
 
@@ -43,7 +43,7 @@ error[S014]: unknown key `sise`
   |
 1 | population.sise=5
   |            ^^^^ did you mean `size`?
-  = expected: one of size, seed, locales, region, languages, tags
+  = expected: one of size, from, seed, locales, region, languages, tags
   = see: cicscenario explain population"""
 
 ENVIRONMENT = """\
@@ -74,7 +74,7 @@ def test_an_unknown_key_names_the_nearest() -> None:
 
 
 def test_a_wrong_kind_is_one_error_about_the_kind() -> None:
-    assert _frames(HEAD + "backend: {kind: cic_eth, queue: 2}\n") == WRONG_KIND
+    assert _frames(HEAD + "backend: {kind: cic_btc, queue: 2}\n") == WRONG_KIND
 
 
 def test_an_override_is_its_own_source() -> None:

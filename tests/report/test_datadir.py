@@ -237,4 +237,6 @@ def test_memory_does_not_grow_with_the_people(tmp_path: Path) -> None:
         tracemalloc.stop()
         return highest
 
-    assert peak(1000) < peak(50) + 50_000
+    peak(1)  # what is loaded at the first use is not of the people
+    few = peak(50)
+    assert peak(1000) < few + 50_000

@@ -1,0 +1,156 @@
+"""Custodial accounts: the engine makes the keys, registers them, gives them gas and triggers the faucet.
+
+The engine holds no record of who asked, so it is asked at least once and looked up first: the id of each task is in the
+state before it is sent, and a later run asks what became of it before it asks for another account.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from cicscenario.backends.base import BackendContext, Made
+from cicscenario.services.custodial import Created, Failed, Lost, Outcome, Trace
+from cicscenario.state.store import PersonRow, RequestRow
+
+_SLICE = 2.0  # seconds of waiting before looking whether the run is to end
+_AT_ONCE = 50  # accounts in one submission
+_RESULTS = 2.0  # seconds for an earlier run's task to show up among the results before its id counts as never sent
+
+
+class CicEthBackend:
+    """Accounts of the custodial engine, at most ``in_flight`` of the environment at a time."""
+
+    def __init__(self, context: BackendContext) -> None:
+        self._context = context
+        self._channel = f"cicscenario-{context.lineage}"
+        self._accounts = context.services.custodial.accounts(self._channel)
+        where = context.services.environment.custodial
+        self._slots = _Slots(where.in_flight if where else _AT_ONCE)
+        self._mutex = threading.Lock()
+        self._moved = time.monotonic()
+
+    def close(self) -> None:
+        self._accounts.close()
+
+    def accounts(self, people: Sequence[PersonRow]) -> Made:
+        made = Made()
+        for start in range(0, len(people), _AT_ONCE):
+            part = people[start : start + _AT_ONCE]
+            with self._slots.taken(len(part), self._context.stopping) as free:
+                if not free:
+                    break
+                self._some(part, made)
+        return made
+
+    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
+        """What the engine's results say of accounts that do not get registered."""
+        requests = self._context.log.requests([person.id for person in people])
+        owned = {
+            request.id: person.id
+            for person in people
+            for request in requests.get(person.id, ())
+            if request.address == person.address
+        }
+        found = self._accounts.recover(list(owned))
+        return {
+            owned[root]: str(end.unregistered)
+            for root, end in found.items()
+            if isinstance(end, Created) and end.unregistered
+        }
+
+    def _some(self, people: Sequence[PersonRow], made: Made) -> None:
+        asked = self._earlier(people, made)
+        have = {person for person, _ in made.addresses} | set(asked.values())
+        new = {str(uuid.uuid4()): person.id for person in people if person.id not in have}
+        self._context.log.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
+        self._accounts.submit(list(new))
+        self._await(asked | new, made)
+
+    def _earlier(self, people: Sequence[PersonRow], made: Made) -> dict[str, int]:
+        """What earlier runs asked for and is still under way, by root id; accounts that are there already go to ``made``."""
+        requests = self._context.log.requests([person.id for person in people])
+        rows = {row.id: row for mine in requests.values() for row in mine if row.status != "failed"}
+        ends = self._seen([row.id for row in rows.values() if row.status == "asked"])
+        self._write_down(rows, ends)
+        addresses = {rows[root].person: end.address for root, end in ends.items() if isinstance(end, Created)}
+        addresses |= {row.person: row.address for row in rows.values() if row.address}
+        for person, address in addresses.items():
+            made.add(person, address)
+        return {
+            root: rows[root].person
+            for root, end in ends.items()
+            if isinstance(end, Lost) and end.trace is not Trace.UNKNOWN and rows[root].person not in addresses
+        }
+
+    def _seen(self, roots: Sequence[str]) -> dict[str, Outcome]:
+        """What became of tasks; one that a worker has only just taken gets a moment to show up."""
+        if not roots:
+            return {}
+        ends = self._accounts.recover(roots)
+        unknown = [root for root, end in ends.items() if isinstance(end, Lost) and end.trace is Trace.UNKNOWN]
+        return ends | self._accounts.wait(unknown, time.monotonic() + _RESULTS) if unknown else ends
+
+    def _await(self, asked: dict[str, int], made: Made) -> None:
+        """Waits until everybody has an account or has failed, or nobody at all has moved for the backend's patience."""
+        self._has_moved()
+        while asked and not self._context.stopping.is_set():
+            ends = self._accounts.wait(list(asked), time.monotonic() + _SLICE)
+            rows = {root: RequestRow(root, person, self._channel) for root, person in asked.items()}
+            self._write_down(rows, ends)
+            for root, end in ends.items():
+                if isinstance(end, Created):
+                    made.add(asked[root], end.address)
+                elif isinstance(end, Failed):
+                    made.fail(asked[root], str(end))
+            finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
+            for root in finished:
+                del asked[root]
+            if finished:
+                self._has_moved()
+            elif self._stands_still():
+                for root, person in asked.items():
+                    made.fail(person, str(ends[root]))
+                return
+
+    def _write_down(self, rows: dict[str, RequestRow], ends: dict[str, Outcome]) -> None:
+        answered = []
+        for root, end in ends.items():
+            if isinstance(end, Created):
+                answered.append(RequestRow(root, rows[root].person, self._channel, "created", end.address))
+            elif isinstance(end, Failed):
+                answered.append(RequestRow(root, rows[root].person, self._channel, "failed", None, str(end)))
+        self._context.log.answer_requests(answered)
+
+    def _has_moved(self) -> None:
+        with self._mutex:
+            self._moved = time.monotonic()
+
+    def _stands_still(self) -> bool:
+        with self._mutex:
+            return time.monotonic() - self._moved > self._context.scenario.backend.patience
+
+
+class _Slots:
+    """Room for a number of accounts in flight."""
+
+    def __init__(self, number: int) -> None:
+        self._number = self._free = number
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, number: int, stopping: threading.Event) -> Iterator[bool]:
+        """Waits for room for ``number``, or for all there is; False when the run is to end first."""
+        number = min(number, self._number)
+        with self._changed:
+            while self._free < number and not stopping.is_set():
+                self._changed.wait(0.5)
+            granted = self._free >= number
+            self._free -= number if granted else 0
+        try:
+            yield granted
+        finally:
+            with self._changed:
+                self._free += number if granted else 0
+                self._changed.notify_all()

@@ -1,0 +1,173 @@
+"""Accounts by phone: everybody dials, chooses a language, and is found by the phone pointer once the account is there.
+
+The interface offers the choice of a language until the account has come to be, and each choice makes an account. So what
+was asked for is in the state before it is asked, a choice that may have been taken is not made again while anybody moves,
+and nobody dials to find out: the phone pointers tell. They come in about the order of the dials, so only the first few
+that are awaited are looked for, and the rest when those are there: little more than one look a person.
+"""
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Sequence
+
+from cicscenario.backends.base import BackendContext, Made
+from cicscenario.errors import UnavailableError
+from cicscenario.people import pointer
+from cicscenario.services.ussd import UssdError
+from cicscenario.state.store import PersonRow, RequestRow
+
+_ATTEMPTS = 5  # calls that surely came to nothing, before a person counts as failed
+_LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
+_DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
+
+
+class CicUssdBackend:
+    """Accounts of the phone interface."""
+
+    def __init__(self, context: BackendContext) -> None:
+        self._context = context
+        self._asks_later = context.scenario.backend.dialect == "2021"
+        self._mutex = threading.Lock()
+        self._moved = time.monotonic()
+
+    def close(self) -> None:
+        pass
+
+    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
+        return {}  # the interface tells nobody what the engine does
+
+    def accounts(self, people: Sequence[PersonRow]) -> Made:
+        made = Made()
+        earlier = {person: rows for person, rows in self._requests(people).items() if rows}
+        self._move()
+        if known := [person for person in people if person.id in earlier]:
+            self._look(known, made)
+        there = {person for person, _ in made.addresses}
+        waiting: list[PersonRow] = []
+        for person in people:
+            if self._context.stopping.is_set():
+                break
+            if person.id not in there and self._join(person, made, pending=person.id in earlier):
+                waiting.append(person)
+        self._await(deque(waiting), made)
+        return made
+
+    def _requests(self, people: Sequence[PersonRow]) -> dict[int, list[RequestRow]]:
+        """What may have been taken, by person; requests that surely came to nothing are left out."""
+        found = self._context.log.requests([person.id for person in people])
+        return {person: [row for row in rows if row.status != "failed"] for person, rows in found.items()}
+
+    # --- dialling -----------------------------------------------------------------------------------------------
+
+    def _join(self, person: PersonRow, made: Made, *, pending: bool) -> bool:
+        """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for."""
+        for attempt in range(_ATTEMPTS):
+            request = RequestRow(uuid.uuid4().hex, person.id, "")
+            if not pending:
+                self._context.log.add_requests([request])
+            try:
+                self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
+            except UssdError as error:
+                if error.taken is None:
+                    return True  # only the phone pointer can tell
+                if not pending:
+                    self._answer(request, "failed", error.message)
+                if attempt == _ATTEMPTS - 1:
+                    made.fail(person.id, error.message)
+            else:
+                self._move()
+                return True
+        return False
+
+    def _answer(
+        self, request: RequestRow, status: str, detail: str | None = None, address: bytes | None = None
+    ) -> None:
+        self._context.log.answer_requests(
+            [RequestRow(request.id, request.person, request.channel, status, address, detail)]
+        )
+
+    # --- finding ------------------------------------------------------------------------------------------------
+
+    def _await(self, waiting: deque[PersonRow], made: Made) -> None:
+        """Looks for phone pointers until all are there, or nobody at all has moved for the backend's patience."""
+        looks, pause = _LOOKS, _FIRST_PAUSE
+        again = set[int]()
+        while waiting and not self._context.stopping.is_set():
+            part = [waiting.popleft() for _ in range(min(looks, len(waiting)))]
+            missing = self._look(part, made)
+            waiting.extend(missing)  # behind the others: nobody who is lost holds them up
+            if len(missing) < len(part):
+                self._move()
+                looks, pause = min(2 * looks, _MOST_LOOKS), _FIRST_PAUSE
+                continue
+            looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
+            self._context.stopping.wait(pause)
+            still = self._still()
+            if still > self._context.scenario.backend.patience:
+                for person in waiting:
+                    made.fail(person.id, self._standstill(person, still))
+                return
+            if still > _DOUBT * self._context.scenario.backend.patience:
+                self._choose_again(waiting, again, made)
+
+    def _choose_again(self, waiting: deque[PersonRow], again: set[int], made: Made) -> None:
+        """Whoever is still offered the choice, long after it was made, makes it again, once in a run."""
+        for person in [person for person in waiting if person.id not in again]:
+            again.add(person.id)
+            if not self._join(person, made, pending=False):
+                waiting.remove(person)
+
+    def _look(self, people: Sequence[PersonRow], made: Made) -> list[PersonRow]:
+        """Adds those whose phone pointer is there to ``made``; gives the others."""
+        found = self._context.services.meta.get_many([pointer.phone(person.phone) for person in people])
+        missing = []
+        for person, value in zip(people, found, strict=True):
+            if value is None:
+                missing.append(person)
+            elif (address := _address(value)) is None:
+                made.fail(person.id, f"the phone pointer of {person.phone} leads nowhere: {value!r:.80}")
+            else:
+                self._found(person, address, made)
+        return missing
+
+    def _found(self, person: PersonRow, address: bytes, made: Made) -> None:
+        if self._asks_later:
+            try:
+                self._context.services.ussd.choose_language(person.phone, person.language)
+            except UnavailableError as error:
+                made.fail(person.id, f"has an account, but could not choose a language: {error.message}")
+                return
+        rows = self._requests([person]).get(person.id, [])
+        if rows and not any(row.status == "created" for row in rows):
+            self._answer(rows[-1], "created", address=address)
+        made.add(person.id, address)
+
+    # --- standing still -----------------------------------------------------------------------------------------
+
+    def _move(self) -> None:
+        with self._mutex:
+            self._moved = time.monotonic()
+
+    def _still(self) -> float:
+        with self._mutex:
+            return time.monotonic() - self._moved
+
+    def _standstill(self, person: PersonRow, seconds: float) -> str:
+        return (
+            f"no phone pointer of {person.phone} in the metadata store, and nobody has got one for {seconds:.0f} seconds;"
+            " do cic-ussd's tasker and the custodial engine run?"
+        )
+
+
+def _address(value: object) -> bytes | None:
+    """A pointer's value: 40 hexadecimal digits, in any case, with or without 0x."""
+    if not isinstance(value, str):
+        return None
+    try:
+        raw = bytes.fromhex(value.lower().removeprefix("0x"))
+    except ValueError:
+        return None
+    return raw if len(raw) == 20 else None

@@ -1,0 +1,77 @@
+"""Does the phone interface show everybody the screen that their account's state calls for?
+
+The states follow from what the scenario did: an account with a PIN that is active is shown the start menu, one without
+is asked for a PIN. A dial leaves a trace (a session that the next dial resumes), so nobody is dialled whose PIN the
+scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
+"""
+
+import time
+from collections.abc import Sequence
+
+from cicscenario.checks.base import Check, CheckContext, Verifier
+from cicscenario.connections import Service
+from cicscenario.errors import UnavailableError
+from cicscenario.language import Scenario
+from cicscenario.services.ussd_screens import Screen, State
+from cicscenario.state.store import PersonRow
+
+_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: tokens' state arrives behind the faucet's payout
+
+
+def expected_state(scenario: Scenario) -> State:
+    """What a dial should show for the people of this scenario."""
+    if scenario.pins and scenario.ussd_data:
+        return State.START
+    return State.PIN_ENTRY
+
+
+def _verifier(context: CheckContext) -> Verifier:
+    wanted = expected_state(context.scenario)
+
+    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
+        problems: dict[int, str] = {}
+        ready = _ready(context, people)
+        for person in people:
+            if person.id not in ready:
+                problems[person.id] = "was not dialled: the PIN has not been written yet"
+                continue
+            screen = _dial(context, person)
+            if not isinstance(screen, Screen):
+                problems[person.id] = screen
+            elif screen.state is not wanted:
+                problems[person.id] = f"is shown {screen.state} ({screen}), expected {wanted}"
+        return problems
+
+    return verify
+
+
+def _ready(context: CheckContext, people: Sequence[PersonRow]) -> set[int]:
+    if not people or not context.scenario.pins:
+        return {person.id for person in people}
+    return set(context.done("pins", people[0].id, people[-1].id + 1))
+
+
+def _dial(context: CheckContext, person: PersonRow) -> Screen | str:
+    last = ""
+    for pause in _PAUSES:
+        time.sleep(pause)
+        try:
+            return context.services.ussd.dial(person.phone)
+        except UnavailableError as error:
+            last = error.message
+    return last
+
+
+def _applies(scenario: Scenario) -> bool:
+    """Of accounts that were there before, the state is known only when the scenario sets all of it."""
+    kind = scenario.backend.kind
+    return kind == "cic_ussd" or (kind == "existing" and scenario.pins is not None and scenario.ussd_data)
+
+
+CHECK = Check(
+    "ussd",
+    "the phone interface shows the screen that it should",
+    _applies,
+    _verifier,
+    (Service.USSD,),
+)

@@ -1,0 +1,177 @@
+"""The services of one environment: each is opened when it is first asked for, and shared by everybody after that."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from cicscenario.chain.session import ChainSession, connect
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError
+from cicscenario.language import Environment, Secret
+
+if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
+    from cicscenario.services.accounts import AccountsDatabase
+    from cicscenario.services.custodial import Custodial
+    from cicscenario.services.meta import MetaClient
+    from cicscenario.services.ussd import Ussd
+
+
+class Service(StrEnum):
+    """What a step or a check may need; the value is the section of the environment file that describes it."""
+
+    CHAIN = "chain"
+    CUSTODIAL = "custodial"
+    USSD = "ussd"
+    META = "meta"
+    ACCOUNTS = "accounts"
+
+
+class Connections:
+    """The clients. Each property raises InvalidError when the environment does not describe its service."""
+
+    def __init__(self, environment: Environment, *, token: str | None, dialect: str) -> None:
+        """``token`` is the symbol of the gift token, or None for the default; ``dialect`` is the phone interface's."""
+        self.environment = environment
+        self._token = token
+        self._dialect = dialect
+
+    def _missing(self, service: Service) -> InvalidError:
+        return InvalidError(
+            f"{self.environment.path} does not say where `{service}` is, which this scenario needs",
+            hint=f"`cicscenario explain environment.{service}` shows what to add",
+        )
+
+    @property
+    def spec(self) -> ChainSpec:
+        """The chain that people's identities are of, whether or not it is spoken to."""
+        spec = self.environment.chain_spec
+        if spec is None:
+            raise InvalidError(
+                f"{self.environment.path} names no chain, which people's identities are of",
+                hint="add `spec: evm:byzantium:8996:bloxberg`, with the right chain spec, to it",
+            )
+        return spec
+
+    @cached_property
+    def chain(self) -> ChainSession:
+        if self.environment.chain is None:
+            raise self._missing(Service.CHAIN)
+        return connect(self.environment.chain, self._token)
+
+    @cached_property
+    def custodial(self) -> "Custodial":
+        where = self.environment.custodial
+        if where is None:
+            raise self._missing(Service.CUSTODIAL)
+        from cicscenario.services.custodial import Custodial
+
+        broker = _with_password(where.broker, _revealed(where.password))
+        return Custodial(broker, self.spec, queue=where.queue, callback=where.callback)
+
+    @cached_property
+    def ussd(self) -> "Ussd":
+        where = self.environment.ussd
+        if where is None:
+            raise self._missing(Service.USSD)
+        from cicscenario.services.ussd import Ussd
+        from cicscenario.services.ussd_screens import Dialect
+
+        return Ussd(
+            where.url,
+            service_code=where.service_code,
+            username=where.user,
+            password=_revealed(where.password),
+            timeout=where.timeout,
+            dialect=Dialect(self._dialect),
+        )
+
+    @cached_property
+    def meta(self) -> "MetaClient":
+        where = self.environment.meta
+        if where is None:
+            raise self._missing(Service.META)
+        from cicscenario.services.meta import MetaClient
+
+        return MetaClient(
+            where.url,
+            key=where.key.reveal(),
+            passphrase=_revealed(where.passphrase),
+            mode=where.write,
+            timeout=where.timeout,
+        )
+
+    @cached_property
+    def accounts(self) -> "AccountsDatabase":
+        where = self.environment.accounts
+        if where is None:
+            raise self._missing(Service.ACCOUNTS)
+        from cicscenario.services.accounts import AccountsDatabase
+
+        return AccountsDatabase(where.host, where.port, where.database, where.user, _revealed(where.password) or "")
+
+    @property
+    def pepper(self) -> str | None:
+        """What PINs of the scheme ``fernet`` are encrypted with."""
+        return _revealed(self.environment.accounts.pepper) if self.environment.accounts else None
+
+    def ask(self, service: Service) -> str:
+        """What the service answers, in a few words; raises what is wrong with it."""
+        return _QUESTIONS[service](self)
+
+    def requests(self) -> dict[str, int]:
+        """How many requests were sent so far to the services that are asked person by person."""
+        sent = {}
+        if "ussd" in self.__dict__:
+            sent["ussd"] = self.ussd.requests
+        if "meta" in self.__dict__:
+            sent["meta"] = sum(self.meta.requests.values())
+        return sent
+
+    def close(self) -> None:
+        """Ends the connections that are kept open."""
+        if "meta" in self.__dict__:
+            self.meta.close()
+
+
+def _revealed(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
+
+
+def _with_password(url: str, password: str | None) -> str:
+    parts = urlsplit(url)
+    return url if password is None else parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}").geturl()
+
+
+def _chain(services: Connections) -> str:
+    return f"{services.chain.rpc.url} is chain {services.chain.chain_id}"
+
+
+def _custodial(services: Connections) -> str:
+    token = services.custodial.check()
+    return f"a worker takes tasks from the {services.custodial.address}, for {token.symbol}"
+
+
+def _ussd(services: Connections) -> str:
+    services.ussd.check()
+    return f"{services.ussd.address} takes calls"
+
+
+def _meta(services: Connections) -> str:
+    services.meta.check()
+    return f"{services.environment.meta and services.environment.meta.url} answers, and the key can sign"
+
+
+def _accounts(services: Connections) -> str:
+    services.accounts.check()
+    return f"{services.accounts.name} has the account table"
+
+
+_QUESTIONS: Mapping[Service, Callable[[Connections], str]] = {
+    Service.CHAIN: _chain,
+    Service.CUSTODIAL: _custodial,
+    Service.USSD: _ussd,
+    Service.META: _meta,
+    Service.ACCOUNTS: _accounts,
+}

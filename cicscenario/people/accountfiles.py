@@ -1,0 +1,139 @@
+"""``pins.csv`` and ``ussd_data.csv`` of the old data-seeding tools: what goes into cic-ussd's account table.
+
+A file is read through once before the first row is given out: a bad line is found before anything was done with those
+above it. Rows then come one by one, so that memory does not grow with people.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from cicscenario.errors import InvalidError
+from cicscenario.people.findings import Findings
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*")
+_PENDING, _ACTIVE = 1, 2  # cic-ussd's AccountStatus
+
+
+@dataclass(frozen=True)
+class PinRow:
+    """A line of ``pins.csv``."""
+
+    phone: str  #: E.164
+    password_hash: str
+
+
+@dataclass(frozen=True)
+class UssdDataRow:
+    """A line of ``ussd_data.csv``; ``disabled`` was never looked at by the old tools."""
+
+    phone: str  #: E.164
+    active: bool
+    language: str
+    disabled: bool = False
+
+    @property
+    def status(self) -> int:
+        """The account's status in cic-ussd's table: 2 active, 1 pending."""
+        return _ACTIVE if self.active else _PENDING
+
+
+_Row = TypeVar("_Row", PinRow, UssdDataRow)
+
+
+def read_pins(path: Path) -> Iterator[PinRow]:
+    """Rows of ``phone,hash``. Raises InvalidError that names every bad line."""
+    return _read(path, _pin_row)
+
+
+def read_ussd_data(path: Path) -> Iterator[UssdDataRow]:
+    """Rows of ``phone, 1 or 0, language, True or False``, with blanks or without. Raises InvalidError as above."""
+    return _read(path, _ussd_data_row)
+
+
+def write_pins(path: Path, rows: Iterable[PinRow]) -> None:
+    """Writes ``phone,hash``; only the owner may read it."""
+    _write(path, (f"{row.phone},{row.password_hash}\n" for row in rows))
+
+
+def write_ussd_data(path: Path, rows: Iterable[UssdDataRow]) -> None:
+    """Writes ``phone,1,language,False``: the old tools stored a blank before the language as part of it."""
+    _write(path, (f"{row.phone},{int(row.active)},{row.language},{row.disabled}\n" for row in rows))
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def good_ussd_data(path: Path, findings: Findings) -> Iterator[UssdDataRow]:
+    """Rows of ``ussd_data.csv``, once; bad lines go to the findings."""
+    return _good(path, _ussd_data_row, findings)
+
+
+def _read(path: Path, parse: Callable[[list[str]], _Row]) -> Iterator[_Row]:
+    findings = Findings()
+    for _ in _good(path, parse, findings):
+        pass
+    findings.raise_any(str(path))
+    return (parse(fields) for _, fields in _lines(path))
+
+
+def _good(path: Path, parse: Callable[[list[str]], _Row], findings: Findings) -> Iterator[_Row]:
+    seen: dict[int, int] = {}  # numbers as integers: a third of their text
+    for line, fields in _lines(path):
+        try:
+            row = parse(fields)
+        except InvalidError as error:
+            findings.add(f"{path}:{line}", error.message)
+            continue
+        first = seen.setdefault(int(row.phone), line)
+        if first == line:
+            yield row
+        else:
+            findings.add(f"{path}:{line}", f"the phone number {row.phone} is in line {first}, too")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and fields, without blanks around them."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            for fields in reader:
+                yield reader.line_num, [field.strip() for field in fields]
+    except (OSError, ValueError, csv.Error) as error:
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not a CSV file of UTF-8 text"
+        raise InvalidError(f"cannot read {path}: {reason}") from None
+
+
+def _pin_row(fields: list[str]) -> PinRow:
+    if len(fields) != 2:
+        raise InvalidError(f"has {len(fields)} fields: expected a phone number and a password hash")
+    if not fields[1]:
+        raise InvalidError("the password hash is empty")
+    return PinRow(_phone(fields[0]), fields[1])
+
+
+def _ussd_data_row(fields: list[str]) -> UssdDataRow:
+    if len(fields) != 4:
+        raise InvalidError(f"has {len(fields)} fields: expected phone number, activated, language, disabled")
+    phone, active, language, disabled = fields
+    if active not in ("0", "1"):
+        raise InvalidError(f"activated is {active!r:.20}: expected 1 or 0")
+    if not _LANGUAGE.fullmatch(language):
+        raise InvalidError(f"the language is {language!r:.20}: expected a code such as en")
+    if disabled not in ("True", "False"):
+        raise InvalidError(f"disabled is {disabled!r:.20}: expected True or False")
+    return UssdDataRow(_phone(phone), active == "1", language, disabled == "True")
+
+
+def _phone(text: str) -> str:
+    if not _E164.fullmatch(text):
+        raise InvalidError(f"{text!r:.30} is not a phone number: expected E.164, such as +254711000001")
+    return text

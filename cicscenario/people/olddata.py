@@ -1,0 +1,209 @@
+"""A data directory of the old data-seeding tools as a population: whom they generated, and whom they imported.
+
+Everything is read once when it is opened, and everything that is wrong with it told at once. Of each person only a few
+bytes stay in memory; the document is read again when it is asked for.
+
+Reads the directories of 2022 (``src/``, comma in ``tags.csv``, ``preferences.json``) and of 2021 (``old/``, files that
+end in ``.json``, a colon in ``tags.csv``, ``ussd/``).
+"""
+
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cicscenario.errors import InvalidError
+from cicscenario.people.findings import Findings
+from cicscenario.people.hexfolder import HexFolder
+from cicscenario.people.oldlists import UNIT, Languages, Pointers, balance_problem, rows
+from cicscenario.people.oldrecord import addresses, read_json, read_record
+
+_ADDRESS = 20  # bytes
+
+
+@dataclass(frozen=True)
+class OldPerson:
+    """A person of an old directory, with the fields of ``person.Person``.
+
+    ``gift_units`` is in base units at 6 decimals, exactly as ``balances.csv`` has it.
+    """
+
+    index: int
+    document: dict[str, Any]
+    phone: str  #: E.164
+    language: str
+    tags: tuple[str, ...]
+    old_address: bytes
+    gift_units: int
+    new_address: bytes | None  #: where the old tools imported the person to, when they did
+
+    @property
+    def gift(self) -> int:
+        """The opening balance in whole tokens; raises InvalidError when it is a broken number, rather than lose a part."""
+        return _whole(self.gift_units, self.old_address)
+
+    def gift_in(self, decimals: int) -> int:
+        """The opening balance in base units of a token of so many decimals; raises InvalidError when it does not fit."""
+        scale: int = 10**decimals
+        whole, rest = divmod(self.gift_units * scale, UNIT)
+        if rest:
+            raise InvalidError(f"the balance of {self.old_address.hex()} has more than {decimals} decimals")
+        return whole
+
+
+class OldPopulation:
+    """The people of a data directory, in the order in which they were generated; threads may share it.
+
+    ``language`` is of those for whom the directory names none. Balances that are not whole tokens are bad records,
+    unless ``fractions`` allows them; then use ``gift_units`` or ``gift_in`` of each person.
+
+    Raises InvalidError with all bad records (the first twenty by name, and their number): files that are not JSON or
+    not a person, no phone number, one phone number of two people, balances and tags of nobody, people without a
+    balance, phone pointers, languages and imported people that do not match.
+    """
+
+    def __init__(self, folder: Path, *, language: str = "sw", fractions: bool = False) -> None:
+        people = next((folder / name for name in ("src", "old") if (folder / name).is_dir()), None)
+        if people is None:
+            raise InvalidError(
+                f"{folder} is not a data directory of the old tools: it has no folder `src`",
+                hint="name the folder that create_import_users.py made",
+            )
+        self._folder = folder
+        self._people = HexFolder(people, _ADDRESS)
+        findings = Findings()
+        keys = self._people.keys(findings)
+        self._keys = b"".join(keys)
+        index = {key: number for number, key in enumerate(keys)}
+        self._balances = self._read_balances(index, findings, fractions)
+        self._tags = self._read_tags(index, findings)
+        self._languages = self._read_languages(keys, findings, language)
+        self._new = self._read_new(index, findings)
+        findings.raise_any(f"data directory {folder}")
+        if not keys:
+            raise InvalidError(f"{people} has nobody in it", hint="name the folder that create_import_users.py made")
+
+    @property
+    def size(self) -> int:
+        """How many people there are."""
+        return len(self._keys) // _ADDRESS
+
+    def person(self, index: int) -> OldPerson:
+        """Person number ``index``, from 0; raises InvalidError when there is none, or the file has changed."""
+        if not 0 <= index < self.size:
+            raise InvalidError(f"{self._folder} has {self.size:,} people: there is no number {index:,} (from 0)")
+        key = self._keys[index * _ADDRESS : (index + 1) * _ADDRESS]
+        path = self._people.path_of(key)
+        try:
+            record = read_record(path, key)
+        except InvalidError as error:
+            raise InvalidError(f"{path}: {error.message}") from None
+        new = bytes(self._new[index * _ADDRESS : (index + 1) * _ADDRESS])
+        return OldPerson(
+            index=index,
+            document=record.document,
+            phone=record.phone,
+            language=self._languages[index],
+            tags=self._tags[index],
+            old_address=key,
+            gift_units=self._balances[index],
+            new_address=new if any(new) else None,
+        )
+
+    def gift(self, index: int) -> int:
+        """The opening balance of person ``index`` in whole tokens; reads no file."""
+        return _whole(self._balances[index], self._keys[index * _ADDRESS : (index + 1) * _ADDRESS])
+
+    def _read_balances(self, index: dict[bytes, int], findings: Findings, fractions: bool) -> "array[int]":
+        balances = array("Q", bytes(8 * len(index)))
+        path = self._folder / "balances.csv"
+        lacking = set(index.values())
+        for place, number, amount in rows(path, ",", index, findings):
+            problem = balance_problem(amount, fractions)
+            if number not in lacking:
+                problem = "there is a balance of the same person above"
+            lacking.discard(number)
+            if problem:
+                findings.add(place, problem)
+            else:
+                balances[number] = int(amount)
+        if not path.exists():
+            findings.add(path, "there is no such file")
+        else:
+            for key, number in index.items():
+                if number in lacking:
+                    findings.add(self._people.path_of(key), "the person has no balance in balances.csv")
+        return balances
+
+    def _read_tags(self, index: dict[bytes, int], findings: Findings) -> list[tuple[str, ...]]:
+        tags: list[tuple[str, ...]] = [()] * len(index)
+        shared: dict[str, tuple[str, ...]] = {}  # most people have the same
+        path = self._folder / "tags.csv"
+        seen: set[int] = set()
+        for place, number, text in rows(path, ":,", index, findings):
+            if number in seen:
+                findings.add(place, "there are tags of the same person above")
+            seen.add(number)
+            if text not in shared:
+                shared[text] = tuple(tag for part in text.split(",") if (tag := part.strip()))
+            tags[number] = shared[text]
+        return tags
+
+    def _read_languages(self, keys: list[bytes], findings: Findings, default: str) -> list[str]:
+        """Reads everybody's document, and what hangs off the phone number in it."""
+        languages = Languages(self._folder, findings, default)
+        pointers = Pointers(self._folder, findings)
+        numbers: dict[int, bytes] = {}
+        found: list[str] = []
+        unread: set[bytes] = set()
+        for key in keys:
+            path = self._people.path_of(key)
+            found.append(default)
+            try:
+                phone = read_record(path, key).phone
+            except InvalidError as error:
+                findings.add(path, error.message)
+                unread.add(key)
+                continue
+            first = numbers.setdefault(int(phone), key)
+            if first is not key:
+                findings.add(path, f"the phone number {phone} is that of {first.hex()}, too")
+            pointers.compare(phone, key)
+            found[-1] = languages.of(phone, key, path)
+        languages.finish(numbers.keys())
+        pointers.finish(unread)
+        return found
+
+    def _read_new(self, index: dict[bytes, int], findings: Findings) -> bytearray:
+        new = bytearray(len(index) * _ADDRESS)
+        folder = HexFolder(self._folder / "new", _ADDRESS)
+        for key in folder.keys(findings):
+            path = folder.path_of(key)
+            try:
+                number = _imported(path, key, index)
+            except InvalidError as error:
+                findings.add(path, error.message)
+                continue
+            place = slice(number * _ADDRESS, (number + 1) * _ADDRESS)
+            if any(new[place]):
+                findings.add(path, f"the same person has the new address {new[place].hex()}, too")
+            new[place] = key
+        return new
+
+
+def _whole(units: int, old_address: bytes) -> int:
+    if units % UNIT:
+        raise InvalidError(f"the balance of {old_address.hex()} is not a whole number of tokens")
+    return units // UNIT
+
+
+def _imported(path: Path, address: bytes, index: dict[bytes, int]) -> int:
+    """Whom a file of ``new/`` is about."""
+    document = read_json(path)
+    known = addresses(document.get("identities") if isinstance(document, dict) else None)
+    if address not in known:
+        raise InvalidError(f"its identities lack the address of its name, {address.hex()}")
+    people = [index[one] for one in known if one in index]
+    if len(people) != 1:
+        raise InvalidError("none of its identities is a person before the import" if not people else "it is two people")
+    return people[0]

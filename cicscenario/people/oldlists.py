@@ -1,0 +1,157 @@
+"""The lists beside the people of an old data directory: balances, tags, languages, phone pointers.
+
+Whatever of them does not fit the people goes to the findings.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cicscenario.errors import InvalidError
+from cicscenario.people import pointer
+from cicscenario.people.accountfiles import good_ussd_data
+from cicscenario.people.findings import Findings
+from cicscenario.people.hexfolder import HexFolder
+from cicscenario.people.oldrecord import e164, parse_address, read_json
+
+#: Of the amounts in ``balances.csv``: the old tools wrote whole tokens times 10^6, whatever the token.
+DECIMALS = 6
+UNIT: int = 10**DECIMALS
+_MOST = 2**64 - 1  # base units; 18 million million tokens
+_ADDRESS, _POINTER = 20, 32  # bytes
+
+
+def rows(path: Path, separators: str, index: dict[bytes, int], findings: Findings) -> Iterator[tuple[str, int, str]]:
+    """Place, person and rest of each line ``address,rest`` of somebody; a file that is not there has none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for count, line in enumerate(file, start=1):
+                place, text = f"{path}:{count}", line.rstrip("\r\n")
+                cut = min((at for at in map(text.find, separators) if at >= 0), default=len(text))
+                key = parse_address(text[:cut])
+                if key is None or cut == len(text):
+                    findings.add(place, f"expected an address and a value: {text!r:.60}")
+                elif key not in index:
+                    findings.add(place, f"{key.hex()} is nobody of `src`")
+                else:
+                    yield place, index[key], text[cut + 1 :].strip()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        findings.add(path, "cannot be read as UTF-8 text")
+
+
+def balance_problem(amount: str, fractions: bool) -> str | None:
+    if not (amount.isascii() and amount.isdigit()):
+        return f"the balance {amount!r:.30} is not a number of base units"
+    if int(amount[:40]) > _MOST or len(amount) > 40:
+        return f"the balance {amount:.30} is larger than {_MOST}"
+    if int(amount) % UNIT and not fractions:
+        return f"the balance {amount} is not a whole number of tokens of {DECIMALS} decimals"
+    return None
+
+
+class Languages:
+    """Who speaks what, from the first of the three files in which the old tools left it."""
+
+    def __init__(self, folder: Path, findings: Findings, default: str) -> None:
+        self._findings = findings
+        self._default = default
+        self._files = HexFolder(folder / "ussd", _ADDRESS, ("_ussd_data.json", ".json"))
+        self._flat = folder / "ussd"
+        self._by_phone: dict[int, str] | None = None
+        self._source = folder / "preferences.json"
+        if self._source.exists():
+            self._by_phone = self._preferences()
+        elif (folder / "ussd_data.csv").exists():
+            self._source = folder / "ussd_data.csv"
+            try:
+                self._by_phone = {int(row.phone): row.language for row in good_ussd_data(self._source, findings)}
+            except InvalidError as error:  # cannot be read at all: the message names it
+                findings.add(folder, error.message)
+
+    def _preferences(self) -> dict[int, str] | None:
+        found: dict[int, str] = {}
+        try:
+            document = read_json(self._source)
+            if not isinstance(document, dict):
+                raise InvalidError("expected an object of languages by phone number")  # noqa: TRY301
+        except InvalidError as error:
+            self._findings.add(self._source, error.message)
+            return None
+        for phone, language in document.items():
+            try:
+                found[int(e164(phone))] = _language(language)
+            except InvalidError as error:
+                self._findings.add(self._source, f"{phone}: {error.message}")
+        return found
+
+    def of(self, phone: str, key: bytes, path: Path) -> str:
+        """The language of a person; the default, and a finding, when the source leaves them out."""
+        if self._by_phone is not None:
+            if int(phone) not in self._by_phone:
+                self._findings.add(path, f"{self._source.name} has no language of {phone}")
+            return self._by_phone.get(int(phone), self._default)
+        if not self._flat.is_dir():
+            return self._default
+        flat = self._flat / f"{key.hex()}.json"
+        file = flat if flat.exists() else self._files.path_of(key)
+        try:
+            document = read_json(file)
+            if not isinstance(document, dict) or document.get("phone") != phone:
+                raise InvalidError(f"it is not about {phone}")  # noqa: TRY301
+            return _language(document.get("preferred_language"))
+        except InvalidError as error:
+            self._findings.add(file, error.message)
+            return self._default
+
+    def finish(self, phones: Iterable[int]) -> None:
+        """Names those of whom there is a language, but no person."""
+        for phone in (self._by_phone or {}).keys() - set(phones):
+            self._findings.add(self._source, f"+{phone} is nobody of `src`")
+
+
+def _language(value: Any) -> str:
+    language = value.strip() if isinstance(value, str) else ""
+    if not language:
+        raise InvalidError(f"the language is {value!r:.30}")
+    return language
+
+
+class Pointers:
+    """``phone/``: old addresses by phone pointer. Not every directory has them."""
+
+    def __init__(self, folder: Path, findings: Findings) -> None:
+        self._findings = findings
+        self._folder = HexFolder(folder / "phone", _POINTER)
+        self._left = set(self._folder.keys(findings))
+        self._used = bool(self._left)
+
+    def compare(self, phone: str, key: bytes) -> None:
+        """Looks whether the phone number leads to the person."""
+        if not self._used:
+            return
+        place = pointer.phone(phone)
+        path = self._folder.path_of(place)
+        self._left.discard(place)
+        try:
+            text = path.read_text("ascii")
+        except (OSError, ValueError):
+            self._findings.add(path, f"cannot be read: the phone pointer of {key.hex()}, {phone}")
+            return
+        if parse_address(text) != key:
+            self._findings.add(path, f"leads to {text.strip()!r:.50}, but {phone} is that of {key.hex()}")
+
+    def finish(self, unread: set[bytes]) -> None:
+        """Names pointers of no person; those of the ``unread``, whose files are bad, are none."""
+        for place in sorted(self._left):
+            path = self._folder.path_of(place)
+            if _address_in(path) not in unread:
+                self._findings.add(path, "is the phone pointer of nobody of `src`")
+
+
+def _address_in(path: Path) -> bytes | None:
+    try:
+        return parse_address(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,102 @@
+"""One person as a file of the old data-seeding tools has them."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from cicscenario.errors import InvalidError
+from cicscenario.people.vcard import decode
+from cicscenario.resources import load_schema
+
+
+@dataclass(frozen=True)
+class OldRecord:
+    """A person document, unchanged, and the E.164 phone number in its vCard."""
+
+    document: dict[str, Any]
+    phone: str
+
+
+def read_record(path: Path, address: bytes) -> OldRecord:
+    """Reads the person of an address. Raises InvalidError, without the path, saying what is wrong."""
+    document = read_json(path)
+    for error in _validator().iter_errors(document):
+        where = ".".join(map(str, error.absolute_path)) or "the document"
+        raise InvalidError(f"not a person document: {where}: {error.message:.200}")
+    if address not in addresses(document["identities"]):
+        raise InvalidError(f"its identities lack the address of its name, {address.hex()}")
+    return OldRecord(document, e164(decode(document["vcard"]).phone))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file. Raises InvalidError, without the path."""
+    try:
+        return json.loads(path.read_text("utf-8"), parse_constant=_not_json)
+    except OSError as error:
+        raise InvalidError(f"cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
+    except (ValueError, RecursionError):
+        raise InvalidError("is not JSON in UTF-8") from None
+
+
+def _not_json(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def e164(phone: str) -> str:
+    """The number without blanks and dashes between digits; raises InvalidError when it is not an international one."""
+    plain = phone.translate({ord(c): None for c in " -()"})
+    if not (plain.startswith("+") and plain.isascii() and plain[1:].isdigit() and 7 <= len(plain) - 1 <= 15):
+        raise InvalidError(
+            f"its phone number {phone!r:.30} is not international: expected E.164, such as +254711000001"
+        )
+    return plain
+
+
+def addresses(identities: Any) -> set[bytes]:
+    """All addresses in ``identities``, at whatever depth: in 2021 the fork and the network shared a key."""
+    return {address for text in _texts(identities) if (address := parse_address(text))}
+
+
+def parse_address(text: str) -> bytes | None:
+    """The 20 bytes of an address in hexadecimal, with 0x or without; None when it is none."""
+    digits = text.strip().removeprefix("0x")
+    try:
+        return bytes.fromhex(digits) if len(digits) == 40 else None
+    except ValueError:
+        return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    """``schemas/person-v1.json`` without what the tools of 2021 did otherwise.
+
+    They had no products, wrote an empty date of birth, coordinates of up to 91 and 181 degrees, and identities one
+    level flatter; keys that we do not know belong to the person and are kept.
+    """
+    schema = copy.deepcopy(load_schema("person-v1"))
+    fields = schema["properties"]
+    schema["required"].remove("products")
+    del schema["additionalProperties"]
+    fields["gender"] = {"type": "string", "minLength": 1}
+    fields["identities"] = {"type": "object", "minProperties": 1}
+    location = fields["location"]
+    del location["additionalProperties"]
+    for name in ("latitude", "longitude"):
+        location["properties"][name] = {"type": "number"}
+    fields["date_of_birth"]["minProperties"] = 0
+    del fields["date_of_birth"]["required"]
+    return Draft202012Validator(schema)

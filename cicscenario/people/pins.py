@@ -1,0 +1,132 @@
+"""PINs of people, and the password hashes by which cic-ussd recognises them.
+
+``bcrypt`` is what cic-ussd stores since March 2022; before, it sealed the bcrypt hash with Fernet under a pepper. Which
+one a server wants depends on its version alone: its database does not tell.
+"""
+
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar
+
+import bcrypt
+from cryptography.fernet import Fernet, InvalidToken
+
+from cicscenario.errors import InvalidError
+
+Scheme = Literal["bcrypt", "fernet"]
+_T = TypeVar("_T")
+
+#: Of the versions of cic-ussd that use each: 2^cost rounds.
+DEFAULT_COST = {"bcrypt": 8, "fernet": 12}
+_PIN = re.compile(r"[0-9]{4}")  # cic-ussd takes no other
+_BCRYPT = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
+_FERNET = re.compile(r"gAAAAA[A-Za-z0-9_=-]+")
+
+
+class Pins:
+    """Everybody's PIN: drawn from (seed, index), or taken in turn from a fixed list.
+
+    Raises InvalidError when one of the list is not four digits.
+    """
+
+    def __init__(self, seed: int, fixed: Sequence[str] = ()) -> None:
+        for number, pin in enumerate(fixed, start=1):
+            if not _PIN.fullmatch(pin):
+                raise InvalidError(
+                    f"PIN number {number} of the list is not four digits", hint='in quotes, such as "0042"'
+                )
+        self._seed = seed
+        self._fixed = tuple(fixed)
+
+    def pin(self, index: int) -> str:
+        """The four digits of person ``index``."""
+        if self._fixed:
+            return self._fixed[index % len(self._fixed)]
+        digest = hashlib.sha256(f"{self._seed}|{index}|pin".encode()).digest()
+        return f"{int.from_bytes(digest[:8], 'big') % 10_000:04}"
+
+
+class PinHasher:
+    """Makes password hashes, on all cores. Threads may share it.
+
+    ``cost`` is bcrypt's, 4 to 31; each step doubles the work. ``pepper`` is the Fernet key of the scheme ``fernet``: 32
+    bytes in base64 of either alphabet. With ``shared`` people of the same PIN get the same bcrypt hash: at most ten
+    thousand are made, but anybody who sees the table sees whose PINs are equal. Raises InvalidError for a pepper or a
+    cost that is none.
+    """
+
+    def __init__(
+        self, scheme: Scheme, *, cost: int | None = None, pepper: str | None = None, shared: bool = False
+    ) -> None:
+        self._cost = DEFAULT_COST[scheme] if cost is None else cost
+        if not 4 <= self._cost <= 31:
+            raise InvalidError(f"bcrypt has no cost {self._cost}", hint="a number from 4 to 31; cic-ussd uses 8")
+        self._fernet = _fernet(pepper) if scheme == "fernet" else None
+        self._shared: dict[str, bytes] | None = {} if shared else None
+        self._lock = threading.Lock()
+
+    def hash(self, pin: str) -> str:
+        """The password hash of a PIN: 60 characters of bcrypt, or a Fernet token around them."""
+        hashed = self._bcrypt(pin)
+        return (self._fernet.encrypt(hashed) if self._fernet else hashed).decode("ascii")
+
+    def hash_many(self, pins: Iterable[str]) -> list[str]:
+        """Hashes in the order of the PINs. bcrypt works without the interpreter's lock, so threads fill the cores."""
+        pins = list(pins)
+        if self._shared is not None:
+            distinct = [pin for pin in dict.fromkeys(pins) if pin not in self._shared]
+            _on_all_cores(self._bcrypt, distinct)
+        return _on_all_cores(self.hash, pins)
+
+    def _bcrypt(self, pin: str) -> bytes:
+        if self._shared is None:
+            return bcrypt.hashpw(pin.encode(), bcrypt.gensalt(self._cost))
+        if pin not in self._shared:
+            made = bcrypt.hashpw(pin.encode(), bcrypt.gensalt(self._cost))
+            with self._lock:
+                self._shared.setdefault(pin, made)
+        return self._shared[pin]
+
+
+def _on_all_cores(work: Callable[[str], _T], pins: list[str]) -> list[_T]:
+    with ThreadPoolExecutor(os.cpu_count(), "bcrypt") as pool:
+        return list(pool.map(work, pins))
+
+
+def scheme_of(password_hash: str) -> Scheme | None:
+    """Which scheme a password hash is of; None for what can never verify, such as a UUID."""
+    if _BCRYPT.fullmatch(password_hash):
+        return "bcrypt"
+    return "fernet" if _FERNET.fullmatch(password_hash) else None
+
+
+def verify(password_hash: str, pin: str, pepper: str | None = None) -> bool:
+    """Whether cic-ussd takes the PIN for this password hash, of either scheme; what is no hash takes none.
+
+    Raises InvalidError when the hash is sealed with Fernet and there is no pepper, or the pepper is none.
+    """
+    scheme = scheme_of(password_hash)
+    inner = password_hash.encode()
+    if scheme == "fernet":
+        try:
+            inner = _fernet(pepper).decrypt(inner)
+        except InvalidToken:
+            return False
+        if not _BCRYPT.fullmatch(inner.decode("ascii", "replace")):
+            return False
+    return scheme is not None and bcrypt.checkpw(pin.encode(), inner)
+
+
+def _fernet(pepper: str | None) -> Fernet:
+    if not pepper:
+        raise InvalidError("password hashes of the scheme fernet need a pepper", hint="cic-ussd's APP_PASSWORD_PEPPER")
+    try:
+        return Fernet(pepper.strip().strip("'\"").replace("+", "-").replace("/", "_"))
+    except ValueError:
+        raise InvalidError(
+            "the pepper is not a Fernet key", hint="32 bytes in base64, as in cic-ussd's APP_PASSWORD_PEPPER"
+        ) from None

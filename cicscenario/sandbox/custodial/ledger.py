@@ -1,0 +1,186 @@
+"""The engine's rows in PostgreSQL: locks, roles, reservations, and transactions with their states.
+
+Whatever has to happen once is a row that can be there once; so any process may be killed at any moment.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extras import execute_values
+
+from cicscenario.sandbox.custodial.errors import IntegrityError
+
+ZERO = "0" * 40
+WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"
+
+
+@dataclass(frozen=True)
+class Otx:
+    """A transaction of the engine's. ``purpose`` is register, gas or faucet; ``account`` whom it is for."""
+
+    id: int
+    purpose: str
+    account: str
+    sender: str
+    nonce: int | None = None
+    tx_hash: str | None = None
+    signed_tx: str | None = None
+
+
+class Ledger:
+    """One process's access to the rows. Not safe for several threads."""
+
+    def __init__(self, dsn: str) -> None:
+        self._database = psycopg2.connect(dsn)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """All or nothing of what is done with the cursor."""
+        with self._database, self._database.cursor() as cursor:
+            yield cursor
+
+    def prepare(self) -> None:
+        """Makes the tables."""
+        with self.transaction() as cursor:
+            cursor.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
+
+    def lock(self, chain: str, address: str, flags: int) -> None:
+        with self.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO lock VALUES (%s, %s, %s) ON CONFLICT (blockchain, address)"
+                " DO UPDATE SET flags = lock.flags | EXCLUDED.flags",
+                (chain, address, flags),
+            )
+
+    def unlock(self, chain: str, address: str, flags: int) -> None:
+        with self.transaction() as cursor:
+            cursor.execute(
+                "UPDATE lock SET flags = flags & ~%s WHERE blockchain = %s AND address = %s", (flags, chain, address)
+            )
+
+    def locked(self, chain: str, flags: int, addresses: Sequence[str]) -> int:
+        """Those of ``flags`` that are set for any of the addresses."""
+        with self.transaction() as cursor:
+            cursor.execute(
+                "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s)",
+                (flags, chain, list(addresses)),
+            )
+            (found,) = cursor.fetchall()[0]
+        return int(found)
+
+    def set_role(self, tag: str, address: str) -> None:
+        with self.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO account_role VALUES (%s, %s) ON CONFLICT (tag)"
+                " DO UPDATE SET address_hex = EXCLUDED.address_hex",
+                (tag, address),
+            )
+
+    def roles(self) -> dict[str, str]:
+        """Addresses by tag."""
+        with self.transaction() as cursor:
+            cursor.execute("SELECT tag, address_hex FROM account_role ORDER BY tag")
+            return dict(cursor.fetchall())
+
+    def reserve(self, root_id: str, address: str) -> None:
+        """Reserves a nonce of ``address`` for a task tree; asking again changes nothing."""
+        with self.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO nonce_task_reservation VALUES (%s, %s) ON CONFLICT DO NOTHING", (root_id, address)
+            )
+
+    def register(self, root_id: str, account: str, writer: str) -> None:
+        """Queues the registration of ``account``, with the tree's reservation; done once, however often it is asked for.
+
+        Raises IntegrityError in cic-eth's words when there is no reservation.
+        """
+        with self.transaction() as cursor:
+            cursor.execute("DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, writer))
+            reserved = cursor.rowcount
+            queue(cursor, [("register", account, writer, "queued")])
+            if not reserved and not cursor.rowcount == 0:
+                raise IntegrityError(f'"release" called on key {root_id} address {writer} which does not exists')
+
+    def signed(self, limit: int) -> list[Otx]:
+        """The oldest signed transactions that were not sent yet."""
+        with self.transaction() as cursor:
+            cursor.execute(f"{_SELECT} WHERE status = 'signed' ORDER BY id LIMIT %s", (limit,))
+            return [Otx(*row) for row in cursor.fetchall()]
+
+    def stale(self, seconds: float, limit: int) -> list[Otx]:
+        """Sent transactions that have not been mined for so long, in the order of their nonces."""
+        with self.transaction() as cursor:
+            cursor.execute(
+                f"{_SELECT} WHERE status = 'sent' AND date_sent < now() - %s * interval '1 second'"
+                " ORDER BY nonce, id LIMIT %s",
+                (seconds, limit),
+            )
+            return [Otx(*row) for row in cursor.fetchall()]
+
+    def in_flight(self) -> int:
+        with self.transaction() as cursor:
+            cursor.execute("SELECT count(*) FROM otx WHERE status IN ('signed', 'sent')")
+            (count,) = cursor.fetchall()[0]
+        return int(count)
+
+    def mark_sent(self, ids: Sequence[int]) -> None:
+        with self.transaction() as cursor:
+            cursor.execute(
+                "UPDATE otx SET status = 'sent', date_sent = now() WHERE id = ANY(%s) AND status IN ('signed', 'sent')",
+                (list(ids),),
+            )
+
+
+_SELECT = "SELECT id, purpose, account, sender, nonce, tx_hash, signed_tx FROM otx"
+
+
+def queue(cursor: Cursor, rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Adds transactions (purpose, account, sender, status) that are not there."""
+    execute_values(
+        cursor,
+        "INSERT INTO otx (purpose, account, sender, status) VALUES %s ON CONFLICT (purpose, account) DO NOTHING",
+        list(rows),
+        page_size=1000,
+    )
+
+
+def by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
+    """Open transactions with these hashes."""
+    cursor.execute(
+        f"{_SELECT} WHERE tx_hash = ANY(%s) AND status NOT IN ('final', 'failed') ORDER BY id", (list(hashes),)
+    )
+    return [Otx(*row) for row in cursor.fetchall()]
+
+
+def take_queued(cursor: Cursor, limit: int) -> list[Otx]:
+    """The oldest transactions that wait for their signature, kept from others until the end of the transaction."""
+    cursor.execute(f"{_SELECT} WHERE status = 'queued' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED", (limit,))
+    return [Otx(*row) for row in cursor.fetchall()]
+
+
+def take_faucet(cursor: Cursor, account: str) -> list[Otx]:
+    """The faucet's payout to an account, if it is queued, kept from others until the end of the transaction."""
+    cursor.execute(f"{_SELECT} WHERE account = %s AND purpose = 'faucet' FOR UPDATE", (account,))
+    return [Otx(*row) for row in cursor.fetchall()]
+
+
+def end(cursor: Cursor, ids: Sequence[int], status: str) -> None:
+    """Sets the last state of transactions: final or failed."""
+    cursor.execute("UPDATE otx SET status = %s WHERE id = ANY(%s)", (status, list(ids)))
+
+
+def draw_nonces(cursor: Cursor, counts: dict[str, int]) -> dict[str, int]:
+    """The first of so many consecutive nonces for each address."""
+    drawn = execute_values(
+        cursor,
+        "INSERT INTO nonce VALUES %s ON CONFLICT (address_hex)"
+        " DO UPDATE SET nonce = nonce.nonce + EXCLUDED.nonce RETURNING address_hex, nonce",
+        list(counts.items()),
+        page_size=1000,
+        fetch=True,
+    )
+    return {address: after - counts[address] for address, after in drawn}

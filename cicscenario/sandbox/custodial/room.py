@@ -1,0 +1,59 @@
+"""What a process of the engine works with: its connections, opened when first needed and opened again when they break."""
+
+from functools import cached_property
+
+from eth_hash.auto import keccak
+
+from cicscenario.chain.abi import from_hex, selector
+from cicscenario.chain.contracts import Contracts, discover, eth_call
+from cicscenario.chain.rpc import Rpc
+from cicscenario.sandbox.custodial.ledger import Ledger
+from cicscenario.sandbox.custodial.settings import Settings
+from cicscenario.sandbox.custodial.vault import Vault, read_secret
+
+_NAME = selector("name()")
+_BATCH = 100  # calls in one round trip to the node
+
+
+class Room:
+    """For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.chain = str(settings.chain_spec)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.settings.dsn("cic_eth"))
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.settings.dsn("cic_signer"), read_secret(self.settings.data))
+
+    @cached_property
+    def rpc(self) -> Rpc:
+        return Rpc(self.settings.rpc, batch=_BATCH)
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        return discover(self.rpc, self.settings.registry, None)
+
+    @cached_property
+    def token_name(self) -> str:
+        """The default token's full name."""
+        method, params = eth_call(self.contracts.token.address, _NAME)
+        raw = from_hex(self.rpc.call(method, *params))
+        length = int.from_bytes(raw[32:64], "big")
+        return raw[64 : 64 + length].decode("utf-8", "replace")
+
+    def reconnect(self) -> None:
+        """Forgets the database connections; the next use opens new ones."""
+        for name in ("ledger", "vault"):
+            self.__dict__.pop(name, None)
+
+
+def checksummed(address: bytes) -> str:
+    """An address as cic-eth gives it where it is a contract's: with the capitals of its checksum (EIP-55), without 0x."""
+    digits = address.hex()
+    capitals = keccak(digits.encode()).hex()
+    return "".join(d.upper() if c >= "8" else d for d, c in zip(digits, capitals, strict=False))

@@ -1,0 +1,71 @@
+"""What the engine is started with."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.sandbox.custodial.faults import Faults
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything is. ``words`` is the command line itself, for the engine's other processes."""
+
+    broker: str
+    queue: str
+    database: str  #: postgresql://user@host:port, without database and password
+    password: str
+    rpc: str
+    chain_spec: ChainSpec
+    registry: bytes
+    owner_key: bytes  #: of the account that owns the accounts index, and is rich
+    data: Path
+    transfer_callbacks: tuple[tuple[str, str], ...]  #: queue and task name
+    faults: Faults
+    words: tuple[str, ...]
+
+    def dsn(self, name: str) -> str:
+        """The connection string of database ``name``."""
+        user, _, host = self.database.partition("://")[2].partition("@")
+        address, _, port = host.partition(":")
+        return f"host={address} port={port} user={user} password={self.password} dbname={name} connect_timeout=10"
+
+    def __repr__(self) -> str:
+        return f"Settings({self.broker}, {self.database}, {self.rpc})"  # no secrets
+
+
+def read_settings(words: list[str]) -> Settings:
+    """Parses the command line; argparse ends the process when it is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m cicscenario.sandbox.custodial", description=__doc__)
+    parser.add_argument("--broker", required=True, metavar="redis://HOST:PORT/DB")
+    parser.add_argument("--queue", default="cic-eth")
+    parser.add_argument("--database", required=True, metavar="postgresql://USER@HOST:PORT")
+    parser.add_argument("--password-file", required=True, type=Path, help="the database's password")
+    parser.add_argument("--rpc", required=True, metavar="URL")
+    parser.add_argument("--chain-spec", required=True, type=ChainSpec.parse)
+    parser.add_argument("--registry", required=True, help="address of the contract registry")
+    parser.add_argument("--owner-key", required=True, type=Path, help="key of the accounts index's owner")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the secret that the keys are kept under")
+    parser.add_argument("--transfer-callbacks", default="", metavar="QUEUE:TASK,...", help="told of transfers")
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME[=VALUE]", help=Faults.__doc__)
+    options = parser.parse_args(words)
+    try:
+        faults = Faults.parse(options.fault)
+    except ValueError as error:
+        parser.error(str(error))
+    callbacks = [entry.split(":", 1) for entry in options.transfer_callbacks.split(",") if entry]
+    return Settings(
+        broker=options.broker,
+        queue=options.queue,
+        database=options.database,
+        password=options.password_file.read_text("ascii").strip(),
+        rpc=options.rpc,
+        chain_spec=options.chain_spec,
+        registry=bytes.fromhex(options.registry.removeprefix("0x")),
+        owner_key=bytes.fromhex(options.owner_key.read_text("ascii").strip()),
+        data=options.data,
+        transfer_callbacks=tuple((queue, task) for queue, task in callbacks),
+        faults=faults,
+        words=tuple(words),
+    )

@@ -1,0 +1,51 @@
+"""``python -m cicscenario.sandbox.meta``: run the metadata server until SIGTERM or SIGINT."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from cicscenario.errors import CicScenarioError, ExitCode
+from cicscenario.sandbox.meta.faults import parse
+from cicscenario.sandbox.meta.keys import ensure_keys, trusted_keys
+from cicscenario.sandbox.meta.operations import Operations
+from cicscenario.sandbox.meta.server import MetaServer, require_loopback, serve
+from cicscenario.sandbox.meta.signatures import Trust
+from cicscenario.sandbox.meta.store import Store
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m cicscenario.sandbox.meta", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where entries and keys are kept")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; repeatable, see faults.py"
+    )
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    require_loopback(arguments.host)
+    faults = parse(arguments.fault)
+    store = Store(arguments.data)
+    try:
+        ensure_keys(arguments.data)
+        operations = Operations(store, Trust(trusted_keys(arguments.data)), faults)
+        asyncio.run(serve(MetaServer(operations, faults), arguments.host, arguments.port))
+    finally:
+        store.close()
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        _run(arguments)
+    except CicScenarioError as error:
+        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        return error.exit_code
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""A passphrase for a secret key, by RFC 4880: pysequoia reads protected keys, but makes none."""
+
+import hashlib
+import secrets
+
+from Crypto.Cipher import AES
+from pysequoia import Tsk
+from pysequoia.packet import Packet, PacketPile, Tag
+
+_RSA = 1
+_UNPROTECTED = 0
+_S2K_AND_SHA1 = 254  # RFC 4880, 5.5.3: key from a passphrase, secret numbers followed by their SHA-1
+_AES256 = 9
+_ITERATED_AND_SALTED = 3
+_SHA256 = 8
+_COUNT_CODE = 0xE0  # stands for 16 MiB to hash, about what GnuPG chooses
+_COUNT = (16 + (_COUNT_CODE & 15)) << ((_COUNT_CODE >> 4) + 6)
+_HEADER = 6  # bytes of a public key before its numbers: version, time of creation, algorithm
+
+
+def protect(key: Tsk, passphrase: str) -> bytes:
+    """The binary form of an unprotected RSA ``key`` of version 4 that ``passphrase`` opens."""
+    return b"".join(
+        _packet(packet, passphrase) if packet.tag in (Tag.SecretKey, Tag.SecretSubkey) else bytes(packet)
+        for packet in PacketPile.from_bytes(bytes(key))
+    )
+
+
+def _packet(packet: Packet, passphrase: str) -> bytes:
+    body = packet.body
+    public = _public_length(body)
+    if body[public] != _UNPROTECTED:
+        raise ValueError("the key has a passphrase already")
+    numbers = body[public + 1 : -2]  # without their two-byte checksum
+    salt, vector = secrets.token_bytes(8), secrets.token_bytes(16)
+    cipher = AES.new(_derive(passphrase.encode(), salt), AES.MODE_CFB, iv=vector, segment_size=128)
+    settings = bytes([_S2K_AND_SHA1, _AES256, _ITERATED_AND_SALTED, _SHA256]) + salt + bytes([_COUNT_CODE]) + vector
+    sealed = cipher.encrypt(numbers + hashlib.sha1(numbers).digest())  # noqa: S324  # the format's, against typing errors
+    content = body[:public] + settings + sealed
+    return bytes([0xC0 | (5 if packet.tag == Tag.SecretKey else 7), 0xFF]) + len(content).to_bytes(4, "big") + content
+
+
+def _public_length(body: bytes) -> int:
+    if body[0] != 4 or body[_HEADER - 1] != _RSA:
+        raise ValueError("not an RSA key of version 4")
+    at = _HEADER
+    for _ in range(2):  # the modulus and the exponent, each behind its number of bits
+        at += 2 + (int.from_bytes(body[at : at + 2], "big") + 7) // 8
+    return at
+
+
+def _derive(passphrase: bytes, salt: bytes) -> bytes:
+    """RFC 4880, 3.7.1.3: salt and passphrase over and over, up to the count of bytes."""
+    unit = salt + passphrase
+    whole, rest = divmod(_COUNT, len(unit))
+    return hashlib.sha256(unit * whole + unit[:rest]).digest()

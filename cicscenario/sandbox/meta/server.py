@@ -1,0 +1,189 @@
+"""HTTP in front of the operations. Source: cic-meta, ``scripts/server/server.ts``; one thread, loopback only."""
+
+import asyncio
+import ipaddress
+import re
+import signal
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox.meta import jsjson
+from cicscenario.sandbox.meta.answers import Answer, CrashError
+from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.operations import Operations
+
+_POINTER = re.compile(r"/([a-fA-F0-9]{64})/?")
+_MODE = "X-CIC-AUTOMERGE"
+_ANYONE = {"Access-Control-Allow-Origin": "*"}
+_OPTIONS = _ANYONE | {
+    "Access-Control-Allow-Methods": "OPTIONS, POST, GET, PUT",
+    "Access-Control-Max-Age": "2592000",
+    "Access-Control-Allow-Headers": "Access-Control-Allow-Origin, Content-Type, x-cic-automerge",
+}
+_KEEP_ALIVE = 5  # seconds
+_PUT_TIME = 0.02  # seconds that a PUT is under way in the real server, where another one gets in its way
+_GRACE = 0.5  # seconds that requests have to end when the server does
+_HANG_LOOK = 0.1  # seconds between looks whether the client of a hung request has left
+
+
+class MetaServer:
+    """Answers requests one at a time, but for those that a fault delays."""
+
+    def __init__(self, operations: Operations, faults: Faults) -> None:
+        self._operations = operations
+        self._faults = faults
+        self._requests = 0
+        self._put_under_way = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return await _send_bare(request, web.StreamResponse(headers=_OPTIONS))
+        self._requests += 1
+        count = self._requests
+        body = await request.content.read()
+        if self._faults.delay:
+            await asyncio.sleep(self._faults.delay)
+        if _is_turn(count, self._faults.drop_every):
+            return _drop(request)
+        if _is_turn(count, self._faults.error_every):
+            return await self._send(request, Answer(500))
+        if request.method == "PUT" and self._faults.parallel_put_hang:
+            return await self._put_in_turn(request, body)
+        return await self._answer(request, body)
+
+    async def _put_in_turn(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        if self._put_under_way:
+            while request.transport is not None:
+                await asyncio.sleep(_HANG_LOOK)
+            return web.Response()  # to nobody
+        self._put_under_way = True
+        try:
+            await asyncio.sleep(_PUT_TIME)
+            return await self._answer(request, body)
+        finally:
+            self._put_under_way = False
+
+    async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        try:
+            answer = self._route(request, body)
+        except CrashError:
+            return _drop(request)
+        response = await self._send(request, answer)
+        if answer.fatal and request.transport is not None:
+            request.transport.close()
+        return response
+
+    def _route(self, request: web.BaseRequest, body: bytes) -> Answer:
+        if request.method not in ("GET", "POST", "PUT"):
+            return Answer(405)
+        path = request.raw_path
+        found = _POINTER.fullmatch(path)
+        if found is None:
+            if path == "/" and request.method == "POST":
+                return self._operations.post_immutable(None, body, _mime(request))
+            return Answer(400)
+        return self._entry(request, found[1].lower(), body)
+
+    def _entry(self, request: web.BaseRequest, pointer: str, body: bytes) -> Answer:
+        operations, mode = self._operations, request.headers.get(_MODE)
+        mode = mode if mode in ("client", "server", "immutable") else None
+        table: dict[tuple[str, str | None], Callable[[], Answer]] = {
+            ("GET", None): lambda: operations.get_value(pointer),
+            ("GET", "client"): lambda: operations.get_envelope(pointer),
+            ("POST", "server"): lambda: operations.build(pointer, body),
+            ("PUT", "server"): lambda: operations.put_signed(pointer, body),
+            ("PUT", "client"): lambda: operations.put_document(pointer, body),
+            ("POST", "immutable"): lambda: operations.post_immutable(pointer, body, _mime(request)),
+        }
+        operation = table.get((request.method, mode))
+        return operation() if operation else Answer(400)
+
+    async def _send(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        if not answer.is_success:
+            headers = {"Content-Type": "text/plain"}
+            return await _send_bare(
+                request, web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+            )
+        text = answer.body
+        body = text.encode() if isinstance(text, str) else text
+        length = len(body)
+        if self._faults.truncate_non_ascii and isinstance(text, str):
+            length = jsjson.utf16_length(text)
+        headers = _ANYONE | {"Content-Type": answer.content_type, "Content-Length": str(length)}
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        await response.prepare(request)
+        await response.write_eof(body[:length])
+        if length < len(body) and request.transport is not None:
+            request.transport.write(body[length:])  # what is too much goes out all the same, as in the real server
+        return response
+
+
+def _is_turn(count: int, every: int) -> bool:
+    return every > 0 and count % every == 0
+
+
+def _drop(request: web.BaseRequest) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response()  # to nobody
+
+
+async def _send_bare(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
+    """Without a body or its length: in chunks, of which there are none."""
+    if request.version >= HttpVersion11 and request.method != "HEAD":
+        response.enable_chunked_encoding()
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+async def _like_node(request: web.Request, response: web.StreamResponse) -> None:
+    """The headers that Node.js adds, and not those that aiohttp adds."""
+    response.headers.popall("Server", None)
+    if request.method == "OPTIONS":
+        response.headers.popall("Content-Type", None)
+    if response.keep_alive:
+        response.headers["Connection"] = "keep-alive"
+        response.headers["Keep-Alive"] = f"timeout={_KEEP_ALIVE}"
+
+
+def _mime(request: web.BaseRequest) -> str | None:
+    mime = request.headers.get("Content-Type")
+    return mime and mime.encode("utf-8", "replace").decode()
+
+
+def require_loopback(host: str) -> None:
+    """Raises InvalidError for a host that others could reach."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InvalidError(f"--host {host}: the metadata server listens on loopback only", hint="Use 127.0.0.1.")
+
+
+async def serve(server: MetaServer, host: str, port: int) -> None:
+    """Answers until SIGTERM or SIGINT. Raises UnavailableError when the port is taken."""
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", server.handle)
+    app.on_response_prepare.append(_like_node)
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=_KEEP_ALIVE, shutdown_timeout=_GRACE, auto_decompress=False
+    )
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
+            ) from None
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()

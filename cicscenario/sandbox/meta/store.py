@@ -1,0 +1,85 @@
+"""Entries on disk, by pointer, in one SQLite file.
+
+A write is handed to the operating system before it is answered, so a killed server loses nothing it has confirmed; it
+is not synced to the disk, so a power failure may cost the last writes.
+"""
+
+import fcntl
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from cicscenario.errors import StateRefusedError
+
+FILE_NAME = "meta.sqlite"
+_LOCK_NAME = "meta.sqlite.lock"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    pointer TEXT PRIMARY KEY,
+    immutable INTEGER NOT NULL, -- what was posted by its own hash, and keeps its mime
+    content BLOB NOT NULL,      -- the bytes of an immutable entry, else the document's payload
+    value TEXT,                 -- the document's data as JSON; NULL when it has none
+    mime TEXT
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is at a pointer: an immutable entry's bytes, or a document's payload and its data as JSON."""
+
+    immutable: bool
+    content: bytes
+    value: str | None = None
+    mime: str | None = None
+
+
+class Store:
+    """The open file; one process at a time. Raises StateRefusedError when another one uses it, or it is damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / _LOCK_NAME).open("wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise StateRefusedError(
+                f"{folder} is in use by another metadata server", hint="Stop that server, or choose another --data."
+            ) from None
+        path = folder / FILE_NAME
+        self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(_SCHEMA)
+            self._database.execute("SELECT pointer, immutable, content, value, mime FROM entries LIMIT 1")
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StateRefusedError(
+                f"{path}: not a metadata server's: {error}", hint="Move it away, or choose another --data."
+            ) from None
+
+    def get(self, pointer: str) -> Entry | None:
+        row = self._database.execute(
+            "SELECT immutable, content, value, mime FROM entries WHERE pointer = ?", (pointer,)
+        ).fetchone()
+        return row and Entry(bool(row[0]), *row[1:])
+
+    def put_document(self, pointer: str, payload: str, value: str | None) -> None:
+        """Writes a document. An immutable entry stays one and gets the payload for its bytes, as in the real server."""
+        self._database.execute(
+            "INSERT INTO entries (pointer, immutable, content, value) VALUES (?, 0, ?, ?)"
+            " ON CONFLICT (pointer) DO UPDATE SET content = excluded.content, value = excluded.value",
+            (pointer, payload.encode(), value),
+        )
+
+    def put_immutable(self, pointer: str, content: bytes, mime: str) -> None:
+        """Writes a new immutable entry."""
+        self._database.execute(
+            "INSERT INTO entries (pointer, immutable, content, mime) VALUES (?, 1, ?, ?)", (pointer, content, mime)
+        )
+
+    def close(self) -> None:
+        self._database.close()
+        self._lock.close()

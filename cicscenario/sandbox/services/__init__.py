@@ -1,0 +1,67 @@
+"""The services of the sandbox, in an order in which they can be started."""
+
+from collections.abc import Iterable, Mapping
+
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox.services.base import Service
+from cicscenario.sandbox.services.custodial import Custodial
+from cicscenario.sandbox.services.http import Meta, Ussd
+from cicscenario.sandbox.services.node import Node
+from cicscenario.sandbox.services.postgres import Postgres
+from cicscenario.sandbox.services.redis import Redis
+
+SERVICES: Mapping[str, Service] = {
+    service.name: service for service in (Node(), Redis(), Postgres(), Meta(), Custodial(), Ussd())
+}
+
+
+def available() -> tuple[str, ...]:
+    """Names of the services that can be started with what is installed."""
+    return tuple(
+        name
+        for name, service in SERVICES.items()
+        if service.is_available() and all(SERVICES[need].is_available() for need in service.needs)
+    )
+
+
+def with_needs(asked: Iterable[str]) -> tuple[str, ...]:
+    """``asked`` and all that they need, in starting order.
+
+    Raises InvalidError for a service that there is not, and UnavailableError for one that is not installed.
+    """
+    wanted: set[str] = set()
+    for name in asked:
+        _known(name)
+        wanted |= {name, *SERVICES[name].needs}
+    for name in wanted:
+        if not SERVICES[name].is_available():
+            raise UnavailableError(
+                f"the sandbox's {name} needs what is not installed: {', '.join(SERVICES[name].modules)}",
+                hint="pip install 'cicscenario[sandbox]'",
+            )
+    return tuple(name for name in SERVICES if name in wanted)
+
+
+def options_of(faults: Iterable[str], dialect: str | None = None) -> dict[str, list[str]]:
+    """Command line options by service, of faults written ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
+
+    Raises InvalidError for any other form.
+    """
+    options: dict[str, list[str]] = {}
+    for fault in faults:
+        service, point, name = fault.partition(".")
+        if not point or not name:
+            raise InvalidError(
+                f"not a fault: {fault!r}",
+                hint="write SERVICE.NAME or SERVICE.NAME=VALUE, such as custodial.signer-down",
+            )
+        _known(service)
+        options.setdefault(service, []).extend(["--fault", name])
+    if dialect is not None:
+        options.setdefault(Ussd.name, []).extend(["--dialect", dialect])
+    return options
+
+
+def _known(name: str) -> None:
+    if name not in SERVICES:
+        raise InvalidError(f"the sandbox has no {name!r}", hint=f"its services are: {', '.join(SERVICES)}")

@@ -1,0 +1,82 @@
+"""The two services that speak HTTP: the metadata store and the phone interface."""
+
+import os
+import sys
+
+import requests
+
+from cicscenario.sandbox import nodes
+from cicscenario.sandbox.daemon import Command
+from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
+from cicscenario.sandbox.services.redis import broker_url
+
+_PATIENCE = 5.0  # seconds
+_KEY, _PASSPHRASE = "meta/writer.asc", "meta/writer.passphrase"
+
+
+def _asks(method: str, url: str) -> requests.Response | None:
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy setting of the shell is not for the loopback interface
+        try:
+            return session.request(method, url, timeout=_PATIENCE)
+        except requests.RequestException:
+            return None
+
+
+class _Server(Service):
+    def _start(self, site: Site, *arguments: str) -> Command:
+        command = [
+            sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
+            "--data", str(site.folder / self.name), *arguments,
+        ]  # fmt: skip
+        return Command(command + site.record.options.get(self.name, []), dict(os.environ))
+
+
+class Meta(_Server):
+    """The metadata store, with the key of those who may write to it."""
+
+    name = "meta"
+    modules = ("cicscenario.sandbox.meta",)
+
+    def command(self, site: Site) -> Command:
+        return self._start(site)
+
+    def answers(self, site: Site) -> bool:
+        answer = _asks("OPTIONS", f"{self.address(site)}/")
+        return answer is not None and answer.status_code == requests.codes.ok
+
+    def section(self, site: Site) -> str:
+        return f"""meta:
+  url: {self.address(site)}
+  key: "file:{_KEY}"
+  passphrase: "file:{_PASSPHRASE}"
+"""
+
+
+class Ussd(_Server):
+    """The phone interface."""
+
+    name = "ussd"
+    needs = ("node", "redis", "postgres", "custodial", "meta")
+    modules = ("cicscenario.sandbox.ussd",)
+
+    def command(self, site: Site) -> Command:
+        return self._start(
+            site,
+            "--broker", broker_url(site),
+            "--database", f"postgresql://{USER}@{nodes.HOST}:{site.port('postgres')}/{DATABASES[0]}",
+            "--password-file", str(site.folder / PASSWORD),
+            "--chain-spec", nodes.CHAIN_SPEC, "--rpc", site.url("node"), "--registry", site.record.registry,
+            "--meta", site.url("meta"), "--key", str(site.folder / _KEY),
+            "--passphrase-file", str(site.folder / _PASSPHRASE),
+        )  # fmt: skip
+
+    def answers(self, site: Site) -> bool:
+        answer = _asks("GET", f"{self.address(site)}/health-check")
+        return answer is not None and answer.text.strip() == "healthy"
+
+    def section(self, site: Site) -> str:
+        return f"""ussd:
+  url: {self.address(site)}
+"""

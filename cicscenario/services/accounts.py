@@ -1,0 +1,174 @@
+"""The account table of cic-ussd, in PostgreSQL: what a person needs there beyond what the phone interface writes.
+
+Works with both forms of the table: the older has no guardians. Addresses are there as 40 lower-case hexadecimal digits
+without 0x, phone numbers in E.164, times in UTC without a zone.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import execute_values
+
+from cicscenario.errors import InvalidError, UnavailableError
+
+_COLUMNS = {
+    "blockchain_address", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status", "updated",
+}  # fmt: skip
+_UPDATE = """
+UPDATE account SET {assignments}, updated = now() AT TIME ZONE 'utc'
+FROM (VALUES %s) AS new ({columns}) WHERE account.phone_number = new.phone RETURNING account.phone_number"""
+_SELECT = """
+SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts
+FROM account WHERE phone_number = ANY(%s)"""
+
+
+class Status(IntEnum):
+    """States of an account. Source: cic-ussd, ``AccountStatus``."""
+
+    PENDING = 1
+    ACTIVE = 2
+    LOCKED = 3
+    RESET = 4
+
+
+@dataclass(frozen=True)
+class Account:
+    """A row of the table, as it is there."""
+
+    address: str
+    status: int
+    password_hash: str | None
+    preferred_language: str | None
+    failed_pin_attempts: int
+
+
+class AccountsDatabase:
+    """The database. Threads may share it: each batch has a connection and a transaction of its own.
+
+    ``timeout`` is in seconds, for connecting and for a statement. Raises UnavailableError when the database cannot be
+    reached, refuses the user, or is not cic-ussd's.
+    """
+
+    def __init__(self, host: str, port: int, database: str, user: str, password: str, *, timeout: int = 30) -> None:
+        self._login: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "dbname": database,
+            "user": user,
+            "password": password,
+        }
+        self._timeout = timeout
+        self.name = f"{host}:{port}/{database}"  #: for messages
+
+    def __repr__(self) -> str:
+        return f"AccountsDatabase({self.name})"
+
+    def check(self) -> None:
+        """Asks whether the account table is there, has the columns, and may be read and changed. Changes nothing."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('account') IS NOT NULL")
+            if not _one(cursor):
+                raise UnavailableError(
+                    f"database {self.name} has no table `account`: it is not that of cic-ussd",
+                    hint="is `accounts.database` right, and have cic-ussd's migrations been run?",
+                )
+            cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'account'::regclass AND NOT attisdropped")
+            missing = sorted(_COLUMNS - {name for (name,) in cursor.fetchall()})
+            if missing:
+                raise UnavailableError(f"table `account` of database {self.name} has no column {', '.join(missing)}")
+            cursor.execute(
+                "SELECT has_table_privilege('account', 'SELECT') AND has_table_privilege('account', 'UPDATE')"
+            )
+            if not _one(cursor):
+                raise UnavailableError(
+                    f"user {self._login['user']} may not read and change table `account` of database {self.name}",
+                    hint="GRANT SELECT, UPDATE ON account TO the user",
+                )
+
+    def set_pins(self, pins: Sequence[tuple[str, str]]) -> list[str]:
+        """Gives each phone number its password hash, all in one statement. Returns the numbers without an account.
+
+        Raises InvalidError for a number that is there twice.
+        """
+        return self._update("password_hash = new.hash", "phone, hash", pins)
+
+    def set_ussd_data(self, rows: Sequence[tuple[str, int, str]]) -> list[str]:
+        """Gives each phone number its status (see Status) and language, without blanks around it, in one statement.
+
+        Returns the numbers without an account. Raises InvalidError for a number that is there twice, a status that does
+        not exist, and an empty language.
+        """
+        clean = [(phone, _status(phone, status), _language(phone, language)) for phone, status, language in rows]
+        return self._update("status = new.status, preferred_language = new.language", "phone, status, language", clean)
+
+    def read(self, phones: Iterable[str]) -> dict[str, Account]:
+        """Accounts by phone number, in one query; numbers without an account are left out."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_SELECT, (list(phones),))
+            return {phone: Account(*rest) for phone, *rest in cursor.fetchall()}
+
+    def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        phones = [row[0] for row in rows]
+        if twice := next((phone for phone, times in Counter(phones).items() if times > 1), None):
+            raise InvalidError(f"phone number {twice} is there twice: it can have but one value in {self.name}")
+        if not rows:
+            return []
+        statement = _UPDATE.format(assignments=assignments, columns=columns)
+        with self._transaction() as connection, connection.cursor() as cursor:
+            changed = {phone for (phone,) in execute_values(cursor, statement, rows, page_size=len(rows), fetch=True)}
+        return [phone for phone in phones if phone not in changed]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A connection is a few milliseconds, a batch has hundreds of rows: none is kept that could go stale."""
+        try:
+            with closing(self._connect()) as connection, connection:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
+                yield connection
+        except psycopg2.Error as error:
+            raise self._unavailable(error) from None
+
+    def _connect(self) -> Connection:
+        connection: Connection = psycopg2.connect(
+            **self._login,
+            connect_timeout=self._timeout,
+            tcp_user_timeout=self._timeout * 1000,
+            application_name="cicscenario",
+        )
+        return connection
+
+    def _unavailable(self, error: psycopg2.Error) -> UnavailableError:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else type(error).__name__
+        password = str(self._login["password"])
+        return UnavailableError(
+            f"database {self.name} does not do its work: {reason.replace(password, '***') if password else reason}",
+            hint="is PostgreSQL running, and is `accounts` in the environment file right?",
+        )
+
+
+def _one(cursor: Any) -> bool:
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _status(phone: str, status: int) -> int:
+    try:
+        return int(Status(status))
+    except ValueError:
+        raise InvalidError(
+            f"{phone}: there is no account status {status!r}", hint="1 pending, 2 active, 3, 4"
+        ) from None
+
+
+def _language(phone: str, language: str) -> str:
+    if not language.strip():
+        raise InvalidError(f"{phone}: the language is empty")
+    return language.strip()

@@ -1,0 +1,157 @@
+"""Accounts that the engine is to make: asked for in batches, and heard of by a callback or else by the result tree."""
+
+import time
+from collections.abc import Collection, Sequence
+from types import TracebackType
+from typing import Any
+
+from cicscenario.errors import InvalidError
+from cicscenario.services.custodial import tasks
+from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.callbacks import Callbacks, Heard
+from cicscenario.services.custodial.meaning import explain
+from cicscenario.services.custodial.messages import Messages
+from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.results import Entry, Results, address_in, outcome
+
+_FIRST_LOOK = 1.0
+_LAST_LOOK = 5.0
+_SUBSCRIBE = 10.0
+_PUSH = 100
+
+
+class Accounts:
+    """Account creations of one run, heard of on one ``channel``. Close it, or use it as a context manager.
+
+    Safe for use by many threads, each waiting for its own people. A root id is the caller's: written down before it is
+    submitted, it can be waited for again by another process.
+    """
+
+    def __init__(self, broker: Broker, messages: Messages, channel: str, callback: str, *, register: bool) -> None:
+        if not channel or ":" in channel:
+            raise InvalidError(f"not a callback channel: {channel!r}", hint="a channel's name has no colon")
+        self._broker = broker
+        self._messages = messages
+        self._results = Results(broker)
+        self._destination = f"{callback}:{channel}"
+        self._register = register
+        self._callbacks = Callbacks(broker, channel)
+
+    def __enter__(self) -> "Accounts":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops listening. What was submitted goes on in the engine."""
+        self._callbacks.close()
+
+    def submit(self, root_ids: Sequence[str]) -> None:
+        """Asks the engine for an account for each root id (the id of its first task).
+
+        Nothing is sent before Redis has confirmed the subscription. After UnavailableError look before sending again
+        (``recover``): a hundred at a time are taken together or not at all, but which were is not known. An id that is
+        submitted twice gets two accounts.
+        """
+        self._callbacks.confirmed(_SUBSCRIBE)
+        self._callbacks.expect(root_ids)
+        for start in range(0, len(root_ids), _PUSH):
+            batch = root_ids[start : start + _PUSH]
+            self._broker.push(
+                [self._messages.create_account(root, self._destination, register=self._register) for root in batch]
+            )
+
+    def wait(self, root_ids: Collection[str], deadline: float) -> dict[str, Outcome]:
+        """The outcome of each, as soon as there is one; Lost for those without one at ``deadline`` (of time.monotonic).
+
+        Callbacks are heard at once. Those that do not come are made up for from the result tree, which is looked at when
+        the connection was lost, and now and then anyway. Raises UnavailableError while Redis cannot be reached.
+        """
+        pending = set(root_ids)
+        outcomes: dict[str, Outcome] = {}
+        new = self._callbacks.expect(pending)
+        interval = _FIRST_LOOK
+        look = time.monotonic() + (0 if new else interval)  # a run that goes on has missed what came before
+        gaps = self._callbacks.gaps
+        while pending:
+            heard = self._callbacks.take(pending, gaps, min(look, deadline))
+            found = self._judge(heard)
+            if time.monotonic() >= look or gaps != self._callbacks.gaps:
+                gaps = self._callbacks.gaps
+                found = {**self._looked_up(pending - found.keys()), **found}
+                interval = min(interval * 1.5, _LAST_LOOK)
+                look = time.monotonic() + interval
+            outcomes |= found
+            pending -= found.keys()
+            self._callbacks.forget(found)
+            if time.monotonic() >= deadline:
+                break
+        final = self.recover(sorted(pending))
+        self._callbacks.forget([root_id for root_id, last in final.items() if not isinstance(last, Lost)])
+        return outcomes | final
+
+    def recover(self, root_ids: Sequence[str]) -> dict[str, Outcome]:
+        """What the result tree and the queue say of each now, without waiting; works for another process's ids too."""
+        tree = self._results.trees(root_ids)
+        outcomes = {root_id: outcome(root_id, tree) for root_id in root_ids}
+        unknown = {root for root, found in outcomes.items() if isinstance(found, Lost) and found.trace is Trace.UNKNOWN}
+        if unknown:
+            queued = self._broker.queued(unknown)
+            outcomes |= {root: self._queued() for root in queued}
+            # between the two looks a worker may have taken the message
+            tree = self._results.trees(sorted(unknown - queued))
+            outcomes |= {root: outcome(root, tree) for root in unknown - queued}
+        return outcomes
+
+    def _queued(self) -> Lost:
+        return Lost(
+            Trace.QUEUED,
+            f"no worker has taken its task from the queue {self._broker.queue!r} of Redis {self._broker.address}: "
+            "is the custodial engine running, and does it take tasks from this queue?",
+        )
+
+    def _looked_up(self, root_ids: Collection[str]) -> dict[str, Outcome]:
+        """Outcomes that are final, from the result tree."""
+        tree = self._results.trees(list(root_ids))
+        found = {root_id: outcome(root_id, tree) for root_id in root_ids}
+        return {root_id: last for root_id, last in found.items() if not isinstance(last, Lost)}
+
+    def _judge(self, heard: dict[str, list[Heard]]) -> dict[str, Outcome]:
+        """Outcomes of what was heard. A failure is looked up in the tree: the account may exist for all that."""
+        found: dict[str, Outcome] = {}
+        failed: dict[str, Any] = {}
+        for root_id, messages in heard.items():
+            addresses = [address for status, result in messages if status == 0 and (address := address_in(result))]
+            errors = [result for status, result in messages if status != 0]
+            if addresses:
+                found[root_id] = Created(addresses[0])
+            if errors:
+                failed[root_id] = errors[0]
+        if failed:
+            found |= self._failures(failed, found)
+        return found
+
+    def _failures(self, failed: dict[str, Any], created: dict[str, Outcome]) -> dict[str, Outcome]:
+        """Outcomes of creations of which a failed task was announced, by the id of that task."""
+        looked_up = self._looked_up(failed)
+        entries = self._results.read([task_id for task_id in failed.values() if isinstance(task_id, str)])
+        found: dict[str, Outcome] = {}
+        for root_id, task_id in failed.items():
+            # a parent's entry may be written after its child's: then the tree has a hole
+            reason = _announced(root_id, task_id, entries.get(task_id) if isinstance(task_id, str) else None)
+            last = looked_up.get(root_id) or created.get(root_id) or reason
+            found[root_id] = Created(last.address, last.unregistered or reason) if isinstance(last, Created) else last
+        return found
+
+
+def _announced(root_id: str, task_id: Any, entry: Entry | None) -> Failed:
+    """The failure of a task known by its id. Its place in the tree tells its name."""
+    if entry is None:
+        return Failed(
+            "an unknown task", "unknown exception", str(task_id)[:100], "the custodial engine says that it failed"
+        )
+    task = tasks.CHECK_LOCK if task_id == root_id else tasks.CREATE if entry.parent == root_id else tasks.REGISTER
+    return explain(task, entry.result)

@@ -1,0 +1,147 @@
+"""The Redis that the engine takes its tasks from, and leaves its results in."""
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
+from redis.retry import Retry
+
+from cicscenario.errors import InvalidError, UnavailableError
+
+_T = TypeVar("_T")
+_GONE = (ConnectionError, TimeoutError, OSError)
+_PAGE = 200
+_FETCHED = "*unacked*"  # kombu's hashes of what workers have fetched; a worker may give its own another name
+
+
+class Broker:
+    """One Redis database and the engine's queue in it. ``timeout`` is seconds for one request; ``patience`` is how long reads
+    are tried again while it cannot be reached. Safe for use by many threads.
+
+    Raises InvalidError for an address that is not ``redis://`` or ``rediss://``, and UnavailableError when Redis cannot be
+    reached. Passwords are in no message.
+    """
+
+    def __init__(self, url: str, queue: str, *, timeout: float = 5, patience: float = 15) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+            raise InvalidError(
+                f"not the address of a Redis broker: {parts.scheme or 'no scheme'}://...",
+                hint="write redis://host:port/database",
+            )
+        database = parts.path.strip("/") or "0"
+        self.queue = queue
+        self.address = f"{parts.hostname}:{parts.port or 6379}/{database}"
+        self.callback = f"{parts.hostname}:{parts.port or 6379}:{database}"
+        self._url = url
+        self._timeout = timeout
+        self._patience = patience
+        self._redis = self.connect(timeout)
+
+    def connect(self, timeout: float) -> "redis.Redis":
+        """A client of its own. It never repeats a command by itself: a repeated LPUSH makes a second account."""
+        return redis.Redis.from_url(
+            self._url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+
+    def read(self, command: Callable[["redis.Redis"], _T]) -> _T:
+        """Runs a command that may be repeated, while Redis is away for up to ``patience`` seconds."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return command(self._redis)
+            except _GONE as error:
+                if isinstance(error, AuthenticationError) or time.monotonic() > deadline:
+                    raise self.unavailable(error) from None
+                time.sleep(0.1)
+            except RedisError as error:
+                raise self.unavailable(error) from None
+
+    def push(self, messages: Sequence[bytes]) -> None:
+        """Puts all messages on the queue, or none: one command. UnavailableError leaves open whether they were taken."""
+        try:
+            self._redis.lpush(self.queue, *messages)
+        except (*_GONE, RedisError) as error:
+            doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
+            raise self.unavailable(error, doubt) from None
+
+    def ping(self) -> None:
+        """Raises UnavailableError when Redis does not answer, without patience."""
+        try:
+            self._redis.ping()
+        except (*_GONE, RedisError) as error:
+            raise self.unavailable(error) from None
+
+    def waiting(self) -> int:
+        """Number of messages that no worker has fetched."""
+        return int(self.read(lambda client: client.llen(self.queue)))
+
+    def queued(self, ids: Collection[str]) -> set[str]:
+        """Those of these tasks whose message waits on the queue, or has been fetched by a worker and not acknowledged."""
+        wanted = set(ids)
+        found = {task_id for task_id in map(_task_id, self._pages()) if task_id in wanted}
+        return found if found == wanted else found | wanted.intersection(self.read(_fetched))
+
+    def take_back(self, ids: Collection[str]) -> set[str]:
+        """Removes the messages of these tasks from the queue; returns those that no worker had fetched."""
+        wanted = set(ids)
+        found = {text: task_id for text in self._pages() if (task_id := _task_id(text)) in wanted}
+        return {task_id for text, task_id in found.items() if task_id and self._remove(text)}
+
+    def _remove(self, message: bytes) -> bool:
+        return bool(self.read(lambda client: client.lrem(self.queue, 1, message)))  # type: ignore[arg-type]
+
+    def _pages(self) -> Iterator[bytes]:
+        """The queue's messages, oldest last. Those that a worker takes in the meantime leave from the far end."""
+        start = 0
+        while page := self._page(start):
+            yield from page
+            start += _PAGE
+
+    def _page(self, start: int) -> list[bytes]:
+        page = self.read(lambda client: client.lrange(self.queue, start, start + _PAGE - 1))
+        return cast("list[bytes]", page)
+
+    def unavailable(self, error: BaseException, doubt: str = "") -> UnavailableError:
+        """The error for a person; ``doubt`` is added to it."""
+        if isinstance(error, AuthenticationError) or "NOAUTH" in str(error):
+            return UnavailableError(
+                f"Redis {self.address} wants another user name or password",
+                hint="is `custodial.broker` in the environment file right?",
+            )
+        trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
+        return UnavailableError(
+            f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
+            hint="is it running, and is `custodial.broker` in the environment file right?",
+        )
+
+
+def _task_id(text: bytes) -> str | None:
+    try:
+        return str(json.loads(text)["headers"]["id"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _fetched(client: "redis.Redis") -> set[str | None]:
+    """Tasks among kombu's unacknowledged messages: hashes of ``[message, exchange, routing key]``."""
+    names = client.scan_iter(match=_FETCHED, count=1000, _type="hash")
+    return {_task_id_of_fetched(text) for name in names for _, text in client.hscan_iter(name, count=_PAGE)}
+
+
+def _task_id_of_fetched(text: bytes) -> str | None:
+    try:
+        message: Any = json.loads(text)[0]
+        return str(message["headers"]["id"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None

@@ -1,0 +1,126 @@
+"""Listens to one channel for the engine's callbacks: ``{"root_id": ..., "status": 0 or 1, "result": ...}``."""
+
+import json
+import threading
+import time
+from collections.abc import Collection
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from cicscenario.services.custodial.broker import Broker
+
+_TICK = 0.2
+_HEALTH = 10
+_PAUSE = 0.2
+
+Heard = tuple[int, Any]
+
+
+class Callbacks:
+    """One subscription, kept up by a thread of its own.
+
+    Messages are kept for expected root ids alone, until forgotten: memory does not grow with strangers. Redis stores no
+    published message, so whatever comes while the connection is lost is lost: ``gaps`` counts how often that was so, each
+    time when the connection is there again.
+    """
+
+    def __init__(self, broker: Broker, channel: str) -> None:
+        self.gaps = 0
+        self.strangers = 0
+        self._broker = broker
+        self._channel = channel
+        self._heard: dict[str, list[Heard]] = {}
+        self._news: set[str] = set()
+        self._changed = threading.Condition()
+        self._subscribed = threading.Event()
+        self._stop = threading.Event()
+        self._subscriptions = 0
+        self._problem: Exception | None = None
+        self._thread = threading.Thread(target=self._listen, name=f"callbacks {channel}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+        self._thread.join(2 * _TICK + _PAUSE)
+
+    def confirmed(self, timeout: float) -> None:
+        """Returns once Redis has confirmed the subscription; raises UnavailableError after ``timeout`` seconds."""
+        if not self._subscribed.wait(timeout):
+            raise self._broker.unavailable(self._problem or TimeoutError("no answer to SUBSCRIBE"))
+
+    def expect(self, root_ids: Collection[str]) -> set[str]:
+        """Messages of these are kept from now on. Returns those that were not expected before."""
+        with self._changed:
+            new = {root_id for root_id in root_ids if root_id not in self._heard}
+            self._heard.update((root_id, []) for root_id in new)
+        return new
+
+    def forget(self, root_ids: Collection[str]) -> None:
+        """Messages of these are of no use any more."""
+        with self._changed:
+            for root_id in root_ids:
+                self._heard.pop(root_id, None)
+                self._news.discard(root_id)
+
+    def take(self, root_ids: Collection[str], gaps: int, deadline: float) -> dict[str, list[Heard]]:
+        """What was heard of these; waits for the first of it, for more ``gaps``, or until ``deadline`` (of time.monotonic)."""
+        with self._changed:
+            while not (found := self._news.intersection(root_ids)) and gaps == self.gaps and not self._stop.is_set():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            self._news -= found
+            return {root_id: list(self._heard[root_id]) for root_id in found}
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._subscription()
+            except (RedisError, OSError) as error:
+                self._problem = error
+            self._subscribed.clear()
+            self._stop.wait(_PAUSE)
+
+    def _subscription(self) -> None:
+        """One connection's life."""
+        client = self._broker.connect(_HEALTH)
+        subscription = client.pubsub()  # type: ignore[no-untyped-call]
+        try:
+            subscription.subscribe(self._channel)
+            while not self._stop.is_set():
+                message = subscription.get_message(timeout=_TICK)
+                if message and message["type"] == "subscribe":
+                    self._confirm()
+                elif message and message["type"] == "message":
+                    self._receive(message["data"])
+        finally:
+            subscription.close()
+            client.close()
+
+    def _confirm(self) -> None:
+        self._subscribed.set()
+        with self._changed:
+            self.gaps += self._subscriptions > 0
+            self._subscriptions += 1
+            self._changed.notify_all()
+
+    def _receive(self, text: bytes) -> None:
+        try:
+            message = json.loads(text)
+            root_id, heard = message["root_id"], (int(message["status"]), message.get("result"))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            root_id, heard = None, (1, None)
+        with self._changed:
+            kept = self._heard.get(root_id) if isinstance(root_id, str) else None
+            if kept is None or not isinstance(root_id, str):
+                self.strangers += 1
+                return
+            if heard not in kept:
+                kept.append(heard)
+                self._news.add(root_id)
+                self._changed.notify_all()

@@ -1,0 +1,181 @@
+"""The custodial engine as a whole: is it there, whose keys does it hold, and a door to new accounts."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.services.custodial import tasks
+from cicscenario.services.custodial.accounts import Accounts
+from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.meaning import explain, no_writer
+from cicscenario.services.custodial.messages import Messages
+from cicscenario.services.custodial.outcome import Failed, Lost, Trace
+from cicscenario.services.custodial.results import Entry, Results, address_in
+
+_PUSH = 100
+_FASTEST = 0.01
+_SLOWEST = 0.25
+_NOBODY = "00" * 19 + "01"  # an address whose key nobody has: asking for it tells of the chain and the signer
+
+Call = tuple[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Token:
+    """The engine's default token; ``address`` has 20 bytes."""
+
+    symbol: str
+    name: str
+    address: bytes
+    decimals: int
+
+
+class Custodial:
+    """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
+
+    ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
+    Safe for use by many threads. Everything raises UnavailableError when Redis cannot be reached; deadlines are instants of
+    ``time.monotonic``.
+    """
+
+    def __init__(
+        self,
+        broker: str,
+        chain_spec: ChainSpec,
+        *,
+        queue: str = "cic-eth",
+        callback: str | None = None,
+        timeout: float = 5,
+        patience: float = 15,
+    ) -> None:
+        self._broker = Broker(broker, queue, timeout=timeout, patience=patience)
+        self._messages = Messages(queue, chain_spec)
+        self._results = Results(self._broker)
+        self._chain = tasks.chain_arguments(chain_spec)
+        self._callback = callback or self._broker.callback
+        if self._callback.count(":") != 2:  # the engine splits it at its colons
+            raise InvalidError(
+                f"not a callback address: {self._callback!r}",
+                hint="write host:port:database of Redis as the engine's worker sees it",
+            )
+
+    @property
+    def address(self) -> str:
+        """Where the engine is, for messages to people."""
+        return f"queue {self._broker.queue!r} of Redis {self._broker.address}"
+
+    def accounts(self, channel: str, *, register: bool = True) -> Accounts:
+        """Creation of accounts that are called back for on ``channel``, a name that no other run uses.
+
+        ``register`` has the engine register each account in the accounts index.
+        """
+        return Accounts(self._broker, self._messages, channel, self._callback, register=register)
+
+    def check(self, timeout: float = 10) -> Token:
+        """The engine's default token, after asking for all that account creation needs.
+
+        Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, a
+        writer of the accounts index, or that account creation is locked. ``timeout`` is in seconds.
+        """
+        self._broker.ping()
+        calls: list[Call] = [
+            (tasks.CHECK_LOCK, ["", self._chain, tasks.CREATE_LOCK]),
+            (tasks.HAVE, [_NOBODY, self._chain]),
+            (tasks.ROLE_ACCOUNT, [tasks.WRITER_ROLE, self._chain]),
+            (tasks.DEFAULT_TOKEN, []),
+        ]
+        lock, have, role, token = self._ask(calls, time.monotonic() + timeout)
+        for answer in (lock, have, token):
+            if not isinstance(answer, Entry):
+                raise self._problem(answer)
+        if isinstance(role, Entry) and _is_nobody(role.result):
+            meaning, hint = no_writer()
+            raise UnavailableError(f"{meaning} ({self.address})", hint=hint)
+        assert isinstance(token, Entry)
+        return self._token(token.result)
+
+    def default_token(self, timeout: float = 10) -> Token:
+        """The token that the engine works with unless told otherwise; ``timeout`` in seconds."""
+        answer = self._ask([(tasks.DEFAULT_TOKEN, [])], time.monotonic() + timeout)[0]
+        if not isinstance(answer, Entry):
+            raise self._problem(answer)
+        return self._token(answer.result)
+
+    def have(self, addresses: Sequence[bytes], deadline: float) -> dict[bytes, bool | Failed | Lost]:
+        """Whether the engine holds the key of each 20-byte address. Failed and Lost where it could not tell."""
+        calls: list[Call] = [(tasks.HAVE, [address.hex(), self._chain]) for address in addresses]
+        answers = self._ask(calls, deadline)
+        return {
+            address: address_in(answer.result) == address if isinstance(answer, Entry) else answer
+            for address, answer in zip(addresses, answers, strict=True)
+        }
+
+    def _ask(self, calls: Sequence[Call], deadline: float) -> list[Entry | Failed | Lost]:
+        """Answers in the order of ``calls``; questions nobody has taken by the deadline are taken back."""
+        ids = [str(uuid.uuid4()) for _ in calls]
+        for start in range(0, len(calls), _PUSH):
+            part = slice(start, start + _PUSH)
+            asked = zip(ids[part], calls[part], strict=True)
+            self._broker.push([self._messages.call(task_id, *call) for task_id, call in asked])
+        answers = self._answers(ids, deadline)
+        lost = self._lost([task_id for task_id in ids if task_id not in answers])
+        names = dict(zip(ids, (task for task, _ in calls), strict=True))
+        return [lost[i] if i in lost else _judge(names[i], answers[i]) for i in ids]
+
+    def _answers(self, ids: Sequence[str], deadline: float) -> dict[str, Entry]:
+        answers: dict[str, Entry] = {}
+        pause = _FASTEST
+        while True:
+            missing = [task_id for task_id in ids if task_id not in answers]
+            found = {task_id: entry for task_id, entry in self._results.read(missing).items() if entry.done}
+            answers |= found
+            left = deadline - time.monotonic()
+            if len(answers) == len(ids) or left <= 0:
+                return answers
+            pause = _FASTEST if found else min(pause * 2, _SLOWEST)
+            time.sleep(min(pause, left))
+
+    def _lost(self, ids: Sequence[str]) -> dict[str, Lost]:
+        if not ids:
+            return {}
+        queued = self._broker.take_back(ids)
+        return {
+            task_id: Lost(Trace.QUEUED, f"no worker takes tasks from the {self.address}")
+            if task_id in queued
+            else Lost(Trace.UNKNOWN, f"a worker took a task from the {self.address}, but gave no result in time")
+            for task_id in ids
+        }
+
+    def _problem(self, answer: Failed | Lost) -> UnavailableError:
+        if isinstance(answer, Failed):
+            return UnavailableError(f"{answer} ({self.address})", hint=answer.hint)
+        if answer.trace is Trace.QUEUED:
+            hint = "is the custodial engine's worker running, on this Redis and with this queue (CELERY_QUEUE)?"
+            return UnavailableError(f"{answer.why}; {self._broker.waiting()} tasks wait there", hint=hint)
+        hint = "is the worker overloaded, or does it leave its results elsewhere (CELERY_RESULT_URL)?"
+        return UnavailableError(answer.why, hint=hint)
+
+    def _token(self, found: Any) -> Token:
+        """Source: ``default_token`` answers {symbol, address, name, decimals}, the address without 0x."""
+        fields = found if isinstance(found, dict) else {}
+        address = address_in(fields.get("address"))
+        if address is None or not isinstance(fields.get("decimals"), int) or not fields.get("symbol"):
+            raise UnavailableError(f"the custodial engine's default token is no token: {found!r:.200} ({self.address})")
+        return Token(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
+
+
+def _judge(task: str, entry: Entry) -> Entry | Failed:
+    return explain(task, entry.result) if entry.failed else entry
+
+
+def _is_nobody(pairs: Any) -> bool:
+    """Whether ``role_account`` found nobody: its answer is ``[[address, role]]``, with an address of zeros."""
+    try:
+        address = address_in(pairs[0][0])
+    except (TypeError, IndexError, KeyError):
+        return False
+    return address is None or not any(address)

@@ -1,0 +1,90 @@
+"""Celery messages for the engine, as bytes that can be pushed onto its queue.
+
+Celery and kombu write them; a transport that only collects takes the place of their connection. So a whole batch goes out
+in one LPUSH, which the broker takes entirely or not at all, and nothing is ever re-sent behind the caller's back.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+from celery.canvas import Signature
+from kombu.connection import Connection
+from kombu.transport import virtual
+from kombu.utils.json import dumps
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.services.custodial import tasks
+
+
+class _Channel(virtual.Channel):
+    """Keeps what is published."""
+
+    def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
+        self.connection.collected.append(dumps(message).encode())  # type: ignore[no-untyped-call]
+
+
+class _Transport(virtual.Transport):
+    """Goes nowhere."""
+
+    Channel = _Channel
+    driver_type = driver_name = "collect"
+
+    def __init__(self, client: Any, **options: Any) -> None:
+        super().__init__(client, **options)  # type: ignore[no-untyped-call]
+        self.collected: list[bytes] = []
+
+
+class Messages:
+    """Writes messages for one ``queue`` and chain. Safe for use by many threads."""
+
+    def __init__(self, queue: str, spec: ChainSpec) -> None:
+        self._queue = queue
+        self._chain = tasks.chain_arguments(spec)
+        self._app = Celery("cicscenario", set_as_current=False)
+        nowhere = Connection(transport=_Transport)  # type: ignore[no-untyped-call]
+        self._producer = self._app.amqp.Producer(nowhere, auto_declare=False)
+        self._lock = threading.Lock()
+
+    def call(self, task_id: str, task: str, arguments: Sequence[Any]) -> bytes:
+        """One task by its name; its result will be found under ``task_id``."""
+        return self._message(task_id, task, arguments, [], [])
+
+    def create_account(self, root_id: str, destination: str, *, register: bool = True) -> bytes:
+        """The engine's own ``create_account``: its links nested as the engine nests them.
+
+        ``destination`` is ``host:port:db:channel`` as the worker sees Redis. Every task has an error link to it, which the
+        engine's own composition lacks: without, a failure is never told to anybody.
+        """
+        failed = self._signature(tasks.CALLBACK, destination, 1)
+        after = [self._signature(tasks.CALLBACK, destination, 0)]
+        if register:
+            registration = self._linked(failed, [], tasks.REGISTER, self._chain)
+            after.append(self._linked(failed, [registration], tasks.RESERVE_NONCE, self._chain, tasks.WRITER_ROLE))
+        create = self._linked(failed, after, tasks.CREATE, self._chain)
+        return self._message(root_id, tasks.CHECK_LOCK, ["", self._chain, tasks.CREATE_LOCK], [create], [failed])
+
+    def _signature(self, task: str, *arguments: Any, **options: Any) -> Signature:
+        return self._app.signature(task, args=arguments, queue=self._queue, **options)
+
+    def _linked(self, failed: Signature, then: list[Signature], task: str, *arguments: Any) -> Signature:
+        links = {"link": then} if then else {}
+        return self._signature(task, *arguments, link_error=[failed], **links)
+
+    def _message(
+        self, task_id: str, task: str, arguments: Sequence[Any], links: list[Signature], failed: list[Signature]
+    ) -> bytes:
+        with self._lock:
+            message = self._app.amqp.as_task_v2(
+                task_id,
+                task,
+                tuple(arguments),
+                callbacks=links or None,
+                errbacks=failed or None,
+                reply_to=self._app.thread_oid,
+                ignore_result=None,  # as from the engine's own client: a worker leaves its results only unless told not to
+            )
+            self._app.amqp.send_task_message(self._producer, task, message, queue=self._queue, retry=False)
+            collected: list[bytes] = self._producer.connection.transport.collected
+            return collected.pop()

@@ -1,0 +1,136 @@
+"""The engine's results, read straight from Redis, and what a tree of them says about an account.
+
+Every task leaves an entry ``celery-task-meta-<id>`` for a day: JSON with status, result and children. That is how an account
+is found whose callback was lost. Source: celery 4.4.7, ``BaseKeyValueStoreBackend`` and ``ResultBase.as_tuple``.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from cicscenario.services.custodial import tasks
+from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.meaning import explain
+from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+
+_PREFIX = "celery-task-meta-"
+_ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
+_BATCH = 500
+_FINAL = {"FAILURE", "REVOKED"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One task's result. ``children`` are the ids of the tasks it sent, group members among them, in order."""
+
+    status: str
+    result: Any
+    children: tuple[str, ...] = ()
+    parent: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.status in _FINAL
+
+    @property
+    def done(self) -> bool:
+        return self.failed or self.status == "SUCCESS"
+
+
+Tree = Mapping[str, Entry]
+
+
+def address_in(value: Any) -> bytes | None:
+    """The 20 bytes of a hexadecimal address, with or without 0x; None for anything else."""
+    match = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    return bytes.fromhex(match[1]) if match else None
+
+
+def parse(text: bytes) -> Entry | None:
+    """One entry; None for what is no result of Celery's."""
+    try:
+        found = json.loads(text)
+        children = tuple(leaf for child in found.get("children") or () for leaf in _leaves(child))
+        return Entry(str(found["status"]), found.get("result"), children, found.get("parent_id"))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+
+
+def _leaves(child: Any) -> Iterator[str]:
+    """Task ids of a child: ``[[id, parent], null]`` is a task, ``[[id, parent], [child, ...]]`` a group of tasks."""
+    head, members = child
+    if members is None:
+        yield str(head[0] if isinstance(head, list) else head)
+        return
+    for member in members:
+        yield from _leaves(member)
+
+
+class Results:
+    """Reads entries in batches."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def read(self, ids: Iterable[str]) -> dict[str, Entry]:
+        """The entries there are. One request per 500."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Entry] = {}
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            for task_id, text in zip(batch, self._texts(batch), strict=True):
+                entry = parse(text) if text is not None else None
+                if entry:
+                    found[task_id] = entry
+        return found
+
+    def _texts(self, ids: Sequence[str]) -> list[bytes | None]:
+        texts = self._broker.read(lambda client: client.mget([_PREFIX + task_id for task_id in ids]))
+        return cast("list[bytes | None]", texts)
+
+    def trees(self, roots: Sequence[str]) -> dict[str, Entry]:
+        """The entries of account creations down to the registration, all roots at once: four requests per 500."""
+        level: list[str] = list(roots)
+        tree: dict[str, Entry] = {}
+        for _ in (tasks.CHECK_LOCK, tasks.CREATE, tasks.RESERVE_NONCE, tasks.REGISTER):
+            found = self.read(level)
+            tree |= found
+            level = [child for entry in found.values() for child in entry.children]
+            if not level:
+                break
+        return tree
+
+
+def outcome(root_id: str, tree: Tree) -> Outcome:
+    """What the tree of one creation says. A root without an entry is Lost with the trace UNKNOWN."""
+    root = tree.get(root_id)
+    if root is None:
+        return Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
+    if root.failed:
+        return explain(tasks.CHECK_LOCK, root.result)
+    create = _child(root, 0, tree)
+    if create is None or not create.done:
+        return Lost(Trace.RUNNING, f"the custodial engine has begun it, but {tasks.CREATE} has no result yet")
+    if create.failed:
+        return explain(tasks.CREATE, create.result)
+    address = address_in(create.result)
+    if address is None:
+        return Failed(tasks.CREATE, "no exception", repr(create.result)[:100], "the engine answered without an address")
+    return Created(address, _unregistered(create, tree))
+
+
+def _unregistered(create: Entry, tree: Tree) -> Failed | None:
+    """Why the registration failed. The first child of ``create`` is the callback, the second reserves a nonce."""
+    nonce = _child(create, 1, tree)
+    if nonce is None or not nonce.done:
+        return None
+    if nonce.failed:
+        return explain(tasks.RESERVE_NONCE, nonce.result)
+    register = _child(nonce, 0, tree)
+    return explain(tasks.REGISTER, register.result) if register and register.failed else None
+
+
+def _child(entry: Entry, index: int, tree: Tree) -> Entry | None:
+    return tree.get(entry.children[index]) if index < len(entry.children) else None

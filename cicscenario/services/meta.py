@@ -1,0 +1,256 @@
+"""Client of cic-meta, the metadata store: JSON values by 32-byte pointer, signed.
+
+The server loses all but one of the writes that reach it at the same time, and answers before it has stored: so there is
+one writer at a time, short timeouts, the very same bytes again (which changes nothing when they have arrived), and a
+look at the entry afterwards. See ``people/pointer.py`` for where entries are.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
+from cicscenario.services.automerge import Actors, envelope, signature
+from cicscenario.services.jsonvalues import contains, refuse_unfit, same
+from cicscenario.services.metahttp import Connections, NoAnswerError, Reply, Server
+from cicscenario.services.openpgp import Signer
+
+Outcome = Literal["written", "present"]
+
+_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: a server that died may be started again
+_LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
+
+_actors = Actors()
+_writing: dict[Server, threading.Lock] = {}
+_writing_guard = threading.Lock()
+
+
+def _writer_lock(server: Server) -> threading.Lock:
+    """The lock that all writers of this process to one server share."""
+    with _writing_guard:
+        return _writing.setdefault(server, threading.Lock())
+
+
+class MetaClient:
+    """A metadata server. Threads may share a client; reads go side by side, writes one after the other.
+
+    ``key`` is the text of an armored private key; without one, nothing can be written. ``mode`` says how values are
+    written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
+    in seconds for each request; the server never answers a write that it has lost. Raises InvalidError for a bad URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        passphrase: str | None = None,
+        mode: Literal["one-step", "two-step"] = "one-step",
+        timeout: float = 4,
+    ) -> None:
+        self._server = Server.parse(url)
+        self._http = Connections(self._server, timeout)
+        self._key = key
+        self._passphrase = passphrase
+        self._mode = mode
+        self._opened: Signer | None = None
+        self._opening = threading.Lock()
+        self._writer = _writer_lock(self._server)
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How many requests were sent so far, by method."""
+        return dict(self._http.sent)
+
+    def close(self) -> None:
+        """Closes idle connections; the client can still be used."""
+        self._http.close()
+
+    def check(self) -> None:
+        """Asks whether the server answers and, if there is a key, whether it can sign. Writes nothing.
+
+        Raises UnavailableError, or InvalidError for the key.
+        """
+        if self._key is not None:
+            self._signer()
+        reply = self._read(bytes(32))
+        if reply.status not in (200, 404):
+            raise UnavailableError(
+                f"{self._server} answers a look-up with {_status(reply)}: it is not a metadata server, or is not well",
+                hint="is `meta.url` in the environment file that of cic-meta, and does cic-meta reach its database?",
+            )
+
+    def get(self, pointer: bytes) -> Any | None:
+        """The value at a pointer, or None when there is none. Raises UnavailableError."""
+        reply = self._read(pointer)
+        if reply.status == 404:
+            return None
+        try:
+            if reply.status == 200:
+                return json.loads(reply.body)
+        except ValueError:
+            raise UnavailableError(
+                f"metadata server {self._server} answers {pointer.hex()} with what is not JSON: {reply.body!r:.100}"
+            ) from None
+        raise UnavailableError(f"metadata server {self._server} answers {pointer.hex()} with {_status(reply)}")
+
+    def get_many(self, pointers: Sequence[bytes], *, threads: int = 4) -> list[Any | None]:
+        """Values in the order of the pointers, None where there is none. Raises the first error."""
+        with ThreadPoolExecutor(threads, "meta") as pool:
+            return list(pool.map(self.get, pointers))
+
+    def put(self, pointer: bytes, value: Any) -> None:
+        """Writes a value, and returns when it can be read.
+
+        In two steps an object onto an object adds and replaces keys and removes none; the entry then has all of
+        ``value``. Raises InvalidError, before anything is sent, for values that the server cannot keep and for two-step
+        writes that would kill it; UnavailableError when the value does not arrive; StepFailedError when it is refused.
+        """
+        refuse_unfit(value)
+        if self._mode == "one-step":
+            self._put_one_step(pointer, value)
+        else:
+            self._put_two_step(pointer, value, self.get(pointer))
+
+    def ensure(self, pointer: bytes, value: Any) -> Outcome:
+        """Writes a value unless it is there. Raises as ``put`` does."""
+        refuse_unfit(value)
+        present = self.get(pointer)
+        if self._arrived(present, value):
+            return "present"
+        if self._mode == "one-step":
+            self._put_one_step(pointer, value)
+        else:
+            self._put_two_step(pointer, value, present)
+        return "written"
+
+    def ensure_many(
+        self, entries: Iterable[tuple[bytes, Any]], *, threads: int = 4
+    ) -> list[Outcome | CicScenarioError]:
+        """``ensure`` for each entry: outcomes in their order, with the error in its place where there was one.
+
+        Looking, signing and reading back go side by side with the one write that is on its way.
+        """
+
+        def one(entry: tuple[bytes, Any]) -> Outcome | CicScenarioError:
+            try:
+                return self.ensure(*entry)
+            except CicScenarioError as error:
+                return error
+
+        with ThreadPoolExecutor(threads, "meta") as pool:
+            return list(pool.map(one, entries))
+
+    def _signer(self) -> Signer:
+        with self._opening:
+            if self._opened is None:
+                if self._key is None:
+                    raise InvalidError("metadata cannot be written without a key", hint="set `meta.key`")
+                self._opened = Signer(self._key, self._passphrase)
+            return self._opened
+
+    def _read(self, pointer: bytes) -> Reply:
+        """GET, again where no answer or a server error comes."""
+        last = ""
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                reply = self._http.read(f"/{pointer.hex()}")
+            except NoAnswerError as error:
+                last = str(error)
+                continue
+            if reply.status < 500:
+                return reply
+            last = _status(reply)
+        raise UnavailableError(
+            f"metadata server {self._server} does not answer: {last}",
+            hint="is cic-meta running, and is `meta.url` in the environment file right?",
+        )
+
+    def _put_one_step(self, pointer: bytes, value: Any) -> None:
+        sign = self._signer().sign
+        body = envelope(pointer, value, actor=_actors.next(), timestamp=int(time.time()), sign=sign)
+        self._deliver("client", pointer, value, body)
+
+    def _put_two_step(self, pointer: bytes, value: Any, present: Any | None) -> None:
+        _refuse_fatal_merge(pointer, present, value)
+        document = self._proposal(pointer, value)
+        digest = json.loads(document)["digest"]
+        body = json.dumps({"m": document, "s": signature(self._signer().sign(digest), digest)}).encode()
+        self._deliver("server", pointer, value, body)
+
+    def _proposal(self, pointer: bytes, value: Any) -> str:
+        """The document that the server makes of a value; it stores nothing yet."""
+        last = ""
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                reply = self._http.request(
+                    "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
+                )
+                document = reply.body.decode()
+                if reply.status == 200 and isinstance(json.loads(document)["digest"], str):
+                    return document
+                last = _status(reply)
+            except NoAnswerError as error:
+                last = str(error)
+            except (ValueError, LookupError, TypeError):
+                last = "what is not a document"
+        raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
+
+    def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
+        """Sends the same bytes until the value can be read."""
+        last = ""
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                with self._writer:
+                    reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
+                last = f"it answered {_status(reply)}, and the value was not there afterwards"
+            except NoAnswerError as error:
+                reply, last = None, str(error)
+            if reply is not None and 400 <= reply.status < 500:
+                raise StepFailedError(
+                    f"metadata server {self._server} refuses to store {pointer.hex()}: {_status(reply)}",
+                    hint=f"does the metadata server trust the key {self._signer().fingerprint}?",
+                )
+            if self._readable(pointer, value, patient=reply is not None and reply.status == 200):
+                return
+        raise UnavailableError(
+            f"metadata server {self._server} did not store {pointer.hex()} in {len(_PAUSES)} attempts: {last}",
+            hint="does it run and trust the key? does somebody else write there, or is this machine's clock behind?",
+        )
+
+    def _readable(self, pointer: bytes, value: Any, *, patient: bool) -> bool:
+        """Whether the value is there; looks more than once when the server said that it stores it."""
+        for pause in _LOOKS if patient else _LOOKS[:1]:
+            time.sleep(pause)
+            if self._arrived(self.get(pointer), value):
+                return True
+        return False
+
+    def _arrived(self, present: Any | None, value: Any) -> bool:
+        if self._mode == "two-step" and isinstance(value, dict):
+            return contains(present, value)
+        return present is not None and same(present, value)
+
+
+def _refuse_fatal_merge(pointer: bytes, present: Any | None, value: Any) -> None:
+    """The server merges an object into an object; anything else onto something does nothing, harm, or kills it."""
+    if present is None or (isinstance(present, dict) and isinstance(value, dict)):
+        return
+    raise InvalidError(
+        f"two-step writing cannot replace the value at {pointer.hex()}: only an object can be merged into an object",
+        hint="choose one-step writing for metadata",
+    )
+
+
+def _headers(mode: str) -> dict[str, str]:
+    return {"X-CIC-AUTOMERGE": mode, "Content-Type": "application/json"}
+
+
+def _status(reply: Reply) -> str:
+    return f"{reply.status} {reply.reason}".rstrip()

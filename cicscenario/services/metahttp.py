@@ -1,0 +1,148 @@
+"""HTTP as the metadata server speaks it, with its wrong lengths.
+
+``Content-Length`` counts UTF-16 units while the body is UTF-8: what is not ASCII is longer than announced, and the rest
+would be taken for the next reply on the same connection. A body whose announced part is ASCII is whole, though: of the
+bytes beyond, at least the last one closes a string, so some byte of every such character lies before the cut.
+"""
+
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from cicscenario.errors import InvalidError
+
+#: Seconds that the server leaves an idle connection open is 5; we leave earlier.
+_IDLE = 4.0
+_CLOSE = {"Connection": "close"}
+
+
+class NoAnswerError(Exception):
+    """Nothing, or not HTTP, came back; the text says why. The request may have been carried out."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Status code, reason phrase and whole body."""
+
+    status: int
+    reason: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a server is. ``path`` is what goes before every path, without the slash at its end."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def parse(cls, url: str) -> "Server":
+        """Raises InvalidError for what is not the address of an HTTP server, or has a password in it."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise InvalidError("the URL of the metadata server is not one") from None
+        if parts.username or parts.password:
+            raise InvalidError(
+                "the URL of the metadata server has a user name or password in it, which it never asks for"
+            )
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise InvalidError(f"not the URL of a metadata server: {url!r}", hint="such as http://localhost:63380")
+        default = 443 if parts.scheme == "https" else 80
+        return cls(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+class Connections:
+    """Connections to one server, kept open between requests and handed out to one thread at a time.
+
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method.
+    """
+
+    def __init__(self, server: Server, timeout: float) -> None:
+        self.server = server
+        self._timeout = timeout
+        self._idle: list[tuple[float, http.client.HTTPConnection]] = []
+        self._lock = threading.Lock()
+        self.sent: Counter[str] = Counter()
+
+    def read(self, path: str) -> Reply:
+        """GET; a body that is not ASCII is asked for again and read to the end of its connection."""
+        reply = self.request("GET", path)
+        return reply if reply.body.isascii() else self.request("GET", path, to_end=True)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        to_end: bool = False,
+    ) -> Reply:
+        """One request, sent once. With ``to_end`` the server closes behind the reply, whose length is not believed.
+
+        Raises NoAnswerError when no whole reply came.
+        """
+        connection = self._borrow()
+        try:
+            with self._lock:
+                self.sent[method] += 1
+            connection.request(method, self.server.path + path, body, {**(headers or {}), **(_CLOSE if to_end else {})})
+            response = connection.getresponse()
+            if to_end and not response.chunked:
+                response.length = None
+            reply = Reply(response.status, response.reason, response.read())
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise NoAnswerError(self._reason(error)) from None
+        except BaseException:
+            connection.close()
+            raise
+        # Behind text that is not ASCII the rest of it may be on its way: the next reply would begin with it.
+        self._give_back(connection, reusable=not response.will_close and not to_end and reply.body.isascii())
+        return reply
+
+    def _borrow(self) -> http.client.HTTPConnection:
+        with self._lock:
+            while self._idle:
+                since, connection = self._idle.pop()
+                if time.monotonic() - since < _IDLE:
+                    return connection
+                connection.close()
+        kind = http.client.HTTPSConnection if self.server.scheme == "https" else http.client.HTTPConnection
+        return kind(self.server.host, self.server.port, timeout=self._timeout)
+
+    def _give_back(self, connection: http.client.HTTPConnection, *, reusable: bool) -> None:
+        if not reusable:
+            connection.close()
+            return
+        with self._lock:
+            self._idle.append((time.monotonic(), connection))
+
+    def close(self) -> None:
+        """Closes what is idle; connections in use are closed by who uses them."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._timeout:g} seconds"
+        if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
+            return "the connection was dropped without an answer"
+        if isinstance(error, OSError):
+            return (error.strerror or str(error) or type(error).__name__).lower()
+        return f"not a whole HTTP reply ({type(error).__name__})"

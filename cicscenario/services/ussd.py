@@ -1,0 +1,232 @@
+"""Client of the phone interface (cic-ussd): dials for a person, as the gateway of a telephone company does.
+
+Protocol: one POST per input, answered with the next screen (plain text beginning CON or END). Source: cic-ussd 0.3.1a7,
+``cic_ussd.runnable.daemons.cic_user_ussd_server``, and its version of August 2021.
+"""
+
+import re
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlencode, urlsplit
+
+import requests
+import urllib3
+
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.services.ussd_screens import Dialect, Screen, State, recognise
+
+_CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
+_PHONE = re.compile(r"\+[0-9]{10,12}")  # longer numbers are refused; without + an account is made that nobody finds
+_CHOICES = {
+    Dialect.CURRENT: {"en": "1", "sw": "2", "kam": "3", "kik": "4", "miji": "5", "luo": "6", "bor": "7"},
+    Dialect.OF_2021: {"en": "1", "sw": "2"},
+}
+_PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # of 2021: a session's state is written behind the answer's back
+_MISREAD = 3
+_REFUSED = {
+    400: "the phone number or the request is not to its liking",
+    401: "it wants another user name or password",
+    403: "this machine's address is not allowed",
+    404: "there is nothing at this address",
+    405: "this is not the address of a phone interface",
+}
+
+
+class UssdError(UnavailableError):
+    """The phone interface could not be reached, or did not answer as it should.
+
+    ``taken`` is False when the input has surely had no effect, and None when that is unknown: then look whether the
+    account has come to be before choosing again, since every choice that is taken makes an account.
+    """
+
+    def __init__(self, message: str, *, taken: bool | None, hint: str | None = None) -> None:
+        doubt = "" if taken is False else "; whether the input was taken is not known"
+        super().__init__(message + doubt, hint=hint)
+        self.taken = taken
+
+
+class Joining(StrEnum):
+    """How far a person is after a call."""
+
+    PENDING = "pending"  #: the account is being created; it exists once the phone pointer does
+    EXISTS = "exists"  #: the number is registered
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What ``choose_language`` came to, and the last ``screen`` seen (None when nothing was sent)."""
+
+    joining: Joining
+    screen: Screen | None
+
+
+class Ussd:
+    """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one answer; ``pause`` is seconds between
+    the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go into the query string,
+    where a proxy in front of the server looks for them. ``requests`` counts what was sent.
+
+    The server takes one request at a time: calling by several threads is safe and gains nothing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        service_code: str = "*483*46#",
+        username: str | None = None,
+        password: str | None = None,
+        dialect: Dialect = Dialect.CURRENT,
+        timeout: float = 30,
+        pause: float | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise InvalidError("not the address of a phone interface", hint="write http://host:port, without a query")
+        self.address = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path or '/'}"
+        login = [(name, value) for name, value in (("username", username), ("password", password)) if value]
+        self._url = f"{url}?{urlencode(login)}" if login else url
+        self._service_code = service_code
+        self._dialect = dialect
+        self._timeout = timeout
+        self._pause = _PAUSES[dialect] if pause is None else pause
+        self._counting = threading.Lock()
+        self.requests = 0
+
+    def check(self) -> None:
+        """Asks with a number that cannot be: a server that would take calls refuses it after looking at everything else.
+
+        Raises UssdError, or InvalidError for a service code that the server does not have. Creates nothing.
+        """
+        reply = self._post(uuid.uuid4().hex, "0", "", creates=False)
+        if reply.status_code != 400 or reply.reason != "Invalid phone number format":
+            self._screen(reply, "", "", creates=False)
+            raise UssdError(f"phone interface {self.address} takes any phone number: it is none", taken=False)
+
+    def dial(self, phone: str) -> Screen:
+        """The first screen of a new session for an E.164 number. In the dialect of 2021 this registers an unknown number."""
+        return self._input(uuid.uuid4().hex, phone, "", creates=self._dialect is Dialect.OF_2021)
+
+    def send(self, screen: Screen, text: str) -> Screen:
+        """The screen after an input to ``screen``."""
+        time.sleep(self._pause)
+        return self._input(screen.session, screen.phone, text, creates=True)
+
+    def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
+        """Registers a number with a language, unless it is registered already.
+
+        ``pending`` says that an earlier call for this number may have been taken: until the account is there, the interface
+        offers the choice again and a second choice makes a second account, so none is made. In the dialect of 2021 the first
+        call registers, and a call after the account has come to be chooses the language.
+
+        Raises InvalidError for a language it does not offer, and UssdError (see there for what is known then).
+        """
+        choice = self._choice(language)
+        if pending and self._dialect is Dialect.OF_2021:
+            return Joined(Joining.PENDING, None)  # every dial would register the number again
+        screen = self.dial(phone)
+        if screen.state is State.ACCOUNT_CREATION:
+            return Joined(Joining.PENDING, screen)
+        if screen.state is not State.LANGUAGE_MENU:
+            return Joined(Joining.EXISTS, self._expected(screen, taken=False))
+        if self._dialect is Dialect.OF_2021:
+            return Joined(Joining.EXISTS, self._choose_later(screen, choice))
+        if pending:
+            return Joined(Joining.PENDING, screen)
+        chosen = self.send(screen, choice)
+        if chosen.state is State.ACCOUNT_CREATION:
+            return Joined(Joining.PENDING, chosen)
+        refused = chosen.state in (State.INVALID_CHOICE, State.LANGUAGE_MENU)
+        raise UssdError(
+            f"phone interface {self.address} answered the choice of {language!r} for {phone} with {chosen}",
+            taken=False if refused else None,
+            hint="is the dialect of the environment file the server's?",
+        )
+
+    def _choose_later(self, screen: Screen, choice: str) -> Screen:
+        """The choice of an account that exists. A server that has not caught up shows the menu again."""
+        for _ in range(_MISREAD):
+            screen = self.send(screen, choice)
+            if screen.state is not State.LANGUAGE_MENU:
+                return self._expected(screen, taken=None)
+        raise UssdError(f"phone interface {self.address} shows the language menu again and again", taken=False)
+
+    def _choice(self, language: str) -> str:
+        choices = _CHOICES[self._dialect]
+        if language not in choices:
+            raise InvalidError(
+                f"the phone interface does not offer the language {language!r}", hint=f"it offers {', '.join(choices)}"
+            )
+        return choices[language]
+
+    def _expected(self, screen: Screen, *, taken: bool | None) -> Screen:
+        if screen.state is State.UNKNOWN:
+            raise UssdError(
+                f"phone interface {self.address} answered {screen.phone} with a screen that is not known: {screen}",
+                taken=taken,
+                hint="is the dialect of the environment file the server's?",
+            )
+        return screen
+
+    def _input(self, session: str, phone: str, text: str, *, creates: bool) -> Screen:
+        if not _PHONE.fullmatch(phone):
+            raise InvalidError(
+                f"the phone interface does not take the number {phone!r}", hint="it takes + and ten to twelve digits"
+            )
+        return self._screen(self._post(session, phone, text, creates=creates), session, phone, creates=creates)
+
+    def _screen(self, reply: requests.Response, session: str, phone: str, *, creates: bool) -> Screen:
+        if reply.status_code != 200:
+            why = _REFUSED.get(reply.status_code)
+            raise UssdError(
+                f"phone interface {self.address} answered {reply.status_code} {reply.reason[:80]}"
+                + (f": {why}" if why else ""),
+                taken=False if why or not creates else None,
+            )
+        screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
+        if screen.state is State.UNKNOWN_SERVICE_CODE:
+            raise InvalidError(
+                f"phone interface {self.address} does not know the service code {self._service_code!r}: it says {screen}",
+                hint="put the code that it names into `ussd.service_code` of the environment file",
+            )
+        return screen
+
+    def _post(self, session: str, phone: str, text: str, *, creates: bool) -> requests.Response:
+        form = {"sessionId": session, "serviceCode": self._service_code, "phoneNumber": phone, "text": text}
+        with self._counting:
+            self.requests += 1
+        try:
+            # A connection for each request: the server closes it after its answer without saying so before, and a request
+            # on a connection that is being closed would end like one that was taken and not answered.
+            with requests.Session() as connection:
+                connection.trust_env = False  # a proxy setting of the shell is not part of the environment file
+                return connection.post(
+                    self._url,
+                    data=urlencode(form),
+                    headers={"Content-Type": _CONTENT_TYPE, "Connection": "close"},
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                )
+        except requests.RequestException as error:
+            words, reached = _reason(error)
+            raise UssdError(
+                f"phone interface {self.address} {words}",
+                taken=None if reached and creates else False,
+                hint=None if reached else "is it running, and is `ussd.url` in the environment file right?",
+            ) from None
+
+
+def _reason(error: requests.RequestException) -> tuple[str, bool]:
+    """What happened, without the address (it holds the password), and whether the request may have reached the server."""
+    if isinstance(error, requests.ConnectTimeout):
+        return "does not answer: no connection in time", False
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    if isinstance(error, requests.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
+        return "has not answered in time", True
+    if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
+        inner = reason.__cause__ or reason.__context__
+        return f"cannot be reached: {inner or type(reason).__name__}", False
+    return "closed the connection without an answer", True

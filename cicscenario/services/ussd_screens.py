@@ -1,0 +1,95 @@
+"""Recognises the screens of the phone interface by their whole text, in every language. The texts are in ussd_screens.yaml."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+_LONGEST = 120
+_FILLED_IN = {
+    "<balance>": r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?",
+    "<symbol>": r"[^\n]{1,40}",
+    "<phone>": r"[^\n]{0,40}",
+    "<attempts>": r"\d+",
+    "<code>": r"[^\n]{1,40}",
+}
+
+
+class Dialect(StrEnum):
+    """Which cic-ussd is spoken to."""
+
+    CURRENT = "current"  #: of 2022: the language is chosen first, and that creates the account
+    OF_2021 = "2021"  #: the first dial creates the account, the language is chosen at a later one
+
+
+class State(StrEnum):
+    """What a screen says about the person's account, or asks of the person."""
+
+    LANGUAGE_MENU = "language_menu"
+    LANGUAGE_MENU_2 = "language_menu_2"
+    LANGUAGE_MENU_3 = "language_menu_3"
+    ACCOUNT_CREATION = "account_creation"
+    PIN_ENTRY = "pin_entry"
+    PIN_CONFIRMATION = "pin_confirmation"
+    START = "start"
+    BLOCKED = "blocked"
+    WRONG_PIN = "wrong_pin"
+    INVALID_PIN = "invalid_pin"
+    INVALID_CHOICE = "invalid_choice"
+    INVALID_INPUT = "invalid_input"
+    INVALID_REQUEST = "invalid_request"
+    EXIT = "exit"
+    HELP = "help"
+    BALANCE_PIN = "balance_pin"
+    ACCOUNT_MENU = "account_menu"
+    UNKNOWN_SERVICE_CODE = "unknown_service_code"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One answer: its ``text`` as sent, its ``state``, and the ``language`` it is in (None when unknown).
+
+    ``session`` and ``phone`` say whose it is; a next input goes into that session.
+    """
+
+    text: str
+    state: State
+    language: str | None
+    session: str = ""
+    phone: str = ""
+
+    @property
+    def kind(self) -> str | None:
+        """``CON`` when an input is awaited, ``END`` when the session is over; None for neither. Some ``END`` have no blank."""
+        return self.text[:3] if self.text[:3] in ("CON", "END") else None
+
+    def __str__(self) -> str:
+        return f"{self.text[:_LONGEST]!r}"
+
+
+def recognise(text: str, dialect: Dialect, session: str = "", phone: str = "") -> Screen:
+    """The screen with this text; one that is in no table has the state UNKNOWN."""
+    for pattern, state, language in _table(dialect):
+        if pattern.fullmatch(text):
+            return Screen(text, state, language, session, phone)
+    return Screen(text, State.UNKNOWN, None, session, phone)
+
+
+@cache
+def _table(dialect: Dialect) -> list[tuple[re.Pattern[str], State, str]]:
+    screens = yaml.safe_load(Path(__file__).with_name("ussd_screens.yaml").read_text("utf-8"))
+    return [
+        (_pattern(text), State(state), language)
+        for state, texts in screens[dialect.value].items()
+        for language, text in texts.items()
+    ]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Literal but for the placeholders."""
+    parts = re.split(f"({'|'.join(_FILLED_IN)})", text)
+    return re.compile("".join(_FILLED_IN.get(part) or re.escape(part) for part in parts))

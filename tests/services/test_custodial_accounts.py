@@ -1,0 +1,412 @@
+"""Everybody who is asked for gets an account or a reason, whatever happens to callbacks, worker and Redis."""
+
+import json
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from custodial_engine import CHAIN, Valkey, free_port, worker
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.services.custodial import Accounts, Created, Custodial, Failed, Lost, Outcome, Trace
+
+RECORDINGS: dict[str, Any] = json.loads(Path(__file__).with_name("custodial_recordings.json").read_text("utf-8"))
+SPEC = ChainSpec.parse(CHAIN)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    valkey = Valkey(tmp_path_factory.mktemp("valkey"))
+    yield valkey
+    valkey.close()
+
+
+@pytest.fixture(scope="module")
+def running(server: Valkey) -> Iterator[Valkey]:
+    with worker(server.url):
+        yield server
+
+
+@pytest.fixture
+def engine(running: Valkey) -> Iterator[Valkey]:
+    """A broker whose queue a worker consumes, without faults."""
+    running.client.delete("faults")
+    yield running
+    running.client.delete("faults")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Valkey]:
+    """A broker without a worker."""
+    valkey = Valkey(tmp_path)
+    yield valkey
+    valkey.close()
+
+
+@pytest.fixture
+def accounts(engine: Valkey) -> Iterator[Accounts]:
+    with Custodial(engine.url, SPEC).accounts(str(uuid.uuid4())) as accounts:
+        yield accounts
+
+
+def roots(number: int) -> list[str]:
+    return [str(uuid.uuid4()) for _ in range(number)]
+
+
+def soon(seconds: float = 20) -> float:
+    return time.monotonic() + seconds
+
+
+def kinds(outcomes: Mapping[str, Outcome]) -> Counter[str]:
+    return Counter(type(found).__name__ for found in outcomes.values())
+
+
+def keys_of(engine: Valkey, ids: list[str]) -> dict[str, set[bytes]]:
+    """The addresses that the engine made for each root id."""
+    made: dict[str, set[bytes]] = {root: set() for root in ids}
+    for address, root in engine.client.hgetall("keys").items():
+        if root in made:
+            made[root].add(bytes.fromhex(address))
+    return made
+
+
+def assert_everybody_has_their_own(engine: Valkey, ids: list[str], outcomes: Mapping[str, Outcome]) -> None:
+    assert kinds(outcomes) == {"Created": len(ids)}
+    assert {root: {found.address} for root, found in outcomes.items() if isinstance(found, Created)} == keys_of(
+        engine, ids
+    )
+
+
+def test_everybody_gets_the_address_that_the_engine_made(engine: Valkey, accounts: Accounts) -> None:
+    ids = roots(100)
+    accounts.submit(ids)
+    assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
+
+
+def test_without_registration_nobody_is_registered(engine: Valkey) -> None:
+    ids = roots(3)
+    with Custodial(engine.url, SPEC).accounts("unregistered", register=False) as accounts:
+        accounts.submit(ids)
+        found = accounts.wait(ids, soon())
+    assert_everybody_has_their_own(engine, ids, found)
+    time.sleep(0.2)
+    registered = {bytes.fromhex(address) for address in engine.client.smembers("registered")}
+    assert not registered & {address for made in keys_of(engine, ids).values() for address in made}
+
+
+def test_callbacks_that_are_dropped_are_made_up_for_by_the_results(engine: Valkey, accounts: Accounts) -> None:
+    engine.client.hset("faults", "drop-callback", 40)
+    ids = roots(100)
+    accounts.submit(ids)
+    assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
+
+
+def test_without_any_callback_everybody_is_found(engine: Valkey) -> None:
+    ids = roots(20)
+    closed = f"127.0.0.1:{free_port()}:0"  # the worker cannot reach this
+    with Custodial(engine.url, SPEC, callback=closed).accounts("nowhere") as accounts:
+        accounts.submit(ids)
+        assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
+
+
+def test_callbacks_that_come_twice_count_once(engine: Valkey, accounts: Accounts) -> None:
+    engine.client.hset("faults", "duplicate-callback", 100)
+    ids = roots(20)
+    accounts.submit(ids)
+    assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
+
+
+def test_a_lock_fails_everybody_at_once_and_says_so(engine: Valkey, accounts: Accounts) -> None:
+    engine.client.hset("faults", "locked", 4)
+    ids = roots(10)
+    began = time.monotonic()
+    accounts.submit(ids)
+    found = accounts.wait(ids, soon())
+    assert time.monotonic() - began < 5
+    assert {str(one) for one in found.values()} == {
+        "in the custodial engine account creation is locked (cic_eth.admin.ctrl.check_lock: LockedError: 4)"
+    }
+
+
+@pytest.mark.parametrize("dropped", [0, 100])
+@pytest.mark.parametrize(
+    ("fault", "value", "exception"), [("signer-down", "1", "RPCException"), ("chain", "evm:a:1:b", "KeyError")]
+)
+def test_failures_of_creation_are_known_with_and_without_a_callback(
+    engine: Valkey, accounts: Accounts, fault: str, value: str, exception: str, dropped: int
+) -> None:
+    engine.client.hset("faults", mapping={fault: value, "drop-callback": dropped})
+    ids = roots(5)
+    accounts.submit(ids)
+    found = accounts.wait(ids, soon())
+    assert {(one.task, one.exception) for one in found.values() if isinstance(one, Failed)} == {
+        ("cic_eth.eth.account.create", exception)
+    }
+    assert kinds(found) == {"Failed": 5}
+
+
+def test_an_account_that_cannot_be_registered_is_an_account(engine: Valkey, accounts: Accounts) -> None:
+    engine.client.hset("faults", "no-writer", 1)
+    ids = roots(10)
+    accounts.submit(ids)
+    found = accounts.wait(ids, soon())
+    assert kinds(found) == {"Created": 10}
+    time.sleep(0.5)  # the second message comes after the first, for people nobody waits for any more
+    later = accounts.recover(ids)
+    assert {one.unregistered.task for one in later.values() if isinstance(one, Created) and one.unregistered} == {
+        "cic_eth.eth.account.register"
+    }
+    assert kinds(later) == {"Created": 10}
+
+
+def test_without_a_worker_everybody_is_in_the_queue(alone: Valkey) -> None:
+    ids = roots(3)
+    with Custodial(alone.url, SPEC).accounts("nobody") as accounts:
+        accounts.submit(ids)
+        found = accounts.wait([*ids, "never-sent"], soon(1.5))
+    assert {one.trace for root, one in found.items() if root in ids and isinstance(one, Lost)} == {Trace.QUEUED}
+    assert f"no worker has taken its task from the queue 'cic-eth' of Redis 127.0.0.1:{alone.port}/0" in str(
+        found[ids[0]]
+    )
+    never = found["never-sent"]
+    assert isinstance(never, Lost)
+    assert never.trace is Trace.UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["unacked", "cic-eth.worker1.unacked_key"])
+def test_what_a_worker_has_fetched_is_not_unknown(alone: Valkey, name: str) -> None:
+    """Sending it again would make a second account."""
+    ids = roots(2)
+    with Custodial(alone.url, SPEC).accounts("fetched") as accounts:
+        accounts.submit(ids)
+        for _ in ids:  # as kombu does
+            message = json.loads(str(alone.client.rpop("cic-eth")))
+            tag = message["properties"]["delivery_tag"]
+            alone.client.hset(name, tag, json.dumps([message, "", "cic-eth"]))
+        found = accounts.recover([*ids, "never-sent"])
+    traces = {root: one.trace for root, one in found.items() if isinstance(one, Lost)}
+    assert traces == {ids[0]: Trace.QUEUED, ids[1]: Trace.QUEUED, "never-sent": Trace.UNKNOWN}
+
+
+def test_whoever_was_in_the_queue_is_created_when_a_worker_comes(alone: Valkey) -> None:
+    ids = roots(20)
+    with Custodial(alone.url, SPEC).accounts("late") as accounts:
+        accounts.submit(ids)
+        assert kinds(accounts.wait(ids, soon(0.2))) == {"Lost": 20}
+        with worker(alone.url):
+            assert_everybody_has_their_own(alone, ids, accounts.wait(ids, soon()))
+
+
+def test_a_killed_worker_leaves_those_it_had_begun_without_an_outcome(alone: Valkey) -> None:
+    alone.client.hset("faults", "delay", 30)
+    ids = roots(1)
+    with Custodial(alone.url, SPEC).accounts("killed") as accounts:
+        with worker(alone.url, 1) as process:
+            accounts.submit(ids)
+            deadline = soon()
+            while not alone.client.exists(f"celery-task-meta-{ids[0]}"):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+        lost = accounts.wait(ids, soon(0.2))[ids[0]]
+    assert isinstance(lost, Lost)
+    assert lost.trace is Trace.RUNNING
+
+
+def test_a_redis_that_restarts_in_the_middle_loses_nobody(alone: Valkey) -> None:
+    ids = roots(50)
+    found: dict[str, Outcome] = {}
+    with Custodial(alone.url, SPEC).accounts("restart") as accounts:
+        accounts.submit(ids)
+        waiting = threading.Thread(target=lambda: found.update(accounts.wait(ids, soon(30))))
+        waiting.start()
+        alone.stop()
+        time.sleep(0.5)
+        alone.start()
+        with worker(alone.url):
+            waiting.join()
+    assert_everybody_has_their_own(alone, ids, found)
+
+
+def test_what_was_called_back_while_nobody_could_hear_is_looked_up_at_once(alone: Valkey) -> None:
+    recorded = RECORDINGS["create-account"]
+    root = recorded["root_id"]
+    with Custodial(alone.url, SPEC).accounts("deaf") as accounts:
+        accounts.submit([root])
+        found: dict[str, Outcome] = {}
+        waiting = threading.Thread(target=lambda: found.update(accounts.wait([root], soon(30))))
+        waiting.start()
+        for task_id, entry in recorded["results"].items():
+            alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry))
+        began = time.monotonic()
+        alone.client.client_kill_filter(_type="pubsub")
+        waiting.join()
+        assert time.monotonic() - began < 0.8  # sooner than it would look anyway
+    assert found == {root: Created(bytes.fromhex("205810f67b4a0430b29d73f4eafb227972b81ca4"))}
+
+
+def test_another_process_goes_on_where_one_was_killed(engine: Valkey) -> None:
+    ids = roots(20)
+    with Custodial(engine.url, SPEC).accounts("first") as accounts:
+        accounts.submit(ids)
+    with Custodial(engine.url, SPEC).accounts("first") as accounts:
+        assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
+
+
+def test_what_was_done_before_a_run_goes_on_is_known_at_once(alone: Valkey) -> None:
+    recorded = RECORDINGS["create-account"]
+    for task_id, entry in recorded["results"].items():
+        alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry))
+    with Custodial(alone.url, SPEC).accounts("resumed") as accounts:
+        began = time.monotonic()
+        found = accounts.wait([recorded["root_id"]], soon())
+        assert time.monotonic() - began < 0.8  # sooner than it would look for one it sent itself
+    assert found == {recorded["root_id"]: Created(bytes.fromhex("205810f67b4a0430b29d73f4eafb227972b81ca4"))}
+
+
+def test_many_batches_wait_at_once_on_one_channel(engine: Valkey, accounts: Accounts) -> None:
+    batches = [roots(50) for _ in range(6)]
+    found: dict[str, Outcome] = {}
+
+    def take(ids: list[str]) -> None:
+        accounts.submit(ids)
+        found.update(accounts.wait(ids, soon(30)))
+
+    threads = [threading.Thread(target=take, args=(ids,)) for ids in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_everybody_has_their_own(engine, [root for ids in batches for root in ids], found)
+
+
+class Channel:
+    """Publishes by hand what the engine would."""
+
+    def __init__(self, valkey: Valkey, name: str) -> None:
+        self._valkey = valkey
+        self._name = name
+
+    def say(self, message: Any) -> None:
+        self._valkey.client.publish(self._name, message if isinstance(message, str) else json.dumps(message))
+
+
+def test_recorded_callbacks_are_understood(alone: Valkey) -> None:
+    success, locked = RECORDINGS["create-account-error-links"], RECORDINGS["create-account-locked-error-links"]
+    with Custodial(alone.url, SPEC).accounts("recorded") as accounts:
+        accounts.submit([success["root_id"], locked["root_id"]])
+        for task_id, entry in locked["results"].items():
+            alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry))
+        for recorded in (success, locked):
+            Channel(alone, "recorded").say(recorded["callbacks"][0])
+        found = accounts.wait([success["root_id"], locked["root_id"]], soon(5))
+    assert found[success["root_id"]] == Created(bytes.fromhex("0d7bfe0e546fad8fff767d384433a4edb5324272"))
+    failed = found[locked["root_id"]]
+    assert isinstance(failed, Failed)
+    assert (failed.task, failed.exception) == ("cic_eth.admin.ctrl.check_lock", "LockedError")
+
+
+def test_a_failure_announced_before_its_parents_result_is_known_by_its_own(alone: Valkey) -> None:
+    """A worker may write a task's result after its child has failed already."""
+    recorded = RECORDINGS["create-account-signer-down-error-links"]
+    root = recorded["root_id"]
+    with Custodial(alone.url, SPEC).accounts("early") as accounts:
+        accounts.submit([root])
+        for task_id, entry in recorded["results"].items():
+            if task_id != root:
+                alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry))
+        Channel(alone, "early").say(recorded["callbacks"][0])
+        failed = accounts.wait([root], soon(5))[root]
+    assert isinstance(failed, Failed)
+    assert (failed.task, failed.exception) == ("cic_eth.eth.account.create", "RPCException")
+
+
+def test_a_failure_announced_before_the_success_keeps_the_account(alone: Valkey) -> None:
+    recorded = RECORDINGS["create-account"]
+    root, register = recorded["root_id"], "62697332-4ec2-4e75-ad73-86253eb3b847"
+    failure = {
+        "exc_type": "IntegrityError",
+        "exc_message": ['"release" called on key None'],
+        "exc_module": "cic_eth.error",
+    }
+    with Custodial(alone.url, SPEC).accounts("order") as accounts:
+        accounts.submit([root])
+        for task_id, entry in recorded["results"].items():
+            change = {"status": "FAILURE", "result": failure} if task_id == register else {}
+            alone.client.set(f"celery-task-meta-{task_id}", json.dumps({**entry, **change}))
+        Channel(alone, "order").say({"root_id": root, "status": 1, "result": register})
+        found = accounts.wait([root], soon(5))[root]
+    assert isinstance(found, Created)
+    assert found.unregistered is not None
+
+
+def test_messages_that_make_no_sense_are_passed_over(alone: Valkey) -> None:
+    (root,) = roots(1)
+    with Custodial(alone.url, SPEC).accounts("noise") as accounts:
+        accounts.submit([root])
+        channel = Channel(alone, "noise")
+        for nonsense in (
+            "",
+            "nonsense",
+            "[]",
+            "null",
+            '{"root_id": []}',
+            {"root_id": "somebody-else", "status": 0, "result": "ab" * 20},
+        ):
+            channel.say(nonsense)
+        channel.say({"root_id": root, "status": 0, "result": None})
+        assert kinds(accounts.wait([root], soon(0.5))) == {"Lost": 1}
+        channel.say({"root_id": root, "status": 0, "result": "ab" * 20})
+        assert accounts.wait([root], soon(5)) == {root: Created(b"\xab" * 20)}
+
+
+def test_a_subscription_that_was_cut_is_taken_up_again(alone: Valkey) -> None:
+    ids = roots(1)
+    with Custodial(alone.url, SPEC).accounts("cut") as accounts:
+        accounts.submit(ids)
+        assert alone.client.client_kill_filter(_type="pubsub") == 1
+        deadline = soon(5)
+        while not alone.client.pubsub_numsub("cut")[0][1]:
+            assert time.monotonic() < deadline, "nobody subscribes again"
+            time.sleep(0.02)
+        Channel(alone, "cut").say({"root_id": ids[0], "status": 0, "result": "cd" * 20})
+        assert accounts.wait(ids, soon(5)) == {ids[0]: Created(b"\xcd" * 20)}
+
+
+def test_nothing_is_sent_to_a_redis_that_is_not_there() -> None:
+    port = free_port()
+    with (
+        Custodial(f"redis://:secret-word@127.0.0.1:{port}/0", SPEC, patience=0).accounts("nowhere") as accounts,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr("cicscenario.services.custodial.accounts._SUBSCRIBE", 0.5)
+        with pytest.raises(UnavailableError) as caught:
+            accounts.submit(roots(1))
+        assert f"Redis 127.0.0.1:{port}/0 does not answer" in caught.value.message
+        assert "secret-word" not in str(caught.value)
+        with pytest.raises(UnavailableError):
+            accounts.wait(roots(1), soon(1))
+
+
+def test_nothing_is_sent_before_the_subscription_is_confirmed(alone: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the first callbacks would come before anybody hears them."""
+    monkeypatch.setattr("cicscenario.services.custodial.accounts._SUBSCRIBE", 0.5)
+    alone.client.acl_setuser("deaf", enabled=True, passwords=["+secret-word"], commands=["+@all"], keys=["*"])
+    url = alone.url.replace("redis://", "redis://deaf:secret-word@")
+    with Custodial(url, SPEC).accounts("deaf") as accounts:
+        with pytest.raises(UnavailableError, match="refuses: No permissions"):
+            accounts.submit(roots(1))
+        assert alone.client.llen("cic-eth") == 0
+
+
+@pytest.mark.parametrize("channel", ["", "a:b"])
+def test_a_channel_that_the_engine_could_not_split_is_refused(alone: Valkey, channel: str) -> None:
+    with pytest.raises(InvalidError, match="not a callback channel"):
+        Custodial(alone.url, SPEC).accounts(channel)

@@ -1,0 +1,88 @@
+"""What is put on the engine's queue is what its own client puts there, field by field."""
+
+import base64
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.services.custodial.messages import Messages
+
+RECORDINGS: dict[str, Any] = json.loads(Path(__file__).with_name("custodial_recordings.json").read_text("utf-8"))
+SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
+MESSAGES = Messages("cic-eth", SPEC)
+#: These say who sent it, and are made anew for each message.
+OF_THE_SENDER = {"headers": ["origin"], "properties": ["reply_to", "delivery_tag"]}
+
+
+def opened(pushed: str | bytes) -> dict[str, Any]:
+    """A message with its body decoded, without what differs from sender to sender."""
+    message: dict[str, Any] = json.loads(pushed)
+    assert message["properties"]["body_encoding"] == "base64"
+    message["body"] = json.loads(base64.b64decode(message["body"]))
+    for part, names in OF_THE_SENDER.items():
+        for name in names:
+            assert message[part].pop(name)
+    return message
+
+
+def test_an_account_with_registration_is_asked_for_with_an_error_link_on_every_task() -> None:
+    recorded = RECORDINGS["create-account-error-links"]
+    destination = f"127.0.0.1:6390:0:{recorded['channel']}"
+    assert opened(MESSAGES.create_account(recorded["root_id"], destination)) == opened(recorded["pushed"])
+
+
+def test_an_account_without_registration_is_linked_to_the_callback_alone() -> None:
+    recorded = RECORDINGS["create-account-no-register"]
+    destination = f"127.0.0.1:6390:0:{recorded['channel']}"
+    ours = opened(MESSAGES.create_account(recorded["root_id"], destination, register=False))
+    theirs = opened(recorded["pushed"])
+    error_link = {
+        "task": "cic_eth.callbacks.redis.redis",
+        "args": [destination, 1],
+        "kwargs": {},
+        "options": {"queue": "cic-eth"},
+        "subtask_type": None,
+        "immutable": False,
+    }
+    assert theirs["body"][2]["errbacks"] is None
+    theirs["body"][2]["errbacks"] = [error_link]  # the recorded client had none, and was never told of a failure
+    theirs["body"][2]["callbacks"][0]["options"]["link_error"] = [error_link]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "arguments"),
+    [
+        (
+            "have-account",
+            "cic_eth.eth.account.have",
+            [
+                "8e9b045d508c028109b2d990fc022fba5b09457b",
+                {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []},
+            ],
+        ),
+        ("default-token", "cic_eth.eth.erc20.default_token", []),
+    ],
+)
+def test_questions_are_sent_as_by_the_engines_own_client(name: str, task: str, arguments: list[Any]) -> None:
+    recorded = RECORDINGS[name]
+    assert opened(MESSAGES.call(recorded["root_id"], task, arguments)) == opened(recorded["pushed"])
+
+
+def test_another_chain_and_another_queue_are_told_apart() -> None:
+    recorded = RECORDINGS["create-account-error-links"]
+    destination = f"127.0.0.1:6390:0:{recorded['channel']}"
+    for other in (Messages("cic-eth", ChainSpec.parse("evm:byzantium:1:bloxberg")), Messages("other", SPEC)):
+        assert opened(other.create_account(recorded["root_id"], destination)) != opened(recorded["pushed"])
+
+
+def test_every_message_is_of_its_own() -> None:
+    roots = [str(uuid.uuid4()) for _ in range(50)]
+    made = [json.loads(MESSAGES.create_account(root, "127.0.0.1:6379:0:channel")) for root in roots]
+    assert [message["headers"]["root_id"] for message in made] == roots
+    assert len({message["properties"]["delivery_tag"] for message in made}) == len(roots)
+    assert len({message["body"] for message in made}) == 1

@@ -1,0 +1,372 @@
+"""People are registered once, with the language they want; what a server answers to that is recorded from real ones."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from cicscenario.errors import InvalidError
+from cicscenario.services.ussd import Dialect, Joined, Joining, Ussd, UssdError
+from cicscenario.services.ussd_screens import State
+
+PHONE = "+254711080002"
+MENU_SW = "CON Karibu Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Mbele\n00. Ondoka"
+MENU_EN = "CON Welcome to Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Next\n00. Exit"
+MENU_2021 = "CON Karibu Sarafu Network\n1. English\n2. Kiswahili\n3. Help"
+CREATION_EN = "END Your account is being created. You will receive an SMS when your account is ready."
+CREATION_SW = "END Akaunti yako ya Sarafu inatayarishwa. Utapokea ujumbe wa SMS akaunti yako ikiwa tayari."
+PIN_EN = "CON Please enter a new four number PIN for your account."
+PIN_SW = "CON Tafadhali weka pin mpya yenye nambari nne kwa akaunti yako"
+START_SW = "CON Salio 1234.56 GFT\n1. Tuma\n2. Sarafu yangu\n3. Akaunti yangu\n4. Usaidizi"
+BLOCKED = "END PIN yako imefungwa. Kwa usaidizi tafadhali piga simu 0757628885."
+INVALID_CHOICE = "CON Chaguo lako sio sahihi. Kwa usaidizi piga simu 0757628885\n00. Rudi\n99. Ondoka"
+SERVICE_CODE = "Bonyeza *483*46# kutumia mtandao wa Sarafu"
+
+
+def screen(body: str, reason: str = "OK,") -> bytes:
+    """A screen on the wire, as the real server puts it."""
+    return answer(200, reason, body)
+
+
+def answer(status: int, reason: str, body: str = "") -> bytes:
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+    return (head + body).encode()
+
+
+CLOSED = b""  #: the connection ends without an answer
+SILENT = None  #: no answer, and no end
+FAILED = answer(500, "Internal Server Error")
+
+
+@dataclass
+class Server:
+    """Gives recorded answers in order, one to each request, and keeps the requests."""
+
+    answers: list[bytes | None]
+    lingers: bool = False  #: connections stay open after an answer, but nothing more is read from them
+    heads: list[str] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(4096)
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = next(
+            int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+        )
+        while len(body) < length:
+            body += connection.recv(4096)
+        self.heads.append(head.decode())
+        self.bodies.append(body.decode())
+        reply = self.answers.pop(0)
+        if reply is None:
+            self._open.append(connection)
+            return
+        connection.sendall(reply)
+        if self.lingers:
+            self._open.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # closed already
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+        for connection in self._open:
+            connection.close()
+
+    def forms(self) -> list[dict[str, str]]:
+        return [dict(parse_qsl(body, keep_blank_values=True)) for body in self.bodies]
+
+    def texts(self) -> list[str]:
+        return [form["text"] for form in self.forms()]
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def serve(*answers: bytes | None) -> Server:
+        servers.append(Server(list(answers)))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.close()
+
+
+def old(server: Server) -> Ussd:
+    return Ussd(server.url, dialect=Dialect.OF_2021, pause=0)
+
+
+def failure(call: Callable[[], Any]) -> UssdError:
+    with pytest.raises(UssdError) as caught:
+        call()
+    return caught.value
+
+
+def test_a_request_is_what_the_gateway_sends_byte_for_byte(serving: Callable[..., Server]) -> None:
+    server = serving(screen(MENU_SW), screen(CREATION_SW))
+    ussd = Ussd(server.url)
+    menu = ussd.dial(PHONE)
+    ussd.send(menu, "2")
+    session = menu.session
+    assert len(session) == 32
+    assert int(session, 16)
+    assert server.bodies == [
+        f"sessionId={session}&serviceCode=%2A483%2A46%23&phoneNumber=%2B254711080002&text=",
+        f"sessionId={session}&serviceCode=%2A483%2A46%23&phoneNumber=%2B254711080002&text=2",
+    ]
+    for head in server.heads:
+        first, *headers = head.split("\r\n")
+        assert first == "POST / HTTP/1.1"
+        assert "Content-Type: application/x-www-form-urlencoded" in headers
+
+
+def test_every_dial_is_a_session_of_its_own(serving: Callable[..., Server]) -> None:
+    server = serving(screen(START_SW), screen(START_SW))
+    ussd = Ussd(server.url)
+    assert ussd.dial(PHONE).session != ussd.dial(PHONE).session
+    assert ussd.requests == 2
+
+
+def test_a_login_goes_into_the_query_and_nowhere_else(serving: Callable[..., Server]) -> None:
+    server = serving(answer(401, "Unauthorized"))
+    ussd = Ussd(server.url, username="importer", password="secret word")
+    problem = failure(lambda: ussd.dial(PHONE))
+    assert server.heads[0].startswith("POST /?username=importer&password=secret+word HTTP/1.1")
+    server.close()
+    gone = failure(lambda: ussd.dial(PHONE))
+    for text in (str(problem), str(gone), str(problem.hint), str(gone.hint)):
+        assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "menu", "choice", "creation"),
+    [
+        ("en", MENU_SW, "1", CREATION_EN),
+        ("sw", MENU_SW, "2", CREATION_SW),
+        ("en", MENU_EN, "1", CREATION_EN),
+        ("luo", MENU_EN, "6", "END Akaont ni mar Sarafu iloso. Iboyudo mesej ka akaont ni otieki."),
+        ("bor", MENU_SW, "7", "END Akaunt kake ta Sarafu midasaan jiraa.Meseji siergan ojaa tayar taat"),
+    ],
+)
+def test_an_unknown_number_is_registered_with_one_choice(
+    serving: Callable[..., Server], language: str, menu: str, choice: str, creation: str
+) -> None:
+    server = serving(screen(menu), screen(creation))
+    joined = Ussd(server.url).choose_language(PHONE, language)
+    assert (joined.joining, joined.screen and joined.screen.text) == (Joining.PENDING, creation)
+    assert server.texts() == ["", choice]
+    assert len({form["sessionId"] for form in server.forms()}) == 1
+
+
+def test_while_an_account_is_being_created_no_second_choice_is_made(serving: Callable[..., Server]) -> None:
+    """Recorded: until the callback, a dial shows the language menu again, and a choice there makes a second account."""
+    server = serving(screen(MENU_SW), screen(PIN_SW))
+    ussd = Ussd(server.url)
+    assert ussd.choose_language(PHONE, "sw", pending=True).joining is Joining.PENDING
+    assert ussd.choose_language(PHONE, "sw", pending=True).joining is Joining.EXISTS
+    assert server.texts() == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (PIN_EN, State.PIN_ENTRY),
+        (START_SW, State.START),
+        (BLOCKED, State.BLOCKED),
+        (INVALID_CHOICE, State.INVALID_CHOICE),
+        ("CON Choose language:\n7. Borana\n22. Previous\n00. Exit", State.LANGUAGE_MENU_3),
+    ],
+)
+def test_a_registered_number_is_left_alone(serving: Callable[..., Server], body: str, state: State) -> None:
+    server = serving(screen(body))
+    joined = Ussd(server.url).choose_language(PHONE, "en")
+    assert joined.joining is Joining.EXISTS
+    assert joined.screen is not None
+    assert (joined.screen.state, joined.screen.text) == (state, body)
+    assert len(server.bodies) == 1
+
+
+def test_a_first_dial_of_2021_registers_and_a_later_one_chooses(serving: Callable[..., Server]) -> None:
+    server = serving(screen(CREATION_SW), screen(MENU_2021), screen(PIN_SW))
+    ussd = old(server)
+    assert ussd.choose_language(PHONE, "en").joining is Joining.PENDING
+    assert ussd.choose_language(PHONE, "en", pending=True) == Joined(Joining.PENDING, None)
+    assert len(server.bodies) == 1
+    later = ussd.choose_language(PHONE, "en")
+    assert (later.joining, later.screen and later.screen.text) == (Joining.EXISTS, PIN_SW)
+    assert server.texts() == ["", "", "1"]
+    first, second, third = (form["sessionId"] for form in server.forms())
+    assert first != second == third
+
+
+def test_a_server_of_2021_that_lags_behind_is_told_again(serving: Callable[..., Server]) -> None:
+    server = serving(screen(MENU_2021), screen(MENU_2021), screen(PIN_EN))
+    assert old(server).choose_language(PHONE, "sw").joining is Joining.EXISTS
+    assert server.texts() == ["", "2", "2"]
+
+
+def test_a_server_of_2021_that_never_takes_the_choice_is_an_error(serving: Callable[..., Server]) -> None:
+    server = serving(*[screen(MENU_2021)] * 4)
+    assert "again and again" in failure(lambda: old(server).choose_language(PHONE, "sw")).message
+
+
+def test_a_session_of_2021_is_given_time(serving: Callable[..., Server]) -> None:
+    server = serving(screen(MENU_2021), screen(PIN_EN))
+    began = time.monotonic()
+    Ussd(server.url, dialect=Dialect.OF_2021, pause=0.3).choose_language(PHONE, "en")
+    assert time.monotonic() - began >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("dialect", "language"), [(Dialect.CURRENT, "fr"), (Dialect.OF_2021, "luo"), (Dialect.CURRENT, "0")]
+)
+def test_a_language_that_is_not_offered_is_refused_before_anything_is_sent(dialect: Dialect, language: str) -> None:
+    ussd = Ussd("http://127.0.0.1:1", dialect=dialect)
+    with pytest.raises(InvalidError, match="does not offer the language"):
+        ussd.choose_language(PHONE, language)
+    assert ussd.requests == 0
+
+
+@pytest.mark.parametrize("phone", ["0799000001", "254799000001", "+44790000000001", "+2547", "", "+254711 080002"])
+def test_a_number_that_would_be_lost_or_refused_is_not_dialled(phone: str) -> None:
+    ussd = Ussd("http://127.0.0.1:1")
+    with pytest.raises(InvalidError, match="does not take the number"):
+        ussd.dial(phone)
+    assert ussd.requests == 0
+
+
+Answers = Sequence[bytes | None]
+
+
+@pytest.mark.parametrize(
+    ("answers", "taken", "words"),
+    [
+        ([CLOSED], False, "closed the connection without an answer"),
+        ([FAILED], False, "answered 500 Internal Server Error"),
+        ([SILENT], False, "has not answered in time"),
+        ([answer(405, "Urlencoded, please")], False, "405 Urlencoded, please"),
+        ([answer(403, "Sneaky, sneaky")], False, "this machine's address is not allowed"),
+        ([answer(400, "Invalid phone number format")], False, "400 Invalid phone number format"),
+        ([screen(MENU_SW), CLOSED], None, "closed the connection without an answer"),
+        ([screen(MENU_SW), FAILED], None, "answered 500 Internal Server Error"),
+        ([screen(MENU_SW), SILENT], None, "has not answered in time"),
+        ([screen(MENU_SW), screen(CREATION_EN)[:-5]], None, "closed the connection without an answer"),
+        ([screen(MENU_SW), screen("END Something new.")], None, "'END Something new.'"),
+        ([screen(MENU_SW), answer(403, "Sneaky, sneaky")], False, "403 Sneaky, sneaky"),
+        ([screen(MENU_SW), screen(INVALID_CHOICE)], False, "Chaguo lako sio sahihi"),
+        ([screen("CON Something new\n1. Yes")], False, "a screen that is not known: 'CON Something new"),
+    ],
+)
+def test_an_error_says_whether_the_choice_may_have_been_taken(
+    serving: Callable[..., Server], answers: Answers, taken: bool | None, words: str
+) -> None:
+    server = serving(*answers)
+    timeout = 1 if SILENT in answers else 20
+    problem = failure(lambda: Ussd(server.url, timeout=timeout).choose_language(PHONE, "en"))
+    assert problem.taken is taken
+    assert words in problem.message
+    assert server.url in problem.message
+    assert ("whether the input was taken is not known" in problem.message) == (taken is None)
+
+
+@pytest.mark.parametrize("reply", [CLOSED, FAILED, SILENT])
+def test_a_first_dial_of_2021_may_have_been_taken(serving: Callable[..., Server], reply: bytes | None) -> None:
+    ussd = Ussd(serving(reply).url, dialect=Dialect.OF_2021, timeout=1 if reply is SILENT else 20, pause=0)
+    assert failure(lambda: ussd.choose_language(PHONE, "en")).taken is None
+
+
+def test_a_server_that_is_not_there_has_taken_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    ussd = Ussd(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
+    problem = failure(lambda: ussd.choose_language(PHONE, "en"))
+    assert problem.taken is False
+    assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
+    assert "Connection refused" in problem.message
+    assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
+
+
+def test_a_service_code_that_is_not_known_names_the_one_that_is(serving: Callable[..., Server]) -> None:
+    server = serving(screen(SERVICE_CODE, "OK"))
+    with pytest.raises(InvalidError, match=r"does not know the service code '\*1#': .*\*483\*46#"):
+        Ussd(server.url, service_code="*1#").choose_language(PHONE, "en")
+
+
+def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Callable[..., Server]) -> None:
+    server = serving(answer(400, "Invalid phone number format"))
+    Ussd(server.url).check()
+    assert server.forms()[0]["phoneNumber"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (answer(405, "Play by the rules"), "this is not the address of a phone interface"),
+        (answer(404, "Not Found"), "there is nothing at this address"),
+        (screen("<html>It works!</html>", "OK"), "takes any phone number"),
+        (CLOSED, "closed the connection"),
+        (answer(400, "Bad Request"), "400 Bad Request"),
+    ],
+)
+def test_what_is_no_phone_interface_is_found_before_anybody_is_dialled(
+    serving: Callable[..., Server], reply: bytes, words: str
+) -> None:
+    assert words in failure(Ussd(serving(reply).url).check).message
+
+
+def test_the_check_finds_a_wrong_service_code(serving: Callable[..., Server]) -> None:
+    with pytest.raises(InvalidError, match="does not know the service code"):
+        Ussd(serving(screen(SERVICE_CODE, "OK")).url, service_code="*1#").check()
+
+
+def test_no_call_goes_out_on_the_connection_of_another(serving: Callable[..., Server]) -> None:
+    """It may be closing, and the call would seem to have been taken."""
+    server = serving(screen(START_SW), screen(START_SW))
+    server.lingers = True
+    ussd = Ussd(server.url, timeout=2)
+    assert [ussd.dial(PHONE).state for _ in range(2)] == [State.START, State.START]
+
+
+def test_many_threads_may_call(serving: Callable[..., Server]) -> None:
+    server = serving(*[screen(START_SW)] * 400)
+    ussd = Ussd(server.url)
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(lambda _: ussd.dial(PHONE), range(400)))
+    assert {one.state for one in seen} == {State.START}
+    assert ussd.requests == 400
+    assert {one.session for one in seen} == {form["sessionId"] for form in server.forms()}
+    assert len({one.session for one in seen}) == 400
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:9000", "ftp://host", "http://host/?password=x", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(InvalidError, match="not the address of a phone interface") as caught:
+        Ussd(url)
+    assert "password=x" not in str(caught.value)
