@@ -62,7 +62,8 @@ def effects(key: str) -> list[Effect]:
     """
     schema = keys(load_schema("scenario-v1"))[key]
     found = []
-    for value in _candidates(schema):
+    # A list of checks names what it adds or takes away itself: an example tells enough.
+    for value in schema["examples"] if key.startswith("checks.") else _candidates(schema):
         for base in _bases():
             before, after = _outline(_without(base, key)), _outline(_with(base, key, value))
             if before and after and before != after:
@@ -118,7 +119,8 @@ def _rich(document: Document) -> Document:
         if name in document or name in ("extends", "environment", "checks"):
             continue
         before = _outline(document)
-        for example in schema["examples"]:
+        whole = [schema["items"]["enum"]] if "enum" in schema.get("items", {}) else []
+        for example in [*whole, *schema["examples"]]:
             after = _outline(document | {name: example})
             if before and after and not (_only(before.steps, after.steps) or _only(before.checks, after.checks)):
                 document = document | {name: example}
