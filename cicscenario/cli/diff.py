@@ -8,9 +8,8 @@ from typing import Any
 
 from cicscenario.cli.revision import YAML, Place, place
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import DiagnosticsError, Scenario, load_scenario
+from cicscenario.language import DiagnosticsError, Scenario, is_environment, load_scenario
 from cicscenario.language.compare import Change, changes
-from cicscenario.language.load import SERVICES
 from cicscenario.language.nodes import Mapping, compose
 from cicscenario.language.source import read_source
 from cicscenario.report import difference
@@ -70,11 +69,7 @@ def _looks_like_one(file: Path) -> bool:
     except DiagnosticsError:
         return True  # so that it is said what is wrong with it
     properties = set(load_schema("scenario-v1")["required"]) | {"extends"}
-    return (
-        isinstance(document, Mapping)
-        and SERVICES.isdisjoint(document.entries)
-        and bool(properties & set(document.entries))
-    )
+    return isinstance(document, Mapping) and bool(properties & set(document.entries)) and not is_environment(file)
 
 
 class _Compared:

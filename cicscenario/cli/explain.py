@@ -5,7 +5,7 @@ from typing import Any
 
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language.diagnostic import EXPLANATIONS, nearest
-from cicscenario.language.schema import keys
+from cicscenario.language.schema import keys, required_keys
 from cicscenario.report.causes import Effect, effects
 from cicscenario.resources import load_schema
 
@@ -44,7 +44,7 @@ def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
     schema = known[key]
     default = schema.get("default")
     lines = [key, f"  {schema['description']}", f"  type     {_type(schema)}"]
-    lines.append(f"  default  {json.dumps(default)}" if default is not None else f"  default  {_no_default(schema)}")
+    lines.append(f"  default  {json.dumps(default)}" if default is not None else f"  default  {_no_default(key)}")
     lines += [f"  example  {json.dumps(example, ensure_ascii=False)}" for example in schema["examples"]]
     lines.append(f"  since    {schema['x-since']}")
     children = [name for name in known if name.rpartition(".")[0] == key]
@@ -61,8 +61,10 @@ def _effect(effect: Effect) -> str:
     return f"with {json.dumps(effect.value, ensure_ascii=False)}: {'; '.join(parts)}"
 
 
-def _no_default(schema: dict[str, Any]) -> str:
-    return "none; may be left out" if "default" in schema else "none; must be given"
+def _no_default(key: str) -> str:
+    scenario, environment = (required_keys(load_schema(name)) for name in ("scenario-v1", "environment-v1"))
+    required = scenario | {_ENVIRONMENT + name for name in environment}
+    return "none; must be given" if key in required else "none; may be left out"
 
 
 def _type(schema: dict[str, Any]) -> str:

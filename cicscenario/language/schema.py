@@ -22,6 +22,12 @@ def keys(schema: Schema) -> dict[str, Schema]:
     return {".".join(path): child for path, child in properties(schema)}
 
 
+def required_keys(schema: Schema) -> set[str]:
+    """The dotted keys that must be given, in the mapping that they are in."""
+    holders = {"": schema} | keys(schema)
+    return {f"{key}.{name}".lstrip(".") for key, holder in holders.items() for name in holder.get("required", ())}
+
+
 def secret_paths(schema: Schema) -> frozenset[Path]:
     """The paths whose values are references to secrets."""
     return frozenset(path for path, child in properties(schema) if child.get("format") == SECRET)

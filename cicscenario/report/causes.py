@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InvalidError
-from cicscenario.language import load_scenario
+from cicscenario.language import Scenario, load_scenario
 from cicscenario.language.schema import Schema, keys
-from cicscenario.plan.compile import compile_plan
+from cicscenario.plan.compile import select_checks
 from cicscenario.resources import load_schema
+from cicscenario.steps import all_steps
 
 Document = dict[str, Any]
 
@@ -29,9 +30,27 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class _Outline:
+class Outline:
+    """Names of a scenario's steps and checks, in order."""
+
     steps: tuple[str, ...]
     checks: tuple[str, ...]
+
+
+def outline(scenario: Scenario) -> Outline:
+    """The steps and checks of a scenario, without looking at its people, who may be in files that are not here.
+
+    Raises InvalidError when it asks for a check that it cannot have.
+    """
+    checks = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
+    steps = tuple(step.name for step in all_steps() if step.applies(scenario))
+    return Outline(steps, tuple(check.name for check in checks))
+
+
+def by_backend() -> dict[str, Outline]:
+    """What a scenario of each backend comes to that does everything it can."""
+    rich = _bases()[len(_bases()) // 2 :]
+    return {base["backend"]["kind"]: found for base in rich if (found := _outline(base))}
 
 
 def effects(key: str) -> list[Effect]:
@@ -43,7 +62,8 @@ def effects(key: str) -> list[Effect]:
     """
     schema = keys(load_schema("scenario-v1"))[key]
     found = []
-    for value in _candidates(schema):
+    # A list of checks names what it adds or takes away itself: an example tells enough.
+    for value in schema["examples"] if key.startswith("checks.") else _candidates(schema):
         for base in _bases():
             before, after = _outline(_without(base, key)), _outline(_with(base, key, value))
             if before and after and before != after:
@@ -52,7 +72,7 @@ def effects(key: str) -> list[Effect]:
     return found
 
 
-def _effect(value: Any, before: _Outline, after: _Outline) -> Effect:
+def _effect(value: Any, before: Outline, after: Outline) -> Effect:
     return Effect(
         value,
         _only(after.steps, before.steps),
@@ -84,19 +104,25 @@ def _candidates(schema: Schema) -> Iterator[Any]:
 def _bases() -> tuple[Document, ...]:
     """Valid scenarios to try a key in: of each backend the smallest, and one with an example of everything it takes."""
     schema = load_schema("scenario-v1")
-    required = {name: keys(schema)[name]["examples"][0] for name in schema["required"]}
-    kinds = keys(schema)["backend.kind"]["enum"]
-    small = [required | {"backend": {"kind": kind}} for kind in kinds]
-    return (*(base for base in small if _outline(base)), *(_rich(base) for base in small if _outline(base)))
+    known = keys(schema)
+    required = {name: known[name]["examples"][0] for name in schema["required"]}
+    small = []
+    for kind in known["backend.kind"]["enum"]:
+        tried = (required | {"backend": {"kind": kind}, "population": one} for one in known["population"]["examples"])
+        small += [document for document in tried if _outline(document)][:1]
+    return (*small, *(_rich(base) for base in small))
 
 
 def _rich(document: Document) -> Document:
-    """The document with an example of every key at the top that it can have, and that needs no other file."""
+    """The document with an example of every key at the top that takes no step or check away and needs no other file."""
     for name, schema in load_schema("scenario-v1")["properties"].items():
         if name in document or name in ("extends", "environment", "checks"):
             continue
-        for example in schema["examples"]:
-            if _outline(document | {name: example}):
+        before = _outline(document)
+        whole = [schema["items"]["enum"]] if "enum" in schema.get("items", {}) else []
+        for example in [*whole, *schema["examples"]]:
+            after = _outline(document | {name: example})
+            if before and after and not (_only(before.steps, after.steps) or _only(before.checks, after.checks)):
                 document = document | {name: example}
                 break
     return document
@@ -118,18 +144,17 @@ def _without(document: Document, key: str) -> Document:
     return document | {name: _without(inner, rest)} if isinstance(inner, dict) else document
 
 
-def _outline(document: Document) -> _Outline | None:
+def _outline(document: Document) -> Outline | None:
     """What the document compiles to; None when it is not valid."""
     return _compiled(json.dumps(document, sort_keys=True))
 
 
 @cache
-def _compiled(text: str) -> _Outline | None:
+def _compiled(text: str) -> Outline | None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-explain-") as folder:
         path = Path(folder) / "scenario.yaml"
         path.write_text(text, "utf-8")  # JSON is YAML
         try:
-            plan = compile_plan(load_scenario(path))
+            return outline(load_scenario(path))
         except InvalidError:
             return None
-    return _Outline(tuple(step.name for step in plan.steps), tuple(check.name for check in plan.checks))

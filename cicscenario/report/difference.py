@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.language.compare import Change
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
+from cicscenario.report.causes import outline
 
 _COUNTED = 10_000  #: people whose gifts are looked at one by one; more are extrapolated from these
 _LOOKED_AT = 3  #: people that are compared to find out whether they stay who they are
@@ -82,21 +84,28 @@ class Difference:
 
 
 def weigh(scenario: Scenario) -> Weight:
-    """What ``scenario`` comes to, asking no service. Of many people, the first stand for all."""
-    plan = compile_plan(scenario)
+    """What ``scenario`` comes to, asking no service. Of many people, the first stand for all.
+
+    Where the people cannot be looked at, because they are in files that are not here, only steps and checks are told.
+    Raises InvalidError when the scenario asks for a check that it cannot have.
+    """
+    told = outline(scenario)
+    try:
+        plan = compile_plan(scenario)
+    except InvalidError:
+        return Weight(scenario.population.size or 0, 0, 0, 0, told.steps, told.checks, ())
     size = plan.size
     counted = min(size, _COUNTED)
     people = plan.population
     lines = work(replace(plan, size=counted), None)
-    steps = tuple(step.name for step in plan.steps)
-    tokens = sum(people.gift(index) for index in range(counted)) if "gift" in steps else 0
+    tokens = sum(people.gift(index) for index in range(counted)) if "gift" in told.steps else 0
     return Weight(
         people=size,
         transactions=_scaled(sum(line.transactions for line in lines), size, counted),
         gas=_scaled(sum(line.gas for line in lines), size, counted),
         tokens=_scaled(tokens, size, counted),
-        steps=steps,
-        checks=tuple(check.name for check in plan.checks),
+        steps=told.steps,
+        checks=told.checks,
         sample=tuple(asdict(people.person(index)) | {"gift": None} for index in range(min(size, _LOOKED_AT))),
     )
 

@@ -40,8 +40,10 @@ def test_every_code_and_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("faucet", "  causes   with false: no step faucet; no check faucet\n"),
         ("gift.threshold", "  causes   with 200: step gift\n"),
+        ("metadata", '  causes   with ["custom"]: step metadata_custom; check metadata_custom\n'),
+        ("pins", '  causes   with {"scheme": "bcrypt"}: step pins; check pins\n'),
         ("backend.keystore.kdf", '  causes   with "none": no step keystore; no check keystore\n'),
-        ("checks.exclude", '  causes   with ["gas"]: no check gas\n'),
+        ("checks.exclude", '  causes   with ["keystore"]: no check keystore\n'),
     ],
 )
 def test_the_steps_and_checks_that_a_key_causes(capsys: pytest.CaptureFixture[str], key: str, said: str) -> None:

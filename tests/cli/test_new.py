@@ -50,11 +50,11 @@ def test_a_comment_taken_away_leaves_a_valid_scenario(tmp_path: Path) -> None:
         load_scenario(path)
 
 
-#: ``existing`` is about people who are somewhere already, and needs to be told where.
-BACKENDS = [kind for kind in keys(load_schema("scenario-v1"))["backend.kind"]["enum"] if kind != "existing"]
+#: A scenario of accounts that are there already says where they are, and gives nothing; no flag alone makes one.
+KINDS = [kind for kind in keys(load_schema("scenario-v1"))["backend.kind"]["enum"] if kind != "existing"]
 
 
-@pytest.mark.parametrize("kind", BACKENDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_backend_can_be_begun_with(tmp_path: Path, kind: str) -> None:
     assert load_scenario(written(tmp_path / "a.yaml", f"backend.kind={kind}")).backend.kind == kind
 

@@ -1,0 +1,262 @@
+"""The reference pages, made from the schemas and the registries: ``python -m cicscenario.report.docs [FOLDER]``."""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cicscenario.checks import all_checks
+from cicscenario.errors import ExitCode
+from cicscenario.language.diagnostic import EXPLANATIONS
+from cicscenario.language.schema import Schema, keys, required_keys
+from cicscenario.report.causes import Effect, by_backend, effects
+from cicscenario.resources import load_schema
+from cicscenario.steps import all_steps
+
+_MADE = "<!-- Made by `python -m cicscenario.report.docs docs`; change the schemas or the code instead. -->"
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its file name."""
+    return {
+        "language.md": _language(),
+        "environment.md": _environment(),
+        "steps.md": _steps(),
+        "checks.md": _checks(),
+        "exit-codes.md": _exit_codes(),
+    }
+
+
+def write(folder: Path) -> list[Path]:
+    """Writes the pages; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, "utf-8")
+    return [folder / name for name in pages()]
+
+
+def _page(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join([_MADE, f"# {title}", *parts]) + "\n"
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+
+def _language() -> str:
+    schema = load_schema("scenario-v1")
+    intro = (
+        f"{schema['description']} `cicscenario explain KEY` shows the same on the command line, `cicscenario config FILE` what"
+        " a file comes to and why, and editors complete it when its first line is"
+        " `# yaml-language-server: $schema=` and the path of `schemas/scenario-v1.json`."
+    )
+    return _page("The scenario language", [intro, _contents(schema), *_keys(schema, causes=True)])
+
+
+def _environment() -> str:
+    schema = load_schema("environment-v1")
+    intro = (
+        f"{schema['description']} A secret is never written into the file: a key that takes one takes `file:` and a path, or"
+        " `{{ env.NAME }}`."
+    )
+    return _page("Environment files", [intro, _contents(schema), *_keys(schema, causes=False)])
+
+
+def _contents(schema: Schema) -> str:
+    required = set(schema["required"])
+    rows = [
+        f"| [`{key}`](#{_anchor(key)}) | {_cell(_first_sentence(child))} | {'must be given' if key in required else ''} |"
+        for key, child in schema["properties"].items()
+    ]
+    return "\n".join(["| key | | |", "|:--|:--|:--|", *rows])
+
+
+def _keys(schema: Schema, *, causes: bool) -> Iterator[str]:
+    required = required_keys(schema)
+    for key, child in keys(schema).items():
+        yield f"## `{key}`"
+        yield _text(child["description"])
+        rows = [("type", _type(child)), ("default", "must be given" if key in required else _default(child))]
+        rows += [("takes", limits)] if (limits := _limits(child)) else []
+        rows += [("example", f"`{_json(example)}`") for example in child["examples"]]
+        rows += [("causes", _effect(effect)) for effect in (effects(key) if causes else [])]
+        rows.append(("since", child["x-since"]))
+        yield "\n".join(["| | |", "|:--|:--|", *(f"| {name} | {_cell(value)} |" for name, value in rows)])
+
+
+def _type(schema: Schema) -> str:
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{name}`" for name in schema["enum"])
+    kind = schema["type"]
+    if kind == "array":
+        return f"list of {_type(schema['items'])}"
+    return kind if isinstance(kind, str) else " or ".join(kind)
+
+
+def _default(schema: Schema) -> str:
+    default = schema.get("default")
+    return "none" if default is None else f"`{_json(default)}`"
+
+
+_LIMITS = {
+    "minimum": "at least {:,}",
+    "exclusiveMinimum": "more than {:,}",
+    "maximum": "at most {:,}",
+    "minItems": "at least {} of them",
+    "pattern": "what matches `{}`",
+}
+
+
+def _limits(schema: Schema) -> str:
+    return ", ".join(text.format(schema[name]) for name, text in _LIMITS.items() if name in schema)
+
+
+def _effect(effect: Effect) -> str:
+    parts = [f"step [`{name}`](steps.md#{_anchor(name)})" for name in effect.steps_added]
+    parts += [f"no step [`{name}`](steps.md#{_anchor(name)})" for name in effect.steps_removed]
+    parts += [f"check [`{name}`](checks.md#{_anchor(name)})" for name in effect.checks_added]
+    parts += [f"no check [`{name}`](checks.md#{_anchor(name)})" for name in effect.checks_removed]
+    return f"with `{_json(effect.value)}`: {', '.join(parts)}"
+
+
+# --- steps, checks, codes -----------------------------------------------------------------------------------------
+
+
+def _steps() -> str:
+    backends = by_backend()
+    intro = (
+        "A scenario is compiled into these steps, in this order. A person goes through a step once, and only with the steps"
+        " it comes after behind them; different steps of different people go side by side."
+        " A lane has threads of its own, so that none holds up another."
+    )
+    parts = [
+        intro,
+        _table(
+            "step",
+            {
+                step.name: [kind if step.name in found.steps else "" for kind, found in backends.items()]
+                for step in all_steps()
+            },
+            backends,
+        ),
+    ]
+    for step in all_steps():
+        rows = [("after", ", ".join(f"`{name}`" for name in step.after) or "nothing"), ("lane", step.lane.value)]
+        rows += [("key", row) for row in _reasons(step.name, "steps")]
+        parts += [f"## `{step.name}`", _sentence(step.summary), _rows(rows)]
+    return _page("Steps", parts)
+
+
+def _checks() -> str:
+    backends = by_backend()
+    intro = (
+        "A check asks the services about everybody, at the end of `run` and in `verify`. Those that fit the scenario are made,"
+        " unless `checks` says otherwise. Whoever is not found is an error, and the exit code is 1."
+    )
+    parts = [
+        intro,
+        _table(
+            "check",
+            {
+                check.name: [kind if check.name in found.checks else "" for kind, found in backends.items()]
+                for check in all_checks()
+            },
+            backends,
+        ),
+    ]
+    for check in all_checks():
+        rows = [("key", row) for row in _reasons(check.name, "checks")]
+        parts += [f"## `{check.name}`", _sentence(check.summary), *([_rows(rows)] if rows else [])]
+    return _page("Checks", parts)
+
+
+def _table(head: str, rows: dict[str, list[str]], columns: Iterable[str]) -> str:
+    """Which backend has what."""
+    kinds = list(columns)
+    lines = [f"| {head} | {' | '.join(f'`{kind}`' for kind in kinds)} |", f"|:--|{':-:|' * len(kinds)}"]
+    for name, cells in rows.items():
+        lines.append(f"| [`{name}`](#{_anchor(name)}) | {' | '.join('✓' if cell else '' for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _reasons(name: str, kind: str) -> Iterator[str]:
+    """Keys and values that make the step or check come or go."""
+    for key in keys(load_schema("scenario-v1")):
+        if key.startswith("checks"):
+            continue  # names any check: nothing to learn from
+        for effect in effects(key):
+            comes = name in getattr(effect, f"{kind}_added")
+            if comes or name in getattr(effect, f"{kind}_removed"):
+                link = f"[`{key}`](language.md#{_anchor(key)})"
+                yield f"{link} {'with' if comes else 'not with'} `{_json(effect.value)}`"
+
+
+def _exit_codes() -> str:
+    said = re.findall(r"^\s+([A-Z_]+) = \d+\s+#: (.+)$", inspect.getsource(ExitCode), re.MULTILINE)
+    meaning = dict(said)
+    codes = [
+        "| code | name | |",
+        "|--:|:--|:--|",
+        *(f"| {c.value} | `{c.name}` | {meaning[c.name]} |" for c in ExitCode),
+    ]
+    kinds = (
+        "`S…` is an error, with which nothing is run; `L…` is a warning of `validate`, which counts as an error with"
+        " `--strict`. A code is never given a second meaning. `cicscenario explain CODE` says the same."
+    )
+    errors = [f"| `{code}` | {_cell(text)} |" for code, text in EXPLANATIONS.items()]
+    return _page(
+        "Exit codes, and the codes of errors and warnings",
+        [
+            "## Exit codes",
+            "Of every command; `diff` ends with 1 when there is a difference.",
+            "\n".join(codes),
+            "## Errors and warnings",
+            kinds,
+            "\n".join(["| code | |", "|:--|:--|", *errors]),
+        ],
+    )
+
+
+# --- text ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(["| | |", "|:--|:--|", *(f"| {name} | {_cell(value)} |" for name, value in rows)])
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _cell(text: str) -> str:
+    return _text(text).replace("|", "\\|")
+
+
+def _text(text: str) -> str:
+    """Prose with nothing in it that Markdown would take for HTML, outside of code."""
+    parts = text.split("`")
+    parts[::2] = [part.replace("<", "&lt;").replace("*", "\\*") for part in parts[::2]]
+    return "`".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _first_sentence(schema: Schema) -> str:
+    text: str = schema["description"]
+    return text.partition(". ")[0].rstrip(".")
+
+
+def _anchor(heading: str) -> str:
+    """The anchor that GitLab and GitHub give to a heading that is one name."""
+    return re.sub(r"[^a-z0-9_-]", "", heading.lower())
+
+
+if __name__ == "__main__":
+    for written in write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")):
+        print(written)

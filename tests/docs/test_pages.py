@@ -1,0 +1,117 @@
+"""The documentation is what the schemas and the code say, and its examples work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests_support import cicscenario
+
+from cicscenario.checks import all_checks
+from cicscenario.language import load_environment, load_scenario
+from cicscenario.language.schema import keys
+from cicscenario.report.docs import pages
+from cicscenario.resources import load_schema
+from cicscenario.steps import all_steps
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+BY_HAND = ("from-the-old-tools.md", "recipes.md")
+#: The page about the old tools speaks of all that they did.
+whole_language = pytest.mark.skipif(
+    "metadata" not in load_schema("scenario-v1")["properties"], reason="the language has no metadata yet"
+)
+
+
+def examples() -> list[tuple[str, str]]:
+    return [
+        (name, text)
+        for name in BY_HAND
+        for text in re.findall(r"^```yaml\n(.*?)^```$", (DOCS / name).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("name", pages())
+def test_generated_pages_are_what_would_be_generated_now(name: str) -> None:
+    expected = pages()[name]
+    assert (DOCS / name).read_text("utf-8") == expected, "run: python -m cicscenario.report.docs docs"
+
+
+def test_they_are_written_by_one_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cicscenario.report.docs", str(tmp_path / "new")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "new").iterdir()} == set(pages())
+
+
+def test_nothing_is_left_out() -> None:
+    found = pages()
+    for page, names in {
+        "language.md": keys(load_schema("scenario-v1")),
+        "environment.md": keys(load_schema("environment-v1")),
+        "steps.md": [step.name for step in all_steps()],
+        "checks.md": [check.name for check in all_checks()],
+    }.items():
+        headings = re.findall(r"^## `(.*)`$", found[page], re.MULTILINE)
+        assert headings == list(names)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"(?:\[`[^`]+`\]|\[[^`\]]+\])\(([^)]+)\)", re.sub(r"`\^.*\$`", "", page.read_text("utf-8"))):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^a-z0-9_ -]", "", h.lower()).replace(" ", "-") for h in headings}, link
+
+
+@pytest.mark.parametrize(("page", "text"), examples(), ids=lambda value: str(value)[:40])
+def test_examples_are_valid(page: str, text: str, tmp_path: Path) -> None:
+    document = yaml.safe_load(text)
+    path = tmp_path / "example.yaml"
+    path.write_text(text)
+    if "repos" in document:
+        [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+        assert document["repos"][0]["hooks"] == [{"id": hook["id"]}]
+    elif "chain" in document:
+        assert load_environment(path).name == document["name"]
+    else:
+        unknown = set(document) - set(load_schema("scenario-v1")["properties"])
+        if unknown:
+            pytest.skip(f"the language has no {', '.join(sorted(unknown))} yet")
+        assert load_scenario(path).name == document["name"]
+
+
+def commands() -> list[str]:
+    text = "\n".join((DOCS / name).read_text("utf-8") for name in BY_HAND)
+    blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    lines = {line.partition("cicscenario ")[2] for block in blocks for line in block.splitlines()}
+    return sorted({line.split()[0] for line in lines if line})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_exist_with_the_options_that_are_named(command: str, tmp_path: Path) -> None:
+    done = cicscenario(tmp_path, command, "--help")
+    assert done.returncode == 0
+    text = "\n".join((DOCS / name).read_text("utf-8") for name in BY_HAND)
+    for line in re.findall(rf"^.*cicscenario {command} .*$", text, re.MULTILINE):
+        if line.startswith(("cicscenario", "SIGNER")):
+            for option in (word for word in shlex.split(line) if word.startswith("--")):
+                assert option in done.stdout, line
+
+
+@whole_language
+def test_every_key_and_check_of_the_page_about_the_old_tools_exists() -> None:
+    text = (DOCS / "from-the-old-tools.md").read_text("utf-8")
+    rows = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ") and " | " in line]
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+)[:`]", row)}
+    known = {*keys(load_schema("scenario-v1")), *load_schema("environment-v1")["properties"]}
+    known |= {check.name for check in all_checks()} | {step.name for step in all_steps()}
+    assert named - known <= {"verify"}
+    assert {check.name for check in all_checks()} <= named | {"gas"}
