@@ -21,9 +21,6 @@ ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 BY_HAND = ("from-the-old-tools.md", "recipes.md")
 #: The page about the old tools speaks of all that they did.
-whole_language = pytest.mark.skipif(
-    "metadata" not in load_schema("scenario-v1")["properties"], reason="the language has no metadata yet"
-)
 
 
 def examples() -> list[tuple[str, str]]:
