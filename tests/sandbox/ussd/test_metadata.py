@@ -117,6 +117,22 @@ def test_while_the_server_is_away_everything_waits(world: World) -> None:
     assert len(world.meta.values) == 3
 
 
+def test_what_is_refused_for_good_does_not_hold_up_the_others(world: World) -> None:
+    world.meta.values[PLACE] = "a text, onto which none can be written"
+    world.redis.lpush(METADATA_QUEUE, Entry(PLACE, ADDRESS).dump())
+    phone = world.register(gift=False)
+    assert world.meta.values[pointer.phone(phone).hex()] == world.account(phone)["blockchain_address"]
+    assert world.meta.values[PLACE] == "a text, onto which none can be written"
+
+
+def test_an_answer_that_is_no_value_is_an_error_of_the_server(
+    client: MetaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeMeta, "get", lambda self, place: (200, '"cut'))
+    with pytest.raises(MetaError, match="something else than a value"):
+        client.get(PLACE)
+
+
 def test_stopping_while_the_server_is_away_loses_nothing(world: World) -> None:
     world.meta.behaviour.drop = {"POST": 10_000, "GET": 10_000}
     phone = world.phone()
