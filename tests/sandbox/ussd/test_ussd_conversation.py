@@ -2,8 +2,13 @@
 
 import logging
 import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
+from ussd_engine import FakeEngine
+from ussd_meta import FakeMeta, signer
+from ussd_servers import Postgres, Valkey
 from ussd_world import World
 
 BLOCKED = "END Your PIN has been blocked. For help, please call 0757628885."
@@ -106,6 +111,21 @@ def test_a_chain_that_does_not_answer_costs_the_start_menu_and_nothing_else(
     assert world.post(uuid.uuid4().hex, phone).status == 500
     monkeypatch.undo()
     assert str(world.dial(phone)[0]).startswith("CON Balance")
+
+
+def test_a_redis_that_was_away_costs_the_requests_meanwhile_and_nothing_else(
+    tmp_path: Path, postgres: Postgres, meta: FakeMeta, running_engine: FakeEngine, worlds: Any
+) -> None:
+    worlds.close()  # the database is shared
+    with Valkey(tmp_path) as valkey:
+        world = World(valkey, postgres, meta, running_engine, signer())
+        valkey.kill()
+        assert world.post(uuid.uuid4().hex, "+254711000001").status == 500
+        valkey.start_again()
+        for number, phone in enumerate(("+254711000001", "+254711000002"), 1):
+            assert str(world.dial(phone, "1")[-1]).startswith("END Your account")
+            assert valkey.client.llen("cic-eth") == number  # nobody takes them: the engine listens elsewhere
+        world.close()
 
 
 def test_two_of_one_language_read_the_same_and_others_their_own(world: World) -> None:
