@@ -61,6 +61,7 @@ def test_somebody_joins_sets_a_pin_and_sees_the_balance(
     assert str(dial(process, "+254711000001", "2")).startswith("END Akaunti yako")
     place = pointer.phone("+254711000001").hex()
     wait_until(lambda: place in meta.values, "waited for the phone pointer")
+    assert dial(process, "+254711000001", "1234", "1234") == ""  # without tokens there is no start menu
     running_engine.gift(meta.values[place])
     wait_until(lambda: dial(process, "+254711000001", "1234", "1234") != "", "waited for the tokens")
     assert (
