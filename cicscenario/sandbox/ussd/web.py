@@ -36,7 +36,7 @@ _IDLE = 10.0  # seconds that a connection may say nothing
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` None is cic-ussd's health answer, the only one without a length."""
+    """An answer; that to the health check is the only one without a length."""
 
     status: int
     reason: str
