@@ -20,6 +20,8 @@ from cicscenario.sandbox.ussd.service import Service, Settings
 from cicscenario.sandbox.ussd.tokens import ChainTokens, registry_address
 from cicscenario.sandbox.ussd.web import require_loopback
 
+_CHAIN_TIMEOUT = 5.0  # seconds for a balance, during which everybody else waits
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m cicscenario.sandbox.ussd", description=__doc__)
@@ -78,7 +80,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         chain=ChainSpec.parse(arguments.chain_spec),
         meta=arguments.meta,
         signer=Signer(arguments.key, _secret("--passphrase-file", arguments.passphrase_file)),
-        tokens=ChainTokens(Rpc(arguments.rpc), registry),
+        tokens=ChainTokens(Rpc(arguments.rpc, timeout=_CHAIN_TIMEOUT), registry),
         dialect=arguments.dialect,
         fallback=arguments.fallback_language,
         faults=parse_faults(arguments.fault),

@@ -16,6 +16,7 @@ _PLACEHOLDERS = {
     "initial_middle_language_set": "middle_language_set",
     "initial_last_language_set": "last_language_set",
 }
+_NO_STATES = {"retry_pin_entry", "invalid_service_code"}
 #: These alone are told the number of support: in the others its placeholder stays as it is, as in cic-ussd.
 _WITH_SUPPORT = {"help", "exit_invalid_menu_option", "exit_pin_blocked"}
 
@@ -31,7 +32,7 @@ class Menus:
         self._texts: dict[str, dict[str, str]] = document[dialect]
 
     def __contains__(self, state: str) -> bool:
-        return state in self._texts
+        return state in self._texts and state not in _NO_STATES
 
     @property
     def listed_languages(self) -> list[str]:

@@ -20,7 +20,11 @@ _TRIES = 5  # of the same write, before it is begun anew
 
 
 class MetaError(Exception):
-    """The metadata server is away, or answered what it should not."""
+    """The metadata server is away or, when it ``answered``, did so as it should not."""
+
+    def __init__(self, message: str, *, answered: bool = True) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class Signer:
@@ -63,7 +67,10 @@ class MetaClient:
             return None
         if status != 200:
             raise MetaError(f"status {status} to a read")
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise MetaError("a read was answered with something else than a value") from None
 
     def put(self, pointer: str, value: Any) -> None:
         """Writes an entry, which should not exist yet unless it is an object."""
@@ -99,7 +106,7 @@ class MetaClient:
             return response.status, response.read().decode()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._drop()
-            raise MetaError(f"no answer to a {method}: {error!r}") from None
+            raise MetaError(f"no answer to a {method}: {error!r}", answered=False) from None
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)

@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 METADATA_QUEUE = "cic-ussd:metadata"
 
 _WRITERS = 4  # only the second step of a write has to be alone
-_PAUSE = (0.1, 0.5, 1.0, 2.0)  # seconds after each failed write; the last is repeated
+_PAUSE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)  # seconds after each failed write; the last is repeated
+_REFUSALS = 8  # answers that refuse a write, after which it is given up: others are waiting
 _SOON = 1.0  # seconds within which preferences come, or do not matter
 
 
@@ -38,7 +39,7 @@ class Entry:
 
 
 class MetadataWriter:
-    """Writes entries of METADATA_QUEUE, four at a time, each until it is there or ``stop`` is set."""
+    """Writes entries of METADATA_QUEUE, four at a time, each until it is there, or refused for good, or ``stop`` is set."""
 
     def __init__(self, client: MetaClient, stop: threading.Event) -> None:
         self._client = client
@@ -59,7 +60,7 @@ class MetadataWriter:
         return all(self._write(place, value, again) for value in values)
 
     def _write(self, place: str, value: Any, again: bool) -> bool:
-        failures = 0
+        failures = refusals = 0
         while not self._stop.is_set():
             try:
                 # A second first step onto a text ends the real server: look whether the first has come through.
@@ -70,6 +71,10 @@ class MetadataWriter:
                 _log.warning("metadata %s…: %s; trying again", place[:8], error)
                 self._stop.wait(_PAUSE[min(failures, len(_PAUSE) - 1)])
                 failures += 1
+                refusals += error.answered
+                if refusals == _REFUSALS:
+                    _log.error("metadata %s…: given up", place[:8])
+                    return True
             else:
                 return True
         return False
@@ -117,7 +122,7 @@ class PreferencesLink:
             preferences = self._client.get(pointer.preferences(address).hex(), _SOON)
             if isinstance(preferences, dict):
                 self._cache.save_preferences(address, preferences)
-        except (MetaError, RedisError, ValueError) as error:
+        except (MetaError, RedisError) as error:
             _log.info("preferences could not be read: %s", error)
 
     def write(self, address: bytes, language: str) -> None:

@@ -3,8 +3,8 @@
 import json
 import threading
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from kombu.exceptions import KombuError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -74,9 +74,10 @@ class Service:
         token = json.dumps(settings.tokens.default().as_entry())
         try:
             self._redis.mset({chain: token, languages_key(): json.dumps(self._menus.listed_languages)})
-        except (RedisError, KombuError) as error:
+        except RedisError as error:
             raise UnavailableError(
-                f"Redis at {settings.broker} does not answer: {error}", hint="is it running, and is --broker right?"
+                f"Redis at {_place(settings.broker)} does not answer: {error}",
+                hint="is it running, and is --broker right?",
             ) from None
 
     def _conversation(self, settings: Settings) -> Conversation:
@@ -120,3 +121,9 @@ class Service:
         for database in self._databases:
             database.close()
         self._redis.close()
+
+
+def _place(url: str) -> str:
+    """A URL without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}{parts.path}"

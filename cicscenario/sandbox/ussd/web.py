@@ -18,7 +18,9 @@ import phonenumbers
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox.ussd.conversation import Call, international_form
+from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
+from cicscenario.sandbox.ussd.screens import DeadEndError
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ _IDLE = 10.0  # seconds that a connection may say nothing
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` None is cic-ussd's health answer, the only one without a length."""
+    """An answer; that to the health check is the only one without a length."""
 
     status: int
     reason: str
@@ -96,8 +98,9 @@ class Gate:
             with self._lock:
                 return Reply(200, "OK,", self._converse(call))
         except Exception as error:  # whatever it is: so does cic-ussd
-            # Not the input, which may be a PIN.
-            _log.info("session %s failed: %s", call.session_id, type(error).__name__)
+            # Only reasons of our own: others may quote the input, which may be a PIN.
+            reason = error if isinstance(error, DeadEndError | NoTransitionError) else type(error).__name__
+            _log.info("session %s failed: %s", call.session_id, reason)
             _log.debug("because of", exc_info=True)
             if self._is_old:
                 raise DroppedError("the application failed") from None

@@ -5,6 +5,7 @@ import functools
 import json
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,6 +36,7 @@ class Behaviour:
     refuse: dict[str, int] = field(default_factory=dict)
     drop: dict[str, int] = field(default_factory=dict)
     drop_after: dict[str, int] = field(default_factory=dict)  #: done, and then dropped
+    put_seconds: float = 0  #: how long each second step takes
 
 
 class FakeMeta:
@@ -75,6 +77,7 @@ class FakeMeta:
             self._puts += 1
             self.parallel_puts = max(self.parallel_puts, self._puts)
         try:
+            time.sleep(self.behaviour.put_seconds)
             document = json.loads(body)
             signature = document["s"]
             envelope = json.loads(document["m"])

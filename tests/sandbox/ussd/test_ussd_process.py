@@ -1,5 +1,6 @@
 """The phone interface as the sandbox starts it, and as it is killed."""
 
+import re
 import signal
 import uuid
 from collections.abc import Callable, Iterator
@@ -60,6 +61,7 @@ def test_somebody_joins_sets_a_pin_and_sees_the_balance(
     assert str(dial(process, "+254711000001", "2")).startswith("END Akaunti yako")
     place = pointer.phone("+254711000001").hex()
     wait_until(lambda: place in meta.values, "waited for the phone pointer")
+    assert dial(process, "+254711000001", "1234", "1234") == ""  # without tokens there is no start menu
     running_engine.gift(meta.values[place])
     wait_until(lambda: dial(process, "+254711000001", "1234", "1234") != "", "waited for the tokens")
     assert (
@@ -67,7 +69,7 @@ def test_somebody_joins_sets_a_pin_and_sees_the_balance(
         == "CON Salio 1234.56 GFT\n1. Tuma\n2. Sarafu yangu\n3. Akaunti yangu\n4. Usaidizi"
     )
     assert dial(process, "+254711000001", "3", "3", "1234") == "CON Salio zako ni zifuatazo:\n  1234.56 GFT\n0. Rudi"
-    assert "1234" not in process.log.read_text()
+    assert "1234" not in re.sub("[0-9a-f]{32}", "a session", process.log.read_text())
 
 
 def test_killed_at_any_moment_it_goes_on_and_nobody_is_lost_or_doubled(
@@ -119,7 +121,11 @@ def test_in_the_dialect_of_2021_the_first_dial_makes_the_account(
         (["--key", "/nowhere"], ExitCode.INVALID, "no private key that can sign"),
         (["--passphrase-file", "/nowhere"], ExitCode.INVALID, "cannot be read"),
         (["--fault", "no-callback=9"], ExitCode.INVALID, "expected a share from 0 to 1"),
-        (["--broker", "redis://127.0.0.1:1/0"], ExitCode.UNAVAILABLE, "Redis at redis://127.0.0.1:1/0 does not answer"),
+        (
+            ["--broker", "redis://:secret-of-redis@127.0.0.1:1/0"],
+            ExitCode.UNAVAILABLE,
+            "Redis at 127.0.0.1:1/0 does not",
+        ),
         (["--database", "postgresql://u@127.0.0.1:1/x"], ExitCode.UNAVAILABLE, "account database x at 127.0.0.1:1"),
         (["--rpc", "http://127.0.0.1:1"], ExitCode.UNAVAILABLE, "chain node http://127.0.0.1:1 does not answer"),
     ],
@@ -130,7 +136,7 @@ def test_what_is_wrong_is_told_in_a_line(
     assert main(make(*flags).flags) == code
     told = capsys.readouterr().err
     assert message in told
-    assert "secret-of-the-database" not in told
+    assert "secret-of" not in told
 
 
 def test_a_taken_port_is_told_too(make: Callable[..., UssdProcess]) -> None:
