@@ -215,6 +215,7 @@ class _Stack:
         if name not in record.ports or not nodes.is_free(record.ports[name]):
             record.ports[name] = nodes.free_port()
         record.temporary = [other for other in record.temporary if other != name] + [name] * temporary
+        service.prepare(site)
         command = service.command(site)
         record.commands[name] = command.command
         write_record(self._record, record)

@@ -36,6 +36,12 @@ class Ledger:
 
     def __init__(self, dsn: str) -> None:
         self._database = psycopg2.connect(dsn)
+        self._database.autocommit = True  # what is one statement needs no more than one round trip
+
+    @contextmanager
+    def _statement(self) -> Iterator[Cursor]:
+        with self._database.cursor() as cursor:
+            yield cursor
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
@@ -49,7 +55,7 @@ class Ledger:
             cursor.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
 
     def lock(self, chain: str, address: str, flags: int) -> None:
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 "INSERT INTO lock VALUES (%s, %s, %s) ON CONFLICT (blockchain, address)"
                 " DO UPDATE SET flags = lock.flags | EXCLUDED.flags",
@@ -57,14 +63,14 @@ class Ledger:
             )
 
     def unlock(self, chain: str, address: str, flags: int) -> None:
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 "UPDATE lock SET flags = flags & ~%s WHERE blockchain = %s AND address = %s", (flags, chain, address)
             )
 
     def locked(self, chain: str, flags: int, addresses: Sequence[str]) -> int:
         """Those of ``flags`` that are set for any of the addresses."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s)",
                 (flags, chain, list(addresses)),
@@ -73,7 +79,7 @@ class Ledger:
         return int(found)
 
     def set_role(self, tag: str, address: str) -> None:
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 "INSERT INTO account_role VALUES (%s, %s) ON CONFLICT (tag)"
                 " DO UPDATE SET address_hex = EXCLUDED.address_hex",
@@ -82,13 +88,13 @@ class Ledger:
 
     def roles(self) -> dict[str, str]:
         """Addresses by tag."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute("SELECT tag, address_hex FROM account_role ORDER BY tag")
             return dict(cursor.fetchall())
 
     def reserve(self, root_id: str, address: str) -> None:
         """Reserves a nonce of ``address`` for a task tree; asking again changes nothing."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 "INSERT INTO nonce_task_reservation VALUES (%s, %s) ON CONFLICT DO NOTHING", (root_id, address)
             )
@@ -107,13 +113,13 @@ class Ledger:
 
     def signed(self, limit: int) -> list[Otx]:
         """The oldest signed transactions that were not sent yet."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(f"{_SELECT} WHERE status = 'signed' ORDER BY id LIMIT %s", (limit,))
             return [Otx(*row) for row in cursor.fetchall()]
 
     def stale(self, seconds: float, limit: int) -> list[Otx]:
         """Sent transactions that have not been mined for so long, in the order of their nonces."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 f"{_SELECT} WHERE status = 'sent' AND date_sent < now() - %s * interval '1 second'"
                 " ORDER BY nonce, id LIMIT %s",
@@ -122,13 +128,13 @@ class Ledger:
             return [Otx(*row) for row in cursor.fetchall()]
 
     def in_flight(self) -> int:
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute("SELECT count(*) FROM otx WHERE status IN ('signed', 'sent')")
             (count,) = cursor.fetchall()[0]
         return int(count)
 
     def mark_sent(self, ids: Sequence[int]) -> None:
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(
                 "UPDATE otx SET status = 'sent', date_sent = now() WHERE id = ANY(%s) AND status IN ('signed', 'sent')",
                 (list(ids),),

@@ -4,13 +4,13 @@ A task is acknowledged when it is done. What a killed worker had taken is put ba
 so every task must bear being run twice.
 """
 
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
+import uuid
 from typing import Any
 
 import celery
@@ -21,6 +21,7 @@ from redis import Redis
 
 from cicscenario.sandbox.custodial.room import Room
 from cicscenario.sandbox.custodial.settings import Settings, read_settings
+from cicscenario.sandbox.custodial.transport import broker_url, put_back
 
 _PREFETCH = 50  # tasks
 _PATIENCE = 30  # attempts, a second apart, to reach the database again
@@ -39,6 +40,7 @@ class EngineTask(celery.Task):  # type: ignore[misc]
             _die_when_it_is_time(room.settings)
         if self.name in faults.fail_task:
             raise RuntimeError(f"{self.name} fails because the sandbox was asked to let it fail")
+        self._name_callbacks()
         for attempt in range(_PATIENCE):
             try:
                 return super().__call__(*args, **kwargs)
@@ -48,6 +50,11 @@ class EngineTask(celery.Task):  # type: ignore[misc]
                     raise
                 threading.Event().wait(1)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _name_callbacks(self) -> None:
+        """Gives the tasks that follow ids that depend on this one's: run twice, it sends the same tasks, not others."""
+        for number, callback in enumerate(self.request.callbacks or ()):
+            callback["options"].setdefault("task_id", str(uuid.uuid5(uuid.UUID(self.request.id), str(number))))
 
 
 def _die_when_it_is_time(settings: Settings) -> None:
@@ -66,7 +73,7 @@ def make_app(settings: Settings, number: int) -> celery.Celery:
     """The Celery application of worker ``number`` with all tasks."""
     from cicscenario.sandbox.custodial import tasks, token_tasks
 
-    app = celery.Celery("cic-eth", broker=settings.broker, backend=settings.broker, task_cls=EngineTask)
+    app = celery.Celery("cic-eth", broker=broker_url(settings.broker), backend=settings.broker, task_cls=EngineTask)
     app.conf.update(
         task_default_queue=settings.queue,
         task_acks_late=True,
@@ -76,11 +83,7 @@ def make_app(settings: Settings, number: int) -> celery.Celery:
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         result_expires=86_400,
-        # Of its own: what it has taken is told from what others have.
-        broker_transport_options={
-            key: f"{_taken(settings, number)}.{key}"
-            for key in ("unacked_key", "unacked_index_key", "unacked_mutex_key")
-        },
+        broker_transport_options={"taken_key": taken_key(settings, number)},
     )
     app.room = Room(settings)
     tasks.add_to(app)
@@ -88,26 +91,9 @@ def make_app(settings: Settings, number: int) -> celery.Celery:
     return app
 
 
-def _taken(settings: Settings, number: int) -> str:
-    return f"{settings.queue}.worker{number}"
-
-
-def put_back(settings: Settings, number: int) -> int:
-    """Returns to the queue what worker ``number`` had taken and not done when it was killed; says how much.
-
-    The form is that of kombu's Redis transport: a hash of delivery tags to [message, exchange, routing key].
-    """
-    redis = Redis.from_url(settings.broker)
-    key = f"{_taken(settings, number)}.unacked_key"
-    taken = redis.hgetall(key)
-    with redis.pipeline() as pipe:
-        for payload in taken.values():
-            message, _, queue = json.loads(payload)
-            pipe.rpush(queue, json.dumps(message))  # to the end that is taken from
-        pipe.delete(key, f"{_taken(settings, number)}.unacked_index_key")
-        pipe.execute()
-    redis.close()
-    return len(taken)
+def taken_key(settings: Settings, number: int) -> str:
+    """Where in Redis the tasks are that worker ``number`` has taken."""
+    return f"{settings.queue}.worker{number}.taken"
 
 
 def _watch(engine: socket.socket) -> None:
@@ -121,7 +107,7 @@ def main(words: list[str]) -> None:
     number, line, settings = int(words[0]), socket.socket(fileno=int(words[1])), read_settings(words[2:])
     logging.basicConfig(level=logging.WARNING, format=f"worker {number}: %(levelname)s %(name)s: %(message)s")
     threading.Thread(target=_watch, args=(line,), daemon=True).start()
-    if count := put_back(settings, number):
+    if count := put_back(settings.broker, taken_key(settings, number), settings.queue):
         _log.warning("takes up %d tasks again", count)
     # Tasks here wait for no other task's result: nobody has to subscribe to the results of those that they send.
     celery._state._set_task_join_will_block(True)

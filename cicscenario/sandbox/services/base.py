@@ -56,6 +56,9 @@ class Service(ABC):
     def answers(self, site: Site) -> bool:
         """Asks it, briefly, whether it does its work."""
 
+    def prepare(self, site: Site) -> None:  # noqa: B027
+        """Makes what has to be there before it is started; called when it is certainly down."""
+
     def furnish(self, site: Site) -> None:  # noqa: B027
         """Makes what has to be in it once it answers; called at every start, and does nothing that is done."""
 

