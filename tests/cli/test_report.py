@@ -45,6 +45,9 @@ def test_a_run_writes_its_reports_and_they_can_be_written_again(sandbox: Sandbox
     written = sandbox.command("report", str(scenario), "--output", str(place / "elsewhere.xml"))
     assert (place / "elsewhere.xml").read_text() == before["junit.xml"], written.stderr
     assert json.loads(sandbox.command("report", str(scenario), "--format", "json").stdout) == report
+    scenario.unlink()
+    gone = sandbox.command("report", str(scenario), "--dir", str(place), "--format", "markdown")
+    assert gone.stdout == before["report.md"], gone.stderr
 
 
 def test_no_secret_gets_into_a_report(sandbox: Sandbox, scenario: Path) -> None:
