@@ -9,6 +9,7 @@ from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import load_scenario
 from cicscenario.report.datadir import ExportedPerson, write_datadir
+from cicscenario.report.files import PINS, USSD_DATA
 from cicscenario.state.store import Store
 
 
@@ -27,6 +28,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
             ((row.hash, row.raw) for row in store.transactions()),
             chain_spec=ChainSpec.parse(held["spec"]),
             decimals=int(held.get("decimals", 6)),  # the old tools' own, where no token has a part in the run
+            beside=(place / PINS, place / USSD_DATA),
         )
         print(f"{store.population()} people written to {target}")
     finally:

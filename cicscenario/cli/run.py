@@ -21,7 +21,7 @@ from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StepFai
 from cicscenario.language import load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import Need, answers, needs, work
-from cicscenario.report.files import write_transactions
+from cicscenario.report.files import write_pin_file, write_transactions, write_ussd_data_file
 from cicscenario.report.summary import summary, write_summary
 from cicscenario.state.store import STATE, CheckRow, Store
 from cicscenario.steps.base import Context
@@ -129,6 +129,7 @@ class _Run:
     def _everything(self) -> ExitCode:
         self._preflight()
         self._steps()
+        self._write_account_files()
         if self._selected is not None:
             return self._after_steps(ExitCode.OK)
         rows = verify(
@@ -163,6 +164,13 @@ class _Run:
             stopping=stopping,
             lineage=self._lineage,
         )
+
+    def _write_account_files(self) -> None:
+        names = {step.name for step in self._plan.steps}
+        if "pins" in names:
+            write_pin_file(self._directory, self._store, self._services.accounts)
+        if "ussd_data" in names:
+            write_ussd_data_file(self._directory, self._store)
 
     def _preflight(self) -> None:
         """Nothing is changed anywhere before every service has answered and the signer can pay for all of it."""
@@ -202,9 +210,7 @@ class _Run:
         held: dict[str, CheckRow] = self._store.checks()
         checks = [held[check.name] for check in self._plan.checks if check.name in held]
         tallies = self._runner.tallies if self._runner else {}
-        report = summary(
-            self._plan, self._store, checks, code, tallies, where=self._services.environment, error=self._error
-        )
+        report = summary(self._plan, self._store, checks, code, tallies, services=self._services, error=self._error)
         write_summary(self._directory, report)
         self._listener(ReportWritten(str(self._directory)))
 

@@ -43,7 +43,7 @@ def verify(
             context = workspace.check_context(compiled.scenario, services, place, store)
             rows = verify_people(checks, context, store, compiled.size, listener)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
-        write_summary(place, summary(compiled, store, rows, code, {}, where=services.environment))
+        write_summary(place, summary(compiled, store, rows, code, {}, services=services))
         listener(ReportWritten(str(place)))
         return code
     finally:

@@ -86,7 +86,7 @@ def _no_seed(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
     if values["population"].get("from"):
         return  # the people are there already; nothing is drawn
     population = node_at(document, ("population",))
-    if isinstance(population, Mapping) and "seed" not in population.entries:
+    if isinstance(population, Mapping) and population.entries.keys().isdisjoint(("seed", "from")):
         message = f"no seed is given, so these are the people of seed {values['population']['seed']}"
         span = written_at(document, ("population",), on_key=True)
         hint = f"write `seed: {values['population']['seed']}` or a number of your own"

@@ -20,22 +20,21 @@ class HexFolder:
 
     def path_of(self, key: bytes) -> Path:
         """Where the file of a key is; when there is none, where it should be."""
-        for name in (key.hex().upper(), key.hex()):
+        digits = key.hex()
+        for name in (digits.upper(), digits):
             for suffix in self._suffixes:
-                path = self._place(name, suffix)
-                if path.exists():
-                    return path
-        return self._place(key.hex().upper(), self._suffixes[0])
-
-    def _place(self, name: str, suffix: str) -> Path:
-        return self.path / name[:2] / name[2:4] / f"{name}{suffix}"
+                place = f"{self.path}/{_folder(name)}/{name}{suffix}"
+                if os.path.exists(place):  # noqa: PTH110 (Path costs ten times as much, for each of many people)
+                    return Path(place)
+        name = digits.upper()
+        return self.path / _folder(name) / f"{name}{self._suffixes[0]}"
 
     def keys(self, findings: Findings) -> list[bytes]:
         """Keys of all files: first those of ``.master`` in its order, then the others sorted.
 
         What is no file of a key, and a key of ``.master`` without a file, goes to the findings.
         """
-        there = {key for path in self._files() if (key := self._key_of(path, findings))}
+        there = {key for place in self._files() if (key := self._key_of(*place, findings))}
         listed = dict.fromkeys(self._listed(findings))  # a key may have arrived twice
         for key in listed:
             if key not in there:
@@ -43,28 +42,29 @@ class HexFolder:
         ordered = [key for key in listed if key in there]
         return ordered + sorted(there - listed.keys())
 
-    def _files(self) -> Iterator[Path]:
-        """Everything but hidden files and folders that are no level."""
+    def _files(self) -> Iterator[tuple[str, str]]:
+        """Folder, from here, and name of everything but hidden files; looks no deeper than there are levels."""
+        top = len(str(self.path)) + 1
         for folder, names, files in os.walk(self.path):
             names.sort()
-            depth = len(Path(folder).relative_to(self.path).parts)
-            if depth == 2:
+            place = folder[top:]
+            if place.count("/") == 1:
                 names.clear()
             for name in sorted(files):
                 if not name.startswith("."):
-                    yield Path(folder) / name
+                    yield place, name
 
-    def _key_of(self, path: Path, findings: Findings) -> bytes | None:
-        name = next((path.name.removesuffix(s) for s in reversed(self._suffixes) if path.name.endswith(s)), path.name)
+    def _key_of(self, folder: str, file: str, findings: Findings) -> bytes | None:
+        name = next((file.removesuffix(s) for s in reversed(self._suffixes) if file.endswith(s)), file)
         try:
             key = bytes.fromhex(name)
         except ValueError:
             key = b""
         if len(key) != self._size or len(name) != 2 * self._size:
-            findings.add(path, f"its name is not {2 * self._size} hexadecimal digits")
+            findings.add(self.path / folder / file, f"its name is not {2 * self._size} hexadecimal digits")
             return None
-        if path.parent != self._place(name, "").parent:
-            findings.add(path, f"it belongs in folder {name[:2]}/{name[2:4]}")
+        if folder != _folder(name):
+            findings.add(self.path / folder / file, f"it belongs in folder {_folder(name)}")
             return None
         return key
 
@@ -81,3 +81,7 @@ class HexFolder:
             findings.add(master, f"is not a list of keys of {self._size} bytes")
             return []
         return [raw[start : start + self._size] for start in range(0, len(raw), self._size)]
+
+
+def _folder(name: str) -> str:
+    return f"{name[:2]}/{name[2:4]}"

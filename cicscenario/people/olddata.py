@@ -95,7 +95,7 @@ class OldPopulation:
         key = self._keys[index * _ADDRESS : (index + 1) * _ADDRESS]
         path = self._people.path_of(key)
         try:
-            record = read_record(path, key)
+            record = read_record(path, key, validated=True)
         except InvalidError as error:
             raise InvalidError(f"{path}: {error.message}") from None
         new = bytes(self._new[index * _ADDRESS : (index + 1) * _ADDRESS])

@@ -23,15 +23,27 @@ class OldRecord:
     phone: str
 
 
-def read_record(path: Path, address: bytes) -> OldRecord:
-    """Reads the person of an address. Raises InvalidError, without the path, saying what is wrong."""
+def read_record(path: Path, address: bytes, *, validated: bool = False) -> OldRecord:
+    """Reads the person of an address; ``validated`` when the file was read before, and only its form is looked at.
+
+    Raises InvalidError, without the path, saying what is wrong.
+    """
     document = read_json(path)
+    if not validated:
+        _validate(document)
+    try:
+        identities, vcard = document["identities"], document["vcard"]
+    except (LookupError, TypeError):
+        raise InvalidError("is not a person document any more") from None
+    if address not in addresses(identities):
+        raise InvalidError(f"its identities lack the address of its name, {address.hex()}")
+    return OldRecord(document, e164(decode(str(vcard)).phone))
+
+
+def _validate(document: Any) -> None:
     for error in _validator().iter_errors(document):
         where = ".".join(map(str, error.absolute_path)) or "the document"
         raise InvalidError(f"not a person document: {where}: {error.message:.200}")
-    if address not in addresses(document["identities"]):
-        raise InvalidError(f"its identities lack the address of its name, {address.hex()}")
-    return OldRecord(document, e164(decode(document["vcard"]).phone))
 
 
 def read_json(path: Path) -> Any:

@@ -64,10 +64,12 @@ def write_datadir(
     *,
     chain_spec: ChainSpec,
     decimals: int,
+    beside: Iterable[Path] = (),
 ) -> None:
     """Writes everything to ``target``, at once: a crash leaves no half of it. ``transactions`` are (hash, raw).
 
-    Raises InvalidError when ``target`` has something in it already.
+    ``beside`` are files to copy as they are, of those that exist. Raises InvalidError when ``target`` has something in it
+    already.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InvalidError(f"{target} is not empty, or not a folder", hint="name a new or empty folder")
@@ -78,6 +80,9 @@ def write_datadir(
     passing.mkdir()
     try:
         _write(passing, people, transactions, chain_spec, decimals)
+        for file in beside:
+            if file.exists():
+                shutil.copy(file, passing)  # with its mode: password hashes are their owner's only
         passing.rename(place)  # takes the place of an empty folder, and of nothing else
     except BaseException:
         shutil.rmtree(passing, ignore_errors=True)

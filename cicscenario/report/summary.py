@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario import __version__
+from cicscenario.connections import Connections
 from cicscenario.engine.runner import StepTally
 from cicscenario.errors import CicScenarioError, ExitCode
-from cicscenario.language import Environment, Scenario
+from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.plan.compile import Plan
 from cicscenario.report.surroundings import surroundings
@@ -28,12 +29,13 @@ def summary(
     exit_code: ExitCode,
     tallies: Mapping[str, StepTally],
     *,
-    where: Environment | None = None,
+    services: Connections | None = None,
     error: CicScenarioError | None = None,
 ) -> dict[str, Any]:
     """The report's content; ``tallies`` give the seconds each step took in the run just ended, if there was one.
 
-    ``error`` is what ended it early. Secrets are neither in the environment ``where`` nor in the scenario, as reported.
+    ``services`` were asked, and ``error`` is what ended it early. Secrets are neither in the environment nor in the
+    scenario, as reported.
     """
     counts = store.counts()
     report = {
@@ -52,8 +54,11 @@ def summary(
         },
         "document": _document(plan.scenario),
     }
-    if where:
-        report["environment"] = surroundings(where)
+    if plan.scenario.backend.custodial:
+        report["orphans"] = store.orphans()
+    if services:
+        report["environment"] = surroundings(services.environment)
+        report["requests"] = services.requests()
     if error:
         report["error"] = error.message + (f"\n{error.hint}" if error.hint else "")
     return report

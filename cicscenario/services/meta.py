@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
 from cicscenario.services.automerge import Actors, envelope, signature
@@ -66,8 +66,14 @@ class MetaClient:
         return dict(self._http.sent)
 
     def close(self) -> None:
-        """Closes idle connections; the client can still be used."""
+        """Closes idle connections; the client can still be used. Leaving a ``with`` block does it, too."""
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def check(self) -> None:
         """Asks whether the server answers and, if there is a key, whether it can sign. Writes nothing.

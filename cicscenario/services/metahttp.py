@@ -1,11 +1,13 @@
 """HTTP as the metadata server speaks it, with its wrong lengths.
 
 ``Content-Length`` counts UTF-16 units while the body is UTF-8: what is not ASCII is longer than announced, and the rest
-would be taken for the next reply on the same connection. A body whose announced part is ASCII is whole, though: of the
-bytes beyond, at least the last one closes a string, so some byte of every such character lies before the cut.
+would be taken for the next reply on the same connection. Whether it is whole shows, though. When the announced part is
+ASCII, all is: not every byte of such characters can lie beyond it. And JSON that is not a number is none when its end is
+missing.
 """
 
 import http.client
+import json
 import threading
 import time
 from collections import Counter
@@ -78,9 +80,9 @@ class Connections:
         self.sent: Counter[str] = Counter()
 
     def read(self, path: str) -> Reply:
-        """GET; a body that is not ASCII is asked for again and read to the end of its connection."""
+        """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
         reply = self.request("GET", path)
-        return reply if reply.body.isascii() else self.request("GET", path, to_end=True)
+        return reply if _is_whole(reply.body) else self.request("GET", path, to_end=True)
 
     def request(
         self,
@@ -110,8 +112,7 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        # Behind text that is not ASCII the rest of it may be on its way: the next reply would begin with it.
-        self._give_back(connection, reusable=not response.will_close and not to_end and reply.body.isascii())
+        self._give_back(connection, reusable=not response.will_close and not to_end and _is_whole(reply.body))
         return reply
 
     def _borrow(self) -> http.client.HTTPConnection:
@@ -146,3 +147,13 @@ class Connections:
         if isinstance(error, OSError):
             return (error.strerror or str(error) or type(error).__name__).lower()
         return f"not a whole HTTP reply ({type(error).__name__})"
+
+
+def _is_whole(body: bytes) -> bool:
+    if body.isascii():
+        return True
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True

@@ -390,11 +390,19 @@ def test_what_is_no_data_directory_says_so(tmp_path: Path, content: str) -> None
         OldPopulation(path)
 
 
-def test_a_file_that_changes_later_is_named_then(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not a person document any more"),
+        (RECORDS[1], "its identities lack the address"),
+    ],
+)
+def test_a_file_that_changes_later_is_named_then(folder: Path, content: str, message: str) -> None:
     population = OldPopulation(folder)
-    source(folder, 0).write_text("{")
+    source(folder, 0).write_text(content)
     assert population.person(0).old_address.hex() == OLD[2]
-    with pytest.raises(InvalidError, match=f"{SRC}: is not JSON"):
+    with pytest.raises(InvalidError, match=f"{SRC}: {message}"):
         population.person(1)
 
 

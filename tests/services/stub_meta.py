@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _carry_out(self, stub: StubMeta, fault: str | None, header: str | None, body: bytes) -> None:
         pointer = self.path[1:]
+        if fault == "slow":
+            time.sleep(0.01)
         if fault == "hang":
             stub.ended.wait(30)
         if fault in ("hang", "drop"):
@@ -164,10 +167,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.stub.end(self.command)  # before the client can know
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body.decode().encode("utf-16-le")) // 2))
+        announced = len(body.decode().encode("utf-16-le")) // 2
+        self.send_header("Content-Length", str(announced))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:announced])
         self.wfile.flush()
+        if announced < len(body):
+            time.sleep(0.02)  # in a packet of its own
+            self.wfile.write(body[announced:])
+            self.wfile.flush()
 
     do_GET = do_PUT = do_POST = _serve  # noqa: N815
 

@@ -19,7 +19,7 @@ def key(name: str) -> str:
 
 def test_a_signature_is_armored_detached_and_valid() -> None:
     signer = Signer(WRITER, PASSPHRASE)
-    assert signer.fingerprint == "8A2C171388532D3C238A429E6F5D2F6BA00EAB17"
+    assert signer.fingerprint == "1FA6A900534A5CAAA98579A7EB2E8A2FAA5D7A37"
     assert signer.expires is None
     signature = signer.sign(DIGEST)
     assert signature.startswith("-----BEGIN PGP SIGNATURE-----\n")
@@ -44,8 +44,8 @@ def test_a_key_without_passphrase_needs_none(passphrase: str | None) -> None:
 @pytest.mark.parametrize(
     ("armor", "passphrase", "message"),
     [
-        (WRITER, "sesam", "the passphrase does not open the metadata key 8A2C1713"),
-        (WRITER, None, "8A2C171388532D3C238A429E6F5D2F6BA00EAB17 has a passphrase, and none is given"),
+        (WRITER, "sesam", "the passphrase does not open the metadata key 1FA6A900"),
+        (WRITER, None, "1FA6A900534A5CAAA98579A7EB2E8A2FAA5D7A37 has a passphrase, and none is given"),
         (WRITER, "", "has a passphrase, and none is given"),
         (key("expired"), PASSPHRASE, "F7B8F3E4D74A69D6D8F02E4EC584F54BEBBF832D is expired since 2022-11-01"),
         (key("writer.pub"), PASSPHRASE, "is a public key, which cannot sign"),

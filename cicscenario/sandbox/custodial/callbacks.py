@@ -9,8 +9,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.faults import Faults
-from cicscenario.sandbox.custodial.room import Room, checksummed
+from cicscenario.sandbox.custodial.room import Room
 
 
 class Publisher:
@@ -54,7 +55,7 @@ class TransferCallbacks:
             "status": "SUCCESS", "status_code": 0, "chain_spec": _chain(self._room),
         }  # fmt: skip
         for side in ("source", "destination"):
-            what[f"{side}_token"] = f"0x{checksummed(token.address)}"
+            what[f"{side}_token"] = checksum(token.address)
             what[f"{side}_token_symbol"] = token.symbol
             what[f"{side}_token_name"] = self._room.token_name
             what[f"{side}_token_decimals"] = token.decimals

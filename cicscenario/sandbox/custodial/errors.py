@@ -6,7 +6,8 @@ import types
 
 def _named(module: str, name: str) -> type[Exception]:
     """An exception class that pickles by the module's real name: Celery writes both into the result."""
-    home = sys.modules.setdefault(module, types.ModuleType(module))
+    for part in (module.partition(".")[0], module):
+        home = sys.modules.setdefault(part, types.ModuleType(part))
     made = type(name, (Exception,), {"__module__": module})
     setattr(home, name, made)
     return made

@@ -2,11 +2,10 @@
 
 from functools import cached_property
 
-from eth_hash.auto import keccak
-
 from cicscenario.chain.abi import from_hex, selector
 from cicscenario.chain.contracts import Contracts, discover, eth_call
 from cicscenario.chain.rpc import Rpc
+from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.ledger import Ledger
 from cicscenario.sandbox.custodial.settings import Settings
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
@@ -53,7 +52,5 @@ class Room:
 
 
 def checksummed(address: bytes) -> str:
-    """An address as cic-eth gives it where it is a contract's: with the capitals of its checksum (EIP-55), without 0x."""
-    digits = address.hex()
-    capitals = keccak(digits.encode()).hex()
-    return "".join(d.upper() if c >= "8" else d for d, c in zip(digits, capitals, strict=False))
+    """An address as cic-eth gives it where it is a contract's: with the capitals of its checksum, without 0x."""
+    return checksum(address).removeprefix("0x")

@@ -15,14 +15,18 @@ _ARRAY_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _LARGEST_INDEX = 2**32 - 2
 
 
+class NotJsonError(ValueError):
+    """This is not JSON, or nested too deeply."""
+
+
 def loads(text: str | bytes) -> Any:
-    """What ``JSON.parse`` makes of it; bytes are read as UTF-8, never refused. Raises ValueError."""
+    """What ``JSON.parse`` makes of it; bytes are read as UTF-8, never refused. Raises NotJsonError."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     try:
         return json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except (ValueError, RecursionError) as error:
+        raise NotJsonError(str(error)) from None
 
 
 def dumps(value: Any) -> str:
@@ -58,7 +62,7 @@ def in_object_order(keys: Iterable[str]) -> list[str]:
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+    raise NotJsonError(f"{name} is not JSON")
 
 
 def _whole(text: str) -> int | float:

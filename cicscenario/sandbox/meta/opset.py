@@ -189,12 +189,9 @@ class OpSet:
 
     def _increment(self, node: Node, op: dict[str, Any], actor: str, seq: int) -> None:
         assigned = node.keys.get(op["key"], [])
-        node.keys[op["key"]] = [
-            other._replace(value=other.value + op["value"])
-            if other.datatype == "counter" and not self._are_concurrent(other, actor, seq)
-            else other
-            for other in assigned
-        ]
+        for at, other in enumerate(assigned):
+            if other.datatype == "counter" and not self._are_concurrent(other, actor, seq):
+                assigned[at] = other._replace(value=other.value + op["value"])
 
     def _are_concurrent(self, other: Assignment, actor: str, seq: int) -> bool:
         mine = self._applied[actor][seq - 1].clock

@@ -1,0 +1,118 @@
+"""What cic-ussd keeps in Redis, under its own keys: sha256 of an identifier and a salt. Source of the salts: cic-types."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+
+from cicscenario.people import pointer
+from cicscenario.sandbox.ussd.accounts import Session
+
+_SESSION_LIFE = 60  # seconds that a session is remembered after its last request
+_CREATION_LIFE = 180  # seconds that a creation is remembered after its success
+
+
+def key(salt: str, *identifiers: bytes) -> str:
+    """Where an entry of the cache is."""
+    return hashlib.sha256(b"".join(identifiers) + salt.encode()).hexdigest()
+
+
+def languages_key() -> str:
+    return key("", b"system:languages")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """``redis`` decodes its answers. Addresses are of 20 bytes."""
+
+    redis: Redis
+
+    def _text(self, name: str) -> str | None:
+        text: str | None = self.redis.get(name)  # type: ignore[assignment]  # not of the asynchronous client
+        return text
+
+    def session(self, session_id: str) -> Session | None:
+        text = self._text(session_id)
+        if text is None:
+            return None
+        entry = json.loads(text)
+        return Session(
+            entry["external_session_id"], entry["service_code"], entry["msisdn"], entry["user_input"], entry["state"],
+            entry["data"] or {}, entry["version"],
+        )  # fmt: skip
+
+    def save_session(self, session: Session) -> None:
+        entry = {
+            "data": session.data,
+            "external_session_id": session.id,
+            "msisdn": session.msisdn,
+            "service_code": session.service_code,
+            "state": session.state,
+            "user_input": session.user_input,
+            "version": session.version,
+        }
+        self.redis.set(session.id, json.dumps(entry), ex=_SESSION_LIFE)
+
+    def language(self, address: bytes) -> str | None:
+        """The preferred language of an account, as far as it is known here."""
+        text = self._text(pointer.preferences(address).hex())
+        if text is None:
+            return None
+        language: str | None = json.loads(text).get("preferred_language")
+        return language
+
+    def save_preferences(self, address: bytes, preferences: Any, to: "Pipeline | None" = None) -> None:
+        (to or self.redis).set(pointer.preferences(address).hex(), json.dumps(preferences))
+
+    def start_creation(self, task: str, phone: str) -> None:
+        """Remembers whose account the custodial engine will report with this task id."""
+        self.redis.set(task, json.dumps(_creation(task, phone, "PENDING")))
+
+    def creations(self, tasks: list[str]) -> list[str | None]:
+        """Phone numbers of task ids; None where nothing is known of one."""
+        texts: list[str | None] = self.redis.mget(tasks)  # type: ignore[assignment]
+        return [json.loads(text)["phone_number"] if text else None for text in texts]
+
+    def end_creation(self, task: str, phone: str, to: Pipeline) -> None:
+        to.set(task, json.dumps(_creation(task, phone, "CREATED")), ex=_CREATION_LIFE)
+
+    def active_token(self, address: bytes) -> str | None:
+        """Symbol of the token that an account uses."""
+        return self._text(key(":cic.token.active", address))
+
+    def set_active_token(self, address: bytes, symbol: str, to: Pipeline) -> None:
+        to.set(key(":cic.token.active", address), symbol)
+
+    def token_data(self, symbol: str) -> Any:
+        """What is known of a token, or None."""
+        return _parsed(self._text(key(":cic.token.data", symbol.encode())))
+
+    def save_token_data(self, symbol: str, data: Any) -> None:
+        self.redis.set(key(":cic.token.data", symbol.encode()), json.dumps(data))
+
+    def token_symbols(self, address: bytes) -> Any:
+        """Symbols of the tokens that an account has received, or None."""
+        return _parsed(self._text(key(":cic.token.symbols.list", address)))
+
+    def add_token_symbol(self, address: bytes, symbol: str) -> None:
+        known = self.token_symbols(address) or []
+        if symbol not in known:
+            self.redis.set(key(":cic.token.symbols.list", address), json.dumps([*known, symbol]))
+
+    def balances(self, address: bytes, symbol: str) -> Any:
+        """Balances as they were last asked for, or None."""
+        return _parsed(self._text(key(":cic.balances", address, symbol.encode())))
+
+    def save_balances(self, address: bytes, symbol: str, balances: Any) -> None:
+        self.redis.set(key(":cic.balances", address, symbol.encode()), json.dumps(balances))
+
+
+def _parsed(text: str | None) -> Any:
+    return json.loads(text) if text else None
+
+
+def _creation(task: str, phone: str, status: str) -> dict[str, Any]:
+    return {"phone_number": phone, "sms_notification_sent": False, "status": status, "task_uuid": task}

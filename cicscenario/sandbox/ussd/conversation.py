@@ -1,0 +1,175 @@
+"""One request of a phone, from its form fields to the text on its screen."""
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import phonenumbers
+
+from cicscenario.sandbox.ussd.accounts import Account, Accounts, Session, Status
+from cicscenario.sandbox.ussd.cache import Cache
+from cicscenario.sandbox.ussd.engine import Engine
+from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS, PARENTS, Machine, Turn, lock_if_exhausted
+from cicscenario.sandbox.ussd.menus import OLD, Menus
+from cicscenario.sandbox.ussd.screens import DeadEndError, Preferences, Screens, raw_address
+
+_REGION = "KE"
+#: States in which a conversation is over: the next one begins at the start menu. Source: cic-ussd.
+_NOT_RESUMED = {
+    "account_creation_prompt", "exit", "exit_invalid_pin", "exit_invalid_new_pin", "exit_invalid_recipient",
+    "exit_invalid_request", "exit_pin_blocked", "exit_pin_mismatch", "exit_successful_transaction",
+    "exit_guardian_addition_success", "exit_guardian_removal_success", "exit_pin_reset_initiated_success",
+    "exit_not_authorized_for_pin_reset", "exit_successful_token_selection",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """The form fields of a request; ``text`` is all that was entered in this session, or only the last of it."""
+
+    session_id: str
+    service_code: str
+    phone: str
+    text: str
+
+    @property
+    def last_input(self) -> str:
+        return self.text.split("*")[-1]
+
+
+@dataclass
+class _Creation:
+    """Asks for at most one account in a request, and remembers with which task."""
+
+    begin: Callable[[str, str], None]
+    phone: str
+    task: str | None = field(default=None)
+
+    def __call__(self, language: str) -> None:
+        self.task = str(uuid.uuid4())
+        self.begin(self.task, language)
+
+
+class Conversation:
+    """Answers requests, one at a time: whoever calls sees to that."""
+
+    def __init__(
+        self, dialect: str, menus: Menus, machine: Machine, screens: Screens, accounts: Accounts, cache: Cache,
+        engine: Engine, preferences: Preferences,
+    ) -> None:  # fmt: skip
+        self._is_old = dialect == OLD
+        self._menus = menus
+        self._machine = machine
+        self._screens = screens
+        self._accounts = accounts
+        self._cache = cache
+        self._engine = engine
+        self._preferences = preferences
+
+    def answer(self, call: Call) -> str:
+        """The text for the screen. Raises an exception of any kind where cic-ussd fails."""
+        account = self._find(call.phone)
+        if account is None:
+            return self._answer_unknown(call)
+        address = raw_address(account)
+        try:
+            return self._answer_known(call, account)
+        finally:
+            # cic-ussd asks first of all, so it does not get what this request has written; it has the answer after its own.
+            if "preferred_language" not in account.changes():
+                self._preferences.refresh(address)
+
+    def _find(self, phone: str) -> Account | None:
+        try:
+            international: str | None = international_form(phone)
+        except phonenumbers.NumberParseException:
+            international = None
+        account = self._accounts.find(phone, international)
+        if account is None and international is None:
+            raise DeadEndError("this phone number exists in no country")
+        return account
+
+    def _creation(self, phone: str) -> _Creation:
+        def begin(task: str, language: str) -> None:
+            # Before the engine hears of it: cic-ussd writes it after, and can miss a quick report.
+            self._cache.start_creation(task, phone)
+            self._engine.create_account(task, language)
+
+        return _Creation(begin, phone)
+
+    def _turn(self, call: Call, session: Session, account: Account | None, creation: _Creation) -> Turn:
+        def prefer(whose: Account, language: str) -> None:
+            self._preferences.write(raw_address(whose), language)
+
+        return Turn(call.last_input, session, account, creation, prefer)
+
+    def _answer_unknown(self, call: Call) -> str:
+        creation = self._creation(call.phone)
+        session = self._session(call.session_id)
+        if self._is_old:
+            creation("")
+            state = "account_creation_prompt"
+        elif session is not None and call.text:
+            state = self._machine.next_state(self._turn(call, session, None, creation))
+        else:
+            state = "initial_language_selection"
+        session = self._advanced(session, call, call.phone, state, {})
+        self._cache.save_session(session)
+        self._accounts.save(session, None, creation.task)
+        return self._screens.text(session, None)
+
+    def _answer_known(self, call: Call, account: Account) -> str:
+        creation = self._creation(account.phone)
+        session = self._session(call.session_id)
+        data: dict[str, Any] = {}
+        if session is None:
+            last = self._accounts.last_session(account.phone)
+            state = self._first_state(account, last)
+            if last and (self._is_old or last.state == state):
+                data = last.data
+        elif not call.last_input:
+            state = "exit_invalid_input"
+        elif call.last_input == "0":
+            state = PARENTS.get(session.state, "exit_invalid_request")
+        else:
+            state = self._machine.next_state(self._turn(call, session, account, creation))
+        session = self._advanced(session, call, account.phone, state, data)
+        self._cache.save_session(session)
+        screen = self._screens.text(session, account)
+        if not re.match("CON|END", screen):
+            raise DeadEndError("the text neither continues nor ends the session")
+        self._accounts.save(session, account, creation.task)
+        return screen
+
+    def _session(self, session_id: str) -> Session | None:
+        return self._accounts.session(session_id) if self._is_old else self._cache.session(session_id)
+
+    def _first_state(self, account: Account, last: Session | None) -> str:
+        """The first screen of a registered number's new session."""
+        lock_if_exhausted(account)
+        beyond = account.failed_pin_attempts - MOST_ATTEMPTS
+        if beyond == 0 or (beyond > 0 and not self._is_old):
+            return "exit_pin_blocked"
+        if account.status == Status.ACTIVE and account.password_hash is not None:
+            if last is None:
+                raise DeadEndError("an account with a PIN and without any session")
+            if last.state in _NOT_RESUMED:
+                return "start"
+            return last.state if last.state in self._menus else "exit_invalid_request"
+        if self._is_old and self._cache.language(raw_address(account)) is None:
+            return "initial_language_selection"
+        return "initial_pin_entry"
+
+    def _advanced(self, session: Session | None, call: Call, phone: str, state: str, data: dict[str, Any]) -> Session:
+        if session is None:
+            return Session(call.session_id, call.service_code, phone, call.text, state, data, 1)
+        session.user_input, session.state = call.text, state
+        session.version += 1
+        return session
+
+
+def international_form(phone: str) -> str:
+    """E.164 of a number as dialled in Kenya; raises NumberParseException for what no number can be."""
+    return phonenumbers.format_number(phonenumbers.parse(phone, _REGION), phonenumbers.PhoneNumberFormat.E164)

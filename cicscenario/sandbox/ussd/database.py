@@ -1,0 +1,122 @@
+"""cic-ussd's tables in PostgreSQL. Source of the definitions: its migrations up to a571d0aee6f8."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import psycopg2.errors
+from psycopg2 import sql
+
+from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.ussd.menus import OLD
+
+_log = logging.getLogger(__name__)
+
+_GUARDIANS = "guardians varchar, guardian_quora integer NOT NULL,"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS account (id serial PRIMARY KEY, blockchain_address varchar NOT NULL,
+  phone_number varchar NOT NULL, preferred_language varchar, password_hash varchar,
+  failed_pin_attempts integer NOT NULL, {guardians} status integer NOT NULL,
+  created timestamp NOT NULL, updated timestamp NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS ix_account_blockchain_address ON account (blockchain_address);
+CREATE UNIQUE INDEX IF NOT EXISTS ix_account_phone_number ON account (phone_number);
+CREATE TABLE IF NOT EXISTS ussd_session (id serial PRIMARY KEY, created timestamp, updated timestamp,
+  external_session_id varchar NOT NULL, service_code varchar NOT NULL, msisdn varchar NOT NULL,
+  user_input varchar, state varchar NOT NULL, data json, version integer NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS ix_ussd_session_external_session_id ON ussd_session (external_session_id);
+CREATE TABLE IF NOT EXISTS task_tracker (id serial PRIMARY KEY, created timestamp, updated timestamp,
+  task_uuid varchar NOT NULL);
+CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) NOT NULL,
+  CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
+INSERT INTO alembic_version VALUES ('a571d0aee6f8') ON CONFLICT DO NOTHING;
+"""
+#: Not cic-ussd's: without it each dial would read all sessions of all people.
+_INDEX = "CREATE INDEX IF NOT EXISTS sandbox_ussd_session_msisdn ON ussd_session (msisdn, created)"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is; the password is not shown when this is printed."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"{self.name} at {self.host}:{self.port}"
+
+
+class Database:
+    """One connection, made when it is needed and made anew when it was lost; each call is a transaction of its own.
+
+    Raises psycopg2.OperationalError or InterfaceError when the server is away.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs a statement, or several with semicolons between them; the rows of the last one that has any."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = connect(self.address, self.address.name)
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(statement, values or None)
+                    return list(cursor.fetchall()) if cursor.description else []
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                self._forget()
+                raise
+
+    def _forget(self) -> None:
+        self._connection.close()
+        self._connection = None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._forget()
+
+
+def connect(address: Address, name: str) -> Any:
+    """A connection to the database ``name``, which commits each statement."""
+    connection = psycopg2.connect(
+        host=address.host, port=address.port, user=address.user, password=address.password, dbname=name,
+        connect_timeout=10,
+    )  # fmt: skip
+    connection.autocommit = True
+    return connection
+
+
+def prepare(address: Address, dialect: str) -> None:
+    """Creates the database and its tables, unless they are there. Raises UnavailableError when that cannot be done."""
+    try:
+        _create_database(address)
+        database = Database(address)
+        database.rows(_TABLES.format(guardians="" if dialect == OLD else _GUARDIANS) + _INDEX)
+        database.close()
+    except psycopg2.Error as error:
+        raise UnavailableError(
+            f"the account database {address!r} cannot be used: {str(error).strip()}",
+            hint="is PostgreSQL running there, and do --database and --password-file fit?",
+        ) from None
+
+
+def _create_database(address: Address) -> None:
+    connection = connect(address, "postgres")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (address.name,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(address.name)))
+    except psycopg2.errors.DuplicateDatabase:
+        _log.info("database %s was created by another process meanwhile", address.name)
+    finally:
+        connection.close()

@@ -1,0 +1,51 @@
+"""Faults that can be switched on, to see what a client makes of them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from cicscenario.errors import InvalidError
+
+_SHARES = {"no_callback", "duplicate_callback"}
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Shares are from 0 to 1; who is hit depends on the phone number alone, so it is the same in every run."""
+
+    no_callback: float = 0  #: share of phone numbers whose account creation is never reported back
+    slow_callback: float = 0  #: seconds that each report of a new account is held back
+    duplicate_callback: float = 0  #: share of phone numbers whose account creation is reported twice
+    error_every: int = 0  #: each N-th request is refused with status 500, and changes nothing
+    meta_delay: float = 0  #: seconds that each write to the metadata server is held back
+
+
+def parse_faults(entries: Sequence[str]) -> Faults:
+    """Reads entries such as ``no-callback=0.1``; raises InvalidError for what is no fault, or has a wrong value."""
+    values: dict[str, float] = {}
+    kinds = {field.name: field.type for field in fields(Faults)}
+    for entry in entries:
+        name, _, text = entry.partition("=")
+        key = name.replace("-", "_")
+        if key not in kinds:
+            known = ", ".join(known.replace("_", "-") for known in kinds)
+            raise InvalidError(f"--fault {entry}: there is no fault {name!r}", hint=f"the faults are {known}")
+        values[key] = _value(entry, key, text)
+    return Faults(**values)  # type: ignore[arg-type]  # each is of its field's kind
+
+
+def _value(entry: str, key: str, text: str) -> float:
+    try:
+        value = int(text) if key == "error_every" else float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= (1 if key in _SHARES else 1e9):
+        expected = "a share from 0 to 1" if key in _SHARES else "a number from 0 up"
+        raise InvalidError(f"--fault {entry}: expected {expected} after the equals sign")
+    return value
+
+
+def is_hit(share: float, fault: str, phone: str) -> bool:
+    """Whether this phone number is among the ``share`` of all that a fault hits."""
+    draw = int.from_bytes(hashlib.sha256(f"{fault}|{phone}".encode()).digest()[:8])
+    return draw < share * 2**64

@@ -1,0 +1,151 @@
+"""Which state follows which input. Source: cic-ussd's transitions, as far as they are met on the way to a balance."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cicscenario.sandbox.ussd.accounts import Account, Session, Status
+from cicscenario.sandbox.ussd.menus import OLD, Menus
+from cicscenario.sandbox.ussd.pins import Pins
+
+MOST_ATTEMPTS = 3
+
+LANGUAGE_PAGES = ("initial_language_selection", "initial_middle_language_set", "initial_last_language_set")
+_INVALID = "exit_invalid_menu_option"
+_BACK_OR_EXIT = {"00": "start", "99": "exit"}
+_START = {
+    "current": {
+        "1": "enter_transaction_recipient",
+        "2": "first_account_tokens_set",
+        "3": "account_management",
+        "4": "help",
+    },
+    OLD: {"1": "enter_transaction_recipient", "2": "account_management", "3": "help"},
+}
+_ACCOUNT_MANAGEMENT = {
+    "1": "metadata_management", "2": "select_preferred_language", "3": "account_balances_pin_authorization",
+    "4": "account_statement_pin_authorization", "5": "pin_management",
+}  # fmt: skip
+_OLD_LANGUAGES = {"1": "en", "2": "sw"}
+
+#: Where 0 leads; from everywhere else it leads nowhere.
+PARENTS = {
+    "initial_pin_confirmation": "initial_pin_entry",
+    "account_management": "start",
+    "account_balances_pin_authorization": "account_management",
+    "account_balances": "account_management",
+}
+
+
+class NoTransitionError(Exception):
+    """Nothing can be entered in this state: cic-ussd's state machine gives up."""
+
+
+@dataclass
+class Turn:
+    """One input to a session. ``account`` is None for a number that is not registered; it is changed in place."""
+
+    text: str
+    session: Session
+    account: Account | None
+    create: Callable[[str], None]  #: asks for an account in a language
+    prefer: Callable[[Account, str], None]  #: writes a preferred language to the metadata server
+
+    def known_account(self) -> Account:
+        if self.account is None:
+            raise NoTransitionError("this state is only for a registered number")
+        return self.account
+
+
+class Machine:
+    """The state machine of one dialect."""
+
+    def __init__(self, dialect: str, menus: Menus, pins: Pins) -> None:
+        self._is_old = dialect == OLD
+        self._menus = menus
+        self._pins = pins
+        self._options: dict[str, tuple[Mapping[str, str], str]] = {
+            "start": (_START[dialect], _INVALID),
+            "account_management": (_ACCOUNT_MANAGEMENT, _INVALID),
+            "help": (_BACK_OR_EXIT, "help"),
+            _INVALID: (_BACK_OR_EXIT, _INVALID),
+            "exit_invalid_input": (_BACK_OR_EXIT, "exit_invalid_input"),
+        }
+        self._steps: dict[str, Callable[[Turn], str]] = {
+            "initial_pin_entry": self._pin_entry,
+            "initial_pin_confirmation": self._pin_confirmation,
+            "account_balances_pin_authorization": self._authorization,
+        }
+        for page in LANGUAGE_PAGES[:1] if self._is_old else LANGUAGE_PAGES:
+            self._steps[page] = self._old_language if self._is_old else self._language
+
+    def next_state(self, turn: Turn) -> str:
+        """The state after an input. Raises NoTransitionError, or what cic-ussd fails with, such as ValueError."""
+        state = turn.session.state
+        if state in self._options:
+            options, otherwise = self._options[state]
+            return options.get(turn.text, otherwise)
+        if state in self._steps:
+            return self._steps[state](turn)
+        raise NoTransitionError(f"nothing can be entered in state {state}")
+
+    def _language(self, turn: Turn) -> str:
+        page = LANGUAGE_PAGES.index(turn.session.state)
+        if turn.text == "00":
+            return "exit"
+        if turn.text in ("11", "22"):
+            turned = page + (1 if turn.text == "11" else -1)
+            return LANGUAGE_PAGES[turned] if 0 <= turned < len(LANGUAGE_PAGES) else _INVALID
+        if not self._menus.offers(turn.text):
+            return _INVALID
+        turn.create(self._menus.chosen_language(turn.text))
+        return "account_creation_prompt"
+
+    def _old_language(self, turn: Turn) -> str:
+        if turn.text == "3":
+            return "help"
+        language = _OLD_LANGUAGES.get(turn.text)
+        if language is None:
+            return _INVALID
+        account = turn.known_account()
+        account.preferred_language = language
+        turn.prefer(account, language)
+        return "initial_pin_entry"
+
+    def _pin_entry(self, turn: Turn) -> str:
+        if not re.match(r"^\d{4}$", turn.text):
+            return "exit_invalid_pin"
+        turn.session.data["initial_pin"] = self._pins.hash(turn.text) if self._is_old else turn.text
+        turn.session.version += 1  # cic-ussd writes the session twice here
+        return "initial_pin_confirmation"
+
+    def _pin_confirmation(self, turn: Turn) -> str:
+        account = turn.known_account()
+        initial = turn.session.data["initial_pin"]
+        if self._is_old:
+            if not self._pins.matches(turn.text, initial):
+                raise NoTransitionError("the PIN is not the one entered before")
+            account.password_hash = initial
+        elif turn.text != initial:
+            return "initial_pin_confirmation"
+        else:
+            account.password_hash = self._pins.hash(initial)
+        account.status = Status.ACTIVE
+        account.failed_pin_attempts = 0
+        return "start"
+
+    def _authorization(self, turn: Turn) -> str:
+        account = turn.known_account()
+        if self._pins.matches(turn.text, account.password_hash):
+            if not self._is_old:
+                account.failed_pin_attempts = 0
+            return "account_balances"
+        account.failed_pin_attempts += 1
+        return "exit_pin_blocked" if lock_if_exhausted(account) else "account_balances_pin_authorization"
+
+
+def lock_if_exhausted(account: Account) -> bool:
+    """Locks an account that has used up its attempts; says whether it is locked."""
+    if account.failed_pin_attempts >= MOST_ATTEMPTS:
+        account.status = Status.LOCKED
+    return account.status == Status.LOCKED

@@ -1,0 +1,126 @@
+"""Reads and writes cic-meta's entries over HTTP. Source: cic-meta's protocol, its two-step write."""
+
+import http.client
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pysequoia import SignatureMode, Tsk, sign
+
+from cicscenario.errors import InvalidError
+
+_log = logging.getLogger(__name__)
+
+_TIMEOUT = 5.0  # seconds: an answer to a write that takes longer will never come
+_TRIES = 5  # of the same write, before it is begun anew
+
+
+class MetaError(Exception):
+    """The metadata server is away, or answered what it should not."""
+
+
+class Signer:
+    """A private key of ``file`` that signs texts as cic-ussd does: in clear, armored.
+
+    An empty passphrase is none. Raises InvalidError when there is no such key, or the passphrase is not its own.
+    """
+
+    def __init__(self, file: Path, passphrase: str) -> None:
+        try:
+            self._signer = Tsk.from_file(str(file)).signer(passphrase or None)
+        except Exception as error:  # the library has no exceptions of its own
+            raise InvalidError(
+                f"--key {file}: no private key that can sign: {str(error).splitlines()[0]}",
+                hint="it must be an OpenPGP private key, and --passphrase-file hold its passphrase",
+            ) from None
+        self._lock = threading.Lock()
+
+    def sign(self, text: str) -> str:
+        with self._lock:
+            return bytes(sign(self._signer, text.encode(), mode=SignatureMode.CLEAR)).decode()
+
+
+class MetaClient:
+    """The server at ``url``. Many threads may use it, each with a connection of its own; raises MetaError."""
+
+    def __init__(self, url: str, signer: Signer) -> None:
+        parts = urlsplit(url)
+        self._host, self._port, self._path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path.rstrip("/")
+        self._signer = signer
+        self._local = threading.local()
+        self._open: list[http.client.HTTPConnection] = []
+        # The real server loses a write that comes while another is under way.
+        self._one_put = threading.Lock()
+
+    def get(self, pointer: str, timeout: float = _TIMEOUT) -> Any:
+        """The value of an entry, or None when there is none."""
+        status, body = self._request("GET", pointer, None, {}, timeout)
+        if status == 404:
+            return None
+        if status != 200:
+            raise MetaError(f"status {status} to a read")
+        return json.loads(body)
+
+    def put(self, pointer: str, value: Any) -> None:
+        """Writes an entry, which should not exist yet unless it is an object."""
+        headers = {"X-CIC-AUTOMERGE": "server", "Content-Type": "application/json"}
+        status, envelope = self._request("POST", pointer, json.dumps(value), headers)
+        if status != 200:
+            raise MetaError(f"status {status} to the first step of a write")
+        try:
+            digest = json.loads(envelope)["digest"]
+        except (ValueError, KeyError, TypeError):
+            raise MetaError("the first step of a write was answered with something else than a document") from None
+        signature = {"engine": "pgp", "algo": "1", "data": self._signer.sign(digest), "digest": digest}
+        body = json.dumps({"m": envelope, "s": signature})
+        for attempt in range(_TRIES):
+            try:
+                with self._one_put:
+                    status, _ = self._request("PUT", pointer, body, headers)
+            except MetaError:
+                if attempt == _TRIES - 1:
+                    raise
+                continue
+            if status == 200:
+                return
+        raise MetaError(f"status {status} to the second step of a write")
+
+    def _request(
+        self, method: str, pointer: str, body: str | None, headers: dict[str, str], timeout: float = _TIMEOUT
+    ) -> tuple[int, str]:
+        connection = self._connection(timeout)
+        try:
+            connection.request(method, f"{self._path}/{pointer}", body.encode() if body else None, headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._drop()
+            raise MetaError(f"no answer to a {method}: {error!r}") from None
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        # The server closes a connection that idles for five seconds: one as old is not tried.
+        if connection is None or time.monotonic() - self._local.used > 4:
+            self._drop()
+            connection = self._local.connection = http.client.HTTPConnection(self._host, self._port)
+            self._open.append(connection)
+        self._local.used = time.monotonic()
+        connection.timeout = timeout
+        if connection.sock:
+            connection.sock.settimeout(timeout)
+        return connection
+
+    def _drop(self) -> None:
+        if connection := getattr(self._local, "connection", None):
+            connection.close()
+            self._open.remove(connection)
+            self._local.connection = None
+
+    def close(self) -> None:
+        """Closes the connections of all threads, which must have ended."""
+        while self._open:
+            self._open.pop().close()

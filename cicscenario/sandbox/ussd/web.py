@@ -1,0 +1,170 @@
+"""The HTTP front: cic-ussd's statuses, reasons and headers, to the letter.
+
+The reasons and the dropped connections are why this stands on the standard library's server, which adds nothing.
+"""
+
+import ipaddress
+import logging
+import re
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import phonenumbers
+
+from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox.ussd.conversation import Call, international_form
+from cicscenario.sandbox.ussd.menus import OLD, Menus
+
+_log = logging.getLogger(__name__)
+
+#: The first is the one that is named to who dials another.
+SERVICE_CODES = ("*483*46#", "*483*061#", "*384*96#")
+
+_FORM = "application/x-www-form-urlencoded"
+_LARGEST_BODY = 1024  # bytes
+_LARGEST_READ = 1 << 20  # bytes of a request that are looked at, at all
+_PHONE = re.compile(r"[+]?[0-9]{10,12}$")
+_IDLE = 10.0  # seconds that a connection may say nothing
+
+
+@dataclass(frozen=True)
+class Reply:
+    """``body`` None is cic-ussd's health answer, the only one without a length."""
+
+    status: int
+    reason: str
+    body: str = ""
+    has_length: bool = True
+
+
+class DroppedError(Exception):
+    """The connection is closed without an answer, as uWSGI does when the application fails."""
+
+
+class Gate:
+    """What cic-ussd's WSGI application does around a conversation. Conversations are held one at a time, as there."""
+
+    def __init__(self, dialect: str, menus: Menus, converse: Callable[[Call], str], error_every: int) -> None:
+        self._is_old = dialect == OLD
+        self._menus = menus
+        self._converse = converse
+        self._error_every = error_every
+        self._requests = 0
+        self._lock = threading.Lock()
+
+    def reply(self, method: str, path: str, content_type: str | None, body: bytes) -> Reply:
+        """The answer to a request; raises DroppedError where there is none."""
+        if path == "/health-check" and not self._is_old:
+            return Reply(200, "OK", "healthy", has_length=False)
+        if method != "POST" or path != "/":
+            return Reply(405, "Play by the rules")
+        if self._must_fail():
+            return Reply(500, "Internal Server Error")
+        if content_type != _FORM:
+            return Reply(405, "Urlencoded, please")
+        return self._converse_about(self._call(body), len(body))
+
+    def _must_fail(self) -> bool:
+        with self._lock:
+            self._requests += 1
+            return bool(self._error_every) and self._requests % self._error_every == 0
+
+    def _call(self, body: bytes) -> Call:
+        try:
+            form = parse_qs(body.decode())
+            service_code, phone, session_id = (form[name][0] for name in ("serviceCode", "phoneNumber", "sessionId"))
+            if self._is_old:
+                phone = international_form(phone)
+        except (UnicodeDecodeError, ValueError, KeyError, phonenumbers.NumberParseException) as error:
+            raise DroppedError(f"the form cannot be read: {error!r}") from None
+        return Call(session_id, service_code, phone, form.get("text", [""])[0])
+
+    def _converse_about(self, call: Call, length: int) -> Reply:
+        if length > _LARGEST_BODY:
+            return Reply(400, "Size matters")
+        if call.service_code not in SERVICE_CODES:
+            text = self._menus.text("invalid_service_code", None, {"valid_service_code": SERVICE_CODES[0]})
+            return Reply(200, "OK", text)
+        if not _PHONE.match(call.phone):
+            return Reply(400, "Invalid phone number format")
+        try:
+            with self._lock:
+                return Reply(200, "OK,", self._converse(call))
+        except Exception as error:  # whatever it is: so does cic-ussd
+            # Not the input, which may be a PIN.
+            _log.info("session %s failed: %s", call.session_id, type(error).__name__)
+            _log.debug("because of", exc_info=True)
+            if self._is_old:
+                raise DroppedError("the application failed") from None
+            return Reply(500, "Internal Server Error")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE
+    wbufsize = -1  # an answer leaves in one piece
+    server: "Server"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
+    def _answer(self) -> None:
+        self.close_connection = True  # as uWSGI does, after each answer
+        # Not self.path, where the standard library has made one slash of two.
+        path = self.requestline.split()[1].partition("?")[0]
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(min(length, _LARGEST_READ))
+        try:
+            reply = self.server.gate.reply(self.command, path, self.headers.get("Content-Type"), body)
+        except DroppedError as error:
+            _log.info("connection closed: %s", error)
+            return
+        self.send_response_only(reply.status, reply.reason)
+        self.send_header("Content-Type", "text/plain")
+        text = reply.body.encode()
+        if reply.has_length:
+            self.send_header("Content-Length", str(len(text)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        _log.debug(format, *args)
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on ``host`` and ``port`` at once; ``serve_forever`` answers. Raises UnavailableError for a taken port."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, host: str, port: int, gate: Gate) -> None:
+        require_loopback(host)
+        self.gate = gate
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
+            ) from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        _log.info("a connection ended early: %r", sys.exc_info()[1])
+
+
+def require_loopback(host: str) -> None:
+    """Raises InvalidError for a host that others could reach."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InvalidError(f"--host {host}: the phone interface listens on loopback only", hint="Use 127.0.0.1.")

@@ -1,0 +1,27 @@
+"""One sandbox with an engine for a whole module of tests: it takes seconds to start."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running_engine import Listener, RunningEngine
+
+from cicscenario.sandbox import stack
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+    home: Path = tmp_path_factory.mktemp("engine")
+    running = RunningEngine(home)
+    try:
+        running.start()
+        yield running
+    finally:
+        stack.down(home, purge=True)
+    running.redis.close()
+
+
+@pytest.fixture
+def listener(engine: RunningEngine) -> Iterator[Listener]:
+    with engine.listen() as listening:
+        yield listening
