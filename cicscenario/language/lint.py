@@ -83,8 +83,6 @@ def _names(text: str) -> list[str]:
 
 
 def _no_seed(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
-    if values["population"].get("from"):
-        return  # the people are there already; nothing is drawn
     population = node_at(document, ("population",))
     if isinstance(population, Mapping) and population.entries.keys().isdisjoint(("seed", "from")):
         message = f"no seed is given, so these are the people of seed {values['population']['seed']}"
