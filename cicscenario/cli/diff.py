@@ -82,8 +82,8 @@ class _Compared:
 
     def difference(self, name: str) -> Difference:
         if self._old and self._new and is_environment(self._old.path) and is_environment(self._new.path):
-            documents = [{s.key: s.value for s in _settings(side)} for side in (self._old, self._new)]
-            found = changes(load_schema("environment-v1"), *documents)
+            was, now = ({s.key: s.value for s in _settings(side)} for side in (self._old, self._new))
+            found = changes(load_schema("environment-v1"), was, now)
             return Difference(name, tuple(difference.line(change, None) for change in found))
         before = _load(self._old) if self._old else None
         after = _load(self._new) if self._new else None
