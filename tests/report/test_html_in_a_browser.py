@@ -50,6 +50,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def browser(request: pytest.FixtureRequest) -> Iterator[object]:
     width, dark = request.param
     with chromium(width, dark=dark) as driver:
+        driver.scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         driver.shown_as = f"{width}{'-dark' if dark else ''}"
         yield driver
 
@@ -67,6 +68,20 @@ def test_it_is_whole_silent_and_accessible(reports: dict[str, Path], browser, na
     assert wide <= 0  # nothing is scrolled sideways but what says so
     screenshot(browser, tmp_path / f"{name}-{browser.shown_as}.png")
     assert violations(browser) == []
+
+
+def test_on_paper_nothing_is_cut_off(reports: dict[str, Path], browser) -> None:
+    browser.get(reports["hostile"].as_uri())
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        cut = "[...document.querySelectorAll('pre, .scroll')].filter(e => getComputedStyle(e).overflowX !== 'visible')"
+        assert browser.execute_script(f"return {cut}.length") == 0
+        ink = browser.execute_script("return getComputedStyle(document.body).color")
+        assert ink == "rgb(27, 31, 36)"  # dark on white, whatever the screen had
+        printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+        assert printed.startswith(b"%PDF")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": browser.scheme})
 
 
 def test_axe_would_complain(browser, tmp_path: Path) -> None:
