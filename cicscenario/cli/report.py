@@ -14,6 +14,8 @@ def report(
 ) -> ExitCode:
     """Prints one form of the report, or writes it to ``output``; without ``fmt``, writes every form beside the state.
 
+    The scenario is only read to find its run directory: not when ``directory`` is given.
+
     Raises InvalidError when the run directory has no report, or ``output`` cannot be written.
     """
     if fmt is not None and fmt not in FORMS:
@@ -22,7 +24,7 @@ def report(
         fmt = next((name for name, form in FORMS.items() if Path(form.file).suffix == output.suffix), None)
         if fmt is None:
             raise InvalidError(f"which form is {output} to have?", hint=f"give --format: {', '.join(FORMS)}")
-    place = workspace.run_directory(load_scenario(path, overrides), directory)
+    place = directory.absolute() if directory else workspace.run_directory(load_scenario(path, overrides), None)
     if fmt is None:
         print("\n".join(str(written) for written in write_reports(place)))
         return ExitCode.OK

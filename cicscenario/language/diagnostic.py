@@ -48,6 +48,7 @@ class Code(StrEnum):
     BOTH_WAYS = "L005"
     SAME_NAME = "L006"
     NOTHING_CHECKED = "L007"
+    IDLE_KEY = "L008"
 
     @property
     def severity(self) -> str:
@@ -88,6 +89,8 @@ EXPLANATIONS = {
     Code.SAME_NAME: "Two of the files have the same name, and the name is also that of the run directory: one would refuse the "
     "state of the other. Give each scenario a name of its own.",
     Code.NOTHING_CHECKED: "No check is left, so the run cannot prove that anybody arrived.",
+    Code.IDLE_KEY: "The key means nothing with this backend, or for people who exist already. Remove it: a value that seems to "
+    "matter and does not misleads whoever changes it next.",
 }
 
 
@@ -125,7 +128,9 @@ class Diagnostic:
             lines.append(f"{gutter} = expected: {self.expected}")
         if self.hint:
             lines.append(f"{gutter} = hint: {self.hint}")
-        lines.append(f"{gutter} = see: cicscenario explain {self.key or self.code}")
+        # An error asks what the key takes; a warning, why what it takes is hardly meant.
+        about = self.key if self.key and self.code.severity == "error" else self.code
+        lines.append(f"{gutter} = see: cicscenario explain {about}")
         return "\n".join(lines)
 
 

@@ -7,7 +7,20 @@ from typing import Any
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.nodes import Mapping, Node, Scalar, Sequence, node_at, written_at
 from cicscenario.language.schema import Path as KeyPath
+from cicscenario.language.source import Span
 from cicscenario.language.template import ExpressionError, Template, has_expression
+
+#: Keys that mean something to some backends only. What a key with defaults means elsewhere is no contradiction, so it is
+#: not an error; only where it is written is it worth a word.
+_MEANT_FOR = {
+    ("gas",): ("eth",),
+    ("faucet",): ("eth", "cic_eth", "cic_ussd"),
+    ("backend", "keystore"): ("eth",),
+    ("backend", "dialect"): ("cic_ussd",),
+    ("backend", "patience"): ("cic_eth", "cic_ussd"),
+}
+#: What people are drawn from, which means nothing where they exist already.
+_DRAWN_FROM = ("seed", "locales", "region", "languages", "tags")
 
 _INCLUDE: KeyPath = ("checks", "include")
 _EXCLUDE: KeyPath = ("checks", "exclude")
@@ -20,7 +33,7 @@ def lint(path: Path, document: Mapping, values: dict[str, Any], applicable: Coll
     have. A check that is asked for and cannot be had is an error, the rest are warnings.
     """
     found = [*_unused_variables(path, document), *_no_seed(document, values), *_idle_gift(document, values)]
-    found += _checks(document, values["checks"], applicable)
+    found += [*_idle_keys(document, values), *_checks(document, values["checks"], applicable)]
     return sorted(found, key=lambda problem: (problem.file != str(path), problem.file, problem.line, problem.column))
 
 
@@ -70,8 +83,6 @@ def _names(text: str) -> list[str]:
 
 
 def _no_seed(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
-    if values["population"].get("from"):
-        return  # the people are there already; nothing is drawn
     population = node_at(document, ("population",))
     if isinstance(population, Mapping) and population.entries.keys().isdisjoint(("seed", "from")):
         message = f"no seed is given, so these are the people of seed {values['population']['seed']}"
@@ -83,13 +94,37 @@ def _no_seed(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
 def _idle_gift(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
     gift = values["gift"]
     entry = document.entries.get("gift")
-    if gift["threshold"] and gift["method"] != "none":
+    paid = gift["threshold"] or values["population"].get("from")  # people who exist may bring their balances along
+    if paid and gift["method"] != "none":
         return
     for name, written in entry.value.entries.items() if entry and isinstance(entry.value, Mapping) else ():
         if name == "threshold" or (name == "method" and gift["method"] == "none"):
             continue
         message = f"`gift.{name}` says how gifts are paid, but nobody gets one"
         yield written.key.diagnostic(Code.IDLE_GIFT, message, key=f"gift.{name}")
+
+
+def _idle_keys(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
+    kind = values["backend"]["kind"]
+    for path, kinds in _MEANT_FOR.items():
+        if kind not in kinds and (span := _key_at(document, path)):
+            key = ".".join(path)
+            yield span.diagnostic(Code.IDLE_KEY, f"`{key}` means nothing with the backend {kind}", key=key)
+    for name in _DRAWN_FROM if values["population"].get("from") else ():
+        if span := _key_at(document, ("population", name)):
+            message = f"`population.{name}` means nothing for people who exist already"
+            yield span.diagnostic(Code.IDLE_KEY, message, key=f"population.{name}")
+
+
+def _key_at(document: Mapping, path: tuple[str, ...]) -> Span | None:
+    """Where a key is written; None where it is not."""
+    node: Node = document
+    for name in path[:-1]:
+        entry = node.entries.get(name) if isinstance(node, Mapping) else None
+        if entry is None:
+            return None
+        node = entry.value
+    return node.entries[path[-1]].key if isinstance(node, Mapping) and path[-1] in node.entries else None
 
 
 def _checks(document: Mapping, checks: dict[str, Any], applicable: Collection[str]) -> Iterator[Diagnostic]:

@@ -29,6 +29,11 @@ def as_markdown(recorded: Recorded) -> str:
         parts.append("First of those who did not arrive:\n\n" + "\n".join(failing))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
+    if report.get("requests"):
+        asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
+        parts.append(f"Requests: {'; '.join(asked)}.")
+    if report.get("orphans"):
+        parts.append(f"Accounts of the custodial engine that nobody uses: {report['orphans']:,}.")
     return "\n\n".join(parts) + "\n"
 
 

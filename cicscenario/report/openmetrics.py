@@ -38,6 +38,16 @@ def _gauges(recorded: Recorded) -> Iterator[str]:
             for status, number in counts.items()
         ],
     )
+    yield from _family(
+        "requests",
+        "Requests sent to the services that are asked person by person.",
+        [(own | {"service": service}, number) for service, number in report.get("requests", {}).items()],
+    )
+    yield from _family(
+        "orphans",
+        "Accounts of the custodial engine that nobody uses.",
+        [(own, report["orphans"])] if "orphans" in report else [],
+    )
     paces = [(own | {"step": step["name"]}, pace) for step in steps if (pace := recorded.pace(step["name"]))]
     yield from _family(
         "step_duration_seconds",

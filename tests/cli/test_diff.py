@@ -76,6 +76,31 @@ def test_a_step_that_goes_takes_its_check_along(capsys: pytest.CaptureFixture[st
     )
 
 
+def test_metadata_that_is_no_longer_written_is_no_longer_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    before = written("a.yaml", SCENARIO + "metadata: [person, phone]\n")
+    out = shown(capsys, before, written("b.yaml", SCENARIO + "metadata: [person]\n"))
+    assert out.splitlines()[1] == (
+        "  metadata -phone: step `metadata_phone` removed, check `metadata_phone` removed - weaker"
+    )
+    assert diff(before, written("c.yaml", SCENARIO + "metadata: [phone, person]\n"), "text") is ExitCode.OK
+
+
+def test_people_who_are_in_files_that_are_not_here_do_not_hide_the_change(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = "version: 1\nname: a\npopulation: {from: nowhere}\nbackend: existing\n"
+    before = written("a.yaml", gone + "metadata: [person]\n")
+    after = written("b.yaml", gone)
+    assert "metadata -person: step `metadata` removed, check `metadata` removed - weaker" in shown(
+        capsys, before, after
+    )
+
+
+def test_another_backend_is_other_steps_and_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO + "backend: cic_eth\n"))
+    assert "backend.kind eth -> cic_eth:" in out
+    assert "check `custodial_key` added" in out
+    assert "check `keystore` removed - weaker" in out
+
+
 def test_a_wider_bound_is_weaker_and_a_narrower_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     exact = written("a.yaml", SCENARIO)
     two = written("b.yaml", SCENARIO + 'checks: {balance_adjust: "-2%"}\n')
@@ -148,6 +173,30 @@ def test_a_folder_that_a_revision_did_not_have_is_all_new(capsys: pytest.Capture
     committed()
     written("scenarios/a.yaml", SCENARIO)
     assert "  new: 1000 people" in shown(capsys, "HEAD:scenarios", "scenarios")
+
+
+ENVIRONMENT = """\
+version: 1
+name: e
+chain:
+  rpc: "http://{{ env.NODE }}:8545"
+  spec: evm:byzantium:8996
+  registry: "0xea6225212005e86a4490018ded4bf37f3e772161"
+  signer: {private_key: "file:key"}
+"""
+
+
+def test_environments_are_compared_without_showing_what_variables_hold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE", "hidden.example.org")
+    before = written("a.yaml", ENVIRONMENT)
+    out = shown(capsys, before, written("b.yaml", ENVIRONMENT.replace("8545", "8546") + "  confirmations: 3\n"))
+    assert out.splitlines()[1:] == [
+        "  chain.rpc http://{{ env.NODE }}:8545 -> http://{{ env.NODE }}:8546",
+        "  chain.confirmations 0 -> 3",
+    ]
+    assert diff(before, written("c.yaml", "# why\n" + ENVIRONMENT), "text") is ExitCode.OK
 
 
 def test_an_invalid_file_is_named_as_it_was_given() -> None:

@@ -124,6 +124,30 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
     assert (scenario.population.size, scenario.gift.threshold, scenario.faucet) == (5, 0, False)
 
 
+def test_flags_reach_metadata_and_what_belongs_to_a_backend(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    flags = ("--backend", "cic_ussd", "--metadata", "person,custom", "--set", "pins={scheme: fernet}", "--yes")
+    done = cicscenario(tmp_path, "new", str(path), *flags)
+    assert done.returncode == 0, done.stderr
+    scenario = load_scenario(path)
+    assert (scenario.backend.kind, scenario.metadata) == ("cic_ussd", ("person", "custom"))
+    assert scenario.pins
+    assert scenario.pins.scheme == "fernet"
+
+
+def test_only_what_a_backend_can_have_is_asked(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def ask(question: str, default: str) -> str:
+        asked.append(question)
+        return default
+
+    written(tmp_path / "a.yaml", "backend.kind=eth", ask=ask)
+    assert not any(question.startswith("PINs") for question in asked)
+    written(tmp_path / "b.yaml", "backend.kind=cic_ussd", ask=ask)
+    assert any(question.startswith("PINs") for question in asked)
+
+
 def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
     """In a real pseudo-terminal: the first answer is typed, the others are the defaults."""
     path = tmp_path / "a.yaml"

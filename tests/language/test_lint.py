@@ -38,6 +38,16 @@ def found(folder: Path, text: str, *overrides: str) -> list[tuple[str, int, int]
         (HEAD + "checks:\n  exclude: [faucet]\n", []),
         (HEAD + "checks: {include: [gas, faucet], exclude: [gas]}\n", [("L005", 4, 20)]),
         (HEAD + "checks: {include: [gas], exclude: [gas]}\n", [("L007", 4, 1), ("L005", 4, 20)]),
+        (HEAD + "backend: cic_eth\ngas: 5\n", [("L008", 5, 1)]),
+        (HEAD + "backend: {kind: cic_ussd, dialect: '2021', patience: 9}\n", []),
+        (HEAD + "backend:\n  kind: cic_eth\n  dialect: '2021'\n  patience: 9\n", [("L008", 6, 3)]),
+        (HEAD + "backend:\n  kind: eth\n  patience: 9\n  keystore: {kdf: none}\ngas: 5\n", [("L008", 6, 3)]),
+        (
+            HEAD.replace("size: 3", "from: there") + "backend: existing\nfaucet: false\nmetadata: [person]\n",
+            [("L008", 3, 27), ("L008", 5, 1)],
+        ),
+        (HEAD.replace("size: 3, seed: 1", "from: there") + "backend: existing\nmetadata: [person]\n", []),
+        (HEAD.replace("size: 3, seed: 1", "from: there") + "gift: {method: mint}\n", []),
     ],
 )
 def test_findings_are_at_their_place(tmp_path: Path, text: str, expected: list[tuple[str, int, int]]) -> None:

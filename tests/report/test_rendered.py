@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.report.listeners import listening
 from cicscenario.report.openmetrics import as_openmetrics
 from cicscenario.report.progress import POINTS, Recorder, quantile
 from cicscenario.report.recorded import Recorded
@@ -47,6 +49,15 @@ def test_reports_can_be_made_of_what_older_versions_wrote(tmp_path: Path) -> Non
     old = {key: value for key, value in recordings.good().items() if key in ("scenario", "exit_code", "population")}
     old |= {"steps": recordings.good()["steps"], "checks": [], "transactions": {}}
     assert len(write_reports(recordings.run_directory(tmp_path, old))) == 4
+
+
+def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Path) -> None:
+    (good / "junit.xml").mkdir()
+    stream = StringIO()
+    with listening(stream, as_json=False) as listener:
+        listener(ReportWritten(str(good)))
+    assert stream.getvalue().startswith("the reports cannot be written: ")
+    assert "junit.xml" in stream.getvalue()
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"])
@@ -98,6 +109,8 @@ def test_markdown_shows_first_failures_and_nothing_in_them_is_markup(bad: Path) 
     assert text.startswith("## ❌ thousand: Stopped")
     assert text.count("balance, person") == 5
     assert "| keystore |  |  | not made |" in text
+    assert "Requests: ussd 5,250; meta 3,000." in text
+    assert "Accounts of the custodial engine that nobody uses: 2." in text
     assert "<script" not in text.replace("\\<script", "")
     assert "](https" not in text.replace("\\](https", "")
 
@@ -119,6 +132,14 @@ def test_metrics_are_read_by_prometheus_own_parser(good: Path) -> None:
     batches = [s for s in found["cicscenario_batch_seconds"].samples if s.labels["step"] == "gift"]
     assert [s.value for s in batches if s.labels.get("le") == "0.3"] == [3]
     assert [s.value for s in batches if s.name.endswith("_count")] == [10]
+
+
+def test_requests_and_unused_accounts_are_metrics_where_there_are_any(good: Path, bad: Path) -> None:
+    found = families(rendered(bad, "openmetrics"))
+    requests = {s.labels["service"]: s.value for s in found["cicscenario_requests"].samples}
+    assert requests == {"ussd": 5250, "meta": 3000}
+    assert found["cicscenario_orphans"].samples[0].value == 2
+    assert "cicscenario_orphans" not in families(rendered(good, "openmetrics"))
 
 
 def test_hostile_names_do_not_break_metrics() -> None:
@@ -157,6 +178,8 @@ def test_html_shows_checks_with_people_steps_with_charts_and_the_rest(bad: Path)
     assert 'aria-label="gift: from 0 to 997 of 1,000 people, 3 failed, by' in text
     assert '<polyline class="failed"' in text
     assert "about 65.2 M" in text  # 900 gifts of 72,500 gas
+    assert "<li>ussd: 5,250 requests, 5.2 a person</li>" in text
+    assert "that nobody uses: 2</li>" in text
     assert "chain.rpc" in text
     assert "size: 1000" in text
 

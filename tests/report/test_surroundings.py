@@ -1,5 +1,6 @@
 """The environment as reports show it: without anything that opens a door."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from cicscenario.language import Secret, load_environment
+from cicscenario.language.schema import properties, secret_paths
 from cicscenario.report.surroundings import _text, surroundings
+from cicscenario.resources import load_schema
 
 FILE = """\
 version: 1
@@ -29,6 +32,28 @@ def test_addresses_are_cut_down_and_secrets_left_out(tmp_path: Path, monkeypatch
     assert shown["chain.spec"] == "evm:byzantium:8996:bloxberg"
     assert not any("signer" in key for key in shown)
     assert not any(word in str(shown) for word in ("hunter2", "topsecret", "SIGNER", "key=k"))
+
+
+def test_of_every_section_that_there_is_no_secret_is_shown(tmp_path: Path) -> None:
+    """An environment with an example of everything, whose secrets are where no word of the report may lead."""
+    schema = load_schema("environment-v1")
+    document: dict[str, Any] = {"version": 1, "name": "whole"}
+    whole: dict[str, Any] = {}
+    for path, child in properties(schema):
+        if path[0] in document or path[0] in ("extends", "vars") or "properties" in child:
+            continue
+        holder = whole
+        for part in path[:-1]:
+            holder = holder.setdefault(part, {})
+        secret = path in secret_paths(schema)
+        holder[path[-1]] = f"file:hidden-{'-'.join(path)}" if secret else child["examples"][0]
+    document |= whole
+    document["chain"]["signer"] = {"private_key": "file:hidden-key"}
+    path = tmp_path / "e.yaml"
+    path.write_text(json.dumps(document))
+    shown = surroundings(load_environment(path))
+    assert {key.partition(".")[0] for key in shown} >= set(schema["properties"]) - {"version", "extends", "vars"}
+    assert "hidden" not in str(shown)
 
 
 @pytest.mark.parametrize(
