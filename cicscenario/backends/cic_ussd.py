@@ -29,7 +29,8 @@ class CicUssdBackend:
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
-        self._asks_later = context.scenario.backend.dialect == "2021"
+        scenario = context.scenario
+        self._asks_later = scenario.backend.dialect == "2021" and scenario.chooses_language
         self._mutex = threading.Lock()
         self._moved = time.monotonic()
 

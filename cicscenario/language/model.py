@@ -104,6 +104,13 @@ class Scenario:
     path: Path
     document: dict[str, Any] = field(repr=False)  #: what `canonical` gives a copy of
 
+    @property
+    def chooses_language(self) -> bool:
+        """Whether people choose their language by phone. The interface of 2021 asks at a second dial, which would leave a
+        session for later ones to resume; where the account table is given the language anyway, nobody makes it.
+        """
+        return self.backend.kind == "cic_ussd" and (self.backend.dialect == "current" or not self.ussd_data)
+
     def canonical(self) -> dict[str, Any]:
         """The effective document as plain data: with every default, sorted, paths absolute, secrets as references.
 

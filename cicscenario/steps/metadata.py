@@ -10,9 +10,6 @@ from cicscenario.state.store import Outcome, PersonRow
 from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, account
 from cicscenario.steps.waiting import WaitExecutor
 
-#: Written by the phone interface itself for each new account. Ours has to come second, or it would be overwritten.
-_SERVERS_OWN = ("preferences", "custom")
-
 
 def _entries(context: Context, kind: MetadataKind, people: Sequence[PersonRow]) -> list[Entry]:
     return [entry(kind, person, account(person), context.services.spec) for person in people]
@@ -34,8 +31,8 @@ def _executor(context: Context, kind: MetadataKind) -> Executor:
         found = context.services.meta.get_many([e.pointer for e in _entries(context, kind, people)])
         return [value is not None for value in found]
 
-    comes_second = context.scenario.backend.kind == "cic_ussd" and kind in _SERVERS_OWN
-    wait = WaitExecutor(context, f"has no {kind} entry from the phone interface", there) if comes_second else None
+    what = f"has no {kind} entry from the phone interface"
+    wait = WaitExecutor(context, what, there) if _comes_second(context.scenario, kind) else None
 
     def run(batch: Batch) -> Result:
         waited = wait(batch).outcomes if wait else [Outcome(person.id, ok=True) for person in batch.people]
@@ -44,6 +41,13 @@ def _executor(context: Context, kind: MetadataKind) -> Executor:
         return Result([outcome for outcome in waited if not outcome.ok] + written)
 
     return run
+
+
+def _comes_second(scenario: Scenario, kind: MetadataKind) -> bool:
+    """Whether the phone interface writes such an entry too: ours, if it came first, would be overwritten."""
+    if kind == "preferences":
+        return scenario.chooses_language
+    return kind == "custom" and scenario.backend.kind == "cic_ussd"
 
 
 def _step(name: str, kind: MetadataKind, summary: str) -> Step:

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 from cicscenario.errors import CicScenarioError, ExitCode
+from cicscenario.sandbox.loopback import require_loopback
 from cicscenario.sandbox.meta.faults import parse
 from cicscenario.sandbox.meta.keys import ensure_keys, trusted_keys
 from cicscenario.sandbox.meta.operations import Operations
-from cicscenario.sandbox.meta.server import MetaServer, require_loopback, serve
+from cicscenario.sandbox.meta.server import MetaServer, serve
 from cicscenario.sandbox.meta.signatures import Trust
 from cicscenario.sandbox.meta.store import Store
 
@@ -26,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    require_loopback(arguments.host)
+    require_loopback(arguments.host, "metadata server")
     faults = parse(arguments.fault)
     store = Store(arguments.data)
     try:

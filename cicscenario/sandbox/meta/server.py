@@ -1,7 +1,6 @@
 """HTTP in front of the operations. Source: cic-meta, ``scripts/server/server.ts``; one thread, loopback only."""
 
 import asyncio
-import ipaddress
 import re
 import signal
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
 from cicscenario.sandbox.meta.faults import Faults
@@ -153,16 +152,6 @@ async def _like_node(request: web.Request, response: web.StreamResponse) -> None
 def _mime(request: web.BaseRequest) -> str | None:
     mime = request.headers.get("Content-Type")
     return mime and mime.encode("utf-8", "replace").decode()
-
-
-def require_loopback(host: str) -> None:
-    """Raises InvalidError for a host that others could reach."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InvalidError(f"--host {host}: the metadata server listens on loopback only", hint="Use 127.0.0.1.")
 
 
 async def serve(server: MetaServer, host: str, port: int) -> None:

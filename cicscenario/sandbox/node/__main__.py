@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
+from cicscenario.sandbox.loopback import require_loopback
 from cicscenario.sandbox.node.chain import open_chain
 from cicscenario.sandbox.node.codec import parse_address
 from cicscenario.sandbox.node.errors import RpcError
 from cicscenario.sandbox.node.journal import Genesis
-from cicscenario.sandbox.node.server import require_loopback, serve
+from cicscenario.sandbox.node.server import serve
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,7 +39,7 @@ def _rich(entry: str) -> tuple[str, int]:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    require_loopback(arguments.host)
+    require_loopback(arguments.host, "node")
     if arguments.block_time is not None and arguments.block_time <= 0:
         raise InvalidError(f"--block-time {arguments.block_time}: expected seconds above 0")
     given: int | None = arguments.genesis_time

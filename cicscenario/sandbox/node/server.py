@@ -2,27 +2,16 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 
 from aiohttp import web
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.methods import Methods
 from cicscenario.sandbox.node.rpc import answer
 
 _LARGEST_BODY = 64 * 2**20
-
-
-def require_loopback(host: str) -> None:
-    """Raises InvalidError for a host that others could reach."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InvalidError(f"--host {host}: the node listens on loopback only", hint="Use 127.0.0.1.")
 
 
 async def serve(chain: Chain, host: str, port: int, block_time: float | None) -> None:

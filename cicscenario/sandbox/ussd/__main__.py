@@ -12,13 +12,13 @@ from urllib.parse import unquote, urlsplit
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
+from cicscenario.sandbox.loopback import require_loopback
 from cicscenario.sandbox.ussd.database import Address
 from cicscenario.sandbox.ussd.faults import parse_faults
 from cicscenario.sandbox.ussd.menus import CURRENT, DIALECTS
 from cicscenario.sandbox.ussd.metaclient import Signer
 from cicscenario.sandbox.ussd.service import Service, Settings
 from cicscenario.sandbox.ussd.tokens import ChainTokens, registry_address
-from cicscenario.sandbox.ussd.web import require_loopback
 
 _CHAIN_TIMEOUT = 5.0  # seconds for a balance, during which everybody else waits
 
@@ -67,7 +67,7 @@ def _database(url: str, password: str) -> Address:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    require_loopback(arguments.host)
+    require_loopback(arguments.host, "phone interface")
     try:
         registry = registry_address(arguments.registry)
     except ValueError:

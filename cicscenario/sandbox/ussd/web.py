@@ -3,7 +3,6 @@
 The reasons and the dropped connections are why this stands on the standard library's server, which adds nothing.
 """
 
-import ipaddress
 import logging
 import re
 import sys
@@ -16,7 +15,8 @@ from urllib.parse import parse_qs
 
 import phonenumbers
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.loopback import require_loopback
 from cicscenario.sandbox.ussd.conversation import Call, international_form
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
@@ -150,7 +150,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 512
 
     def __init__(self, host: str, port: int, gate: Gate) -> None:
-        require_loopback(host)
+        require_loopback(host, "phone interface")
         self.gate = gate
         try:
             super().__init__((host, port), _Handler)
@@ -161,13 +161,3 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.info("a connection ended early: %r", sys.exc_info()[1])
-
-
-def require_loopback(host: str) -> None:
-    """Raises InvalidError for a host that others could reach."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InvalidError(f"--host {host}: the phone interface listens on loopback only", hint="Use 127.0.0.1.")

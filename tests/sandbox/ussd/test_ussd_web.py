@@ -11,8 +11,9 @@ import pytest
 from ussd_world import CODE, DROPPED, FORM, Answer, World
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox.loopback import require_loopback
 from cicscenario.sandbox.ussd.faults import Faults
-from cicscenario.sandbox.ussd.web import Server, require_loopback
+from cicscenario.sandbox.ussd.web import Server
 
 MENU = "CON Karibu Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Mbele\n00. Ondoka"
 
@@ -123,7 +124,7 @@ def test_each_nth_request_is_refused_and_changes_nothing(open_world: Callable[..
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "::"])
 def test_it_does_not_listen_where_others_could_reach_it(host: str) -> None:
     with pytest.raises(InvalidError, match="listens on loopback only"):
-        require_loopback(host)
+        require_loopback(host, "phone interface")
 
 
 def test_a_taken_port_is_an_error_that_says_so(world: World) -> None:
