@@ -11,6 +11,7 @@ from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, Scenario, is_environment, load_scenario
 from cicscenario.language.compare import Change, changes
 from cicscenario.language.nodes import Mapping, compose
+from cicscenario.language.provenance import Setting, settings
 from cicscenario.language.source import read_source
 from cicscenario.report import difference
 from cicscenario.report.difference import Consequence, Difference, Weight, consequence, weigh
@@ -21,6 +22,8 @@ FORMATS = ("text", "markdown", "json")
 
 def diff(before: str, after: str, fmt: str) -> ExitCode:
     """Prints how the scenario, or the scenarios of the folder, ``after`` differ from ``before``; asks no service.
+
+    Two environment files can be compared too. Of a folder only its scenarios are.
 
     CHECKS_FAILED (1) when they differ, as `diff` has it; raises InvalidError (2) when one of them is not valid.
     """
@@ -78,6 +81,10 @@ class _Compared:
         self._new = new
 
     def difference(self, name: str) -> Difference:
+        if self._old and self._new and is_environment(self._old.path) and is_environment(self._new.path):
+            was, now = ({s.key: s.value for s in _settings(side)} for side in (self._old, self._new))
+            found = changes(load_schema("environment-v1"), was, now)
+            return Difference(name, tuple(difference.line(change, None) for change in found))
         before = _load(self._old) if self._old else None
         after = _load(self._new) if self._new else None
         weights = [weigh(scenario) if scenario else None for scenario in (before, after)]
@@ -99,6 +106,13 @@ class _Compared:
         except InvalidError:  # it needs another of the changes
             return None
         return consequence(before, alone)
+
+
+def _settings(where: Place) -> list[Setting]:
+    try:
+        return settings(where.path)
+    except DiagnosticsError as error:
+        raise where.error(error) from None
 
 
 def _load(where: Place) -> Scenario:

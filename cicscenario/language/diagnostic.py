@@ -128,7 +128,9 @@ class Diagnostic:
             lines.append(f"{gutter} = expected: {self.expected}")
         if self.hint:
             lines.append(f"{gutter} = hint: {self.hint}")
-        lines.append(f"{gutter} = see: cicscenario explain {self.key or self.code}")
+        # An error asks what the key takes; a warning, why what it takes is hardly meant.
+        about = self.key if self.key and self.code.severity == "error" else self.code
+        lines.append(f"{gutter} = see: cicscenario explain {about}")
         return "\n".join(lines)
 
 

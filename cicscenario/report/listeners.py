@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from cicscenario.engine.events import Event, Listener
+from cicscenario.engine.events import Event, Listener, Noted
 from cicscenario.report.console import LiveConsole, PlainConsole, console
 from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.progress import Recorder
@@ -18,9 +18,13 @@ def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
     record = Recorder()
 
     def tell(event: Event) -> None:
-        record(event)  # first: the reports are made from what it writes
-        write_when_over(event)
-        shown(event)
+        try:
+            record(event)  # first: the reports are made from what it writes
+            write_when_over(event)
+        except OSError as error:  # what the run came to must not be lost over how it is told
+            shown(Noted(f"the reports cannot be written: {error}"))
+        else:
+            shown(event)
 
     with shown:
         yield tell

@@ -175,6 +175,30 @@ def test_a_folder_that_a_revision_did_not_have_is_all_new(capsys: pytest.Capture
     assert "  new: 1000 people" in shown(capsys, "HEAD:scenarios", "scenarios")
 
 
+ENVIRONMENT = """\
+version: 1
+name: e
+chain:
+  rpc: "http://{{ env.NODE }}:8545"
+  spec: evm:byzantium:8996
+  registry: "0xea6225212005e86a4490018ded4bf37f3e772161"
+  signer: {private_key: "file:key"}
+"""
+
+
+def test_environments_are_compared_without_showing_what_variables_hold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE", "hidden.example.org")
+    before = written("a.yaml", ENVIRONMENT)
+    out = shown(capsys, before, written("b.yaml", ENVIRONMENT.replace("8545", "8546") + "  confirmations: 3\n"))
+    assert out.splitlines()[1:] == [
+        "  chain.rpc http://{{ env.NODE }}:8545 -> http://{{ env.NODE }}:8546",
+        "  chain.confirmations 0 -> 3",
+    ]
+    assert diff(before, written("c.yaml", "# why\n" + ENVIRONMENT), "text") is ExitCode.OK
+
+
 def test_an_invalid_file_is_named_as_it_was_given() -> None:
     written("a.yaml", SCENARIO + "gass: 1\n")
     committed()

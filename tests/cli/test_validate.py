@@ -55,7 +55,7 @@ def test_a_warning_is_shown_and_decides_only_when_asked_to(tmp_path: Path, capsy
     out, err = capsys.readouterr()
     assert out == f"{tmp_path}/a.yaml: valid\n"
     assert err.startswith("warning[L002]: no seed is given, so these are the people of seed 1\n")
-    assert err.rstrip().endswith("= see: cicscenario explain population.seed")
+    assert err.rstrip().endswith("= see: cicscenario explain L002")
     assert validate([tmp_path], [], "text", strict=True) is ExitCode.INVALID
 
 

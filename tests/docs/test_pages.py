@@ -21,9 +21,6 @@ ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 BY_HAND = ("from-the-old-tools.md", "recipes.md")
 #: The page about the old tools speaks of all that they did.
-whole_language = pytest.mark.skipif(
-    "metadata" not in load_schema("scenario-v1")["properties"], reason="the language has no metadata yet"
-)
 
 
 def examples() -> list[tuple[str, str]]:
@@ -106,7 +103,6 @@ def test_commands_exist_with_the_options_that_are_named(command: str, tmp_path: 
                 assert option in done.stdout, line
 
 
-@whole_language
 def test_every_key_and_check_of_the_page_about_the_old_tools_exists() -> None:
     text = (DOCS / "from-the-old-tools.md").read_text("utf-8")
     rows = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ") and " | " in line]

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.report.listeners import listening
 from cicscenario.report.openmetrics import as_openmetrics
 from cicscenario.report.progress import POINTS, Recorder, quantile
 from cicscenario.report.recorded import Recorded
@@ -47,6 +49,15 @@ def test_reports_can_be_made_of_what_older_versions_wrote(tmp_path: Path) -> Non
     old = {key: value for key, value in recordings.good().items() if key in ("scenario", "exit_code", "population")}
     old |= {"steps": recordings.good()["steps"], "checks": [], "transactions": {}}
     assert len(write_reports(recordings.run_directory(tmp_path, old))) == 4
+
+
+def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Path) -> None:
+    (good / "junit.xml").mkdir()
+    stream = StringIO()
+    with listening(stream, as_json=False) as listener:
+        listener(ReportWritten(str(good)))
+    assert stream.getvalue().startswith("the reports cannot be written: ")
+    assert "junit.xml" in stream.getvalue()
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"])

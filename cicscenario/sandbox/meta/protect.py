@@ -7,7 +7,7 @@ from Crypto.Cipher import AES
 from pysequoia import Tsk
 from pysequoia.packet import Packet, PacketPile, Tag
 
-_RSA = 1
+_RSA, _ECDH, _EDDSA = 1, 18, 22  # RFC 4880, 9.1, and RFC 6637
 _UNPROTECTED = 0
 _S2K_AND_SHA1 = 254  # RFC 4880, 5.5.3: key from a passphrase, secret numbers followed by their SHA-1
 _AES256 = 9
@@ -19,7 +19,7 @@ _HEADER = 6  # bytes of a public key before its numbers: version, time of creati
 
 
 def protect(key: Tsk, passphrase: str) -> bytes:
-    """The binary form of an unprotected RSA ``key`` of version 4 that ``passphrase`` opens."""
+    """The binary form of an unprotected RSA or Curve25519 ``key`` of version 4 that ``passphrase`` opens."""
     return b"".join(
         _packet(packet, passphrase) if packet.tag in (Tag.SecretKey, Tag.SecretSubkey) else bytes(packet)
         for packet in PacketPile.from_bytes(bytes(key))
@@ -41,12 +41,18 @@ def _packet(packet: Packet, passphrase: str) -> bytes:
 
 
 def _public_length(body: bytes) -> int:
-    if body[0] != 4 or body[_HEADER - 1] != _RSA:
-        raise ValueError("not an RSA key of version 4")
-    at = _HEADER
-    for _ in range(2):  # the modulus and the exponent, each behind its number of bits
-        at += 2 + (int.from_bytes(body[at : at + 2], "big") + 7) // 8
-    return at
+    algorithm, at = body[_HEADER - 1], _HEADER
+    if body[0] != 4 or algorithm not in (_RSA, _ECDH, _EDDSA):
+        raise ValueError("not an RSA or Curve25519 key of version 4")
+    if algorithm == _RSA:
+        return _after_number(body, _after_number(body, at))  # the modulus and the exponent
+    at = _after_number(body, at + 1 + body[at])  # the curve's name behind its length, and the point
+    return at + 1 + body[at] if algorithm == _ECDH else at  # how keys are derived, behind its length
+
+
+def _after_number(body: bytes, at: int) -> int:
+    """A number stands behind how many bits it has."""
+    return at + 2 + (int.from_bytes(body[at : at + 2], "big") + 7) // 8
 
 
 def _derive(passphrase: bytes, salt: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pysequoia import Cert, Sig, SignatureMode, Tsk, sign, verify
+from pysequoia import Cert, CipherSuite, Profile, Sig, SignatureMode, Tsk, sign, verify
 from pysequoia.packet import PacketPile, Tag
 from running_meta import KEYS, signature, signer_of
 
@@ -60,9 +60,19 @@ def test_a_protected_key_is_not_protected_twice(writer_keys: WriterKeys) -> None
         protect(Tsk.from_file(str(writer_keys.private_key)), "x")
 
 
-def test_only_rsa_keys_are_protected() -> None:
-    with pytest.raises(ValueError, match="not an RSA key"):
-        protect(Tsk.generate(user_id="x"), "x")
+@pytest.mark.parametrize("suite", [CipherSuite.RSA3k, CipherSuite.Cv25519])
+def test_a_passphrase_opens_what_it_protects(suite: CipherSuite) -> None:
+    key = Tsk.generate(user_id="x", cipher_suite=suite, profile=Profile.RFC4880)
+    sealed = protect(key, "open sesame")
+    with pytest.raises(Exception, match=r"encrypted|EOF|[Mm]alformed|checksum|password"):
+        Tsk.from_bytes(sealed).signer("another")
+    assert sign(Tsk.from_bytes(sealed).signer("open sesame"), b"data")
+
+
+def test_keys_of_other_kinds_are_not_protected() -> None:
+    key = Tsk.generate(user_id="x", cipher_suite=CipherSuite.P256, profile=Profile.RFC4880)
+    with pytest.raises(ValueError, match="not an RSA or Curve25519 key"):
+        protect(key, "x")
 
 
 def test_a_trusted_file_may_hold_several_keys(tmp_path: Path) -> None:

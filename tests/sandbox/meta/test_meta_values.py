@@ -134,6 +134,8 @@ def test_a_null_or_an_empty_key_is_fatal_and_stores_nothing(value: Any, fresh: C
         (r'"\u2028\u00e9\ud83d\u0007"', '"\u2028é\\ud83d\\u0007"'),
         ('{"b": 1, "10": 2, "9": 3, "01": 4}', '{"9":3,"10":2,"b":1,"01":4}'),
         ('{"a": 1, "a": 2, "__proto__": 3, "b": 4}', '{"a":2,"b":4}'),
+        ('{"constructor": 1, "toString": 2, "b": 3}', '{"b":3}'),  # taken for keys assigned already
+        ('{"b": 3, "constructor": 1}', '{"b":3,"constructor":1}'),  # the last one is seen first
     ],
 )
 def test_numbers_strings_and_keys_are_written_as_javascript_does(
