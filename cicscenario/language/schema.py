@@ -34,15 +34,15 @@ def secret_paths(schema: Schema) -> frozenset[Path]:
 
 
 def effective(schema: Schema, document: Any) -> Any:
-    """The document with the schema's default for whatever it leaves out."""
+    """The document with the schema's default for whatever it leaves out: None where the schema gives none."""
     if not isinstance(document, dict):
         return document
     children = schema.get("properties", {})
     given = {key: effective(children.get(key, {}), value) for key, value in document.items()}
     defaults = {
-        key: effective(child, child["default"])
+        key: effective(child, child.get("default"))
         for key, child in children.items()
-        if key not in document and "default" in child
+        if key not in document and key not in schema.get("required", ())
     }
     return given | defaults
 
