@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests_support import cicscenario
 
+from cicscenario.checks import all_checks
 from cicscenario.language import load_scenario
 
 ROOT = Path(__file__).parent.parent
@@ -20,16 +21,26 @@ def test_there_are_exactly_two_setup_commands() -> None:
     assert all("\n" not in command for command in SETUP)
 
 
+@pytest.mark.timeout(900)
 def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -> None:
     install, run = SETUP[0].split(" && ")[1:]
     assert install == ".venv/bin/pip install --quiet '.[sandbox]'"
     program, *arguments = run.split()
     assert program == ".venv/bin/cicscenario"
-    assert arguments == ["run", "scenarios/eth-100.yaml"]
-    done = cicscenario(tmp_path / "home", "run", str(ROOT / "scenarios/eth-100.yaml"))
-    assert done.returncode == 0, done.stderr
-    for check in ("accounts_index", "gas", "faucet", "balance", "keystore"):
-        assert f"{check}: 0 errors of 100" in done.stdout
+    assert arguments == ["run", "scenarios/ussd-1k.yaml"]
+    done = cicscenario(tmp_path, "run", str(ROOT / "scenarios/ussd-1k.yaml"), "--keep", patience=800)
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        for check in all_checks():
+            if check.name != "keystore":
+                assert f"{check.name}: 0 errors of 1000" in done.stdout
+        source = f"population.from={tmp_path / 'runs' / 'ussd-1k'}"
+        for name in ("metadata-only", "pins-only"):
+            path = str(ROOT / "scenarios" / f"{name}.yaml")
+            more = cicscenario(tmp_path, "run", path, "--set", source, "--set", "population.size=20")
+            assert more.returncode == 0, more.stdout + more.stderr
+    finally:
+        cicscenario(tmp_path, "stack", "down")
 
 
 def test_the_second_is_what_continuous_integration_calls() -> None:
@@ -47,7 +58,7 @@ def test_its_example_is_a_valid_scenario(tmp_path: Path) -> None:
     (example,) = re.findall(r"^```yaml\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     path = tmp_path / "example.yaml"
     path.write_text(example)
-    assert load_scenario(path).population.size == 100
+    assert load_scenario(path).population.size == 1000
 
 
 @pytest.mark.parametrize("scenario", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
@@ -55,7 +66,7 @@ def test_every_scenario_is_valid_and_named_after_its_file(scenario: Path) -> Non
     assert load_scenario(scenario).name == scenario.stem
 
 
-@pytest.mark.parametrize("name", ["eth-mint", "eth-vars", "eth-demurrage"])
+@pytest.mark.parametrize("name", ["eth-100", "eth-mint", "eth-vars", "eth-demurrage", "custodial-100"])
 def test_the_scenarios_to_learn_from_run(name: str, tmp_path: Path) -> None:
     done = cicscenario(tmp_path / "home", "run", str(ROOT / "scenarios" / f"{name}.yaml"))
     assert done.returncode == 0, done.stderr

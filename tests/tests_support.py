@@ -39,5 +39,7 @@ def surroundings(home: Path) -> dict[str, str]:
     return os.environ | {"CICSCENARIO_HOME": str(home), "COLUMNS": "120"}
 
 
-def cicscenario(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command_line(*arguments), env=surroundings(home), capture_output=True, text=True, timeout=240)
+def cicscenario(home: Path, *arguments: str, patience: float = 240) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command_line(*arguments), env=surroundings(home), capture_output=True, text=True, timeout=patience
+    )
