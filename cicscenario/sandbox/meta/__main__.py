@@ -5,14 +5,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cicscenario.errors import CicScenarioError, ExitCode
-from cicscenario.sandbox.loopback import require_loopback
 from cicscenario.sandbox.meta.faults import parse
 from cicscenario.sandbox.meta.keys import ensure_keys, trusted_keys
 from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
 from cicscenario.sandbox.meta.signatures import Trust
 from cicscenario.sandbox.meta.store import Store
+from cicscenario.sandbox.process import exit_code_of, require_loopback
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,12 +39,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def main() -> int:
     arguments = _parser().parse_args()
-    try:
-        _run(arguments)
-    except CicScenarioError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        return error.exit_code
-    return ExitCode.OK
+    return exit_code_of(lambda: _run(arguments))
 
 
 if __name__ == "__main__":

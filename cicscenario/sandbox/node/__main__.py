@@ -6,13 +6,13 @@ import sys
 import time
 from pathlib import Path
 
-from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
-from cicscenario.sandbox.loopback import require_loopback
+from cicscenario.errors import InvalidError
 from cicscenario.sandbox.node.chain import open_chain
 from cicscenario.sandbox.node.codec import parse_address
 from cicscenario.sandbox.node.errors import RpcError
 from cicscenario.sandbox.node.journal import Genesis
 from cicscenario.sandbox.node.server import serve
+from cicscenario.sandbox.process import exit_code_of, require_loopback
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,12 +58,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def main() -> int:
     arguments = _parser().parse_args()
-    try:
-        _run(arguments)
-    except CicScenarioError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        return error.exit_code
-    return ExitCode.OK
+    return exit_code_of(lambda: _run(arguments))
 
 
 if __name__ == "__main__":

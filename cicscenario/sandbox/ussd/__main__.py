@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
-from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
-from cicscenario.sandbox.loopback import require_loopback
+from cicscenario.errors import InvalidError
+from cicscenario.sandbox.process import exit_code_of, require_loopback
 from cicscenario.sandbox.ussd.database import Address
 from cicscenario.sandbox.ussd.faults import parse_faults
 from cicscenario.sandbox.ussd.menus import CURRENT, DIALECTS
@@ -102,12 +102,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line, this process's unless given; returns the exit code."""
-    try:
-        _run(_parser().parse_args(arguments))
-    except CicScenarioError as error:
-        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        return error.exit_code
-    return ExitCode.OK
+    return exit_code_of(lambda: _run(_parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

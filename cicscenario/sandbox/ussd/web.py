@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import phonenumbers
 
 from cicscenario.errors import UnavailableError
-from cicscenario.sandbox.loopback import require_loopback
+from cicscenario.sandbox.process import require_loopback
 from cicscenario.sandbox.ussd.conversation import Call, international_form
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus

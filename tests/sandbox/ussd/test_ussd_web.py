@@ -11,7 +11,7 @@ import pytest
 from ussd_world import CODE, DROPPED, FORM, Answer, World
 
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.sandbox.loopback import require_loopback
+from cicscenario.sandbox.process import require_loopback
 from cicscenario.sandbox.ussd.faults import Faults
 from cicscenario.sandbox.ussd.web import Server
 
