@@ -83,15 +83,15 @@ def _document(
 def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
     scenario, totals = compiled.scenario, _totals(lines)
     head = f"Plan: {scenario.name} ({scenario.backend.kind}, {compiled.size:,} people, state in {place})"
-    rows = [f"  {'step':<13}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
+    rows = [f"  {'step':<22}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
     for line in lines:
         failed = f" ({line.failed} failed before)" if line.failed else ""
         gas = f"{line.gas / 1e6:,.1f} M" if line.gas else "-"
         rows.append(
-            f"  {line.name:<13}{line.to_do:>9,}{line.done:>9,}{line.transactions or '-':>9}{gas:>12}  {line.summary}{failed}"
+            f"  {line.name:<22}{line.to_do:>9,}{line.done:>9,}{line.transactions or '-':>9}{gas:>12}  {line.summary}{failed}"
         )
     names = ", ".join(check.name for check in compiled.checks) or "none"
-    rows.append(f"  {'verify':<13}{compiled.size:>9,}{'':>9}{'-':>9}{'-':>12}  {names}")
+    rows.append(f"  {'verify':<22}{compiled.size:>9,}{'':>9}{'-':>9}{'-':>12}  {names}")
     asks = [
         f"  {'ok' if need.ok else 'MISSING':<8}{need.what}: needs {need.needs}; has {need.has}"
         + (f"\n          {need.hint}" if not need.ok and need.hint else "")

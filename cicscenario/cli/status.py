@@ -33,7 +33,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         return ExitCode.OK
     print(f"{compiled.scenario.name}: {compiled.size} people in {place}")
     for step in report["steps"]:
-        print(f"  {step['name']:<13}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
+        print(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
     for row in rows:
         first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
         print("  " + check_line(CheckFinished(row.name, row.errors, row.total, row.allowed, first)))
