@@ -19,4 +19,4 @@ def node(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "home"
-    stack.down(tmp_path / "home")
+    stack.down(tmp_path / "home", purge=True)

@@ -52,6 +52,10 @@ class _Worker:
             )
         self.ready = False
 
+    def go(self) -> None:
+        """Lets it take tasks."""
+        self.line.sendall(b"!")
+
     def look(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self.ready = self.ready or self.line.recv(1) == b"!"
@@ -59,6 +63,9 @@ class _Worker:
 
 def supervise(settings: Settings) -> int:
     """Runs the engine until it is told to end; gives the exit code."""
+    workers = [_Worker(number) for number in range(_WORKERS)]
+    for worker in workers:
+        worker.start(settings)  # they load their modules meanwhile
     engine = Engine(Room(settings))
     engine.prepare()
     redis = Redis.from_url(settings.broker, socket_timeout=5)
@@ -68,9 +75,8 @@ def supervise(settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     loop = threading.Thread(target=engine.run, args=(stop,), daemon=True)
     loop.start()
-    workers = [_Worker(number) for number in range(_WORKERS)]
     for worker in workers:
-        worker.start(settings)
+        worker.go()
     said = 0.0
     while not stop.wait(_TURN) and loop.is_alive():
         _look_after(workers, settings)
@@ -92,6 +98,7 @@ def _look_after(workers: list[_Worker], settings: Settings) -> None:
             _log.warning("worker %d ended with %d and is started again", worker.number, worker.process.returncode)
             worker.line.close()
             worker.start(settings)
+            worker.go()
 
 
 def _end(workers: list[_Worker]) -> None:

@@ -5,6 +5,9 @@ worker that is killed loses that one. Here taking a message moves it, in one com
 own, where it stays until it is acknowledged; that also spares three commands a task.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from queue import Empty
 from typing import Any
 
@@ -59,6 +62,15 @@ class Channel(redis.Channel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._texts: dict[str, bytes] = {}  # of messages taken, by delivery tag
+
+    @cached_property
+    def _kept(self) -> Any:
+        return self._create_client()
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        """One client for all commands: making one takes as long as using it."""
+        yield client or self._kept
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         queues = self._queue_cycle.consume(len(self.active_queues))

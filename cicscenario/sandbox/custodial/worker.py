@@ -106,12 +106,14 @@ def main(words: list[str]) -> None:
     """``words`` are the worker's number, the descriptor of its line to the engine, and the engine's own command line."""
     number, line, settings = int(words[0]), socket.socket(fileno=int(words[1])), read_settings(words[2:])
     logging.basicConfig(level=logging.WARNING, format=f"worker {number}: %(levelname)s %(name)s: %(message)s")
+    app = make_app(settings, number)
+    if not line.recv(1):  # the engine says when tables and roles are there
+        return
     threading.Thread(target=_watch, args=(line,), daemon=True).start()
     if count := put_back(settings.broker, taken_key(settings, number), settings.queue):
         _log.warning("takes up %d tasks again", count)
     # Tasks here wait for no other task's result: nobody has to subscribe to the results of those that they send.
     celery._state._set_task_join_will_block(True)
-    app = make_app(settings, number)
 
     def ready(**_: Any) -> None:
         line.sendall(b"!")

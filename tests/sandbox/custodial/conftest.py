@@ -1,4 +1,4 @@
-"""One sandbox with an engine for a whole module of tests: it takes seconds to start."""
+"""One sandbox with an engine for all tests of it: it takes seconds to start."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from running_engine import Listener, RunningEngine
 from cicscenario.sandbox import stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
     home: Path = tmp_path_factory.mktemp("engine")
     running = RunningEngine(home)

@@ -27,7 +27,7 @@ from cicscenario.sandbox.daemon import Daemon
 CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 QUEUE = "cic-eth"
 GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
-PATIENCE = 25.0  # seconds; the machine may be busy
+PATIENCE = 60.0  # seconds; the machine may be busy
 
 
 def until(true: Callable[[], Any], patience: float = PATIENCE) -> Any:

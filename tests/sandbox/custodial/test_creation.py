@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from running_engine import CHAIN, GAS_GIFT, TRANSFER, RunningEngine, until
+from running_engine import CHAIN, GAS_GIFT, PATIENCE, TRANSFER, RunningEngine, until
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.signer import address_of
@@ -25,7 +25,7 @@ def created(engine: RunningEngine, count: int) -> list[str]:
     """Creates accounts, all at once, and waits for their addresses."""
     with engine.listen() as listener:
         roots = [engine.create() for _ in range(count)]
-        messages = listener.wait(count)
+        messages = listener.wait(count, PATIENCE + count / 10)
     assert sorted(message["root_id"] for message in messages) == sorted(roots)
     assert {message["status"] for message in messages} <= {0}
     return [message["result"] for message in messages]
