@@ -3,18 +3,14 @@
 import logging
 import sys
 
-from cicscenario.errors import CicScenarioError
 from cicscenario.sandbox.custodial.settings import read_settings
 from cicscenario.sandbox.custodial.supervisor import supervise
+from cicscenario.sandbox.process import exit_code_of
 
 
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="engine: %(levelname)s %(name)s: %(message)s")
-    try:
-        return supervise(read_settings(sys.argv[1:]))
-    except CicScenarioError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        return int(error.exit_code)
+    return exit_code_of(lambda: supervise(read_settings(sys.argv[1:])))
 
 
 if __name__ == "__main__":
