@@ -222,14 +222,14 @@ def new(
     size: Annotated[int | None, typer.Option(help="Number of people.")] = None,
     backend: Annotated[str | None, typer.Option(metavar="KIND", help="How accounts come to be.")] = None,
     gift: Annotated[int | None, typer.Option(metavar="TOKENS", help="Most that anybody gets, in whole tokens.")] = None,
-    metadata: Annotated[str | None, typer.Option(metavar="KIND,...", help="The metadata to write.")] = None,
+    metadata: Annotated[list[str], typer.Option(metavar="KIND,...", help="Metadata to write. Repeatable.")] = [],  # noqa: B006
     overrides: Overrides = [],  # noqa: B006
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not given has a default.")] = False,
 ) -> None:
     """Write a commented scenario to begin with; on a terminal, ask what is not given."""
     given = {"population.size": size, "backend.kind": backend, "gift.threshold": gift}
     answers = [f"{key}={value}" for key, value in given.items() if value is not None]
-    answers += [f"metadata=[{metadata}]"] if metadata is not None else []
+    answers += [f"metadata=[{','.join(metadata)}]"] if metadata else []
     asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     _end(new_command.new(path, name=name, answers=[*answers, *overrides], ask=_ask if asks else None))
 

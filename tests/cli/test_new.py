@@ -126,11 +126,21 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
 
 def test_flags_reach_metadata_and_what_belongs_to_a_backend(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    flags = ("--backend", "cic_ussd", "--metadata", "person,custom", "--set", "pins={scheme: fernet}", "--yes")
+    flags = (
+        "--backend",
+        "cic_ussd",
+        "--metadata",
+        "person,custom",
+        "--metadata",
+        "phone",
+        "--set",
+        "pins={scheme: fernet}",
+        "--yes",
+    )
     done = cicscenario(tmp_path, "new", str(path), *flags)
     assert done.returncode == 0, done.stderr
     scenario = load_scenario(path)
-    assert (scenario.backend.kind, scenario.metadata) == ("cic_ussd", ("person", "custom"))
+    assert (scenario.backend.kind, scenario.metadata) == ("cic_ussd", ("person", "custom", "phone"))
     assert scenario.pins
     assert scenario.pins.scheme == "fernet"
 
