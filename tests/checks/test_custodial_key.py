@@ -51,7 +51,7 @@ def test_a_key_that_is_not_held_is_told_from_one_that_nobody_could_ask_for() -> 
 
 
 def test_an_engine_that_answers_nobody_is_not_asked_for_everybody() -> None:
-    found, asked = problems({number: SILENT for number in range(250)}, 250)
+    found, asked = problems(dict.fromkeys(range(250), SILENT), 250)
     assert asked == [100]
     assert found[0] == "not known: no worker takes tasks from the queue"
     assert found[249] == "not asked: not known: no worker takes tasks from the queue"
