@@ -1,23 +1,30 @@
 """What many tests need: sandboxes on free ports in temporary folders, ended with the test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests_support import Sandbox
+from tests_support import Run, Sandbox
 
 from cicscenario.sandbox import stack
 
 
 @pytest.fixture
 def sandbox_of(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
-    """Makes sandboxes of a node and a contract generation."""
+    """Makes sandboxes of a node and a contract generation, of a node alone unless ``services`` says more."""
     homes: list[Path] = []
 
-    def make(node: str = "embedded", contracts: str = "classic") -> Sandbox:
+    def make(
+        node: str = "embedded",
+        contracts: str = "classic",
+        *,
+        services: Sequence[str] = stack.CHAIN_ONLY,
+        faults: Sequence[str] | None = None,
+    ) -> Sandbox:
         home = tmp_path / f"home{len(homes)}"
         homes.append(home)
-        return Sandbox(home, stack.up(home, node=node, contracts=contracts).environment)
+        info = stack.up(home, services=services, node=node, contracts=contracts, faults=faults)
+        return Sandbox(home, info.environment)
 
     yield make
     for home in homes:
@@ -46,3 +53,44 @@ def scenario(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SCENARIO)
     return path
+
+
+@pytest.fixture(scope="session")
+def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One for all tests: it takes longer to start than most of them do."""
+    home = tmp_path_factory.mktemp("engine")
+    try:
+        yield Sandbox(home, stack.up(home, services=["custodial"]).environment)
+    finally:
+        stack.down(home)
+
+
+@pytest.fixture
+def engine(_engine: Sandbox) -> Sandbox:
+    """A sandbox with the custodial engine. What an earlier test broke is mended; other tests' accounts are there."""
+    stack.up(_engine.home, services=["custodial"], faults=[])
+    return _engine
+
+
+CUSTODIAL = """
+version: 1
+name: custodial
+population: {size: 12, seed: 5}
+gift: {threshold: 200}
+backend: {kind: cic_eth, patience: 60}
+environment: sandbox
+"""
+
+
+@pytest.fixture
+def custodial(tmp_path: Path) -> Path:
+    """A scenario of twelve people whose keys the custodial engine holds."""
+    path = tmp_path / "custodial.yaml"
+    path.write_text(CUSTODIAL)
+    return path
+
+
+@pytest.fixture
+def run(engine: Sandbox, custodial: Path, tmp_path: Path) -> Run:
+    """A run of the custodial scenario that has not begun."""
+    return Run(engine, custodial, tmp_path / "run")

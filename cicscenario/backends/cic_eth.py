@@ -7,7 +7,7 @@ state before it is sent, and a later run asks what became of it before it asks f
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from cicscenario.backends.base import BackendContext, Made
@@ -17,6 +17,7 @@ from cicscenario.state.store import PersonRow, RequestRow
 _SLICE = 2.0  # seconds of waiting before looking whether the run is to end
 _AT_ONCE = 50  # accounts in one submission
 _RESULTS = 2.0  # seconds for an earlier run's task to show up among the results before its id counts as never sent
+_VANISHED = 10.0  # seconds without a move after which a task that is nowhere counts as lost, and is asked for once more
 
 
 class CicEthBackend:
@@ -27,7 +28,9 @@ class CicEthBackend:
         self._channel = f"cicscenario-{context.lineage}"
         self._accounts = context.services.custodial.accounts(self._channel)
         where = context.services.environment.custodial
-        self._slots = _Slots(where.in_flight if where else _AT_ONCE)
+        in_flight = where.in_flight if where else _AT_ONCE
+        self._slots = _Slots(in_flight)
+        self._at_once = min(_AT_ONCE, in_flight)
         self._mutex = threading.Lock()
         self._moved = time.monotonic()
 
@@ -36,8 +39,8 @@ class CicEthBackend:
 
     def accounts(self, people: Sequence[PersonRow]) -> Made:
         made = Made()
-        for start in range(0, len(people), _AT_ONCE):
-            part = people[start : start + _AT_ONCE]
+        for start in range(0, len(people), self._at_once):
+            part = people[start : start + self._at_once]
             with self._slots.taken(len(part), self._context.stopping) as free:
                 if not free:
                     break
@@ -63,10 +66,14 @@ class CicEthBackend:
     def _some(self, people: Sequence[PersonRow], made: Made) -> None:
         asked = self._earlier(people, made)
         have = {person for person, _ in made.addresses} | set(asked.values())
-        new = {str(uuid.uuid4()): person.id for person in people if person.id not in have}
+        self._await(asked | self._ask({person.id for person in people} - have), made)
+
+    def _ask(self, people: Collection[int]) -> dict[str, int]:
+        """Asks for an account for each; gives the people by root id."""
+        new = {str(uuid.uuid4()): person for person in sorted(people)}
         self._context.log.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
         self._accounts.submit(list(new))
-        self._await(asked | new, made)
+        return new
 
     def _earlier(self, people: Sequence[PersonRow], made: Made) -> dict[str, int]:
         """What earlier runs asked for and is still under way, by root id; accounts that are there already go to ``made``."""
@@ -89,12 +96,13 @@ class CicEthBackend:
         if not roots:
             return {}
         ends = self._accounts.recover(roots)
-        unknown = [root for root, end in ends.items() if isinstance(end, Lost) and end.trace is Trace.UNKNOWN]
+        unknown = _vanished(ends)
         return ends | self._accounts.wait(unknown, time.monotonic() + _RESULTS) if unknown else ends
 
     def _await(self, asked: dict[str, int], made: Made) -> None:
         """Waits until everybody has an account or has failed, or nobody at all has moved for the backend's patience."""
         self._has_moved()
+        again = True
         while asked and not self._context.stopping.is_set():
             ends = self._accounts.wait(list(asked), time.monotonic() + _SLICE)
             rows = {root: RequestRow(root, person, self._channel) for root, person in asked.items()}
@@ -109,7 +117,10 @@ class CicEthBackend:
                 del asked[root]
             if finished:
                 self._has_moved()
-            elif self._stands_still():
+            elif again and self._stands_still(_VANISHED) and (vanished := _vanished(ends)):
+                again = False
+                asked |= self._ask({asked.pop(root) for root in vanished})
+            elif self._stands_still(self._context.scenario.backend.patience):
                 for root, person in asked.items():
                     made.fail(person, str(ends[root]))
                 return
@@ -127,22 +138,26 @@ class CicEthBackend:
         with self._mutex:
             self._moved = time.monotonic()
 
-    def _stands_still(self) -> bool:
+    def _stands_still(self, seconds: float) -> bool:
         with self._mutex:
-            return time.monotonic() - self._moved > self._context.scenario.backend.patience
+            return time.monotonic() - self._moved > seconds
+
+
+def _vanished(ends: dict[str, Outcome]) -> list[str]:
+    """Tasks that are neither on the queue nor among the results: a worker that is killed takes what it has just fetched along."""
+    return [root for root, end in ends.items() if isinstance(end, Lost) and end.trace is Trace.UNKNOWN]
 
 
 class _Slots:
     """Room for a number of accounts in flight."""
 
     def __init__(self, number: int) -> None:
-        self._number = self._free = number
+        self._free = number
         self._changed = threading.Condition()
 
     @contextmanager
     def taken(self, number: int, stopping: threading.Event) -> Iterator[bool]:
-        """Waits for room for ``number``, or for all there is; False when the run is to end first."""
-        number = min(number, self._number)
+        """Waits for room for ``number``; False when the run is to end first."""
         with self._changed:
             while self._free < number and not stopping.is_set():
                 self._changed.wait(0.5)

@@ -5,22 +5,34 @@ from collections.abc import Sequence
 
 from cicscenario.checks.base import Check, CheckContext, Verifier, account
 from cicscenario.connections import Service
+from cicscenario.services.custodial import Failed, Lost
 from cicscenario.state.store import PersonRow
 
-_PATIENCE = 60.0  # seconds for the answers about one batch
+_AT_ONCE = 100  # questions
+_PATIENCE = 60.0  # seconds for the answers to so many
 
 
 def _verifier(context: CheckContext) -> Verifier:
+    custodial = context.services.custodial
+
     def verify(people: Sequence[PersonRow]) -> dict[int, str]:
-        answers = context.services.custodial.have([account(p) for p in people], time.monotonic() + _PATIENCE)
-        found = {p.id: answers[account(p)] for p in people}
-        return {
-            person: "the custodial engine does not hold the key" if answer is False else f"not known: {answer}"
-            for person, answer in found.items()
-            if answer is not True
-        }
+        problems: dict[int, str] = {}
+        for start in range(0, len(people), _AT_ONCE):
+            part = people[start : start + _AT_ONCE]
+            answers = custodial.have([account(person) for person in part], time.monotonic() + _PATIENCE)
+            for person in part:
+                if (answer := answers[account(person)]) is not True:
+                    problems[person.id] = _words(answer)
+            if all(isinstance(answer, Lost) for answer in answers.values()):  # it answers nobody any more
+                unasked = people[start + _AT_ONCE :]
+                return problems | {person.id: f"not asked: {problems[part[0].id]}" for person in unasked}
+        return problems
 
     return verify
+
+
+def _words(answer: bool | Failed | Lost) -> str:
+    return f"not known: {answer}" if answer else "the custodial engine does not hold the key"
 
 
 CHECK = Check(

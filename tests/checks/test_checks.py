@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests_support import GENERATIONS, Sandbox
+from tests_support import GENERATIONS, Sandbox, send_from
 
-from cicscenario.chain.abi import pack, selector, to_hex
+from cicscenario.chain.abi import pack, selector
 from cicscenario.chain.contracts import TRANSFER
-from cicscenario.chain.session import ChainSession
-from cicscenario.chain.signer import Signer, derive_key
+from cicscenario.chain.signer import derive_key
 from cicscenario.state.store import Store
 
 ALL = ("accounts_index", "gas", "faucet", "balance", "keystore")
@@ -31,17 +30,6 @@ def done(request: pytest.FixtureRequest, sandbox_of: Callable[..., Sandbox], sce
     assert ran.returncode == 0, ran.stderr
     assert verify(box, scenario)[:2] == (0, {})
     return box
-
-
-def send_from(
-    session: ChainSession, key: bytes, to: bytes, data: bytes = b"", value: int = 0, gas: int = 200_000
-) -> None:
-    """A transaction that no ledger knows of, for breaking the world."""
-    signer = Signer(key, session.chain_id)
-    nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16)
-    signed = signer.sign(nonce=nonce, gas_price=10**9, gas=gas, to=to, value=value, data=data)
-    session.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
-    assert int(session.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash))["status"], 16) == 1
 
 
 def key_of(box: Sandbox, person: int) -> bytes:

@@ -1,0 +1,322 @@
+"""A scenario through the custodial engine, from end to end, and everything that can go wrong on the way."""
+
+import contextlib
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests_support import NODES, Run, Sandbox, eventually, gifts_since, registered_since, send_from
+
+from cicscenario.chain.abi import selector
+from cicscenario.sandbox import stack
+
+CHECKS = ["accounts_index", "gas", "faucet", "balance", "custodial_key"]
+STEPS = ["population", "accounts", "registration", "gift", "gas", "faucet"]
+CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
+NOBODY = "0" * 40
+ASKED = "SELECT 1 FROM requests WHERE status = 'asked'"
+
+
+def everybody_arrived(run: Run, size: int, since: int) -> None:
+    """By the report, and by the chain: each is registered once and was given the gift once, and no stranger was."""
+    assert run.errors() == dict.fromkeys(CHECKS, (0, size))
+    assert run.steps() == dict.fromkeys(STEPS, (size, 0))
+    assert gifts_since(run.box, since) == run.given()
+    assert len(set(run.addresses())) == size
+    registered = registered_since(run.box, since)
+    assert {address: registered[address] for address in run.addresses()} == dict.fromkeys(run.addresses(), 1)
+
+
+def clean(box: Sandbox, done: subprocess.CompletedProcess[str]) -> str:
+    """What a command said, which has neither a traceback nor a secret in it."""
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    for name in ("signer.key", "postgres.password"):
+        assert (box.home / "sandbox" / name).read_text().strip() not in said
+    return said
+
+
+def changed_environment(box: Sandbox, before: str, after: str) -> str:
+    """An environment like the sandbox's, but for one thing."""
+    text = box.environment.read_text()
+    assert before in text
+    path = box.environment.with_name("changed.yaml")
+    path.write_text(text.replace(before, after))
+    return str(path)
+
+
+# --- the straight way -----------------------------------------------------------------------------------------------
+
+
+def test_everybody_arrives_and_a_second_run_does_nothing_and_a_larger_one_the_rest(run: Run) -> None:
+    since = run.box.block()
+    done = run.command()
+    assert done.returncode == 0, done.stdout + done.stderr
+    everybody_arrived(run, 12, since)
+    assert run.report()["orphans"] == 0
+    again = run.command()
+    assert again.returncode == 0
+    assert "nothing to do: 12 of 12 people" in again.stdout
+    first = run.addresses()
+    grown = run.command("--set", "population.size=15")
+    assert grown.returncode == 0, grown.stderr
+    assert run.addresses()[:12] == first
+    everybody_arrived(run, 15, since)
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if node != "embedded"])
+def test_everybody_arrives_on_another_node(
+    sandbox_of: Callable[..., Sandbox], custodial: Path, tmp_path: Path, node: str
+) -> None:
+    run = Run(sandbox_of(node, services=["custodial"]), custodial, tmp_path / "run")
+    since = run.box.block()
+    done = run.command()
+    assert done.returncode == 0, done.stdout + done.stderr
+    everybody_arrived(run, 12, since)
+
+
+# --- killed and resumed ---------------------------------------------------------------------------------------------
+
+
+def test_killed_ten_times_everybody_is_paid_once_and_nobody_else(run: Run) -> None:
+    size, draw, since = 120, random.Random(), run.box.block()
+    moments = []
+    for _ in range(10):
+        moments.append(draw.uniform(0.0, 1.2))
+        process = run.start("--set", f"population.size={size}")
+        assert process.stdout
+        process.stdout.readline()  # the services have answered, and it begins
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moments[-1])
+        process.kill()
+        process.communicate()
+    done = run.command("--set", f"population.size={size}")
+    assert done.returncode == 0, f"killed after {moments}: {done.stdout}{done.stderr}"
+    everybody_arrived(run, size, since)
+    made = registered_since(run.box, since).keys() - set(run.addresses())
+    requests = run.rows("SELECT count(*) FROM requests")[0][0]
+    assert len(made) <= run.report()["orphans"] == requests - size, moments
+
+
+def test_an_account_that_nobody_uses_is_counted_and_gets_no_gift(run: Run) -> None:
+    """The engine forgets its results while the run is away: it cannot know of these accounts, and asks for others."""
+    from redis import Redis
+
+    since = run.box.block()
+    environment = changed_environment(run.box, "  queue: cic-eth", "  queue: cic-eth\n  in_flight: 6")
+    process = run.start("--env", environment)
+    run.when(ASKED)
+    process.kill()
+    process.communicate()
+    redis = Redis.from_url(run.box.environment.read_text().partition("broker: ")[2].split()[0])
+    asked = [root for (root,) in run.rows("SELECT id FROM requests WHERE status = 'asked'")]
+    sent = [root for root in asked if redis.exists(f"celery-task-meta-{root}") or redis.llen("cic-eth")]
+    eventually(lambda: len(registered_since(run.box, since)) >= len(sent))
+    redis.delete(*[f"celery-task-meta-{root}" for root in asked])
+    redis.close()
+    done = run.command()
+    assert done.returncode == 0, done.stdout + done.stderr
+    everybody_arrived(run, 12, since)
+    assert run.report()["orphans"] == len(asked) > 0
+    strangers = registered_since(run.box, since).keys() - set(run.addresses())
+    assert len(strangers) == len(sent)
+    assert not strangers & gifts_since(run.box, since).keys()
+
+
+# --- services that go away and come back ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", ["redis", "custodial"])
+def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, service: str) -> None:
+    """A killed engine, whose workers take the tasks that they have just fetched along, not even that."""
+    size, since = 40, run.box.block()
+    process = run.start("--set", f"population.size={size}")
+    run.when(ASKED)
+    run.box.kill(service)
+    stack.up(run.box.home, services=["custodial"])
+    _, said = process.communicate(timeout=120)
+    if process.returncode:
+        assert service == "redis", said
+        assert process.returncode == 3, said
+        assert "Redis 127.0.0.1" in said
+        assert "is it running" in said
+        assert "resume: cicscenario run" in said
+        assert "Traceback" not in said
+        again = run.command("--set", f"population.size={size}")
+        assert again.returncode == 0, again.stdout + again.stderr
+    everybody_arrived(run, size, since)
+    assert run.report()["orphans"] == run.rows("SELECT count(*) FROM requests")[0][0] - size
+
+
+def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_ends_it_right(run: Run) -> None:
+    size, since = 40, run.box.block()
+    process = run.start("--set", f"population.size={size}")
+    run.when(ASKED)
+    run.box.kill("redis")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 3, said
+    assert "Traceback" not in said
+    assert "Redis 127.0.0.1" in said
+    assert "is it running, and is `custodial.broker` in the environment file right?" in said
+    assert "resume: cicscenario run" in said
+    stack.up(run.box.home, services=["custodial"])
+    again = run.command("--set", f"population.size={size}")
+    assert again.returncode == 0, again.stdout + again.stderr
+    everybody_arrived(run, size, since)
+
+
+# --- what is missing is said before anything is changed --------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def nothing_changes(run: Run) -> Iterator[None]:
+    """Neither the state nor the chain."""
+    before = run.box.block()
+    yield
+    assert run.rows("SELECT 1 FROM people UNION SELECT 1 FROM requests UNION SELECT 1 FROM outcomes") == []
+    assert run.box.block() == before
+
+
+def refused(run: Run, *more: str) -> str:
+    """What ``run`` says, after making sure that it did nothing and that ``plan`` says the same."""
+    arguments = run.arguments(*more)
+    with nothing_changes(run), ThreadPoolExecutor(2) as both:
+        done, planned = both.map(lambda verb: run.box.command(verb, *arguments[1:]), ("run", "plan"))
+    assert (done.returncode, planned.returncode) == (3, 3), done.stdout + done.stderr
+    said = clean(run.box, done)
+    assert "nothing was changed, because a service is missing" in said
+    what = said.partition("custodial: ")[2].splitlines()[0].split(";")[0]
+    assert what
+    assert f"MISSING custodial: needs an answer; has {what}" in clean(run.box, planned)
+    return said
+
+
+def test_the_services_that_a_scenario_needs_are_asked_first_and_the_plan_says_which_answer(run: Run) -> None:
+    with nothing_changes(run):
+        planned = run.box.command("plan", *run.arguments()[1:])
+    assert planned.returncode == 0, planned.stderr
+    assert "ok      chain: needs an answer; has http://127.0.0.1:" in planned.stdout
+    assert "ok      custodial: needs an answer; has a worker takes tasks from the queue 'cic-eth' of" in planned.stdout
+
+
+def test_an_environment_that_does_not_name_the_engine_is_refused(run: Run) -> None:
+    without = run.box.environment.with_name("without.yaml")
+    without.write_text(run.box.environment.read_text().partition("custodial:")[0])
+    said = refused(run, "--env", str(without))
+    assert "does not say where `custodial` is, which this scenario needs" in said
+    assert "cicscenario explain environment.custodial" in said
+
+
+def test_a_locked_engine_is_said(run: Run) -> None:
+    run.box.ask_engine("cic_eth.admin.ctrl.lock", None, CHAIN, NOBODY, 4)
+    try:
+        said = refused(run)
+    finally:
+        run.box.ask_engine("cic_eth.admin.ctrl.unlock", None, CHAIN, NOBODY, 4)
+    assert "account creation is locked" in said
+    assert "cic-eth-ctl unlock CREATE" in said
+
+
+def test_an_engine_of_another_chain_is_said(run: Run) -> None:
+    said = refused(run, "--env", changed_environment(run.box, ":bloxberg", ":elsewhere"))
+    assert "does not know the chain evm:byzantium:8996:elsewhere: it works on another one" in said
+    assert "CHAIN_SPEC" in said
+
+
+def test_an_engine_that_is_not_there_is_said_and_so_is_a_redis(run: Run) -> None:
+    run.box.kill("custodial")
+    said = refused(run)
+    assert "no worker takes tasks from the queue 'cic-eth'" in said
+    assert "is the custodial engine's worker running" in said
+    run.box.kill("redis")
+    said = refused(run)
+    assert "does not answer" in said
+    assert "is `custodial.broker` in the environment file right?" in said
+
+
+def test_an_engine_without_its_signer_is_said(run: Run) -> None:
+    stack.up(run.box.home, services=["custodial"], faults=["custodial.signer-down"])
+    said = refused(run)
+    assert "the custodial engine cannot reach its signer" in said
+    assert "is the signer running?" in said
+
+
+# --- an engine that fails in the middle -----------------------------------------------------------------------------
+
+
+def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> None:
+    faults = ["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]
+    stack.up(run.box.home, services=["custodial"], faults=faults)
+    since = run.box.block()
+    done = run.command("--set", "population.size=60")
+    assert done.returncode == 0, done.stdout + done.stderr
+    everybody_arrived(run, 60, since)
+    assert run.report()["orphans"] == 0
+
+
+def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_for_them(run: Run) -> None:
+    fault = "custodial.fail-task=cic_eth.eth.account.register"
+    stack.up(run.box.home, services=["custodial"], faults=[fault])
+    since, began = run.box.block(), time.monotonic()
+    done = run.command("--set", "backend.patience=600")
+    assert done.returncode == 3
+    assert time.monotonic() - began < 60
+    said = clean(run.box, done)
+    assert "step registration: 0 ok, 12 failed, 0 pending of 12; first, person 0: " in said
+    assert run.steps() == {name: (12 if name in ("population", "accounts") else 0, 0) for name in STEPS} | {
+        "registration": (0, 12)
+    }
+    (step,) = [step for step in run.report()["steps"] if step["name"] == "registration"]
+    assert [entry["person"] for entry in step["failing"]] == list(range(12))
+    assert all("cic_eth.eth.account.register: RuntimeError: " in entry["problem"] for entry in step["failing"])
+    assert not registered_since(run.box, since)
+    assert not gifts_since(run.box, since)
+
+
+def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(run: Run) -> None:
+    """The engine's transaction fails on chain, of which it tells nobody: its account may no longer write to the index."""
+    session, since = run.box.session(), run.box.block()
+    ((writer, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "ACCOUNT_REGISTRY_WRITER", CHAIN)
+    owner = bytes.fromhex((run.box.home / "sandbox" / "signer.key").read_text())
+    index, argument = session.contracts.accounts_index, bytes(12) + bytes.fromhex(writer.removeprefix("0x"))
+    send_from(session, owner, index, selector("deleteWriter(address)") + argument)
+    try:
+        done = run.command("--set", "backend.patience=2")
+    finally:
+        send_from(session, owner, index, selector("addWriter(address)") + argument)
+    assert done.returncode == 3
+    said = clean(run.box, done)
+    assert "is not in the accounts index yet, and nobody has moved for" in said
+    assert "do the engine's tracker and dispatcher run?" in said
+    assert (run.steps()["accounts"], run.steps()["registration"]) == ((12, 0), (0, 12))
+    assert not gifts_since(run.box, since)
+
+
+# --- the environment's limit ----------------------------------------------------------------------------------------
+
+
+def test_no_more_accounts_are_asked_for_at_a_time_than_the_environment_says(run: Run) -> None:
+    environment = changed_environment(run.box, "  queue: cic-eth", "  queue: cic-eth\n  in_flight: 7")
+    asked: list[int] = []
+    process = run.start("--set", "population.size=40", "--env", environment)
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.005):
+            if rows := run.rows("SELECT count(*) FROM requests WHERE status = 'asked'"):
+                asked.append(rows[0][0])
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        ended.set()
+        watcher.join()
+    assert process.returncode == 0, said
+    assert max(asked) == 7

@@ -1,0 +1,175 @@
+"""What the engine does by itself is waited for until the chain shows it, or until it is known that it never will."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests_support import Sandbox, send_from
+
+from cicscenario.chain.abi import pack
+from cicscenario.chain.contracts import ADD, GIVE_TO
+from cicscenario.state.store import PersonRow
+from cicscenario.steps import waiting
+from cicscenario.steps.base import Batch, Context, Step
+from cicscenario.steps.waiting import FAUCET, GAS, REGISTRATION, WaitExecutor
+
+
+def person(number: int) -> PersonRow:
+    return PersonRow(number, {}, f"+2547{number:08}", "en", (), b"", 1, bytes([0xC1, number + 1]) * 10)
+
+
+@dataclass
+class World:
+    """Time that passes only when somebody waits; ``shows`` is when the chain shows each person, if it does."""
+
+    now: float = 1000.0
+    shows: dict[int, float] = field(default_factory=dict)
+    troubles: dict[int, str] = field(default_factory=dict)
+    stops_at: float = float("inf")
+    looks: int = 0
+    asked: list[float] = field(default_factory=list)  #: when the engine was asked
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        assert self.now < 5000, "it waits for ever"
+        self.now += seconds
+        return self.now >= self.stops_at
+
+    def look(self, context: Context, people: Sequence[PersonRow]) -> list[bool]:
+        self.looks += 1
+        return [self.shows.get(p.id, float("inf")) <= self.now for p in people]
+
+    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
+        self.asked.append(self.now)
+        return {p.id: self.troubles[p.id] for p in people if p.id in self.troubles}
+
+    def context(self, services: Any = None, patience: float = 60.0) -> Context:
+        scenario: Any = SimpleNamespace(backend=SimpleNamespace(patience=patience))
+        parts: dict[str, Any] = {"backend": self, "stopping": self, "services": services}
+        return Context(scenario, directory=None, population=None, ledger=None, **parts)  # type: ignore[arg-type]
+
+    def run(self, number: int, patience: float = 60.0) -> dict[int, str | None]:
+        """Details by person of those with an outcome; None for those who are there."""
+        executor = WaitExecutor(self.context(patience=patience), "is not there", self.look)
+        people = [person(i) for i in range(number)]
+        found = executor(Batch([p.id for p in people], people)).outcomes
+        assert all(outcome.ok == (outcome.detail is None) for outcome in found)
+        return {outcome.person: outcome.detail for outcome in found}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+    monkeypatch.setattr(waiting, "time", world)
+    return world
+
+
+def test_each_is_done_when_the_chain_shows_it(world: World) -> None:
+    world.shows = {0: 1000.0, 1: 1003.0, 2: 1030.0}
+    assert world.run(3) == {0: None, 1: None, 2: None}
+    assert 1030 <= world.now <= 1032
+
+
+def test_it_looks_less_often_the_longer_nothing_moves(world: World) -> None:
+    world.shows = {0: 1100.0}
+    world.run(1, patience=200)
+    assert world.looks < 60
+
+
+def test_nobody_is_given_up_while_anybody_moves(world: World) -> None:
+    world.shows = {number: 1000.0 + 50 * number for number in range(10)}
+    assert set(world.run(10, patience=60).values()) == {None}
+
+
+def test_when_nobody_has_moved_for_the_patience_each_is_told_of_with_address_and_advice(world: World) -> None:
+    world.shows = {0: 1000.0}
+    found = world.run(2, patience=60)
+    assert found == {
+        0: None,
+        1: f"0x{'c102' * 10} is not there yet, and nobody has moved for {world.now - 1000:.0f} seconds; do the engine's"
+        " tracker and dispatcher run?",
+    }
+    assert 1060 <= world.now <= 1063
+
+
+def test_someone_of_whom_the_engine_knows_that_it_failed_is_not_waited_for(world: World) -> None:
+    world.troubles = {0: "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"}
+    world.shows = {1: 1020.0}
+    assert world.run(2, patience=3000) == {**world.troubles, 1: None}
+    assert world.asked[0] == pytest.approx(1005, abs=2.1)
+    assert world.now < 1025
+
+
+def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World) -> None:
+    world.stops_at = 1010.0
+    world.shows = {0: 1000.0}
+    assert world.run(2) == {0: None}
+    assert world.now < 1013
+
+
+def test_batches_that_wait_side_by_side_share_what_counts_as_a_move(world: World) -> None:
+    """The second batch stands still for longer than the patience while the first one moves."""
+    executor = WaitExecutor(world.context(patience=60), "is not there", world.look)
+    world.shows = {0: 1000.0}
+    inner, first, second = world.wait, [person(0)], [person(2)]
+
+    def wait(seconds: float) -> bool:
+        if world.now < 1200:  # meanwhile another batch gets one through, again and again
+            executor(Batch([0], first))
+        return inner(seconds)
+
+    world.wait = wait  # type: ignore[method-assign]
+    (outcome,) = executor(Batch([2], second)).outcomes
+    assert not outcome.ok
+    assert world.now >= 1255
+
+
+# --- what each step looks for, on a real chain ---------------------------------------------------------------------
+
+
+def _register(box: Sandbox, who: PersonRow) -> None:
+    session = box.session()
+    assert who.address
+    send_from(session, _owner(box), session.contracts.accounts_index, pack(ADD, who.address))
+
+
+def _give_gas(box: Sandbox, who: PersonRow) -> None:
+    assert who.address
+    send_from(box.session(), _owner(box), who.address, value=1, gas=21_000)
+
+
+def _use_faucet(box: Sandbox, who: PersonRow) -> None:
+    session = box.session()
+    assert who.address
+    assert session.contracts.faucet
+    send_from(session, _owner(box), session.contracts.faucet.address, pack(GIVE_TO, who.address), gas=300_000)
+
+
+def _owner(box: Sandbox) -> bytes:
+    return bytes.fromhex((box.home / "sandbox" / "signer.key").read_text())
+
+
+#: In the order in which the engine does them, with what is said of someone for whom it was not done.
+DEEDS: list[tuple[Step, Callable[[Sandbox, PersonRow], None], str]] = [
+    (REGISTRATION, _register, "is not in the accounts index yet"),
+    (GAS, _give_gas, "has no gas yet"),
+    (FAUCET, _use_faucet, "has not used the faucet yet"),
+]
+
+
+def test_each_step_sees_what_was_done_for_one_and_not_for_another(sandbox: Sandbox, world: World) -> None:
+    done, undone = person(0), person(1)
+    services = SimpleNamespace(chain=sandbox.session())
+    for step, deed, missing in DEEDS:
+        deed(sandbox, done)
+        executor = step.executor(world.context(services, patience=10))
+        first, second = sorted(executor(Batch([0, 1], [done, undone])).outcomes, key=lambda outcome: outcome.person)
+        assert (first.ok, first.detail) == (True, None)
+        assert not second.ok
+        assert missing in str(second.detail)
+        if step is REGISTRATION:
+            _register(sandbox, undone)

@@ -1,0 +1,98 @@
+"""The services of an environment: opened when first asked for, named when missing, and closed when they were opened."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from services.custodial_engine import Valkey
+
+from cicscenario.connections import Connections, Service
+from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
+from cicscenario.language import load_environment
+
+NOWHERE = "127.0.0.1:9"
+PASSWORD = "a/b:c@d e%"
+
+
+def connections(folder: Path, text: str) -> Connections:
+    path = folder / "place.yaml"
+    path.write_text(f"version: 1\nname: place\n{text}")
+    return Connections(load_environment(path), token=None, dialect="current")
+
+
+def custodial(broker: str) -> str:
+    return (
+        f"spec: evm:byzantium:8996:bloxberg\ncustodial: {{broker: 'redis://{broker}/0', password: 'file:password'}}\n"
+    )
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Valkey]:
+    """A Redis with a password that has to be quoted in an address."""
+    valkey = Valkey(tmp_path)
+    valkey.client.config_set("requirepass", PASSWORD)
+    yield valkey
+    valkey.client.close()
+    valkey.stop()
+
+
+@pytest.mark.parametrize("service", list(Service))
+def test_a_service_that_the_environment_does_not_describe_is_named_with_what_to_add(
+    tmp_path: Path, service: Service
+) -> None:
+    services = connections(tmp_path, "spec: evm:byzantium:8996:bloxberg\n")
+    with pytest.raises(InvalidError) as caught:
+        services.ask(service)
+    assert f"place.yaml does not say where `{service}` is, which this scenario needs" in caught.value.message
+    assert caught.value.hint == f"`cicscenario explain environment.{service}` shows what to add"
+
+
+def test_an_environment_without_a_chain_spec_is_told_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match="names no chain, which people's identities are of") as caught:
+        _ = connections(tmp_path, "").spec
+    assert "spec: evm:byzantium:8996:bloxberg" in str(caught.value.hint)
+
+
+def test_a_service_is_opened_once_and_not_before_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    services = connections(tmp_path, custodial(NOWHERE) + "ussd: {url: 'http://127.0.0.1:9'}\n")
+    assert services.requests() == {}
+    services.close()  # there is nothing to close, and nothing is opened for it
+    assert services.custodial is services.custodial
+    assert services.ussd is services.ussd
+    assert services.requests() == {"ussd": 0}
+
+
+def test_a_password_opens_the_broker_whatever_characters_it_has(tmp_path: Path, guarded: Valkey) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    services = connections(tmp_path, custodial(f"127.0.0.1:{guarded.port}"))
+    with pytest.raises(UnavailableError, match="no worker takes tasks from the queue 'cic-eth'"):
+        services.custodial.check(timeout=0.2)  # it was let in: only the worker is missing
+
+
+@pytest.mark.parametrize("place", ["guarded", "nowhere"])
+def test_a_password_is_in_no_message(tmp_path: Path, guarded: Valkey, place: str) -> None:
+    (tmp_path / "password").write_text(f"not {PASSWORD}")
+    services = connections(tmp_path, custodial(f"127.0.0.1:{guarded.port}" if place == "guarded" else NOWHERE))
+    with pytest.raises(CicScenarioError) as caught:
+        services.ask(Service.CUSTODIAL)
+    said = f"{caught.value.message} {caught.value.hint}"
+    assert "custodial.broker" in said
+    assert ("wants another user name or password" in said) is (place == "guarded")
+    assert not any(secret in said for secret in (PASSWORD, quote(PASSWORD, safe=""), "b:c@d"))
+
+
+def test_each_service_that_is_away_says_which_it_is_and_where(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    services = connections(
+        tmp_path,
+        custodial(NOWHERE)
+        + "ussd: {url: 'http://127.0.0.1:9'}\n"
+        + "accounts: {host: 127.0.0.1, port: 9, database: cic_ussd, user: somebody, password: 'file:password'}\n",
+    )
+    for service in (Service.CUSTODIAL, Service.USSD, Service.ACCOUNTS):
+        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:9") as caught:
+            services.ask(service)
+        assert caught.value.hint
+        assert PASSWORD not in caught.value.message
