@@ -28,7 +28,7 @@ def sandbox_of(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
 
     yield make
     for home in homes:
-        stack.down(home)
+        stack.down(home, purge=True)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     try:
         yield Sandbox(home, stack.up(home, services=["custodial"]).environment)
     finally:
-        stack.down(home)
+        stack.down(home, purge=True)
 
 
 @pytest.fixture

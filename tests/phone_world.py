@@ -47,7 +47,7 @@ class PhoneWorld:
     def close(self) -> None:
         if "services" in self.__dict__:
             self.services.close()
-        stack.down(self.home)
+        stack.down(self.home, purge=True)
 
     def scenario(self, text: str = SCENARIO, *, name: str = "phones", size: int = 14) -> Path:
         path = self.home / f"{name}.yaml"

@@ -1,7 +1,8 @@
 """Every check finds what it is there to find: each world is broken on the chain or on the disk, and the check turns red."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests_support import GENERATIONS, Sandbox, send_from
 from cicscenario.chain.abi import pack, selector
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import derive_key
+from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
 
 ALL = ("accounts_index", "gas", "faucet", "balance", "keystore")
@@ -22,14 +24,23 @@ def verify(box: Sandbox, scenario: Path, *more: str) -> tuple[int, dict[str, int
     return done.returncode, {c["name"]: c["errors"] for c in report["checks"] if c["errors"]}, done.stdout + done.stderr
 
 
-@pytest.fixture(params=GENERATIONS)
-def done(request: pytest.FixtureRequest, sandbox_of: Callable[..., Sandbox], scenario: Path) -> Sandbox:
-    """Twelve people who all arrived."""
-    box = sandbox_of("embedded", request.param)
-    ran = box.command("run", str(scenario))
+@pytest.fixture(scope="module", params=GENERATIONS)
+def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A chain for all tests of a generation: what one breaks is only its own people's."""
+    home = tmp_path_factory.mktemp("checks")
+    try:
+        yield Sandbox(home, stack.up(home, contracts=request.param).environment)
+    finally:
+        stack.down(home, purge=True)
+
+
+@pytest.fixture
+def done(chain: Sandbox, scenario: Path) -> Sandbox:
+    """Twelve people who all arrived, and whom no other test knows."""
+    shutil.rmtree(chain.home / "runs", ignore_errors=True)
+    ran = chain.command("run", str(scenario))
     assert ran.returncode == 0, ran.stderr
-    assert verify(box, scenario)[:2] == (0, {})
-    return box
+    return chain
 
 
 def key_of(box: Sandbox, person: int) -> bytes:
