@@ -13,7 +13,7 @@ from cicscenario.language import Environment, Secret
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
     from cicscenario.services.accounts import AccountsDatabase
-    from cicscenario.services.custodial import Custodial
+    from cicscenario.services.custodial.client import Custodial
     from cicscenario.services.meta import MetaClient
     from cicscenario.services.ussd import Ussd
 
@@ -65,7 +65,7 @@ class Connections:
         where = self.environment.custodial
         if where is None:
             raise self._missing(Service.CUSTODIAL)
-        from cicscenario.services.custodial import Custodial
+        from cicscenario.services.custodial.client import Custodial
 
         broker = _with_password(where.broker, _revealed(where.password))
         return Custodial(broker, self.spec, queue=where.queue, callback=where.callback)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from cicscenario.backends.base import BackendContext, Made
-from cicscenario.services.custodial import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 from cicscenario.state.store import PersonRow, RequestRow
 
 _SLICE = 2.0  # seconds of waiting before looking whether the run is to end

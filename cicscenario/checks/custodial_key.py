@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cicscenario.checks.base import Check, CheckContext, Verifier, account
 from cicscenario.connections import Service
-from cicscenario.services.custodial import Failed, Lost
+from cicscenario.services.custodial.outcome import Failed, Lost
 from cicscenario.state.store import PersonRow
 
 _AT_ONCE = 100  # questions

@@ -7,8 +7,6 @@ from locale import normalize
 from urllib.parse import urlsplit
 
 import phonenumbers
-from eth_utils.address import is_address, is_checksum_address, is_checksum_formatted_address
-from faker.config import AVAILABLE_LOCALES
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
@@ -22,12 +20,18 @@ class Format:
 
     test: Callable[[str], bool]
     expected: str
-    names: Iterable[str] = ()
+    names: Callable[[], Iterable[str]] = tuple
+
+
+def _locales() -> Iterable[str]:
+    from faker.config import AVAILABLE_LOCALES  # loads all of Faker, which most commands do without
+
+    return AVAILABLE_LOCALES
 
 
 def _is_locale(text: str) -> bool:
     """A name that Faker has, or a bare language: Faker completes it as the C library does, `no` to no_NO."""
-    return text.isascii() and normalize(text).partition(".")[0] in AVAILABLE_LOCALES
+    return text.isascii() and normalize(text).partition(".")[0] in _locales()
 
 
 def _is_http_url(text: str) -> bool:
@@ -48,9 +52,13 @@ def _is_chain_spec(text: str) -> bool:
 
 def _is_eth_address(text: str) -> bool:
     """Hexadecimal with ``0x``; in mixed case, with the right checksum (EIP-55)."""
-    if not text.startswith("0x") or not is_address(text):
+    if not re.fullmatch("0x[0-9a-fA-F]{40}", text):
         return False
-    return not is_checksum_formatted_address(text) or is_checksum_address(text)
+    if text[2:] in (text[2:].lower(), text[2:].upper()):
+        return True
+    from eth_utils.address import is_checksum_address  # loads much, for the few addresses in mixed case
+
+    return is_checksum_address(text)
 
 
 def _is_redis_url(text: str) -> bool:
@@ -74,9 +82,11 @@ def _is_redis_place(text: str) -> bool:
 
 
 FORMATS = {
-    "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", AVAILABLE_LOCALES),
+    "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", _locales),
     "phone-region": Format(
-        phonenumbers.SUPPORTED_REGIONS.__contains__, "two ISO 3166 letters, such as KE", phonenumbers.SUPPORTED_REGIONS
+        phonenumbers.SUPPORTED_REGIONS.__contains__,
+        "two ISO 3166 letters, such as KE",
+        lambda: phonenumbers.SUPPORTED_REGIONS,
     ),
     "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),
     "http-url": Format(_is_http_url, "an http:// or https:// address, such as http://127.0.0.1:8545"),

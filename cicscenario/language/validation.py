@@ -168,7 +168,7 @@ class _Reading:
 
     def _format(self) -> Iterator[tuple[Path, Diagnostic]]:
         known = FORMATS[self._limit]
-        yield self._invalid(known.expected, nearest(self._error.instance, known.names))
+        yield self._invalid(known.expected, nearest(self._error.instance, known.names()))
 
     def _pattern(self) -> Iterator[tuple[Path, Diagnostic]]:
         yield self._invalid(f"text such as {self._error.schema['examples'][0]}, which matches {self._limit}", None)

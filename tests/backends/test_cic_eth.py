@@ -14,7 +14,7 @@ from eth_hash.auto import keccak
 from cicscenario.backends import cic_eth
 from cicscenario.backends.base import BackendContext
 from cicscenario.backends.cic_eth import CicEthBackend
-from cicscenario.services.custodial import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 from cicscenario.state.store import STATE, PersonRow, RequestRow, Store
 
 NOWHERE = Lost(Trace.UNKNOWN, "the custodial engine has no result of it")

@@ -7,7 +7,7 @@ from typing import Any
 from tests_support import Run
 
 from cicscenario.checks.custodial_key import CHECK
-from cicscenario.services.custodial import Failed, Lost, Trace
+from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 from cicscenario.state.store import PersonRow, Store
 
 SIGNER = Failed("cic_eth.eth.account.have", "RPCException", "URLError", "the custodial engine cannot reach its signer")

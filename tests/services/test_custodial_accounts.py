@@ -14,7 +14,9 @@ from custodial_engine import CHAIN, Valkey, free_port, worker
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.services.custodial import Accounts, Created, Custodial, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.accounts import Accounts
+from cicscenario.services.custodial.client import Custodial
+from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 
 RECORDINGS: dict[str, Any] = json.loads(Path(__file__).with_name("custodial_recordings.json").read_text("utf-8"))
 SPEC = ChainSpec.parse(CHAIN)

@@ -11,7 +11,8 @@ from custodial_engine import CHAIN, Valkey, free_port, worker
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.services.custodial import Custodial, Failed, Lost, Token, Trace
+from cicscenario.services.custodial.client import Custodial, Token
+from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 
 SPEC = ChainSpec.parse(CHAIN)
 TOKEN = Token("GFT", "Giftable Token", bytes.fromhex("32e860c2a0645d1b7b005273696905f5d6dc5d05"), 6)
