@@ -66,9 +66,15 @@ def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def engine(_engine: Sandbox) -> Sandbox:
+def faults() -> list[str]:
+    """Those that the engine lives with in a test; parametrize it to have some."""
+    return []
+
+
+@pytest.fixture
+def engine(_engine: Sandbox, faults: list[str]) -> Sandbox:
     """A sandbox with the custodial engine. What an earlier test broke is mended; other tests' accounts are there."""
-    stack.up(_engine.home, services=["custodial"], faults=[])
+    stack.up(_engine.home, services=["custodial"], faults=faults)
     return _engine
 
 

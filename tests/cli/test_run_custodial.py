@@ -230,7 +230,10 @@ def test_an_engine_of_another_chain_is_said(run: Run) -> None:
 
 def test_an_engine_that_is_not_there_is_said_and_so_is_a_redis(run: Run) -> None:
     run.box.kill("custodial")
-    said = refused(run)
+    with nothing_changes(run):
+        done = run.command()
+    assert done.returncode == 3
+    said = clean(run.box, done)
     assert "no worker takes tasks from the queue 'cic-eth'" in said
     assert "is the custodial engine's worker running" in said
     run.box.kill("redis")
@@ -239,8 +242,8 @@ def test_an_engine_that_is_not_there_is_said_and_so_is_a_redis(run: Run) -> None
     assert "is `custodial.broker` in the environment file right?" in said
 
 
+@pytest.mark.parametrize("faults", [["custodial.signer-down"]])
 def test_an_engine_without_its_signer_is_said(run: Run) -> None:
-    stack.up(run.box.home, services=["custodial"], faults=["custodial.signer-down"])
     said = refused(run)
     assert "the custodial engine cannot reach its signer" in said
     assert "is the signer running?" in said
@@ -249,9 +252,8 @@ def test_an_engine_without_its_signer_is_said(run: Run) -> None:
 # --- an engine that fails in the middle -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("faults", [["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]])
 def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> None:
-    faults = ["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]
-    stack.up(run.box.home, services=["custodial"], faults=faults)
     since = run.box.block()
     done = run.command("--set", "population.size=60")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -259,9 +261,8 @@ def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> No
     assert run.report()["orphans"] == 0
 
 
+@pytest.mark.parametrize("faults", [["custodial.fail-task=cic_eth.eth.account.register"]])
 def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_for_them(run: Run) -> None:
-    fault = "custodial.fail-task=cic_eth.eth.account.register"
-    stack.up(run.box.home, services=["custodial"], faults=[fault])
     since, began = run.box.block(), time.monotonic()
     done = run.command("--set", "backend.patience=600")
     assert done.returncode == 3
