@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.movement import Movement
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 from cicscenario.state.store import PersonRow, RequestRow
 
@@ -31,8 +32,7 @@ class CicEthBackend:
         in_flight = where.in_flight if where else _AT_ONCE
         self._slots = _Slots(in_flight)
         self._at_once = min(_AT_ONCE, in_flight)
-        self._mutex = threading.Lock()
-        self._moved = time.monotonic()
+        self._movement = Movement()
 
     def close(self) -> None:
         self._accounts.close()
@@ -101,7 +101,7 @@ class CicEthBackend:
 
     def _await(self, asked: dict[str, int], made: Made) -> None:
         """Waits until everybody has an account or has failed, or nobody at all has moved for the backend's patience."""
-        self._has_moved()
+        self._movement.happened()
         again = True
         while asked and not self._context.stopping.is_set():
             ends = self._accounts.wait(list(asked), time.monotonic() + _SLICE)
@@ -116,11 +116,11 @@ class CicEthBackend:
             for root in finished:
                 del asked[root]
             if finished:
-                self._has_moved()
-            elif again and self._stands_still(_VANISHED) and (vanished := _vanished(ends)):
+                self._movement.happened()
+            elif again and self._movement.still() > _VANISHED and (vanished := _vanished(ends)):
                 again = False
                 asked |= self._ask({asked.pop(root) for root in vanished})
-            elif self._stands_still(self._context.scenario.backend.patience):
+            elif self._movement.still() > self._context.scenario.backend.patience:
                 for root, person in asked.items():
                     made.fail(person, str(ends[root]))
                 return
@@ -133,14 +133,6 @@ class CicEthBackend:
             elif isinstance(end, Failed):
                 answered.append(RequestRow(root, rows[root].person, self._channel, "failed", None, str(end)))
         self._context.log.answer_requests(answered)
-
-    def _has_moved(self) -> None:
-        with self._mutex:
-            self._moved = time.monotonic()
-
-    def _stands_still(self, seconds: float) -> bool:
-        with self._mutex:
-            return time.monotonic() - self._moved > seconds
 
 
 def _vanished(ends: dict[str, Outcome]) -> list[str]:

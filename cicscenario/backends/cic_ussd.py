@@ -6,13 +6,12 @@ and nobody dials to find out: the phone pointers tell. They come in about the or
 that are awaited are looked for, and the rest when those are there: little more than one look a person.
 """
 
-import threading
-import time
 import uuid
 from collections import deque
 from collections.abc import Sequence
 
 from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.movement import Movement
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
 from cicscenario.services.ussd import UssdError
@@ -31,8 +30,7 @@ class CicUssdBackend:
         self._context = context
         scenario = context.scenario
         self._asks_later = scenario.backend.dialect == "2021" and scenario.chooses_language
-        self._mutex = threading.Lock()
-        self._moved = time.monotonic()
+        self._movement = Movement()
 
     def close(self) -> None:
         pass
@@ -43,7 +41,7 @@ class CicUssdBackend:
     def accounts(self, people: Sequence[PersonRow]) -> Made:
         made = Made()
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
-        self._move()
+        self._movement.happened()
         if known := [person for person in people if person.id in earlier]:
             self._look(known, made)
         there = {person for person, _ in made.addresses}
@@ -79,7 +77,7 @@ class CicUssdBackend:
                 if attempt == _ATTEMPTS - 1:
                     made.fail(person.id, error.message)
             else:
-                self._move()
+                self._movement.happened()
                 return True
         return False
 
@@ -101,12 +99,12 @@ class CicUssdBackend:
             missing = self._look(part, made)
             waiting.extend(missing)  # behind the others: nobody who is lost holds them up
             if len(missing) < len(part):
-                self._move()
+                self._movement.happened()
                 looks, pause = min(2 * looks, _MOST_LOOKS), _FIRST_PAUSE
                 continue
             looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
             self._context.stopping.wait(pause)
-            still = self._still()
+            still = self._movement.still()
             if still > self._context.scenario.backend.patience:
                 for person in waiting:
                     made.fail(person.id, self._standstill(person, still))
@@ -145,16 +143,6 @@ class CicUssdBackend:
         if rows and not any(row.status == "created" for row in rows):
             self._answer(rows[-1], "created", address=address)
         made.add(person.id, address)
-
-    # --- standing still -----------------------------------------------------------------------------------------
-
-    def _move(self) -> None:
-        with self._mutex:
-            self._moved = time.monotonic()
-
-    def _still(self) -> float:
-        with self._mutex:
-            return time.monotonic() - self._moved
 
     def _standstill(self, person: PersonRow, seconds: float) -> str:
         return (

@@ -6,9 +6,9 @@ someone of whom the engine knows that it failed is not waited for.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 
+from cicscenario.backends.movement import Movement
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import HAVE, eth_call
 from cicscenario.connections import Service
@@ -30,14 +30,14 @@ class WaitExecutor:
         self._context = context
         self._what = what
         self._look = look
+        self._movement = Movement()
         self._mutex = threading.Lock()
-        self._moved = time.monotonic()
         self._waiting = 0
 
     def __call__(self, batch: Batch) -> Result:
         with self._mutex:
             if not self._waiting:
-                self._moved = time.monotonic()  # nobody waited before, so nobody stood still
+                self._movement.happened()  # nobody waited before, so nobody stood still
             self._waiting += 1
         try:
             return Result(self._wait({person.id: person for person in batch.people}))
@@ -62,12 +62,11 @@ class WaitExecutor:
         people = list(waiting.values())
         seen = self._look(self._context, people)
         ends = [Outcome(person.id, ok=True) for person, there in zip(people, seen, strict=True) if there]
-        with self._mutex:
-            if ends:
-                self._moved = time.monotonic()
-            still = time.monotonic() - self._moved
-        if ends or still < _ASK_ENGINE_AFTER:
+        if ends:
+            self._movement.happened()
             return ends
+        if (still := self._movement.still()) < _ASK_ENGINE_AFTER:
+            return []
         ends = [Outcome(who, ok=False, detail=why) for who, why in self._context.backend.trouble(people).items()]
         if not ends and still > self._context.scenario.backend.patience:
             ends = [Outcome(person.id, ok=False, detail=self._standstill(person, still)) for person in people]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from cicscenario.backends import cic_eth
+from cicscenario.backends import cic_eth, movement
 from cicscenario.backends.base import BackendContext
 from cicscenario.backends.cic_eth import CicEthBackend
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
@@ -107,6 +107,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     clock = Clock()
     monkeypatch.setattr(cic_eth, "time", clock)
+    monkeypatch.setattr(movement, "time", clock)
     world = World(tmp_path, clock)
     yield world
     world.store.close()

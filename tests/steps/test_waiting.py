@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests_support import Sandbox, send_from
 
+from cicscenario.backends import movement
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import ADD, GIVE_TO
 from cicscenario.state.store import PersonRow
-from cicscenario.steps import waiting
 from cicscenario.steps.base import Batch, Context, Step
 from cicscenario.steps.waiting import FAUCET, GAS, REGISTRATION, WaitExecutor
 
@@ -64,7 +64,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(waiting, "time", world)
+    monkeypatch.setattr(movement, "time", world)
     return world
 
 
