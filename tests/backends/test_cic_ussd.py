@@ -1,0 +1,193 @@
+"""The phone backend against an interface and a metadata store that do what a test says, at the pace of a test's clock."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cicscenario.backends import movement
+from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.cic_ussd import CicUssdBackend
+from cicscenario.people import pointer
+from cicscenario.services.ussd import Joined, Joining, UssdError
+from cicscenario.state.store import Outcome, PersonRow, Store
+
+PATIENCE = 40.0
+
+
+class World:
+    """Phones, pointers and time: an account's pointer shows ``delay`` seconds after its choice, for whom it ever does."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.delay = 1.0
+        self.lost: set[str] = set()  # phones whose first choice leads nowhere
+        self.errors: list[UssdError] = []  # what the next calls end with
+        self.choices: list[str] = []
+        self.dials: list[str] = []
+        self.looks = 0
+        self.written_before: list[bool] = []
+        self._ready: dict[bytes, float] = {}
+        self.store: Store
+
+    # time, and the event that pauses
+    def monotonic(self) -> float:
+        return self.now
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+    # the phone interface
+    def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
+        self.dials.append(phone)
+        person = int(phone[-3:])
+        self.written_before.append(any(row.status == "asked" for row in self.store.requests([person]).get(person, [])))
+        if self.errors:
+            raise self.errors.pop(0)
+        if self.there(phone):
+            return Joined(Joining.EXISTS, None)
+        if not pending:
+            self.choose(phone)
+        return Joined(Joining.PENDING, None)
+
+    def choose(self, phone: str) -> None:
+        self.choices.append(phone)
+        if phone in self.lost and self.choices.count(phone) == 1:
+            return
+        self._ready.setdefault(pointer.phone(phone), self.now + self.delay)
+
+    def there(self, phone: str) -> bool:
+        return self._ready.get(pointer.phone(phone), float("inf")) <= self.now
+
+    # the metadata store
+    def get_many(self, pointers: Sequence[bytes]) -> list[Any]:
+        self.looks += len(pointers)
+        self.now += 0.01
+        return [key[:20].hex() if self._ready.get(key, float("inf")) <= self.now else None for key in pointers]
+
+
+def people(count: int) -> list[PersonRow]:
+    return [PersonRow(n, {}, f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World()
+    world.store = Store(tmp_path / "state.sqlite")
+    world.store.commit("population", [Outcome(p.id, ok=True) for p in people(60)], people=people(60))
+    monkeypatch.setattr(movement, "time", world)
+    yield world
+    world.store.close()
+
+
+def backend(world: World, tmp_path: Path, *, dialect: str = "current") -> CicUssdBackend:
+    options = SimpleNamespace(dialect=dialect, patience=PATIENCE)
+    scenario: Any = SimpleNamespace(backend=options, chooses_language=True)
+    services: Any = SimpleNamespace(ussd=world, meta=world)
+    stopping: Any = world
+    return CicUssdBackend(
+        BackendContext(scenario, tmp_path, services, world.store, lambda _: None, stopping, "lineage")
+    )
+
+
+def failures(made: Made) -> dict[int, str | None]:
+    return {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
+
+
+def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(world: World, tmp_path: Path) -> None:
+    made = backend(world, tmp_path).accounts(people(50))
+    assert dict(made.addresses) == {p.id: pointer.phone(p.phone)[:20] for p in people(50)}
+    assert world.choices == [p.phone for p in people(50)]
+    assert world.looks <= 50 + 4 * 5  # a first few are looked for while nobody is there
+
+
+def test_what_is_asked_for_is_written_down_first(world: World, tmp_path: Path) -> None:
+    backend(world, tmp_path).accounts(people(3))
+    assert world.written_before == [True] * 3
+    assert {row.status for rows in world.store.requests(range(3)).values() for row in rows} == {"created"}
+
+
+def test_a_choice_that_may_have_been_taken_is_not_made_again(world: World, tmp_path: Path) -> None:
+    """The answer was lost, the account comes to be."""
+    world.errors = [UssdError("no answer", taken=None)]
+    world.choose(people(1)[0].phone)
+    made = backend(world, tmp_path).accounts(people(1))
+    assert len(made.addresses) == 1
+    assert len(world.choices) == 1
+
+
+def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: World, tmp_path: Path) -> None:
+    world.errors = [UssdError("500", taken=False), UssdError("500", taken=False)]
+    made = backend(world, tmp_path).accounts(people(1))
+    assert len(made.addresses) == 1
+    assert world.now < 3
+    assert [row.status for row in world.store.requests([0])[0]].count("failed") == 2
+    assert world.store.orphans() == 0
+
+
+def test_an_interface_that_refuses_again_and_again_is_said(world: World, tmp_path: Path) -> None:
+    world.errors = [UssdError("the server is not well", taken=False) for _ in range(5)]
+    made = backend(world, tmp_path).accounts(people(2))
+    assert failures(made) == {0: "the server is not well"}
+    assert [person for person, _ in made.addresses] == [1]
+
+
+def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: World, tmp_path: Path) -> None:
+    """Killed behind the choice: the pointers of some are there, those of others on their way."""
+    first = backend(world, tmp_path)
+    for person in people(6):
+        first._join(person, Made(), pending=False)
+    assert len(world.choices) == 6
+    world.now = 0.5
+    made = backend(world, tmp_path).accounts(people(8))
+    assert len(made.addresses) == 8
+    assert len(world.choices) == 8
+
+
+def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World, tmp_path: Path) -> None:
+    """The server never heard of the account that its engine made: only another choice helps, and leaves an orphan."""
+    lost = people(20)[0].phone
+    world.lost = {lost}
+    made = backend(world, tmp_path).accounts(people(20))
+    assert len(made.addresses) == 20
+    assert world.choices.count(lost) == 2
+    assert len(world.choices) == 21
+    world.store.commit("accounts", made.outcomes, addresses=made.addresses)
+    assert world.store.orphans() == 1
+
+
+def test_when_nobody_moves_for_the_patience_each_is_told(world: World, tmp_path: Path) -> None:
+    world.delay = 10_000
+    made = backend(world, tmp_path).accounts(people(2))
+    assert made.addresses == []
+    assert "no phone pointer of +254711000001 in the metadata store" in (failures(made)[1] or "")
+    assert PATIENCE < world.now < 3 * PATIENCE
+
+
+def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World, tmp_path: Path) -> None:
+    made = backend(world, tmp_path)
+    stopping = threading.Event()
+    stopping.set()
+    object.__setattr__(made._context, "stopping", stopping)
+    assert made.accounts(people(3)) == Made([], [])
+    assert world.choices == []
+
+
+def test_the_interface_of_2021_is_told_the_language_once_the_account_is_there(world: World, tmp_path: Path) -> None:
+    made = backend(world, tmp_path, dialect="2021").accounts(people(2))
+    assert len(made.addresses) == 2
+    assert world.dials == [p.phone for p in people(2)] * 2
+
+
+@pytest.mark.parametrize("value", [7, "no address", "ab" * 19, {"a": 1}])
+def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, value: object) -> None:
+    world.get_many = lambda pointers: [value for _ in pointers]  # type: ignore[method-assign]
+    made = backend(world, tmp_path).accounts(people(1))
+    assert "the phone pointer of +254711000000 leads nowhere" in (failures(made)[0] or "")
