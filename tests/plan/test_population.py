@@ -1,0 +1,104 @@
+"""Where people come from: made, read from another run, or read from the old tools' data directory."""
+
+from pathlib import Path
+
+import pytest
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import InvalidError
+from cicscenario.language import load_scenario
+from cicscenario.people.generator import Generator
+from cicscenario.plan.compile import compile_plan
+from cicscenario.plan.population import ImportedPopulation, RunPopulation
+from cicscenario.report.datadir import ExportedPerson, write_datadir
+from cicscenario.state.store import STATE, Outcome, PersonRow, Store
+
+PEOPLE = Generator(
+    seed=3, locales=["sl"], region="KE", languages=[("en", 1), ("sw", 1)], tags=["individual"], gift_threshold=50
+)
+SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
+
+
+def scenario(tmp_path: Path, population: str) -> Path:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(f"version: 1\nname: a\npopulation: {population}\nbackend: existing\nmetadata: [person]\n")
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The run directory of another scenario: four people, of whom the last has no account."""
+    (tmp_path / "run").mkdir()
+    store = Store(tmp_path / "run" / STATE)
+    made = [PEOPLE.person(index) for index in range(4)]
+    rows = [PersonRow(p.index, p.document, p.phone, p.language, p.tags, p.old_address, p.gift, None) for p in made]
+    store.commit("population", [Outcome(row.id, ok=True) for row in rows], people=rows)
+    store.commit("accounts", [], addresses=[(n, bytes([n + 1]) * 20) for n in range(3)])
+    store.close()
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory of the old tools: three people, of whom the first two were imported."""
+    people = [PEOPLE.person(index) for index in range(3)]
+    exported = [
+        ExportedPerson(
+            document=p.document,
+            phone=p.phone,
+            language=p.language,
+            tags=p.tags,
+            old_address=p.old_address,
+            gift=p.gift,
+            address=bytes([p.index + 1]) * 20 if p.index < 2 else None,
+            keyfile=None,
+        )
+        for p in people
+    ]
+    write_datadir(tmp_path / "data", exported, [], chain_spec=SPEC, decimals=6)
+    return tmp_path / "data"
+
+
+def test_people_of_another_run_are_who_they_were_there(tmp_path: Path, run: Path) -> None:
+    plan = compile_plan(load_scenario(scenario(tmp_path, "{from: run}")))
+    assert isinstance(plan.population, RunPopulation)
+    assert plan.size == 4
+    assert [plan.population.person(n) for n in range(4)] == [PEOPLE.person(n) for n in range(4)]
+    assert [plan.population.gift(n) for n in range(4)] == [PEOPLE.gift(n) for n in range(4)]
+    assert [plan.population.account(n) for n in range(4)] == [bytes([n + 1]) * 20 for n in range(3)] + [None]
+
+
+def test_people_of_a_data_directory_are_who_they_were_there(tmp_path: Path, data: Path) -> None:
+    plan = compile_plan(load_scenario(scenario(tmp_path, "{from: data}")))
+    assert isinstance(plan.population, ImportedPopulation)
+    assert plan.size == 3
+    for index in range(3):
+        found, made = plan.population.person(index), PEOPLE.person(index)
+        assert (found.document, found.phone, found.tags, found.gift) == (
+            made.document,
+            made.phone,
+            made.tags,
+            made.gift,
+        )
+        assert plan.population.gift(index) == made.gift
+    assert [plan.population.account(n) for n in range(3)] == [b"\1" * 20, b"\2" * 20, None]
+
+
+def test_a_size_takes_the_first_of_them(tmp_path: Path, run: Path) -> None:
+    assert compile_plan(load_scenario(scenario(tmp_path, "{from: run, size: 2}"))).size == 2
+
+
+def test_more_people_than_there_are_is_an_error(tmp_path: Path, run: Path) -> None:
+    with pytest.raises(InvalidError, match=r"has 4 people, fewer than population.size \(5\)"):
+        compile_plan(load_scenario(scenario(tmp_path, "{from: run, size: 5}")))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "scenario.yaml"])
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidError, match=f"there is no folder .*{name}"):
+        compile_plan(load_scenario(scenario(tmp_path, f"{{from: {name}}}")))
+
+
+def test_somebody_who_is_not_there_is_named(run: Path) -> None:
+    with pytest.raises(InvalidError, match="there is no person 9"):
+        RunPopulation(run).person(9)
