@@ -46,10 +46,18 @@ def _validate(document: Any) -> None:
         raise InvalidError(f"not a person document: {where}: {error.message:.200}")
 
 
+#: Lists and mappings of a file that is read; a person has a dozen. Nesting without end would exhaust the parser's stack,
+#: and a library that raises the interpreter's recursion limit turns that into a crash.
+_MOST_NESTED = 5_000
+
+
 def read_json(path: Path) -> Any:
     """The JSON in a file. Raises InvalidError, without the path."""
     try:
-        return json.loads(path.read_text("utf-8"), parse_constant=_not_json)
+        text = path.read_text("utf-8")
+        if text.count("[") + text.count("{") > _MOST_NESTED:
+            raise ValueError
+        return json.loads(text, parse_constant=_not_json)
     except OSError as error:
         raise InvalidError(f"cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
     except (ValueError, RecursionError):
