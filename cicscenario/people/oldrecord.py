@@ -54,14 +54,17 @@ _MOST_NESTED = 5_000
 def read_json(path: Path) -> Any:
     """The JSON in a file. Raises InvalidError, without the path."""
     try:
-        text = path.read_text("utf-8")
-        if text.count("[") + text.count("{") > _MOST_NESTED:
-            raise ValueError
-        return json.loads(text, parse_constant=_not_json)
+        return json.loads(_shallow(path.read_text("utf-8")), parse_constant=_not_json)
     except OSError as error:
         raise InvalidError(f"cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
     except (ValueError, RecursionError):
         raise InvalidError("is not JSON in UTF-8") from None
+
+
+def _shallow(text: str) -> str:
+    if text.count("[") + text.count("{") > _MOST_NESTED:
+        raise ValueError(f"more than {_MOST_NESTED} lists and mappings")
+    return text
 
 
 def _not_json(constant: str) -> Any:
