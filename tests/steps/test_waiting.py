@@ -128,6 +128,14 @@ def test_batches_that_wait_side_by_side_share_what_counts_as_a_move(world: World
     assert world.now >= 1255
 
 
+def test_time_in_which_nobody_waits_is_no_standstill(world: World) -> None:
+    executor = WaitExecutor(world.context(patience=60), "is not there", world.look)
+    world.shows = {0: 1000.0, 1: 2003.0}
+    assert executor(Batch([0], [person(0)])).outcomes[0].ok
+    world.now = 2000.0
+    assert executor(Batch([1], [person(1)])).outcomes[0].ok
+
+
 # --- what each step looks for, on a real chain ---------------------------------------------------------------------
 
 
