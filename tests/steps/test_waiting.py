@@ -100,7 +100,7 @@ def test_someone_of_whom_the_engine_knows_that_it_failed_is_not_waited_for(world
     world.troubles = {0: "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"}
     world.shows = {1: 1020.0}
     assert world.run(2, patience=3000) == {**world.troubles, 1: None}
-    assert world.asked[0] == pytest.approx(1005, abs=2.1)
+    assert world.asked[0] == pytest.approx(1003, abs=2.1)
     assert world.now < 1025
 
 
