@@ -33,6 +33,8 @@ class CicEthBackend:
         self._slots = _Slots(in_flight)
         self._at_once = min(_AT_ONCE, in_flight)
         self._movement = Movement()
+        self._mutex = threading.Lock()
+        self._again: dict[int, str] = {}  # root ids of registrations asked for once more, by person
 
     def close(self) -> None:
         self._accounts.close()
@@ -48,7 +50,10 @@ class CicEthBackend:
         return made
 
     def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
-        """What the engine's results say of accounts that do not get registered."""
+        """What the engine's results say of accounts that do not get registered.
+
+        The engine never tries again by itself, so each run asks it once more, and counts only what fails then.
+        """
         requests = self._context.log.requests([person.id for person in people])
         owned = {
             request.id: person.id
@@ -56,12 +61,16 @@ class CicEthBackend:
             for request in requests.get(person.id, ())
             if request.address == person.address
         }
-        found = self._accounts.recover(list(owned))
-        return {
-            owned[root]: str(end.unregistered)
-            for root, end in found.items()
-            if isinstance(end, Created) and end.unregistered
+        ends = self._accounts.recover(list(owned))
+        failed = {
+            owned[root]: end.address for root, end in ends.items() if isinstance(end, Created) and end.unregistered
         }
+        with self._mutex:
+            new = {str(uuid.uuid4()): person for person in failed if person not in self._again}
+            asked = {self._again[person]: person for person in failed if person in self._again}
+            self._again |= {person: root for root, person in new.items()}
+        self._accounts.register({root: failed[person] for root, person in new.items()})
+        return {asked[root]: str(why) for root, why in self._accounts.unregistered(list(asked)).items()}
 
     def _some(self, people: Sequence[PersonRow], made: Made) -> None:
         asked = self._earlier(people, made)

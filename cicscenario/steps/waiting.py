@@ -17,7 +17,7 @@ from cicscenario.state.store import Outcome, PersonRow
 from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, account
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between looks
-_ASK_ENGINE_AFTER = 5.0  # seconds without a move before the engine is asked what it knows
+_ASK_ENGINE_AFTER = 3.0  # seconds without a move before the engine is asked what it knows
 
 #: Says for whom the chain shows it, in the order of the people.
 Look = Callable[[Context, Sequence[PersonRow]], list[bool]]

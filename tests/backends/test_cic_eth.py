@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +49,14 @@ class Engine:
         self.submitted: list[str] = []
         self.waits = 0
         self.closed = False
+        self.registered: dict[str, bytes] = {}
+        self.refuses = True
+
+    def register(self, accounts: Mapping[str, bytes]) -> None:
+        self.registered |= accounts
+
+    def unregistered(self, roots: Sequence[str]) -> dict[str, Failed]:
+        return dict.fromkeys(roots, UNREGISTERED) if self.refuses else {}
 
     def submit(self, roots: Sequence[str]) -> None:
         known = {row.id for rows in self._store.requests(range(100)).values() for row in rows}
@@ -254,16 +262,20 @@ def test_no_more_are_in_flight_than_the_environment_says_and_never_needlessly_fe
     assert greatest[0] >= min(in_flight, 25)
 
 
-def test_trouble_names_those_whose_registration_failed(world: World) -> None:
-    people = world.people(3)
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_registration_that_failed_is_asked_for_once_more_before_it_counts(world: World, refuses: bool) -> None:
     backend = world.backend()
-    made = backend.accounts(people)
+    made = backend.accounts(world.people(3))
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
     failing = world.engine.submitted[1]
+    world.engine.refuses = refuses
     world.engine.end = lambda root: Created(address(root), UNREGISTERED if root == failing else None)
-    assert backend.trouble(world.store.people(0, 3)) == {
-        1: "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"
-    }
+    people = world.store.people(0, 3)
+    assert backend.trouble(people) == {}
+    assert list(world.engine.registered.values()) == [address(failing)]
+    why = "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"
+    assert backend.trouble(people) == ({1: why} if refuses else {})
+    assert len(world.engine.registered) == 1
 
 
 def test_closing_it_ends_the_subscription(world: World) -> None:

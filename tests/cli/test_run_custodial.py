@@ -263,6 +263,7 @@ def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> No
 
 @pytest.mark.parametrize("faults", [["custodial.fail-task=cic_eth.eth.account.register"]])
 def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_for_them(run: Run) -> None:
+    """When the engine is mended, the same command has the accounts registered that it made before."""
     since, began = run.box.block(), time.monotonic()
     done = run.command("--set", "backend.patience=600")
     assert done.returncode == 3
@@ -277,6 +278,10 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
     assert all("cic_eth.eth.account.register: RuntimeError: " in entry["problem"] for entry in step["failing"])
     assert not registered_since(run.box, since)
     assert not gifts_since(run.box, since)
+    stack.up(run.box.home, services=["custodial"], faults=[])
+    again = run.command()
+    assert again.returncode == 0, again.stdout + again.stderr
+    everybody_arrived(run, 12, since)
 
 
 def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(run: Run) -> None:

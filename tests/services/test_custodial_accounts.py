@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from custodial_engine import CHAIN, Valkey, free_port, worker
+from tests_support import eventually
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
@@ -165,6 +166,23 @@ def test_an_account_that_cannot_be_registered_is_an_account(engine: Valkey, acco
         "cic_eth.eth.account.register"
     }
     assert kinds(later) == {"Created": 10}
+
+
+def test_accounts_that_were_not_registered_can_be_registered_by_themselves(engine: Valkey, accounts: Accounts) -> None:
+    engine.client.hset("faults", "no-writer", 1)
+    ids = roots(10)
+    accounts.submit(ids)
+    made = [found.address for found in accounts.wait(ids, soon()).values() if isinstance(found, Created)]
+    refused = dict(zip(roots(10), made, strict=True))
+    accounts.register(refused)
+    eventually(lambda: len(accounts.unregistered(list(refused))) == 10)
+    assert {failed.task for failed in accounts.unregistered(list(refused)).values()} == {"cic_eth.eth.account.register"}
+    assert not engine.client.sismember("registered", made[0].hex())
+    engine.client.delete("faults")
+    taken = dict(zip(roots(10), made, strict=True))
+    accounts.register(taken)
+    eventually(lambda: all(engine.client.sismember("registered", address.hex()) for address in made))
+    assert accounts.unregistered(list(taken)) == {}
 
 
 def test_without_a_worker_everybody_is_in_the_queue(alone: Valkey) -> None:

@@ -85,6 +85,18 @@ def test_a_queue_without_a_worker_is_said_and_left_as_it_was(alone: Valkey) -> N
     assert alone.client.lrange("cic-eth", 0, -1) == ["somebody else's"]
 
 
+def test_a_worker_that_is_busy_is_not_one_that_is_missing(engine: Valkey) -> None:
+    custodial, ids = Custodial(engine.url, SPEC), [str(uuid.uuid4()) for _ in range(40)]
+    engine.client.hset("faults", "delay", 0.1)
+    with custodial.accounts("busy") as accounts:
+        accounts.submit(ids)
+        time.sleep(0.3)  # until the slow tasks are what is on the queue
+        began = time.monotonic()
+        assert custodial.check(timeout=0.7) == TOKEN
+        assert time.monotonic() - began > 0.7
+        accounts.wait(ids, time.monotonic() + 20)
+
+
 def test_a_queue_that_another_worker_does_not_take_from_is_said(engine: Valkey) -> None:
     assert (
         "no worker takes tasks from the queue 'other'"

@@ -100,7 +100,7 @@ def test_someone_of_whom_the_engine_knows_that_it_failed_is_not_waited_for(world
     world.troubles = {0: "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"}
     world.shows = {1: 1020.0}
     assert world.run(2, patience=3000) == {**world.troubles, 1: None}
-    assert world.asked[0] == pytest.approx(1005, abs=2.1)
+    assert world.asked[0] == pytest.approx(1003, abs=2.1)
     assert world.now < 1025
 
 
@@ -126,6 +126,14 @@ def test_batches_that_wait_side_by_side_share_what_counts_as_a_move(world: World
     (outcome,) = executor(Batch([2], second)).outcomes
     assert not outcome.ok
     assert world.now >= 1255
+
+
+def test_time_in_which_nobody_waits_is_no_standstill(world: World) -> None:
+    executor = WaitExecutor(world.context(patience=60), "is not there", world.look)
+    world.shows = {0: 1000.0, 1: 2003.0}
+    assert executor(Batch([0], [person(0)])).outcomes[0].ok
+    world.now = 2000.0
+    assert executor(Batch([1], [person(1)])).outcomes[0].ok
 
 
 # --- what each step looks for, on a real chain ---------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Accounts that the engine is to make: asked for in batches, and heard of by a callback or else by the result tree."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +12,7 @@ from cicscenario.services.custodial.callbacks import Callbacks, Heard
 from cicscenario.services.custodial.meaning import explain
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
-from cicscenario.services.custodial.results import Entry, Results, address_in, outcome
+from cicscenario.services.custodial.results import Entry, Results, address_in, outcome, unregistered
 
 _FIRST_LOOK = 1.0
 _LAST_LOOK = 5.0
@@ -63,6 +63,23 @@ class Accounts:
             self._broker.push(
                 [self._messages.create_account(root, self._destination, register=self._register) for root in batch]
             )
+
+    def register(self, accounts: Mapping[str, bytes]) -> None:
+        """Has the engine register 20-byte addresses that it made, each under a root id that is new.
+
+        ``unregistered`` tells of failures. An account that is registered already costs the engine a transaction that fails.
+        """
+        found = list(accounts.items())
+        for start in range(0, len(found), _PUSH):
+            self._broker.push(
+                [self._messages.register_account(root, made.hex()) for root, made in found[start : start + _PUSH]]
+            )
+
+    def unregistered(self, root_ids: Sequence[str]) -> dict[str, Failed]:
+        """Those of the registrations that ``register`` asked for that failed, as far as is known now."""
+        tree = self._results.trees(root_ids)
+        found = {root: unregistered(tree.get(root), tree) for root in root_ids}
+        return {root: failed for root, failed in found.items() if failed}
 
     def wait(self, root_ids: Collection[str], deadline: float) -> dict[str, Outcome]:
         """The outcome of each, as soon as there is one; Lost for those without one at ``deadline`` (of time.monotonic).

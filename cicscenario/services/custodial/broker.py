@@ -86,6 +86,10 @@ class Broker:
         """Number of messages that no worker has fetched."""
         return int(self.read(lambda client: client.llen(self.queue)))
 
+    def oldest(self) -> bytes | None:
+        """The message that is taken next; another one as soon as a worker has taken it."""
+        return cast("bytes | None", self.read(lambda client: client.lindex(self.queue, -1)))
+
     def queued(self, ids: Collection[str]) -> set[str]:
         """Those of these tasks whose message waits on the queue, or has been fetched by a worker and not acknowledged."""
         wanted = set(ids)

@@ -79,7 +79,8 @@ class Custodial:
         """The engine's default token, after asking for all that account creation needs.
 
         Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, a
-        writer of the accounts index, or that account creation is locked. ``timeout`` is in seconds.
+        writer of the accounts index, or that account creation is locked. ``timeout`` is in seconds; an engine that is busy, as
+        after a run that was killed, is waited for while it takes tasks.
         """
         self._broker.ping()
         calls: list[Call] = [
@@ -88,7 +89,7 @@ class Custodial:
             (tasks.ROLE_ACCOUNT, [tasks.WRITER_ROLE, self._chain]),
             (tasks.DEFAULT_TOKEN, []),
         ]
-        lock, have, role, token = self._ask(calls, time.monotonic() + timeout)
+        lock, have, role, token = self._ask_busy(calls, timeout)
         for answer in (lock, have, token):
             if not isinstance(answer, Entry):
                 raise self._problem(answer)
@@ -116,12 +117,31 @@ class Custodial:
 
     def _ask(self, calls: Sequence[Call], deadline: float) -> list[Entry | Failed | Lost]:
         """Answers in the order of ``calls``; questions nobody has taken by the deadline are taken back."""
+        ids = self._push(calls)
+        return self._conclude(calls, ids, self._answers(ids, deadline))
+
+    def _ask_busy(self, calls: Sequence[Call], timeout: float) -> list[Entry | Failed | Lost]:
+        """The same, with a deadline that is put off while in every ``timeout`` seconds something is taken from the queue."""
+        ids = self._push(calls)
+        oldest = self._broker.oldest()
+        answers = self._answers(ids, time.monotonic() + timeout)
+        while len(answers) < len(ids) and (now := self._broker.oldest()) != oldest:
+            oldest = now
+            answers = self._answers(ids, time.monotonic() + timeout)
+        return self._conclude(calls, ids, answers)
+
+    def _push(self, calls: Sequence[Call]) -> list[str]:
+        """Puts questions on the queue; gives their ids."""
         ids = [str(uuid.uuid4()) for _ in calls]
         for start in range(0, len(calls), _PUSH):
             part = slice(start, start + _PUSH)
             asked = zip(ids[part], calls[part], strict=True)
             self._broker.push([self._messages.call(task_id, *call) for task_id, call in asked])
-        answers = self._answers(ids, deadline)
+        return ids
+
+    def _conclude(
+        self, calls: Sequence[Call], ids: Sequence[str], answers: dict[str, Entry]
+    ) -> list[Entry | Failed | Lost]:
         lost = self._lost([task_id for task_id in ids if task_id not in answers])
         names = dict(zip(ids, (task for task, _ in calls), strict=True))
         return [lost[i] if i in lost else _judge(names[i], answers[i]) for i in ids]

@@ -65,6 +65,13 @@ class Messages:
         create = self._linked(failed, after, tasks.CREATE, self._chain)
         return self._message(root_id, tasks.CHECK_LOCK, ["", self._chain, tasks.CREATE_LOCK], [create], [failed])
 
+    def register_account(self, root_id: str, address: str) -> bytes:
+        """The last two tasks of ``create_account`` alone, for an ``address`` (hexadecimal, without 0x) that it made."""
+        registration = self._signature(tasks.REGISTER, self._chain)
+        return self._message(
+            root_id, tasks.RESERVE_NONCE, [address, self._chain, tasks.WRITER_ROLE], [registration], []
+        )
+
     def _signature(self, task: str, *arguments: Any, **options: Any) -> Signature:
         return self._app.signature(task, args=arguments, queue=self._queue, **options)
 

@@ -123,7 +123,11 @@ def outcome(root_id: str, tree: Tree) -> Outcome:
 
 def _unregistered(create: Entry, tree: Tree) -> Failed | None:
     """Why the registration failed. The first child of ``create`` is the callback, the second reserves a nonce."""
-    nonce = _child(create, 1, tree)
+    return unregistered(_child(create, 1, tree), tree)
+
+
+def unregistered(nonce: Entry | None, tree: Tree) -> Failed | None:
+    """Why a registration failed, from the entry of the task that reserves its nonce; None when it did not, or not yet."""
     if nonce is None or not nonce.done:
         return None
     if nonce.failed:
