@@ -1,6 +1,6 @@
 """People per second, as a share of what the same node takes when it is given nothing but pre-signed transactions.
 
-Run by its own command: ``python -m pytest -m benchmark -s tests/benchmarks``.
+Run by its own command: ``python -m pytest -n 0 -m benchmark -s tests/benchmarks``.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How fast people can join by phone, on whatever else the machine is doing: ``pytest -m benchmark -s``."""
+"""How fast people can join by phone, on whatever else the machine is doing: ``pytest -n 0 -m benchmark -s``."""
 
 import time
 import uuid
