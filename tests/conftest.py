@@ -1,12 +1,18 @@
 """What many tests need: sandboxes on free ports in temporary folders, ended with the test."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import eth_account  # noqa: F401  # the tests' oracle; see below
 import pytest
 from tests_support import Run, Sandbox
 
 from cicscenario.sandbox import stack
+
+# A library below eth_account raises the interpreter's recursion limit a hundredfold when it is imported, and what should
+# be refused as nested too deeply would then crash the interpreter. The commands and servers do not import it.
+sys.setrecursionlimit(1000)
 
 
 @pytest.fixture
@@ -100,3 +106,12 @@ def custodial(tmp_path: Path) -> Path:
 def run(engine: Sandbox, custodial: Path, tmp_path: Path) -> Run:
     """A run of the custodial scenario that has not begun."""
     return Run(engine, custodial, tmp_path / "run")
+
+
+#: Files that take minutes are begun first, so that no worker is left alone with one at the end.
+LONG = ("test_readme.py", "test_run_phone.py", "test_run_custodial.py", "test_run.py", "test_kills.py", "test_checks.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    names = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: names.get(item.path.name, len(LONG)))
