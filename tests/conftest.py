@@ -109,7 +109,14 @@ def run(engine: Sandbox, custodial: Path, tmp_path: Path) -> Run:
 
 
 #: Files that take minutes are begun first, so that no worker is left alone with one at the end.
-LONG = ("test_readme.py", "test_run_phone.py", "test_run_custodial.py", "test_run.py", "test_kills.py", "test_checks.py")
+LONG = (
+    "test_readme.py",
+    "test_run_phone.py",
+    "test_run_custodial.py",
+    "test_run.py",
+    "test_kills.py",
+    "test_checks.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
