@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from stub_meta import KEYS, PASSPHRASE
 
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
@@ -42,6 +43,10 @@ class Server:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.folder = folder
+        folder.mkdir(exist_ok=True)
+        for path in KEYS.glob("writer.*"):  # making a key takes seconds
+            shutil.copy2(path, folder)
+        (folder / "writer.passphrase").write_text(PASSPHRASE)
         self._arguments = ["--host", "127.0.0.1", "--port", str(port), "--data", str(folder)]
         self._arguments += [part for fault in faults for part in ("--fault", fault)]
         self.start()
@@ -75,16 +80,12 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, server: Server) -> Iterator[Callable[..., Server]]:
-    """Starts servers with faults, and with the keys of the other: making some takes seconds."""
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers with faults."""
     servers: list[Server] = []
 
     def start(*faults: str) -> Server:
-        folder = tmp_path / f"meta{len(servers)}"
-        folder.mkdir()
-        for path in server.folder.glob("writer.*"):
-            shutil.copy2(path, folder)
-        servers.append(Server(folder, *faults))
+        servers.append(Server(tmp_path / f"meta{len(servers)}", *faults))
         return servers[-1]
 
     yield start
@@ -190,7 +191,7 @@ def test_another_process_that_writes_at_the_same_time_costs_time_but_no_value(se
 
 
 def test_a_server_that_lost_its_key_is_an_error(serve: Callable[..., Server]) -> None:
-    with serve("expired-key").client(timeout=0.3) as client:
+    with serve("expired-key").client(timeout=0.1) as client:
         client.check()
         with pytest.raises(UnavailableError, match="did not store"):
             client.put(PHONE, ADDRESS.hex())
