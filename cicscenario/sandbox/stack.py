@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, agree, read_record, write, write_record
@@ -96,7 +97,7 @@ def down(home: Path, *, purge: bool = False) -> bool:
         was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
         if purge:
             for service in SERVICES.values():
-                service.purge(Site(stack.folder, stack.record() or Record("", "")))
+                service.purge(Site(stack.folder, stack.remembered()))
             shutil.rmtree(stack.folder)
     return any(was_up)
 
@@ -166,6 +167,13 @@ class _Stack:
 
     def record(self) -> Record | None:
         return read_record(self._record)
+
+    def remembered(self) -> Record:
+        """The record; an empty one where there is none that can be read, for what is to be deleted anyway."""
+        try:
+            return self.record() or Record("", "")
+        except StateRefusedError:
+            return Record("", "")
 
     def daemon(self, name: str) -> Daemon:
         return Daemon(name, self.folder, SERVICES[name].end)

@@ -260,6 +260,13 @@ def test_a_node_that_does_not_start_shows_the_end_of_its_log(
     assert state(home) == "down"
 
 
+def test_a_damaged_record_does_not_keep_the_rest_from_being_deleted(home: Path) -> None:
+    stack.up(home)
+    (home / "sandbox" / "stack.json").write_text("{")
+    assert stack.down(home, purge=True)
+    assert not (home / "sandbox").exists()
+
+
 def test_a_damaged_record_is_refused(home: Path) -> None:
     (home / "sandbox").mkdir(parents=True)
     (home / "sandbox" / "stack.json").write_text("{")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from kombu.utils.encoding import bytes_to_str
@@ -58,10 +58,12 @@ class Channel(redis.Channel):
     QoS = QoS  # type: ignore[assignment]
     taken_key = "taken"
     from_transport_options = (*redis.Channel.from_transport_options, "taken_key")  # type: ignore[assignment]
+    held: ClassVar[set[bytes]] = set()  #: messages that this process has got and not acknowledged, by whichever channel
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._texts: dict[str, bytes] = {}  # of messages taken, by delivery tag
+        self._has_looked = False
 
     @cached_property
     def _kept(self) -> Any:
@@ -76,9 +78,19 @@ class Channel(redis.Channel):
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
+        if not self._has_looked:
+            self._return_unheard(queues[0])
         self._in_poll = self.client.connection
         patience = self.brpop_timeout if timeout is None else timeout
         self.client.connection.send_command("BLMOVE", queues[0], self.taken_key, "RIGHT", "LEFT", patience or 0)
+
+    def _return_unheard(self, queue: str) -> None:
+        """Puts back what was taken for this process while Redis went away, before it was told."""
+        with self.conn_or_acquire() as client:
+            for text in client.lrange(self.taken_key, 0, -1):
+                if text not in self.held:
+                    client.pipeline().lrem(self.taken_key, 1, text).rpush(queue, text).execute()
+        self._has_looked = True
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
@@ -92,6 +104,7 @@ class Channel(redis.Channel):
             raise Empty
         message = loads(bytes_to_str(text))
         self._texts[message["properties"]["delivery_tag"]] = text
+        self.held.add(text)
         self.connection._deliver(message, next(iter(self.active_queues)))
         return True
 
@@ -99,6 +112,7 @@ class Channel(redis.Channel):
         """Forgets a message that was taken."""
         text = self._texts.pop(delivery_tag, None)
         if text is not None:
+            self.held.discard(text)
             with self.conn_or_acquire() as client:
                 client.lrem(self.taken_key, 1, text)
 
