@@ -86,6 +86,17 @@ def test_what_was_under_way_is_finished(engine: RunningEngine, victim: str) -> N
     check_everybody_once(engine, since, roots)
 
 
+def test_a_task_that_was_taken_while_redis_went_away_is_taken_up_again(engine: RunningEngine) -> None:
+    """Redis had moved it to the worker's list, and the worker was never told."""
+    task = engine.signature("cic_eth.eth.erc20.default_token").set(queue="nobody's").freeze()
+    engine.signature("cic_eth.eth.erc20.default_token").set(queue="nobody's").apply_async(task_id=task.id)
+    engine.redis.lmove("nobody's", f"{QUEUE}.worker0.taken", "RIGHT", "LEFT")
+    assert not engine.redis.exists(f"celery-task-meta-{task.id}")
+    engine.redis.client_kill_filter(_type="normal", skipme=True)
+    assert engine.entry(task.id)["result"]["symbol"] == "GFT"
+    until(lambda: not engine.redis.exists(f"{QUEUE}.worker0.taken"))
+
+
 def test_a_tree_of_tasks_that_is_run_again_makes_no_second_account(engine: RunningEngine) -> None:
     with engine.listen() as listener:
         root = engine.create()
