@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from queue import Empty
-from typing import Any, ClassVar
+from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from kombu.utils.encoding import bytes_to_str
@@ -28,10 +28,15 @@ def broker_url(url: str) -> str:
 def put_back(url: str, taken: str, queue: str) -> int:
     """Returns what is in the list ``taken`` to the end of ``queue`` that is taken from, oldest first; says how much."""
     client = Redis.from_url(url)
+    count = _put_back(client, taken, queue)
+    client.close()
+    return count
+
+
+def _put_back(client: Any, taken: str, queue: str) -> int:
     count = 0
     while client.lmove(taken, queue, "LEFT", "RIGHT") is not None:
         count += 1
-    client.close()
     return count
 
 
@@ -58,7 +63,6 @@ class Channel(redis.Channel):
     QoS = QoS  # type: ignore[assignment]
     taken_key = "taken"
     from_transport_options = (*redis.Channel.from_transport_options, "taken_key")  # type: ignore[assignment]
-    held: ClassVar[set[bytes]] = set()  #: messages that this process has got and not acknowledged, by whichever channel
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,17 +83,19 @@ class Channel(redis.Channel):
         if not queues:
             return
         if not self._has_looked:
-            self._return_unheard(queues[0])
+            self._take_up_again(queues[0])
         self._in_poll = self.client.connection
         patience = self.brpop_timeout if timeout is None else timeout
         self.client.connection.send_command("BLMOVE", queues[0], self.taken_key, "RIGHT", "LEFT", patience or 0)
 
-    def _return_unheard(self, queue: str) -> None:
-        """Puts back what was taken for this process while Redis went away, before it was told."""
+    def _take_up_again(self, queue: str) -> None:
+        """Puts back what an earlier connection took: what it was never told of, and what failed for want of Redis.
+
+        Nothing of that is under way: tasks run one at a time, between polls. One that was through is run again, which
+        makes nothing twice.
+        """
         with self.conn_or_acquire() as client:
-            for text in client.lrange(self.taken_key, 0, -1):
-                if text not in self.held:
-                    client.pipeline().lrem(self.taken_key, 1, text).rpush(queue, text).execute()
+            _put_back(client, self.taken_key, queue)
         self._has_looked = True
 
     def _brpop_read(self, **options: Any) -> bool:
@@ -104,7 +110,6 @@ class Channel(redis.Channel):
             raise Empty
         message = loads(bytes_to_str(text))
         self._texts[message["properties"]["delivery_tag"]] = text
-        self.held.add(text)
         self.connection._deliver(message, next(iter(self.active_queues)))
         return True
 
@@ -112,7 +117,6 @@ class Channel(redis.Channel):
         """Forgets a message that was taken."""
         text = self._texts.pop(delivery_tag, None)
         if text is not None:
-            self.held.discard(text)
             with self.conn_or_acquire() as client:
                 client.lrem(self.taken_key, 1, text)
 
