@@ -18,7 +18,6 @@ WEALTH = 10**27  #: wei in the signer's account
 _GAS_LIMIT = 30_000_000
 # Blocks that never fill up: anvil loses what it has accepted when one does.
 _ANVIL_GAS_LIMIT = 1_000_000_000
-_ANVIL_BLOCK_TIME = "0.25"  # seconds
 
 
 def _embedded(folder: Path, port: int, signer: bytes) -> Command:
@@ -49,14 +48,11 @@ def _anvil(folder: Path, port: int, signer: bytes) -> Command:
             hint="the npm package @foundry-rs/anvil-linux-amd64 holds it as bin/anvil; name that file in"
             " CICSCENARIO_ANVIL, or use --node embedded",
         )
-    folder.mkdir(parents=True, exist_ok=True)
     command = [
-        program, "--quiet", "--host", HOST, "--port", str(port), "--chain-id", str(CHAIN_ID),
-        "--accounts", "0", "--block-time", _ANVIL_BLOCK_TIME, "--gas-limit", str(_ANVIL_GAS_LIMIT),
-        "--max-transactions", "100000", "--block-base-fee-per-gas", "0", "--order", "fifo",
-        "--state", str(folder / "state.json"),
+        sys.executable, "-m", "cicscenario.sandbox.anvil", "--program", program, "--host", HOST, "--port", str(port),
+        "--data", str(folder), "--chain-id", str(CHAIN_ID), "--gas-limit", str(_ANVIL_GAS_LIMIT),
     ]  # fmt: skip
-    return Command(command, dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)})
+    return Command(command, dict(os.environ))
 
 
 #: Makes the command of a node of each kind from its folder, port and signer's address.

@@ -1,4 +1,4 @@
-"""The engine works on anvil too, whose blocks come at intervals, and with the latest contracts."""
+"""The engine works on anvil too, and with the latest contracts."""
 
 from pathlib import Path
 

@@ -1,0 +1,83 @@
+"""``python -m cicscenario.sandbox.anvil``: Foundry's anvil, which is told to make a block when there is something to put
+into one.
+
+By its own clock it makes them idle or not, and each costs work and memory in proportion to all that was ever written:
+anvil up to 1.7.1 builds the whole state trie anew (https://github.com/foundry-rs/foundry/pull/15715) and, with a clock
+faster than three seconds, keeps 1,500 copies of the state whatever ``--prune-history`` says.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+
+from cicscenario.chain.rpc import Rpc
+from cicscenario.errors import CicScenarioError, UnavailableError
+from cicscenario.sandbox.process import exit_code_of, require_loopback
+
+_LOOK = 0.1  # seconds between looks for waiting transactions
+_REST = 3  # times as long as the last block took: the larger the state, the more transactions share a block
+_HISTORY = 16  # blocks whose state can be asked for
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m cicscenario.sandbox.anvil", description="Foundry's anvil, mining on demand"
+    )
+    parser.add_argument("--program", required=True, metavar="ANVIL")
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the chain is kept")
+    parser.add_argument("--chain-id", type=int, default=8996)
+    parser.add_argument("--gas-limit", type=int, default=1_000_000_000, help="of a block")
+    return parser
+
+
+def _command(arguments: argparse.Namespace) -> list[str]:
+    return [
+        arguments.program, "--quiet", "--host", arguments.host, "--port", str(arguments.port),
+        "--chain-id", str(arguments.chain_id), "--accounts", "0", "--gas-limit", str(arguments.gas_limit),
+        "--max-transactions", "100000", "--block-base-fee-per-gas", "0", "--order", "fifo",
+        "--no-mining", "--prune-history", str(_HISTORY), "--state", str(arguments.data / "state.json"),
+    ]  # fmt: skip
+
+
+def _mine(rpc: Rpc, anvil: int) -> None:
+    """Has blocks made for as long as the process ``anvil`` lives, whose child this is."""
+    while os.getppid() == anvil:
+        pause = _LOOK
+        with contextlib.suppress(CicScenarioError):  # it is not up yet, or about to end
+            if int(rpc.call("txpool_status")["pending"], 16):
+                began = time.monotonic()
+                rpc.call("evm_mine")
+                pause = max(_LOOK, _REST * (time.monotonic() - began))
+        time.sleep(pause)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Becomes anvil, so that it is the one who is signalled and waited for; the child that mines ends with it."""
+    require_loopback(arguments.host, "node")
+    folder: Path = arguments.data
+    folder.mkdir(parents=True, exist_ok=True)
+    anvil = os.getpid()
+    if os.fork() == 0:
+        try:
+            _mine(Rpc(f"http://{arguments.host}:{arguments.port}"), anvil)
+        finally:
+            os._exit(0)
+    surroundings = dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)}
+    try:
+        os.execve(arguments.program, _command(arguments), surroundings)  # noqa: S606  # no shell is wanted
+    except OSError as error:
+        raise UnavailableError(f"cannot start {arguments.program}: {error.strerror}") from None
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    return exit_code_of(lambda: _run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

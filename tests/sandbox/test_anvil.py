@@ -1,0 +1,100 @@
+"""anvil in the sandbox makes blocks of what waits, and of nothing else; it keeps few states, and leaves nobody behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cicscenario.chain.abi import to_hex
+from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.chain.signer import Signer
+from cicscenario.sandbox import nodes, stack
+
+needs_anvil = pytest.mark.skipif(not nodes.anvil_path(), reason="no anvil here")
+
+
+@pytest.fixture
+def rpc(home: Path) -> Rpc:
+    stack.up(home, node="anvil")
+    return Rpc(stack.status(home)[0].address)
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+def block_number(rpc: Rpc) -> int:
+    return int(rpc.call("eth_blockNumber"), 16)
+
+
+def lives(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return Path(f"/proc/{pid}").exists()
+
+
+@needs_anvil
+def test_no_block_is_made_while_nothing_waits(rpc: Rpc) -> None:
+    before = block_number(rpc)
+    time.sleep(1)
+    assert block_number(rpc) == before
+
+
+@needs_anvil
+def test_transactions_that_wait_share_the_next_block(home: Path, rpc: Rpc) -> None:
+    signer = Signer(bytes.fromhex((home / "sandbox" / "signer.key").read_text()), nodes.CHAIN_ID)
+    first = int(rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16)
+    sent = [
+        signer.sign(nonce=first + n, gas_price=10**9, gas=21_000, to=bytes([7] * 20), value=1, data=b"")
+        for n in range(50)
+    ]
+    before = block_number(rpc)
+    rpc.calls([("eth_sendRawTransaction", [to_hex(tx.raw)]) for tx in sent])
+    assert within(10, lambda: int(rpc.call("eth_getBalance", to_hex(bytes([7] * 20)), "latest"), 16) == 50)
+    assert block_number(rpc) - before <= 3
+
+
+@needs_anvil
+def test_only_the_newest_states_are_kept(rpc: Rpc) -> None:
+    rpc.call("anvil_mine", 40)
+    newest = block_number(rpc)
+    rpc.call("eth_getBalance", to_hex(bytes(20)), hex(newest - 5))
+    with pytest.raises(RpcError, match="BlockOutOfRange"):
+        rpc.call("eth_getBalance", to_hex(bytes(20)), hex(newest - 30))
+
+
+@needs_anvil
+@pytest.mark.usefixtures("rpc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_has_blocks_made_ends_with_it(home: Path, number: signal.Signals) -> None:
+    anvil = stack.status(home)[0].pid
+    assert anvil is not None
+    (miner,) = (int(text) for text in Path(f"/proc/{anvil}/task/{anvil}/children").read_text().split())
+    os.kill(anvil, number)
+    assert within(20, lambda: not lives(anvil) and not lives(miner))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--host", "0.0.0.0"], 2, "loopback only"),
+        (["--program", "/nowhere/anvil"], 3, "cannot start /nowhere/anvil: No such file or directory"),
+    ],
+)
+def test_what_it_cannot_do_is_said(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    command = [sys.executable, "-m", "cicscenario.sandbox.anvil", "--program", "anvil", "--port", "1"]
+    ended = subprocess.run(
+        [*command, "--data", str(tmp_path), *arguments], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert ended.returncode == code, ended.stderr
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
