@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,19 @@ class PersonRow:
     """One person as the state holds them."""
 
     id: int
-    document: dict[str, Any]
+    document_json: str
     phone: str
     language: str
     tags: tuple[str, ...]
     old_address: bytes
     gift: int  #: whole tokens
     address: bytes | None
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The person document; most steps have no need of it, and reading it is what takes long."""
+        document: dict[str, Any] = json.loads(self.document_json)
+        return document
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ class Store:
     def people(self, first: int, stop: int) -> list[PersonRow]:
         """People ``first <= id < stop``, in order."""
         rows = self._rows("SELECT * FROM people WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
-        return [PersonRow(r[0], json.loads(r[1]), r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
+        return [PersonRow(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
 
     def all_people(self) -> Iterator[PersonRow]:
         """Everybody, in order, a page at a time."""
@@ -182,7 +189,7 @@ class Store:
     ) -> None:
         """Writes what a step made of a batch, all or nothing; ``addresses`` are (person, account)."""
         made = [
-            (p.id, json.dumps(p.document), p.phone, p.language, json.dumps(p.tags), p.old_address, p.gift, p.address)
+            (p.id, p.document_json, p.phone, p.language, json.dumps(p.tags), p.old_address, p.gift, p.address)
             for p in people
         ]
         with self._write() as db:

@@ -89,7 +89,7 @@ class World:
         self.stopping = threading.Event()
 
     def people(self, number: int) -> list[PersonRow]:
-        made = [PersonRow(i, {}, f"+2547{i:08}", "en", (), bytes([i]) * 20, 1, None) for i in range(number)]
+        made = [PersonRow(i, "{}", f"+2547{i:08}", "en", (), bytes([i]) * 20, 1, None) for i in range(number)]
         self.store.commit("population", [], made)
         return self.store.people(0, number)
 

@@ -74,7 +74,7 @@ class World:
 
 
 def people(count: int) -> list[PersonRow]:
-    return [PersonRow(n, {}, f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
+    return [PersonRow(n, "{}", f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def session(request: pytest.FixtureRequest, sandbox_of: Callable[..., Sandbox]) 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "state.sqlite")
-    people = [PersonRow(n, {}, f"+2547{n:08d}", "en", (), account(n), 1, account(n)) for n in range(50)]
+    people = [PersonRow(n, "{}", f"+2547{n:08d}", "en", (), account(n), 1, account(n)) for n in range(50)]
     store.commit("population", [Outcome(p.id, ok=True) for p in people], people=people)
     yield store
     store.close()

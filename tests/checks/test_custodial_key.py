@@ -23,7 +23,7 @@ def problems(answers: dict[int, bool | Failed | Lost], size: int) -> tuple[dict[
         return {address: answers.get(int.from_bytes(address), True) for address in addresses}
 
     context: Any = SimpleNamespace(services=SimpleNamespace(custodial=SimpleNamespace(have=have)))
-    people = [PersonRow(i, {}, "", "en", (), b"", 1, i.to_bytes(20)) for i in range(size)]
+    people = [PersonRow(i, "{}", "", "en", (), b"", 1, i.to_bytes(20)) for i in range(size)]
     return CHECK.verifier(context)(people), asked
 
 

@@ -1,5 +1,6 @@
 """Where people come from: made, read from another run, or read from the old tools' data directory."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ def run(tmp_path: Path) -> Path:
     (tmp_path / "run").mkdir()
     store = Store(tmp_path / "run" / STATE)
     made = [PEOPLE.person(index) for index in range(4)]
-    rows = [PersonRow(p.index, p.document, p.phone, p.language, p.tags, p.old_address, p.gift, None) for p in made]
+    rows = [
+        PersonRow(p.index, json.dumps(p.document), p.phone, p.language, p.tags, p.old_address, p.gift, None)
+        for p in made
+    ]
     store.commit("population", [Outcome(row.id, ok=True) for row in rows], people=rows)
     store.commit("accounts", [], addresses=[(n, bytes([n + 1]) * 20) for n in range(3)])
     store.close()

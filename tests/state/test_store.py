@@ -13,7 +13,7 @@ SIGNER = b"\x01" * 20
 
 def person(number: int, gift: int = 5) -> PersonRow:
     phone = f"+2547{number:08d}"
-    return PersonRow(number, {"vcard": "…"}, phone, "sw", ("individual",), number.to_bytes(20, "big"), gift, None)
+    return PersonRow(number, '{"vcard": "…"}', phone, "sw", ("individual",), number.to_bytes(20, "big"), gift, None)
 
 
 def transaction(nonce: int, *, purpose: str = "gift", who: int = 0, status: str = "signed") -> LedgerRow:

@@ -17,7 +17,7 @@ from cicscenario.steps.waiting import FAUCET, GAS, REGISTRATION, WaitExecutor
 
 
 def person(number: int) -> PersonRow:
-    return PersonRow(number, {}, f"+2547{number:08}", "en", (), b"", 1, bytes([0xC1, number + 1]) * 10)
+    return PersonRow(number, "{}", f"+2547{number:08}", "en", (), b"", 1, bytes([0xC1, number + 1]) * 10)
 
 
 @dataclass
