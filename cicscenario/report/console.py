@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -9,7 +10,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cicscenario.engine.events import CheckFinished, Event, Noted, ReportWritten, RunStarted, StepProgressed
+from cicscenario.engine.events import CheckFinished, Event, Listener, Noted, ReportWritten, RunStarted, StepProgressed
 
 _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
@@ -34,14 +35,6 @@ class PlainConsole:
         self._stream = stream
         self._shown: dict[str, float] = {}
         self._mutex = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def __call__(self, event: Event) -> None:
         with self._mutex:
@@ -125,6 +118,6 @@ class LiveConsole:
                 self._progress.console.print(report_line(event), highlight=False, markup=False, soft_wrap=True)
 
 
-def console(stream: TextIO) -> LiveConsole | PlainConsole:
+def console(stream: TextIO) -> AbstractContextManager[Listener]:
     """The console that fits ``stream``."""
-    return LiveConsole(stream) if stream.isatty() else PlainConsole(stream)
+    return LiveConsole(stream) if stream.isatty() else nullcontext(PlainConsole(stream))

@@ -3,8 +3,7 @@
 import json
 import threading
 from dataclasses import asdict
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from cicscenario.engine.events import Event
 
@@ -15,14 +14,6 @@ class JsonLines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._mutex = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def __call__(self, event: Event) -> None:
         line = json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)

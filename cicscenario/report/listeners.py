@@ -1,11 +1,11 @@
 """Everything that listens to a run: what is shown, what is recorded, and the reports at its end."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
 from cicscenario.engine.events import Event, Listener, Noted
-from cicscenario.report.console import LiveConsole, PlainConsole, console
+from cicscenario.report.console import console
 from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.progress import Recorder
 from cicscenario.report.rendered import write_when_over
@@ -14,17 +14,16 @@ from cicscenario.report.rendered import write_when_over
 @contextmanager
 def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
     """Shows events on ``stream``, for a person or as JSON lines, records progress, and writes the reports."""
-    shown: JsonLines | LiveConsole | PlainConsole = JsonLines(stream) if as_json else console(stream)
     record = Recorder()
+    with nullcontext(JsonLines(stream)) if as_json else console(stream) as show:
 
-    def tell(event: Event) -> None:
-        try:
-            record(event)  # first: the reports are made from what it writes
-            write_when_over(event)
-        except OSError as error:  # what the run came to must not be lost over how it is told
-            shown(Noted(f"the reports cannot be written: {error}"))
-        else:
-            shown(event)
+        def tell(event: Event) -> None:
+            try:
+                record(event)  # first: the reports are made from what it writes
+                write_when_over(event)
+            except OSError as error:  # what the run came to must not be lost over how it is told
+                show(Noted(f"the reports cannot be written: {error}"))
+            else:
+                show(event)
 
-    with shown:
         yield tell

@@ -9,35 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from old_records import RECORDS
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.report.datadir import ExportedPerson, write_datadir
 
 BLOXBERG = ChainSpec.parse("evm:byzantium:8996:bloxberg")
-#: Three records as the old tools generated them. The first two were imported, the third was not.
-SOURCES = [
-    (
-        '{"date_registered": 1705618357, "gender": "other", "identities": {"evm": {"foo": {"1:oldchain":'
-        ' ["02ac0f818271e7f2a19bfbcdd0d7aa3a2290caa1"]}}}, "location": {"area_name": "kabiro", "latitude":'
-        ' 82.4643505794024, "longitude": -174.86111200698048}, "products": ["boutique"], "vcard":'
-        ' "QkVHSU46VkNBUkQNClZFUlNJT046My4wDQpFTUFJTDphZHJpYW5hNjVAY3Jpc3RlYS5jb20NCkZOOkFkcmlhblwsIERhdWdoZXJ0eQ0KTjpE'
-        'YXVnaGVydHk7QWRyaWFuOzs7DQpURUw7VFlQPUNFTEw6KzI1NDE1OTc4NDc3MQ0KRU5EOlZDQVJEDQo=", "date_of_birth": {"year": 1946}}'
-    ),
-    (
-        '{"date_registered": 1733381054, "gender": "other", "identities": {"evm": {"foo": {"1:oldchain":'
-        ' ["256f767794e85bf1fcb09e04df26be222de0666c"]}}}, "location": {"area_name": "ruben", "latitude":'
-        ' 18.823722274811487, "longitude": -1.192810747143966}, "products": ["teacher"], "vcard":'
-        ' "QkVHSU46VkNBUkQNClZFUlNJT046My4wDQpFTUFJTDpsdWRvdmljYWRpYWNvbmVzY3VAZW5lLXN0YW5jdS5jb20NCkZOOkVyaWNhXCwgUHJlacOf'
-        'DQpOOlByZWnDnztFcmljYTs7Ow0KVEVMO1RZUD1DRUxMOisyNTQ0NDYxODY2NDINCkVORDpWQ0FSRA0K", "date_of_birth": {"year": 2002}}'
-    ),
-    (
-        '{"date_registered": 1729235563, "gender": "male", "identities": {"evm": {"foo": {"1:oldchain":'
-        ' ["2a78d6bf22a6d0d296895a5e2f53dcb849463569"]}}}, "location": {"area_name": "madewani"}, "products": ["boutique"],'
-        ' "vcard": "QkVHSU46VkNBUkQNClZFUlNJT046My4wDQpFTUFJTDpqYW5lemljaXJtYUBlbWFpbC5zaQ0KRk46RWluYXJcLCBXYW5nDQpOOldh'
-        'bmc7RWluYXI7OzsNClRFTDtUWVA9Q0VMTDorMjU0OTQ4MjMyNjM2DQpFTkQ6VkNBUkQNCg=="}'
-    ),
-]
 NEW = ["b5df94fc3b1a7f41d7ca3b63129e91d66bcc5b04", "dc9c18eed3c6c8b6574f6ad15bf95202367cb56e", None]
 CHECKSUMMED = ["0xB5Df94FC3b1a7f41d7cA3b63129E91d66Bcc5B04", "0xDc9c18eEd3C6C8b6574F6Ad15bf95202367Cb56E"]
 PHONES = ["+254159784771", "+254446186642", "+254948232636"]
@@ -62,14 +40,14 @@ PEOPLE = [
         keyfile=keyfile,
     )
     for source, phone, gift, address, keyfile in zip(
-        SOURCES, PHONES, (33, 43, 71), NEW, (KEYFILE, None, None), strict=True
+        RECORDS, PHONES, (33, 43, 71), NEW, (KEYFILE, None, None), strict=True
     )
 ]
 
 
 def identified(number: int) -> str:
     """A record as the old tools had it after the import."""
-    source = SOURCES[number]
+    source = RECORDS[number]
     old = f'["{old_address(source)}"]}}'
     return source.replace(old, f'{old}, "byzantium": {{"8996:bloxberg": ["{CHECKSUMMED[number]}"]}}', 1)
 
@@ -98,9 +76,9 @@ FILES = {
     b"256f767794e85bf1fcb09e04df26be222de0666c,43000000\n2a78d6bf22a6d0d296895a5e2f53dcb849463569,71000000\n",
     "tags.csv": b"02ac0f818271e7f2a19bfbcdd0d7aa3a2290caa1,individual\n"
     b"256f767794e85bf1fcb09e04df26be222de0666c,individual\n2a78d6bf22a6d0d296895a5e2f53dcb849463569,individual\n",
-    SOURCE_0: SOURCES[0].encode(),
-    SOURCE_1: SOURCES[1].encode(),
-    SOURCE_2: SOURCES[2].encode(),
+    SOURCE_0: RECORDS[0].encode(),
+    SOURCE_1: RECORDS[1].encode(),
+    SOURCE_2: RECORDS[2].encode(),
     NEW_0: identified(0).encode(),
     NEW_1: identified(1).encode(),
     PHONE_0: b"02ac0f818271e7f2a19bfbcdd0d7aa3a2290caa1",

@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-import signal
 from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.listening import listening
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
 from cicscenario.sandbox.meta.faults import Faults
@@ -159,20 +158,6 @@ async def serve(server: MetaServer, host: str, port: int) -> None:
     app = web.Application()
     app.router.add_route("*", "/{anything:.*}", server.handle)
     app.on_response_prepare.append(_like_node)
-    runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=_KEEP_ALIVE, shutdown_timeout=_GRACE, auto_decompress=False
-    )
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise UnavailableError(
-                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
-            ) from None
-        stopped = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    options = {"keepalive_timeout": _KEEP_ALIVE, "shutdown_timeout": _GRACE, "auto_decompress": False}
+    async with listening(app, host, port, **options) as stopped:
         await stopped.wait()
-    finally:
-        await runner.cleanup()

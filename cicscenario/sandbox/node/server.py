@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import signal
 
 from aiohttp import web
 
-from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.listening import listening
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.methods import Methods
 from cicscenario.sandbox.node.rpc import answer
@@ -30,26 +29,9 @@ async def serve(chain: Chain, host: str, port: int, block_time: float | None) ->
 
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_post("/", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise UnavailableError(
-                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
-            ) from None
-        await _until_stopped(chain, block_time)
-    finally:
-        await runner.cleanup()
-
-
-async def _until_stopped(chain: Chain, block_time: float | None) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    while not stopped.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), block_time)
-            return
-        chain.mine()
+    async with listening(app, host, port) as stopped:
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), block_time)
+                return
+            chain.mine()

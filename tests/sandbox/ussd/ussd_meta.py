@@ -6,12 +6,12 @@ import json
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from fake_server import FakeServer
 from pysequoia import Tsk, verify
 
 from cicscenario.sandbox.ussd.metaclient import Signer
@@ -39,10 +39,11 @@ class Behaviour:
     put_seconds: float = 0  #: how long each second step takes
 
 
-class FakeMeta:
+class FakeMeta(FakeServer):
     """``values`` by pointer; ``writes`` in order; ``parallel_puts`` is the most that were seen at once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.values: dict[str, Any] = {}
         self.writes: list[tuple[str, Any, dict[str, str]]] = []
         self.behaviour = Behaviour()
@@ -50,16 +51,20 @@ class FakeMeta:
         self.posts: list[str] = []
         self._puts = 0
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.meta = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def clear(self) -> None:
         self.values, self.writes, self.behaviour, self.parallel_puts, self.posts = {}, [], Behaviour(), 0, []
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str] | None:
+        if _counted(self.behaviour.drop, method):
+            return None
+        answer = (500, "") if _counted(self.behaviour.refuse, method) else self._do(method, path[1:], headers, body)
+        return None if _counted(self.behaviour.drop_after, method) else answer
+
+    def _do(self, method: str, pointer: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        if method == "GET":
+            return self.get(pointer)
+        return self.post(pointer, body) if method == "POST" else self.put(pointer, body, dict(headers))
 
     def get(self, pointer: str) -> tuple[int, str]:
         return (200, json.dumps(self.values[pointer])) if pointer in self.values else (404, "")
@@ -90,63 +95,6 @@ class FakeMeta:
         finally:
             with self._lock:
                 self._puts -= 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join(10)
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    meta: FakeMeta
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is none of ours."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def _answer(self) -> None:
-        meta = self.server.meta
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if _counted(meta.behaviour.drop, self.command):
-            self.close_connection = True
-            return
-        pointer = self.path[1:]
-        if _counted(meta.behaviour.refuse, self.command):
-            status, text = 500, ""
-        elif self.command == "GET":
-            status, text = meta.get(pointer)
-        elif self.command == "POST":
-            status, text = meta.post(pointer, body)
-        else:
-            status, text = meta.put(pointer, body, dict(self.headers))
-        if _counted(meta.behaviour.drop_after, self.command):
-            self.close_connection = True
-            return
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("do_GET", "do_POST", "do_PUT"):
-            return self._answer
-        raise AttributeError(name)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 def _counted(left: dict[str, int], method: str) -> bool:
