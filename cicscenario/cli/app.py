@@ -1,4 +1,7 @@
-"""The command line: every command's options, and the only place where an error becomes text and an exit code."""
+"""The command line: every command's options, and the only place where an error becomes text and an exit code.
+
+A command's own code is loaded when it is called: help and completion answer at once.
+"""
 
 import sys
 import traceback
@@ -10,21 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario import __version__
-from cicscenario.cli import config as config_command
-from cicscenario.cli import diff as diff_command
-from cicscenario.cli import explain as explain_command
-from cicscenario.cli import export as export_command
-from cicscenario.cli import new as new_command
-from cicscenario.cli import plan as plan_command
-from cicscenario.cli import report as report_command
-from cicscenario.cli import run as run_command
-from cicscenario.cli import stack as stack_command
-from cicscenario.cli import status as status_command
-from cicscenario.cli import validate as validate_command
-from cicscenario.cli import verify as verify_command
-from cicscenario.cli.workspace import SandboxChoice, home
 from cicscenario.errors import CicScenarioError, ExitCode
-from cicscenario.report.listeners import listening
 
 _EXIT_CODES = """Exit codes:
 
@@ -99,6 +88,10 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Start a scenario, or resume it where it was, and verify that everybody arrived."""
+    from cicscenario.cli import run as run_command
+    from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import listening
+
     if fresh and not yes and sys.stdin.isatty():
         typer.confirm("Everybody will be made anew, on the same chain. Set the run directory aside?", abort=True)
     choice = SandboxChoice(node, contracts, keep)
@@ -117,6 +110,8 @@ def plan(
     fmt: Format = "text",
 ) -> None:
     """Show what a run would do, what it costs and what it needs, before anything is changed."""
+    from cicscenario.cli import plan as plan_command
+
     _end(plan_command.plan(scenario, overrides, env, directory, fmt))
 
 
@@ -130,6 +125,8 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
 ) -> None:
     """Check scenario and environment files: every error of a file at once, and warnings (L…) of what is hardly meant."""
+    from cicscenario.cli import validate as validate_command
+
     _end(validate_command.validate(paths, overrides, fmt, strict=strict))
 
 
@@ -141,6 +138,8 @@ def config(
     fmt: Format = "text",
 ) -> None:
     """Show every effective value of a file, and where it came from: file and line, --set, or the default."""
+    from cicscenario.cli import config as config_command
+
     _end(config_command.config(file, overrides, env, fmt))
 
 
@@ -153,6 +152,8 @@ def diff(
     ] = "text",
 ) -> None:
     """Show what a change to scenarios means. Exit code 0: nothing, 1: they differ, 2: one is invalid."""
+    from cicscenario.cli import diff as diff_command
+
     _end(diff_command.diff(before, after, fmt))
 
 
@@ -164,6 +165,8 @@ def status(
     fmt: Format = "text",
 ) -> None:
     """Show how far a run is, from its state alone."""
+    from cicscenario.cli import status as status_command
+
     _end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -181,6 +184,10 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Ask the services again whether everybody arrived."""
+    from cicscenario.cli import verify as verify_command
+    from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import listening
+
     choice = SandboxChoice(node, contracts, keep)
     with listening(sys.stdout, as_json=as_json) as listener:
         code = verify_command.verify(scenario, overrides, env, directory, include, exclude, choice, listener)
@@ -201,6 +208,8 @@ def report(
     ] = None,
 ) -> None:
     """Write the reports of a run again, from its directory alone; without --format, all of them, beside the state."""
+    from cicscenario.cli import report as report_command
+
     _end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
@@ -212,6 +221,8 @@ def export(
     directory: Directory = None,
 ) -> None:
     """Write the data directory of the old data-seeding tools, so that they can go on from it."""
+    from cicscenario.cli import export as export_command
+
     _end(export_command.export(scenario, target, overrides, directory))
 
 
@@ -227,6 +238,8 @@ def new(
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not given has a default.")] = False,
 ) -> None:
     """Write a commented scenario to begin with; on a terminal, ask what is not given."""
+    from cicscenario.cli import new as new_command
+
     given = {"population.size": size, "backend.kind": backend, "gift.threshold": gift}
     answers = [f"{key}={value}" for key, value in given.items() if value is not None]
     answers += [f"metadata=[{','.join(metadata)}]"] if metadata else []
@@ -245,6 +258,8 @@ def explain(
     ] = None,
 ) -> None:
     """Explain a key of the scenario language, or an error code; without one, list the keys."""
+    from cicscenario.cli import explain as explain_command
+
     _end(explain_command.explain(key))
 
 
@@ -264,6 +279,9 @@ def stack_up(
     ] = None,
 ) -> None:
     """Start the sandbox with all its services, or find the one that is up."""
+    from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.workspace import home
+
     _end(stack_command.up(home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect))
 
 
@@ -272,12 +290,18 @@ def stack_down(
     purge: Annotated[bool, typer.Option("--purge", help="Delete its chain and data too.")] = False,
 ) -> None:
     """Stop the sandbox; its chain goes on where it was at the next start."""
+    from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.workspace import home
+
     _end(stack_command.down(home(), purge=purge))
 
 
 @stack_app.command("status")
 def stack_status(fmt: Format = "text") -> None:
     """Show what is running, where, and whether it answers."""
+    from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.workspace import home
+
     _end(stack_command.status(home(), fmt=fmt))
 
 

@@ -1,6 +1,8 @@
 """The commands beside ``run``: what they print, and the exit codes that scripts rely on."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,12 @@ def test_help_lists_every_exit_code(tmp_path: Path) -> None:
     shown = cicscenario(tmp_path, "--help").stdout
     for code in ExitCode:
         assert str(int(code)) in shown
+
+
+def test_help_and_completion_load_no_command() -> None:
+    told = "import sys, cicscenario.cli.app; print(*sorted(name for name in sys.modules if 'cicscenario' in name))"
+    loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == ["cicscenario", "cicscenario.cli", "cicscenario.cli.app", "cicscenario.errors"]
 
 
 def test_a_bug_is_exit_code_70(capsys: pytest.CaptureFixture[str]) -> None:
