@@ -25,7 +25,8 @@ from cicscenario.resources import load_schema
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.nodes import anvil_path
 
-NODES = ["embedded", pytest.param("anvil", marks=pytest.mark.skipif(not anvil_path(), reason="no anvil here"))]
+needs_anvil = pytest.mark.skipif(not anvil_path(), reason="no anvil here")
+NODES = ["embedded", pytest.param("anvil", marks=needs_anvil)]
 GENERATIONS = ["classic", "latest"]
 _PATIENCE = 60.0  # seconds
 

@@ -15,31 +15,28 @@ from pathlib import Path
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import CicScenarioError, UnavailableError
-from cicscenario.sandbox.process import exit_code_of, require_loopback
+from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 _LOOK = 0.1  # seconds between looks for waiting transactions
 _REST = 3  # times as long as the last block took: the larger the state, the more transactions share a block
 _HISTORY = 16  # blocks whose state can be asked for
+# Blocks that never fill up: anvil loses what it has accepted when one does.
+_GAS_LIMIT = 1_000_000_000
+_TRANSACTIONS = 100_000
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m cicscenario.sandbox.anvil", description="Foundry's anvil, mining on demand"
-    )
+    parser = server_parser("cicscenario.sandbox.anvil", "Foundry's anvil, mining on demand", "the chain is")
     parser.add_argument("--program", required=True, metavar="ANVIL")
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the chain is kept")
-    parser.add_argument("--chain-id", type=int, default=8996)
-    parser.add_argument("--gas-limit", type=int, default=1_000_000_000, help="of a block")
+    parser.add_argument("--chain-id", type=int, required=True)
     return parser
 
 
 def _command(arguments: argparse.Namespace) -> list[str]:
     return [
         arguments.program, "--quiet", "--host", arguments.host, "--port", str(arguments.port),
-        "--chain-id", str(arguments.chain_id), "--accounts", "0", "--gas-limit", str(arguments.gas_limit),
-        "--max-transactions", "100000", "--block-base-fee-per-gas", "0", "--order", "fifo",
+        "--chain-id", str(arguments.chain_id), "--accounts", "0", "--gas-limit", str(_GAS_LIMIT),
+        "--max-transactions", str(_TRANSACTIONS), "--block-base-fee-per-gas", "0", "--order", "fifo",
         "--no-mining", "--prune-history", str(_HISTORY), "--state", str(arguments.data / "state.json"),
     ]  # fmt: skip
 

@@ -119,7 +119,7 @@ class Daemon:
                 ended = f"ended with {process.returncode}" if process.poll() is not None else "did not answer"
                 process.kill()
                 process.wait()
-                self._is_released(_KILL)  # children of its own may hold the lock for a moment longer
+                self._is_released(process.pid, _KILL)  # children of its own may hold the lock for a moment longer
                 raise UnavailableError(
                     f"the sandbox's {self.name} {ended} when it was started; the end of {self.log}:{self._last_words()}"
                 )
@@ -156,17 +156,16 @@ class Daemon:
         for number, patience in ((self._end, _STOP), (signal.SIGKILL, _KILL)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            if self._is_released(patience, pid):
+            if self._is_released(pid, patience):
                 return True
         raise UnavailableError(f"the sandbox's {self.name}, process {pid}, does not end", hint=f"end process {pid}")
 
-    def _is_released(self, patience: float, pid: int | None = None) -> bool:
-        """Waits for the end of the lock, ``patience`` seconds at most, and says whether it came."""
+    def _is_released(self, pid: int, patience: float) -> bool:
+        """Waits until ``pid`` and its children are gone, ``patience`` seconds at most, and says whether they are."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if pid is not None:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)  # when this process started it
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)  # when this process started it
             if not self._is_locked():
                 return True
             time.sleep(_POLL)

@@ -16,8 +16,6 @@ CHAIN_ID = 8996
 CHAIN_SPEC = f"evm:byzantium:{CHAIN_ID}:bloxberg"
 WEALTH = 10**27  #: wei in the signer's account
 _GAS_LIMIT = 30_000_000
-# Blocks that never fill up: anvil loses what it has accepted when one does.
-_ANVIL_GAS_LIMIT = 1_000_000_000
 
 
 def _embedded(folder: Path, port: int, signer: bytes) -> Command:
@@ -50,7 +48,7 @@ def _anvil(folder: Path, port: int, signer: bytes) -> Command:
         )
     command = [
         sys.executable, "-m", "cicscenario.sandbox.anvil", "--program", program, "--host", HOST, "--port", str(port),
-        "--data", str(folder), "--chain-id", str(CHAIN_ID), "--gas-limit", str(_ANVIL_GAS_LIMIT),
+        "--data", str(folder), "--chain-id", str(CHAIN_ID),
     ]  # fmt: skip
     return Command(command, dict(os.environ))
 

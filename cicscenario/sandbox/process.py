@@ -1,10 +1,21 @@
 """What the programs of the sandbox have in common: where they listen, and how they end."""
 
+import argparse
 import ipaddress
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
+
+
+def server_parser(program: str, description: str | None, kept: str) -> argparse.ArgumentParser:
+    """A parser of where a server listens and of the folder of what is ``kept``."""
+    parser = argparse.ArgumentParser(f"python -m {program}", description=description)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=f"where {kept} kept")
+    return parser
 
 
 def require_loopback(host: str, service: str) -> None:

@@ -1,22 +1,19 @@
 """anvil in the sandbox makes blocks of what waits, and of nothing else; it keeps few states, and leaves nobody behind."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests_support import eventually, needs_anvil
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.chain.signer import Signer
 from cicscenario.sandbox import nodes, stack
-
-needs_anvil = pytest.mark.skipif(not nodes.anvil_path(), reason="no anvil here")
 
 
 @pytest.fixture
@@ -25,21 +22,8 @@ def rpc(home: Path) -> Rpc:
     return Rpc(stack.status(home)[0].address)
 
 
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return holds()
-
-
 def block_number(rpc: Rpc) -> int:
     return int(rpc.call("eth_blockNumber"), 16)
-
-
-def lives(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    return Path(f"/proc/{pid}").exists()
 
 
 @needs_anvil
@@ -59,7 +43,7 @@ def test_transactions_that_wait_share_the_next_block(home: Path, rpc: Rpc) -> No
     ]
     before = block_number(rpc)
     rpc.calls([("eth_sendRawTransaction", [to_hex(tx.raw)]) for tx in sent])
-    assert within(10, lambda: int(rpc.call("eth_getBalance", to_hex(bytes([7] * 20)), "latest"), 16) == 50)
+    eventually(lambda: int(rpc.call("eth_getBalance", to_hex(bytes([7] * 20)), "latest"), 16) == 50, 10)
     assert block_number(rpc) - before <= 3
 
 
@@ -80,7 +64,7 @@ def test_what_has_blocks_made_ends_with_it(home: Path, number: signal.Signals) -
     assert anvil is not None
     (miner,) = (int(text) for text in Path(f"/proc/{anvil}/task/{anvil}/children").read_text().split())
     os.kill(anvil, number)
-    assert within(20, lambda: not lives(anvil) and not lives(miner))
+    eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in (anvil, miner)), 20)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +75,9 @@ def test_what_has_blocks_made_ends_with_it(home: Path, number: signal.Signals) -
     ],
 )
 def test_what_it_cannot_do_is_said(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
-    command = [sys.executable, "-m", "cicscenario.sandbox.anvil", "--program", "anvil", "--port", "1"]
-    ended = subprocess.run(
-        [*command, "--data", str(tmp_path), *arguments], capture_output=True, text=True, check=False, timeout=30
-    )
+    options = ["--program", "anvil", "--port", "1", "--chain-id", "1", "--data"]
+    command = [sys.executable, "-m", "cicscenario.sandbox.anvil", *options, str(tmp_path), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert ended.returncode == code, ended.stderr
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 from cicscenario.sandbox.meta.faults import parse
 from cicscenario.sandbox.meta.keys import ensure_keys, trusted_keys
@@ -11,14 +10,11 @@ from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
 from cicscenario.sandbox.meta.signatures import Trust
 from cicscenario.sandbox.meta.store import Store
-from cicscenario.sandbox.process import exit_code_of, require_loopback
+from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m cicscenario.sandbox.meta", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where entries and keys are kept")
+    parser = server_parser("cicscenario.sandbox.meta", __doc__, "entries and keys are")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; repeatable, see faults.py"
     )

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import sys
 import time
-from pathlib import Path
 
 from cicscenario.errors import InvalidError
 from cicscenario.sandbox.node.chain import open_chain
@@ -12,14 +11,11 @@ from cicscenario.sandbox.node.codec import parse_address
 from cicscenario.sandbox.node.errors import RpcError
 from cicscenario.sandbox.node.journal import Genesis
 from cicscenario.sandbox.node.server import serve
-from cicscenario.sandbox.process import exit_code_of, require_loopback
+from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m cicscenario.sandbox.node", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the chain is kept")
+    parser = server_parser("cicscenario.sandbox.node", __doc__, "the chain is")
     parser.add_argument("--chain-id", type=int, default=8996)
     parser.add_argument("--gas-limit", type=int, default=30_000_000, help="of a block")
     parser.add_argument("--block-time", type=float, metavar="SECONDS", help="mine at this interval, not on demand")

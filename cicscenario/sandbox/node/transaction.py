@@ -81,27 +81,33 @@ def decode(raw: bytes) -> Transaction:
         raise RpcError.invalid_params(f"not a signed transaction: {error}") from None
 
 
+def _encode(fields: list[Any]) -> bytes:
+    """RLP of what is bytes already: there is nothing to find out, which would take longer than encoding."""
+    encoded: bytes = rlp.encode(fields, infer_serializer=False)
+    return encoded
+
+
 def _decode_legacy(raw: bytes) -> Transaction:
     nonce, price, gas, to, value, data, v, r, s = _fields(raw, 9)
     recovery = int.from_bytes(v)
     if recovery >= 35:
         chain_id, parity = divmod(recovery - 35, 2)
-        signed = rlp.encode([nonce, price, gas, to, value, data, _minimal(chain_id), b"", b""])
+        signed = _encode([nonce, price, gas, to, value, data, _minimal(chain_id), b"", b""])
         return _build(raw, 0, chain_id, (nonce, price, price, gas, to, value, data), [], recovery, parity, r, s, signed)
-    signed = rlp.encode([nonce, price, gas, to, value, data])
+    signed = _encode([nonce, price, gas, to, value, data])
     return _build(raw, 0, None, (nonce, price, price, gas, to, value, data), [], recovery, recovery - 27, r, s, signed)
 
 
 def _decode_access_list(raw: bytes) -> Transaction:
     chain_id, nonce, price, *rest, access, parity, r, s = fields = _fields(raw[1:], 11)
-    signed = b"\x01" + rlp.encode(fields[:8])
+    signed = b"\x01" + _encode(fields[:8])
     y = int.from_bytes(parity)
     return _build(raw, 1, int.from_bytes(chain_id), (nonce, price, price, *rest), access, y, y, r, s, signed)
 
 
 def _decode_dynamic_fee(raw: bytes) -> Transaction:
     chain_id, nonce, tip, fee, *rest, access, parity, r, s = fields = _fields(raw[1:], 12)
-    signed = b"\x02" + rlp.encode(fields[:9])
+    signed = b"\x02" + _encode(fields[:9])
     y = int.from_bytes(parity)
     return _build(raw, 2, int.from_bytes(chain_id), (nonce, fee, tip, *rest), access, y, y, r, s, signed)
 

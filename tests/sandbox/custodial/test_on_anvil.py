@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 from running_engine import GAS_GIFT, RunningEngine, until
+from tests_support import needs_anvil
 
 from cicscenario.sandbox import stack
-from cicscenario.sandbox.nodes import anvil_path
-
-needs_anvil = pytest.mark.skipif(not anvil_path(), reason="no anvil here")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 
 
@@ -21,16 +19,14 @@ class FakeServer(ABC):
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @abstractmethod
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str] | None:
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str] | None:
         """Status and text; None drops the connection."""
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()

@@ -1,7 +1,6 @@
 """A chain node that knows a registry, a default token and balances, and nothing else."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from eth_abi.abi import encode
@@ -21,7 +20,7 @@ class FakeChain(FakeServer):
         super().__init__()
         self.units = 1_234_567_890
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         answers = []
         for call in json.loads(body):
             result = self._result(call["method"], call["params"])

@@ -5,7 +5,6 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from celery import Celery
@@ -88,9 +87,7 @@ class FakeEngine:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(10)
         self._connection.release()

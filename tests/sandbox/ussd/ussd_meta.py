@@ -6,7 +6,6 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,16 +54,16 @@ class FakeMeta(FakeServer):
     def clear(self) -> None:
         self.values, self.writes, self.behaviour, self.parallel_puts, self.posts = {}, [], Behaviour(), 0, []
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str] | None:
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str] | None:
         if _counted(self.behaviour.drop, method):
             return None
         answer = (500, "") if _counted(self.behaviour.refuse, method) else self._do(method, path[1:], headers, body)
         return None if _counted(self.behaviour.drop_after, method) else answer
 
-    def _do(self, method: str, pointer: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    def _do(self, method: str, pointer: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         if method == "GET":
             return self.get(pointer)
-        return self.post(pointer, body) if method == "POST" else self.put(pointer, body, dict(headers))
+        return self.post(pointer, body) if method == "POST" else self.put(pointer, body, headers)
 
     def get(self, pointer: str) -> tuple[int, str]:
         return (200, json.dumps(self.values[pointer])) if pointer in self.values else (404, "")

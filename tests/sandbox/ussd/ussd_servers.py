@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import psycopg2
@@ -83,9 +82,7 @@ class Valkey:
         except RedisError:
             return False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.client.close()
         self._process.terminate()
         self._process.wait(10)
@@ -145,9 +142,7 @@ class Postgres:
         connection.autocommit = True
         return connection
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGINT)  # does not wait for clients
         self._process.wait(30)
         shutil.rmtree(self._folder)
