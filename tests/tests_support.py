@@ -1,5 +1,6 @@
 """Helpers for tests that start real processes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -28,7 +29,9 @@ from cicscenario.sandbox.nodes import anvil_path
 needs_anvil = pytest.mark.skipif(not anvil_path(), reason="no anvil here")
 NODES = ["embedded", pytest.param("anvil", marks=needs_anvil)]
 GENERATIONS = ["classic", "latest"]
-_PATIENCE = 60.0  # seconds
+PATIENCE = 60.0  # seconds; the machine may be busy
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,29 @@ class Run:
         eventually(lambda: bool(self.rows(sql)))
 
 
-def eventually(true: Callable[[], object], patience: float = _PATIENCE) -> None:
-    """Returns when it is true; fails when it does not come true."""
+def eventually(true: Callable[[], T | None], what: str = "waited for it to come true", patience: float = PATIENCE) -> T:
+    """The first true answer; fails when none comes."""
     deadline = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < deadline, "it does not come true"
+    while not (answer := true()):
+        assert time.monotonic() < deadline, f"{what} in vain"
         time.sleep(0.02)
+    return answer
+
+
+def open_files(pid: int | None) -> set[str]:
+    """What a process holds open: paths, and ``socket:[inode]``."""
+    held = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # one that has just been closed
+            held.add(str(link.readlink()))
+    return held
+
+
+def listens_at(pid: int | None) -> list[str]:
+    """The addresses at which a process accepts TCP connections, a line of /proc/net each: ``0100007F`` is 127.0.0.1."""
+    held = open_files(pid)
+    rows = [row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]  # 0A: LISTEN
 
 
 def gifts_since(box: Sandbox, block: int) -> Counter[str]:
@@ -172,7 +192,8 @@ def send_from(
     nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16)
     signed = signer.sign(nonce=nonce, gas_price=10**9, gas=gas, to=to, value=value, data=data)
     session.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
-    assert int(session.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash))["status"], 16) == 1
+    receipt: dict[str, Any] = eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash)))
+    assert int(receipt["status"], 16) == 1
 
 
 def command_line(*arguments: str) -> list[str]:

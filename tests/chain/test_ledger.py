@@ -1,13 +1,12 @@
 """The ledger's promise: whatever crashes, whenever, each person's transaction happens exactly once on the chain."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support import NODES, Sandbox
+from tests_support import NODES, Sandbox, eventually
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.broadcast import Broadcaster
@@ -106,9 +105,7 @@ def pay_after_a_crash(session: ChainSession, store: Store, kind: type[Ledger]) -
     crash_while_sending(session, store, kind)
     with ledger(session, store, kind) as resumed:
         resumed.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
-    deadline = time.monotonic() + 10
-    while 0 in received(session, 5) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(lambda: 0 not in received(session, 5))
     return received(session, 5)
 
 
@@ -170,9 +167,7 @@ def test_a_key_that_somebody_else_uses_stops_the_run(session: ChainSession, stor
         nonce=first._next_nonce - 1, gas_price=10**9, gas=21000, to=b"\x99" * 20, value=1, data=b""
     )
     session.rpc.call("eth_sendRawTransaction", to_hex(other.raw))
-    deadline = time.monotonic() + 10
-    while session.rpc.call("eth_getTransactionReceipt", to_hex(other.hash)) is None and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(other.hash)))
     with pytest.raises(ReconcileError, match="was taken by another transaction"), ledger(session, store) as resumed:
         resumed.send("gas", intents(1), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 1) == [0]

@@ -6,20 +6,25 @@ import random
 import signal
 import sqlite3
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests_support import GENERATIONS, NODES, Sandbox, cicscenario, command_line, surroundings
+from tests_support import GENERATIONS, NODES, Run, Sandbox, cicscenario, command_line, surroundings
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.resources import load_schema
 from cicscenario.sandbox import stack
 
 ALL_CHECKS = ["accounts_index", "gas", "faucet", "balance", "keystore"]
+SENDING = "SELECT 1 FROM ledger"
+
+
+def run_of(box: Sandbox, scenario: Path) -> Run:
+    """The scenario's run where it lies when nobody says where."""
+    return Run(box, scenario, box.home / "runs" / "small")
 
 
 def report(home: Path, name: str = "small") -> dict:
@@ -134,16 +139,14 @@ def test_two_runs_of_one_signer_do_not_meet(sandbox: Sandbox, scenario: Path) ->
         command_line("run", str(scenario), "--set", "population.size=300"), env=surroundings(sandbox.home)
     )
     try:
-        deadline = time.monotonic() + 30
-        while not (sandbox.home / "runs" / "small" / "state.sqlite").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        run_of(sandbox, scenario).when(SENDING)
+        first.send_signal(signal.SIGSTOP)  # in the middle of it, for as long as it takes
         second = sandbox.command("run", str(scenario), "--dir", str(sandbox.home / "elsewhere"))
         assert second.returncode == 4
         assert "the signer 0x" in second.stderr
         assert str(first.pid) in second.stderr
     finally:
-        first.terminate()
+        first.kill()
         first.wait()
 
 
@@ -152,11 +155,7 @@ def test_interrupted_it_saves_and_resumes(sandbox: Sandbox, scenario: Path) -> N
     first = subprocess.Popen(
         command_line("run", str(scenario), *size), env=surroundings(sandbox.home), stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 30
-    while not (sandbox.home / "runs" / "small" / "secret").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    time.sleep(0.3)
+    run_of(sandbox, scenario).when(SENDING)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130, said

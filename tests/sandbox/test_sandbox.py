@@ -1,6 +1,5 @@
 """The sandbox as a whole: up, down, found again, gone on with, and never in anybody's way."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support import NODES
+from tests_support import NODES, listens_at
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import address_of
@@ -217,17 +216,7 @@ def test_each_sandbox_has_a_key_of_its_own(home: Path) -> None:
 
 def test_nothing_listens_beyond_loopback(home: Path, node: str) -> None:
     stack.up(home, node=node)
-    inodes = set()
-    for link in Path(f"/proc/{pid(home)}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # a connection that has just been closed
-            inodes.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
-    listening = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:  # 0A: LISTEN
-                listening.append(fields[1].partition(":")[0])
-    assert listening == ["0100007F"], "127.0.0.1, and nothing else"
+    assert listens_at(pid(home)) == ["0100007F"], "127.0.0.1, and nothing else"
 
 
 def test_a_taken_port_is_left_for_another(home: Path) -> None:

@@ -1,13 +1,11 @@
 """The sandbox's real Valkey and real PostgreSQL: up, down, killed, gone on with; for root and for anybody."""
 
-import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 from redis import Redis
+from tests_support import eventually, listens_at, open_files
 
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
@@ -86,10 +85,8 @@ def test_stopped_or_killed_they_go_on_where_they_were(home: Path, redis: Redis, 
             pid = status(home, name).pid
             assert pid is not None
             os.kill(pid, number)
-            deadline = time.monotonic() + 30
-            while Daemon(name, home / "sandbox").pid() is not None:  # PostgreSQL's own processes notice in a moment
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            daemon = Daemon(name, home / "sandbox")
+            eventually(lambda daemon=daemon: daemon.pid() is None)  # PostgreSQL's own processes notice in a moment
     assert stack.up(home, services=SERVERS).started
     assert Redis.from_url(status(home, "redis").address).lrange("queue", 0, -1) == [b"two", b"one"]
     assert query(home, "SELECT text FROM note ORDER BY 1") == [("one",), ("two",)]
@@ -97,20 +94,14 @@ def test_stopped_or_killed_they_go_on_where_they_were(home: Path, redis: Redis, 
 
 def test_nothing_listens_beyond_loopback(home: Path, redis: Redis) -> None:
     for name in SERVERS:
-        inodes = set()
-        for link in Path(f"/proc/{status(home, name).pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                inodes.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
-        listening = set()
-        for table in ("tcp", "tcp6"):
-            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == "0A" and fields[9] in inodes:  # 0A: LISTEN
-                    listening.add(fields[1].partition(":")[0])
-        assert listening == {"0100007F"}, f"{name}: 127.0.0.1, and nothing else"
+        pid = status(home, name).pid
+        assert set(listens_at(pid)) == {"0100007F"}, f"{name}: 127.0.0.1, and nothing else"
+        held = open_files(pid)
         for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
             fields = line.split()
-            assert not (fields[6] in inodes and fields[5] == "01" and fields[3] == "00010000"), "no socket file either"
+            assert not (f"socket:[{fields[6]}]" in held and fields[5] == "01" and fields[3] == "00010000"), (
+                "no socket file either"
+            )
 
 
 def test_the_database_asks_for_its_password(home: Path, redis: Redis) -> None:

@@ -2,12 +2,11 @@
 contracts; the ranges are what zero bytes in addresses save.
 """
 
-import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests_support import NODES, Sandbox
+from tests_support import NODES, Sandbox, eventually
 from web3 import Web3
 
 from cicscenario.chain.abi import pack, selector, to_hex
@@ -37,10 +36,7 @@ class Client:
         return self.session.signer.sign(nonce=number, gas_price=10**9, gas=gas, to=to, value=value, data=data)
 
     def receipt(self, digest: bytes) -> dict[str, Any]:
-        deadline = time.monotonic() + 10
-        while (found := self.rpc.call("eth_getTransactionReceipt", to_hex(digest))) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        found: dict[str, Any] = eventually(lambda: self.rpc.call("eth_getTransactionReceipt", to_hex(digest)))
         return found
 
     def send(self, to: bytes, data: bytes = b"", **options: int) -> dict[str, Any]:

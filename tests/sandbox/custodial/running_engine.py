@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +16,7 @@ import celery
 import psycopg2
 import yaml
 from redis import Redis
+from tests_support import PATIENCE, eventually
 
 from cicscenario.chain.abi import pack, selector, to_hex, word
 from cicscenario.chain.contracts import BALANCE_OF, HAVE, Contracts, discover, eth_call
@@ -27,16 +28,6 @@ from cicscenario.sandbox.daemon import Daemon
 CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 QUEUE = "cic-eth"
 GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
-PATIENCE = 60.0  # seconds; the machine may be busy
-
-
-def until(true: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """The first true answer."""
-    deadline = time.monotonic() + patience
-    while not (answer := true()):
-        assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.02)
-    return answer
 
 
 @dataclass
@@ -103,7 +94,7 @@ class RunningEngine:
         command = json.loads((self.home / "sandbox" / "stack.json").read_text())["commands"]["custodial"]
         process = subprocess.Popen([*command, *words])
         try:
-            until(lambda: self.redis.get(f"{QUEUE}.engine.alive") == str(process.pid).encode())
+            eventually(lambda: self.redis.get(f"{QUEUE}.engine.alive") == str(process.pid).encode())
             yield
         finally:
             process.terminate()
@@ -126,7 +117,7 @@ class RunningEngine:
         return self.entry(self.signature(name, *arguments).apply_async().id)
 
     def entry(self, task_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(until(lambda: self.redis.get(f"celery-task-meta-{task_id}")))
+        found: dict[str, Any] = json.loads(eventually(lambda: self.redis.get(f"celery-task-meta-{task_id}")))
         return found
 
     def create(self, *, error_link: bool = False, root_id: str | None = None) -> str:
@@ -193,7 +184,7 @@ class Listener:
     def __init__(self, engine: RunningEngine) -> None:
         self._subscription = engine.redis.pubsub()
         self._subscription.subscribe(engine.channel)
-        until(lambda: (self._subscription.get_message(timeout=1) or {}).get("type") == "subscribe")
+        eventually(lambda: (self._subscription.get_message(timeout=1) or {}).get("type") == "subscribe")
         self.texts: list[str] = []
 
     def __enter__(self) -> "Listener":

@@ -6,7 +6,8 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from running_engine import CHAIN, GAS_GIFT, PATIENCE, TRANSFER, RunningEngine, until
+from running_engine import CHAIN, GAS_GIFT, TRANSFER, RunningEngine
+from tests_support import PATIENCE, eventually
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.signer import address_of
@@ -32,7 +33,7 @@ def created(engine: RunningEngine, count: int) -> list[str]:
 
 
 def finished(engine: RunningEngine, accounts: list[str]) -> None:
-    until(lambda: engine.are_done(accounts))
+    eventually(lambda: engine.are_done(accounts))
 
 
 def seen(engine: RunningEngine, transaction: dict[str, Any], accounts: list[str]) -> tuple[Any, ...]:
@@ -237,7 +238,7 @@ def test_transfers_are_told_to_who_wants_to_know(engine: RunningEngine) -> None:
     task = "cic_ussd.tasks.callback_handler.transaction_callback"
     with engine.started_with("--transfer-callbacks", f"cic-ussd:{task}"):
         (account,) = created(engine, 1)
-        gift = until(lambda: [m for m in told() if m[0]["recipient"] == account])[0]
+        gift = eventually(lambda: [m for m in told() if m[0]["recipient"] == account])[0]
         owner = engine.owner
         nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(owner.address), "pending"), 16)
         call = pack(TRANSFER, bytes.fromhex(account), 1_234_567)
@@ -245,7 +246,7 @@ def test_transfers_are_told_to_who_wants_to_know(engine: RunningEngine) -> None:
         signed = owner.sign(nonce=nonce, gas_price=1, gas=400_000, to=token, value=0, data=call)
         engine.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
         assert json.loads(engine.redis.lindex("cic-ussd", 0))["headers"]["task"] == task
-        transfer = until(lambda: [m for m in told() if m[0]["sender"] == owner.address.hex()])[0]
+        transfer = eventually(lambda: [m for m in told() if m[0]["sender"] == owner.address.hex()])[0]
     assert engine.contracts.faucet is not None
     assert gift[1:] == ["tokengift", 0]
     assert gift[0] == RECORDED | {

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-from running_engine import CHAIN, RunningEngine, until
+from running_engine import CHAIN, RunningEngine
+from tests_support import eventually
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox import stack
@@ -60,14 +61,14 @@ def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: Running
     assert engine.ask("cic_eth.eth.erc20.default_token")["status"] == "SUCCESS"
     accounts = [account for (account,) in engine.rows("SELECT account FROM otx WHERE purpose = 'register'")]
     assert len(accounts) >= len(roots)
-    until(lambda: engine.are_done(accounts))
+    eventually(lambda: engine.are_done(accounts))
 
 
 def test_it_dies_after_so_many_tasks_and_started_again_finishes_them(engine: RunningEngine) -> None:
     engine.start("die-after=12")
     daemon = Daemon("custodial", engine.home / "sandbox")
     roots = [engine.create() for _ in range(10)]
-    until(lambda: daemon.pid() is None)
+    eventually(lambda: daemon.pid() is None)
     engine.start()
     with engine.listen() as listener:
         engine.create()

@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from running_engine import CHAIN, GAS_GIFT, QUEUE, RunningEngine, until
+from running_engine import CHAIN, GAS_GIFT, QUEUE, RunningEngine
+from tests_support import eventually
 
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
@@ -33,7 +34,7 @@ def kill(*pids: int) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     for pid in pids:
-        until(lambda pid=pid: is_gone(pid))
+        eventually(lambda pid=pid: is_gone(pid))
 
 
 def is_gone(pid: int) -> bool:
@@ -57,8 +58,8 @@ def check_everybody_once(engine: RunningEngine, since: int, roots: list[str]) ->
             accounts.add(create["result"])
         return accounts if len(accounts) == len(roots) else None
 
-    accounts: set[str] = until(answers)
-    until(lambda: engine.are_done(accounts))
+    accounts: set[str] = eventually(answers)
+    eventually(lambda: engine.are_done(accounts))
     kinds: Counter[tuple[str, str]] = Counter()
     for each in engine.transactions(since):
         account = each["input"][-40:] if len(each["input"]) > 2 else each["to"][2:].lower()
@@ -94,14 +95,14 @@ def test_a_task_that_was_taken_while_redis_went_away_is_taken_up_again(engine: R
     assert not engine.redis.exists(f"celery-task-meta-{task.id}")
     engine.redis.client_kill_filter(_type="normal", skipme=True)
     assert engine.entry(task.id)["result"]["symbol"] == "GFT"
-    until(lambda: not engine.redis.exists(f"{QUEUE}.worker0.taken"))
+    eventually(lambda: not engine.redis.exists(f"{QUEUE}.worker0.taken"))
 
 
 def test_a_tree_of_tasks_that_is_run_again_makes_no_second_account(engine: RunningEngine) -> None:
     with engine.listen() as listener:
         root = engine.create()
         (first,) = listener.wait(1)
-        until(lambda: engine.are_done([first["result"]]))
+        eventually(lambda: engine.are_done([first["result"]]))
         again = engine.create(root_id=root)
         _, second = listener.wait(2)
     assert again == root
@@ -112,7 +113,7 @@ def test_a_workers_death_is_no_matter(engine: RunningEngine) -> None:
     """The engine starts it again by itself."""
     before = processes(engine)
     kill(before["worker 1"])
-    until(lambda: processes(engine).get("worker 1") not in (None, before["worker 1"]))
+    eventually(lambda: processes(engine).get("worker 1") not in (None, before["worker 1"]))
     assert processes(engine)["engine"] == before["engine"]
     with engine.listen() as listener:
         engine.create()
@@ -124,7 +125,7 @@ def test_no_worker_outlives_the_engine(engine: RunningEngine) -> None:
     assert set(before) == {"engine", "worker 0", "worker 1"}
     kill(before["engine"])
     daemon = Daemon("custodial", engine.home / "sandbox")
-    until(lambda: daemon.pid() is None)
+    eventually(lambda: daemon.pid() is None)
     for pid in before.values():
         assert not Path(f"/proc/{pid}/exe").exists()
     assert stack.status(engine.home)[-1].state == "down"
@@ -135,7 +136,7 @@ def test_down_and_up_it_goes_on_where_it_was(engine: RunningEngine) -> None:
     with engine.listen() as listener:
         engine.create()
         (message,) = listener.wait(1)
-    until(lambda: engine.are_done([message["result"]]))
+    eventually(lambda: engine.are_done([message["result"]]))
     roles = engine.rows("SELECT * FROM account_role ORDER BY 1")
     stack.down(engine.home)
     assert {service.state for service in stack.status(engine.home)} == {"down"}

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from running_engine import GAS_GIFT, RunningEngine, until
-from tests_support import needs_anvil
+from running_engine import GAS_GIFT, RunningEngine
+from tests_support import eventually, needs_anvil
 
 from cicscenario.sandbox import stack
 
@@ -21,7 +21,7 @@ def test_twenty_people_are_taken_in(tmp_path: Path, node: str, contracts: str) -
                 engine.create()
             accounts = [message["result"] for message in listener.wait(20)]
         assert len(set(accounts)) == 20
-        until(lambda: engine.are_done(accounts))
+        eventually(lambda: engine.are_done(accounts))
         gas = [gas for _, gas, _ in engine.counts(accounts).values()]
         assert GAS_GIFT - 200_000 < min(gas) <= max(gas) < GAS_GIFT, "one gift, less what the faucet cost"
     finally:

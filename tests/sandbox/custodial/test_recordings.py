@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_engine import RunningEngine, until
+from running_engine import RunningEngine
+from tests_support import eventually
 
 RECORDINGS: dict[str, Any] = json.loads((Path(__file__).parent / "recordings.json").read_text())["scenarios"]
 LOCKED = ["create-account-locked", "create-account-locked-error-links"]
@@ -43,7 +44,7 @@ def tree(engine: RunningEngine, root: str, count: int) -> list[dict[str, Any]]:
                 ids += children(found[task_id])
         return list(found.values()) if len(found) >= count else []
 
-    entries: list[dict[str, Any]] = until(walk)
+    entries: list[dict[str, Any]] = eventually(walk)
     return entries
 
 

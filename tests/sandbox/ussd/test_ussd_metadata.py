@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from pysequoia import Tsk
+from tests_support import eventually
 from ussd_meta import FakeMeta, key, signer
-from ussd_servers import wait_until
 from ussd_world import World
 
 from cicscenario.errors import InvalidError
@@ -151,7 +151,7 @@ def test_writes_can_be_slow(open_world: Callable[..., World]) -> None:
     phone = world.phone()
     world.dial(phone, "1")
     world.wait_for_account(phone)
-    wait_until(lambda: bool(world.redis.exists(f"{METADATA_QUEUE}:sandbox-taken")), "waited for the entry to be taken")
+    eventually(lambda: bool(world.redis.exists(f"{METADATA_QUEUE}:sandbox-taken")), "waited for the entry to be taken")
     assert world.meta.values == {}
     world.wait_for_quiet()
     assert len(world.meta.values) == 3

@@ -8,11 +8,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from tests_support import eventually
 from ussd_chain import FakeChain
 from ussd_engine import FakeEngine
 from ussd_meta import FakeMeta
 from ussd_process import UssdProcess
-from ussd_servers import Postgres, Valkey, wait_until
+from ussd_servers import Postgres, Valkey
 from ussd_world import CODE, FORM, request
 
 from cicscenario.errors import ExitCode
@@ -60,10 +61,10 @@ def test_somebody_joins_sets_a_pin_and_sees_the_balance(
     process = make().start()
     assert str(dial(process, "+254711000001", "2")).startswith("END Akaunti yako")
     place = pointer.phone("+254711000001").hex()
-    wait_until(lambda: place in meta.values, "waited for the phone pointer")
+    eventually(lambda: place in meta.values, "waited for the phone pointer")
     assert dial(process, "+254711000001", "1234", "1234") == ""  # without tokens there is no start menu
     running_engine.gift(meta.values[place])
-    wait_until(lambda: dial(process, "+254711000001", "1234", "1234") != "", "waited for the tokens")
+    eventually(lambda: dial(process, "+254711000001", "1234", "1234") != "", "waited for the tokens")
     assert (
         dial(process, "+254711000001")
         == "CON Salio 1234.56 GFT\n1. Tuma\n2. Sarafu yangu\n3. Akaunti yangu\n4. Usaidizi"
@@ -81,10 +82,10 @@ def test_killed_at_any_moment_it_goes_on_and_nobody_is_lost_or_doubled(
         dial(process, phone, "1")
     places = [pointer.phone(phone).hex() for phone in phones]
     for share in (0.1, 0.4, 0.7):
-        wait_until(lambda share=share: len(meta.values) >= share * 3 * PEOPLE, "waited for some of the people")
+        eventually(lambda share=share: len(meta.values) >= share * 3 * PEOPLE, "waited for some of the people")
         assert process.end(signal.SIGKILL) == -signal.SIGKILL
         process.start()
-    wait_until(lambda: len(meta.values) == 3 * PEOPLE, "waited for all of the people")
+    eventually(lambda: len(meta.values) == 3 * PEOPLE, "waited for all of the people")
     with postgres.connect(process.database) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT phone_number, blockchain_address FROM account")
         assert {pointer.phone(phone).hex(): address for phone, address in cursor.fetchall()} == {
@@ -107,7 +108,7 @@ def test_in_the_dialect_of_2021_the_first_dial_makes_the_account(
     process = make("--dialect", "2021", "--fallback-language", "en").start()
     assert str(dial(process, "+254711000001")).startswith("END Your account is being created.")
     place = pointer.phone("+254711000001").hex()
-    wait_until(lambda: place in meta.values, "waited for the phone pointer")
+    eventually(lambda: place in meta.values, "waited for the phone pointer")
     assert dial(process, "+254711000001") == "CON Welcome to Sarafu Network\n1. English\n2. Kiswahili\n3. Help"
 
 

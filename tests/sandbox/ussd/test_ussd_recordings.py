@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from ussd_servers import wait_until
+from tests_support import eventually
 from ussd_world import DROPPED, FORM, Answer, World
 
 from cicscenario.people import pointer
@@ -134,7 +134,7 @@ class Stage:
 
     def resume_callbacks(self) -> None:
         self.world.engine.paused = False
-        wait_until(lambda: not self.world.redis.exists("cic-eth"), "waited for the engine")
+        eventually(lambda: not self.world.redis.exists("cic-eth"), "waited for the engine")
 
     def observe(self, phone: str, account: Any = None, last_session: Any = None) -> None:
         """What the rows are, as far as it was written down, but for hashes and times that are random."""

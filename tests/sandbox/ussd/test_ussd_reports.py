@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from ussd_servers import wait_until
+from tests_support import eventually
 from ussd_world import World
 
 from cicscenario.people import pointer
@@ -178,7 +178,7 @@ def test_reports_can_be_slow(open_world: Callable[..., World]) -> None:
     phone = world.phone()
     task = pending(world, phone)
     world.engine.report(task, ADDRESS, "en")
-    wait_until(lambda: not world.redis.exists("cic-ussd"), "waited for the message to be taken")
+    eventually(lambda: not world.redis.exists("cic-ussd"), "waited for the message to be taken")
     assert world.account(phone) == {}
     assert world.dial(phone)[0] != ""
     world.wait_for_account(phone)

@@ -6,11 +6,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from tests_support import eventually
 from ussd_chain import FakeChain
 from ussd_engine import FakeEngine
 from ussd_meta import FakeMeta
 from ussd_process import UssdProcess
-from ussd_servers import Postgres, Valkey, wait_until
+from ussd_servers import Postgres, Valkey
 from ussd_world import CODE, FORM, request
 
 PEOPLE = 1000
@@ -33,7 +34,7 @@ def test_requests_a_second(
         rate = 2 * PEOPLE / (time.monotonic() - begun)
         running_engine.paused = False
         begun = time.monotonic()
-        wait_until(lambda: len(meta.values) == 3 * PEOPLE, "waited for everybody's metadata", 120)
+        eventually(lambda: len(meta.values) == 3 * PEOPLE, "waited for everybody's metadata", 120)
         people = PEOPLE / (time.monotonic() - begun)
     print(f"\n{rate:.0f} requests a second by one caller; then {people:.0f} people a second reported and written")
     assert rate > 100

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Self
 
+from tests_support import eventually
 from ussd_chain import REGISTRY, FakeChain
 from ussd_meta import FakeMeta, key
-from ussd_servers import Postgres, Valkey, free_port, wait_until
+from ussd_servers import Postgres, Valkey, free_port
 from ussd_world import request
 
 
@@ -38,7 +39,7 @@ class UssdProcess:
     def start(self) -> Self:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command, stdout=log, stderr=log, env=os.environ)
-        wait_until(self._answers, f"waited for the phone interface, see {self.log}")
+        eventually(self._answers, f"waited for the phone interface, see {self.log}")
         return self
 
     def _answers(self) -> bool:

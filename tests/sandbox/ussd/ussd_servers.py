@@ -8,14 +8,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg2
 from redis import Redis
 from redis.exceptions import RedisError
+from tests_support import eventually
 
 from cicscenario.sandbox.services.postgres import reachable_programs
 from cicscenario.sandbox.ussd.database import Address, prepare
@@ -42,13 +41,6 @@ def _roomy_folder() -> str:
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 * 10**9 else "/tmp"
 
 
-def wait_until(answers: Callable[[], bool], what: str, patience: float = 30) -> None:
-    deadline = time.monotonic() + patience
-    while not answers():
-        assert time.monotonic() < deadline, f"{what} in vain"
-        time.sleep(0.01)
-
-
 class Valkey:
     """A server whose database 0 is ours alone."""
 
@@ -65,7 +57,7 @@ class Valkey:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
-        wait_until(self._answers, "waited for Valkey")
+        eventually(self._answers, "waited for Valkey")
         return self
 
     def kill(self) -> None:
@@ -75,7 +67,7 @@ class Valkey:
     def start_again(self) -> None:
         """After ``kill``: on the same port, and empty."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        wait_until(self._answers, "waited for Valkey")
+        eventually(self._answers, "waited for Valkey")
 
     def _answers(self) -> bool:
         try:
@@ -119,7 +111,7 @@ class Postgres:
         return Address("127.0.0.1", self.port, name, "grassroots", "")
 
     def __enter__(self) -> Self:
-        wait_until(self._answers, "waited for PostgreSQL")
+        eventually(self._answers, "waited for PostgreSQL")
         return self
 
     def _answers(self) -> bool:

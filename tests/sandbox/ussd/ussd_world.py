@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from tests_support import eventually
 from ussd_engine import FakeEngine
 from ussd_meta import FakeMeta
-from ussd_servers import Postgres, Valkey, wait_until
+from ussd_servers import Postgres, Valkey
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
@@ -159,11 +160,11 @@ class World:
         return dict(zip(columns, rows[0], strict=True)) if rows else None
 
     def wait_for_account(self, phone: str) -> None:
-        wait_until(lambda: bool(self.account(phone)), f"waited for the account of {phone}")
+        eventually(lambda: bool(self.account(phone)), f"waited for the account of {phone}")
 
     def wait_for_quiet(self) -> None:
         """Until nobody has anything to do: all tasks are done, metadata is written, preferences are read."""
-        wait_until(self._is_quiet, "waited for quiet")
+        eventually(self._is_quiet, "waited for quiet")
 
     def _is_quiet(self) -> bool:
         assert self._service is not None
