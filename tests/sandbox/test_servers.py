@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ from cicscenario.sandbox.services import postgres
 
 SERVERS = ("redis", "postgres")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be refused by PostgreSQL")
+installed_for_everybody = pytest.mark.skipif(
+    not postgres._is_reachable(Path(sysconfig.get_path("purelib"))),
+    reason="another user cannot reach this installation",
+)
 
 
 @pytest.fixture
@@ -150,6 +155,7 @@ def test_where_everybody_can_go_roots_data_stays_in_the_sandbox(monkeypatch: pyt
 
 
 @as_root
+@installed_for_everybody
 def test_a_user_needs_nobody_else(tmp_path: Path) -> None:
     """As a user of one's own: everything stays in the sandbox's folder and is one's own."""
     base = Path(tempfile.mkdtemp(dir="/var/tmp"))
