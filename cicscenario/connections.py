@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from cicscenario.address import public
 from cicscenario.chain.session import ChainSession, connect
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
@@ -145,7 +146,7 @@ def _with_password(url: str, password: str | None) -> str:
 
 
 def _chain(services: Connections) -> str:
-    return f"{services.chain.rpc.url} is chain {services.chain.chain_id}"
+    return f"{services.chain.rpc.name} is chain {services.chain.chain_id}"
 
 
 def _custodial(services: Connections) -> str:
@@ -160,7 +161,8 @@ def _ussd(services: Connections) -> str:
 
 def _meta(services: Connections) -> str:
     services.meta.check()
-    return f"{services.environment.meta and services.environment.meta.url} answers, and the key can sign"
+    where = services.environment.meta
+    return f"{where and public(where.url)} answers, and the key can sign"
 
 
 def _accounts(services: Connections) -> str:

@@ -12,15 +12,14 @@ from collections.abc import Iterable, Sequence
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.follower import End, Follower
+from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
-from cicscenario.errors import CicScenarioError, ReconcileError, UnavailableError
+from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
 from cicscenario.state.store import LedgerRow, Outcome, Store
 
 _POLL = 0.05  # seconds between looks at the chain while nothing moves
 _RESEND_AFTER = 3.0  # seconds without an end before the first re-broadcast; doubles up to
 _RESEND_AT_MOST = 30.0
-_KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
-_HOPELESS = ("insufficient funds", "intrinsic gas", "exceeds block gas limit", "chain id", "chainid", "invalid sender")
 
 
 class Ticket:
@@ -77,13 +76,36 @@ class Broadcaster:
         self._resend_after = _RESEND_AFTER
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
-    def start(self, outstanding: Sequence[LedgerRow]) -> None:
-        """Settles what ended while nobody looked, and takes up the rest in nonce order."""
+    def start(self, signer: bytes, *, reconcile: bool = False) -> None:
+        """Settles what ended while nobody looked, and takes up the rest in nonce order.
+
+        Raises ReconcileError when another transaction has used the nonce of one of them; with ``reconcile`` those have
+        failed instead.
+        """
+        outstanding = self._store.outstanding(signer)
         for start in range(0, len(outstanding), self._batch):
-            part = outstanding[start : start + self._batch]
-            self._settle(self._follower.receipts(part))
-        self._waiting.extend(self._store.outstanding(outstanding[0].signer) if outstanding else [])
+            self._settle(self._follower.receipts(outstanding[start : start + self._batch]))
+        if taken := self._follower.taken(self._store.outstanding(signer)):
+            if not reconcile:
+                raise _taken(taken)
+            self._settle([End(row, False, self._follower.block, f"nonce {row.nonce} was taken") for row in taken])
+        self._waiting.extend(self._store.outstanding(signer))
         self._thread.start()
+
+    def ask_again(self, failed: Sequence[LedgerRow]) -> None:
+        """Looks once more at transactions of one purpose that had failed: a chain that went back may have carried them
+        out since. Raises UnavailableError when it has forgotten one that it could still mine.
+        """
+        ends = self._follower.receipts(failed)
+        self._settle(list({end.row.person: end for end in ends if end.ok}.values()))
+        known = {end.row.hash for end in ends}
+        forgotten = [row for row in failed if row.hash not in known]
+        if len(self._follower.taken(forgotten)) < len(forgotten):
+            raise UnavailableError(
+                f"{self._rpc.name} no longer knows transaction {to_hex(forgotten[0].hash)}, which had failed: its chain"
+                " has gone back, or it has yet to catch up",
+                hint="run the same command again when it has",
+            )
 
     def stop(self) -> None:
         """Ends the thread; transactions in flight stay open in the ledger."""
@@ -170,7 +192,7 @@ class Broadcaster:
         doubtful = [
             (row, answer)
             for row, answer in zip(rows, answers, strict=True)
-            if isinstance(answer, RpcError) and not any(word in answer.text.lower() for word in _KNOWN)
+            if isinstance(answer, RpcError) and refusal(answer) is not Refusal.KNOWN
         ]
         refused = {row.hash for row, _ in doubtful}
         self._store.mark_broadcast(row.hash for row in rows if row.status == "signed" and row.hash not in refused)
@@ -179,24 +201,23 @@ class Broadcaster:
 
     def _look_up(self, doubtful: Sequence[tuple[LedgerRow, RpcError]]) -> None:
         """A refusal is not an end: the transaction may have been mined before. Only the chain can say."""
+        used: list[LedgerRow] = []
         for row, error in doubtful:
-            text = error.text.lower()
-            if "nonce too low" in text:
-                self._ask_for(row)
-            elif "underpriced" in text:
-                raise _taken(row, error)
-            elif any(word in text for word in _HOPELESS):
-                raise UnavailableError(
-                    f"{self._rpc.url} will never take {row.purpose} of person {row.person}: {error.text}",
-                    hint=f"see to 0x{row.signer.hex()}, the signer, and run the same command again",
-                )
-            else:
-                self._last_error = error
-
-    def _ask_for(self, row: LedgerRow) -> None:
-        if self._rpc.call("eth_getTransactionByHash", to_hex(row.hash)) is None:
-            raise _taken(row, None)
-        self._settle(self._follower.receipts([row]))
+            match refusal(error):
+                case Refusal.USED:
+                    used.append(row)
+                case Refusal.REPLACING:
+                    raise _taken([row], error.text)
+                case Refusal.FOR_GOOD:
+                    raise StepFailedError(
+                        f"{self._rpc.name} will never take {row.purpose} of person {row.person}: {error.text}",
+                        hint=f"see to 0x{row.signer.hex()}, the signer, and run the same command again",
+                    )
+                case _:
+                    self._last_error = error
+        if taken := self._follower.unknown(used):
+            raise _taken(taken)
+        self._settle(self._follower.receipts(used))
 
     def _settle(self, ends: Sequence[End]) -> bool:
         if not ends:
@@ -228,17 +249,17 @@ class Broadcaster:
         seen = f"the newest block seen is {self._follower.block}"
         last = f"; last error: {self._last_error.message}" if self._last_error else ""
         return UnavailableError(
-            f"no transaction was mined on {self._rpc.url} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
+            f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
             f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
             hint="every transaction is in the ledger; run the same command again when the node makes blocks",
         )
 
 
-def _taken(row: LedgerRow, error: RpcError | None) -> ReconcileError:
-    said = f" ({error.text})" if error else ""
+def _taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
+    row, more = rows[0], f", and {len(rows) - 1} others" if len(rows) > 1 else ""
     return ReconcileError(
-        f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said};"
-        f" {row.purpose} of person {row.person} in {to_hex(row.hash)} can no longer be mined",
-        hint="something else uses the same key: stop it, and see with `cicscenario verify` who has been paid"
-        " before you begin anew with --fresh",
+        f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
+        f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
+        hint="something else has used the same key: another run, or another program. See that it paid none of these"
+        " people (`cicscenario verify` tells who has been paid); then run with --reconcile, which sends theirs anew",
     )

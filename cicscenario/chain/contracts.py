@@ -92,7 +92,7 @@ def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
     """
     if rpc.call("eth_getCode", to_hex(registry), "latest") in ("0x", None):
         raise UnavailableError(
-            f"no contract at the registry address {to_hex(registry)} on {rpc.url}",
+            f"no contract at the registry address {to_hex(registry)} on {rpc.name}",
             hint="check `chain.registry` in the environment file, and that the node serves the right chain",
         )
     names = ("AccountRegistry", "TokenRegistry", "DefaultToken", "Faucet")
@@ -117,7 +117,7 @@ def _named(found: dict[str, bytes | None], name: str, registry: bytes, rpc: Rpc)
     address = found[name]
     if address is None:
         raise UnavailableError(
-            f"the registry {to_hex(registry)} on {rpc.url} names no {name}",
+            f"the registry {to_hex(registry)} on {rpc.name} names no {name}",
             hint="deploy the contract and set it in the registry, or check `chain.registry` in the environment file",
         )
     return address
@@ -130,7 +130,7 @@ def _by_symbol(rpc: Rpc, index: bytes, symbol: str) -> bytes:
         if address := _address(answer):
             return address
     raise UnavailableError(
-        f"the token index {to_hex(index)} on {rpc.url} knows no token with the symbol {symbol!r}",
+        f"the token index {to_hex(index)} on {rpc.name} knows no token with the symbol {symbol!r}",
         hint="check `gift.token` (symbols are case-sensitive), or register the token in the index",
     )
 
@@ -140,7 +140,7 @@ def _token(rpc: Rpc, address: bytes) -> Token:
         [eth_call(address, function) for function in (_DECIMALS, _SYMBOL, _DEMURRAGE, *_DECAY_LEVELS)]
     )
     if isinstance(decimals, RpcError) or decimals == "0x":
-        raise UnavailableError(f"the contract at {to_hex(address)} on {rpc.url} is not a token: it has no decimals()")
+        raise UnavailableError(f"the contract at {to_hex(address)} on {rpc.name} is not a token: it has no decimals()")
     decay = None
     if not isinstance(demurrage, RpcError) and len(demurrage) > 2:
         level = next((word(answer) for answer in levels if not isinstance(answer, RpcError) and len(answer) > 2), 0)
@@ -169,7 +169,7 @@ def _faucet(rpc: Rpc, address: bytes | None, gift_token: Token) -> Faucet | None
     )
     paid = _address(token)
     if paid is None or isinstance(amount, RpcError):
-        raise UnavailableError(f"the faucet {to_hex(address)} on {rpc.url} does not say what it pays out")
+        raise UnavailableError(f"the faucet {to_hex(address)} on {rpc.name} does not say what it pays out")
     is_older = not isinstance(cooldown, RpcError) and len(cooldown) > 2
     return Faucet(
         address,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
 from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.errors import UnavailableError
 from cicscenario.state.store import LedgerRow
 
 PLAIN_TRANSFER_GAS = 21_000  #: what a transfer of value costs; with this limit nothing else can have run
@@ -27,7 +28,11 @@ class End:
 
 
 class Follower:
-    """Reads blocks that are ``confirmations`` deep, beginning behind the newest at the time of its making."""
+    """Reads blocks that are ``confirmations`` deep, beginning behind the newest at the time of its making.
+
+    Nothing in a block that is less deep has ended: it may be taken back. Raises UnavailableError when the node does not
+    answer, or has not got a block that it told of.
+    """
 
     def __init__(self, rpc: Rpc, contracts: Collection[bytes], confirmations: int = 0) -> None:
         self._rpc = rpc
@@ -36,16 +41,19 @@ class Follower:
         self.block = self._newest()
 
     def _newest(self) -> int:
-        return max(0, int(self._rpc.call("eth_blockNumber"), 16) - self._confirmations)
+        return self._deep(self._rpc.call("eth_blockNumber"))
+
+    def _deep(self, newest: str) -> int:
+        return max(0, int(newest, 16) - self._confirmations)
 
     def ends(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
-        """What happened to the transactions in ``watched`` (by hash) since the last call."""
+        """What happened to the transactions in ``watched`` (by hash) in the next few blocks, if there are any."""
         newest = self._newest()
-        ends: list[End] = []
-        while self.block < newest:
-            stop = min(self.block + _BLOCKS_AT_ONCE, newest)
-            ends += self._read(self.block + 1, stop, watched)
-            self.block = stop
+        if self.block >= newest:
+            return []
+        stop = min(self.block + _BLOCKS_AT_ONCE, newest)
+        ends = self._read(self.block + 1, stop, watched)
+        self.block = stop  # only now: what could not be read is read by the next call
         return ends
 
     def _read(self, first: int, last: int, watched: Mapping[bytes, LedgerRow]) -> list[End]:
@@ -56,7 +64,9 @@ class Follower:
         proved = {log["transactionHash"] for log in logs}
         ends: list[End] = []
         doubtful: list[LedgerRow] = []
-        for block in blocks:
+        for number, block in enumerate(blocks, first):
+            if block is None:
+                raise UnavailableError(f"{self._rpc.name} has no block {number}, though it told of block {last}")
             for text in block["transactions"]:
                 row = watched.get(from_hex(text))
                 if row is None:
@@ -68,16 +78,35 @@ class Follower:
         return ends + self.receipts(doubtful)
 
     def receipts(self, rows: Sequence[LedgerRow]) -> list[End]:
-        """Asks for receipts; transactions without one are left out."""
-        answers = self._rpc.calls([("eth_getTransactionReceipt", [to_hex(row.hash)]) for row in rows])
+        """Asks for receipts; transactions without one, or in a block that is not deep enough, are left out."""
+        if not rows:
+            return []
+        newest, *answers = self._rpc.calls(
+            [("eth_blockNumber", []), *(("eth_getTransactionReceipt", [to_hex(row.hash)]) for row in rows)]
+        )
         ends = []
         for row, receipt in zip(rows, answers, strict=True):
-            if receipt is None:
+            if receipt is None or int(receipt["blockNumber"], 16) > self._deep(newest):
                 continue
             ok = int(receipt["status"], 16) == 1
             detail = None if ok else f"transaction {to_hex(row.hash)} reverted: {self._why(row)}"
             ends.append(End(row, ok, int(receipt["blockNumber"], 16), detail))
         return ends
+
+    def taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Those of one signer's that can never be mined, because other transactions have used their nonces."""
+        if not rows:
+            return []
+        block = hex(self._newest()) if self._confirmations else "latest"
+        used = self._rpc.results([("eth_getTransactionCount", [to_hex(rows[0].signer), block])])[0]
+        if isinstance(used, RpcError):
+            return []  # the node keeps no state that old, so it cannot prove anything
+        return self.unknown([row for row in rows if row.nonce < int(used, 16)])
+
+    def unknown(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Those that the node has neither in a block nor waiting."""
+        answers = self._rpc.calls([("eth_getTransactionByHash", [to_hex(row.hash)]) for row in rows])
+        return [row for row, answer in zip(rows, answers, strict=True) if answer is None]
 
     def _why(self, row: LedgerRow) -> str:
         call = self._rpc.call("eth_getTransactionByHash", to_hex(row.hash))

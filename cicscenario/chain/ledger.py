@@ -30,14 +30,28 @@ GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the o
 
 
 class Ledger:
-    """One signer's transactions. Enter it to settle what an earlier run left open and to start sending."""
+    """One signer's transactions. Enter it to settle what an earlier run left open and to start sending.
 
-    def __init__(self, store: Store, rpc: Rpc, signer: Signer, broadcaster: Broadcaster, gas_price: int) -> None:
+    With ``reconcile``, those whose nonces others have used count as failed, and their people get new ones; otherwise
+    entering raises ReconcileError.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rpc: Rpc,
+        signer: Signer,
+        broadcaster: Broadcaster,
+        gas_price: int,
+        *,
+        reconcile: bool = False,
+    ) -> None:
         self._store = store
         self._rpc = rpc
         self._signer = signer
         self._broadcaster = broadcaster
         self._gas_price = gas_price
+        self._reconcile = reconcile
         self._mutex = threading.Lock()
         self._next_nonce = 0
 
@@ -49,7 +63,8 @@ class Ledger:
                 [("eth_getTransactionCount", [address, block]) for block in ("latest", "pending")]
             )
         )
-        self._broadcaster.start(self._reopen(mined))
+        self._reopen(mined)
+        self._broadcaster.start(self._signer.address, reconcile=self._reconcile)
         last = self._store.last_nonce(self._signer.address)
         self._next_nonce = max(pending, 0 if last is None else last + 1)
         return self
@@ -57,10 +72,9 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._broadcaster.stop()
 
-    def _reopen(self, mined: int) -> list[LedgerRow]:
-        """Transactions to watch from the start: those left open, and those the chain has forgotten since.
-
-        ``mined`` is the chain's count for the signer. A chain that was set back has lost what stands at or above it.
+    def _reopen(self, mined: int) -> None:
+        """Opens again what the chain has forgotten: ``mined`` is its count for the signer, and what stands at or above
+        it was lost when the chain was set back.
         """
         lost = self._store.settled_from(self._signer.address, mined)
         if any(row.status == "failed" for row in lost):
@@ -69,7 +83,6 @@ class Ledger:
                 hint="sending it again could pay somebody twice; compare the chain with `cicscenario verify`, then use --fresh",
             )
         self._store.reopen(row.hash for row in lost)
-        return self._store.outstanding(self._signer.address)
 
     def send(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> list[Outcome]:
         """Sends one transaction a person, at most once each whatever happened before, and waits for their ends.
@@ -78,11 +91,15 @@ class Ledger:
         sent before could not be carried out again. Raises UnavailableError when the chain stands still and ReconcileError when it
         disagrees with the ledger; both leave every transaction as it was, for the next run to look up.
         """
+        people = [intent.person for intent in intents]
         with self._mutex:
-            live = self._store.live_transactions(purpose, [intent.person for intent in intents])
+            live = self._store.live_transactions(purpose, people)
+            if failed := self._store.failed_transactions(purpose, [person for person in people if person not in live]):
+                self._broadcaster.ask_again(failed)
+                live = self._store.live_transactions(purpose, people)
             new = [intent for intent in intents if intent.person not in live]
             limit = gas(new[0]) if new else 0
-            rows = [self._sign(purpose, intent, limit) for intent in new]
+            rows = [self._sign(purpose, intent, nonce, limit) for nonce, intent in enumerate(new, self._next_nonce)]
             ticket = self._broadcaster.expect([row for row in live.values() if row.status != "mined"] + rows)
             self._admit(rows)
         ends = ticket.wait()
@@ -90,16 +107,15 @@ class Ledger:
         return settled + ends
 
     def _admit(self, rows: list[LedgerRow]) -> None:
-        """Commits, then sends: this order is what makes a gift happen once."""
+        """Commits, then sends: this order is what makes a gift happen once. Nonces are drawn when they are committed."""
         self._store.add_transactions(rows)
+        self._next_nonce += len(rows)
         self._broadcaster.submit(rows)
 
-    def _sign(self, purpose: str, intent: Intent, gas: int) -> LedgerRow:
-        nonce = self._next_nonce
+    def _sign(self, purpose: str, intent: Intent, nonce: int, gas: int) -> LedgerRow:
         signed = self._signer.sign(
             nonce=nonce, gas_price=self._gas_price, gas=gas, to=intent.to, value=intent.value, data=intent.data
         )
-        self._next_nonce += 1
         return LedgerRow(
             purpose, intent.person, self._signer.address, nonce, signed.hash, signed.raw, gas, status="signed"
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from cicscenario.address import public
 from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
 
 Call = tuple[str, list[Any]]
@@ -17,15 +18,17 @@ class RpcError(CicScenarioError):
 
     exit_code = ExitCode.UNAVAILABLE
 
-    def __init__(self, method: str, url: str, error: dict[str, Any]) -> None:
-        self.code: int = error.get("code", 0)
-        self.text: str = str(error.get("message", error))
-        self.data: Any = error.get("data")
-        super().__init__(f"{url} refused {method}: {self.text}")
+    def __init__(self, method: str, node: str, error: Any) -> None:
+        fields = error if isinstance(error, dict) else {"message": error}  # some proxies answer with a bare text
+        self.code: int = fields.get("code", 0)
+        self.text: str = str(fields.get("message", error))
+        self.data: Any = fields.get("data")
+        super().__init__(f"{node} refused {method}: {self.text}")
 
 
 class Rpc:
-    """A node. ``batch`` is the number of calls in one HTTP request; ``timeout`` is seconds for one request.
+    """A node; ``name`` is its address as it may be shown. ``batch`` is the number of calls in one HTTP request;
+    ``timeout`` is seconds for one request.
 
     Safe for use by many threads; each keeps its own connection. Raises UnavailableError when the node cannot be
     reached or does not speak JSON-RPC. A call whose request failed may still have been carried out.
@@ -33,6 +36,7 @@ class Rpc:
 
     def __init__(self, url: str, *, batch: int = 100, timeout: float = 30) -> None:
         self.url = url
+        self.name = public(url)
         self._batch = batch
         self._timeout = timeout
         self._local = threading.local()
@@ -48,13 +52,18 @@ class Rpc:
     def _post(self, body: Any) -> Any:
         try:
             reply = self._session().post(self.url, json=body, timeout=self._timeout)
-            reply.raise_for_status()
-            return reply.json()
         except requests.RequestException as error:
-            raise UnavailableError(
-                f"chain node {self.url} does not answer: {_reason(error)}",
-                hint="is the node running, and is `chain.rpc` in the environment file right?",
-            ) from None
+            raise self._silent(f"does not answer: {_reason(error).replace(self.url, self.name)}") from None
+        if not reply.ok:
+            raise self._silent(f"answers with HTTP {reply.status_code} {reply.reason}")
+        try:
+            return reply.json()
+        except requests.JSONDecodeError:
+            raise self._silent(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
+
+    def _silent(self, what: str) -> UnavailableError:
+        hint = "is the node running, and is `chain.rpc` in the environment file right?"
+        return UnavailableError(f"chain node {self.name} {what}", hint=hint)
 
     def call(self, method: str, *params: Any) -> Any:
         """One call; raises RpcError when the node answers with an error."""
@@ -85,18 +94,16 @@ class Rpc:
             for i, (method, params) in zip(ids, calls, strict=True)
         ]
         replies = self._post(body)
-        if not isinstance(replies, list):
-            raise UnavailableError(
-                f"chain node {self.url} does not take JSON-RPC batches: it answered {replies!r:.200}"
-            )
+        if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
+            raise self._silent(f"does not take JSON-RPC batches: it answers {replies!r:.200}")
         by_id = {reply.get("id"): reply for reply in replies}
         missing = [calls[n][0] for n, i in enumerate(ids) if i not in by_id]
         if missing:
-            raise UnavailableError(
-                f"chain node {self.url} left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}"
-            )
+            raise self._silent(f"left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}")
         return [
-            RpcError(method, self.url, by_id[i]["error"]) if "error" in by_id[i] else by_id[i].get("result")
+            RpcError(method, self.name, error)
+            if (error := by_id[i].get("error")) is not None
+            else by_id[i].get("result")
             for i, (method, _) in zip(ids, calls, strict=True)
         ]
 

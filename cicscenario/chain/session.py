@@ -32,12 +32,12 @@ class ChainSession:
     gas_price: int
     block_gas_limit: int
 
-    def ledger(self, store: Store) -> Ledger:
-        """The ledger of this chain's signer, to be entered before use."""
+    def ledger(self, store: Store, *, reconcile: bool = False) -> Ledger:
+        """The ledger of this chain's signer, to be entered before use; see there for ``reconcile``."""
         follower = Follower(self.rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(store, self.rpc, follower, window=window, batch=self.environment.batch)
-        return Ledger(store, self.rpc, self.signer, broadcaster, self.gas_price)
+        return Ledger(store, self.rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile)
 
     def estimate(self, intent: Intent) -> int:
         """A gas limit for transactions like ``intent``; raises RpcError when it would revert now."""
@@ -71,7 +71,7 @@ def connect(environment: ChainEnvironment, token: str | None) -> ChainSession:
     )
     if int(chain_id, 16) != environment.spec.network_id:
         raise UnavailableError(
-            f"{environment.rpc} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
+            f"{rpc.name} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
             hint="check `chain.rpc` and `chain.spec` in the environment file",
         )
     # Twice the base fee stays valid while six full blocks raise it; the bytes can never be changed afterwards.

@@ -2,8 +2,8 @@
 
 from dataclasses import fields, is_dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from cicscenario.address import public
 from cicscenario.chainspec import ChainSpec
 from cicscenario.language import Environment, Secret
 
@@ -32,11 +32,6 @@ def _flat(value: Any, above: str) -> list[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-    if "://" not in text:
-        return "(not shown)" if "password" in text.lower() else text  # such as a libpq connection string
-    try:
-        parts = urlsplit(text)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "(not shown)"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+    if "://" in text:
+        return public(text)
+    return "(not shown)" if "password" in text.lower() else text  # such as a libpq connection string

@@ -37,6 +37,7 @@ CREATE TABLE ledger (
 );
 -- A failed transaction is proved to have done nothing, so it alone may be followed by another for the same purpose.
 CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status <> 'failed';
+CREATE INDEX failed ON ledger (purpose, person) WHERE status = 'failed';
 CREATE INDEX outstanding ON ledger (signer, nonce) WHERE status IN ('signed', 'broadcast');
 
 -- What was asked of a service that holds the keys itself; written before it is asked.

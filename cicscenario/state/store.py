@@ -222,6 +222,14 @@ class Store:
         sql = f"SELECT {_LEDGER} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND status <> 'failed'"  # noqa: S608
         return {row[1]: LedgerRow(*row) for row in self._rows(sql, (purpose, *people))}
 
+    def failed_transactions(self, purpose: str, people: Sequence[int]) -> list[LedgerRow]:
+        """Transactions of ``purpose`` that failed, in the order in which they were signed."""
+        marks = ",".join("?" * len(people))
+        sql = (
+            f"SELECT {_LEDGER} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"  # noqa: S608
+        )
+        return [LedgerRow(*row) for row in self._rows(sql, (purpose, *people))]
+
     def outstanding(self, signer: bytes) -> list[LedgerRow]:
         """Signed or broadcast transactions whose end is unknown, in nonce order."""
         sql = f"SELECT {_LEDGER} FROM ledger WHERE signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce"  # noqa: S608

@@ -54,7 +54,7 @@ class TransactionExecutor:
                 raise
             reason = revert_reason(error.data) or error.text
             raise StepFailedError(
-                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.url} refuses"
+                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.name} refuses"
                 f" 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
                 hint="see `cicscenario plan` for the roles and funds that the signer needs",
             ) from None

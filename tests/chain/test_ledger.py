@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from tests_support import NODES, Sandbox, eventually
 
-from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.broadcast import Broadcaster
-from cicscenario.chain.contracts import GIVE_TO
+from cicscenario.chain.contracts import BALANCE_OF, GIVE_TO, TRANSFER, eth_call
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
 from cicscenario.chain.ledger import GasLimit, Intent, Ledger
 from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.chain.session import ChainSession
-from cicscenario.errors import ReconcileError, UnavailableError
+from cicscenario.chain.signer import Signer
+from cicscenario.errors import ReconcileError, StepFailedError, UnavailableError
 from cicscenario.state.store import LedgerRow, Outcome, PersonRow, Store
 
 AMOUNT = 7
@@ -76,12 +77,31 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def ledger(
-    session: ChainSession, store: Store, kind: type[Ledger] = Ledger, rpc: Rpc | None = None, patience: float = 20
+    session: ChainSession,
+    store: Store,
+    kind: type[Ledger] = Ledger,
+    rpc: Rpc | None = None,
+    patience: float = 20,
+    confirmations: int = 0,
+    reconcile: bool = False,
 ) -> Ledger:
     wire = rpc or session.rpc
-    follower = Follower(session.rpc, session.contracts.addresses)
+    follower = Follower(session.rpc, session.contracts.addresses, confirmations)
     broadcaster = Broadcaster(store, wire, follower, window=session.block_gas_limit, patience=patience)
-    return kind(store, session.rpc, session.signer, broadcaster, session.gas_price)
+    return kind(store, session.rpc, session.signer, broadcaster, session.gas_price, reconcile=reconcile)
+
+
+def next_nonce(session: ChainSession) -> int:
+    return int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "pending"), 16)
+
+
+def take_nonce_of_the_first(session: ChainSession, store: Store) -> None:
+    """Person 0's transaction is written down and never sent; another program uses its nonce."""
+    nonce = next_nonce(session)
+    store.add_transactions([ledger(session, store)._sign("gas", intents(1)[0], nonce, PLAIN_TRANSFER_GAS)])
+    other = session.signer.sign(nonce=nonce, gas_price=10**9, gas=21000, to=b"\x99" * 20, value=1, data=b"")
+    session.rpc.call("eth_sendRawTransaction", to_hex(other.raw))
+    eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(other.hash)))
 
 
 def crash_while_sending(session: ChainSession, store: Store, kind: type[Ledger]) -> None:
@@ -90,12 +110,12 @@ def crash_while_sending(session: ChainSession, store: Store, kind: type[Ledger])
     follower = Follower(session.rpc, session.contracts.addresses)
     broadcaster = Broadcaster(store, rpc, follower, window=session.block_gas_limit)
     dying = kind(store, session.rpc, session.signer, broadcaster, session.gas_price)
-    dying._next_nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "pending"), 16)
+    first = next_nonce(session)
+    rows = [dying._sign("gas", intent, first + intent.person, PLAIN_TRANSFER_GAS) for intent in intents(5)]
     if kind is SendingFirst:
         with pytest.raises(PowerCutError):
-            dying._admit([dying._sign("gas", intent, PLAIN_TRANSFER_GAS) for intent in intents(5)])
+            dying._admit(rows)
         return
-    rows = [dying._sign("gas", intent, PLAIN_TRANSFER_GAS) for intent in intents(5)]
     dying._admit(rows)
     with pytest.raises(PowerCutError):
         broadcaster._send_some()
@@ -160,17 +180,40 @@ def test_many_senders_share_one_nonce_sequence(session: ChainSession, store: Sto
 
 def test_a_key_that_somebody_else_uses_stops_the_run(session: ChainSession, store: Store) -> None:
     """The nonce was taken: going on with a new one could pay somebody twice."""
-    first = ledger(session, store)
-    first._next_nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16)
-    store.add_transactions([first._sign("gas", intents(1)[0], PLAIN_TRANSFER_GAS)])
-    other = session.signer.sign(
-        nonce=first._next_nonce - 1, gas_price=10**9, gas=21000, to=b"\x99" * 20, value=1, data=b""
-    )
-    session.rpc.call("eth_sendRawTransaction", to_hex(other.raw))
-    eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(other.hash)))
+    take_nonce_of_the_first(session, store)
     with pytest.raises(ReconcileError, match="was taken by another transaction"), ledger(session, store) as resumed:
         resumed.send("gas", intents(1), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 1) == [0]
+
+
+def test_reconciled_such_a_persons_transaction_is_sent_anew(session: ChainSession, store: Store) -> None:
+    take_nonce_of_the_first(session, store)
+    for _ in range(2):  # and it stays reconciled
+        with ledger(session, store, reconcile=True) as resumed:
+            (outcome,) = resumed.send("gas", intents(1), limit(PLAIN_TRANSFER_GAS))
+        assert outcome.ok
+        assert received(session, 1) == [1]
+        assert store.transaction_counts() == {"gas": {"failed": 1, "mined": 1}}
+    with ledger(session, store) as later:
+        later.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
+    assert received(session, 2) == [1, 1]
+
+
+def test_a_commit_that_fails_draws_no_nonce(
+    session: ChainSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gap in the sequence would hold up everybody behind it for ever."""
+    with ledger(session, store) as open_ledger:
+        with monkeypatch.context() as full:
+            full.setattr(store, "add_transactions", fails)
+            with pytest.raises(OSError, match="disk"):
+                open_ledger.send("gas", intents(3), limit(PLAIN_TRANSFER_GAS))
+        open_ledger.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
+    assert received(session, 5) == [1] * 5
+
+
+def fails(rows: object) -> None:
+    raise OSError("the disk is full")
 
 
 def test_a_chain_that_went_back_gets_the_same_bytes_again(sandbox: Sandbox, store: Store) -> None:
@@ -247,8 +290,77 @@ def test_what_a_node_accepted_and_lost_is_sent_again(
     assert len(set(sent)) == 3
 
 
-def test_a_signer_without_money_is_said_at_once(sandbox: Sandbox, store: Store) -> None:
-    session = sandbox.session()
+def test_a_signer_without_money_is_said_at_once(session: ChainSession, store: Store) -> None:
     huge = [Intent(0, account(0), value=10**30)]
-    with pytest.raises(UnavailableError, match="insufficient funds"), ledger(session, store) as open_ledger:
-        open_ledger.send("gas", huge, limit(PLAIN_TRANSFER_GAS))
+    endless = ledger(session, store, patience=float("inf"))
+    with pytest.raises(StepFailedError, match=r"(?i)will never take gas of person 0: insufficient funds"), endless:
+        endless.send("gas", huge, limit(PLAIN_TRANSFER_GAS))
+
+
+def test_nothing_has_ended_before_the_block_is_deep_enough(
+    session: ChainSession, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is looked at: blocks, receipts, and what a node says of a transaction that is sent again."""
+    monkeypatch.setattr("cicscenario.chain.broadcast._RESEND_AFTER", 0.1)
+    impatient = ledger(session, store, patience=1, confirmations=3)
+    with pytest.raises(UnavailableError, match="no transaction was mined"), impatient:
+        impatient.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
+    assert received(session, 2) == [1, 1]
+    for _ in range(2):
+        session.rpc.call("evm_mine")
+        with ledger(session, store, confirmations=3):
+            assert store.transaction_counts() == {"gas": {"broadcast": 2}}
+    session.rpc.call("evm_mine")
+    with ledger(session, store, confirmations=3) as resumed:
+        resumed.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
+    assert store.transaction_counts() == {"gas": {"mined": 2}}
+    assert received(session, 2) == [1, 1]
+
+
+def test_what_failed_and_was_carried_out_after_all_is_not_sent_again(sandbox: Sandbox, store: Store) -> None:
+    """The chain goes back to before a gift that had reverted, and then mines the same bytes with another result."""
+    session = sandbox.session()
+    token, friend = session.contracts.token.address, Signer(b"\x22" * 32, session.chain_id)
+    has = balance(session, session.signer.address)
+    sent(session, session.signer, friend.address, value=10**18)
+    sent(session, session.signer, token, pack(TRANSFER, friend.address, has))
+    mark = session.rpc.call("evm_snapshot")
+    gift = [Intent(0, token, pack(TRANSFER, account(0), AMOUNT))]
+    with ledger(session, store) as open_ledger:
+        (outcome,) = open_ledger.send("gift", gift, limit(100_000))
+    assert not outcome.ok
+    (failed,) = store.transactions()
+    session.rpc.call("evm_revert", mark)
+    sent(session, friend, token, pack(TRANSFER, session.signer.address, has))
+    session.rpc.call("eth_sendRawTransaction", to_hex(failed.raw))
+    eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(failed.hash)))
+    for _ in range(2):
+        with ledger(session, store) as resumed:
+            (outcome,) = resumed.send("gift", gift, limit(100_000))
+        assert outcome.ok
+        assert store.transaction_counts() == {"gift": {"mined": 1}}
+        assert balance(session, account(0)) == AMOUNT
+
+
+def test_what_failed_and_was_forgotten_waits_for_the_chain(sandbox: Sandbox, store: Store) -> None:
+    session = sandbox.session()
+    assert session.contracts.faucet
+    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
+    mark = session.rpc.call("evm_snapshot")
+    with ledger(session, store) as open_ledger:
+        open_ledger.send("faucet", give, limit(250_000))
+        session.rpc.call("evm_revert", mark)
+        with pytest.raises(UnavailableError, match="no longer knows transaction 0x"):
+            open_ledger.send("faucet", give, limit(250_000))
+    assert store.transaction_counts() == {"faucet": {"failed": 1}}
+
+
+def balance(session: ChainSession, holder: bytes) -> int:
+    return word(session.rpc.calls([eth_call(session.contracts.token.address, pack(BALANCE_OF, holder))])[0])
+
+
+def sent(session: ChainSession, signer: Signer, to: bytes, data: bytes = b"", value: int = 0) -> None:
+    nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16)
+    signed = signer.sign(nonce=nonce, gas_price=session.gas_price, gas=100_000, to=to, value=value, data=data)
+    session.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
+    eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash)))

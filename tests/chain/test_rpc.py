@@ -1,0 +1,108 @@
+"""A node's answers: whatever it says, or says instead, is a message for people and tells no secret."""
+
+import json
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from cicscenario.chain.refusal import Refusal, refusal
+from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.errors import CicScenarioError, UnavailableError
+
+
+class _Node(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        calls = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status, text = self.server.answer(calls)  # type: ignore[attr-defined]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def node() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Node)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def failure(server: ThreadingHTTPServer, answer: Any) -> CicScenarioError:
+    """What is raised when the node answers so to one call."""
+    server.answer = answer  # type: ignore[attr-defined]
+    with pytest.raises(CicScenarioError) as raised:
+        Rpc(f"http://someone:hunter2@127.0.0.1:{server.server_address[1]}/v3/apikey").call("eth_chainId")
+    for secret in ("hunter2", "apikey"):
+        assert secret not in str(raised.value)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (200, "<html>welcome</html>", "does not speak JSON-RPC: it answers '<html>welcome</html>'"),
+        (200, "[1]", r"does not take JSON-RPC batches: it answers \[1\]"),
+        (200, "[]", "left 1 of 1 calls unanswered: eth_chainId"),
+        (200, '{"error": "no batches"}', "does not take JSON-RPC batches"),
+        (401, "no", "answers with HTTP 401"),
+    ],
+)
+def test_an_answer_that_is_none_is_said(node: ThreadingHTTPServer, status: int, text: str, said: str) -> None:
+    error = failure(node, lambda calls: (status, text))
+    assert isinstance(error, UnavailableError)
+    assert re.match(rf"chain node http://127\.0\.0\.1:\d+ {said}", error.message)
+    assert "chain.rpc" in (error.hint or "")
+
+
+def test_an_error_may_be_a_bare_text(node: ThreadingHTTPServer) -> None:
+    error = failure(node, lambda calls: (200, json.dumps([{"id": calls[0]["id"], "error": "rate limited"}])))
+    assert isinstance(error, RpcError)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ refused eth_chainId: rate limited", error.message)
+
+
+def test_an_error_that_is_null_is_none(node: ThreadingHTTPServer) -> None:
+    answer = {"jsonrpc": "2.0", "result": "0x1", "error": None}
+    node.answer = lambda calls: (200, json.dumps([answer | {"id": call["id"]} for call in calls]))  # type: ignore[attr-defined]
+    assert Rpc(f"http://127.0.0.1:{node.server_address[1]}").call("eth_chainId") == "0x1"
+
+
+def test_a_node_that_is_not_there_is_said_without_its_secrets() -> None:
+    with pytest.raises(UnavailableError, match=r"^chain node http://127\.0\.0\.1:9 does not answer: ") as silent:
+        Rpc("http://someone:hunter2@127.0.0.1:9/v3/apikey").call("eth_chainId")
+    assert "hunter2" not in str(silent.value)
+    assert "apikey" not in str(silent.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("already known", Refusal.KNOWN),
+        ("Transaction with the same hash was already imported.", Refusal.KNOWN),
+        ("AlreadyKnown", Refusal.KNOWN),
+        ("nonce too low: next nonce 7, tx nonce 5", Refusal.USED),
+        ("Transaction nonce is too low. Try incrementing the nonce.", Refusal.USED),
+        ("OldNonce, Current nonce: 7, nonce of rejected tx: 5", Refusal.USED),
+        ("replacement transaction underpriced", Refusal.REPLACING),
+        (
+            "Transaction gas price is too low. There is another transaction with same nonce in the queue.",
+            Refusal.REPLACING,
+        ),
+        ("insufficient funds for gas * price + value", Refusal.FOR_GOOD),
+        ("Insufficient funds for gas * price + value", Refusal.FOR_GOOD),
+        ("transaction underpriced", Refusal.PASSING),  # the pool may be full of dearer ones
+        ("txpool is full", Refusal.PASSING),
+    ],
+)
+def test_a_refusal_is_known_by_its_words(text: str, kind: Refusal) -> None:
+    assert refusal(RpcError("eth_sendRawTransaction", "node", {"code": -32000, "message": text})) is kind
