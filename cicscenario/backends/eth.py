@@ -38,10 +38,18 @@ class EthBackend:
     def close(self) -> None:
         pass
 
-    def write_keyfile(self, person: int) -> None:
-        """Derives the file key (the slow part, without the interpreter's lock) and writes the file, 0600, at once."""
-        key = derive_key(self._secret, person)
-        path = keyfile_path(self._directory, address_of(key))
+    def write_keyfile(self, person: PersonRow) -> None:
+        """Derives the file key (the slow part, without the interpreter's lock) and writes the file, 0600, at once.
+
+        Raises StateRefusedError when the person's account was not made of this secret.
+        """
+        key = derive_key(self._secret, person.id)
+        if (address := address_of(key)) != person.address:
+            raise StateRefusedError(
+                f"{self._directory / 'secret'} is not the one that the account of person {person.id} was made of",
+                hint="restore the secret of this run; without it nobody has the keys of its accounts",
+            )
+        path = keyfile_path(self._directory, address)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         write_keyfile(path, encrypt(key, self._password, self._kdf))
 

@@ -82,6 +82,9 @@ def run(
     only: Annotated[list[str], typer.Option(metavar="STEP", help="Only this step. Repeatable.")] = [],  # noqa: B006
     fresh: Annotated[bool, typer.Option("--fresh", help="Set the run directory aside and begin anew.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh.")] = False,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Send anew what lost its nonce to another program (after exit code 5).")
+    ] = False,
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
@@ -95,7 +98,9 @@ def run(
     if fresh and not yes and sys.stdin.isatty():
         typer.confirm("Everybody will be made anew, on the same chain. Set the run directory aside?", abort=True)
     choice = SandboxChoice(node, contracts, keep)
-    options = run_command.RunOptions(tuple(overrides), env, directory, until, since, tuple(only), fresh, choice)
+    options = run_command.RunOptions(
+        tuple(overrides), env, directory, until, since, tuple(only), fresh=fresh, reconcile=reconcile, sandbox=choice
+    )
     with listening(sys.stdout, as_json=as_json) as listener:
         code = run_command.run(scenario, options, listener)
     _end(code)
@@ -335,8 +340,8 @@ _RESUMABLE = (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
 
 
 def _command_line() -> str:
-    """The command as it was given: running it again resumes. ``--fresh`` would begin anew, so it is left out."""
-    return " ".join(["cicscenario", *(word for word in sys.argv[1:] if word != "--fresh")])
+    """The command as it was given: running it again resumes. What decides something once is left out."""
+    return " ".join(["cicscenario", *(word for word in sys.argv[1:] if word not in ("--fresh", "--reconcile"))])
 
 
 def main() -> None:

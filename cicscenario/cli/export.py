@@ -6,7 +6,7 @@ from pathlib import Path
 from cicscenario.backends.eth import keyfile_path
 from cicscenario.chainspec import ChainSpec
 from cicscenario.cli import workspace
-from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.errors import ExitCode
 from cicscenario.language import load_scenario
 from cicscenario.report.datadir import ExportedPerson, write_datadir
 from cicscenario.report.files import PINS, USSD_DATA
@@ -17,9 +17,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
     """Writes everybody in the state of the scenario's run to ``target``, which must be new or empty."""
     scenario = load_scenario(path, overrides)
     place = workspace.run_directory(scenario, directory)
-    store = workspace.existing_store(place)
-    if store is None:
-        raise InvalidError(f"nothing has been run in {place}", hint=f"cicscenario run {path}")
+    store = workspace.store_of_a_run(place, path)
     try:
         held = store.meta()
         write_datadir(

@@ -1,30 +1,29 @@
 """``cicscenario run``: starts a scenario or resumes it, and verifies that everybody arrived."""
 
-import os
-import signal
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from cicscenario.backends import open_backend
 from cicscenario.backends.base import BackendContext
 from cicscenario.cli import workspace
+from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.events import Listener, Noted, ReportWritten
-from cicscenario.engine.identity import claim
+from cicscenario.engine.identity import checks_as_before, claim, compare
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.verify import verify
-from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StepFailedError, UnavailableError
+from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StepFailedError
 from cicscenario.language import load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import Need, answers, needs, work
+from cicscenario.plan.preflight import preflight
 from cicscenario.report.files import write_pin_file, write_transactions, write_ussd_data_file
 from cicscenario.report.summary import summary, write_summary
 from cicscenario.state.store import STATE, CheckRow, Store
 from cicscenario.steps.base import Context
+from cicscenario.steps.keystore import reopen_lost
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class RunOptions:
     since: str | None = None
     only: Sequence[str] = ()
     fresh: bool = False
+    reconcile: bool = False
     sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
 
 
@@ -46,19 +46,21 @@ def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
     plan = compile_plan(load_scenario(path, options.overrides))
     selected = _selected(plan, options)
     directory = workspace.run_directory(plan.scenario, options.directory)
-    if options.fresh and (kept := workspace.set_aside(directory)):
-        listener(Noted(f"the earlier run was set aside as {kept}"))
-    if earlier := workspace.existing_store(directory):  # a damaged state is noticed before anything is started
-        earlier.close()
-    with workspace.connections(plan, options.env, options.sandbox) as services:
-        session = services.chain if Service.CHAIN in plan.services else None
-        directory.mkdir(parents=True, exist_ok=True)
-        with workspace.exclusive(directory, session):
-            store = Store(directory / STATE)
-            try:
-                return _Run(plan, directory, services, store, listener, selected).go()
-            finally:
-                store.close()
+    with ExitStack() as held:
+        held.enter_context(workspace.directory_lock(directory))
+        if not options.fresh and (earlier := workspace.existing_store(directory, set_aside=True)):
+            earlier.close()  # whole; a damaged one is noticed before anything is started
+        services = held.enter_context(workspace.connections(plan, options.env, options.sandbox))
+        if Service.CHAIN in plan.services:
+            held.enter_context(workspace.signer_lock(services.chain))
+        if options.fresh:
+            preflight(plan, services, None)  # nothing is set aside for a run that cannot begin
+            if kept := workspace.set_aside(directory):
+                listener(Noted(f"the earlier run was set aside as {kept}"))
+                held.enter_context(workspace.directory_lock(directory))
+        store = Store(directory / STATE)
+        held.callback(store.close)
+        return _Run(plan, directory, services, store, listener, selected, reconcile=options.reconcile).go()
 
 
 def _selected(plan: Plan, options: RunOptions) -> set[str] | None:
@@ -83,6 +85,8 @@ class _Run:
         store: Store,
         listener: Listener,
         selected: Collection[str] | None,
+        *,
+        reconcile: bool,
     ) -> None:
         self._plan = plan
         self._directory = directory
@@ -90,16 +94,22 @@ class _Run:
         self._store = store
         self._listener = listener
         self._selected = selected
+        self._reconcile = reconcile
         self._runner: Runner | None = None
+        self._stopping = threading.Event()
         self._lineage = ""
         self._error: CicScenarioError | None = None
 
+    @property
+    def _on_chain(self) -> bool:
+        return Service.CHAIN in self._plan.services
+
     def go(self) -> ExitCode:
-        on_chain = Service.CHAIN in self._plan.services
-        self._lineage = claim(self._store, self._plan.scenario, self._services, on_chain=on_chain)
+        compare(self._store, self._plan.scenario, self._services, on_chain=self._on_chain)
         code = ExitCode.INTERNAL
         try:
-            code = ExitCode.OK if self._nothing_left() else self._everything()
+            with stopped_by_signals(self._stopping.set):
+                code = ExitCode.OK if self._nothing_left() else self._everything()
         except CicScenarioError as error:
             code, self._error = error.exit_code, error
             raise
@@ -116,6 +126,7 @@ class _Run:
             for check in self._plan.checks
         )
         done = all(counts.get(step.name, (0, 0))[0] >= size for step in self._plan.steps)
+        proved = proved and checks_as_before(self._store, self._plan.scenario)
         if not (done and proved and self._selected is None):
             return False
         self._listener(
@@ -127,7 +138,8 @@ class _Run:
         return True
 
     def _everything(self) -> ExitCode:
-        self._preflight()
+        preflight(self._plan, self._services, self._store)
+        self._lineage = claim(self._store, self._plan.scenario, self._services, on_chain=self._on_chain)
         self._steps()
         self._write_account_files()
         if self._selected is not None:
@@ -138,30 +150,39 @@ class _Run:
             self._store,
             self._plan.size,
             self._listener,
+            self._stopping,
         )
         return self._after_steps(ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK)
 
     def _steps(self) -> None:
-        stopping = threading.Event()
+        if "keystore" in {step.name for step in self._plan.steps}:
+            reopen_lost(self._store, self._directory)
         with ExitStack() as opened:
-            ledger = opened.enter_context(self._services.chain.ledger(self._store)) if self._plan.sends else None
-            backend = open_backend(self._backend_context(stopping))
+            ledger = None
+            if self._plan.sends:
+                ledger = opened.enter_context(self._services.chain.ledger(self._store, reconcile=self._reconcile))
+            backend = open_backend(self._backend_context())
             opened.callback(backend.close)
             context = Context(
-                self._plan.scenario, self._directory, self._plan.population, backend, self._services, ledger, stopping
+                self._plan.scenario,
+                self._directory,
+                self._plan.population,
+                backend,
+                self._services,
+                ledger,
+                self._stopping,
             )
             self._runner = Runner(self._plan, self._store, context, self._listener, only=self._selected)
-            with _stopped_by_signals(self._runner):
-                self._runner.run()
+            self._runner.run()
 
-    def _backend_context(self, stopping: threading.Event) -> BackendContext:
+    def _backend_context(self) -> BackendContext:
         return BackendContext(
             scenario=self._plan.scenario,
             directory=self._directory,
             services=self._services,
             log=self._store,
             existing=self._plan.population.account,
-            stopping=stopping,
+            stopping=self._stopping,
             lineage=self._lineage,
         )
 
@@ -171,28 +192,6 @@ class _Run:
             write_pin_file(self._directory, self._store, self._services.accounts)
         if "ussd_data" in names:
             write_ussd_data_file(self._directory, self._store)
-
-    def _preflight(self) -> None:
-        """Nothing is changed anywhere before every service has answered and the signer can pay for all of it."""
-        silent = [need for need in answers(self._plan, self._services) if not need.ok]
-        if silent:
-            raise UnavailableError(
-                "nothing was changed, because a service is missing:\n"
-                + "\n".join(f"  {need.what}: {need.has}" for need in silent),
-                hint="; ".join(need.hint for need in silent if need.hint),
-            )
-        if self._plan.sends:
-            self._can_pay()
-
-    def _can_pay(self) -> None:
-        lines = work(self._plan, self._store)
-        unmet: list[Need] = [n for n in needs(self._plan, lines, self._services.chain, self._store) if not n.ok]
-        if unmet:
-            raise UnavailableError(
-                "nothing was sent, because the signer cannot do all of it:\n"
-                + "\n".join(f"  {need.what}: needs {need.needs}, has {need.has}" for need in unmet),
-                hint="; ".join(need.hint for need in unmet),
-            )
 
     def _after_steps(self, code: ExitCode) -> ExitCode:
         """A step that failed for somebody outweighs the checks: running again may mend it."""
@@ -204,6 +203,14 @@ class _Run:
                     f"step {step.name}: {ok} ok, {failed} failed, {self._plan.size - ok - failed} pending of"
                     f" {self._plan.size}; first, person {failures[0].person}: {failures[0].detail}"
                 )
+        for step in self._plan.steps:
+            pending = self._plan.size - self._store.counts().get(step.name, (0, 0))[0]
+            if pending and step.name in (self._selected or ()):
+                raise StepFailedError(
+                    f"step {step.name}: {pending} people pending of {self._plan.size}, who have yet to go through what"
+                    f" comes before it: {', '.join(step.after)}",
+                    hint="select those steps too, or none",
+                )
         return code
 
     def _report(self, code: ExitCode) -> None:
@@ -213,23 +220,3 @@ class _Run:
         report = summary(self._plan, self._store, checks, code, tallies, services=self._services, error=self._error)
         write_summary(self._directory, report)
         self._listener(ReportWritten(str(self._directory)))
-
-
-@contextmanager
-def _stopped_by_signals(runner: Runner) -> Iterator[None]:
-    """The first ^C or SIGTERM drains and saves; the second leaves at once, which the ledger makes safe too."""
-    asked = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            os._exit(ExitCode.INTERRUPTED)
-        asked = True
-        runner.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,14 +1,16 @@
 """``cicscenario verify``: asks the services again whether everybody arrived; at any time, also beside a run."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from cicscenario.cli import workspace
+from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ReportWritten
-from cicscenario.engine.identity import claim
+from cicscenario.engine.identity import compare
 from cicscenario.engine.verify import verify as verify_people
-from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.errors import ExitCode
 from cicscenario.language import load_scenario
 from cicscenario.plan.compile import compile_plan, select_checks
 from cicscenario.report.summary import summary, write_summary
@@ -34,14 +36,14 @@ def verify(
             tuple(exclude),
         )
     place = workspace.run_directory(compiled.scenario, directory)
-    store = workspace.existing_store(place)
-    if store is None:
-        raise InvalidError(f"nothing has been run in {place}", hint=f"cicscenario run {path}")
+    store = workspace.store_of_a_run(place, path)
     try:
         with workspace.connections(compiled, env, choice) as services:
-            claim(store, compiled.scenario, services, on_chain=Service.CHAIN in compiled.services)
+            compare(store, compiled.scenario, services, on_chain=Service.CHAIN in compiled.services)
             context = workspace.check_context(compiled.scenario, services, place, store)
-            rows = verify_people(checks, context, store, compiled.size, listener)
+            stopping = threading.Event()
+            with stopped_by_signals(stopping.set):
+                rows = verify_people(checks, context, store, compiled.size, listener, stopping)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
         write_summary(place, summary(compiled, store, rows, code, {}, services=services))
         listener(ReportWritten(str(place)))

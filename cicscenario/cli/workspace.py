@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,8 +83,8 @@ def sandbox_services(plan: Plan) -> list[str]:
     return ["node", *(daemons.get(service, service.value) for service in plan.services)]
 
 
-def existing_store(directory: Path) -> Store | None:
-    """The state in ``directory``, or None when nothing has been run there."""
+def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
+    """The state in ``directory``, or None when nothing has been run there; see Store for ``set_aside``."""
     path = directory / STATE
     damaged = sorted(directory.glob(f"{STATE}.damaged-*"))
     if damaged and not path.exists():
@@ -92,12 +92,22 @@ def existing_store(directory: Path) -> Store | None:
             f"{directory} has a damaged state, {damaged[-1].name}, and no whole one",
             hint=f"restore a copy as {path}, or set the folder aside with --fresh",
         )
-    return Store(path) if path.exists() else None
+    return Store(path, set_aside=set_aside) if path.exists() else None
+
+
+def store_of_a_run(directory: Path, scenario: Path) -> Store:
+    """The state in ``directory``, which a run has begun; raises InvalidError when none has."""
+    store = existing_store(directory)
+    if store and store.meta():
+        return store
+    if store:
+        store.close()
+    raise InvalidError(f"nothing has been run in {directory}", hint=f"cicscenario run {scenario}")
 
 
 def set_aside(directory: Path) -> Path | None:
-    """Renames a run directory out of the way; nothing is deleted."""
-    if not directory.exists():
+    """Renames the directory of a run out of the way, damaged or not; nothing is deleted."""
+    if not any(directory.glob(f"{STATE}*")):
         return None
     kept = directory.with_name(f"{directory.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
     directory.rename(kept)
@@ -109,13 +119,13 @@ def check_context(scenario: Scenario, services: Connections, directory: Path, st
     return CheckContext(scenario, services, lambda address: keyfile_path(directory, address), since, store.done)
 
 
-@contextmanager
-def exclusive(directory: Path, session: ChainSession | None) -> Iterator[None]:
-    """Nobody else uses this run directory, nor this signer on this chain, from this machine."""
+def directory_lock(directory: Path) -> FileLock:
+    """Nobody else runs in this directory while it is held."""
+    return FileLock(directory / "lock", f"the run directory {directory}")
+
+
+def signer_lock(session: ChainSession) -> FileLock:
+    """Nobody else uses this signer on this chain, from this machine, while it is held."""
     shared = Path(tempfile.gettempdir()) / f"cicscenario-{os.getuid()}"
-    with ExitStack() as stack:
-        stack.enter_context(FileLock(directory / "lock", f"the run directory {directory}"))
-        if session:
-            signer = f"signer-{session.chain_id}-{session.genesis[2:18]}-{session.signer.address.hex()}.lock"
-            stack.enter_context(FileLock(shared / signer, f"the signer {to_hex(session.signer.address)}"))
-        yield
+    signer = f"signer-{session.chain_id}-{session.genesis[2:18]}-{session.signer.address.hex()}.lock"
+    return FileLock(shared / signer, f"the signer {to_hex(session.signer.address)}")

@@ -18,22 +18,41 @@ _FREE = ("description", "environment", "checks", "population.size", "backend.pat
 _GROWS = ("metadata", "pins", "ussd_data")
 
 
-def claim(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> str:
-    """Makes a new state this scenario's, or makes sure that it is; gives the state's lineage.
+def compare(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> None:
+    """Makes sure that a state is this scenario's, or nobody's yet; changes nothing.
 
     A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. ``on_chain`` says whether
     the chain has any part in it. Raises StateRefusedError naming what differs.
     """
-    document = scenario.canonical()
+    if held := store.meta():
+        _same(store, held, scenario.canonical(), _place(services, on_chain=on_chain))
+
+
+def claim(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> str:
+    """Makes a state this scenario's, once it is sure that the run begins; gives the state's lineage.
+
+    What checks had found counts no more when they are asked for in another way.
+    """
+    compare(store, scenario, services, on_chain=on_chain)
     held = store.meta()
-    place = _chain(services.chain) if on_chain else _spec(services)
-    if held:
-        _same(store, held, document, place)
-    text = json.dumps(document, sort_keys=True)
-    current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest(), **place}
+    if not checks_as_before(store, scenario):
+        store.forget_checks()
+    text = json.dumps(scenario.canonical(), sort_keys=True)
+    current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
+    current |= _place(services, on_chain=on_chain)
     begun = {"lineage": uuid.uuid4().hex, "since": str(_time(services) if on_chain else 0)} if not held else {}
     store.set_meta(current | begun)
     return (held | begun)["lineage"]
+
+
+def checks_as_before(store: Store, scenario: Scenario) -> bool:
+    """Whether the scenario asks for checks as it did when the state was last claimed."""
+    held = store.meta().get("scenario")
+    return held is not None and json.loads(held).get("checks") == scenario.canonical().get("checks")
+
+
+def _place(services: Connections, *, on_chain: bool) -> dict[str, str]:
+    return _chain(services.chain) if on_chain else _spec(services)
 
 
 def _chain(session: ChainSession) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """Asks the services about everybody, check by check, and keeps what they found."""
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cicscenario.checks.base import Check, CheckContext, Verifier
 from cicscenario.engine.events import CheckFinished, Listener
+from cicscenario.errors import InterruptedRunError
 from cicscenario.state.store import CheckRow, Store
 
 FAILING_SHOWN = 20
@@ -13,12 +15,20 @@ _BATCH = 500
 
 
 def verify(
-    checks: Sequence[Check], context: CheckContext, store: Store, size: int, listener: Listener
+    checks: Sequence[Check],
+    context: CheckContext,
+    store: Store,
+    size: int,
+    listener: Listener,
+    stopping: threading.Event,
 ) -> list[CheckRow]:
-    """Runs ``checks`` over people ``0 <= id < size``; someone who is not there, or has no account, is an error too."""
+    """Runs ``checks`` over people ``0 <= id < size``; someone who is not there, or has no account, is an error too.
+
+    Raises InterruptedRunError once ``stopping`` is set, and then keeps nothing of what it found.
+    """
     rows = []
     for check in checks:
-        row = _over_everybody(check, context, store, size)
+        row = _over_everybody(check, context, store, size, stopping)
         first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
         listener(CheckFinished(row.name, row.errors, row.total, row.allowed, first))
         rows.append(row)
@@ -26,16 +36,23 @@ def verify(
     return rows
 
 
-def _over_everybody(check: Check, context: CheckContext, store: Store, size: int) -> CheckRow:
+def _over_everybody(
+    check: Check, context: CheckContext, store: Store, size: int, stopping: threading.Event
+) -> CheckRow:
     verifier = check.verifier(context)
     errors = 0
     failing: list[dict[str, object]] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
         batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
         for problems in pool.map(lambda batch: _problems(verifier, store, *batch), batches):
+            if stopping.is_set():
+                raise InterruptedRunError(f"stopped while checking {check.name}; nothing was changed by that")
             errors += len(problems)
             wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
             failing += [{"person": person, "problem": problem} for person, problem in wanted]
+    finally:
+        pool.shutdown(cancel_futures=True)  # when it stops, or a service is gone, nobody else is asked about
     return CheckRow(check.name, errors, size, check.allowed(context), failing)
 
 

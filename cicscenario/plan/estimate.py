@@ -47,11 +47,14 @@ class Need:
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
     """What each step has to do. Without a state, everything."""
     counts = store.counts() if store else {}
+    sent = store.transaction_counts() if store else {}
     lines = []
     for step in plan.steps:
         done, failed = counts.get(step.name, (0, 0))
         to_do = plan.size - done
-        sends = to_do if step.lane is Lane.CHAIN else 0
+        # Some may be mined whose outcome a killed run had no time to write down.
+        left = min(to_do, plan.size - sent.get(step.name, {}).get("mined", 0))
+        sends = left if step.lane is Lane.CHAIN else 0
         if step.name == "gift" and sends:
             sends = _gifts_to_send(plan, store)[0]
         lines.append(

@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import StateRefusedError
+from cicscenario.errors import StateRefusedError, UnavailableError
 
 SCHEMA_VERSION = 1
 STATE = "state.sqlite"  #: name of the file in a run directory
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _PAGE = 1000
+_HALF = 2**32  # sums are made of two halves: SQLite's own end at 2**63
 
 
 @dataclass(frozen=True)
@@ -90,20 +91,25 @@ class CheckRow:
 class Store:
     """One run's state, safe for use by many threads; every method is one transaction.
 
-    Opening a file that is not a whole state sets it aside under another name and raises StateRefusedError.
+    Opening a file that is not a whole state raises StateRefusedError; with ``set_aside``, for whoever holds the run
+    directory's lock, it is given another name first. Whatever the disk or another program refuses is an UnavailableError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, set_aside: bool = False) -> None:
         self.path = path
         self._mutex = threading.RLock()
-        if not path.exists():
-            _create(path)
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        try:
-            self._check()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise _set_aside(path, error) from None
+        with _refusals(path):
+            if not path.exists():
+                _create(path)
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            try:
+                self._check()
+            except sqlite3.OperationalError:  # it may be as sound as can be
+                self._db.close()
+                raise
+            except sqlite3.DatabaseError as error:
+                self._db.close()
+                raise _damaged(path, error, set_aside=set_aside) from None
 
     def _check(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -129,18 +135,19 @@ class Store:
 
         A durable commit takes all earlier ones to the disk with it, so what is lost can only be done again, safely.
         """
-        with self._mutex:
+        with self._mutex, _refusals(self.path):
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._mutex:
+        with self._mutex, _refusals(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
     # --- identity -----------------------------------------------------------------------------------------------
@@ -170,13 +177,17 @@ class Store:
             yield from self.people(first, first + _PAGE)
 
     def gifts_without(self, step: str) -> tuple[int, int]:
-        """Of the people so far who have not been through ``step``: how many get a gift, and the sum in whole tokens."""
+        """Of the people so far who have not been through ``step``: how many get a gift, and the sum in whole tokens.
+
+        Someone whose transaction is mined has been given theirs, whether or not the outcome was written down too.
+        """
         sql = (
-            "SELECT count(*), coalesce(sum(gift), 0) FROM people WHERE gift > 0 AND id NOT IN"
-            " (SELECT person FROM outcomes WHERE step = ? AND ok)"
+            f"SELECT count(*), coalesce(sum(gift / {_HALF}), 0), coalesce(sum(gift % {_HALF}), 0) FROM people"  # noqa: S608
+            " WHERE gift > 0 AND id NOT IN (SELECT person FROM outcomes WHERE step = ? AND ok)"
+            " AND id NOT IN (SELECT person FROM ledger WHERE purpose = ? AND status = 'mined')"
         )
-        number, total = self._rows(sql, (step,))[0]
-        return number, total
+        number, high, low = self._rows(sql, (step, step))[0]
+        return number, high * _HALF + low
 
     # --- outcomes -----------------------------------------------------------------------------------------------
 
@@ -333,6 +344,10 @@ class Store:
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", rows)
 
+    def forget_checks(self) -> None:
+        with self._write() as db:
+            db.execute("DELETE FROM checks")
+
     def checks(self) -> dict[str, CheckRow]:
         return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4])) for r in self._rows("SELECT * FROM checks")}
 
@@ -351,7 +366,24 @@ def _create(path: Path) -> None:
     passing.rename(path)
 
 
-def _set_aside(path: Path, error: Exception) -> StateRefusedError:
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Makes a message of what the disk, or another program, does not let SQLite do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise UnavailableError(
+            f"cannot use {path}: {error}",
+            hint="is the disk full, is the file open in another program, and may you write to it? Nothing is lost by this",
+        ) from error
+
+
+def _damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedError:
+    if not set_aside:
+        return StateRefusedError(
+            f"{path} is damaged ({error})",
+            hint="restore a copy of it; the next `cicscenario run` sets this one aside, and nothing is deleted",
+        )
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in ("", "-wal", "-shm"):

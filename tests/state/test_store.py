@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.errors import StateRefusedError
+from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.state.store import CheckRow, LedgerRow, Outcome, PersonRow, Store
 
 SIGNER = b"\x01" * 20
@@ -93,6 +93,18 @@ def test_gifts_without_a_step_are_counted(store: Store) -> None:
     assert store.gifts_without("gift") == (2, 10)
 
 
+def test_gifts_add_up_beyond_what_the_database_can_add(store: Store) -> None:
+    huge = 2**62 - 1
+    store.commit("population", [], people=[person(number, gift=huge) for number in range(3, 10)])
+    assert store.gifts_without("gift") == (10, 7 * huge + 15)
+
+
+def test_a_gift_that_is_mined_is_given_though_nobody_wrote_down_its_outcome(store: Store) -> None:
+    store.add_transactions([transaction(0, who=1), transaction(1, who=2)])
+    store.settle([(transaction(0).hash, "mined", 7, None), (transaction(1).hash, "failed", 7, "reverted")])
+    assert store.gifts_without("gift") == (2, 10)
+
+
 def test_checks_are_kept(store: Store) -> None:
     row = CheckRow("balance", 1, 3, None, [{"person": 2, "problem": "short"}])
     store.record_checks([row])
@@ -107,11 +119,37 @@ def test_a_damaged_state_is_set_aside_and_never_deleted(tmp_path: Path, store: S
     store.path.write_bytes(damage)
     for suffix in ("-wal", "-shm"):
         store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
-    with pytest.raises(StateRefusedError, match=r"set aside as state\.sqlite\.damaged-"):
+    with pytest.raises(StateRefusedError, match="is damaged"):
         Store(store.path)
+    assert store.path.read_bytes() == damage, "only whoever holds the run's lock may rename it"
+    with pytest.raises(StateRefusedError, match=r"set aside as state\.sqlite\.damaged-"):
+        Store(store.path, set_aside=True)
     kept = list(tmp_path.glob("state.sqlite.damaged-*"))
     assert [path.read_bytes() for path in kept] == [damage]
     assert not store.path.exists()
+
+
+def test_a_sound_state_that_another_program_holds_is_left_alone(store: Store) -> None:
+    store.close()
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UnavailableError, match="database is locked"):
+        Store(store.path, set_aside=True)
+    other.close()
+    assert Store(store.path).population() == 3
+
+
+def test_a_full_disk_is_a_message_and_the_state_goes_on(store: Store) -> None:
+    pages = store._rows("PRAGMA page_count")[0][0]
+    store._rows(f"PRAGMA max_page_count={pages}")
+    many = [transaction(nonce, who=0, purpose=f"purpose {nonce}") for nonce in range(2000)]
+    with pytest.raises(UnavailableError, match=r"cannot use .*full"):
+        store.add_transactions(many)
+    store._rows("PRAGMA max_page_count=1000000")
+    assert store.transaction_counts() == {}
+    store.add_transactions(many)
+    assert sum(counts["signed"] for counts in store.transaction_counts().values()) == 2000
 
 
 def test_a_flipped_page_is_noticed(tmp_path: Path, store: Store) -> None:

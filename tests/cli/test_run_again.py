@@ -1,0 +1,167 @@
+"""Running again: whatever came between, nobody is paid twice, and nothing that was done is taken from a run."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests_support import Run, Sandbox, gifts_since, send_from
+
+from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.contracts import TRANSFER
+from cicscenario.chain.ledger import Intent
+from cicscenario.state.store import Store
+from cicscenario.steps.base import account
+
+SENDING = "SELECT 1 FROM ledger"
+
+
+@pytest.fixture
+def run(sandbox: Sandbox, scenario: Path) -> Run:
+    """The scenario's run where it lies when nobody says where."""
+    return Run(sandbox, scenario, sandbox.home / "runs" / "small")
+
+
+def started(run: Run, *more: str) -> "subprocess.Popen[str]":
+    """The scenario's run, in the middle of sending."""
+    process = run.start(*more)
+    run.when(SENDING)
+    return process
+
+
+def test_a_nonce_that_another_program_used_stops_the_run_until_somebody_decides(run: Run) -> None:
+    """A run is killed with a gift written down and not yet sent, and its nonce goes to somebody else."""
+    assert run.command("--until", "registration").returncode == 0
+    session = run.box.session()
+    store = Store(run.place / "state.sqlite")
+    person = next(person for person in store.all_people() if person.gift)
+    nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16)
+    data = pack(TRANSFER, account(person), session.contracts.token.base_units(person.gift))
+    intent = Intent(person.id, session.contracts.token.address, data)
+    store.add_transactions([session.ledger(store)._sign("gift", intent, nonce, 100_000)])
+    store.close()
+    send_from(session, session.signer._key.secret, b"\x99" * 20, value=1)
+    for _ in range(2):
+        refused = run.command()
+        assert refused.returncode == 5
+        assert f"nonce {nonce} of {to_hex(session.signer.address)} was taken" in refused.stderr
+        assert "--reconcile" in refused.stderr
+    done = run.command("--reconcile")
+    assert done.returncode == 0, done.stderr
+    gifts = gifts_since(run.box, 0)
+    assert {account: gifts[account] for account in run.given()} == run.given()
+
+
+def test_a_run_beside_a_living_one_takes_nothing_from_it(run: Run) -> None:
+    living = started(run, "--set", "population.size=300")
+    try:
+        living.send_signal(signal.SIGSTOP)
+        refused = run.command("--fresh", "--yes")
+        assert refused.returncode == 4
+        assert str(living.pid) in refused.stderr
+        assert (run.place / "state.sqlite").exists()
+        assert len(list(run.place.parent.iterdir())) == 1
+    finally:
+        living.send_signal(signal.SIGCONT)
+        said = living.communicate(timeout=120)
+    assert living.returncode == 0, said
+
+
+@pytest.mark.parametrize(
+    "broken", [("--env", "nowhere.yaml"), ("--set", "gift.token=NONE"), ("--set", "gift.threshold=10000000000000")]
+)
+def test_a_run_that_cannot_begin_sets_nothing_aside(run: Run, broken: tuple[str, str]) -> None:
+    assert run.command().returncode == 0
+    assert run.command("--fresh", "--yes", *broken).returncode in (2, 3)
+    again = run.command()
+    assert "nothing to do: 12 of 12 people" in again.stdout
+
+
+def test_fresh_sets_the_run_aside_whole(run: Run) -> None:
+    assert run.command().returncode == 0
+    before = run.addresses()
+    anew = run.command("--fresh", "--yes")
+    assert anew.returncode == 0, anew.stderr
+    assert not set(before) & set(run.addresses())
+    (kept,) = run.place.parent.glob("small.*")
+    assert Run(run.box, run.scenario, kept).addresses() == before
+
+
+def test_fresh_leaves_a_folder_that_is_no_run(run: Run) -> None:
+    run.place.mkdir(parents=True)
+    (run.place / "notes.txt").write_text("mine")
+    assert run.command("--fresh", "--yes").returncode == 0
+    assert (run.place / "notes.txt").read_text() == "mine"
+
+
+def test_to_verify_with_other_settings_does_not_change_whose_the_state_is(run: Run) -> None:
+    assert run.command().returncode == 0
+    place = ("--dir", str(run.place), "--env", str(run.box.environment))
+    grown = run.box.command("verify", str(run.scenario), "--set", "population.size=15", *place)
+    assert grown.returncode == 1
+    assert run.command().returncode == 0
+    assert run.box.command("verify", str(run.scenario), "--set", "population.seed=6", *place).returncode == 4
+
+
+def test_a_run_that_was_refused_has_not_changed_whose_the_state_is(run: Run) -> None:
+    assert run.command().returncode == 0
+    refused = run.command("--set", "population.size=15", "--set", "gift.threshold=200", "--set", "metadata=[person]")
+    assert refused.returncode == 3
+    assert "nothing was changed" in refused.stderr
+    assert run.command().returncode == 0
+
+
+def test_what_a_lax_check_passed_is_not_taken_for_exact(run: Run) -> None:
+    lax = ("--set", "checks.balance_adjust='-50%'")
+    assert run.command(*lax).returncode == 0
+    assert "nothing to do" in run.command(*lax).stdout
+    exact = run.command()
+    assert "nothing to do" not in exact.stdout
+    assert "balance: 0 errors of 12" in exact.stdout
+    assert "allowed" not in exact.stdout
+
+
+def test_lost_keystore_files_are_written_again(run: Run) -> None:
+    assert run.command().returncode == 0
+    lost = sorted((run.place / "keystore").iterdir())[3:5]
+    for path in lost:
+        path.unlink()
+    checked = run.box.command("verify", str(run.scenario), "--dir", str(run.place), "--env", str(run.box.environment))
+    assert checked.returncode == 1
+    assert run.command().returncode == 0
+    assert all(path.exists() for path in lost)
+    assert run.steps()["keystore"] == (12, 0)
+
+
+def test_without_the_secret_of_its_accounts_a_run_writes_no_keys(run: Run) -> None:
+    assert run.command("--until", "accounts").returncode == 0
+    (run.place / "secret").write_text("ab" * 32)
+    refused = run.command()
+    assert refused.returncode == 4
+    assert "restore the secret" in refused.stderr
+    assert not list(run.place.glob("keystore/*.json"))
+
+
+def test_a_step_for_which_nobody_is_ready_is_no_success(run: Run) -> None:
+    idle = run.command("--only", "gift")
+    assert idle.returncode == 3
+    assert "step gift: 12 people pending of 12" in idle.stderr
+    assert "registration" in idle.stderr
+
+
+def test_what_is_mined_needs_no_money_again(run: Run) -> None:
+    """Even when the kill came before its outcome was written down: a signer with just enough would not get past it."""
+    assert run.command().returncode == 0
+    db = sqlite3.connect(run.place / "state.sqlite")
+    db.execute("DELETE FROM outcomes WHERE step IN ('gift', 'gas', 'faucet')")
+    db.commit()
+    db.close()
+    place = ("--dir", str(run.place), "--env", str(run.box.environment))
+    plan = run.box.command("plan", str(run.scenario), "--format", "json", *place)
+    assert plan.returncode == 0
+    steps = {step["name"]: step for step in json.loads(plan.stdout)["steps"]}
+    assert {steps[name]["transactions"] for name in ("gift", "gas", "faucet")} == {0}
+    assert run.command().returncode == 0
+    assert run.report()["transactions"]["gas"] == {"mined": 12}
