@@ -247,6 +247,8 @@ class Broadcaster:
     def _stuck(self, seconds: float) -> UnavailableError:
         row = next(iter(self._in_flight.values()))
         seen = f"the newest block seen is {self._follower.block}"
+        if self._follower.confirmations:
+            seen += f", behind the {self._follower.confirmations} on top that `chain.confirmations` asks for"
         last = f"; last error: {self._last_error.message}" if self._last_error else ""
         return UnavailableError(
             f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"

@@ -37,14 +37,14 @@ class Follower:
     def __init__(self, rpc: Rpc, contracts: Collection[bytes], confirmations: int = 0) -> None:
         self._rpc = rpc
         self._contracts = [to_hex(address) for address in contracts]
-        self._confirmations = confirmations
+        self.confirmations = confirmations
         self.block = self._newest()
 
     def _newest(self) -> int:
         return self._deep(self._rpc.call("eth_blockNumber"))
 
     def _deep(self, newest: str) -> int:
-        return max(0, int(newest, 16) - self._confirmations)
+        return max(0, int(newest, 16) - self.confirmations)
 
     def ends(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
         """What happened to the transactions in ``watched`` (by hash) in the next few blocks, if there are any."""
@@ -97,7 +97,7 @@ class Follower:
         """Those of one signer's that can never be mined, because other transactions have used their nonces."""
         if not rows:
             return []
-        block = hex(self._newest()) if self._confirmations else "latest"
+        block = hex(self._newest()) if self.confirmations else "latest"
         used = self._rpc.results([("eth_getTransactionCount", [to_hex(rows[0].signer), block])])[0]
         if isinstance(used, RpcError):
             return []  # the node keeps no state that old, so it cannot prove anything

@@ -69,6 +69,11 @@ def connect(environment: ChainEnvironment, token: str | None) -> ChainSession:
             ("eth_gasPrice", []),
         ]
     )
+    if not (chain_id and genesis and newest and price):
+        raise UnavailableError(
+            f"{rpc.name} is no whole Ethereum node: it answers a question about its chain with nothing",
+            hint="does `chain.rpc` in the environment file lead to the node itself, and has that begun to work?",
+        )
     if int(chain_id, 16) != environment.spec.network_id:
         raise UnavailableError(
             f"{rpc.name} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.chain.session import connect
 from cicscenario.errors import CicScenarioError, UnavailableError
+from cicscenario.language import load_environment
 
 
 class _Node(BaseHTTPRequestHandler):
@@ -106,3 +109,15 @@ def test_a_node_that_is_not_there_is_said_without_its_secrets() -> None:
 )
 def test_a_refusal_is_known_by_its_words(text: str, kind: Refusal) -> None:
     assert refusal(RpcError("eth_sendRawTransaction", "node", {"code": -32000, "message": text})) is kind
+
+
+def test_a_node_that_has_no_chain_yet_is_said(node: ThreadingHTTPServer, tmp_path: Path) -> None:
+    node.answer = lambda calls: (200, json.dumps([{"id": call["id"], "result": None} for call in calls]))  # type: ignore[attr-defined]
+    (tmp_path / "key").write_text("11" * 32)
+    place = tmp_path / "place.yaml"
+    place.write_text(
+        f"version: 1\nname: place\nchain:\n  rpc: http://127.0.0.1:{node.server_address[1]}\n"
+        f"  spec: evm:byzantium:8996:bloxberg\n  registry: '0x{'00' * 20}'\n  signer: {{private_key: 'file:key'}}\n"
+    )
+    with pytest.raises(UnavailableError, match="is no whole Ethereum node"):
+        connect(load_environment(place).chain, None)
