@@ -36,7 +36,7 @@ def clean(box: Sandbox, done: subprocess.CompletedProcess[str]) -> str:
     """What a command said, which has neither a traceback nor a secret in it."""
     said = done.stdout + done.stderr
     assert "Traceback" not in said
-    for name in ("signer.key", "postgres.password"):
+    for name in ("signer.key", "owner.key", "postgres.password"):
         assert (box.home / "sandbox" / name).read_text().strip() not in said
     return said
 
@@ -288,13 +288,12 @@ def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(
     """The engine's transaction fails on chain, of which it tells nobody: its account may no longer write to the index."""
     session, since = run.box.session(), run.box.block()
     ((writer, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "ACCOUNT_REGISTRY_WRITER", CHAIN)
-    owner = bytes.fromhex((run.box.home / "sandbox" / "signer.key").read_text())
     index, argument = session.contracts.accounts_index, bytes(12) + bytes.fromhex(writer.removeprefix("0x"))
-    send_from(session, owner, index, selector("deleteWriter(address)") + argument)
+    send_from(session, run.box.owner, index, selector("deleteWriter(address)") + argument)
     try:
         done = run.command("--set", "backend.patience=2")
     finally:
-        send_from(session, owner, index, selector("addWriter(address)") + argument)
+        send_from(session, run.box.owner, index, selector("addWriter(address)") + argument)
     assert done.returncode == 3
     said = clean(run.box, done)
     assert "is not in the accounts index yet, and nobody has moved for" in said

@@ -142,22 +142,22 @@ def test_time_in_which_nobody_waits_is_no_standstill(world: World) -> None:
 def _register(box: Sandbox, who: PersonRow) -> None:
     session = box.session()
     assert who.address
-    send_from(session, _owner(box), session.contracts.accounts_index, pack(ADD, who.address))
+    send_from(session, _signer(box), session.contracts.accounts_index, pack(ADD, who.address))
 
 
 def _give_gas(box: Sandbox, who: PersonRow) -> None:
     assert who.address
-    send_from(box.session(), _owner(box), who.address, value=1, gas=21_000)
+    send_from(box.session(), _signer(box), who.address, value=1, gas=21_000)
 
 
 def _use_faucet(box: Sandbox, who: PersonRow) -> None:
     session = box.session()
     assert who.address
     assert session.contracts.faucet
-    send_from(session, _owner(box), session.contracts.faucet.address, pack(GIVE_TO, who.address), gas=300_000)
+    send_from(session, _signer(box), session.contracts.faucet.address, pack(GIVE_TO, who.address), gas=300_000)
 
 
-def _owner(box: Sandbox) -> bytes:
+def _signer(box: Sandbox) -> bytes:
     return bytes.fromhex((box.home / "sandbox" / "signer.key").read_text())
 
 

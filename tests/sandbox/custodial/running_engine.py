@@ -67,7 +67,7 @@ class RunningEngine:
         return discover(self.rpc, bytes.fromhex(self.environment["chain"]["registry"][2:]), None)
 
     @property
-    def owner(self) -> Signer:
+    def signer(self) -> Signer:
         return Signer(bytes.fromhex((self.home / "sandbox" / "signer.key").read_text()), 8996)
 
     def database(self, name: str) -> Any:

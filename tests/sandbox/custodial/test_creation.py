@@ -221,11 +221,11 @@ def test_tokens_and_balances_are_told_as_the_start_menu_asks_for_them(engine: Ru
 
 def test_a_stranger_in_the_accounts_index_is_none_of_its_business(engine: RunningEngine) -> None:
     stranger = "5a" * 20
-    owner = engine.owner
-    nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(owner.address), "pending"), 16)
+    signer = engine.signer
+    nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(signer.address), "pending"), 16)
     call = pack(bytes.fromhex(ADD[2:]), bytes.fromhex(stranger))
     index = engine.contracts.accounts_index
-    signed = owner.sign(nonce=nonce, gas_price=1, gas=400_000, to=index, value=0, data=call)
+    signed = signer.sign(nonce=nonce, gas_price=1, gas=400_000, to=index, value=0, data=call)
     engine.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
     finished(engine, created(engine, 1))
     assert engine.counts([stranger])[stranger] == [1, 0, 0]
@@ -239,14 +239,14 @@ def test_transfers_are_told_to_who_wants_to_know(engine: RunningEngine) -> None:
     with engine.started_with("--transfer-callbacks", f"cic-ussd:{task}"):
         (account,) = created(engine, 1)
         gift = eventually(lambda: [m for m in told() if m[0]["recipient"] == account])[0]
-        owner = engine.owner
-        nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(owner.address), "pending"), 16)
+        signer = engine.signer
+        nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(signer.address), "pending"), 16)
         call = pack(TRANSFER, bytes.fromhex(account), 1_234_567)
         token = engine.contracts.token.address
-        signed = owner.sign(nonce=nonce, gas_price=1, gas=400_000, to=token, value=0, data=call)
+        signed = signer.sign(nonce=nonce, gas_price=1, gas=400_000, to=token, value=0, data=call)
         engine.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
         assert json.loads(engine.redis.lindex("cic-ussd", 0))["headers"]["task"] == task
-        transfer = eventually(lambda: [m for m in told() if m[0]["sender"] == owner.address.hex()])[0]
+        transfer = eventually(lambda: [m for m in told() if m[0]["sender"] == signer.address.hex()])[0]
     assert engine.contracts.faucet is not None
     assert gift[1:] == ["tokengift", 0]
     assert gift[0] == RECORDED | {
