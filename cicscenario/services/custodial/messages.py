@@ -72,6 +72,14 @@ class Messages:
             root_id, tasks.RESERVE_NONCE, [address, self._chain, tasks.WRITER_ROLE], [registration], []
         )
 
+    def gift_account(self, root_id: str, address: str) -> bytes:
+        """Gas, and the faucet's tokens, for a registered ``address`` (hexadecimal, without 0x) that the engine made.
+
+        Source: ``RegistrationFilter`` of cic-eth's tracker. The account itself calls the faucet, so the nonce is its own.
+        """
+        gift = self._signature(tasks.GIFT, self._chain)
+        return self._message(root_id, tasks.RESERVE_NONCE, [address, self._chain], [gift], [])
+
     def _signature(self, task: str, *arguments: Any, **options: Any) -> Signature:
         return self._app.signature(task, args=arguments, queue=self._queue, **options)
 

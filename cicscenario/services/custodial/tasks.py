@@ -9,6 +9,7 @@ CREATE = "cic_eth.eth.account.create"
 CALLBACK = "cic_eth.callbacks.redis.redis"
 RESERVE_NONCE = "cic_eth.eth.nonce.reserve_nonce"
 REGISTER = "cic_eth.eth.account.register"
+GIFT = "cic_eth.eth.account.gift"
 HAVE = "cic_eth.eth.account.have"
 ROLE_ACCOUNT = "cic_eth.eth.account.role_account"
 DEFAULT_TOKEN = "cic_eth.eth.erc20.default_token"  # noqa: S105

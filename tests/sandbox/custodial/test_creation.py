@@ -7,14 +7,15 @@ from collections import Counter
 from typing import Any
 
 from running_engine import CHAIN, GAS_GIFT, TRANSFER, RunningEngine
-from tests_support import PATIENCE, eventually
+from tests_support import PATIENCE, eventually, send_from
 
-from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.signer import address_of
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 
 ADD, GIVE_TO = "0x0a3b0a4f", "0x63e4bff4"
 FAUCET_GAS = 133_964  # recorded; 12 less for each zero byte in the address
+SET_AMOUNT = selector("setAmount(uint256)")
 ROLES = ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER")
 
 
@@ -179,6 +180,28 @@ def test_without_a_writer_a_client_hears_of_success_and_then_of_failure(engine: 
     assert failure["result"]["exc_module"] == "cic_eth.error"
     assert failure["result"]["exc_message"][0].startswith(f'"release" called on key {root}')
     assert engine.counts([good["result"]])[good["result"]][0] == 0
+
+
+def test_a_payout_that_failed_on_the_chain_is_made_anew_when_it_is_asked_for(engine: RunningEngine) -> None:
+    faucet, owner = engine.contracts.faucet, engine.box.owner
+    assert faucet is not None
+    send_from(engine.box.session(), owner, faucet.address, pack(SET_AMOUNT, 10**30))  # more than it has
+    try:
+        (account,) = created(engine, 1)
+        payout = f"SELECT status FROM otx WHERE purpose = 'faucet' AND account = '{account}'"
+        eventually(lambda: engine.rows(payout) == [("failed",)])
+    finally:
+        send_from(engine.box.session(), owner, faucet.address, pack(SET_AMOUNT, faucet.amount))
+    before = block(engine)
+    unreserved = engine.ask("cic_eth.eth.account.gift", account, CHAIN)["result"]
+    assert unreserved["exc_type"] == "IntegrityError"
+    for _ in range(2):
+        assert engine.ask_again("cic_eth.eth.account.gift", account)["status"] == "SUCCESS"
+        finished(engine, [account])
+    (sent,) = engine.transactions(before)
+    assert seen(engine, sent, [account]) == PAYOUT
+    assert int(sent["nonce"], 16) == 1
+    assert engine.rows("SELECT count(*) FROM nonce_task_reservation WHERE address_hex = '" + account + "'") == [(0,)]
 
 
 def test_gifting_again_gives_the_same_transaction(engine: RunningEngine) -> None:
