@@ -55,7 +55,7 @@ class Custodial:
         self._broker = Broker(broker, queue, timeout=timeout, patience=patience)
         self._messages = Messages(queue, chain_spec)
         self._results = Results(self._broker)
-        self._chain = tasks.chain_arguments(chain_spec)
+        self._chain = chain_spec.asdict()
         self._callback = callback or self._broker.callback
         if self._callback.count(":") != 2:  # the engine splits it at its colons
             raise InvalidError(

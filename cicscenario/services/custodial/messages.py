@@ -41,7 +41,7 @@ class Messages:
 
     def __init__(self, queue: str, spec: ChainSpec) -> None:
         self._queue = queue
-        self._chain = tasks.chain_arguments(spec)
+        self._chain = spec.asdict()
         self._app = Celery("cicscenario", set_as_current=False)
         nowhere = Connection(transport=_Transport)  # type: ignore[no-untyped-call]
         self._producer = self._app.amqp.Producer(nowhere, auto_declare=False)
