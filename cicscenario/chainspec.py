@@ -1,16 +1,14 @@
 """The chain spec: the stack's name for one chain, such as ``evm:byzantium:8996:bloxberg``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from cicscenario.errors import InvalidError
 
 
 @dataclass(frozen=True)
 class ChainSpec:
-    """Engine, fork, network id and common name of a chain, in the stack's colon form.
-
-    Source: ``ChainSpec.asdict`` of chainlib, as the custodial engine and the person documents use it.
-    """
+    """Engine, fork, network id and common name of a chain, in the stack's colon form."""
 
     engine: str
     fork: str
@@ -27,6 +25,16 @@ class ChainSpec:
                 hint="write engine:fork:network id:common name, such as evm:byzantium:8996:bloxberg",
             )
         return cls(parts[0], parts[1], int(parts[2]), parts[3] if len(parts) == 4 else None)
+
+    def asdict(self) -> dict[str, Any]:
+        """The form in which the custodial engine's tasks take and give it. Source: ``ChainSpec.asdict`` of chainlib."""
+        return {
+            "arch": self.engine,
+            "fork": self.fork,
+            "network_id": self.network_id,
+            "common_name": self.common_name,
+            "custom": [],
+        }
 
     @property
     def identity_key(self) -> str:

@@ -44,6 +44,11 @@ class Sandbox:
     def session(self, token: str | None = None) -> ChainSession:
         return connect(load_environment(self.environment).chain, token)
 
+    @property
+    def owner(self) -> bytes:
+        """The key of the contracts' owner, for breaking the world with the rights that scenarios' signer has not."""
+        return bytes.fromhex((self.home / "sandbox" / "owner.key").read_text())
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the command line as a user would, in a process of its own."""
         return cicscenario(self.home, *arguments)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +50,13 @@ class Made:
         self.outcomes.append(Outcome(person, ok=False, detail=why))
 
 
+class Deed(Enum):
+    """What the custodial engine does by itself with an account that it has made."""
+
+    REGISTRATION = auto()
+    GIFT = auto()  #: of gas, and the faucet's
+
+
 class Backend(Protocol):
     """Gives people accounts. Threads share one; a person without outcome is asked about again by the next run.
 
@@ -59,5 +67,11 @@ class Backend(Protocol):
 
     def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
         """Why people who have an account will never be registered, for those of whom that is known."""
+
+    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
+        """Has a deed done that should have been done by now, once a person in a run; says whether it asked for anybody.
+
+        What was done meanwhile is not done twice: the contracts refuse it, which costs the engine a little gas.
+        """
 
     def close(self) -> None: ...

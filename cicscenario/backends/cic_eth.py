@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.backends.movement import Movement
+from cicscenario.backends.once_more import OnceMore
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 from cicscenario.state.store import PersonRow, RequestRow
 
@@ -33,6 +34,7 @@ class CicEthBackend:
         self._slots = _Slots(in_flight)
         self._at_once = min(_AT_ONCE, in_flight)
         self._movement = Movement()
+        self._once_more = OnceMore(context.services)
         self._mutex = threading.Lock()
         self._again: dict[int, str] = {}  # root ids of registrations asked for once more, by person
 
@@ -71,6 +73,9 @@ class CicEthBackend:
             self._again |= {person: root for root, person in new.items()}
         self._accounts.register({root: failed[person] for root, person in new.items()})
         return {asked[root]: str(why) for root, why in self._accounts.unregistered(list(asked)).items()}
+
+    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
+        return self._once_more.ask(deed, people)
 
     def _some(self, people: Sequence[PersonRow], made: Made) -> None:
         asked = self._earlier(people, made)

@@ -11,8 +11,9 @@ import uuid
 from collections import deque
 from collections.abc import Sequence
 
-from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.backends.movement import Movement
+from cicscenario.backends.once_more import OnceMore
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
 from cicscenario.services.ussd import UssdError
@@ -32,6 +33,7 @@ class CicUssdBackend:
         scenario = context.scenario
         self._asks_later = scenario.backend.dialect == "2021" and scenario.chooses_language
         self._movement = Movement()
+        self._once_more = OnceMore(context.services)
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
 
@@ -40,6 +42,9 @@ class CicUssdBackend:
 
     def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
         return {}  # the interface tells nobody what the engine does
+
+    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
+        return self._once_more.ask(deed, people)
 
     def accounts(self, people: Sequence[PersonRow]) -> Made:
         made = Made()

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.chain.keyfile import encrypt, write_keyfile
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.errors import StateRefusedError
@@ -34,6 +34,9 @@ class EthBackend:
 
     def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
         return {}
+
+    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
+        return False  # the engine has nothing to do with these accounts
 
     def close(self) -> None:
         pass

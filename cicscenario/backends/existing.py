@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.state.store import PersonRow
 
 
@@ -24,6 +24,9 @@ class ExistingBackend:
 
     def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
         return {}
+
+    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
+        return False  # the engine has nothing to do with these accounts
 
     def close(self) -> None:
         pass

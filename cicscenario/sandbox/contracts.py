@@ -19,7 +19,7 @@ from cicscenario.sandbox.packages import PACKAGES, Contract, cache_folder, load
 DECIMALS = 6
 _WHOLE = 10**DECIMALS
 FAUCET_AMOUNT = 50 * _WHOLE  #: base units that the faucet pays each account, once
-SUPPLY = 10**12 * _WHOLE  #: base units of each token for the signer, and of GFT for the faucet
+SUPPLY = 10**12 * _WHOLE  #: base units of each token for the runner, and of GFT for the faucet
 
 #: Names that the registry can hold; it takes no others later.
 IDENTIFIERS = (
@@ -102,7 +102,8 @@ class _Batch:
 
 def deploy(
     url: str,
-    private_key: bytes,
+    owner_key: bytes,
+    runner: bytes,
     chain_id: int,
     generation: str,
     *,
@@ -111,12 +112,13 @@ def deploy(
 ) -> Deployment:
     """Deploys a whole set of a generation, ``classic`` or ``latest``, to the node at ``url``.
 
-    The signer may register accounts and tokens and mint both tokens. It gets ``supply`` base units of each; so does
-    the faucet, of GFT, of which it pays ``faucet_amount`` to an account. Raises UnavailableError when a package cannot
-    be fetched or a transaction fails. Order: the stack's contract-migration scripts 1 to 3.
+    The owner sends all of it and keeps the rights over the contracts. The ``runner``, whom scenarios are signed by, may
+    register accounts and mint both tokens. It gets ``supply`` base units of each; so does the faucet, of GFT, of which it
+    pays ``faucet_amount`` to an account. Raises UnavailableError when a package cannot be fetched or a transaction fails.
+    Order: the stack's contract-migration scripts 1 to 3.
     """
     contracts = load(PACKAGES[generation], cache_folder() / "contracts" / generation)
-    signer = Signer(private_key, chain_id)
+    signer = Signer(owner_key, chain_id)
     batch = _Batch(Rpc(url), signer, contracts)
     make = _LATEST if generation == "latest" else _CLASSIC
     owner = signer.address
@@ -140,12 +142,13 @@ def deploy(
     )
     for made in (token, decaying):
         batch.call(tokens, "register(address)", made)
-        batch.call(made, make.add_minter, owner)
-        batch.call(made, "mintTo(address,uint256)", owner, supply)
+        for minter in dict.fromkeys((owner, runner)):
+            batch.call(made, make.add_minter, minter)
+        batch.call(made, "mintTo(address,uint256)", runner, supply)
 
     accounts = batch.create("AccountsIndex")
     name("AccountRegistry", accounts)
-    batch.call(accounts, "addWriter(address)", owner)
+    batch.call(accounts, "addWriter(address)", runner)
 
     store = batch.create("ERC20FaucetStorage")
     faucet = batch.create("ERC20Faucet", *make.faucet_head, token, store, accounts)

@@ -1,10 +1,10 @@
-"""The commands that start the two kinds of node, with the same chain id, address and rich account."""
+"""The commands that start the two kinds of node, with the same chain id, address and rich accounts."""
 
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cicscenario.chain.rpc import Rpc
@@ -14,16 +14,18 @@ from cicscenario.sandbox.daemon import Command
 HOST = "127.0.0.1"
 CHAIN_ID = 8996
 CHAIN_SPEC = f"evm:byzantium:{CHAIN_ID}:bloxberg"
-WEALTH = 10**27  #: wei in the signer's account
+WEALTH = 10**27  #: wei in the account of each who is rich
 _GAS_LIMIT = 30_000_000
 
 
-def _embedded(folder: Path, port: int, signer: bytes) -> Command:
+def _embedded(folder: Path, port: int, rich: Sequence[bytes]) -> Command:
     """The node that comes with the package."""
     command = [
         sys.executable, "-m", "cicscenario.sandbox.node", "--host", HOST, "--port", str(port), "--data", str(folder),
-        "--chain-id", str(CHAIN_ID), "--gas-limit", str(_GAS_LIMIT), "--rich", f"0x{signer.hex()}={WEALTH}",
+        "--chain-id", str(CHAIN_ID), "--gas-limit", str(_GAS_LIMIT),
     ]  # fmt: skip
+    for account in rich:
+        command += ["--rich", f"0x{account.hex()}={WEALTH}"]
     return Command(command, dict(os.environ))
 
 
@@ -33,10 +35,10 @@ def anvil_path() -> str | None:
     return found and str(Path(found).absolute())
 
 
-def _anvil(folder: Path, port: int, signer: bytes) -> Command:
+def _anvil(folder: Path, port: int, rich: Sequence[bytes]) -> Command:
     """Foundry's anvil; all that it writes stays in ``folder``. Raises UnavailableError when there is none.
 
-    It cannot be given both a genesis and a state to go on from, so its signer is made rich by ``enrich``.
+    It cannot be given both a genesis and a state to go on from, so who is ``rich`` is made so by ``enrich``.
     """
     program = anvil_path()
     if program is None:
@@ -53,8 +55,8 @@ def _anvil(folder: Path, port: int, signer: bytes) -> Command:
     return Command(command, dict(os.environ))
 
 
-#: Makes the command of a node of each kind from its folder, port and signer's address.
-NODES: Mapping[str, Callable[[Path, int, bytes], Command]] = {"embedded": _embedded, "anvil": _anvil}
+#: Makes the command of a node of each kind from its folder, port and the addresses of those who are rich.
+NODES: Mapping[str, Callable[[Path, int, Sequence[bytes]], Command]] = {"embedded": _embedded, "anvil": _anvil}
 
 
 def enrich(rpc: Rpc, account: bytes) -> None:

@@ -2,12 +2,14 @@
 
 An account that the engine has made is not yet registered, and one that is registered has neither gas nor the faucet's
 tokens yet. Waiting is given up when nobody at all has moved for the backend's patience, so that it scales with the work;
-someone of whom the engine knows that it failed is not waited for.
+someone of whom the engine knows that it failed is not waited for. What fails on the chain the engine tells nobody, nor does
+it try again: before people are given up, it is asked for them once more.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 
+from cicscenario.backends.base import Deed
 from cicscenario.backends.movement import Movement
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import HAVE, eth_call
@@ -18,18 +20,23 @@ from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step,
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between looks
 _ASK_ENGINE_AFTER = 3.0  # seconds without a move before the engine is asked what it knows
+_DOUBT = 0.5  # share of the patience without a move before the engine is asked to do it again
 
 #: Says for whom the chain shows it, in the order of the people.
 Look = Callable[[Context, Sequence[PersonRow]], list[bool]]
 
 
 class WaitExecutor:
-    """Waits for a batch; batches that wait side by side share what counts as a move."""
+    """Waits for a batch; batches that wait side by side share what counts as a move.
 
-    def __init__(self, context: Context, what: str, look: Look) -> None:
+    ``deed`` is what the engine can be asked for again, if it is that which is waited for.
+    """
+
+    def __init__(self, context: Context, what: str, look: Look, deed: Deed | None = None) -> None:
         self._context = context
         self._what = what
         self._look = look
+        self._deed = deed
         self._movement = Movement()
         self._mutex = threading.Lock()
         self._waiting = 0
@@ -68,9 +75,13 @@ class WaitExecutor:
         if (still := self._movement.still()) < _ASK_ENGINE_AFTER:
             return []
         ends = [Outcome(who, ok=False, detail=why) for who, why in self._context.backend.trouble(people).items()]
-        if not ends and still > self._context.scenario.backend.patience:
-            ends = [Outcome(person.id, ok=False, detail=self._standstill(person, still)) for person in people]
-        return ends
+        patience = self._context.scenario.backend.patience
+        if ends or (still > _DOUBT * patience and self._asks_again(people)) or still <= patience:
+            return ends
+        return [Outcome(person.id, ok=False, detail=self._standstill(person, still)) for person in people]
+
+    def _asks_again(self, people: Sequence[PersonRow]) -> bool:
+        return self._deed is not None and self._context.backend.again(self._deed, people)
 
     def _standstill(self, person: PersonRow, seconds: float) -> str:
         return (
@@ -101,9 +112,9 @@ def _used_faucet(context: Context, people: Sequence[PersonRow]) -> list[bool]:
     return [faucet.used(answer) for answer in answers]
 
 
-def _step(name: str, after: str, look: Look, what: str, summary: str) -> Step:
+def _step(name: str, after: str, look: Look, what: str, summary: str, deed: Deed) -> Step:
     def executor(context: Context) -> Executor:
-        return WaitExecutor(context, what, look)
+        return WaitExecutor(context, what, look, deed)
 
     return Step(
         name=name,
@@ -126,6 +137,9 @@ REGISTRATION = _step(
     _registered,
     "is not in the accounts index",
     "wait for the engine to register each account",
+    Deed.REGISTRATION,
 )
-GAS = _step("gas", "registration", _has_gas, "has no gas", "wait for the engine to give gas")
-FAUCET = _step("faucet", "gas", _used_faucet, "has not used the faucet", "wait for the engine to trigger the faucet")
+GAS = _step("gas", "registration", _has_gas, "has no gas", "wait for the engine to give gas", Deed.GIFT)
+FAUCET = _step(
+    "faucet", "gas", _used_faucet, "has not used the faucet", "wait for the engine to trigger the faucet", Deed.GIFT
+)

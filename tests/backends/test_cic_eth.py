@@ -12,7 +12,7 @@ import pytest
 from eth_hash.auto import keccak
 
 from cicscenario.backends import cic_eth, movement
-from cicscenario.backends.base import BackendContext
+from cicscenario.backends.base import BackendContext, Deed
 from cicscenario.backends.cic_eth import CicEthBackend
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 from cicscenario.state.store import STATE, PersonRow, RequestRow, Store
@@ -51,6 +51,10 @@ class Engine:
         self.closed = False
         self.registered: dict[str, bytes] = {}
         self.refuses = True
+        self.once_more: list[tuple[str, list[bytes]]] = []
+
+    def ask_once_more(self, what: str, accounts: Sequence[bytes]) -> None:
+        self.once_more.append((what, list(accounts)))
 
     def register(self, accounts: Mapping[str, bytes]) -> None:
         self.registered |= accounts
@@ -95,7 +99,11 @@ class World:
 
     def backend(self, in_flight: int = 200, patience: float = 60.0) -> CicEthBackend:
         services = SimpleNamespace(
-            custodial=SimpleNamespace(accounts=lambda channel: self.engine),
+            custodial=SimpleNamespace(
+                accounts=lambda channel: self.engine,
+                register=lambda accounts: self.engine.ask_once_more("register", accounts),
+                gift=lambda accounts: self.engine.ask_once_more("gift", accounts),
+            ),
             environment=SimpleNamespace(custodial=SimpleNamespace(in_flight=in_flight)),
         )
         scenario: Any = SimpleNamespace(backend=SimpleNamespace(patience=patience))
@@ -276,6 +284,19 @@ def test_a_registration_that_failed_is_asked_for_once_more_before_it_counts(worl
     why = "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"
     assert backend.trouble(people) == ({1: why} if refuses else {})
     assert len(world.engine.registered) == 1
+
+
+def test_each_deed_is_asked_for_again_once_a_person(world: World) -> None:
+    backend = world.backend()
+    made = backend.accounts(world.people(3))
+    world.store.commit("accounts", made.outcomes, addresses=made.addresses)
+    people = world.store.people(0, 3)
+    assert backend.again(Deed.REGISTRATION, people[:2])
+    assert backend.again(Deed.REGISTRATION, people)
+    assert not backend.again(Deed.REGISTRATION, people)
+    assert backend.again(Deed.GIFT, people[1:])
+    accounts = [person.address for person in people]
+    assert world.engine.once_more == [("register", accounts[:2]), ("register", accounts[2:]), ("gift", accounts[1:])]
 
 
 def test_closing_it_ends_the_subscription(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from cicscenario.backends import movement
-from cicscenario.backends.base import BackendContext, Made
+from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.backends.cic_ussd import CicUssdBackend
 from cicscenario.people import pointer
 from cicscenario.services.ussd import Joined, Joining, UssdError
@@ -30,6 +31,9 @@ class World:
         self.dials: list[str] = []
         self.looks = 0
         self.written_before: list[bool] = []
+        self.custodial: str | None = "where the engine is"
+        self.registered: list[bytes] = []
+        self.gifted: list[bytes] = []
         self._ready: dict[bytes, float] = {}
         self.store: Store
 
@@ -90,7 +94,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def backend(world: World, tmp_path: Path, *, dialect: str = "current") -> CicUssdBackend:
     options = SimpleNamespace(dialect=dialect, patience=PATIENCE)
     scenario: Any = SimpleNamespace(backend=options, chooses_language=True)
-    services: Any = SimpleNamespace(ussd=world, meta=world)
+    services: Any = SimpleNamespace(
+        ussd=world,
+        meta=world,
+        custodial=SimpleNamespace(register=world.registered.extend, gift=world.gifted.extend),
+        environment=SimpleNamespace(custodial=world.custodial),
+    )
     stopping: Any = world
     return CicUssdBackend(
         BackendContext(scenario, tmp_path, services, world.store, lambda _: None, stopping, "lineage")
@@ -191,3 +200,16 @@ def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, val
     world.get_many = lambda pointers: [value for _ in pointers]  # type: ignore[method-assign]
     made = backend(world, tmp_path).accounts(people(1))
     assert "the phone pointer of +254711000000 leads nowhere" in (failures(made)[0] or "")
+
+
+def test_the_engine_behind_the_interface_is_asked_again_where_the_environment_says_where_it_is(
+    world: World, tmp_path: Path
+) -> None:
+    joined = [replace(person, address=bytes([person.id]) * 20) for person in people(2)]
+    accounts = [person.address for person in joined]
+    phones = backend(world, tmp_path)
+    assert [phones.again(Deed.REGISTRATION, joined), phones.again(Deed.GIFT, joined)] == [True, True]
+    assert (world.registered, world.gifted) == (accounts, accounts)
+    world.custodial = None
+    assert not backend(world, tmp_path).again(Deed.REGISTRATION, joined)
+    assert world.registered == accounts

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from tests_support import NODES, Run, Sandbox, eventually, gifts_since, registered_since, send_from
 
-from cicscenario.chain.abi import selector
+from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
 
 CHECKS = ["accounts_index", "gas", "faucet", "balance", "custodial_key"]
 STEPS = ["population", "accounts", "registration", "gift", "gas", "faucet"]
 CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 NOBODY = "0" * 40
+GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
 ASKED = "SELECT 1 FROM requests WHERE status = 'asked'"
 
 
@@ -30,13 +31,15 @@ def everybody_arrived(run: Run, size: int, since: int) -> None:
     assert len(set(run.addresses())) == size
     registered = registered_since(run.box, since)
     assert {address: registered[address] for address in run.addresses()} == dict.fromkeys(run.addresses(), 1)
+    held = run.box.session().rpc.calls([("eth_getBalance", [address, "latest"]) for address in run.addresses()])
+    assert all(0 < int(gas, 16) < GAS_GIFT for gas in held), "each was given gas once, and paid for the faucet with it"
 
 
 def clean(box: Sandbox, done: subprocess.CompletedProcess[str]) -> str:
     """What a command said, which has neither a traceback nor a secret in it."""
     said = done.stdout + done.stderr
     assert "Traceback" not in said
-    for name in ("signer.key", "postgres.password"):
+    for name in ("signer.key", "owner.key", "postgres.password"):
         assert (box.home / "sandbox" / name).read_text().strip() not in said
     return said
 
@@ -288,19 +291,51 @@ def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(
     """The engine's transaction fails on chain, of which it tells nobody: its account may no longer write to the index."""
     session, since = run.box.session(), run.box.block()
     ((writer, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "ACCOUNT_REGISTRY_WRITER", CHAIN)
-    owner = bytes.fromhex((run.box.home / "sandbox" / "signer.key").read_text())
     index, argument = session.contracts.accounts_index, bytes(12) + bytes.fromhex(writer.removeprefix("0x"))
-    send_from(session, owner, index, selector("deleteWriter(address)") + argument)
+    send_from(session, run.box.owner, index, selector("deleteWriter(address)") + argument)
     try:
         done = run.command("--set", "backend.patience=2")
     finally:
-        send_from(session, owner, index, selector("addWriter(address)") + argument)
+        send_from(session, run.box.owner, index, selector("addWriter(address)") + argument)
     assert done.returncode == 3
     said = clean(run.box, done)
     assert "is not in the accounts index yet, and nobody has moved for" in said
     assert "do the engine's tracker and dispatcher run?" in said
     assert (run.steps()["accounts"], run.steps()["registration"]) == ((12, 0), (0, 12))
     assert not gifts_since(run.box, since)
+    again = run.command("--set", "backend.patience=8")
+    assert again.returncode == 0, again.stdout + again.stderr
+    everybody_arrived(run, 12, since)
+
+
+def test_what_the_faucet_refused_is_asked_for_by_the_next_run(run: Run) -> None:
+    session, since = run.box.session(), run.box.block()
+    faucet = session.contracts.faucet
+    assert faucet
+
+    def set_amount(amount: int) -> None:
+        send_from(session, run.box.owner, faucet.address, pack(selector("setAmount(uint256)"), amount))
+
+    set_amount(10**30)  # more than it has
+    try:
+        done = run.command("--set", "backend.patience=2")
+    finally:
+        set_amount(faucet.amount)
+    assert done.returncode == 3
+    assert "has not used the faucet yet, and nobody has moved for" in clean(run.box, done)
+    assert run.steps()["faucet"] == (0, 12)
+    again = run.command("--set", "backend.patience=8")
+    assert again.returncode == 0, again.stdout + again.stderr
+    everybody_arrived(run, 12, since)
+
+
+@pytest.mark.parametrize("faults", [["custodial.revert-registration"]])
+def test_registrations_that_fail_on_the_chain_are_asked_for_again_by_the_run_itself(run: Run) -> None:
+    since = run.box.block()
+    done = run.command("--set", "backend.patience=10")
+    assert done.returncode == 0, done.stdout + done.stderr
+    everybody_arrived(run, 12, since)
+    assert run.report()["orphans"] == 0
 
 
 # --- the environment's limit ----------------------------------------------------------------------------------------

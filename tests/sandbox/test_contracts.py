@@ -18,8 +18,8 @@ from cicscenario.sandbox import contracts, nodes
 from cicscenario.sandbox.contracts import FAUCET_AMOUNT, SUPPLY, Deployment, deploy
 from cicscenario.sandbox.daemon import Daemon
 
-KEY = secrets.token_bytes(32)
-OWNER = address_of(KEY)
+OWNER_KEY, RUNNER_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
+OWNER, RUNNER = address_of(OWNER_KEY), address_of(RUNNER_KEY)
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,26 @@ class Chain:
     generation: str
     made: Deployment
 
-    def read(self, contract: bytes, function: str, *arguments: object, sender: bytes = OWNER) -> int:
+    def read(self, contract: bytes, function: str, *arguments: object, sender: bytes = RUNNER) -> int:
         """The first word that a call gives; raises RpcError when it reverts."""
         types = function.partition("(")[2].rstrip(")").split(",") if arguments else []
         data = to_hex(selector(function) + encode(types, arguments))
         call = {"to": to_hex(contract), "data": data, "from": to_hex(sender)}
         return int(str(self.rpc.call("eth_call", call, "latest"))[:66], 16)
 
-    def send(self, contract: bytes, function: str, *arguments: object) -> None:
-        batch = contracts._Batch(self.rpc, Signer(KEY, nodes.CHAIN_ID), {})
+    def send(self, contract: bytes, function: str, *arguments: object, key: bytes = RUNNER_KEY) -> None:
+        batch = contracts._Batch(self.rpc, Signer(key, nodes.CHAIN_ID), {})
         batch.call(contract, function, *arguments)
         batch.settle()
 
 
 @pytest.fixture(scope="module", params=NODES)
 def rpc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rpc]:
-    """A bare node with a rich account."""
+    """A bare node with two rich accounts."""
     folder: Path = tmp_path_factory.mktemp("node")
     port = nodes.free_port()
     rpc = Rpc(f"http://127.0.0.1:{port}")
-    command = nodes.NODES[request.param](folder / "chain", port, OWNER)
+    command = nodes.NODES[request.param](folder / "chain", port, [OWNER, RUNNER])
     daemon = Daemon("node", folder)
 
     def answers() -> bool:
@@ -57,14 +57,15 @@ def rpc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             return False
 
     daemon.start(command.command, command.environment, answers)
-    nodes.enrich(rpc, OWNER)
+    for account in (OWNER, RUNNER):
+        nodes.enrich(rpc, account)
     yield rpc
     daemon.stop()
 
 
 @pytest.fixture(scope="module", params=GENERATIONS)
 def chain(request: pytest.FixtureRequest, rpc: Rpc) -> Chain:
-    return Chain(rpc, request.param, deploy(rpc.url, KEY, nodes.CHAIN_ID, request.param))
+    return Chain(rpc, request.param, deploy(rpc.url, OWNER_KEY, RUNNER, nodes.CHAIN_ID, request.param))
 
 
 def somebody() -> bytes:
@@ -95,7 +96,7 @@ def test_the_token_index_finds_both_tokens_by_symbol(chain: Chain) -> None:
         assert chain.read(token, "decimals()") == 6
 
 
-def test_the_signer_registers_and_a_stranger_does_not(chain: Chain) -> None:
+def test_the_runner_registers_and_a_stranger_does_not(chain: Chain) -> None:
     person = somebody()
     index = chain.made.accounts_index
     with pytest.raises(RpcError, match="revert"):
@@ -122,10 +123,10 @@ def test_the_faucet_has_tokens_for_more_people_than_there_are(chain: Chain) -> N
     assert chain.read(chain.made.token, "balanceOf(address)", chain.made.faucet) > 10_000_000_000 * FAUCET_AMOUNT
 
 
-def test_the_signer_is_rich_and_mints_and_transfers_both_tokens(chain: Chain) -> None:
+def test_the_runner_is_rich_and_mints_and_transfers_both_tokens(chain: Chain) -> None:
     for token in (chain.made.token, chain.made.demurrage_token):
         person = somebody()
-        assert chain.read(token, "balanceOf(address)", OWNER) > SUPPLY * 0.99
+        assert chain.read(token, "balanceOf(address)", RUNNER) > SUPPLY * 0.99
         chain.send(token, "mintTo(address,uint256)", person, 7_000_000)
         chain.send(token, "transfer(address,uint256)", person, 5_000_000)
         assert abs(chain.read(token, "balanceOf(address)", person) - 12_000_000) <= 2
@@ -148,11 +149,21 @@ def test_the_default_token_has_a_declaration(chain: Chain) -> None:
 
 def test_a_transaction_that_fails_is_named(chain: Chain) -> None:
     with pytest.raises(UnavailableError, match=r"set\(bytes32,address\) failed, transaction 0x"):
-        chain.send(chain.made.registry, "set(bytes32,address)", text32("Faucet"), somebody())
+        chain.send(chain.made.registry, "set(bytes32,address)", text32("Faucet"), somebody(), key=OWNER_KEY)
+
+
+def test_only_the_owner_decides_who_may_register_and_what_the_faucet_pays(chain: Chain) -> None:
+    for contract, function, argument in (
+        (chain.made.accounts_index, "addWriter(address)", somebody()),
+        (chain.made.faucet, "setAmount(uint256)", FAUCET_AMOUNT),
+    ):
+        chain.send(contract, function, argument, key=OWNER_KEY)
+        with pytest.raises(UnavailableError, match="failed, transaction 0x"):
+            chain.send(contract, function, argument)
 
 
 def test_what_is_never_mined_is_named(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = contracts._Batch(chain.rpc, Signer(KEY, nodes.CHAIN_ID), {})
+    batch = contracts._Batch(chain.rpc, Signer(RUNNER_KEY, nodes.CHAIN_ID), {})
     batch._nonce += 1  # leaves a gap, so that the node keeps the transaction waiting
     batch.call(chain.made.accounts_index, "add(address)", somebody())
     with monkeypatch.context() as hurry:

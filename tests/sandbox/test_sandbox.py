@@ -17,7 +17,7 @@ from cicscenario.errors import InvalidError, StateRefusedError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.sandbox import nodes, stack
 from cicscenario.sandbox.packages import cache_folder
-from cicscenario.sandbox.record import write_record
+from cicscenario.sandbox.record import write, write_record
 
 anvil = pytest.mark.parametrize("node", NODES[1:], indirect=True)
 embedded = pytest.mark.parametrize("node", NODES[:1], indirect=True)
@@ -47,7 +47,7 @@ def test_it_is_described_by_an_ordinary_environment_file(home: Path, node: str) 
     assert str(chain.spec) == "evm:byzantium:8996:bloxberg"
     assert len(client.call("eth_getCode", chain.registry, "latest")) > 2000
     signer = address_of(bytes.fromhex((home / "sandbox" / "signer.key").read_text()))
-    assert int(client.call("eth_getBalance", f"0x{signer.hex()}", "latest"), 16) > nodes.WEALTH * 0.99
+    assert int(client.call("eth_getBalance", f"0x{signer.hex()}", "latest"), 16) == nodes.WEALTH
     assert int(client.call("eth_getBlockByNumber", "latest", False).get("baseFeePerGas", "0x0"), 16) == 0
 
 
@@ -94,6 +94,36 @@ def test_started_again_it_goes_on_where_it_was(home: Path, node: str) -> None:
     stack.down(home)
     assert stack.up(home).started
     assert _memory(home) == before
+
+
+def _sent_by_the_signer(home: Path) -> int:
+    """How many transactions, those that wait among them: the next nonce."""
+    signer = address_of(bytes.fromhex((home / "sandbox" / "signer.key").read_text()))
+    return int(rpc(home).call("eth_getTransactionCount", f"0x{signer.hex()}", "pending"), 16)
+
+
+def test_nobody_but_a_run_sends_with_its_signer(home: Path) -> None:
+    """A run counts its signer's nonces itself: of one that somebody else drew it never recovers."""
+    stack.up(home)
+    stack.up(home, services=["custodial"])
+    assert _sent_by_the_signer(home) == 0
+
+
+def test_a_sandbox_whose_contracts_are_its_signers_goes_on_as_it_was(home: Path, node: str) -> None:
+    """Before the owner had a key of its own, the signer's was the only one."""
+    folder = home / "sandbox"
+    folder.mkdir(parents=True)
+    for name in ("signer.key", "owner.key"):
+        write(folder / name, "5a" * 32 + "\n")
+    stack.up(home, node=node)
+    (folder / "owner.key").unlink()
+    before = _memory(home)
+    assert not stack.up(home).started
+    stack.down(home)
+    stack.up(home)
+    assert _memory(home) == before
+    stack.up(home, services=["custodial"])
+    assert _sent_by_the_signer(home) == int(before["nonce"], 16) + 3, "it sets the engine's roles up"
 
 
 def test_two_sandboxes_do_not_share_a_chain(home: Path, tmp_path: Path) -> None:
@@ -197,13 +227,15 @@ def test_purge_leaves_no_data(home: Path) -> None:
 def test_secrets_are_their_owners_alone_and_shown_nowhere(home: Path, node: str) -> None:
     stack.up(home, node=node)
     folder = home / "sandbox"
-    key = (folder / "signer.key").read_text().strip()
-    assert (folder / "signer.key").stat().st_mode & 0o777 == 0o600
+    names = ("signer.key", "owner.key")
+    keys = [(folder / name).read_text().strip() for name in names]
+    assert len(set(keys)) == 2
+    assert {(folder / name).stat().st_mode & 0o777 for name in names} == {0o600}
     stack.down(home)
     for path in folder.rglob("*"):
-        if path.is_file() and path.name != "signer.key":
-            assert key.encode() not in path.read_bytes(), path
-    assert key not in repr(stack.status(home))
+        if path.is_file() and path.name not in names:
+            assert not any(key.encode() in path.read_bytes() for key in keys), path
+    assert not any(key in repr(stack.status(home)) for key in keys)
 
 
 def test_each_sandbox_has_a_key_of_its_own(home: Path) -> None:

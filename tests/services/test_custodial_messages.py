@@ -3,6 +3,7 @@
 import base64
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,24 @@ def test_an_account_without_registration_is_linked_to_the_callback_alone() -> No
 def test_questions_are_sent_as_by_the_engines_own_client(name: str, task: str, arguments: list[Any]) -> None:
     recorded = RECORDINGS[name]
     assert opened(MESSAGES.call(recorded["root_id"], task, arguments)) == opened(recorded["pushed"])
+
+
+@pytest.mark.parametrize(
+    ("message", "nonces_of", "task"),
+    [
+        (MESSAGES.register_account, ["ACCOUNT_REGISTRY_WRITER"], "cic_eth.eth.account.register"),
+        (MESSAGES.gift_account, [], "cic_eth.eth.account.gift"),
+    ],
+)
+def test_what_is_asked_for_again_draws_its_nonce_first(
+    message: Callable[[str, str], bytes], nonces_of: list[str], task: str
+) -> None:
+    """The writer's for a registration, and for a gift that of the account: it calls the faucet itself."""
+    spec = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
+    made = opened(message(str(uuid.uuid4()), "5a" * 20))
+    arguments, _, options = made["body"]
+    assert (made["headers"]["task"], arguments) == ("cic_eth.eth.nonce.reserve_nonce", ["5a" * 20, spec, *nonces_of])
+    assert [(link["task"], link["args"]) for link in options["callbacks"]] == [(task, [spec])]
 
 
 def test_another_chain_and_another_queue_are_told_apart() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests_support import Sandbox, send_from
 
 from cicscenario.backends import movement
+from cicscenario.backends.base import Deed
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import ADD, GIVE_TO
 from cicscenario.state.store import PersonRow
@@ -30,6 +31,8 @@ class World:
     stops_at: float = float("inf")
     looks: int = 0
     asked: list[float] = field(default_factory=list)  #: when the engine was asked
+    mends: float = float("inf")  #: seconds in which the engine does what it is asked for again
+    again_at: list[tuple[float, Deed, list[int]]] = field(default_factory=list)
 
     def monotonic(self) -> float:
         return self.now
@@ -47,14 +50,21 @@ class World:
         self.asked.append(self.now)
         return {p.id: self.troubles[p.id] for p in people if p.id in self.troubles}
 
+    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
+        known = {person for _, _, asked in self.again_at for person in asked}
+        new = [p.id for p in people if p.id not in known]
+        self.again_at += [(self.now, deed, new)] if new else []
+        self.shows |= dict.fromkeys(new, self.now + self.mends)
+        return bool(new)
+
     def context(self, services: Any = None, patience: float = 60.0) -> Context:
         scenario: Any = SimpleNamespace(backend=SimpleNamespace(patience=patience))
         parts: dict[str, Any] = {"backend": self, "stopping": self, "services": services}
         return Context(scenario, directory=None, population=None, ledger=None, **parts)  # type: ignore[arg-type]
 
-    def run(self, number: int, patience: float = 60.0) -> dict[int, str | None]:
+    def run(self, number: int, patience: float = 60.0, deed: Deed | None = None) -> dict[int, str | None]:
         """Details by person of those with an outcome; None for those who are there."""
-        executor = WaitExecutor(self.context(patience=patience), "is not there", self.look)
+        executor = WaitExecutor(self.context(patience=patience), "is not there", self.look, deed)
         people = [person(i) for i in range(number)]
         found = executor(Batch([p.id for p in people], people)).outcomes
         assert all(outcome.ok == (outcome.detail is None) for outcome in found)
@@ -104,6 +114,37 @@ def test_someone_of_whom_the_engine_knows_that_it_failed_is_not_waited_for(world
     assert world.now < 1025
 
 
+@pytest.mark.parametrize("deed", Deed)
+def test_what_the_engine_does_not_do_it_is_asked_for_once_more_before_anybody_is_given_up(
+    world: World, deed: Deed
+) -> None:
+    world.shows = {0: 1000.0}
+    world.mends = 5.0
+    assert set(world.run(3, patience=60, deed=deed).values()) == {None}
+    ((at, what, people),) = world.again_at
+    assert (what, people) == (deed, [1, 2])
+    assert at == pytest.approx(1030, abs=2.1)
+
+
+def test_asking_again_puts_nobodys_end_off(world: World) -> None:
+    assert None not in world.run(2, patience=60, deed=Deed.GIFT).values()
+    assert len(world.again_at) == 1
+    assert 1060 <= world.now <= 1063
+
+
+def test_however_short_the_patience_what_was_asked_for_is_looked_for(world: World) -> None:
+    world.mends = 1.0
+    assert world.run(1, patience=2, deed=Deed.GIFT) == {0: None}
+
+
+def test_nobody_is_asked_for_again_while_anybody_moves_or_whose_failure_is_known(world: World) -> None:
+    world.shows = {number: 1000.0 + 25 * number for number in range(10)}
+    world.run(10, patience=60, deed=Deed.REGISTRATION)
+    world.shows, world.troubles = {}, {0: "it failed"}
+    assert world.run(1, patience=5, deed=Deed.REGISTRATION) == world.troubles
+    assert world.again_at == []
+
+
 def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World) -> None:
     world.stops_at = 1010.0
     world.shows = {0: 1000.0}
@@ -142,22 +183,22 @@ def test_time_in_which_nobody_waits_is_no_standstill(world: World) -> None:
 def _register(box: Sandbox, who: PersonRow) -> None:
     session = box.session()
     assert who.address
-    send_from(session, _owner(box), session.contracts.accounts_index, pack(ADD, who.address))
+    send_from(session, _signer(box), session.contracts.accounts_index, pack(ADD, who.address))
 
 
 def _give_gas(box: Sandbox, who: PersonRow) -> None:
     assert who.address
-    send_from(box.session(), _owner(box), who.address, value=1, gas=21_000)
+    send_from(box.session(), _signer(box), who.address, value=1, gas=21_000)
 
 
 def _use_faucet(box: Sandbox, who: PersonRow) -> None:
     session = box.session()
     assert who.address
     assert session.contracts.faucet
-    send_from(session, _owner(box), session.contracts.faucet.address, pack(GIVE_TO, who.address), gas=300_000)
+    send_from(session, _signer(box), session.contracts.faucet.address, pack(GIVE_TO, who.address), gas=300_000)
 
 
-def _owner(box: Sandbox) -> bytes:
+def _signer(box: Sandbox) -> bytes:
     return bytes.fromhex((box.home / "sandbox" / "signer.key").read_text())
 
 

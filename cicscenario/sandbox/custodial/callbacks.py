@@ -52,7 +52,7 @@ class TransferCallbacks:
         token = self._room.contracts.token
         what: dict[str, Any] = {
             "hash": tx_hash, "sender": sender, "sender_label": "", "recipient": recipient, "recipient_label": "",
-            "status": "SUCCESS", "status_code": 0, "chain_spec": _chain(self._room),
+            "status": "SUCCESS", "status_code": 0, "chain_spec": self._room.settings.chain_spec.asdict(),
         }  # fmt: skip
         for side in ("source", "destination"):
             what[f"{side}_token"] = checksum(token.address)
@@ -62,10 +62,3 @@ class TransferCallbacks:
             what[f"{side}_token_value"] = value
         for queue, task in self._room.settings.transfer_callbacks:
             self._app.send_task(task, args=[what, kind, 0], queue=queue, ignore_result=True)
-
-
-def _chain(room: Room) -> dict[str, Any]:
-    spec = room.settings.chain_spec
-    return {
-        "arch": spec.engine, "fork": spec.fork, "network_id": spec.network_id, "common_name": spec.common_name, "custom": [],
-    }  # fmt: skip

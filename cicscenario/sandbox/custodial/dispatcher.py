@@ -16,6 +16,7 @@ from cicscenario.sandbox.custodial.room import Room
 
 # Source: recordings of cic-eth 0.12.10 with ETH_MIN_FEE_PRICE=1.
 GAS_LIMIT = 8_000_000
+_TOO_LITTLE_GAS = 30_000  # pays for a transaction to the accounts index, but not for what it does there
 GAS_PRICE = 1  # wei
 GAS_GIFT = (180_000 * 15 + 8_000_000) * 21 + 8_000_000  #: wei, 232,700,000
 _WINDOW = 2_000  # transactions in flight: anvil loses what it has accepted when a block fills
@@ -81,7 +82,8 @@ class Dispatcher:
         else:
             assert contracts.faucet is not None  # otherwise nothing is queued for it
             to, data = contracts.faucet.address, pack(GIVE_TO, account)
-        return nonce, signer.sign(nonce=nonce, gas_price=GAS_PRICE, gas=GAS_LIMIT, to=to, value=value, data=data)
+        gas = _TOO_LITTLE_GAS if self._room.settings.faults.reverts(row) else GAS_LIMIT
+        return nonce, signer.sign(nonce=nonce, gas_price=GAS_PRICE, gas=gas, to=to, value=value, data=data)
 
     def _signers(self, cursor: Cursor, addresses: Iterable[str]) -> dict[str, Signer]:
         """Signers of those whose keys are here; those of roles are kept."""

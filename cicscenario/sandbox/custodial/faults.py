@@ -4,18 +4,21 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cicscenario.sandbox.custodial.ledger import Otx
+
 _DROP, _DUPLICATE = "drop-callback", "duplicate-callback"
 
 
 @dataclass(frozen=True)
 class Faults:
     """drop-callback=SHARE, duplicate-callback=SHARE (of root ids, always the same ones), delay=SECONDS before a callback,
-    fail-task=NAME, die-after=TASKS, signer-down."""
+    fail-task=NAME, revert-registration (the first one of each account runs out of gas), die-after=TASKS, signer-down."""
 
     drop_callback: float = 0.0
     duplicate_callback: float = 0.0
     delay: float = 0.0
     fail_task: tuple[str, ...] = ()
+    revert_registration: bool = False
     die_after: int = 0
     signer_down: bool = False
 
@@ -41,6 +44,8 @@ class Faults:
                 return replace(self, die_after=int(value))
             case "fail-task":
                 return replace(self, fail_task=(*self.fail_task, value))
+            case "revert-registration":
+                return replace(self, revert_registration=True)
             case "signer-down":
                 return replace(self, signer_down=True)
         raise ValueError(f"no such fault: {name}")
@@ -51,6 +56,10 @@ class Faults:
 
     def duplicates(self, root_id: str) -> bool:
         return _draw("duplicate", root_id) < self.duplicate_callback
+
+    def reverts(self, row: Otx) -> bool:
+        """Says whether a transaction is to fail on the chain."""
+        return self.revert_registration and row.purpose == "register" and row.nonce is None
 
 
 def _draw(what: str, root_id: str) -> float:

@@ -20,7 +20,10 @@ WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"
 
 @dataclass(frozen=True)
 class Otx:
-    """A transaction of the engine's. ``purpose`` is register, gas or faucet; ``account`` whom it is for."""
+    """A transaction of the engine's. ``purpose`` is register, gas or faucet; ``account`` whom it is for.
+
+    One that is queued again has the ``nonce`` of the attempt that failed.
+    """
 
     id: int
     purpose: str
@@ -100,16 +103,13 @@ class Ledger:
             )
 
     def register(self, root_id: str, account: str, writer: str) -> None:
-        """Queues the registration of ``account``, with the tree's reservation; done once, however often it is asked for.
+        """Queues the registration of ``account``, with the tree's reservation; sent once, however often it is asked for.
 
         Raises IntegrityError in cic-eth's words when there is no reservation.
         """
         with self.transaction() as cursor:
-            cursor.execute("DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, writer))
-            reserved = cursor.rowcount
-            queue(cursor, [("register", account, writer, "queued")])
-            if not reserved and not cursor.rowcount == 0:
-                raise IntegrityError(f'"release" called on key {root_id} address {writer} which does not exists')
+            queued = queue(cursor, [("register", account, writer, "queued")])
+            release(cursor, root_id, writer, needed=queued > 0)
 
     def signed(self, limit: int) -> list[Otx]:
         """The oldest signed transactions that were not sent yet."""
@@ -144,14 +144,28 @@ class Ledger:
 _SELECT = "SELECT id, purpose, account, sender, nonce, tx_hash, signed_tx FROM otx"
 
 
-def queue(cursor: Cursor, rows: Iterable[tuple[str, str, str, str]]) -> None:
-    """Adds transactions (purpose, account, sender, status) that are not there."""
-    execute_values(
+def release(cursor: Cursor, root_id: str, address: str, *, needed: bool) -> None:
+    """Takes a tree's reservation; raises IntegrityError in cic-eth's words when it is ``needed`` and not there."""
+    cursor.execute("DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address))
+    if needed and not cursor.rowcount:
+        raise IntegrityError(f'"release" called on key {root_id} address {address} which does not exists')
+
+
+def queue(cursor: Cursor, rows: Iterable[tuple[str, str, str, str]]) -> int:
+    """Adds transactions (purpose, account, sender, status) that are not there, or have failed; gives their number.
+
+    One that failed is made anew, as cic-eth does when it is asked again: its nonce is spent.
+    """
+    queued = execute_values(
         cursor,
-        "INSERT INTO otx (purpose, account, sender, status) VALUES %s ON CONFLICT (purpose, account) DO NOTHING",
-        list(rows),
+        "INSERT INTO otx (purpose, account, sender, status) VALUES %s ON CONFLICT (purpose, account) DO UPDATE"
+        " SET sender = EXCLUDED.sender, status = EXCLUDED.status, tx_hash = NULL, signed_tx = NULL"
+        " WHERE otx.status = 'failed' RETURNING id",
+        list(dict.fromkeys(rows)),
         page_size=1000,
+        fetch=True,
     )
+    return len(queued)
 
 
 def by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS nonce_task_reservation (
   address_hex char(40) NOT NULL,
   PRIMARY KEY (key, address_hex)
 );
--- Transactions. waitforgas -> queued -> signed (its bytes never change again) -> sent -> final or failed.
+-- Transactions. waitforgas -> queued -> signed (its bytes never change again) -> sent -> final or failed. One that failed and
+-- is asked for again is queued again; until it is signed it has the nonce that the failed one spent.
 CREATE TABLE IF NOT EXISTS otx (
   id bigserial PRIMARY KEY,
   purpose text NOT NULL CHECK (purpose IN ('register', 'gas', 'faucet')),

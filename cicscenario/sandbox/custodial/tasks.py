@@ -14,7 +14,7 @@ from cicscenario.sandbox.custodial.errors import (
     LockedError,
     RPCException,
 )
-from cicscenario.sandbox.custodial.ledger import WRITER, ZERO, take_faucet
+from cicscenario.sandbox.custodial.ledger import WRITER, ZERO, release, take_faucet
 from cicscenario.sandbox.custodial.room import Room
 from cicscenario.sandbox.custodial.tracker import gift as queue_gift
 
@@ -112,12 +112,13 @@ def _add_registration(app: Celery, room: Room) -> None:
         room.ledger.register(self.request.root_id, normal(account), normal(writer))
         return account
 
-    @app.task(name="cic_eth.eth.account.gift")  # type: ignore[untyped-decorator]
-    def gift(account: str, spec: Spec) -> list[str]:
+    @app.task(name="cic_eth.eth.account.gift", bind=True)  # type: ignore[untyped-decorator]
+    def gift(self: Task, account: str, spec: Spec) -> list[str]:
         """Queues gas and faucet of an account, which the tracker does by itself; gives the signed call of the faucet."""
         _use_signer(room, spec)
         with room.ledger.transaction() as cursor:
-            queue_gift(cursor, room, [normal(account)])
+            queued = queue_gift(cursor, room, [normal(account)])
+            release(cursor, self.request.root_id, normal(account), needed=queued > 0)
             rows = take_faucet(cursor, normal(account))
             made = dispatcher.sign(cursor, [row for row in rows if row.signed_tx is None])
         return [row.signed_tx for row in rows if row.signed_tx] + [signed.raw.hex() for signed in made]

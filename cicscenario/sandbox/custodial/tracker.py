@@ -98,16 +98,19 @@ class Tracker:
                 self._callbacks.send("transfer", sender, recipient, int(log["data"], 16), sent)
 
 
-def gift(cursor: Cursor, room: Room, accounts: Sequence[str]) -> None:
-    """Queues the faucet of ``accounts``, once each; first gas for those whose balance does not pay for it."""
+def gift(cursor: Cursor, room: Room, accounts: Sequence[str]) -> int:
+    """Queues the faucet of ``accounts``, once each; first gas for those whose balance does not pay for it.
+
+    Gives the number of accounts whose faucet was not queued before, or had failed.
+    """
     if not accounts or room.contracts.faucet is None:
-        return
+        return 0
     cursor.execute("SELECT address_hex FROM account_role WHERE tag = %s", (GIFTER,))
     ((gifter,),) = cursor.fetchall()
     balances = room.rpc.calls([("eth_getBalance", [f"0x{account}", "latest"]) for account in accounts])
     poor = {a for a, balance in zip(accounts, balances, strict=True) if int(balance, 16) < GAS_LIMIT * GAS_PRICE}
     rows.queue(cursor, [("gas", account, gifter, "queued") for account in accounts if account in poor])
-    rows.queue(cursor, [("faucet", a, a, "waitforgas" if a in poor else "queued") for a in accounts])
+    return rows.queue(cursor, [("faucet", a, a, "waitforgas" if a in poor else "queued") for a in accounts])
 
 
 def _added_address(log: dict[str, Any]) -> str:

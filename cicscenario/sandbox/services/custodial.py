@@ -7,7 +7,7 @@ import sys
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command, Daemon
 from cicscenario.sandbox.services.base import Service, Site
-from cicscenario.sandbox.services.node import SIGNER_KEY
+from cicscenario.sandbox.services.node import owner_file
 from cicscenario.sandbox.services.postgres import PASSWORD
 from cicscenario.sandbox.services.redis import broker_url
 
@@ -29,7 +29,7 @@ class Custodial(Service):
             "--database", f"postgresql://cicscenario@{nodes.HOST}:{site.port('postgres')}",
             "--password-file", str(site.folder / PASSWORD),
             "--rpc", site.url("node"), "--chain-spec", nodes.CHAIN_SPEC, "--registry", site.record.registry,
-            "--owner-key", str(site.folder / SIGNER_KEY), "--data", str(site.folder / self.name),
+            "--owner-key", str(owner_file(site)), "--data", str(site.folder / self.name),
         ]  # fmt: skip
         if "ussd" in site.running:
             command += ["--transfer-callbacks", _TRANSFER_CALLBACK]

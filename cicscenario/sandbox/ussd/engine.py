@@ -31,10 +31,7 @@ class CeleryEngine:
         # A connection of its own, because those of the library's pool stay open when the pool is closed.
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection)
-        self._chain = {
-            "arch": chain.engine, "fork": chain.fork, "network_id": chain.network_id, "common_name": chain.common_name,
-            "custom": [],
-        }  # fmt: skip
+        self._chain = chain.asdict()
 
     def create_account(self, task: str, language: str) -> None:
         report = self._task(ACCOUNT_CREATED, [language, 0], queue=QUEUE)

@@ -55,7 +55,7 @@ class Custodial:
         self._broker = Broker(broker, queue, timeout=timeout, patience=patience)
         self._messages = Messages(queue, chain_spec)
         self._results = Results(self._broker)
-        self._chain = tasks.chain_arguments(chain_spec)
+        self._chain = chain_spec.asdict()
         self._callback = callback or self._broker.callback
         if self._callback.count(":") != 2:  # the engine splits it at its colons
             raise InvalidError(
@@ -114,6 +114,18 @@ class Custodial:
             address: address_in(answer.result) == address if isinstance(answer, Entry) else answer
             for address, answer in zip(addresses, answers, strict=True)
         }
+
+    def register(self, accounts: Sequence[bytes]) -> None:
+        """Has the engine register 20-byte addresses that it made, whatever became of that before; the chain tells the end."""
+        self._send([self._messages.register_account(str(uuid.uuid4()), account.hex()) for account in accounts])
+
+    def gift(self, accounts: Sequence[bytes]) -> None:
+        """Has the engine give gas to registered accounts that it made, and trigger the faucet; the chain tells the end."""
+        self._send([self._messages.gift_account(str(uuid.uuid4()), account.hex()) for account in accounts])
+
+    def _send(self, messages: Sequence[bytes]) -> None:
+        for start in range(0, len(messages), _PUSH):
+            self._broker.push(messages[start : start + _PUSH])
 
     def _ask(self, calls: Sequence[Call], deadline: float) -> list[Entry | Failed | Lost]:
         """Answers in the order of ``calls``; questions nobody has taken by the deadline are taken back."""

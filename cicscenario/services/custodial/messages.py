@@ -41,7 +41,7 @@ class Messages:
 
     def __init__(self, queue: str, spec: ChainSpec) -> None:
         self._queue = queue
-        self._chain = tasks.chain_arguments(spec)
+        self._chain = spec.asdict()
         self._app = Celery("cicscenario", set_as_current=False)
         nowhere = Connection(transport=_Transport)  # type: ignore[no-untyped-call]
         self._producer = self._app.amqp.Producer(nowhere, auto_declare=False)
@@ -71,6 +71,14 @@ class Messages:
         return self._message(
             root_id, tasks.RESERVE_NONCE, [address, self._chain, tasks.WRITER_ROLE], [registration], []
         )
+
+    def gift_account(self, root_id: str, address: str) -> bytes:
+        """Gas, and the faucet's tokens, for a registered ``address`` (hexadecimal, without 0x) that the engine made.
+
+        Source: ``RegistrationFilter`` of cic-eth's tracker. The account itself calls the faucet, so the nonce is its own.
+        """
+        gift = self._signature(tasks.GIFT, self._chain)
+        return self._message(root_id, tasks.RESERVE_NONCE, [address, self._chain], [gift], [])
 
     def _signature(self, task: str, *arguments: Any, **options: Any) -> Signature:
         return self._app.signature(task, args=arguments, queue=self._queue, **options)

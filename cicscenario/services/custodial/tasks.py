@@ -1,14 +1,11 @@
 """Names and arguments of the engine's tasks. Source: cic-eth 0.12.10, ``cic_eth.api.api_task`` and what it was seen to send."""
 
-from typing import Any
-
-from cicscenario.chainspec import ChainSpec
-
 CHECK_LOCK = "cic_eth.admin.ctrl.check_lock"
 CREATE = "cic_eth.eth.account.create"
 CALLBACK = "cic_eth.callbacks.redis.redis"
 RESERVE_NONCE = "cic_eth.eth.nonce.reserve_nonce"
 REGISTER = "cic_eth.eth.account.register"
+GIFT = "cic_eth.eth.account.gift"
 HAVE = "cic_eth.eth.account.have"
 ROLE_ACCOUNT = "cic_eth.eth.account.role_account"
 DEFAULT_TOKEN = "cic_eth.eth.erc20.default_token"  # noqa: S105
@@ -18,14 +15,3 @@ WRITER_ROLE = "ACCOUNT_REGISTRY_WRITER"
 #: Bits of a lock, ``cic_eth.db.enum.LockEnum``.
 LOCKS = {1: "STICKY", 2: "INIT", 4: "CREATE", 8: "SEND", 16: "QUEUE", 32: "QUERY"}
 CREATE_LOCK = 4
-
-
-def chain_arguments(spec: ChainSpec) -> dict[str, Any]:
-    """The chain spec as the tasks take it: ``ChainSpec.asdict`` of chainlib."""
-    return {
-        "arch": spec.engine,
-        "fork": spec.fork,
-        "network_id": spec.network_id,
-        "common_name": spec.common_name,
-        "custom": [],
-    }

@@ -16,7 +16,7 @@ import celery
 import psycopg2
 import yaml
 from redis import Redis
-from tests_support import PATIENCE, eventually
+from tests_support import PATIENCE, Sandbox, eventually
 
 from cicscenario.chain.abi import pack, selector, to_hex, word
 from cicscenario.chain.contracts import BALANCE_OF, HAVE, Contracts, discover, eth_call
@@ -67,7 +67,11 @@ class RunningEngine:
         return discover(self.rpc, bytes.fromhex(self.environment["chain"]["registry"][2:]), None)
 
     @property
-    def owner(self) -> Signer:
+    def box(self) -> Sandbox:
+        return Sandbox(self.home, self.home / "sandbox" / "environment.yaml")
+
+    @property
+    def signer(self) -> Signer:
         return Signer(bytes.fromhex((self.home / "sandbox" / "signer.key").read_text()), 8996)
 
     def database(self, name: str) -> Any:
@@ -134,6 +138,13 @@ class RunningEngine:
         create.link(reserve)
         root.link(create)
         return str(root.apply_async(task_id=root_id or str(uuid.uuid4())).id)
+
+    def ask_again(self, name: str, account: str, *nonce_of: str) -> dict[str, Any]:
+        """A task about an account, with the one before it that draws its nonce; gives its entry."""
+        reserve = self.signature("cic_eth.eth.nonce.reserve_nonce", account, CHAIN, *nonce_of)
+        reserve.link(self.signature(name, CHAIN))
+        (child,) = self.entry(str(reserve.apply_async().id))["children"]
+        return self.entry(child[0][0])
 
     def replay(self, recording: dict[str, Any]) -> str:
         """Pushes the recorded message, with a root id, channel and port of now; gives the root id."""

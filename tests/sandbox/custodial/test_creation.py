@@ -7,14 +7,15 @@ from collections import Counter
 from typing import Any
 
 from running_engine import CHAIN, GAS_GIFT, TRANSFER, RunningEngine
-from tests_support import PATIENCE, eventually
+from tests_support import PATIENCE, eventually, send_from
 
-from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.signer import address_of
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 
 ADD, GIVE_TO = "0x0a3b0a4f", "0x63e4bff4"
 FAUCET_GAS = 133_964  # recorded; 12 less for each zero byte in the address
+SET_AMOUNT = selector("setAmount(uint256)")
 ROLES = ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER")
 
 
@@ -181,6 +182,28 @@ def test_without_a_writer_a_client_hears_of_success_and_then_of_failure(engine: 
     assert engine.counts([good["result"]])[good["result"]][0] == 0
 
 
+def test_a_payout_that_failed_on_the_chain_is_made_anew_when_it_is_asked_for(engine: RunningEngine) -> None:
+    faucet, owner = engine.contracts.faucet, engine.box.owner
+    assert faucet is not None
+    send_from(engine.box.session(), owner, faucet.address, pack(SET_AMOUNT, 10**30))  # more than it has
+    try:
+        (account,) = created(engine, 1)
+        payout = f"SELECT status FROM otx WHERE purpose = 'faucet' AND account = '{account}'"
+        eventually(lambda: engine.rows(payout) == [("failed",)])
+    finally:
+        send_from(engine.box.session(), owner, faucet.address, pack(SET_AMOUNT, faucet.amount))
+    before = block(engine)
+    unreserved = engine.ask("cic_eth.eth.account.gift", account, CHAIN)["result"]
+    assert unreserved["exc_type"] == "IntegrityError"
+    for _ in range(2):
+        assert engine.ask_again("cic_eth.eth.account.gift", account)["status"] == "SUCCESS"
+        finished(engine, [account])
+    (sent,) = engine.transactions(before)
+    assert seen(engine, sent, [account]) == PAYOUT
+    assert int(sent["nonce"], 16) == 1
+    assert engine.rows("SELECT count(*) FROM nonce_task_reservation WHERE address_hex = '" + account + "'") == [(0,)]
+
+
 def test_gifting_again_gives_the_same_transaction(engine: RunningEngine) -> None:
     (account,) = created(engine, 1)
     finished(engine, [account])
@@ -221,11 +244,11 @@ def test_tokens_and_balances_are_told_as_the_start_menu_asks_for_them(engine: Ru
 
 def test_a_stranger_in_the_accounts_index_is_none_of_its_business(engine: RunningEngine) -> None:
     stranger = "5a" * 20
-    owner = engine.owner
-    nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(owner.address), "pending"), 16)
+    signer = engine.signer
+    nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(signer.address), "pending"), 16)
     call = pack(bytes.fromhex(ADD[2:]), bytes.fromhex(stranger))
     index = engine.contracts.accounts_index
-    signed = owner.sign(nonce=nonce, gas_price=1, gas=400_000, to=index, value=0, data=call)
+    signed = signer.sign(nonce=nonce, gas_price=1, gas=400_000, to=index, value=0, data=call)
     engine.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
     finished(engine, created(engine, 1))
     assert engine.counts([stranger])[stranger] == [1, 0, 0]
@@ -239,14 +262,14 @@ def test_transfers_are_told_to_who_wants_to_know(engine: RunningEngine) -> None:
     with engine.started_with("--transfer-callbacks", f"cic-ussd:{task}"):
         (account,) = created(engine, 1)
         gift = eventually(lambda: [m for m in told() if m[0]["recipient"] == account])[0]
-        owner = engine.owner
-        nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(owner.address), "pending"), 16)
+        signer = engine.signer
+        nonce = int(engine.rpc.call("eth_getTransactionCount", to_hex(signer.address), "pending"), 16)
         call = pack(TRANSFER, bytes.fromhex(account), 1_234_567)
         token = engine.contracts.token.address
-        signed = owner.sign(nonce=nonce, gas_price=1, gas=400_000, to=token, value=0, data=call)
+        signed = signer.sign(nonce=nonce, gas_price=1, gas=400_000, to=token, value=0, data=call)
         engine.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
         assert json.loads(engine.redis.lindex("cic-ussd", 0))["headers"]["task"] == task
-        transfer = eventually(lambda: [m for m in told() if m[0]["sender"] == owner.address.hex()])[0]
+        transfer = eventually(lambda: [m for m in told() if m[0]["sender"] == signer.address.hex()])[0]
     assert engine.contracts.faucet is not None
     assert gift[1:] == ["tokengift", 0]
     assert gift[0] == RECORDED | {

@@ -64,6 +64,25 @@ def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: Running
     eventually(lambda: engine.are_done(accounts))
 
 
+def test_the_first_registration_of_an_account_fails_on_the_chain_and_the_next_does_not(engine: RunningEngine) -> None:
+    engine.start("revert-registration")
+    before = int(engine.rpc.call("eth_blockNumber"), 16)
+    try:
+        root = engine.create()
+        account = engine.entry(engine.entry(root)["children"][0][0][0])["result"]
+        registration = f"SELECT status FROM otx WHERE purpose = 'register' AND account = '{account}'"
+        eventually(lambda: engine.rows(registration) == [("failed",)])
+        assert engine.counts([account])[account] == [0, 0, 0]
+        for _ in range(2):
+            asked = engine.ask_again("cic_eth.eth.account.register", account, "ACCOUNT_REGISTRY_WRITER")
+            assert asked["status"] == "SUCCESS"
+            eventually(lambda: engine.are_done([account]))
+    finally:
+        engine.start()
+    sent = [each["receipt"]["status"] for each in engine.transactions(before)]
+    assert sent == ["0x0", "0x1", "0x1", "0x1"], "a registration that fails and one that does not, gas, and the faucet"
+
+
 def test_it_dies_after_so_many_tasks_and_started_again_finishes_them(engine: RunningEngine) -> None:
     engine.start("die-after=12")
     daemon = Daemon("custodial", engine.home / "sandbox")
