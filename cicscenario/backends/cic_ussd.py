@@ -4,24 +4,30 @@ The interface offers the choice of a language until the account has come to be, 
 was asked for is in the state before it is asked, a choice that may have been taken is not made again while anybody moves,
 and nobody dials to find out: the phone pointers tell. They come in about the order of the dials, so only the first few
 that are awaited are looked for, and the rest when those are there: little more than one look a person.
+
+An account that is there before it was asked for is not this run's: whoever had it made may have paid it, and would be
+paying it for ever. So everybody is looked for once before they dial, too.
 """
 
 import threading
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cicscenario.backends.base import BackendContext, Made
 from cicscenario.backends.movement import Movement
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.ussd import UssdError
+from cicscenario.services.ussd import Joining, UssdError
 from cicscenario.state.store import PersonRow, RequestRow
 
 _ATTEMPTS = 5  # calls that surely came to nothing, before a person counts as failed
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
 _DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
+
+#: What to make of somebody whose phone pointer leads to an account.
+Found = Callable[[PersonRow, bytes, Made], None]
 
 
 class CicUssdBackend:
@@ -45,15 +51,14 @@ class CicUssdBackend:
         made = Made()
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
         self._movement.happened()
-        if known := [person for person in people if person.id in earlier]:
-            self._look(known, made)
-        there = {person for person, _ in made.addresses}
+        missing = self._look([person for person in people if person.id in earlier], made, self._found)
+        missing += self._look([person for person in people if person.id not in earlier], made, _refuse)
         waiting: deque[PersonRow] = deque()
         with self._dialling:
-            for person in people:
+            for person in missing:
                 if self._context.stopping.is_set():
                     break
-                if person.id not in there and self._join(person, made, pending=person.id in earlier):
+                if self._join(person, made, asked=person.id in earlier):
                     waiting.append(person)
         self._await(waiting, made)
         return made
@@ -65,14 +70,18 @@ class CicUssdBackend:
 
     # --- dialling -----------------------------------------------------------------------------------------------
 
-    def _join(self, person: PersonRow, made: Made, *, pending: bool) -> bool:
-        """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for."""
+    def _join(self, person: PersonRow, made: Made, *, asked: bool, again: bool = False) -> bool:
+        """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for.
+
+        ``asked`` is whether an account was asked for before, ``again`` whether another is asked for nevertheless.
+        """
+        pending = asked and not again
         for attempt in range(_ATTEMPTS):
             request = RequestRow(uuid.uuid4().hex, person.id, "")
             if not pending:
                 self._context.log.add_requests([request])
             try:
-                self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
+                joined = self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
             except UssdError as error:
                 if error.taken is None:
                     return True  # only the phone pointer can tell
@@ -82,7 +91,12 @@ class CicUssdBackend:
                     made.fail(person.id, error.message)
             else:
                 self._movement.happened()
-                return True
+                if asked or joined.joining is Joining.PENDING:
+                    return True
+                why = _not_asked_for(f"the phone interface knows {person.phone}")
+                self._answer(request, "failed", why)
+                made.fail(person.id, why)
+                return False
         return False
 
     def _answer(
@@ -100,7 +114,7 @@ class CicUssdBackend:
         again = set[int]()
         while waiting and not self._context.stopping.is_set():
             part = [waiting.popleft() for _ in range(min(looks, len(waiting)))]
-            missing = self._look(part, made)
+            missing = self._look(part, made, self._found)
             waiting.extend(missing)  # behind the others: nobody who is lost holds them up
             if len(missing) < len(part):
                 self._movement.happened()
@@ -120,11 +134,11 @@ class CicUssdBackend:
         """Whoever is still offered the choice, long after it was made, makes it again, once in a run."""
         for person in [person for person in waiting if person.id not in again]:
             again.add(person.id)
-            if not self._join(person, made, pending=False):
+            if not self._join(person, made, asked=True, again=True):
                 waiting.remove(person)
 
-    def _look(self, people: Sequence[PersonRow], made: Made) -> list[PersonRow]:
-        """Adds those whose phone pointer is there to ``made``; gives the others."""
+    def _look(self, people: Sequence[PersonRow], made: Made, there: Found) -> list[PersonRow]:
+        """Tells ``there`` of those whose phone pointer is there; gives the others."""
         found = self._context.services.meta.get_many([pointer.phone(person.phone) for person in people])
         missing = []
         for person, value in zip(people, found, strict=True):
@@ -133,7 +147,7 @@ class CicUssdBackend:
             elif (address := _address(value)) is None:
                 made.fail(person.id, f"the phone pointer of {person.phone} leads nowhere: {value!r:.80}")
             else:
-                self._found(person, address, made)
+                there(person, address, made)
         return missing
 
     def _found(self, person: PersonRow, address: bytes, made: Made) -> None:
@@ -153,6 +167,17 @@ class CicUssdBackend:
             f"no phone pointer of {person.phone} in the metadata store, and nobody has got one for {seconds:.0f} seconds;"
             " do cic-ussd's tasker and the custodial engine run?"
         )
+
+
+def _refuse(person: PersonRow, address: bytes, made: Made) -> None:
+    made.fail(person.id, _not_asked_for(f"the phone pointer of {person.phone} leads to 0x{address.hex()}"))
+
+
+def _not_asked_for(seen: str) -> str:
+    return (
+        f"has an account already, which this run did not ask for: {seen}; choose another `population.seed`, or take people"
+        " and accounts from the run that made them, with `population.from` and `backend: existing`"
+    )
 
 
 def _address(value: object) -> bytes | None:
