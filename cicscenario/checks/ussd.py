@@ -1,8 +1,8 @@
 """Does the phone interface show everybody the screen that their account's state calls for?
 
 The states follow from what the scenario did: an account with a PIN that is active is shown the start menu, one without
-is asked for a PIN. A dial leaves a trace (a session that the next dial resumes), so nobody is dialled whose PIN the
-scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
+is asked for a PIN. A dial leaves a trace (a session that the next dial resumes, until the account table is given something
+new), so nobody is dialled whose PIN the scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
 """
 
 import time

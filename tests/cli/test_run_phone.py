@@ -103,6 +103,23 @@ def test_growth_goes_on_with_what_is_new(world: PhoneWorld) -> None:
     assert "metadata" in shrunk.stderr
 
 
+LATER = {
+    "pins and ussd_data": ["pins: {{scheme: bcrypt, cost: 4}}\n", "ussd_data: true\n"],
+    "ussd_data": ["ussd_data: true\n"],
+}
+
+
+@pytest.mark.parametrize(("later", "seed"), [("pins and ussd_data", 15), ("ussd_data", 16)])
+def test_what_comes_after_a_dial_is_seen_by_the_next(world: PhoneWorld, later: str, seed: int) -> None:
+    """The check of a first run leaves everybody at the PIN entry, and there the next dial would go on."""
+    whole = first = SCENARIO.replace("seed: 5", f"seed: {seed}")
+    for line in LATER[later]:
+        first = first.replace(line, "")
+    for text in (first, whole):
+        done = world.command("run", str(world.scenario(text, name=f"later-{seed}", size=3)))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_nobody_is_paid_again_by_a_run_that_did_not_have_their_account_made(world: PhoneWorld) -> None:
     """Begun anew, or by another scenario of the same seed: the people are the same, and have what they are to have."""
     box = Sandbox(world.home, world.environment)
