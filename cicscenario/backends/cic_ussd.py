@@ -21,7 +21,8 @@ from cicscenario.people import pointer
 from cicscenario.services.ussd import Joining, UssdError
 from cicscenario.state.store import PersonRow, RequestRow
 
-_ATTEMPTS = 5  # calls that surely came to nothing, before a person counts as failed
+_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt to call an interface that has not answered
+_SILENT = 3  # people in a row who got no answer at all, before nobody else is called
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
 _DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
@@ -40,6 +41,7 @@ class CicUssdBackend:
         self._movement = Movement()
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
+        self._silent = 0
 
     def close(self) -> None:
         pass
@@ -50,15 +52,17 @@ class CicUssdBackend:
     def accounts(self, people: Sequence[PersonRow]) -> Made:
         made = Made()
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
-        self._movement.happened()
+        self._movement.began()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
-        missing += self._look([person for person in people if person.id not in earlier], made, _refuse)
+        missing += self._look([person for person in people if person.id not in earlier], made, _refuse_found)
         waiting: deque[PersonRow] = deque()
         with self._dialling:
             for person in missing:
                 if self._context.stopping.is_set():
                     break
-                if self._join(person, made, asked=person.id in earlier):
+                if why := self._movement.hopeless:
+                    made.fail(person.id, f"not asked for: {why}")
+                elif self._join(person, made, asked=person.id in earlier):
                     waiting.append(person)
         self._await(waiting, made)
         return made
@@ -76,28 +80,45 @@ class CicUssdBackend:
         ``asked`` is whether an account was asked for before, ``again`` whether another is asked for nevertheless.
         """
         pending = asked and not again
-        for attempt in range(_ATTEMPTS):
+        error: UssdError | None = None
+        for pause in _PAUSES:
+            if error and not error.answered:
+                self._context.stopping.wait(pause)
             request = RequestRow(uuid.uuid4().hex, person.id, "")
             if not pending:
                 self._context.log.add_requests([request])
             try:
                 joined = self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
-            except UssdError as error:
+            except UssdError as failure:
+                error = failure
                 if error.taken is None:
-                    return True  # only the phone pointer can tell
+                    break
                 if not pending:
                     self._answer(request, "failed", error.message)
-                if attempt == _ATTEMPTS - 1:
-                    made.fail(person.id, error.message)
             else:
-                self._movement.happened()
-                if asked or joined.joining is Joining.PENDING:
-                    return True
-                why = _not_asked_for(f"the phone interface knows {person.phone}")
-                self._answer(request, "failed", why)
-                made.fail(person.id, why)
-                return False
+                self._silent = 0
+                self._movement.began()
+                if not asked and joined.joining is Joining.EXISTS:
+                    self._refuse(person, request, made)
+                    return False
+                return True
+        assert error
+        return self._in_doubt(person, error, made)
+
+    def _in_doubt(self, person: PersonRow, error: UssdError, made: Made) -> bool:
+        """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
+        self._silent = 0 if error.answered else self._silent + 1
+        if self._silent >= _SILENT:
+            raise error
+        if error.taken is None:
+            return True  # only the phone pointer can tell
+        made.fail(person.id, error.message)
         return False
+
+    def _refuse(self, person: PersonRow, request: RequestRow, made: Made) -> None:
+        why = _not_asked_for(f"the phone interface knows {person.phone}")
+        self._answer(request, "failed", why)
+        made.fail(person.id, why)
 
     def _answer(
         self, request: RequestRow, status: str, detail: str | None = None, address: bytes | None = None
@@ -110,7 +131,7 @@ class CicUssdBackend:
 
     def _await(self, waiting: deque[PersonRow], made: Made) -> None:
         """Looks for phone pointers until all are there, or nobody at all has moved for the backend's patience."""
-        looks, pause = _LOOKS, _FIRST_PAUSE
+        number, looks, pause = len(waiting), _LOOKS, _FIRST_PAUSE
         again = set[int]()
         while waiting and not self._context.stopping.is_set():
             part = [waiting.popleft() for _ in range(min(looks, len(waiting)))]
@@ -124,6 +145,8 @@ class CicUssdBackend:
             self._context.stopping.wait(pause)
             still = self._movement.still()
             if still > self._context.scenario.backend.patience:
+                if len(waiting) == number:
+                    self._movement.gave_up(number, self._standstill(waiting[0], still))
                 for person in waiting:
                     made.fail(person.id, self._standstill(person, still))
                 return
@@ -169,7 +192,7 @@ class CicUssdBackend:
         )
 
 
-def _refuse(person: PersonRow, address: bytes, made: Made) -> None:
+def _refuse_found(person: PersonRow, address: bytes, made: Made) -> None:
     made.fail(person.id, _not_asked_for(f"the phone pointer of {person.phone} leads to 0x{address.hex()}"))
 
 

@@ -231,6 +231,48 @@ def test_when_nobody_moves_for_the_patience_each_is_told(world: World, tmp_path:
     assert PATIENCE < world.now < 3 * PATIENCE
 
 
+def test_when_nobody_of_a_batch_got_an_account_nobody_of_the_next_is_asked_for(world: World, tmp_path: Path) -> None:
+    """The interface takes calls, but the engine behind it is dead."""
+    phones = backend(world, tmp_path)
+    world.delay = 10_000
+    phones.accounts(people(60)[:10])
+    dials, now = len(world.dials), world.now
+    made = phones.accounts(people(60)[10:30])
+    assert set(failures(made)) == set(range(10, 30))
+    assert (failures(made)[10] or "").startswith("not asked for: no phone pointer of +25471100")
+    assert len(world.dials) == dials
+    assert world.now < now + 1
+
+
+SILENT = UssdError("phone interface cannot be reached", taken=False, answered=False)
+
+
+def test_an_interface_that_answers_nobody_is_not_called_for_everybody(world: World, tmp_path: Path) -> None:
+    world.errors = [SILENT] * 1000
+    with pytest.raises(UssdError, match="cannot be reached"):
+        backend(world, tmp_path).accounts(people(50))
+    assert len(set(world.dials)) == 3
+    assert world.now < 3 * 4
+    rows = world.store.requests(range(50)).values()
+    assert {row.status for mine in rows for row in mine} == {"failed"}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_silence_for_somebody_and_answers_to_all_are_not_the_end(world: World, tmp_path: Path, answered: bool) -> None:
+    """A server that is started again in the meantime, and one that fails for a few people alone."""
+    error = UssdError("500", taken=False, answered=True)
+    world.errors = [error] * 5 * 10 if answered else [SILENT] * 5 * 2
+    made = backend(world, tmp_path).accounts(people(20))
+    assert sorted(failures(made)) == list(range(10 if answered else 2))
+    assert len(made.addresses) == 20 - len(failures(made))
+
+
+def test_an_interface_that_comes_back_between_attempts_costs_nobody(world: World, tmp_path: Path) -> None:
+    world.errors = [SILENT] * 4
+    assert len(backend(world, tmp_path).accounts(people(3)).addresses) == 3
+    assert 3 < world.now < 6
+
+
 def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World, tmp_path: Path) -> None:
     made = backend(world, tmp_path)
     stopping = threading.Event()
