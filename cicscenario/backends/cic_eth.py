@@ -48,6 +48,10 @@ class CicEthBackend:
             with self._slots.taken(len(part), self._context.stopping) as free:
                 if not free:
                     break
+                if why := self._movement.hopeless:
+                    for person in people[start:]:
+                        made.fail(person.id, f"not asked for: {why}")
+                    break
                 self._some(part, made)
         return made
 
@@ -115,21 +119,11 @@ class CicEthBackend:
 
     def _await(self, asked: dict[str, int], made: Made) -> None:
         """Waits until everybody has an account or has failed, or nobody at all has moved for the backend's patience."""
-        self._movement.happened()
-        again = True
+        self._movement.began()
+        number, again = len(asked), True
         while asked and not self._context.stopping.is_set():
             ends = self._accounts.wait(list(asked), time.monotonic() + _SLICE)
-            rows = {root: RequestRow(root, person, self._channel) for root, person in asked.items()}
-            self._write_down(rows, ends)
-            for root, end in ends.items():
-                if isinstance(end, Created):
-                    made.add(asked[root], end.address)
-                elif isinstance(end, Failed):
-                    made.fail(asked[root], str(end))
-            finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
-            for root in finished:
-                del asked[root]
-            if finished:
+            if self._settle(asked, ends, made):
                 self._movement.happened()
             elif again and self._movement.still() > _VANISHED and (vanished := _vanished(ends)):
                 again = False
@@ -137,7 +131,21 @@ class CicEthBackend:
             elif self._movement.still() > self._context.scenario.backend.patience:
                 for root, person in asked.items():
                     made.fail(person, str(ends[root]))
+                if len(asked) == number:
+                    self._movement.gave_up(number, str(next(iter(ends.values()))))
                 return
+
+    def _settle(self, asked: dict[str, int], ends: dict[str, Outcome], made: Made) -> bool:
+        """Takes those who have an account or have failed out of ``asked``; says whether there were any."""
+        self._write_down({root: RequestRow(root, person, self._channel) for root, person in asked.items()}, ends)
+        finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
+        for root in finished:
+            person, end = asked.pop(root), ends[root]
+            if isinstance(end, Created):
+                made.add(person, end.address)
+            else:
+                made.fail(person, str(end))
+        return bool(finished)
 
     def _write_down(self, rows: dict[str, RequestRow], ends: dict[str, Outcome]) -> None:
         answered = []

@@ -4,25 +4,32 @@ The interface offers the choice of a language until the account has come to be, 
 was asked for is in the state before it is asked, a choice that may have been taken is not made again while anybody moves,
 and nobody dials to find out: the phone pointers tell. They come in about the order of the dials, so only the first few
 that are awaited are looked for, and the rest when those are there: little more than one look a person.
+
+An account that is there before it was asked for is not this run's: whoever had it made may have paid it, and would be
+paying it for ever. So everybody is looked for once before they dial, too.
 """
 
 import threading
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.backends.movement import Movement
 from cicscenario.backends.once_more import OnceMore
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.ussd import UssdError
+from cicscenario.services.ussd import Joining, UssdError
 from cicscenario.state.store import PersonRow, RequestRow
 
-_ATTEMPTS = 5  # calls that surely came to nothing, before a person counts as failed
+_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt to call an interface that has not answered
+_SILENT = 3  # people in a row who got no answer at all, before nobody else is called
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
 _DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
+
+#: What to make of somebody whose phone pointer leads to an account.
+Found = Callable[[PersonRow, bytes, Made], None]
 
 
 class CicUssdBackend:
@@ -36,6 +43,7 @@ class CicUssdBackend:
         self._once_more = OnceMore(context.services)
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
+        self._silent = 0
 
     def close(self) -> None:
         pass
@@ -49,16 +57,17 @@ class CicUssdBackend:
     def accounts(self, people: Sequence[PersonRow]) -> Made:
         made = Made()
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
-        self._movement.happened()
-        if known := [person for person in people if person.id in earlier]:
-            self._look(known, made)
-        there = {person for person, _ in made.addresses}
+        self._movement.began()
+        missing = self._look([person for person in people if person.id in earlier], made, self._found)
+        missing += self._look([person for person in people if person.id not in earlier], made, _refuse_found)
         waiting: deque[PersonRow] = deque()
         with self._dialling:
-            for person in people:
+            for person in missing:
                 if self._context.stopping.is_set():
                     break
-                if person.id not in there and self._join(person, made, pending=person.id in earlier):
+                if why := self._movement.hopeless:
+                    made.fail(person.id, f"not asked for: {why}")
+                elif self._join(person, made, asked=person.id in earlier):
                     waiting.append(person)
         self._await(waiting, made)
         return made
@@ -70,25 +79,51 @@ class CicUssdBackend:
 
     # --- dialling -----------------------------------------------------------------------------------------------
 
-    def _join(self, person: PersonRow, made: Made, *, pending: bool) -> bool:
-        """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for."""
-        for attempt in range(_ATTEMPTS):
+    def _join(self, person: PersonRow, made: Made, *, asked: bool, again: bool = False) -> bool:
+        """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for.
+
+        ``asked`` is whether an account was asked for before, ``again`` whether another is asked for nevertheless.
+        """
+        pending = asked and not again
+        error: UssdError | None = None
+        for pause in _PAUSES:
+            if error and not error.answered:
+                self._context.stopping.wait(pause)
             request = RequestRow(uuid.uuid4().hex, person.id, "")
             if not pending:
                 self._context.log.add_requests([request])
             try:
-                self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
-            except UssdError as error:
+                joined = self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
+            except UssdError as failure:
+                error = failure
                 if error.taken is None:
-                    return True  # only the phone pointer can tell
+                    break
                 if not pending:
                     self._answer(request, "failed", error.message)
-                if attempt == _ATTEMPTS - 1:
-                    made.fail(person.id, error.message)
             else:
-                self._movement.happened()
+                self._silent = 0
+                self._movement.began()
+                if not asked and joined.joining is Joining.EXISTS:
+                    self._refuse(person, request, made)
+                    return False
                 return True
+        assert error
+        return self._in_doubt(person, error, made)
+
+    def _in_doubt(self, person: PersonRow, error: UssdError, made: Made) -> bool:
+        """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
+        self._silent = 0 if error.answered else self._silent + 1
+        if self._silent >= _SILENT:
+            raise error
+        if error.taken is None:
+            return True  # only the phone pointer can tell
+        made.fail(person.id, error.message)
         return False
+
+    def _refuse(self, person: PersonRow, request: RequestRow, made: Made) -> None:
+        why = _not_asked_for(f"the phone interface knows {person.phone}")
+        self._answer(request, "failed", why)
+        made.fail(person.id, why)
 
     def _answer(
         self, request: RequestRow, status: str, detail: str | None = None, address: bytes | None = None
@@ -101,11 +136,11 @@ class CicUssdBackend:
 
     def _await(self, waiting: deque[PersonRow], made: Made) -> None:
         """Looks for phone pointers until all are there, or nobody at all has moved for the backend's patience."""
-        looks, pause = _LOOKS, _FIRST_PAUSE
+        number, looks, pause = len(waiting), _LOOKS, _FIRST_PAUSE
         again = set[int]()
         while waiting and not self._context.stopping.is_set():
             part = [waiting.popleft() for _ in range(min(looks, len(waiting)))]
-            missing = self._look(part, made)
+            missing = self._look(part, made, self._found)
             waiting.extend(missing)  # behind the others: nobody who is lost holds them up
             if len(missing) < len(part):
                 self._movement.happened()
@@ -115,6 +150,8 @@ class CicUssdBackend:
             self._context.stopping.wait(pause)
             still = self._movement.still()
             if still > self._context.scenario.backend.patience:
+                if len(waiting) == number:
+                    self._movement.gave_up(number, self._standstill(waiting[0], still))
                 for person in waiting:
                     made.fail(person.id, self._standstill(person, still))
                 return
@@ -125,11 +162,11 @@ class CicUssdBackend:
         """Whoever is still offered the choice, long after it was made, makes it again, once in a run."""
         for person in [person for person in waiting if person.id not in again]:
             again.add(person.id)
-            if not self._join(person, made, pending=False):
+            if not self._join(person, made, asked=True, again=True):
                 waiting.remove(person)
 
-    def _look(self, people: Sequence[PersonRow], made: Made) -> list[PersonRow]:
-        """Adds those whose phone pointer is there to ``made``; gives the others."""
+    def _look(self, people: Sequence[PersonRow], made: Made, there: Found) -> list[PersonRow]:
+        """Tells ``there`` of those whose phone pointer is there; gives the others."""
         found = self._context.services.meta.get_many([pointer.phone(person.phone) for person in people])
         missing = []
         for person, value in zip(people, found, strict=True):
@@ -138,7 +175,7 @@ class CicUssdBackend:
             elif (address := _address(value)) is None:
                 made.fail(person.id, f"the phone pointer of {person.phone} leads nowhere: {value!r:.80}")
             else:
-                self._found(person, address, made)
+                there(person, address, made)
         return missing
 
     def _found(self, person: PersonRow, address: bytes, made: Made) -> None:
@@ -158,6 +195,17 @@ class CicUssdBackend:
             f"no phone pointer of {person.phone} in the metadata store, and nobody has got one for {seconds:.0f} seconds;"
             " do cic-ussd's tasker and the custodial engine run?"
         )
+
+
+def _refuse_found(person: PersonRow, address: bytes, made: Made) -> None:
+    made.fail(person.id, _not_asked_for(f"the phone pointer of {person.phone} leads to 0x{address.hex()}"))
+
+
+def _not_asked_for(seen: str) -> str:
+    return (
+        f"has an account already, which this run did not ask for: {seen}; choose another `population.seed`, or take people"
+        " and accounts from the run that made them, with `population.from` and `backend: existing`"
+    )
 
 
 def _address(value: object) -> bytes | None:

@@ -1,21 +1,23 @@
 """Does the phone interface show everybody the screen that their account's state calls for?
 
 The states follow from what the scenario did: an account with a PIN that is active is shown the start menu, one without
-is asked for a PIN. A dial leaves a trace (a session that the next dial resumes), so nobody is dialled whose PIN the
-scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
+is asked for a PIN. A dial leaves a trace (a session that the next dial resumes, until the account table is given something
+new), so nobody is dialled whose PIN the scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
 """
 
+import threading
 import time
 from collections.abc import Sequence
 
 from cicscenario.checks.base import Check, CheckContext, Verifier
 from cicscenario.connections import Service
-from cicscenario.errors import UnavailableError
 from cicscenario.language import Scenario
+from cicscenario.services.ussd import Ussd, UssdError
 from cicscenario.services.ussd_screens import Screen, State
 from cicscenario.state.store import PersonRow
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: tokens' state arrives behind the faucet's payout
+_SILENT = 3  # people in a row who got no answer at all, before nobody else is dialled
 
 
 def expected_state(scenario: Scenario) -> State:
@@ -27,6 +29,7 @@ def expected_state(scenario: Scenario) -> State:
 
 def _verifier(context: CheckContext) -> Verifier:
     wanted = expected_state(context.scenario)
+    calls = _Calls(context.services.ussd)
 
     def verify(people: Sequence[PersonRow]) -> dict[int, str]:
         problems: dict[int, str] = {}
@@ -35,7 +38,7 @@ def _verifier(context: CheckContext) -> Verifier:
             if person.id not in ready:
                 problems[person.id] = "was not dialled: the PIN has not been written yet"
                 continue
-            screen = _dial(context, person)
+            screen = calls.dial(person.phone)
             if not isinstance(screen, Screen):
                 problems[person.id] = screen
             elif screen.state is not wanted:
@@ -51,15 +54,38 @@ def _ready(context: CheckContext, people: Sequence[PersonRow]) -> set[int]:
     return set(context.done("pins", people[0].id, people[-1].id + 1))
 
 
-def _dial(context: CheckContext, person: PersonRow) -> Screen | str:
-    last = ""
-    for pause in _PAUSES:
-        time.sleep(pause)
-        try:
-            return context.services.ussd.dial(person.phone)
-        except UnavailableError as error:
-            last = error.message
-    return last
+class _Calls:
+    """Calls to the interface, which is given up when it answers nobody any more. Threads share one."""
+
+    def __init__(self, ussd: Ussd) -> None:
+        self._ussd = ussd
+        self._mutex = threading.Lock()
+        self._silent = 0
+        self._why = ""
+
+    def dial(self, phone: str) -> Screen | str:
+        """What a person is shown, or why that is not known."""
+        with self._mutex:
+            if self._silent >= _SILENT:
+                return f"was not dialled: {self._why}"
+        end = self._attempts(phone)
+        with self._mutex:
+            self._silent = 0 if isinstance(end, Screen) or end.answered else self._silent + 1
+            if not isinstance(end, UssdError):
+                return end
+            self._why = end.message
+            return end.message
+
+    def _attempts(self, phone: str) -> Screen | UssdError:
+        error: UssdError | None = None
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                return self._ussd.dial(phone)
+            except UssdError as failure:
+                error = failure
+        assert error
+        return error
 
 
 def _applies(scenario: Scenario) -> bool:

@@ -2,6 +2,9 @@
 
 Works with both forms of the table: the older has no guardians. Addresses are there as 40 lower-case hexadecimal digits
 without 0x, phone numbers in E.164, times in UTC without a zone.
+
+A dial goes on where the phone's newest session stopped, even at a PIN entry of before the PIN was there; so whoever is
+given something new is through with that session. Source: cic-ussd, ``resume_last_ussd_session``.
 """
 
 from collections import Counter
@@ -18,11 +21,18 @@ from psycopg2.extras import execute_values
 from cicscenario.errors import InvalidError, UnavailableError
 
 _COLUMNS = {
-    "blockchain_address", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status", "updated",
+    "account": {
+        "blockchain_address", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
+        "updated",
+    },
+    "ussd_session": {"created", "id", "msisdn", "state", "updated"},
 }  # fmt: skip
 _UPDATE = """
 UPDATE account SET {assignments}, updated = now() AT TIME ZONE 'utc'
 FROM (VALUES %s) AS new ({columns}) WHERE account.phone_number = new.phone RETURNING account.phone_number"""
+_END_SESSIONS = """
+UPDATE ussd_session SET state = 'exit', updated = now() AT TIME ZONE 'utc' WHERE id IN
+(SELECT DISTINCT ON (msisdn) id FROM ussd_session WHERE msisdn = ANY(%s) ORDER BY msisdn, created DESC)"""
 _SELECT = """
 SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts
 FROM account WHERE phone_number = ANY(%s)"""
@@ -70,26 +80,31 @@ class AccountsDatabase:
         return f"AccountsDatabase({self.name})"
 
     def check(self) -> None:
-        """Asks whether the account table is there, has the columns, and may be read and changed. Changes nothing."""
+        """Asks whether the tables are there, have the columns, and may be read and changed. Changes nothing."""
         with self._transaction() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT to_regclass('account') IS NOT NULL")
-            if not _one(cursor):
-                raise UnavailableError(
-                    f"database {self.name} has no table `account`: it is not that of cic-ussd",
-                    hint="is `accounts.database` right, and have cic-ussd's migrations been run?",
-                )
-            cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'account'::regclass AND NOT attisdropped")
-            missing = sorted(_COLUMNS - {name for (name,) in cursor.fetchall()})
-            if missing:
-                raise UnavailableError(f"table `account` of database {self.name} has no column {', '.join(missing)}")
-            cursor.execute(
-                "SELECT has_table_privilege('account', 'SELECT') AND has_table_privilege('account', 'UPDATE')"
+            for table, columns in _COLUMNS.items():
+                self._check_table(cursor, table, columns)
+
+    def _check_table(self, cursor: Any, table: str, columns: set[str]) -> None:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
+        if not _one(cursor):
+            raise UnavailableError(
+                f"database {self.name} has no table `{table}`: it is not that of cic-ussd",
+                hint="is `accounts.database` right, and have cic-ussd's migrations been run?",
             )
-            if not _one(cursor):
-                raise UnavailableError(
-                    f"user {self._login['user']} may not read and change table `account` of database {self.name}",
-                    hint="GRANT SELECT, UPDATE ON account TO the user",
-                )
+        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND NOT attisdropped", (table,))
+        missing = sorted(columns - {name for (name,) in cursor.fetchall()})
+        if missing:
+            raise UnavailableError(f"table `{table}` of database {self.name} has no column {', '.join(missing)}")
+        cursor.execute(
+            "SELECT has_table_privilege(%(table)s, 'SELECT') AND has_table_privilege(%(table)s, 'UPDATE')",
+            {"table": table},
+        )
+        if not _one(cursor):
+            raise UnavailableError(
+                f"user {self._login['user']} may not read and change table `{table}` of database {self.name}",
+                hint=f"GRANT SELECT, UPDATE ON {', '.join(_COLUMNS)} TO the user",
+            )
 
     def set_pins(self, pins: Sequence[tuple[str, str]]) -> list[str]:
         """Gives each phone number its password hash, all in one statement. Returns the numbers without an account.
@@ -122,6 +137,7 @@ class AccountsDatabase:
         statement = _UPDATE.format(assignments=assignments, columns=columns)
         with self._transaction() as connection, connection.cursor() as cursor:
             changed = {phone for (phone,) in execute_values(cursor, statement, rows, page_size=len(rows), fetch=True)}
+            cursor.execute(_END_SESSIONS, (phones,))
         return [phone for phone in phones if phone not in changed]
 
     @contextmanager

@@ -23,6 +23,10 @@ Outcome = Literal["written", "present"]
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: a server that died may be started again
 _LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
 
+_LOST = (
+    8  # entries in a row that could not be written, before the server is given up: one may have a trouble of its own
+)
+
 _actors = Actors()
 _writing: dict[Server, threading.Lock] = {}
 _writing_guard = threading.Lock()
@@ -138,14 +142,23 @@ class MetaClient:
     ) -> list[Outcome | CicScenarioError]:
         """``ensure`` for each entry: outcomes in their order, with the error in its place where there was one.
 
-        Looking, signing and reading back go side by side with the one write that is on its way.
+        Looking, signing and reading back go side by side with the one write that is on its way. Raises UnavailableError,
+        rather than wait for each of the rest, when the server does not take any more.
         """
+        lost: list[UnavailableError] = []  # in a row
 
         def one(entry: tuple[bytes, Any]) -> Outcome | CicScenarioError:
+            if len(so_far := tuple(lost)) >= _LOST:
+                raise so_far[-1]
             try:
-                return self.ensure(*entry)
-            except CicScenarioError as error:
+                end: Outcome | CicScenarioError = self.ensure(*entry)
+            except UnavailableError as error:
+                lost.append(error)
                 return error
+            except CicScenarioError as error:
+                end = error
+            lost.clear()
+            return end
 
         with ThreadPoolExecutor(threads, "meta") as pool:
             return list(pool.map(one, entries))

@@ -40,13 +40,15 @@ class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
     ``taken`` is False when the input has surely had no effect, and None when that is unknown: then look whether the
-    account has come to be before choosing again, since every choice that is taken makes an account.
+    account has come to be before choosing again, since every choice that is taken makes an account. ``answered`` is whether
+    anything came back: what does is about one person, silence is about everybody.
     """
 
-    def __init__(self, message: str, *, taken: bool | None, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True) -> None:
         doubt = "" if taken is False else "; whether the input was taken is not known"
         super().__init__(message + doubt, hint=hint)
         self.taken = taken
+        self.answered = answered
 
 
 class Joining(StrEnum):
@@ -216,6 +218,7 @@ class Ussd:
                 f"phone interface {self.address} {words}",
                 taken=None if reached and creates else False,
                 hint=None if reached else "is it running, and is `ussd.url` in the environment file right?",
+                answered=False,
             ) from None
 
 

@@ -244,6 +244,32 @@ def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World) -> Non
     assert len(world.engine.submitted) == 2
 
 
+def test_an_engine_that_stood_still_for_all_who_were_asked_for_is_asked_for_nobody_else(world: World) -> None:
+    """Killed in the middle: it costs the patience once, and not once for every few people."""
+    people = world.people(50)
+    world.engine.end = lambda root: QUEUED if world.engine.submitted.index(root) >= 10 else Created(address(root))
+    backend = world.backend(in_flight=5, patience=60)
+    made = backend.accounts(people)
+    assert [person for person, _ in made.addresses] == list(range(10))
+    assert len(world.engine.submitted) == 15
+    assert world.clock.now < 1000 + 60 + 5
+    details = {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
+    assert set(details) == set(range(10, 50)), "everybody is told"
+    assert {details[person] for person in range(10, 15)} == {QUEUED.why}
+    assert {details[person] for person in range(15, 50)} == {f"not asked for: {QUEUED.why}"}
+    assert len(backend.accounts(people[20:]).outcomes) == 30, "nor is it for another batch"
+    assert len(world.engine.submitted) == 15
+
+
+@pytest.mark.parametrize("in_flight", [1, 5])
+def test_somebody_who_is_lost_alone_is_alone(world: World, in_flight: int) -> None:
+    people = world.people(20)
+    world.engine.end = lambda root: QUEUED if root in world.engine.submitted[5:6] else Created(address(root))
+    made = world.backend(in_flight=in_flight).accounts(people)
+    assert [outcome.person for outcome in made.outcomes if not outcome.ok] == [5]
+    assert len(made.addresses) == 19
+
+
 @pytest.mark.parametrize("in_flight", [7, 60, 200])
 def test_no_more_are_in_flight_than_the_environment_says_and_never_needlessly_few(world: World, in_flight: int) -> None:
     people, mutex, under_way, greatest = world.people(100), threading.Lock(), set[str](), [0]

@@ -27,6 +27,7 @@ class World:
         self.delay = 1.0
         self.lost: set[str] = set()  # phones whose first choice leads nowhere
         self.errors: list[UssdError] = []  # what the next calls end with
+        self.taken_anyway = False  # whether a choice that ends with an error makes an account
         self.choices: list[str] = []
         self.dials: list[str] = []
         self.looks = 0
@@ -35,6 +36,7 @@ class World:
         self.registered: list[bytes] = []
         self.gifted: list[bytes] = []
         self._ready: dict[bytes, float] = {}
+        self._registered: set[str] = set()
         self.store: Store
 
     # time, and the event that pauses
@@ -54,6 +56,8 @@ class World:
         person = int(phone[-3:])
         self.written_before.append(any(row.status == "asked" for row in self.store.requests([person]).get(person, [])))
         if self.errors:
+            if self.taken_anyway:
+                self.choose(phone)
             raise self.errors.pop(0)
         if self.there(phone):
             return Joined(Joining.EXISTS, None)
@@ -67,8 +71,13 @@ class World:
             return
         self._ready.setdefault(pointer.phone(phone), self.now + self.delay)
 
+    def register(self, phone: str, *, pointer_after: float = 0.0) -> None:
+        """Somebody else has an account made for a phone."""
+        self._registered.add(phone)
+        self._ready[pointer.phone(phone)] = self.now + pointer_after
+
     def there(self, phone: str) -> bool:
-        return self._ready.get(pointer.phone(phone), float("inf")) <= self.now
+        return phone in self._registered or self._ready.get(pointer.phone(phone), float("inf")) <= self.now
 
     # the metadata store
     def get_many(self, pointers: Sequence[bytes]) -> list[Any]:
@@ -114,7 +123,7 @@ def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(w
     made = backend(world, tmp_path).accounts(people(50))
     assert dict(made.addresses) == {p.id: pointer.phone(p.phone)[:20] for p in people(50)}
     assert world.choices == [p.phone for p in people(50)]
-    assert world.looks <= 50 + 4 * 5  # a first few are looked for while nobody is there
+    assert world.looks <= 50 + 50 + 4 * 5  # each before the dial, and a first few while nobody is there
 
 
 def test_what_is_asked_for_is_written_down_first(world: World, tmp_path: Path) -> None:
@@ -125,9 +134,10 @@ def test_what_is_asked_for_is_written_down_first(world: World, tmp_path: Path) -
 
 def test_a_choice_that_may_have_been_taken_is_not_made_again(world: World, tmp_path: Path) -> None:
     """The answer was lost, the account comes to be."""
+    (person,) = people(1)
     world.errors = [UssdError("no answer", taken=None)]
-    world.choose(people(1)[0].phone)
-    made = backend(world, tmp_path).accounts(people(1))
+    world.taken_anyway = True
+    made = backend(world, tmp_path).accounts([person])
     assert len(made.addresses) == 1
     assert len(world.choices) == 1
 
@@ -152,12 +162,62 @@ def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: World,
     """Killed behind the choice: the pointers of some are there, those of others on their way."""
     first = backend(world, tmp_path)
     for person in people(6):
-        first._join(person, Made(), pending=False)
+        first._join(person, Made(), asked=False)
     assert len(world.choices) == 6
     world.now = 0.5
     made = backend(world, tmp_path).accounts(people(8))
     assert len(made.addresses) == 8
     assert len(world.choices) == 8
+
+
+@pytest.mark.parametrize("dialect", ["current", "2021"])
+def test_an_account_that_was_there_before_it_was_asked_for_is_not_taken(
+    world: World, tmp_path: Path, dialect: str
+) -> None:
+    """Another run made it, and has paid it. Nobody dials: that would leave a session on somebody else's phone."""
+    there, new = people(2)
+    world.register(there.phone)
+    made = backend(world, tmp_path, dialect=dialect).accounts([there, new])
+    assert [person for person, _ in made.addresses] == [new.id]
+    why = failures(made)[there.id] or ""
+    assert (
+        "has an account already, which this run did not ask for: the phone pointer of +254711000000 leads to 0x" in why
+    )
+    assert "choose another `population.seed`" in why
+    assert "with `population.from` and `backend: existing`" in why
+    assert there.phone not in world.dials
+    assert world.store.requests([there.id]) == {}
+
+
+@pytest.mark.parametrize("dialect", ["current", "2021"])
+def test_an_account_that_only_the_interface_knows_is_not_taken_either(
+    world: World, tmp_path: Path, dialect: str
+) -> None:
+    """Its phone pointer comes later, and no later run takes it for its own."""
+    (person,) = people(1)
+    world.register(person.phone, pointer_after=5)
+    for says in ("the phone interface knows +254711000000", "the phone pointer of +254711000000 leads to 0x"):
+        made = backend(world, tmp_path, dialect=dialect).accounts([person])
+        assert made.addresses == []
+        assert says in (failures(made)[0] or "")
+        world.store.commit("accounts", made.outcomes)
+        world.now = 10
+    assert world.choices == []
+    assert [row.status for row in world.store.requests([0])[0]] == ["failed"]
+    world.store.commit("accounts", [], addresses=[(0, bytes(20))])
+    assert world.store.orphans() == 0
+
+
+def test_an_account_that_this_run_asked_for_is_its_own_though_the_interface_knows_it_first(
+    world: World, tmp_path: Path
+) -> None:
+    """The phone pointer is late: by then the choice is made again, of a number that is registered by now."""
+    (person,) = people(1)
+    world.errors = [UssdError("no answer", taken=None)]
+    world.register(person.phone, pointer_after=0.6 * PATIENCE)
+    made = backend(world, tmp_path).accounts([person])
+    assert [who for who, _ in made.addresses] == [person.id]
+    assert len(world.dials) == 2
 
 
 def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World, tmp_path: Path) -> None:
@@ -178,6 +238,48 @@ def test_when_nobody_moves_for_the_patience_each_is_told(world: World, tmp_path:
     assert made.addresses == []
     assert "no phone pointer of +254711000001 in the metadata store" in (failures(made)[1] or "")
     assert PATIENCE < world.now < 3 * PATIENCE
+
+
+def test_when_nobody_of_a_batch_got_an_account_nobody_of_the_next_is_asked_for(world: World, tmp_path: Path) -> None:
+    """The interface takes calls, but the engine behind it is dead."""
+    phones = backend(world, tmp_path)
+    world.delay = 10_000
+    phones.accounts(people(60)[:10])
+    dials, now = len(world.dials), world.now
+    made = phones.accounts(people(60)[10:30])
+    assert set(failures(made)) == set(range(10, 30))
+    assert (failures(made)[10] or "").startswith("not asked for: no phone pointer of +25471100")
+    assert len(world.dials) == dials
+    assert world.now < now + 1
+
+
+SILENT = UssdError("phone interface cannot be reached", taken=False, answered=False)
+
+
+def test_an_interface_that_answers_nobody_is_not_called_for_everybody(world: World, tmp_path: Path) -> None:
+    world.errors = [SILENT] * 1000
+    with pytest.raises(UssdError, match="cannot be reached"):
+        backend(world, tmp_path).accounts(people(50))
+    assert len(set(world.dials)) == 3
+    assert world.now < 3 * 4
+    rows = world.store.requests(range(50)).values()
+    assert {row.status for mine in rows for row in mine} == {"failed"}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_silence_for_somebody_and_answers_to_all_are_not_the_end(world: World, tmp_path: Path, answered: bool) -> None:
+    """A server that is started again in the meantime, and one that fails for a few people alone."""
+    error = UssdError("500", taken=False, answered=True)
+    world.errors = [error] * 5 * 10 if answered else [SILENT] * 5 * 2
+    made = backend(world, tmp_path).accounts(people(20))
+    assert sorted(failures(made)) == list(range(10 if answered else 2))
+    assert len(made.addresses) == 20 - len(failures(made))
+
+
+def test_an_interface_that_comes_back_between_attempts_costs_nobody(world: World, tmp_path: Path) -> None:
+    world.errors = [SILENT] * 4
+    assert len(backend(world, tmp_path).accounts(people(3)).addresses) == 3
+    assert 3 < world.now < 6
 
 
 def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World, tmp_path: Path) -> None:

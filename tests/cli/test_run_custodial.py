@@ -156,6 +156,28 @@ def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, 
     assert run.report()["orphans"] == run.rows("SELECT count(*) FROM requests")[0][0] - size
 
 
+def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(run: Run) -> None:
+    size, since = 50, run.box.block()
+    environment = changed_environment(run.box, "  queue: cic-eth", "  queue: cic-eth\n  in_flight: 5")
+    more = ["--set", f"population.size={size}", "--env", environment]
+    process = run.start(*more, "--set", "backend.patience=5", "--until", "accounts")
+    run.when("SELECT 1 FROM requests WHERE status = 'created'")
+    run.box.kill("custodial")
+    began = time.monotonic()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 3, said
+    assert time.monotonic() - began < 30
+    done, failed = run.steps()["accounts"]
+    assert done + failed == size
+    assert run.rows("SELECT count(*) FROM requests")[0][0] <= done + 5
+    ((why,),) = run.rows("SELECT detail FROM outcomes WHERE step = 'accounts' AND NOT ok ORDER BY person DESC LIMIT 1")
+    assert why.startswith("not asked for: ")
+    stack.up(run.box.home, services=["custodial"])
+    again = run.command(*more)
+    assert again.returncode == 0, again.stdout + again.stderr
+    everybody_arrived(run, size, since)
+
+
 def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_ends_it_right(run: Run) -> None:
     size, since = 40, run.box.block()
     process = run.start("--set", f"population.size={size}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
-from tests_support import Sandbox
+from tests_support import Sandbox, gifts_since
 
 from cicscenario.people.accountfiles import read_pins, read_ussd_data
 from cicscenario.people.metadata import entry
@@ -101,6 +101,44 @@ def test_growth_goes_on_with_what_is_new(world: PhoneWorld) -> None:
     shrunk = world.command("run", str(world.scenario(small, name="grows", size=5)))
     assert shrunk.returncode == 4
     assert "metadata" in shrunk.stderr
+
+
+LATER = {
+    "pins and ussd_data": ["pins: {{scheme: bcrypt, cost: 4}}\n", "ussd_data: true\n"],
+    "ussd_data": ["ussd_data: true\n"],
+}
+
+
+@pytest.mark.parametrize(("later", "seed"), [("pins and ussd_data", 15), ("ussd_data", 16)])
+def test_what_comes_after_a_dial_is_seen_by_the_next(world: PhoneWorld, later: str, seed: int) -> None:
+    """The check of a first run leaves everybody at the PIN entry, and there the next dial would go on."""
+    whole = first = SCENARIO.replace("seed: 5", f"seed: {seed}")
+    for line in LATER[later]:
+        first = first.replace(line, "")
+    for text in (first, whole):
+        done = world.command("run", str(world.scenario(text, name=f"later-{seed}", size=3)))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nobody_is_paid_again_by_a_run_that_did_not_have_their_account_made(world: PhoneWorld) -> None:
+    """Begun anew, or by another scenario of the same seed: the people are the same, and have what they are to have."""
+    box = Sandbox(world.home, world.environment)
+    since = box.block()
+    text = SCENARIO.replace("seed: 5", "seed: 14")
+    assert world.command("run", str(world.scenario(text, name="once", size=3))).returncode == 0
+    people = world.people("once")
+    paid = Counter(f"0x{person.address.hex()}" for person in people if person.gift and person.address)
+    assert gifts_since(box, since) == paid
+    anew = world.command("run", str(world.home / "once.yaml"), "--fresh", "--yes")
+    other = world.command("run", str(world.scenario(text, name="other", size=3)))
+    for done in (anew, other):
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert "step accounts: 0 ok, 3 failed, 0 pending of 3; first, person 0: has an account already" in done.stderr
+        assert "`backend: existing`" in done.stderr
+    assert gifts_since(box, since) == paid
+    assert [person.address for person in world.people("other")] == [None] * 3
+    assert world.command("run", str(world.scenario(text, name="other", size=4))).returncode == 3
+    assert [bool(person.address) for person in world.people("other")] == [False] * 3 + [True]
 
 
 # --- every check is shown to fail ---------------------------------------------------------------------------------

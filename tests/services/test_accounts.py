@@ -19,7 +19,10 @@ TABLE = (
     " preferred_language varchar, password_hash varchar, failed_pin_attempts integer NOT NULL, {guardians}"
     "status integer NOT NULL, created timestamp NOT NULL, updated timestamp NOT NULL);"
     "CREATE UNIQUE INDEX ix_account_blockchain_address ON account(blockchain_address);"
-    "CREATE UNIQUE INDEX ix_account_phone_number ON account(phone_number)"
+    "CREATE UNIQUE INDEX ix_account_phone_number ON account(phone_number);"
+    "CREATE TABLE ussd_session (id serial PRIMARY KEY, created timestamp, updated timestamp, external_session_id varchar"
+    " NOT NULL, service_code varchar NOT NULL, msisdn varchar NOT NULL, user_input varchar, state varchar NOT NULL,"
+    " data json, version integer NOT NULL)"
 )
 PHONES = [f"+25471100{n:04}" for n in range(1, 1001)]
 PIN_HASH = "$2b$08$abcdefghijklmnopqrstuuxK63Ig36twWcwokXH3TrjY0dIY5tfmG"
@@ -89,6 +92,28 @@ def test_nobody_else_is_touched_and_the_time_is_utc(
     ((phone, updated),) = rows
     assert phone == PHONES[4]
     assert abs(datetime.now(UTC).replace(tzinfo=None) - updated) < timedelta(minutes=1)
+
+
+SESSION = (
+    "INSERT INTO ussd_session (created, external_session_id, service_code, msisdn, state, version)"
+    " VALUES (%s, %s, '*483*46#', %s, %s, 1)"
+)
+
+
+@pytest.mark.parametrize("given", ["PIN", "status"])
+def test_the_last_session_of_who_is_given_something_is_over_and_no_other(
+    accounts: AccountsDatabase, postgres: Postgres, database: str, given: str
+) -> None:
+    """The next dial would go on at the PIN entry that it was left at."""
+    for minute, phone in enumerate([PHONES[0], PHONES[1], PHONES[0]]):
+        when = LONG_AGO + timedelta(minutes=minute)
+        postgres.execute(SESSION, when, str(minute), phone, "initial_pin_entry", database=database)
+    if given == "PIN":
+        accounts.set_pins([(PHONES[0], PIN_HASH), (PHONES[2], PIN_HASH)])
+    else:
+        accounts.set_ussd_data([(PHONES[0], 2, "sw"), (PHONES[2], 2, "sw")])
+    rows = postgres.execute("SELECT state FROM ussd_session ORDER BY created", database=database)
+    assert [state for (state,) in rows] == ["initial_pin_entry", "initial_pin_entry", "exit"]
 
 
 def test_a_batch_is_one_statement(accounts: AccountsDatabase, postgres: Postgres, database: str) -> None:
@@ -201,7 +226,12 @@ def test_a_table_that_lacks_a_column_says_which(accounts: AccountsDatabase, post
 def test_a_user_who_may_only_read_is_told(postgres: Postgres, database: str) -> None:
     postgres.execute("DROP ROLE IF EXISTS reader")
     postgres.execute("CREATE ROLE reader LOGIN PASSWORD 'x'")
-    postgres.execute("GRANT SELECT ON account TO reader", database=database)
-    login = postgres.login(database) | {"user": "reader", "password": "x"}
-    with pytest.raises(UnavailableError, match="user reader may not read and change"):
-        AccountsDatabase(**login).check()
+    postgres.execute("GRANT SELECT ON account, ussd_session TO reader", database=database)
+    reader = AccountsDatabase(**postgres.login(database) | {"user": "reader", "password": "x"})
+    for table in ("account", "ussd_session"):
+        with pytest.raises(UnavailableError, match=f"user reader may not read and change table `{table}`") as caught:
+            reader.check()
+        assert caught.value.hint == "GRANT SELECT, UPDATE ON account, ussd_session TO the user"
+        postgres.execute(f"GRANT UPDATE ON {table} TO reader", database=database)
+    reader.check()
+    reader.set_pins([(PHONES[0], PIN_HASH)])

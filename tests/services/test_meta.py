@@ -321,6 +321,24 @@ def test_many_are_written_and_each_has_its_outcome(client: MetaClient, stub: Stu
     assert client.get_many([entry for entry, _ in entries[3:]]) == list(range(20))
 
 
+def test_a_server_that_takes_nothing_any_more_is_not_asked_for_everything(client: MetaClient, stub: StubMeta) -> None:
+    """Dead in the middle: each entry would wait for it as long as the first."""
+    client.put(PHONE, "there")
+    stub.fault = lambda method, number: "drop"
+    before = len(stub.requests)
+    with pytest.raises(UnavailableError, match="does not answer: the connection was dropped"):
+        client.ensure_many((pointer.phone(f"+2547{n}"), n) for n in range(200))
+    assert len(stub.requests) - before <= 5 * (8 + 4)  # five attempts each, and four entries are under way at a time
+
+
+def test_entries_that_fail_by_themselves_fail_alone(client: MetaClient, stub: StubMeta) -> None:
+    kept = [pointer.phone(f"+2547{n}") for n in range(0, 40, 4)]
+    for entry in kept:
+        stub.values[entry.hex()] = ("ffffffff-ffff-ffff-ffff-ffffffffffff", "another's")
+    ends = client.ensure_many([(pointer.phone(f"+2547{n}"), n) for n in range(40)])
+    assert [n for n, end in enumerate(ends) if isinstance(end, CicScenarioError)] == list(range(0, 40, 4))
+
+
 # Servers that are not there, or not well
 
 

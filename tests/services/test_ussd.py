@@ -291,6 +291,7 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
     timeout = 1 if SILENT in answers else 20
     problem = failure(lambda: Ussd(server.url, timeout=timeout).choose_language(PHONE, "en"))
     assert problem.taken is taken
+    assert problem.answered is ("without an answer" not in words and "in time" not in words)
     assert words in problem.message
     assert server.url in problem.message
     assert ("whether the input was taken is not known" in problem.message) == (taken is None)
@@ -307,7 +308,7 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
         port = probe.getsockname()[1]
     ussd = Ussd(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
     problem = failure(lambda: ussd.choose_language(PHONE, "en"))
-    assert problem.taken is False
+    assert (problem.taken, problem.answered) == (False, False)
     assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
     assert "Connection refused" in problem.message
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
