@@ -1,5 +1,6 @@
 """Holds a document against its JSON schema, and says what is wrong in words, at the place where it was written."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -89,8 +90,7 @@ class _Reading:
         elif "propertyNames" in self._error.absolute_schema_path:
             yield self._name(str(self._error.instance))
         else:
-            read = _READINGS.get(str(self._error.validator), _Reading._value)
-            yield from read(self)
+            yield from READINGS[str(self._error.validator)](self)
 
     def _at(
         self, path: Path, code: Code, message: str, *, on_key: bool = False, **more: Any
@@ -176,14 +176,25 @@ class _Reading:
     def _value(self) -> Iterator[tuple[Path, Diagnostic]]:
         yield self._invalid(_LIMITS[str(self._error.validator)].format(self._limit), None)
 
+    def _repeated(self) -> Iterator[tuple[Path, Diagnostic]]:
+        items = [json.dumps(item) for item in self._error.instance]  # as text, in which 1 is not true
+        for at, item in enumerate(items):
+            if item in items[:at]:
+                path = (*self._path, at)
+                message = f"{self._shown(path)} is in `{self._key}` already"
+                yield self._at(path, Code.INVALID_VALUE, message, expected="every item once")
+
     def _invalid(self, expected: str, guess: str | None) -> tuple[Path, Diagnostic]:
-        node = node_at(self._document, self._path)
-        shown = f"`{_crop(redact(node.written))}`" if isinstance(node, Scalar) else "this"
-        message = f"{shown} is not a value for `{self._key}`"
+        message = f"{self._shown(self._path)} is not a value for `{self._key}`"
         return self._at(self._path, Code.INVALID_VALUE, message, expected=expected, suggestion=guess)
 
+    def _shown(self, path: Path) -> str:
+        node = node_at(self._document, path)
+        return f"`{_crop(redact(node.written))}`" if isinstance(node, Scalar) else "this"
 
-_READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = {
+
+#: How the error of each of the schemas' keywords is read; those that only lead to others, such as ``items``, have none.
+READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = {
     "additionalProperties": _Reading._unknown_keys,
     "required": _Reading._missing_keys,
     "dependentRequired": _Reading._partners,
@@ -193,6 +204,8 @@ _READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = 
     "const": _Reading._choice,
     "format": _Reading._format,
     "pattern": _Reading._pattern,
+    "uniqueItems": _Reading._repeated,
+    **dict.fromkeys(_LIMITS, _Reading._value),
 }
 
 

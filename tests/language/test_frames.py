@@ -27,6 +27,15 @@ error[S013]: `cic_btc` is not a value for `backend.kind`
   = see: cicscenario explain backend.kind"""
 
 
+REPEATED = """\
+error[S013]: `person` is in `metadata` already
+ --> s.yaml:4:27
+  |
+4 | metadata: [person, phone, person]
+  |                           ^^^^^^
+  = expected: every item once
+  = see: cicscenario explain metadata"""
+
 LITERAL_SECRET = """\
 error[S016]: `chain.signer.private_key` holds a secret itself
  --> e.yaml:7:12
@@ -75,6 +84,10 @@ def test_an_unknown_key_names_the_nearest() -> None:
 
 def test_a_wrong_kind_is_one_error_about_the_kind() -> None:
     assert _frames(HEAD + "backend: {kind: cic_btc, queue: 2}\n") == WRONG_KIND
+
+
+def test_an_item_that_is_there_already_is_the_one_to_blame() -> None:
+    assert _frames(HEAD + "metadata: [person, phone, person]\n") == REPEATED
 
 
 def test_an_override_is_its_own_source() -> None:
