@@ -13,7 +13,7 @@ from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
 from cicscenario.language.rules import SCENARIO_RULES, Rule, contradictions
 from cicscenario.language.schema import Path as KeyPath
-from cicscenario.language.schema import effective, lengthen, secret_paths
+from cicscenario.language.schema import effective, hide_misplaced, lengthen, secret_paths
 from cicscenario.language.source import read_source
 from cicscenario.language.validation import validate
 from cicscenario.resources import load_schema
@@ -61,6 +61,7 @@ def _load(
     schema = load_schema(name)
     problems: list[Diagnostic] = []
     document = assemble(path, overrides, partial(lengthen, schema), problems)
+    hide_misplaced(schema, document)
     expander = Expander(document, secret_paths(schema), env=env, problems=problems)
     document = expander.expand()
     # A value that could not be computed has had its error; that it is not what the schema wants follows from it.

@@ -33,6 +33,21 @@ def secret_paths(schema: Schema) -> frozenset[Path]:
     return frozenset(path for path, child in properties(schema) if child.get("format") == SECRET)
 
 
+def hide_misplaced(schema: Schema, document: Mapping) -> None:
+    """Lets no error show what stands where secrets do without being one: it may be one whose key is misspelt."""
+    known = schema.get("properties", {})
+    for name, entry in document.entries.items():
+        child = known.get(name, {})
+        if isinstance(entry.value, Mapping) and name in known:
+            hide_misplaced(child, entry.value)
+        elif _has_secrets(child) or (name not in known and _has_secrets(schema)):
+            entry.key.hide()
+
+
+def _has_secrets(schema: Schema) -> bool:
+    return any(child.get("format") == SECRET for child in schema.get("properties", {}).values())
+
+
 def effective(schema: Schema, document: Any) -> Any:
     """The document with the schema's default for whatever it leaves out: None where the schema gives none."""
     if not isinstance(document, dict):

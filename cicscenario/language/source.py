@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest, redact
+from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest
+from cicscenario.language.redaction import hide_value, redact_all
 
 MAX_BYTES = 1_000_000
 
@@ -38,6 +39,11 @@ class Source:
     def lines(self) -> list[str]:
         return _LINE_BREAK.split(self.text)
 
+    @cached_property
+    def shown(self) -> list[str]:
+        """The lines as errors show them, without secrets."""
+        return redact_all(self.lines)
+
 
 @dataclass(frozen=True)
 class Span:
@@ -59,9 +65,13 @@ class Span:
             self.line + 1,
             self.column + 1,
             max(1, min(self.length, len(text) - self.column)),
-            redact(text, lines[self.line - 1] if 0 < self.line <= len(lines) else ""),
+            self.source.shown[self.line] if text else "",
             **more,
         )
+
+    def hide(self) -> None:
+        """Lets no error show the value of the key that is here."""
+        hide_value(self.source.shown, self.line, self.column + self.length)
 
     def find(self, word: str) -> "Span":
         """The first ``word`` in the rest of the line, or else the whole span."""

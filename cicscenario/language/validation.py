@@ -8,9 +8,10 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
-from cicscenario.language.diagnostic import Code, Diagnostic, nearest, redact
+from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.formats import FORMATS, SECRET
 from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, written_at
+from cicscenario.language.redaction import redact
 from cicscenario.language.schema import Path, Schema
 from cicscenario.language.secret import is_reference
 
