@@ -19,8 +19,6 @@ from cicscenario.language.validation import validate
 from cicscenario.resources import load_schema
 
 _WORKED_IN = ("extends", "vars")
-#: Sections that an environment file has, and a scenario never.
-SERVICES = frozenset(("chain", "custodial", "ussd", "accounts", "meta"))
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
@@ -46,12 +44,18 @@ def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Mapp
 
 
 def is_environment(path: Path) -> bool:
-    """Whether the file says where, rather than what: it has a service. False too for what cannot be read."""
+    """Whether the file says where, rather than what. False too for what cannot be read.
+
+    It has keys that only an environment has, and none of a scenario's own: a scenario may have misspelt one so that it is
+    the other's.
+    """
     try:
         document = compose(read_source(path), [])
     except DiagnosticsError:
         return False
-    return isinstance(document, Mapping) and not SERVICES.isdisjoint(document.entries)
+    where, what = (load_schema(name)["properties"].keys() for name in ("environment-v1", "scenario-v1"))
+    given = document.entries.keys() if isinstance(document, Mapping) else set[str]()
+    return bool(given & (where - what)) and not given & (what - where)
 
 
 def _load(

@@ -90,6 +90,17 @@ def test_an_item_that_is_there_already_is_the_one_to_blame() -> None:
     assert _frames(HEAD + "metadata: [person, phone, person]\n") == REPEATED
 
 
+def test_an_expression_without_quotes_is_to_be_quoted() -> None:
+    assert _frames(HEAD.replace("3", "{{ people }}")) == UNQUOTED
+    for value in ("{{ a * 2 }}", "{{ a | lower }}", "{{ a ~ 'x' }} people", "[{{ a }}]", "{{ a"):
+        assert "put the expression in quotes" in _frames(HEAD + f"description: {value}\n")
+        assert "put the expression in quotes" in _frames(HEAD, f"population.size={value}")
+
+
+def test_another_key_that_is_no_text_is_not_taken_for_an_expression() -> None:
+    assert "quotes" not in _frames(HEAD + "gift: { {a: 1}: 2}\n")
+
+
 def test_an_override_is_its_own_source() -> None:
     assert _frames(HEAD, "population.sise=5") == OVERRIDE
 
@@ -101,6 +112,15 @@ def test_a_literal_secret_is_never_shown() -> None:
     assert str(caught.value) == LITERAL_SECRET
     assert "deadbeef" not in repr(caught.value.diagnostics)
 
+
+UNQUOTED = """\
+error[S006]: a key that is not text
+ --> s.yaml:3:21
+  |
+3 | population: {size: {{ people }}}
+  |                     ^
+  = hint: put the expression in quotes: "{{ people }}"
+  = see: cicscenario explain S006"""
 
 MISSPELT = """\
 error[S014]: unknown key `passwd`
