@@ -101,6 +101,8 @@ def test_defaults_come_in(file: Path) -> None:
         (HEAD + "backend: {kind: eth, keystore: {password: 1234}}", ["S016"]),
         (HEAD + "backend: {kind: eth, keystore: {password: '{{ env.X }}'}}", ["S016"]),
         ("version: 1\nname: a\npopulation: {size: 1, locales: [en_XX]}", ["S013"]),
+        ("version: 1\nname: a\npopulation: {size: 1, region: TA}", ["S013"]),
+        ("version: 1\nname: a\npopulation: {size: 30001, region: SH}", ["S015"]),
         ("version: 1\nname: a\npopulation: {size: 1, languages: {sv: 1}}", ["S014"]),
         ("version: 1\nname: a\npopulation: {size: 1, tags: ['a,b']}", ["S013"]),
         ('version: 1\nname: "a\\n"\npopulation: {size: 1}', ["S013"]),
@@ -109,6 +111,18 @@ def test_defaults_come_in(file: Path) -> None:
 def test_invalid(file: Path, text: str, codes: list[str]) -> None:
     file.write_text(text)
     assert _codes(file) == codes
+
+
+def test_a_region_may_be_used_up(file: Path) -> None:
+    file.write_text("version: 1\nname: a\npopulation: {size: 30000, region: SH}")
+    assert load_scenario(file).population.size == 30_000
+    with pytest.raises(DiagnosticsError, match="SH has 30,000: make `size` smaller"):
+        load_scenario(file, ["population.size=30001"])
+
+
+def test_people_who_exist_have_their_numbers(file: Path) -> None:
+    file.write_text("version: 1\nname: a\npopulation: {size: 30001, region: SH, from: out}")
+    assert load_scenario(file).population.size == 30_001
 
 
 def test_what_is_no_text_file(tmp_path: Path, file: Path) -> None:
