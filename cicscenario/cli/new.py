@@ -4,6 +4,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import load_scenario
+from cicscenario.language import Diagnostic, DiagnosticsError, load_scenario
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, keys
 from cicscenario.language.source import Source
@@ -34,13 +35,13 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     if path.exists():
         raise _there_already(path)
     document = _beginning(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
-    _check(document, answers)
+    _check(path, document, answers)
     for answer in answers:
         document = _answered(document, answer)
     if ask:
-        document = _asked(document, {answer.partition("=")[0] for answer in answers}, ask)
+        document = _asked(path, document, {answer.partition("=")[0] for answer in answers}, ask)
     document["description"] = document["description"] or _description(document)
-    _check(document)
+    _check(path, document)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(_text(path, document))
@@ -91,8 +92,22 @@ def _with(document: dict[str, Any], path: Sequence[str], value: Any) -> dict[str
     return document | {name: _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
 
 
-def _check(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
-    """Raises InvalidError, in words about the overrides where these are to blame."""
+def _check(path: Path, document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
+    """Raises DiagnosticsError, about the overrides where these are to blame, and else about the file that is to be."""
+    try:
+        _load(document, overrides)
+    except DiagnosticsError as error:
+        raise DiagnosticsError(_of_file(path, problem) for problem in error.diagnostics) from None
+
+
+def _of_file(path: Path, problem: Diagnostic) -> Diagnostic:
+    if problem.file.startswith("--"):
+        return problem
+    hint = "`--name` gives it another" if problem.key == "name" else problem.hint
+    return replace(problem, file=str(path), line=0, hint=hint)  # no line of it is written yet
+
+
+def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
         path = Path(folder) / "scenario.yaml"
         path.write_text(json.dumps(document), "utf-8")  # JSON is YAML
@@ -101,7 +116,7 @@ def _check(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
 
 def _valid(document: dict[str, Any]) -> bool:
     try:
-        _check(document)
+        _load(document)
     except InvalidError:
         return False
     return True
@@ -110,7 +125,7 @@ def _valid(document: dict[str, Any]) -> bool:
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
-def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
+def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
     """The document with what a person answers; what is not valid is said and asked again."""
     for key, schema in _questions():
         if key in known or key.split(".")[0] in known or not _possible(document, key, schema):
@@ -121,7 +136,7 @@ def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any
             if answer == _yaml(default):
                 break
             try:
-                _check(document, [f"{key}={answer}"])
+                _check(path, document, [f"{key}={answer}"])
             except InvalidError as error:
                 print(error.message)
                 continue

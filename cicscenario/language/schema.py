@@ -22,6 +22,17 @@ def keys(schema: Schema) -> dict[str, Schema]:
     return {".".join(path): child for path, child in properties(schema)}
 
 
+def known_key(schema: Schema, path: Path) -> str:
+    """The dotted key that a path leads to, as far as the schema has keys: the rest are names that a file chooses."""
+    names: list[str] = []
+    for name in path:
+        if name not in schema.get("properties", {}):
+            break
+        schema = schema["properties"][name]
+        names.append(str(name))
+    return ".".join(names)
+
+
 def required_keys(schema: Schema) -> set[str]:
     """The dotted keys that must be given, in the mapping that they are in."""
     holders = {"": schema} | keys(schema)

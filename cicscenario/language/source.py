@@ -135,13 +135,18 @@ def _decode(path: Path, data: bytes) -> str:
 
 def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
     if isinstance(error, FileNotFoundError):
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        guess = nearest(path.name, names)
-        return _fail(
-            Code.UNREADABLE, path, "there is no such file", suggestion=str(path.with_name(guess)) if guess else None
-        )
+        guess = _alike(path)
+        return _fail(Code.UNREADABLE, path, "there is no such file", suggestion=str(guess) if guess else None)
     reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
     return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason}")
+
+
+def _alike(path: Path) -> Path | None:
+    """The YAML file beside a missing one that was meant; its ending says nothing, as all have one of two."""
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    files = {file.stem: file for file in beside if file.suffix in (".yaml", ".yml")}
+    guess = nearest(path.stem, files)
+    return files[guess] if guess else None
 
 
 def _fail(code: Code, path: Path, message: str, **more: Any) -> DiagnosticsError:

@@ -12,7 +12,7 @@ from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.formats import FORMATS, SECRET
 from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, written_at
 from cicscenario.language.redaction import redact
-from cicscenario.language.schema import Path, Schema
+from cicscenario.language.schema import Path, Schema, known_key
 from cicscenario.language.secret import is_reference
 
 _SHOWN = 40  #: characters of a value in a message
@@ -51,7 +51,7 @@ def validate(schema: Schema, document: Mapping, *, env: bool) -> list[tuple[Path
         path = tuple(error.absolute_path)
         # What belongs to an unknown kind cannot be judged: one error, about the kind.
         if _is_wrong_kind(error) or not any(path[: len(kind)] == kind for kind in wrong_kinds):
-            found.extend(_Reading(document, error, env).diagnostics())
+            found.extend(_Reading(schema, document, error, env).diagnostics())
     return list(dict.fromkeys(found))
 
 
@@ -77,7 +77,8 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
 class _Reading:
     """One error of the validator, put into words. Values are shown as they are written, so that none comes from `env`."""
 
-    def __init__(self, document: Mapping, error: ValidationError, env: bool) -> None:
+    def __init__(self, schema: Schema, document: Mapping, error: ValidationError, env: bool) -> None:
+        self._schema = schema
         self._env = env
         self._document = document
         self._error: Any = error
@@ -97,7 +98,7 @@ class _Reading:
         self, path: Path, code: Code, message: str, *, on_key: bool = False, **more: Any
     ) -> tuple[Path, Diagnostic]:
         span = written_at(self._document, path, on_key=on_key)
-        more.setdefault("key", self._key or None)
+        more.setdefault("key", known_key(self._schema, self._path) or None)
         return path, span.diagnostic(code, message, **more)
 
     def _literal_secret(self) -> Diagnostic:

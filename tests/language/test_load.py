@@ -142,6 +142,25 @@ def test_a_missing_file_names_the_nearest(file: Path) -> None:
         load_scenario(file.with_name("s.yml"))
 
 
+@pytest.mark.parametrize(
+    ("named", "guess"),
+    [("lib/bsae.yaml", "lib/base.yaml"), ("lib/base.yml", "lib/base.yaml"), ("lib/zz.yaml", None), ("ss.yaml", None)],
+)
+def test_a_missing_base_names_the_nearest_as_it_would_be_written(
+    tmp_path: Path, file: Path, named: str, guess: str | None
+) -> None:
+    """Every file ends alike, so that tells nothing; nor is the file itself meant."""
+    (tmp_path / "lib").mkdir()
+    for name in ("base.yaml", "a.yaml", "bsae.txt"):
+        (tmp_path / "lib" / name).write_text(HEAD)
+    file.write_text(f"extends: {named}\n")
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario(file)
+    [problem] = caught.value.diagnostics
+    assert problem.message == f"cannot extend {named}: there is no such file"
+    assert problem.suggestion == guess
+
+
 def test_an_alias_bomb_is_counted_not_built(file: Path) -> None:
     lines = ["a: &a [" + "x," * 9 + "x]"]
     lines += [f"{c}: &{c} [" + ",".join([f"*{chr(ord(c) - 1)}"] * 10) + "]" for c in "bcdefgh"]
