@@ -13,8 +13,9 @@ from jinja2 import Environment, StrictUndefined
 
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import Diagnostic, DiagnosticsError, load_scenario
+from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
-from cicscenario.language.schema import Schema, keys
+from cicscenario.language.schema import Schema, first_sentence, keys
 from cicscenario.language.source import Source
 from cicscenario.resources import load_schema, schema_path, template_path
 
@@ -83,13 +84,7 @@ def _answered(document: dict[str, Any], answer: str) -> dict[str, Any]:
     """The document with one more value; the value is YAML."""
     key, _, text = answer.partition("=")
     value = plain(compose(Source("--set", text, Path.cwd()), [])) if text.strip() else None
-    return _with(document, key.split("."), value)
-
-
-def _with(document: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    name, *rest = path
-    inner = document.get(name)
-    return document | {name: _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+    return with_value(document, key, value)
 
 
 def _check(path: Path, document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
@@ -132,7 +127,7 @@ def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> d
             continue
         default = _held(document, key, schema.get("default"))
         while True:
-            answer = ask(f"{_first_sentence(schema)} ({_choices(schema)})", _yaml(default)).strip()
+            answer = ask(f"{first_sentence(schema)} ({_choices(schema)})", _yaml(default)).strip()
             if answer == _yaml(default):
                 break
             try:
@@ -156,7 +151,7 @@ def _questions() -> Iterator[tuple[str, Schema]]:
 
 def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:
     """Whether any example is something this scenario can have."""
-    return any(_valid(_with(document, key.split("."), example)) for example in schema["examples"])
+    return any(_valid(with_value(document, key, example)) for example in schema["examples"])
 
 
 def _held(document: Any, key: str, default: Any) -> Any:
@@ -218,13 +213,8 @@ def _example(document: dict[str, Any], key: str, schema: Schema) -> str | None:
 
 
 def _comment(schema: Schema) -> str:
-    text = _first_sentence(schema) + (f" ({_choices(schema)})" if "enum" in schema else "")
+    text = first_sentence(schema) + (f" ({_choices(schema)})" if "enum" in schema else "")
     return f" # {text if len(text) <= _COMMENT else text[: _COMMENT - 1] + '…'}"
-
-
-def _first_sentence(schema: Schema) -> str:
-    text: str = schema["description"]
-    return text.partition(". ")[0].rstrip(".")
 
 
 def _yaml(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What the JSON schemas say beside what is valid: defaults, where secrets are, short forms."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cicscenario.language.formats import SECRET
@@ -37,6 +37,22 @@ def required_keys(schema: Schema) -> set[str]:
     """The dotted keys that must be given, in the mapping that they are in."""
     holders = {"": schema} | keys(schema)
     return {f"{key}.{name}".lstrip(".") for key, holder in holders.items() for name in holder.get("required", ())}
+
+
+def first_sentence(schema: Schema) -> str:
+    """What a key is for, in a few words."""
+    text: str = schema["description"]
+    return text.partition(". ")[0].rstrip(".")
+
+
+def type_words(schema: Schema, joined: Callable[[list[Any]], str]) -> str:
+    """What a key takes; ``joined`` shows the values where there are only some."""
+    if "const" in schema or "enum" in schema:
+        return joined(schema["enum"] if "enum" in schema else [schema["const"]])
+    kind = schema["type"]
+    if kind == "array":
+        return f"list of {type_words(schema['items'], joined)}"
+    return kind if isinstance(kind, str) else " or ".join(kind)
 
 
 def secret_paths(schema: Schema) -> frozenset[Path]:

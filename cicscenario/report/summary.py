@@ -14,6 +14,7 @@ from cicscenario.errors import CicScenarioError, ExitCode
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.plan.compile import Plan
+from cicscenario.report.paths import from_here
 from cicscenario.report.surroundings import surroundings
 from cicscenario.resources import load_schema
 from cicscenario.state.store import CheckRow, Store
@@ -46,7 +47,7 @@ def summary(
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), plan, store, tallies) for step in plan.steps],
         "checks": _checks(plan, store, checks),
         "transactions": store.transaction_counts(),
-        "file": _file(plan.scenario.path),
+        "file": from_here(plan.scenario.path),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
         "plan": {
@@ -91,12 +92,6 @@ def _checks(plan: Plan, store: Store, made: Collection[CheckRow]) -> list[dict[s
 def _check(row: CheckRow) -> dict[str, Any]:
     said = {"allowed": row.allowed} if row.allowed else {}
     return {"name": row.name, "errors": row.errors, "total": row.total, "failing": row.failing, **said}
-
-
-def _file(path: Path) -> str:
-    """The scenario's file as reviewers know it: from the current folder, where it is below it."""
-    relative = os.path.relpath(path)
-    return path.absolute().as_posix() if relative.startswith("..") else Path(relative).as_posix()
 
 
 def _document(scenario: Scenario) -> dict[str, Any]:
