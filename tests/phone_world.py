@@ -73,8 +73,10 @@ class PhoneWorld:
 
     def errors(self, scenario: Path, *more: str) -> dict[str, int]:
         """Asks again; the number of errors of each check that has any."""
-        self.command("verify", str(scenario), *more)
-        return {check["name"]: check["errors"] for check in self.report(scenario.stem)["checks"] if check["errors"]}
+        done = self.command("verify", str(scenario), "--json", *more)
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        checks = [event for event in events if event["event"] == "CheckFinished"]
+        return {check["name"]: check["errors"] for check in checks if check["errors"]}
 
     def people(self, name: str = "phones") -> list[PersonRow]:
         store = Store(self.home / "runs" / name / STATE)

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "cicscenario"
 FLOORS = (
     {"cli"}, {"report"}, {"engine"}, {"plan"}, {"steps"}, {"checks", "backends"}, {"connections"},
     {"services", "chain"}, {"state"},
-    {"language", "people"}, {"resources", "chainspec", "address"}, {"errors"},
+    {"language", "people"}, {"resources", "chainspec", "address", "numberplan"}, {"errors"},
 )  # fmt: skip
 #: These are not on the stairs. The sandbox uses accounts and chains, and only commands know of it.
 SANDBOX_MAY_USE = {"sandbox", "people", "chain", "errors", "resources", "chainspec"}

@@ -5,7 +5,7 @@ from typing import Any
 
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language.diagnostic import EXPLANATIONS, nearest
-from cicscenario.language.schema import keys, required_keys
+from cicscenario.language.schema import first_sentence, keys, required_keys, type_words
 from cicscenario.report.causes import Effect, effects
 from cicscenario.resources import load_schema
 
@@ -23,7 +23,7 @@ def explain(key: str | None) -> ExitCode:
     known = scenario | environment
     codes = {str(code): text for code, text in EXPLANATIONS.items()}
     if key is None:
-        print("\n".join(f"{name:<34}{_first_sentence(child)}" for name, child in known.items()))
+        print("\n".join(f"{name:<34}{first_sentence(child)}" for name, child in known.items()))
     elif key in codes:
         print(f"{key}: {codes[key]}")
     else:
@@ -43,7 +43,7 @@ def _unknown(key: str, names: list[str]) -> InvalidError:
 def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
     schema = known[key]
     default = schema.get("default")
-    lines = [key, f"  {schema['description']}", f"  type     {_type(schema)}"]
+    lines = [key, f"  {schema['description']}", f"  type     {type_words(schema, _alternatives)}"]
     lines.append(f"  default  {json.dumps(default)}" if default is not None else f"  default  {_no_default(key)}")
     lines += [f"  example  {json.dumps(example, ensure_ascii=False)}" for example in schema["examples"]]
     lines.append(f"  since    {schema['x-since']}")
@@ -56,9 +56,8 @@ def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
 
 def _effect(effect: Effect) -> str:
     """What a value changes in a plan, such as ``with false: no step faucet; no check faucet``."""
-    parts = [f"step {name}" for name in effect.steps_added] + [f"no step {name}" for name in effect.steps_removed]
-    parts += [f"check {name}" for name in effect.checks_added] + [f"no check {name}" for name in effect.checks_removed]
-    return f"with {json.dumps(effect.value, ensure_ascii=False)}: {'; '.join(parts)}"
+    said = "; ".join(effect.words(lambda kind, name: f"{kind} {name}"))
+    return f"with {json.dumps(effect.value, ensure_ascii=False)}: {said}"
 
 
 def _no_default(key: str) -> str:
@@ -67,17 +66,5 @@ def _no_default(key: str) -> str:
     return "none; must be given" if key in required else "none; may be left out"
 
 
-def _type(schema: dict[str, Any]) -> str:
-    if "const" in schema:
-        return str(schema["const"])
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    kind = schema["type"]
-    if kind == "array":
-        return f"list of {_type(schema['items'])}"
-    return kind if isinstance(kind, str) else " or ".join(kind)
-
-
-def _first_sentence(schema: dict[str, Any]) -> str:
-    text: str = schema["description"]
-    return text.partition(". ")[0].rstrip(".")
+def _alternatives(values: list[Any]) -> str:
+    return " | ".join(map(str, values))

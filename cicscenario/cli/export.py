@@ -6,7 +6,7 @@ from pathlib import Path
 from cicscenario.backends.eth import keyfile_path
 from cicscenario.chainspec import ChainSpec
 from cicscenario.cli import workspace
-from cicscenario.errors import ExitCode
+from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import load_scenario
 from cicscenario.report.datadir import ExportedPerson, write_datadir
 from cicscenario.report.files import PINS, USSD_DATA
@@ -19,19 +19,28 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
     place = workspace.run_directory(scenario, directory)
     store = workspace.store_of_a_run(place, path)
     try:
-        held = store.meta()
         write_datadir(
             target,
             _people(store, place),
             ((row.hash, row.raw) for row in store.transactions()),
-            chain_spec=ChainSpec.parse(held["spec"]),
-            decimals=int(held.get("decimals", 6)),  # the old tools' own, where no token has a part in the run
+            chain_spec=_chain_spec(store),
             beside=(place / PINS, place / USSD_DATA),
         )
         print(f"{store.population()} people written to {target}")
     finally:
         store.close()
     return ExitCode.OK
+
+
+def _chain_spec(store: Store) -> ChainSpec:
+    """The chain that the new addresses are on, as every person's document there says."""
+    spec = store.meta().get("spec")
+    if spec is None:
+        raise InvalidError(
+            f"{store.path} does not say which chain its accounts are on: the environment of the run has no `spec`",
+            hint="add `spec:` to the environment file, and run again",
+        )
+    return ChainSpec.parse(spec)
 
 
 def _people(store: Store, place: Path) -> Iterator[ExportedPerson]:

@@ -4,6 +4,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import load_scenario
+from cicscenario.language import Diagnostic, DiagnosticsError, load_scenario
+from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
-from cicscenario.language.schema import Schema, keys
+from cicscenario.language.schema import Schema, first_sentence, keys
 from cicscenario.language.source import Source
 from cicscenario.resources import load_schema, schema_path, template_path
 
@@ -34,13 +36,13 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     if path.exists():
         raise _there_already(path)
     document = _beginning(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
-    _check(document, answers)
+    _check(path, document, answers)
     for answer in answers:
         document = _answered(document, answer)
     if ask:
-        document = _asked(document, {answer.partition("=")[0] for answer in answers}, ask)
+        document = _asked(path, document, {answer.partition("=")[0] for answer in answers}, ask)
     document["description"] = document["description"] or _description(document)
-    _check(document)
+    _check(path, document)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(_text(path, document))
@@ -82,17 +84,25 @@ def _answered(document: dict[str, Any], answer: str) -> dict[str, Any]:
     """The document with one more value; the value is YAML."""
     key, _, text = answer.partition("=")
     value = plain(compose(Source("--set", text, Path.cwd()), [])) if text.strip() else None
-    return _with(document, key.split("."), value)
+    return with_value(document, key, value)
 
 
-def _with(document: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    name, *rest = path
-    inner = document.get(name)
-    return document | {name: _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+def _check(path: Path, document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
+    """Raises DiagnosticsError, about the overrides where these are to blame, and else about the file that is to be."""
+    try:
+        _load(document, overrides)
+    except DiagnosticsError as error:
+        raise DiagnosticsError(_of_file(path, problem) for problem in error.diagnostics) from None
 
 
-def _check(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
-    """Raises InvalidError, in words about the overrides where these are to blame."""
+def _of_file(path: Path, problem: Diagnostic) -> Diagnostic:
+    if problem.file.startswith("--"):
+        return problem
+    hint = "`--name` gives it another" if problem.key == "name" else problem.hint
+    return replace(problem, file=str(path), line=0, hint=hint)  # no line of it is written yet
+
+
+def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
         path = Path(folder) / "scenario.yaml"
         path.write_text(json.dumps(document), "utf-8")  # JSON is YAML
@@ -101,7 +111,7 @@ def _check(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
 
 def _valid(document: dict[str, Any]) -> bool:
     try:
-        _check(document)
+        _load(document)
     except InvalidError:
         return False
     return True
@@ -110,18 +120,18 @@ def _valid(document: dict[str, Any]) -> bool:
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
-def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
+def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
     """The document with what a person answers; what is not valid is said and asked again."""
     for key, schema in _questions():
         if key in known or key.split(".")[0] in known or not _possible(document, key, schema):
             continue
         default = _held(document, key, schema.get("default"))
         while True:
-            answer = ask(f"{_first_sentence(schema)} ({_choices(schema)})", _yaml(default)).strip()
+            answer = ask(f"{first_sentence(schema)} ({_choices(schema)})", _yaml(default)).strip()
             if answer == _yaml(default):
                 break
             try:
-                _check(document, [f"{key}={answer}"])
+                _check(path, document, [f"{key}={answer}"])
             except InvalidError as error:
                 print(error.message)
                 continue
@@ -141,7 +151,7 @@ def _questions() -> Iterator[tuple[str, Schema]]:
 
 def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:
     """Whether any example is something this scenario can have."""
-    return any(_valid(_with(document, key.split("."), example)) for example in schema["examples"])
+    return any(_valid(with_value(document, key, example)) for example in schema["examples"])
 
 
 def _held(document: Any, key: str, default: Any) -> Any:
@@ -203,13 +213,8 @@ def _example(document: dict[str, Any], key: str, schema: Schema) -> str | None:
 
 
 def _comment(schema: Schema) -> str:
-    text = _first_sentence(schema) + (f" ({_choices(schema)})" if "enum" in schema else "")
+    text = first_sentence(schema) + (f" ({_choices(schema)})" if "enum" in schema else "")
     return f" # {text if len(text) <= _COMMENT else text[: _COMMENT - 1] + '…'}"
-
-
-def _first_sentence(schema: Schema) -> str:
-    text: str = schema["description"]
-    return text.partition(". ")[0].rstrip(".")
 
 
 def _yaml(value: Any) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cicscenario.language.dotted import flatten
 from cicscenario.language.schema import Schema, keys
 
 
@@ -47,15 +48,6 @@ def changes(schema: Schema, before: Mapping[str, Any], after: Mapping[str, Any])
         if _normal(known.get(key, {}), was.get(key)) != _normal(known.get(key, {}), now.get(key))
     ]
     return sorted(found, key=lambda change: (_place(order, change.key), change.key))
-
-
-def flatten(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """The leaves of a document by dotted key; a list is one leaf."""
-    flat: dict[str, Any] = {}
-    for name, value in document.items():
-        key = f"{above}.{name}" if above else name
-        flat |= flatten(value, key) if isinstance(value, Mapping) else {key: value}
-    return flat
 
 
 def _normal(schema: Schema, value: Any) -> Any:

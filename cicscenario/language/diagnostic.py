@@ -1,6 +1,5 @@
 """What is wrong with a scenario or environment file, as data, and as the frame a person reads."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,14 +10,6 @@ from rich.cells import cell_len
 from cicscenario.errors import InvalidError
 
 _WIDTH = 100  #: characters of a source line that are shown around the error
-
-# Whatever follows the name of a secret in a line, unless it is a reference, is hidden; to the end of the line, because
-# a broken line cannot be trusted to tell where its value ends.
-_NAMES = "private_key|password|passphrase|pepper|key"
-_SECRET = re.compile(rf"""((?:{_NAMES}|signer)["']?\s*[:=]\s*)(?!["']?(?:file:|\{{\{{))(?=\S)(?!\{{)(.+)""")
-
-_SECRET_BELOW = re.compile(rf"""(?:{_NAMES})["']?\s*:\s*(?:[|>&!].*)?$""")
-_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")  # user and password of an address
 
 
 class Code(StrEnum):
@@ -145,17 +136,6 @@ class DiagnosticsError(InvalidError):
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of ``names`` that ``name`` was most likely meant to be."""
     return next(iter(get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
-
-
-def redact(line: str, before: str = "") -> str:
-    """The line with every literal secret as asterisks, as long as before so that carets stay in place.
-
-    ``before`` is the line above it: when that ends with the name of a secret, this one is the secret.
-    """
-    if _SECRET_BELOW.search(before):
-        return "*" * len(line)
-    line = _IN_URL.sub(lambda found: "*" * len(found[0]), line)
-    return _SECRET.sub(lambda found: found[1] + "*" * len(found[2]), line)
 
 
 def _excerpt(line: str, start: int, length: int) -> tuple[str, str]:

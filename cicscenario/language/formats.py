@@ -10,6 +10,7 @@ import phonenumbers
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.numberplan import mobile_numbers
 
 SECRET = "secret"  # noqa: S105 - the name of a format
 
@@ -32,6 +33,10 @@ def _locales() -> Iterable[str]:
 def _is_locale(text: str) -> bool:
     """A name that Faker has, or a bare language: Faker completes it as the C library does, `no` to no_NO."""
     return text.isascii() and normalize(text).partition(".")[0] in _locales()
+
+
+def _is_region(text: str) -> bool:
+    return mobile_numbers(text) is not None
 
 
 def _is_http_url(text: str) -> bool:
@@ -84,9 +89,9 @@ def _is_redis_place(text: str) -> bool:
 FORMATS = {
     "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", _locales),
     "phone-region": Format(
-        phonenumbers.SUPPORTED_REGIONS.__contains__,
-        "two ISO 3166 letters, such as KE",
-        lambda: phonenumbers.SUPPORTED_REGIONS,
+        _is_region,
+        "a country that has mobile phone numbers, by its two ISO 3166 letters, such as KE",
+        lambda: filter(_is_region, phonenumbers.SUPPORTED_REGIONS),
     ),
     "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),
     "http-url": Format(_is_http_url, "an http:// or https:// address, such as http://127.0.0.1:8545"),

@@ -1,5 +1,6 @@
 """Puts a document together: the files it extends, the file, and the ``--set`` of the command line; the later wins."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,10 +66,18 @@ def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping 
         if first.line:  # inside the other file: that is where to look
             problems.extend(error.diagnostics)
         else:
-            message = f"cannot extend {first.file}: {first.message}"
-            more = {"expected": first.expected, "suggestion": first.suggestion, "key": "extends"}
+            folder = node.span.source.folder
+            message = f"cannot extend {_from(folder, first.file)}: {first.message}"
+            guess = Path(first.suggestion) if first.suggestion else None
+            suggestion = _from(folder, guess) if guess and guess.resolve() not in trail else None
+            more = {"expected": first.expected, "suggestion": suggestion, "key": "extends"}
             problems.append(node.span.diagnostic(Code.EXTENDS, message, **more))
         return None
+
+
+def _from(folder: Path, file: Path | str) -> str:
+    """A file as ``extends`` names it."""
+    return os.path.relpath(file, folder)
 
 
 def _base_path(node: Node, trail: list[Path]) -> Path:

@@ -13,14 +13,12 @@ from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
 from cicscenario.language.rules import SCENARIO_RULES, Rule, contradictions
 from cicscenario.language.schema import Path as KeyPath
-from cicscenario.language.schema import effective, lengthen, secret_paths
+from cicscenario.language.schema import effective, hide_misplaced, lengthen, secret_paths
 from cicscenario.language.source import read_source
 from cicscenario.language.validation import validate
 from cicscenario.resources import load_schema
 
 _WORKED_IN = ("extends", "vars")
-#: Sections that an environment file has, and a scenario never.
-SERVICES = frozenset(("chain", "custodial", "ussd", "accounts", "meta"))
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
@@ -46,12 +44,18 @@ def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Mapp
 
 
 def is_environment(path: Path) -> bool:
-    """Whether the file says where, rather than what: it has a service. False too for what cannot be read."""
+    """Whether the file says where, rather than what. False too for what cannot be read.
+
+    It has keys that only an environment has, and none of a scenario's own: a scenario may have misspelt one so that it is
+    the other's.
+    """
     try:
         document = compose(read_source(path), [])
     except DiagnosticsError:
         return False
-    return isinstance(document, Mapping) and not SERVICES.isdisjoint(document.entries)
+    where, what = (load_schema(name)["properties"].keys() for name in ("environment-v1", "scenario-v1"))
+    given = document.entries.keys() if isinstance(document, Mapping) else set[str]()
+    return bool(given & (where - what)) and not given & (what - where)
 
 
 def _load(
@@ -61,6 +65,7 @@ def _load(
     schema = load_schema(name)
     problems: list[Diagnostic] = []
     document = assemble(path, overrides, partial(lengthen, schema), problems)
+    hide_misplaced(schema, document)
     expander = Expander(document, secret_paths(schema), env=env, problems=problems)
     document = expander.expand()
     # A value that could not be computed has had its error; that it is not what the schema wants follows from it.

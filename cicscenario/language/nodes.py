@@ -205,7 +205,7 @@ class _Composer:
         merged: dict[str, Entry] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent) or key.tag is not None:
-                raise self._fail(key, Code.UNSUPPORTED, "a key that is not text")
+                raise self._fail(key, Code.UNSUPPORTED, "a key that is not text", hint=self._unquoted(key))
             value = self._node(next(self._events), depth + 1)
             if key.value == "<<" and key.implicit[0]:
                 merged = self._merged(key, value) | merged
@@ -216,6 +216,15 @@ class _Composer:
             else:
                 entries[key.value] = Entry(self._span(key), value)
         return Mapping(self._span(event), merged | entries)
+
+    def _unquoted(self, key: Any) -> str | None:
+        """What to do where the key is the inner brace of an expression, which to YAML is a mapping."""
+        line, start = self._source.lines[key.start_mark.line], key.start_mark.column
+        if not line.startswith("{{", start - 1):
+            return None
+        end = line.find("}}", start)
+        expression = line[start - 1 : end + 2] if end >= 0 else "{{ … }}"
+        return f'put the expression in quotes: "{expression}"'
 
     def _merged(self, key: Any, value: Node) -> dict[str, Entry]:
         """The entries that a merge key brings; of several mappings the first that has a key wins."""

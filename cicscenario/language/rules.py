@@ -7,6 +7,7 @@ from typing import Any
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.nodes import Mapping, written_at
 from cicscenario.language.schema import Path
+from cicscenario.numberplan import mobile_numbers
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Rule:
     reads: tuple[Path, ...]
     find: Callable[..., Path | None]
     message: str
-    hint: str
+    hint: str | Callable[..., str]  #: or what gives it, of the same values
 
 
 def _asked_for(check: str, unless: Callable[..., bool]) -> Callable[..., Path | None]:
@@ -31,6 +32,8 @@ def _asked_for(check: str, unless: Callable[..., bool]) -> Callable[..., Path | 
 _INCLUDE: Path = ("checks", "include")
 _KIND: Path = ("backend", "kind")
 _METADATA: Path = ("metadata",)
+_SIZE: Path = ("population", "size")
+_REGION: Path = ("population", "region")
 _SOURCE: Path = ("population", "from")
 _CUSTODIAL = ("cic_eth", "cic_ussd")
 _BY_PHONE = ("cic_ussd", "existing")
@@ -41,6 +44,11 @@ def _check(name: str, reads: tuple[Path, ...], unless: Callable[..., bool], lack
     return Rule(
         (_INCLUDE, *reads), _asked_for(name, unless), f"the check `{name}` {lacks}", f"leave the check out, or {hint}"
     )
+
+
+def _numbers(region: str) -> int:
+    plan = mobile_numbers(region)
+    return plan.size if plan else 0
 
 
 def _metadata_check(name: str, kind: str) -> "Rule":
@@ -55,10 +63,18 @@ def _metadata_check(name: str, kind: str) -> "Rule":
 
 SCENARIO_RULES = (
     Rule(
-        (("population", "size"), _SOURCE),
+        (_SIZE, _SOURCE),
         lambda size, source: ("population",) if size is None and source is None else None,
         "a population without `size`",
         "say how many people there are, or with `from` where they are",
+    ),
+    Rule(
+        (_SIZE, _REGION, _SOURCE),
+        lambda size, region, source: _SIZE if source is None and (size or 0) > _numbers(region) else None,
+        "more people than the region has mobile phone numbers",
+        lambda size, region, source: (
+            f"{region} has {_numbers(region):,}: make `size` smaller, or choose another `region`"
+        ),
     ),
     Rule(
         (_KIND, _SOURCE),
@@ -148,12 +164,14 @@ def contradictions(rules: tuple[Rule, ...], document: Mapping, values: Any, wron
         if any(_touches(path, read) for path in wrong for read in rule.reads):
             continue
         try:
-            path = rule.find(*(_value(values, read) for read in rule.reads))
+            read = [_value(values, path) for path in rule.reads]
         except KeyError:
             continue  # a required key that may be in a base file which cannot be read
+        path = rule.find(*read)
         if path is not None:
             key = ".".join(str(part) for part in path if isinstance(part, str))
-            yield written_at(document, path).diagnostic(Code.CONTRADICTION, rule.message, hint=rule.hint, key=key)
+            hint = rule.hint if isinstance(rule.hint, str) else rule.hint(*read)
+            yield written_at(document, path).diagnostic(Code.CONTRADICTION, rule.message, hint=hint, key=key)
 
 
 def _touches(path: Path, read: Path) -> bool:

@@ -1,6 +1,6 @@
 """What the JSON schemas say beside what is valid: defaults, where secrets are, short forms."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cicscenario.language.formats import SECRET
@@ -22,15 +22,57 @@ def keys(schema: Schema) -> dict[str, Schema]:
     return {".".join(path): child for path, child in properties(schema)}
 
 
+def known_key(schema: Schema, path: Path) -> str:
+    """The dotted key that a path leads to, as far as the schema has keys: the rest are names that a file chooses."""
+    names: list[str] = []
+    for name in path:
+        if name not in schema.get("properties", {}):
+            break
+        schema = schema["properties"][name]
+        names.append(str(name))
+    return ".".join(names)
+
+
 def required_keys(schema: Schema) -> set[str]:
     """The dotted keys that must be given, in the mapping that they are in."""
     holders = {"": schema} | keys(schema)
     return {f"{key}.{name}".lstrip(".") for key, holder in holders.items() for name in holder.get("required", ())}
 
 
+def first_sentence(schema: Schema) -> str:
+    """What a key is for, in a few words."""
+    text: str = schema["description"]
+    return text.partition(". ")[0].rstrip(".")
+
+
+def type_words(schema: Schema, joined: Callable[[list[Any]], str]) -> str:
+    """What a key takes; ``joined`` shows the values where there are only some."""
+    if "const" in schema or "enum" in schema:
+        return joined(schema["enum"] if "enum" in schema else [schema["const"]])
+    kind = schema["type"]
+    if kind == "array":
+        return f"list of {type_words(schema['items'], joined)}"
+    return kind if isinstance(kind, str) else " or ".join(kind)
+
+
 def secret_paths(schema: Schema) -> frozenset[Path]:
     """The paths whose values are references to secrets."""
     return frozenset(path for path, child in properties(schema) if child.get("format") == SECRET)
+
+
+def hide_misplaced(schema: Schema, document: Mapping) -> None:
+    """Lets no error show what stands where secrets do without being one: it may be one whose key is misspelt."""
+    known = schema.get("properties", {})
+    for name, entry in document.entries.items():
+        child = known.get(name, {})
+        if isinstance(entry.value, Mapping) and name in known:
+            hide_misplaced(child, entry.value)
+        elif _has_secrets(child) or (name not in known and _has_secrets(schema)):
+            entry.key.hide()
+
+
+def _has_secrets(schema: Schema) -> bool:
+    return any(child.get("format") == SECRET for child in schema.get("properties", {}).values())
 
 
 def effective(schema: Schema, document: Any) -> Any:

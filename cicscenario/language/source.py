@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest, redact
+from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest
+from cicscenario.language.redaction import hide_value, redact_all
 
 MAX_BYTES = 1_000_000
 
@@ -38,6 +39,11 @@ class Source:
     def lines(self) -> list[str]:
         return _LINE_BREAK.split(self.text)
 
+    @cached_property
+    def shown(self) -> list[str]:
+        """The lines as errors show them, without secrets."""
+        return redact_all(self.lines)
+
 
 @dataclass(frozen=True)
 class Span:
@@ -59,9 +65,13 @@ class Span:
             self.line + 1,
             self.column + 1,
             max(1, min(self.length, len(text) - self.column)),
-            redact(text, lines[self.line - 1] if 0 < self.line <= len(lines) else ""),
+            self.source.shown[self.line] if text else "",
             **more,
         )
+
+    def hide(self) -> None:
+        """Lets no error show the value of the key that is here."""
+        hide_value(self.source.shown, self.line, self.column + self.length)
 
     def find(self, word: str) -> "Span":
         """The first ``word`` in the rest of the line, or else the whole span."""
@@ -125,13 +135,18 @@ def _decode(path: Path, data: bytes) -> str:
 
 def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
     if isinstance(error, FileNotFoundError):
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        guess = nearest(path.name, names)
-        return _fail(
-            Code.UNREADABLE, path, "there is no such file", suggestion=str(path.with_name(guess)) if guess else None
-        )
+        guess = _alike(path)
+        return _fail(Code.UNREADABLE, path, "there is no such file", suggestion=str(guess) if guess else None)
     reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
     return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason}")
+
+
+def _alike(path: Path) -> Path | None:
+    """The YAML file beside a missing one that was meant; its ending says nothing, as all have one of two."""
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    files = {file.stem: file for file in beside if file.suffix in (".yaml", ".yml")}
+    guess = nearest(path.stem, files)
+    return files[guess] if guess else None
 
 
 def _fail(code: Code, path: Path, message: str, **more: Any) -> DiagnosticsError:

@@ -9,7 +9,6 @@ from math import isfinite
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes
-from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEMPLATE = 1_000  #: characters of one value with expressions
@@ -58,7 +57,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             bits = sum(value.bit_length() for value in (left, right) if isinstance(value, int))
         if bits > MAX_BITS and operator != "%":
             raise ExpressionError("the number grows too large")
-        return super().call_binop(context, operator, left, right)
+        value = super().call_binop(context, operator, left, right)
+        if isinstance(value, complex):  # a root of what is negative; as text it would look like a value
+            raise ExpressionError("the result is not a number")
+        return value
 
 
 _SANDBOX = _Sandbox(undefined=StrictUndefined, optimized=False, autoescape=False, keep_trailing_newline=True)
@@ -82,7 +84,7 @@ class Template:
     def render(self, variables: Mapping[str, Any]) -> Any:
         """The value: of the expression's own type when the text is one expression, else text."""
         value = _guard(lambda: self._compute(dict(variables)))
-        if isinstance(value, Undefined):
+        if not isinstance(value, str | int | float | None):  # Undefined, for one
             raise ExpressionError("the expression has no value")
         if isinstance(value, str) and len(value) > MAX_TEXT:
             raise ExpressionError(f"the result is longer than {MAX_TEXT:,} characters")

@@ -1,5 +1,6 @@
 """Holds a document against its JSON schema, and says what is wrong in words, at the place where it was written."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
-from cicscenario.language.diagnostic import Code, Diagnostic, nearest, redact
+from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.formats import FORMATS, SECRET
 from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, written_at
-from cicscenario.language.schema import Path, Schema
+from cicscenario.language.redaction import redact
+from cicscenario.language.schema import Path, Schema, known_key
 from cicscenario.language.secret import is_reference
 
 _SHOWN = 40  #: characters of a value in a message
@@ -49,7 +51,7 @@ def validate(schema: Schema, document: Mapping, *, env: bool) -> list[tuple[Path
         path = tuple(error.absolute_path)
         # What belongs to an unknown kind cannot be judged: one error, about the kind.
         if _is_wrong_kind(error) or not any(path[: len(kind)] == kind for kind in wrong_kinds):
-            found.extend(_Reading(document, error, env).diagnostics())
+            found.extend(_Reading(schema, document, error, env).diagnostics())
     return list(dict.fromkeys(found))
 
 
@@ -75,7 +77,8 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
 class _Reading:
     """One error of the validator, put into words. Values are shown as they are written, so that none comes from `env`."""
 
-    def __init__(self, document: Mapping, error: ValidationError, env: bool) -> None:
+    def __init__(self, schema: Schema, document: Mapping, error: ValidationError, env: bool) -> None:
+        self._schema = schema
         self._env = env
         self._document = document
         self._error: Any = error
@@ -89,14 +92,13 @@ class _Reading:
         elif "propertyNames" in self._error.absolute_schema_path:
             yield self._name(str(self._error.instance))
         else:
-            read = _READINGS.get(str(self._error.validator), _Reading._value)
-            yield from read(self)
+            yield from READINGS[str(self._error.validator)](self)
 
     def _at(
         self, path: Path, code: Code, message: str, *, on_key: bool = False, **more: Any
     ) -> tuple[Path, Diagnostic]:
         span = written_at(self._document, path, on_key=on_key)
-        more.setdefault("key", self._key or None)
+        more.setdefault("key", known_key(self._schema, self._path) or None)
         return path, span.diagnostic(code, message, **more)
 
     def _literal_secret(self) -> Diagnostic:
@@ -176,14 +178,25 @@ class _Reading:
     def _value(self) -> Iterator[tuple[Path, Diagnostic]]:
         yield self._invalid(_LIMITS[str(self._error.validator)].format(self._limit), None)
 
+    def _repeated(self) -> Iterator[tuple[Path, Diagnostic]]:
+        items = [json.dumps(item) for item in self._error.instance]  # as text, in which 1 is not true
+        for at, item in enumerate(items):
+            if item in items[:at]:
+                path = (*self._path, at)
+                message = f"{self._shown(path)} is in `{self._key}` already"
+                yield self._at(path, Code.INVALID_VALUE, message, expected="every item once")
+
     def _invalid(self, expected: str, guess: str | None) -> tuple[Path, Diagnostic]:
-        node = node_at(self._document, self._path)
-        shown = f"`{_crop(redact(node.written))}`" if isinstance(node, Scalar) else "this"
-        message = f"{shown} is not a value for `{self._key}`"
+        message = f"{self._shown(self._path)} is not a value for `{self._key}`"
         return self._at(self._path, Code.INVALID_VALUE, message, expected=expected, suggestion=guess)
 
+    def _shown(self, path: Path) -> str:
+        node = node_at(self._document, path)
+        return f"`{_crop(redact(node.written))}`" if isinstance(node, Scalar) else "this"
 
-_READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = {
+
+#: How the error of each of the schemas' keywords is read; those that only lead to others, such as ``items``, have none.
+READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = {
     "additionalProperties": _Reading._unknown_keys,
     "required": _Reading._missing_keys,
     "dependentRequired": _Reading._partners,
@@ -193,6 +206,8 @@ _READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = 
     "const": _Reading._choice,
     "format": _Reading._format,
     "pattern": _Reading._pattern,
+    "uniqueItems": _Reading._repeated,
+    **dict.fromkeys(_LIMITS, _Reading._value),
 }
 
 

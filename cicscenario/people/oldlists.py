@@ -14,7 +14,8 @@ from cicscenario.people.findings import Findings
 from cicscenario.people.hexfolder import HexFolder
 from cicscenario.people.oldrecord import e164, parse_address, read_json
 
-#: Of the amounts in ``balances.csv``: the old tools wrote whole tokens times 10^6, whatever the token.
+#: Of the amounts in ``balances.csv``, whatever the token: the old tools write whole tokens times 10^6, and when they import
+#: people they divide by 10^6 before they multiply by the token's own decimals.
 DECIMALS = 6
 UNIT: int = 10**DECIMALS
 _MOST = 2**64 - 1  # base units; 18 million million tokens

@@ -9,10 +9,9 @@ import math
 import random
 
 import phonenumbers
-from phonenumbers import PhoneMetadata
 
 from cicscenario.errors import InvalidError
-from cicscenario.people.numberplan import NumberPlan
+from cicscenario.numberplan import mobile_numbers
 
 
 class PhoneNumbers:
@@ -22,17 +21,16 @@ class PhoneNumbers:
     """
 
     def __init__(self, seed: int, region: str) -> None:
-        metadata = PhoneMetadata.metadata_for_region(region, None)
-        mobile = metadata.mobile if metadata else None
-        if not metadata or not mobile or not mobile.national_number_pattern:
+        plan = mobile_numbers(region)
+        if plan is None:
             raise InvalidError(
                 f"no mobile phone numbers are known for region {region!r}",
                 hint="name a country by its two capital letters (ISO 3166), such as KE",
             )
         self._region = region
         self._country = phonenumbers.country_code_for_region(region)
-        self._plan = NumberPlan(mobile.national_number_pattern, mobile.possible_length or _any_length(metadata))
-        self.space = self._plan.size
+        self._plan = plan
+        self.space = plan.size
         draw = random.Random(hashlib.sha256(f"phone|{seed}|{region}".encode()).digest())  # noqa: S311
         self._offset = draw.randrange(self.space)
         self._stride = draw.randrange(self.space)
@@ -48,9 +46,3 @@ class PhoneNumbers:
             )
         rank = (self._offset + index * self._stride) % self.space
         return f"+{self._country}{self._plan.number(rank)}"
-
-
-def _any_length(metadata: PhoneMetadata) -> tuple[int, ...]:
-    """The lengths of all numbers of a region: a kind of number that names none of its own may have any."""
-    lengths: tuple[int, ...] = metadata.general_desc.possible_length if metadata.general_desc else ()
-    return lengths

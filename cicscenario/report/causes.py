@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario, load_scenario
+from cicscenario.language.dotted import with_value
 from cicscenario.language.schema import Schema, keys
 from cicscenario.plan.compile import select_checks
 from cicscenario.resources import load_schema
@@ -27,6 +28,16 @@ class Effect:
     steps_removed: tuple[str, ...]
     checks_added: tuple[str, ...]
     checks_removed: tuple[str, ...]
+
+    def words(self, shown: Callable[[str, str], str]) -> list[str]:
+        """What comes, and what no longer does; ``shown`` puts `step` or `check` and a name into words."""
+        steps, checks = (self.steps_added, self.steps_removed), (self.checks_added, self.checks_removed)
+        return [
+            f"{no}{shown(kind, name)}"
+            for kind, changed in (("step", steps), ("check", checks))
+            for no, names in zip(("", "no "), changed, strict=True)
+            for name in names
+        ]
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def effects(key: str) -> list[Effect]:
     # A list of checks names what it adds or takes away itself: an example tells enough.
     for value in schema["examples"] if key.startswith("checks.") else _candidates(schema):
         for base in _bases():
-            before, after = _outline(_without(base, key)), _outline(_with(base, key, value))
+            before, after = _outline(_without(base, key)), _outline(with_value(base, key, value))
             if before and after and before != after:
                 found.append(_effect(value, before, after))
                 break
@@ -75,14 +86,15 @@ def effects(key: str) -> list[Effect]:
 def _effect(value: Any, before: Outline, after: Outline) -> Effect:
     return Effect(
         value,
-        _only(after.steps, before.steps),
-        _only(before.steps, after.steps),
-        _only(after.checks, before.checks),
-        _only(before.checks, after.checks),
+        only(after.steps, before.steps),
+        only(before.steps, after.steps),
+        only(after.checks, before.checks),
+        only(before.checks, after.checks),
     )
 
 
-def _only(these: tuple[str, ...], those: tuple[str, ...]) -> tuple[str, ...]:
+def only(these: tuple[str, ...], those: tuple[str, ...]) -> tuple[str, ...]:
+    """What the one has and the other has not, in order."""
     return tuple(name for name in these if name not in those)
 
 
@@ -122,18 +134,10 @@ def _rich(document: Document) -> Document:
         whole = [schema["items"]["enum"]] if "enum" in schema.get("items", {}) else []
         for example in [*whole, *schema["examples"]]:
             after = _outline(document | {name: example})
-            if before and after and not (_only(before.steps, after.steps) or _only(before.checks, after.checks)):
+            if before and after and not (only(before.steps, after.steps) or only(before.checks, after.checks)):
                 document = document | {name: example}
                 break
     return document
-
-
-def _with(document: Document, key: str, value: Any) -> Document:
-    name, _, rest = key.partition(".")
-    if not rest:
-        return document | {name: value}
-    inner = document.get(name)
-    return document | {name: _with(inner if isinstance(inner, dict) else {}, rest, value)}
 
 
 def _without(document: Document, key: str) -> Document:

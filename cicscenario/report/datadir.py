@@ -17,6 +17,7 @@ from typing import Any
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.people import pointer
+from cicscenario.people.oldlists import UNIT
 from cicscenario.people.person import identified
 
 #: ``custom/phone`` lists the tags by phone pointer that an import by USSD leaves; the old tools make it for every import.
@@ -63,7 +64,6 @@ def write_datadir(
     transactions: Iterable[tuple[bytes, bytes]],
     *,
     chain_spec: ChainSpec,
-    decimals: int,
     beside: Iterable[Path] = (),
 ) -> None:
     """Writes everything to ``target``, at once: a crash leaves no half of it. ``transactions`` are (hash, raw).
@@ -79,7 +79,7 @@ def write_datadir(
     shutil.rmtree(passing, ignore_errors=True)  # left by a killed process of the same number
     passing.mkdir()
     try:
-        _write(passing, people, transactions, chain_spec, decimals)
+        _write(passing, people, transactions, chain_spec)
         for file in beside:
             if file.exists():
                 shutil.copy(file, passing)  # with its mode: password hashes are their owner's only
@@ -94,14 +94,13 @@ def _write(
     people: Iterable[ExportedPerson],
     transactions: Iterable[tuple[bytes, bytes]],
     chain: ChainSpec,
-    decimals: int,
 ) -> None:
     with ExitStack() as open_files:
         folders = {name: _HexFolder(root / name, open_files) for name in _FOLDERS}
         balances = open_files.enter_context((root / "balances.csv").open("w", encoding="utf-8"))
         tags = open_files.enter_context((root / "tags.csv").open("w", encoding="utf-8"))
         for person in people:
-            balances.write(f"{person.old_address.hex()},{person.gift * 10**decimals}\n")
+            balances.write(f"{person.old_address.hex()},{person.gift * UNIT}\n")
             tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n")
             _before(folders, person)
             if person.address:

@@ -1,7 +1,7 @@
 """What a change to a scenario comes to, for those who review it: people, transactions, gas, and what is no longer proved."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from cicscenario.language import Scenario
 from cicscenario.language.compare import Change
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
-from cicscenario.report.causes import outline
+from cicscenario.report.causes import only, outline
 
 _COUNTED = 10_000  #: people whose gifts are looked at one by one; more are extrapolated from these
 _LOOKED_AT = 3  #: people that are compared to find out whether they stay who they are
@@ -122,16 +122,12 @@ def consequence(before: Weight, after: Weight) -> Consequence:
         transactions=after.transactions - before.transactions,
         gas=after.gas - before.gas,
         tokens=after.tokens - before.tokens,
-        steps_added=_only(after.steps, before.steps),
-        steps_removed=_only(before.steps, after.steps),
-        checks_added=_only(after.checks, before.checks),
-        checks_removed=_only(before.checks, after.checks),
+        steps_added=only(after.steps, before.steps),
+        steps_removed=only(before.steps, after.steps),
+        checks_added=only(after.checks, before.checks),
+        checks_removed=only(before.checks, after.checks),
         other_people=before.sample[:compared] != after.sample[:compared],
     )
-
-
-def _only(these: Sequence[str], those: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in these if name not in those)
 
 
 def line(change: Change, found: Consequence | None) -> Line:

@@ -11,7 +11,7 @@ from typing import Any
 from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
 from cicscenario.language.diagnostic import EXPLANATIONS
-from cicscenario.language.schema import Schema, keys, required_keys
+from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
 from cicscenario.report.causes import Effect, by_backend, effects
 from cicscenario.resources import load_schema
 from cicscenario.steps import all_steps
@@ -67,7 +67,7 @@ def _environment() -> str:
 def _contents(schema: Schema) -> str:
     required = set(schema["required"])
     rows = [
-        f"| [`{key}`](#{_anchor(key)}) | {_cell(_first_sentence(child))} | {'must be given' if key in required else ''} |"
+        f"| [`{key}`](#{_anchor(key)}) | {_cell(first_sentence(child))} | {'must be given' if key in required else ''} |"
         for key, child in schema["properties"].items()
     ]
     return "\n".join(["| key | | |", "|:--|:--|:--|", *rows])
@@ -78,7 +78,10 @@ def _keys(schema: Schema, *, causes: bool) -> Iterator[str]:
     for key, child in keys(schema).items():
         yield f"## `{key}`"
         yield _text(child["description"])
-        rows = [("type", _type(child)), ("default", "must be given" if key in required else _default(child))]
+        rows = [
+            ("type", type_words(child, _values)),
+            ("default", "must be given" if key in required else _default(child)),
+        ]
         rows += [("takes", limits)] if (limits := _limits(child)) else []
         rows += [("example", f"`{_json(example)}`") for example in child["examples"]]
         rows += [("causes", _effect(effect)) for effect in (effects(key) if causes else [])]
@@ -86,15 +89,8 @@ def _keys(schema: Schema, *, causes: bool) -> Iterator[str]:
         yield "\n".join(["| | |", "|:--|:--|", *(f"| {name} | {_cell(value)} |" for name, value in rows)])
 
 
-def _type(schema: Schema) -> str:
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "enum" in schema:
-        return ", ".join(f"`{name}`" for name in schema["enum"])
-    kind = schema["type"]
-    if kind == "array":
-        return f"list of {_type(schema['items'])}"
-    return kind if isinstance(kind, str) else " or ".join(kind)
+def _values(values: list[Any]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
 
 
 def _default(schema: Schema) -> str:
@@ -116,11 +112,8 @@ def _limits(schema: Schema) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    parts = [f"step [`{name}`](steps.md#{_anchor(name)})" for name in effect.steps_added]
-    parts += [f"no step [`{name}`](steps.md#{_anchor(name)})" for name in effect.steps_removed]
-    parts += [f"check [`{name}`](checks.md#{_anchor(name)})" for name in effect.checks_added]
-    parts += [f"no check [`{name}`](checks.md#{_anchor(name)})" for name in effect.checks_removed]
-    return f"with `{_json(effect.value)}`: {', '.join(parts)}"
+    said = ", ".join(effect.words(lambda kind, name: f"{kind} [`{name}`]({kind}s.md#{_anchor(name)})"))
+    return f"with `{_json(effect.value)}`: {said}"
 
 
 # --- steps, checks, codes -----------------------------------------------------------------------------------------
@@ -245,11 +238,6 @@ def _text(text: str) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
-def _first_sentence(schema: Schema) -> str:
-    text: str = schema["description"]
-    return text.partition(". ")[0].rstrip(".")
 
 
 def _anchor(heading: str) -> str:

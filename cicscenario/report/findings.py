@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from cicscenario import __version__
 from cicscenario.language.diagnostic import EXPLANATIONS, Code, Diagnostic
+from cicscenario.report.paths import from_here
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def findings(results: Iterable[FileResult]) -> list[Finding]:
     alike: Counter[str] = Counter()
     for result in results:
         for problem in result.problems:
-            path = _path(problem.file if Path(problem.file).suffix else str(result.file))
+            path = from_here(Path(problem.file) if Path(problem.file).suffix else result.file)
             place = (problem.code, path, problem.line, problem.column, problem.message)
             if place in seen:
                 continue
@@ -57,11 +57,6 @@ def findings(results: Iterable[FileResult]) -> list[Finding]:
             digest = hashlib.sha256(f"{text}\0{alike[text]}".encode("utf-8", "surrogateescape")).hexdigest()
             found.append(Finding(problem, path, digest))
     return found
-
-
-def _path(file: str) -> str:
-    relative = os.path.relpath(file)
-    return Path(file).absolute().as_posix() if relative.startswith("..") else Path(relative).as_posix()
 
 
 # --- forms ------------------------------------------------------------------------------------------------------

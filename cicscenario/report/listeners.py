@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
 from cicscenario.engine.events import Event, Listener, Noted
+from cicscenario.errors import InvalidError
 from cicscenario.report.console import console
 from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.progress import Recorder
@@ -21,7 +22,7 @@ def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
             try:
                 record(event)  # first: the reports are made from what it writes
                 write_when_over(event)
-            except OSError as error:  # what the run came to must not be lost over how it is told
+            except (OSError, InvalidError) as error:  # what the run came to must not be lost over how it is told
                 show(Noted(f"the reports cannot be written: {error}"))
             else:
                 show(event)

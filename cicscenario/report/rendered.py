@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.errors import InvalidError
 from cicscenario.report.html import as_html
@@ -15,6 +17,7 @@ from cicscenario.report.openmetrics import as_openmetrics
 from cicscenario.report.progress import PROGRESS
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.summary import REPORT, write_whole
+from cicscenario.resources import load_schema
 
 
 @dataclass(frozen=True)
@@ -36,27 +39,39 @@ FORMS = {
 
 
 def recorded(directory: Path) -> Recorded:
-    """What a run directory holds; raises InvalidError when it has no report, or one that cannot be read."""
+    """What a run directory holds; raises InvalidError when it has no report, or one that is not as its schema says."""
     try:
-        report = _read(directory / REPORT)
+        report = _read(directory / REPORT, "report-v1")
     except FileNotFoundError:
         raise InvalidError(
             f"there is no report in {directory}", hint="`cicscenario run` and `verify` write one at their end"
         ) from None
     try:
-        return Recorded(report, _read(directory / PROGRESS))
+        return Recorded(report, _read(directory / PROGRESS, "progress-v1"))
     except FileNotFoundError:  # nothing but `verify` was ever called, or the folder is of an older version
         return Recorded(report, None)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, schema: str) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text("utf-8"))
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise InvalidError(f"{path} is damaged", hint="`cicscenario verify` writes a new report") from None
+        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(path, f"it cannot be read: {(error.strerror or '').lower()}") from None
+    except (ValueError, RecursionError):
+        raise _damaged(path, "it is not JSON") from None
+    for wrong in Draft202012Validator(load_schema(schema)).iter_errors(document):
+        where = ".".join(map(str, wrong.absolute_path))
+        raise _damaged(path, f"{where}: {wrong.message:.200}" if where else f"{wrong.message:.200}")
     return document
+
+
+def _damaged(path: Path, reason: str) -> InvalidError:
+    hint = (
+        "`cicscenario verify` writes a new report" if path.name == REPORT else "remove it: the next run writes another"
+    )
+    return InvalidError(f"{path} is damaged: {reason}", hint=hint)
 
 
 def write_reports(directory: Path) -> list[Path]:

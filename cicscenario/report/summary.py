@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from cicscenario.errors import CicScenarioError, ExitCode
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.plan.compile import Plan
+from cicscenario.report.paths import from_here
 from cicscenario.report.surroundings import surroundings
 from cicscenario.resources import load_schema
 from cicscenario.state.store import CheckRow, Store
@@ -25,14 +26,15 @@ _FAILING = 20  #: people shown a step
 def summary(
     plan: Plan,
     store: Store,
-    checks: Iterable[CheckRow],
+    checks: Collection[CheckRow],
     exit_code: ExitCode,
     tallies: Mapping[str, StepTally],
     *,
     services: Connections | None = None,
     error: CicScenarioError | None = None,
 ) -> dict[str, Any]:
-    """The report's content; ``tallies`` give the seconds each step took in the run just ended, if there was one.
+    """The report's content: ``checks`` are those just made, ``tallies`` give the seconds each step took in the run just
+    ended, if there was one.
 
     ``services`` were asked, and ``error`` is what ended it early. Secrets are neither in the environment nor in the
     scenario, as reported.
@@ -43,9 +45,9 @@ def summary(
         "exit_code": int(exit_code),
         "population": plan.size,
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), plan, store, tallies) for step in plan.steps],
-        "checks": [_check(row) for row in checks],
+        "checks": _checks(plan, store, checks),
         "transactions": store.transaction_counts(),
-        "file": _file(plan.scenario.path),
+        "file": from_here(plan.scenario.path),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
         "plan": {
@@ -80,15 +82,16 @@ def _step(
     } | ({"failing": failing} if failing else {})
 
 
+def _checks(plan: Plan, store: Store, made: Collection[CheckRow]) -> list[dict[str, Any]]:
+    """The last result of each of the plan's checks and of those just made: few of them do not undo the others."""
+    held = store.checks() | {row.name: row for row in made}
+    names = dict.fromkeys([*(check.name for check in plan.checks), *(row.name for row in made)])
+    return [_check(held[name]) for name in names if name in held]
+
+
 def _check(row: CheckRow) -> dict[str, Any]:
     said = {"allowed": row.allowed} if row.allowed else {}
     return {"name": row.name, "errors": row.errors, "total": row.total, "failing": row.failing, **said}
-
-
-def _file(path: Path) -> str:
-    """The scenario's file as reviewers know it: from the current folder, where it is below it."""
-    relative = os.path.relpath(path)
-    return path.absolute().as_posix() if relative.startswith("..") else Path(relative).as_posix()
 
 
 def _document(scenario: Scenario) -> dict[str, Any]:

@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from cicscenario.cli.explain import explain
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import DiagnosticsError, load_scenario
 from cicscenario.language.diagnostic import EXPLANATIONS, Code
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
@@ -33,6 +37,33 @@ def test_every_code_and_every_key(capsys: pytest.CaptureFixture[str]) -> None:
     for name in [*map(str, Code), *keys(load_schema("scenario-v1")), *keys(load_schema("environment-v1"))]:
         assert explain(name) is ExitCode.OK
         assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "population: {size: 3, languages: {en: 0}}",
+        "population: {size: 3, languages: {sv: 1}}",
+        "population: {size: 3, locales: [en_XX, 1]}",
+        "population: {size: 3}\nvars: {a: [1], 1x: 2}",
+        "population: {size: 3}\nmetadata: [phone, phone]",
+        "population: {size: 3}\nchecks: {include: [pins]}",
+        "population: {size: 3}\npins: {fixed: ['12345']}",
+        "population: {size: x, sise: 3}\nextends: none.yaml\nname: b\nx: '{{ y }}'",
+    ],
+)
+def test_whatever_an_error_says_to_explain_is_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"version: 1\nname: a\n{text}\n")
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario(path)
+    asked = re.findall(r"see: cicscenario explain (.*)", str(caught.value))
+    assert len(asked) == len(caught.value.diagnostics)
+    for key in asked:
+        assert explain(key) is ExitCode.OK
+    assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,30 @@ def test_nothing_is_left_of_a_name_that_is_not_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said", "hint"),
+    [
+        (["a.yaml", "--name", "Bad Name"], "`Bad Name` is not a value for `name`\n --> a.yaml\n", "`--name` gives it"),
+        (["ÄÖ.yaml"], "`` is not a value for `name`\n --> ÄÖ.yaml\n", "`--name` gives it another"),
+        (
+            ["a.yaml", "--backend", "existing"],
+            "a gift with the backend `existing`, which sends nothing",
+            "set `gift.thr",
+        ),
+    ],
+)
+def test_an_error_is_about_what_was_given_and_not_about_a_file_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cicscenario(tmp_path, "new", *arguments)
+    assert done.returncode == 2
+    assert f": {said}" in done.stderr
+    assert f"= hint: {hint}" in done.stderr
+    assert f" --> {arguments[0]}\n" in done.stderr
+    assert "cicscenario-new" not in done.stderr
+
+
 def test_a_wrong_flag_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(DiagnosticsError, match="did you mean `size`"):
         new(tmp_path / "a.yaml", name=None, answers=["population.sise=3"])

@@ -85,6 +85,24 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     assert (place / "progress.json").read_text() == progress
 
 
+def test_a_verification_of_one_thing_does_not_undo_the_others(sandbox: Sandbox, scenario: Path) -> None:
+    scenario.write_text(scenario.read_text() + "checks: {exclude: [faucet]}\n")
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    place = sandbox.home / "runs" / "small"
+    before = valid(place, "report")["checks"]
+    next((place / "keystore").iterdir()).unlink()
+    assert sandbox.command("verify", str(scenario), "--include", "keystore").returncode == 1
+    after = valid(place, "report")["checks"]
+    assert [check["name"] for check in after] == [check["name"] for check in before]
+    assert [check["name"] for check in after if check["errors"]] == ["keystore"]
+    status = sandbox.command("status", str(scenario), "--format", "json")
+    assert json.loads(status.stdout)["checks"] == after
+
+    assert sandbox.command("verify", str(scenario), "--include", "faucet").returncode == 0
+    assert [check["name"] for check in valid(place, "report")["checks"]][len(before) :] == ["faucet"]
+    assert ">Not everybody arrived<" in (place / "report.html").read_text()
+
+
 def test_a_run_that_stops_says_why_and_what_is_pending(sandbox: Sandbox, scenario: Path) -> None:
     done = sandbox.command("run", str(scenario), "--set", "gift.threshold=1000000000000")
     assert done.returncode == 3

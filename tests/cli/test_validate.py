@@ -27,6 +27,23 @@ def test_a_folder_of_both_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == f"{tmp_path}/environments/e.yml: valid\n{tmp_path}/s.yaml: valid\n"
 
 
+def test_a_scenario_with_a_key_of_environments_is_a_scenario_with_one_unknown_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "meta: [person]\n")
+    assert validate([tmp_path], [], "text") is ExitCode.INVALID
+    err = capsys.readouterr().err
+    assert err.startswith("error[S014]: unknown key `meta`\n")
+    assert "did you mean `metadata`?" in err
+    assert err.count("error[") == 1
+
+
+def test_an_environment_is_told_by_any_key_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "e.yaml").write_text("version: 1\nname: e\nspec: evm:byzantium:8996\n")
+    assert validate([tmp_path], [], "text") is ExitCode.OK
+    assert capsys.readouterr().out == f"{tmp_path}/e.yaml: valid\n"
+
+
 def test_one_invalid_file_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD + "gass: 1\n")

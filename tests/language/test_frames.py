@@ -27,6 +27,15 @@ error[S013]: `cic_btc` is not a value for `backend.kind`
   = see: cicscenario explain backend.kind"""
 
 
+REPEATED = """\
+error[S013]: `person` is in `metadata` already
+ --> s.yaml:4:27
+  |
+4 | metadata: [person, phone, person]
+  |                           ^^^^^^
+  = expected: every item once
+  = see: cicscenario explain metadata"""
+
 LITERAL_SECRET = """\
 error[S016]: `chain.signer.private_key` holds a secret itself
  --> e.yaml:7:12
@@ -77,6 +86,21 @@ def test_a_wrong_kind_is_one_error_about_the_kind() -> None:
     assert _frames(HEAD + "backend: {kind: cic_btc, queue: 2}\n") == WRONG_KIND
 
 
+def test_an_item_that_is_there_already_is_the_one_to_blame() -> None:
+    assert _frames(HEAD + "metadata: [person, phone, person]\n") == REPEATED
+
+
+def test_an_expression_without_quotes_is_to_be_quoted() -> None:
+    assert _frames(HEAD.replace("3", "{{ people }}")) == UNQUOTED
+    for value in ("{{ a * 2 }}", "{{ a | lower }}", "{{ a ~ 'x' }} people", "[{{ a }}]", "{{ a"):
+        assert "put the expression in quotes" in _frames(HEAD + f"description: {value}\n")
+        assert "put the expression in quotes" in _frames(HEAD, f"population.size={value}")
+
+
+def test_another_key_that_is_no_text_is_not_taken_for_an_expression() -> None:
+    assert "quotes" not in _frames(HEAD + "gift: { {a: 1}: 2}\n")
+
+
 def test_an_override_is_its_own_source() -> None:
     assert _frames(HEAD, "population.sise=5") == OVERRIDE
 
@@ -87,6 +111,78 @@ def test_a_literal_secret_is_never_shown() -> None:
         load_environment("e.yaml")
     assert str(caught.value) == LITERAL_SECRET
     assert "deadbeef" not in repr(caught.value.diagnostics)
+
+
+UNQUOTED = """\
+error[S006]: a key that is not text
+ --> s.yaml:3:21
+  |
+3 | population: {size: {{ people }}}
+  |                     ^
+  = hint: put the expression in quotes: "{{ people }}"
+  = see: cicscenario explain S006"""
+
+MISSPELT = """\
+error[S014]: unknown key `passwd`
+  --> e.yaml:10:3
+   |
+10 |   passwd: *******
+   |   ^^^^^^ did you mean `password`?
+   = expected: one of url, service_code, user, password, timeout
+   = see: cicscenario explain ussd"""
+
+
+def _hidden(text: str) -> str:
+    """The frames of an environment file, none of which has the secret in it."""
+    Path("e.yaml").write_text(text)
+    with pytest.raises(DiagnosticsError) as caught:
+        load_environment("e.yaml")
+    assert not any(word in repr(caught.value.diagnostics) + str(caught.value) for word in ("hunter2", "deadbeef"))
+    return str(caught.value)
+
+
+SOUND = ENVIRONMENT.replace("SIGNER", "file:key")
+
+
+def test_the_value_of_a_misspelt_secret_is_not_shown() -> None:
+    assert _hidden(SOUND + "ussd:\n  url: http://127.0.0.1:9000\n  passwd: hunter2\n") == MISSPELT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENVIRONMENT.replace("private_key: SIGNER", "privat_ke: 0xdeadbeef"),
+        ENVIRONMENT.replace("private_key: SIGNER", "words: hunter2 deadbeef, hint: no"),
+        ENVIRONMENT.replace("{private_key: SIGNER}", "\n    words:\n      - hunter2\n    hint: a"),
+        ENVIRONMENT.replace("{private_key: SIGNER}", "{words: {a: hunter2}}"),
+        ENVIRONMENT.replace("{private_key: SIGNER}", "\n    deadbeef"),
+        SOUND + "ussd: {url: 'http://127.0.0.1:9000', 'pass': hunter2}",
+        SOUND + "pass: hunter2",
+        SOUND + "mnemonic: hunter2\nmnemonic: deadbeef",
+        SOUND + "meta: hunter2",
+        SOUND + "meta:\n  armour: |\n    hunter2\n  armour: |\n    deadbeef\n",
+    ],
+)
+def test_what_stands_in_the_place_of_a_secret_is_not_shown(text: str) -> None:
+    assert "*" in _hidden(text)
+
+
+@pytest.mark.parametrize(
+    "below", ["    good\n\thunter2", "    good\n\n    hunter2: {", "good\nhunter2", "    hunter2: {\x07"]
+)
+@pytest.mark.parametrize("key", ["  key: |", "  key:", "  passphrase: 'a", "  - apiKey: >-"])
+def test_a_secret_of_many_lines_is_hidden_to_its_last(key: str, below: str) -> None:
+    _hidden(f"{SOUND}meta:\n{key}\n{below}\n")
+
+
+def test_what_comes_after_a_hidden_value_is_shown() -> None:
+    frames = _hidden(SOUND + "meta:\n  key: |\n    hunter2\n  uri: http://127.0.0.1:63380\n")
+    assert "  uri: *" in frames
+    assert "see: cicscenario explain meta" in frames
+
+
+def test_what_is_misspelt_elsewhere_is_shown() -> None:
+    assert "  prc: http://127.0.0.1:8545" in _hidden(SOUND.replace("rpc", "prc"))
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ def test_defaults_come_in(file: Path) -> None:
         (HEAD + "extends: [1]", ["S007"]),
         (HEAD + "description: '{{ 10 ** 9 ** 9 ** 9 }}'", ["S008"]),
         (HEAD + "description: '{{ \"a\" * 1000000000 }}'", ["S008"]),
+        (HEAD + "description: '{{ (-8) ** 0.5 }}'", ["S008"]),
+        (HEAD + "description: '{{ (-8) ** 0.5 }} people'", ["S008"]),
+        (HEAD + "description: '{{ 1 if false }}'", ["S008"]),
         (HEAD + "description: '{{ range(9) }}'", ["S008"]),
         (HEAD + "description: '{{ \"\".__class__ }}'", ["S008"]),
         (HEAD + "description: '{% for i in x %}{% endfor %}'", ["S008"]),
@@ -98,6 +101,8 @@ def test_defaults_come_in(file: Path) -> None:
         (HEAD + "backend: {kind: eth, keystore: {password: 1234}}", ["S016"]),
         (HEAD + "backend: {kind: eth, keystore: {password: '{{ env.X }}'}}", ["S016"]),
         ("version: 1\nname: a\npopulation: {size: 1, locales: [en_XX]}", ["S013"]),
+        ("version: 1\nname: a\npopulation: {size: 1, region: TA}", ["S013"]),
+        ("version: 1\nname: a\npopulation: {size: 30001, region: SH}", ["S015"]),
         ("version: 1\nname: a\npopulation: {size: 1, languages: {sv: 1}}", ["S014"]),
         ("version: 1\nname: a\npopulation: {size: 1, tags: ['a,b']}", ["S013"]),
         ('version: 1\nname: "a\\n"\npopulation: {size: 1}', ["S013"]),
@@ -106,6 +111,18 @@ def test_defaults_come_in(file: Path) -> None:
 def test_invalid(file: Path, text: str, codes: list[str]) -> None:
     file.write_text(text)
     assert _codes(file) == codes
+
+
+def test_a_region_may_be_used_up(file: Path) -> None:
+    file.write_text("version: 1\nname: a\npopulation: {size: 30000, region: SH}")
+    assert load_scenario(file).population.size == 30_000
+    with pytest.raises(DiagnosticsError, match="SH has 30,000: make `size` smaller"):
+        load_scenario(file, ["population.size=30001"])
+
+
+def test_people_who_exist_have_their_numbers(file: Path) -> None:
+    file.write_text("version: 1\nname: a\npopulation: {size: 30001, region: SH, from: out}")
+    assert load_scenario(file).population.size == 30_001
 
 
 def test_what_is_no_text_file(tmp_path: Path, file: Path) -> None:
@@ -123,6 +140,25 @@ def test_a_missing_file_names_the_nearest(file: Path) -> None:
     file.write_text(HEAD)
     with pytest.raises(DiagnosticsError, match=r"did you mean `.*s\.yaml`"):
         load_scenario(file.with_name("s.yml"))
+
+
+@pytest.mark.parametrize(
+    ("named", "guess"),
+    [("lib/bsae.yaml", "lib/base.yaml"), ("lib/base.yml", "lib/base.yaml"), ("lib/zz.yaml", None), ("ss.yaml", None)],
+)
+def test_a_missing_base_names_the_nearest_as_it_would_be_written(
+    tmp_path: Path, file: Path, named: str, guess: str | None
+) -> None:
+    """Every file ends alike, so that tells nothing; nor is the file itself meant."""
+    (tmp_path / "lib").mkdir()
+    for name in ("base.yaml", "a.yaml", "bsae.txt"):
+        (tmp_path / "lib" / name).write_text(HEAD)
+    file.write_text(f"extends: {named}\n")
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario(file)
+    [problem] = caught.value.diagnostics
+    assert problem.message == f"cannot extend {named}: there is no such file"
+    assert problem.suggestion == guess
 
 
 def test_an_alias_bomb_is_counted_not_built(file: Path) -> None:

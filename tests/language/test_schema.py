@@ -1,5 +1,6 @@
 """The schemas are whole, and the models have their fields, no more and no fewer."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -8,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from cicscenario.language import model
 from cicscenario.language.schema import properties
+from cicscenario.language.validation import READINGS
 from cicscenario.resources import load_schema
 
 MODELS: dict[str, dict[tuple[str, ...], type]] = {
@@ -33,6 +35,23 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
 NOT_WRITTEN = {"path", "document"}  # what a model knows beside what its file says
 RENAMED = {"from": "source"}  # a word that Python keeps for itself
 WORKED_IN = {"extends", "vars"}  # what is gone when a model is made
+
+
+LEADING = {"properties", "items", "propertyNames", "if"}  # keywords whose errors are those of the schemas in them
+
+
+def _keywords(schema: Any) -> Iterator[str]:
+    """Those that can find an error, at any depth; a list of them too, as in `oneOf`."""
+    if isinstance(schema, list):
+        for child in schema:
+            yield from _keywords(child)
+    elif isinstance(schema, dict):
+        yield from schema.keys() & Draft202012Validator.VALIDATORS.keys()
+        for keyword, child in schema.items():
+            if keyword == "properties":
+                yield from _keywords(list(child.values()))
+            elif keyword not in ("default", "examples", "enum"):
+                yield from _keywords(child)
 
 
 def _schema_at(schema: Any, path: tuple[str, ...]) -> Any:
@@ -73,3 +92,8 @@ def test_schema_and_model_hold_together(name: str) -> None:
         written = set(_schema_at(schema, path)["properties"])
         named = {RENAMED.get(name, name) for name in written}
         assert {field.name for field in fields(kind)} - NOT_WRITTEN == named - WORKED_IN, path
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_error_of_every_keyword_can_be_put_into_words(name: str) -> None:
+    assert set(_keywords(load_schema(name))) <= READINGS.keys() | LEADING

@@ -113,7 +113,6 @@ def test_what_export_writes_is_read_back(tmp_path: Path) -> None:
         ],
         [],
         chain_spec=BLOXBERG,
-        decimals=6,
     )
     population = OldPopulation(tmp_path / "data")
     assert population.size == 30

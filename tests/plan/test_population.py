@@ -59,7 +59,7 @@ def data(tmp_path: Path) -> Path:
         )
         for p in people
     ]
-    write_datadir(tmp_path / "data", exported, [], chain_spec=SPEC, decimals=6)
+    write_datadir(tmp_path / "data", exported, [], chain_spec=SPEC)
     return tmp_path / "data"
 
 

@@ -108,7 +108,7 @@ LINKS = {
 
 
 def write(target: Path, people: Any = PEOPLE, transactions: Any = TRANSACTIONS) -> None:
-    write_datadir(target, people, transactions, chain_spec=BLOXBERG, decimals=6)
+    write_datadir(target, people, transactions, chain_spec=BLOXBERG)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -141,12 +141,6 @@ def test_keystore_files_are_their_owners_only(tmp_path: Path) -> None:
         os.umask(before)
     assert (tmp_path / "data" / KEYSTORE_0).stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "data" / NEW_0).stat().st_mode & 0o777 == 0o644
-
-
-def test_other_decimals_make_other_base_units(tmp_path: Path) -> None:
-    write_datadir(tmp_path / "data", PEOPLE[:1], [], chain_spec=BLOXBERG, decimals=18)
-    line = (tmp_path / "data" / "balances.csv").read_text("utf-8")
-    assert line == "02ac0f818271e7f2a19bfbcdd0d7aa3a2290caa1,33000000000000000000\n"
 
 
 def test_many_tags_share_a_line(tmp_path: Path) -> None:

@@ -1,9 +1,14 @@
 """The reports that are written from a run directory: Markdown, OpenMetrics, HTML as text, and all of them as files."""
 
+import copy
+import json
 import re
+from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import recordings
@@ -60,12 +65,73 @@ def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Pa
     assert "junit.xml" in stream.getvalue()
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]"])
-def test_a_directory_without_a_whole_report_is_a_mistake(tmp_path: Path, text: str | None) -> None:
-    if text is not None:
-        (tmp_path / "report.json").write_text(text)
-    with pytest.raises(InvalidError, match=r"no report|is damaged"):
+def test_a_progress_that_is_damaged_is_said_and_hides_nothing_else(good: Path) -> None:
+    (good / "progress.json").write_text("{}")
+    stream = StringIO()
+    with listening(stream, as_json=False) as listener:
+        listener(ReportWritten(str(good)))
+    assert stream.getvalue().startswith(f"the reports cannot be written: {good / 'progress.json'} is damaged")
+
+
+def test_a_directory_without_a_report_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match="there is no report"):
         write_reports(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("report", "{", "it is not JSON"),
+        ("report", "[" * 100_000, "it is not JSON"),
+        ("report", "[]", r"\[\] is not of type 'object'"),
+        ("report", "{}", "'scenario' is a required property"),
+        ("report", json.dumps(recordings.good() | {"exit_code": 99}), "exit_code: 99 is not one of"),
+        ("progress", '{"began": "", "seconds": 1}', "'steps' is a required property"),
+    ],
+)
+def test_a_file_that_is_damaged_is_named_with_what_is_wrong(good: Path, name: str, text: str, said: str) -> None:
+    (good / f"{name}.json").write_text(text)
+    with pytest.raises(InvalidError, match=rf"/{name}\.json is damaged: {said}"):
+        write_reports(good)
+
+
+@pytest.mark.parametrize("name", ["report.json", "progress.json"])
+def test_a_folder_in_the_place_of_a_file_is_named(good: Path, name: str) -> None:
+    (good / name).unlink()
+    (good / name).mkdir()
+    with pytest.raises(InvalidError, match=f"{name} is damaged: it cannot be read: is a directory"):
+        write_reports(good)
+
+
+def places(value: Any, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Where something is in a document, at any depth; of a list, the first item stands for all."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, below in inner:
+        yield (*above, key)
+        yield from places(below, *above, key)
+
+
+@pytest.mark.parametrize("name", ["report.json", "progress.json"])
+def test_whatever_is_missing_or_of_another_type_ends_without_a_traceback(bad: Path, name: str) -> None:
+    whole = json.loads((bad / name).read_text())
+    kinds = Counter[str]()
+    for path in places(whole):
+        for change in ("gone", None, -1, "x", [], {}):
+            broken = copy.deepcopy(whole)
+            holder = broken
+            for key in path[:-1]:
+                holder = holder[key]
+            if change == "gone":
+                del holder[path[-1]]
+            else:
+                holder[path[-1]] = change
+            (bad / name).write_text(json.dumps(broken))
+            try:
+                write_reports(bad)
+                kinds["written"] += 1
+            except InvalidError:
+                kinds["refused"] += 1
+    assert min(kinds.values()) > 20, kinds
 
 
 VERDICTS = [
@@ -204,6 +270,13 @@ def test_a_run_with_nothing_to_do_leaves_the_progress_of_the_last(good: Path) ->
     record(RunStarted("thousand", str(good), 1000, {"gift": 1000}))
     record(ReportWritten(str(good)))
     assert (good / "progress.json").read_text() == before
+
+
+def test_a_bucket_is_a_number_of_seconds(good: Path) -> None:
+    text = (good / "progress.json").read_text()
+    (good / "progress.json").write_text(text.replace('"0.3"', '"soon"'))
+    with pytest.raises(InvalidError, match="buckets: 'soon' does not match"):
+        write_reports(good)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cicscenario.people.numberplan import NumberPlan
+from cicscenario.numberplan import NumberPlan
 
 ATOMS = st.sampled_from([r"\d", "1", "2", "[12]", "[0-3]", "[13-57]"])
 REPEATS = st.sampled_from(["", "", "?", "{2}", "{1,2}", "{0,1}"])

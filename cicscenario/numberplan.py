@@ -9,7 +9,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
+
+from phonenumbers import SUPPORTED_REGIONS, PhoneMetadata
 
 #: What may come next: the digits of each place that is left, one tuple for every way to go on.
 State = frozenset[tuple[str, ...]]
@@ -123,6 +126,22 @@ class NumberPlan:
             digits += node.labels[branch]
             node = node.branches[branch]
         return digits
+
+
+@cache
+def mobile_numbers(region: str) -> NumberPlan | None:
+    """The mobile numbers of a country, without its code; None for one that does not exist, or has none."""
+    metadata = PhoneMetadata.metadata_for_region(region, None) if region in SUPPORTED_REGIONS else None
+    mobile = metadata.mobile if metadata else None
+    if not metadata or not mobile or not mobile.national_number_pattern:
+        return None
+    return NumberPlan(mobile.national_number_pattern, mobile.possible_length or _any_length(metadata))
+
+
+def _any_length(metadata: PhoneMetadata) -> tuple[int, ...]:
+    """The lengths of all numbers of a region: a kind of number that names none of its own may have any."""
+    lengths: tuple[int, ...] = metadata.general_desc.possible_length if metadata.general_desc else ()
+    return lengths
 
 
 def _node(nodes: dict[tuple[int, State], _Node], length: int, state: State) -> _Node:

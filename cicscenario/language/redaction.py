@@ -1,0 +1,73 @@
+"""Hides secrets that were written where a reference belongs: no error shows them.
+
+Only text is looked at, because what is broken or misspelt cannot be trusted to tell what is a value, and where it ends.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+_KEY = re.compile(r"""(?<![\w-])([\w-]++)["']?\s*+[:=]\s*+""")
+#: What the name of a secret has in it, even when it is misspelt.
+_SECRET = re.compile("pass|pwd|priv|secret|mnemonic|pepper|key$", re.IGNORECASE)
+_HOLDER = "signer"  #: a mapping with secrets in it; on its own line there can only be one that is out of place
+_REFERENCE = re.compile(r"""["']?(?:file:|\{\{)""")
+_VALUE = re.compile(r"\s*[:=]?\s*")  # what is between a key and its value
+_KEY_LINE = re.compile(r""" *(?:- +)*["']?[\w.-]++["']?\s*+:(?:\s|$)""")
+_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")  # user and password of an address
+
+
+def redact(line: str) -> str:
+    """The line with every literal secret as asterisks, as long as before so that carets stay in place."""
+    line = _IN_URL.sub(lambda found: "*" * len(found[0]), line)
+    secret = _secret(line)
+    return _hidden(line, secret.end()) if secret else line
+
+
+def redact_all(lines: Sequence[str]) -> list[str]:
+    """The lines as errors may show them: a secret may be on the lines below its key."""
+    shown = [redact(line) for line in lines]
+    end = 0
+    for number, line in enumerate(lines):
+        secret = _secret(line) if number >= end else None
+        if secret and secret[1] != _HOLDER:
+            end = number + 1 + _hide_below(shown, number)
+    return shown
+
+
+def hide_value(shown: list[str], number: int, column: int) -> None:
+    """Hides the value whose key ends at a place, and what may belong to it."""
+    value = _VALUE.match(shown[number], column)
+    if value and not _REFERENCE.match(shown[number], value.end()):
+        _hide_below(shown, number)
+        shown[number] = _hidden(shown[number], value.end())
+
+
+def _secret(line: str) -> re.Match[str] | None:
+    """The first key of the line whose value is a secret itself, and no mapping, whose keys have names of their own."""
+    named = (found for found in _KEY.finditer(line) if found[1] == _HOLDER or _SECRET.search(found[1]))
+    literal = (found for found in named if not _REFERENCE.match(line, found.end()))
+    return next((found for found in literal if not line.startswith("{", found.end())), None)
+
+
+def _hide_below(shown: list[str], number: int) -> int:
+    below = list(_below(shown, number))
+    for at in below:
+        shown[at] = _hidden(shown[at], 0)
+    return len(below)
+
+
+def _below(lines: Sequence[str], number: int) -> Iterator[int]:
+    """The lines that may belong to the value of the key in a line: those before another key that is not deeper."""
+    depth = _depth(lines[number])
+    for at in range(number + 1, len(lines)):
+        if _KEY_LINE.match(lines[at]) and _depth(lines[at]) <= depth:
+            return
+        yield at
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _hidden(line: str, start: int) -> str:
+    return line[:start] + "*" * (len(line) - start)
