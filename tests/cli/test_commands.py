@@ -46,10 +46,39 @@ def test_plan_says_what_is_missing(sandbox: Sandbox, scenario: Path) -> None:
 def test_status_needs_no_service(tmp_path: Path, scenario: Path) -> None:
     home = tmp_path / "home"
     assert "nothing has been run" in cicscenario(home, "status", str(scenario)).stdout
+    none = json.loads(cicscenario(home, "status", str(scenario), "--format", "json").stdout)
+    assert none["population"] == 12
+    assert {(step["ok"], step["failed"], step["pending"]) for step in none["steps"]} == {(0, 0, 12)}
+    assert not home.exists()
     assert cicscenario(home, "run", str(scenario), "--until", "accounts").returncode == 0
     done = cicscenario(home, "status", str(scenario), "--format", "json")
     steps = {step["name"]: step for step in json.loads(done.stdout)["steps"]}
     assert (steps["accounts"]["ok"], steps["registration"]["pending"]) == (12, 12)
+
+
+def test_looking_back_needs_no_source_of_people(sandbox: Sandbox, scenario: Path, tmp_path: Path) -> None:
+    """Once everybody is in the state, where they came from may be tidied away."""
+    first = tmp_path / "first"
+    assert sandbox.command("run", str(scenario), "--dir", str(first), "--only", "population").returncode == 0
+    scenario.write_text(scenario.read_text().replace("{size: 12, seed: 5}", "{from: first}"))
+    assert sandbox.command("run", str(scenario)).returncode == 0
+    first.rename(tmp_path / "tidied")
+    status = sandbox.command("status", str(scenario))
+    assert status.returncode == 0, status.stderr
+    assert "small: 12 people" in status.stdout
+    verified = sandbox.command("verify", str(scenario))
+    assert verified.returncode == 0, verified.stderr
+    assert "keystore: 0 errors of 12" in verified.stdout
+
+
+def test_what_selects_nothing_is_refused(sandbox: Sandbox, scenario: Path) -> None:
+    refused = sandbox.command("run", str(scenario), "--until", "population", "--since", "keystore")
+    assert refused.returncode == 2
+    assert "selects no step" in refused.stderr
+    assert sandbox.command("run", str(scenario), "--until", "population").returncode == 0
+    refused = sandbox.command("verify", str(scenario), "--include", "gas", "--exclude", "gas")
+    assert refused.returncode == 2
+    assert "no check is left" in refused.stderr
 
 
 def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path, tmp_path: Path) -> None:
