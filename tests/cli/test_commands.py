@@ -1,14 +1,18 @@
 """The commands beside ``run``: what they print, and the exit codes that scripts rely on."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests_support import Sandbox, cicscenario
 
 from cicscenario.errors import ExitCode
+from cicscenario.sandbox import stack
 
 
 def test_plan_fits_on_a_screen_and_changes_nothing(sandbox: Sandbox, scenario: Path) -> None:
@@ -30,6 +34,56 @@ def test_plan_says_what_is_done_and_what_is_needed(sandbox: Sandbox, scenario: P
     assert needs["native currency"]["ok"]
     assert needs["may write to the accounts index"]["ok"]
     assert plan["services"][0]["ok"]
+
+
+def plan_of(home: Path, *arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(cicscenario(home, "plan", *arguments, "--format", "json").stdout)
+    return document
+
+
+def test_plan_tells_what_it_can_while_nobody_can_be_asked(sandbox_of: Callable[..., Sandbox], scenario: Path) -> None:
+    """The sandbox is down, no environment is named, or the chain does not answer: what is needed is known all the same."""
+    box = sandbox_of()
+    file = box.environment.read_text()
+    asked = {need["what"]: need for need in plan_of(box.home, str(scenario))["needs"]}
+    stack.down(box.home)
+    down = plan_of(box.home, str(scenario))
+    assert [(n["what"], n["ok"], n["asked"]) for n in down["services"]] == [
+        ("sandbox", True, True),
+        ("chain", True, False),
+    ]
+    told = {need["what"]: need for need in down["needs"]}
+    assert {need["has"] for need in told.values()} == {"not asked"}
+    assert int(told["the default token to give"]["needed"]) * 10**6 == int(asked["GFT to give"]["needed"])
+    assert int(told["native currency for fees"]["needed"]) == down["totals"]["gas"]
+
+    scenario.write_text(scenario.read_text().replace("environment: sandbox\n", ""))
+    nowhere = plan_of(box.home, str(scenario))
+    assert [(n["what"], n["ok"]) for n in nowhere["services"]] == [("an environment", False), ("chain", True)]
+    assert nowhere["needs"] == down["needs"]
+
+    gone = scenario.with_name("gone.yaml")
+    gone.write_text(
+        re.sub(r"rpc: \S+", "rpc: http://127.0.0.1:9", file).replace("file:", f"file:{box.environment.parent}/")
+    )
+    silent = plan_of(box.home, str(scenario), "--env", str(gone))
+    assert [(n["what"], n["ok"], n["asked"]) for n in silent["services"]] == [("chain", False, True)]
+    assert silent["needs"] == down["needs"]
+
+    shown = box.command("plan", str(scenario), "--env", "sandbox")
+    assert shown.returncode == 0
+    assert len(shown.stdout.splitlines()) <= 24
+    assert "  -       chain: needs an answer; not asked\n" in shown.stdout
+
+
+def test_plan_gives_amounts_that_a_program_can_add_up(sandbox: Sandbox, scenario: Path) -> None:
+    needs = {need["what"]: need for need in plan_of(sandbox.home, str(scenario))["needs"]}
+    native, gift = needs["native currency"], needs["GFT to give"]
+    assert native["needs"] == f"{int(native['needed']):,} wei"
+    assert native["has"] == f"{int(native['held']):,} wei"
+    assert (native["unit"], gift["unit"]) == ("wei", "base units")
+    assert int(gift["held"]) == 10**12 * 10**6
+    assert needs["may write to the accounts index"]["needed"] is None
 
 
 def test_plan_says_what_is_missing(sandbox: Sandbox, scenario: Path) -> None:
