@@ -17,12 +17,16 @@ class Form(StrEnum):
 
 
 class DiffForm(StrEnum):
+    """How ``diff`` prints what changed."""
+
     TEXT = "text"
     MARKDOWN = "markdown"
     JSON = "json"
 
 
 class FindingsForm(StrEnum):
+    """How ``validate`` prints what it found."""
+
     TEXT = "text"
     JSON = "json"
     GITLAB = "gitlab"
@@ -31,6 +35,8 @@ class FindingsForm(StrEnum):
 
 
 class ReportForm(StrEnum):
+    """The forms of a run's report."""
+
     HTML = "html"
     JUNIT = "junit"
     MARKDOWN = "markdown"

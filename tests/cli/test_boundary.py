@@ -47,10 +47,12 @@ def test_a_home_that_is_a_file_is_a_message(tmp_path: Path, scenario: Path, comm
     )
 
 
-def test_a_full_disk_can_be_resumed_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_can_be_resumed_from(tmp_path: Path, unbuffered: str) -> None:
+    surrounded = surroundings(tmp_path) | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            command_line("explain", "gift"), env=surroundings(tmp_path), stdout=full, stderr=subprocess.PIPE, text=True
+            command_line("explain", "gift"), env=surrounded, stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 3
     assert done.stderr == (
