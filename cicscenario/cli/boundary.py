@@ -77,8 +77,9 @@ def boundary(body: Callable[[], object]) -> ExitCode:
     try:
         sys.stdout.flush()  # now, while it can still be told that it failed
     except OSError as unwritten:
+        code = _tell(error or unwritten)
         _give_up(sys.stdout)
-        error = error or unwritten
+        return code
     return code if error is None else _tell(error)
 
 

@@ -6,7 +6,10 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from tests_support import cicscenario, command_line, surroundings
@@ -14,6 +17,22 @@ from tests_support import cicscenario, command_line, surroundings
 from cicscenario.cli.boundary import boundary
 from cicscenario.cli.boundary import command_line as as_given
 from cicscenario.errors import ExitCode, UnavailableError
+
+
+@contextmanager
+def pipe_that_nobody_reads() -> Iterator[int]:
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+def writing_to(
+    stdout: int | TextIO, *arguments: str, home: Path, unbuffered: str
+) -> "subprocess.CompletedProcess[str]":
+    """Whether Python buffers decides when it notices that what it has written goes nowhere."""
+    surrounded = surroundings(home) | {"PYTHONUNBUFFERED": unbuffered}
+    return subprocess.run(command_line(*arguments), env=surrounded, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize(
@@ -49,26 +68,37 @@ def test_a_home_that_is_a_file_is_a_message(tmp_path: Path, scenario: Path, comm
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_can_be_resumed_from(tmp_path: Path, unbuffered: str) -> None:
-    surrounded = surroundings(tmp_path) | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            command_line("explain", "gift"), env=surrounded, stdout=full, stderr=subprocess.PIPE, text=True
-        )
+        done = writing_to(full, "explain", "gift", home=tmp_path, unbuffered=unbuffered)
     assert done.returncode == 3
     assert done.stderr == (
         "error: writing: no space left on device\n  next: make room there\n  resume: cicscenario explain gift\n"
     )
 
 
-@pytest.mark.parametrize("arguments", [["explain"], ["--help"]])
-def test_when_nobody_reads_on_it_ends_as_other_programs_do(tmp_path: Path, arguments: list[str]) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run(
-        command_line(*arguments), env=surroundings(tmp_path), stdout=writing, stderr=subprocess.PIPE, text=True
-    )
-    os.close(writing)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["explain"], ["explain", "gift"], ["--help"]])
+def test_when_nobody_reads_on_it_ends_as_other_programs_do(
+    tmp_path: Path, arguments: list[str], unbuffered: str
+) -> None:
+    with pipe_that_nobody_reads() as pipe:
+        done = writing_to(pipe, *arguments, home=tmp_path, unbuffered=unbuffered)
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+def test_what_went_wrong_is_told_also_when_nobody_reads_the_output(tmp_path: Path) -> None:
+    program = (
+        "from cicscenario.cli.boundary import boundary; from cicscenario.errors import UnavailableError\n"
+        "def stopped(): print('one line'); raise UnavailableError('the node has gone')\n"
+        "raise SystemExit(boundary(stopped))"
+    )
+    surrounded = surroundings(tmp_path) | {"PYTHONUNBUFFERED": ""}
+    with pipe_that_nobody_reads() as pipe:
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=surrounded, stdout=pipe, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: the node has gone\n")
 
 
 def test_a_service_that_hangs_up_is_not_taken_for_the_reader(capfd: pytest.CaptureFixture[str]) -> None:
