@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     STATE_REFUSED = 4  #: the state is locked by another run, or is not of this scenario
     RECONCILE = 5  #: a person has to look at the chain before it is safe to go on
     INTERNAL = 70  #: a bug in cicscenario
-    INTERRUPTED = 130  #: stopped by ^C or SIGTERM; run the same command again to resume
+    INTERRUPTED = 130  #: stopped by ^C, SIGTERM or a no to a question; run the same command again to resume
 
 
 class CicScenarioError(Exception):
@@ -32,6 +32,12 @@ class CicScenarioError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class ChecksFailedError(CicScenarioError):
+    """Not everybody was found; what the checks name has to be mended, and the services asked again."""
+
+    exit_code = ExitCode.CHECKS_FAILED
 
 
 class InvalidError(CicScenarioError):

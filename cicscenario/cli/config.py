@@ -7,10 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.errors import ExitCode
 from cicscenario.language.provenance import Setting, settings
-
-FORMATS = ("text", "json")
 
 
 def config(path: Path, overrides: Sequence[str], env: str | None, fmt: str) -> ExitCode:
@@ -18,8 +16,6 @@ def config(path: Path, overrides: Sequence[str], env: str | None, fmt: str) -> E
 
     Raises InvalidError with every error of the file.
     """
-    if fmt not in FORMATS:
-        raise InvalidError(f"unknown format: {fmt}", hint=f"choose {' or '.join(FORMATS)}")
     found = [_nearer(setting) for setting in settings(path, overrides)]
     if env is not None:
         found = [Setting(s.key, env, "--env") if s.key == "environment" else s for s in found]

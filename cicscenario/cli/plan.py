@@ -11,7 +11,7 @@ from cicscenario.connections import Service
 from cicscenario.errors import ExitCode
 from cicscenario.language import load_environment, load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import Need, StepWork, answers, needs, work
+from cicscenario.plan.estimate import Need, StepWork, answers, foreseen, needs, not_asked, work
 from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.store import Store
 
@@ -37,23 +37,29 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
 def _services(
     compiled: Plan, env: str | None, lines: list[StepWork], store: Store | None
 ) -> tuple[list[Need], list[Need]]:
-    """Each service this scenario needs with what became of asking it, and what the signer needs, if the chain answers."""
-    named = env or compiled.scenario.environment
-    if named == "sandbox":
-        file = running_environment(workspace.home(), workspace.sandbox_services(compiled))
-        if file is None:
-            return [Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)], []
-    elif named is None:
-        return [Need("services", "an answer", "no environment named", ok=False, hint="give --env")], []
-    else:
-        file = Path(named)
-    connections = workspace.open_services(compiled.scenario, load_environment(file))
+    """Each service this scenario needs with what became of asking it, and what the signer needs."""
+    where = _environment(compiled, env)
+    if isinstance(where, Need):
+        return [where, *map(not_asked, compiled.services)], foreseen(compiled, lines, store)
+    connections = workspace.open_services(compiled.scenario, load_environment(where))
     try:
         asked = answers(compiled, connections)
-        chain_is_there = compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN)
-        return asked, needs(compiled, lines, connections.chain, store) if chain_is_there else []
+        if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
+            return asked, needs(compiled, lines, connections.chain, store)
+        return asked, foreseen(compiled, lines, store)
     finally:
         connections.close()
+
+
+def _environment(compiled: Plan, env: str | None) -> Path | Need:
+    """The file of an environment whose services can be asked, or what is to be said instead."""
+    named = env or compiled.scenario.environment
+    if named is None:
+        return Need("an environment", "a name", "none", ok=False, hint="add `environment: sandbox`, or give --env")
+    if named != "sandbox":
+        return Path(named)
+    running = running_environment(workspace.home(), workspace.sandbox_services(compiled))
+    return running or Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)
 
 
 def _totals(lines: list[StepWork]) -> dict[str, int]:
@@ -74,10 +80,23 @@ def _document(
         "population": compiled.size,
         "steps": [asdict(line) for line in lines],
         "totals": _totals(lines),
-        "needs": [asdict(need) for need in found],
-        "services": [asdict(need) for need in services],
+        "needs": [_need(need) for need in found],
+        "services": [_need(need) for need in services],
         "checks": [check.name for check in compiled.checks],
     }
+
+
+def _need(need: Need) -> dict[str, Any]:
+    """Amounts are decimal strings: in wei they are more than a JSON number can be relied on to hold."""
+    amounts = {"needed": need.needed, "held": need.held}
+    return asdict(need) | {name: None if amount is None else str(amount) for name, amount in amounts.items()}
+
+
+def _asks(need: Need) -> str:
+    mark = ("ok" if need.ok else "MISSING") if need.asked else "-"
+    has = f"has {need.has}" if need.asked else "not asked"
+    hint = f"\n          {need.hint}" if not need.ok and need.hint else ""
+    return f"  {mark:<8}{need.what}: needs {need.needs}; {has}{hint}"
 
 
 def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
@@ -92,13 +111,8 @@ def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need],
         )
     names = ", ".join(check.name for check in compiled.checks) or "none"
     rows.append(f"  {'verify':<22}{compiled.size:>9,}{'':>9}{'-':>9}{'-':>12}  {names}")
-    asks = [
-        f"  {'ok' if need.ok else 'MISSING':<8}{need.what}: needs {need.needs}; has {need.has}"
-        + (f"\n          {need.hint}" if not need.ok and need.hint else "")
-        for need in services + found
-    ]
     foot = (
         f"Plan: {totals['to_do']:,} to do, {totals['done']:,} done;"
         f" {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas."
     )
-    return "\n".join([head, "", *rows, "", "needs", *asks, "", foot])
+    return "\n".join([head, "", *rows, "", "needs", *map(_asks, services + found), "", foot])

@@ -73,7 +73,10 @@ def _selected(plan: Plan, options: RunOptions) -> set[str] | None:
         return None
     first = names.index(options.since) if options.since else 0
     last = names.index(options.until) if options.until else len(names) - 1
-    return set(names[first : last + 1]) & set(options.only or names)
+    selected = set(names[first : last + 1]) & set(options.only or names)
+    if not selected:
+        raise InvalidError("the command line selects no step", hint=f"the steps in order are: {', '.join(names)}")
+    return selected
 
 
 class _Run:

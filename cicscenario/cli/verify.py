@@ -12,7 +12,7 @@ from cicscenario.engine.identity import compare
 from cicscenario.engine.verify import verify as verify_people
 from cicscenario.errors import ExitCode
 from cicscenario.language import load_scenario
-from cicscenario.plan.compile import compile_plan, select_checks
+from cicscenario.plan.compile import compile_plan, narrowed_checks
 from cicscenario.report.summary import summary, write_summary
 
 
@@ -27,20 +27,15 @@ def verify(
     listener: Listener,
 ) -> ExitCode:
     """Runs the scenario's checks, or those named; OK only when every check finds everybody."""
-    compiled = compile_plan(load_scenario(path, overrides))
-    checks = compiled.checks
-    if include or exclude:
-        checks = select_checks(
-            compiled.scenario,
-            tuple(include) or tuple(check.name for check in compiled.checks),
-            tuple(exclude),
-        )
-    place = workspace.run_directory(compiled.scenario, directory)
+    scenario = load_scenario(path, overrides)
+    place = workspace.run_directory(scenario, directory)
     store = workspace.store_of_a_run(place, path)
     try:
+        compiled = compile_plan(scenario, store)
+        checks = narrowed_checks(compiled, include, exclude)
         with workspace.connections(compiled, env, choice) as services:
-            compare(store, compiled.scenario, services, on_chain=Service.CHAIN in compiled.services)
-            context = workspace.check_context(compiled.scenario, services, place, store)
+            compare(store, scenario, services, on_chain=Service.CHAIN in compiled.services)
+            context = workspace.check_context(scenario, services, place, store)
             stopping = threading.Event()
             with stopped_by_signals(stopping.set):
                 rows = verify_people(checks, context, store, compiled.size, listener, stopping)

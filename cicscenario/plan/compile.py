@@ -1,5 +1,6 @@
 """Compiles a scenario into a plan: the ordered steps it causes, and the checks that it can be held to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cicscenario.checks import all_checks
@@ -8,7 +9,8 @@ from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.people.population import Population
-from cicscenario.plan.population import open_population
+from cicscenario.plan.population import held_population, open_population
+from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
 from cicscenario.steps.base import Lane, Step
 
@@ -36,11 +38,14 @@ class Plan:
         return any(step.lane is Lane.CHAIN for step in self.steps)
 
 
-def compile_plan(scenario: Scenario) -> Plan:
-    """The plan of ``scenario``. Steps come with all that they need before them. Raises InvalidError."""
+def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
+    """The plan of ``scenario``. Steps come with all that they need before them. Raises InvalidError.
+
+    For what only looks back at a run, ``held`` is its state, in which its people are: their source may be gone.
+    """
     steps = tuple(step for step in all_steps() if step.applies(scenario))
     checks = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
-    population, size = open_population(scenario)
+    population, size = held_population(scenario, held) if held else open_population(scenario)
     return Plan(scenario, steps, checks, population, size)
 
 
@@ -61,3 +66,16 @@ def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: 
         )
     wanted = set(known if include is None else include) - set(exclude)
     return tuple(check for check in known.values() if check.name in wanted and check.applies(scenario))
+
+
+def narrowed_checks(plan: Plan, include: Sequence[str], exclude: Sequence[str]) -> tuple[Check, ...]:
+    """The plan's checks, or those of them that the command line names. Raises InvalidError when it leaves none."""
+    if not (include or exclude):
+        return plan.checks
+    names = tuple(include) or tuple(check.name for check in plan.checks)
+    checks = select_checks(plan.scenario, names, tuple(exclude))
+    if not checks:
+        raise InvalidError(
+            "no check is left, so nothing would be proved", hint=f"--include or --exclude less: {', '.join(names)}"
+        )
+    return checks

@@ -1,6 +1,6 @@
 """What is left to do, what that costs, and whether the signer can pay for it and may do it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import ADD, BALANCE_OF, MINT_TO, eth_call
@@ -35,13 +35,32 @@ class StepWork:
 
 @dataclass(frozen=True)
 class Need:
-    """Something a run cannot do without, and what was found; amounts are base units or wei, with words around them."""
+    """Something a run cannot do without, and what was found, in words; where it is an amount, as numbers too.
+
+    ``ok`` is whether nothing is known to be missing: also where nobody was there to be ``asked``.
+    """
 
     what: str
     needs: str
     has: str
     ok: bool
     hint: str = ""
+    asked: bool = True
+    needed: int | None = None
+    held: int | None = None
+    unit: str = ""  #: of both amounts
+
+
+def _amount(what: str, needed: int, held: int, unit: str, hint: str) -> Need:
+    return Need(
+        what, f"{needed:,} {unit}", f"{held:,} {unit}", held >= needed, hint, needed=needed, held=held, unit=unit
+    )
+
+
+def not_asked(what: str, needs: str = "an answer", *, needed: int | None = None, unit: str = "") -> Need:
+    """A need that is known beforehand, of which nobody was there to say whether it is met."""
+    words = needs if needed is None else f"{needed:,} {unit}"
+    return Need(what, words, "not asked", ok=True, asked=False, needed=needed, unit=unit)
 
 
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
@@ -87,14 +106,9 @@ def answers(plan: Plan, services: Connections) -> list[Need]:
 def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
     """What the signer must have and may do for the work in ``lines``."""
     to_do = {line.name: line for line in lines if line.transactions}
-    gas = sum(line.gas for line in lines)
-    gifts = to_do["gas"].transactions * plan.scenario.gas if "gas" in to_do else 0
-    has = session.balance()
-    native = gas * session.gas_price + gifts
+    native = _gas(lines) * session.gas_price + _gas_gifts(plan, lines)
     signer = to_hex(session.signer.address)
-    found = [
-        Need("native currency", f"{native:,} wei", f"{has:,} wei", has >= native, f"send native currency to {signer}")
-    ]
+    found = [_amount("native currency", native, session.balance(), "wei", f"send native currency to {signer}")]
     if "gift" in to_do:
         found.append(_gift_need(plan, session, _gifts_to_send(plan, store)[1]))
     if "registration" in to_do:
@@ -109,20 +123,45 @@ def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store
     return found
 
 
+def foreseen(plan: Plan, lines: list[StepWork], store: Store | None) -> list[Need]:
+    """What of ``needs`` can be told without the chain: the gas price and what the signer has and may do cannot.
+
+    Nothing, when the plan sends nothing.
+    """
+    if not plan.sends:
+        return []
+    to_do = {line.name for line in lines if line.transactions}
+    token = plan.scenario.gift.token or "the default token"
+    found = [not_asked("native currency for fees", needed=_gas(lines), unit="gas")]
+    if "gas" in to_do:
+        found.append(not_asked("native currency to give", needed=_gas_gifts(plan, lines), unit="wei"))
+    if "gift" in to_do:
+        verb = "mint" if plan.scenario.gift.method == "mint" else "give"
+        found.append(not_asked(f"{token} to {verb}", needed=_gifts_to_send(plan, store)[1], unit="whole tokens"))
+    if "registration" in to_do:
+        found.append(not_asked("may write to the accounts index", "yes"))
+    if "faucet" in to_do:
+        found.append(not_asked("a faucet", "named by the registry"))
+    return found
+
+
+def _gas(lines: list[StepWork]) -> int:
+    return sum(line.gas for line in lines)
+
+
+def _gas_gifts(plan: Plan, lines: list[StepWork]) -> int:
+    """What people are given for their own fees, in wei."""
+    return sum(line.transactions * plan.scenario.gas for line in lines if line.name == "gas")
+
+
 def _gift_need(plan: Plan, session: ChainSession, whole: int) -> Need:
     token, signer = session.contracts.token, session.signer.address
     if plan.scenario.gift.method == "mint":
         answer = session.rpc.results([eth_call(token.address, pack(MINT_TO, _SAMPLE, 1), signer)])[0]
         return _role(f"mint {token.symbol}", answer, f"make {to_hex(signer)} a minter of {to_hex(token.address)}")
     has = word(session.rpc.calls([eth_call(token.address, pack(BALANCE_OF, signer))])[0])
-    needed = token.base_units(whole)
-    return Need(
-        f"{token.symbol} to give",
-        f"{needed:,} base units",
-        f"{has:,} base units",
-        has >= needed,
-        f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`",
-    )
+    hint = f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`"
+    return _amount(f"{token.symbol} to give", token.base_units(whole), has, "base units", hint)
 
 
 def _role(what: str, answer: object, hint: str) -> Need:
@@ -136,13 +175,7 @@ def _faucet_needs(session: ChainSession, uses: int) -> list[Need]:
         return [Need("a faucet", "named by the registry", "none", ok=False, hint="set `faucet: false` in the scenario")]
     answer = session.rpc.calls([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
     has, needed = word(answer), faucet.amount * uses
+    hint = f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}"
+    need = _amount(f"{faucet.token.symbol} in the faucet", needed, has, "base units", hint)
     # A faucet that mints what it pays out needs no balance; only one that had some and ran low is known to be short.
-    return [
-        Need(
-            f"{faucet.token.symbol} in the faucet",
-            f"{needed:,} base units",
-            f"{has:,} base units" if has else "none (it may mint)",
-            has >= needed or not has,
-            f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}",
-        )
-    ]
+    return [need if has else replace(need, has="none (it may mint)", ok=True)]

@@ -15,12 +15,10 @@ _PAGE = 500  # people of another run kept at hand
 
 
 class RunPopulation:
-    """The people of another scenario's run, with the accounts that it gave them."""
+    """The people in a run's state, with the accounts that it gave them; mostly another scenario's."""
 
-    def __init__(self, directory: Path) -> None:
-        self._store = Store(directory / STATE)
-        weakref.finalize(self, self._store.close)
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self.size = self._store.population()
         self._page: tuple[int, list[PersonRow]] = (0, [])
 
@@ -31,7 +29,9 @@ class RunPopulation:
             rows = self._store.people(first, first + _PAGE)
             self._page = (first, rows)
         if index - first >= len(rows):
-            raise InvalidError(f"{self._directory} has {self.size:,} people; there is no person {index:,} (from 0)")
+            raise InvalidError(
+                f"{self._store.path.parent} has {self.size:,} people; there is no person {index:,} (from 0)"
+            )
         return rows[index - first]
 
     def person(self, index: int) -> Person:
@@ -81,12 +81,29 @@ def open_population(scenario: Scenario) -> tuple[Population, int]:
     return source, source.size if people.size is None else people.size
 
 
+def held_population(scenario: Scenario, store: Store) -> tuple[Population, int]:
+    """The people of a scenario of which ``store`` is the state, and how many they are.
+
+    A source is only opened to count those who are not in the state yet, and only while it is there.
+    """
+    people = scenario.population
+    if people.source is None or (people.size is None and people.source.is_dir()):
+        return open_population(scenario)
+    held = RunPopulation(store)
+    return held, held.size if people.size is None else people.size
+
+
 def _source(path: Path) -> RunPopulation | ImportedPopulation:
     if not path.is_dir():
         raise InvalidError(
             f"population.from: there is no folder {path}", hint="paths are relative to the scenario file"
         )
-    return RunPopulation(path) if (path / STATE).exists() else ImportedPopulation(path)
+    if not (path / STATE).exists():
+        return ImportedPopulation(path)
+    store = Store(path / STATE)
+    run = RunPopulation(store)
+    weakref.finalize(run, store.close)
+    return run
 
 
 def _generator(scenario: Scenario) -> Generator:

@@ -78,5 +78,3 @@ def test_an_invalid_file_is_an_error() -> None:
     Path("a.yaml").write_text(SCENARIO + "gass: 1\n")
     with pytest.raises(InvalidError, match="unknown key `gass`"):
         config(Path("a.yaml"), [], None, "text")
-    with pytest.raises(InvalidError, match="unknown format"):
-        config(Path("base.yaml"), [], None, "xml")

@@ -74,7 +74,11 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     db = sqlite3.connect(place / "state.sqlite", isolation_level=None)
     db.execute("UPDATE outcomes SET ok = 0, detail = 'out of gas' WHERE step = 'gift' AND person = 3")
     db.close()
-    assert sandbox.command("verify", str(scenario)).returncode == 1
+    done = sandbox.command("verify", str(scenario), "--dir", str(place))
+    assert done.returncode == 1
+    first, then = done.stderr.splitlines()
+    assert first.startswith("error: 1 of 5 checks found errors; first, keystore: 1 errors of 12; first: person ")
+    assert then.endswith(f"then ask again: cicscenario verify {scenario} --dir {place}")
     assert ">Not everybody arrived<" in (place / "report.html").read_text()
     failure = ET.parse(place / "junit.xml").find(".//testcase[@name='check keystore']/failure")
     assert failure.get("message") == "1 errors of 12"
@@ -118,7 +122,6 @@ def test_a_run_that_stops_says_why_and_what_is_pending(sandbox: Sandbox, scenari
     ("fmt", "output", "said"),
     [
         (None, None, "there is no report in"),
-        ("pdf", None, "unknown format: pdf"),
         (None, Path("a.pdf"), "which form is a.pdf to have?"),
     ],
 )

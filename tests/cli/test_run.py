@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -159,7 +160,8 @@ def test_interrupted_it_saves_and_resumes(sandbox: Sandbox, scenario: Path) -> N
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130, said
-    assert "resume: cicscenario run" in said
+    assert re.search(r"\n  step \w+: \d+ ok, 0 failed, \d+ pending of 400\n", said), said
+    assert f"  resume: cicscenario run {scenario} --set population.size=400\n" in said
     assert sandbox.command("run", str(scenario), *size).returncode == 0
     assert set(events_a_person(sandbox)["gas"].values()) == {1}
 

@@ -105,4 +105,21 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
 
 def test_somebody_who_is_not_there_is_named(run: Path) -> None:
     with pytest.raises(InvalidError, match="there is no person 9"):
-        RunPopulation(run).person(9)
+        RunPopulation(Store(run / STATE)).person(9)
+
+
+def test_a_state_tells_who_its_people_are_when_their_source_is_gone(tmp_path: Path, run: Path) -> None:
+    path = scenario(tmp_path, "{from: nowhere}")
+    store = Store(run / STATE)
+    plan = compile_plan(load_scenario(path), store)
+    assert (plan.size, plan.population.person(2)) == (4, PEOPLE.person(2))
+    assert compile_plan(load_scenario(path, ["population.size=6"]), store).size == 6
+    store.close()
+
+
+def test_people_who_are_still_to_be_read_are_counted_while_their_source_is_there(
+    tmp_path: Path, run: Path, data: Path
+) -> None:
+    store = Store(run / STATE)
+    assert compile_plan(load_scenario(scenario(tmp_path, "{from: data}")), store).size == 3
+    store.close()

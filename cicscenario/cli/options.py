@@ -1,0 +1,96 @@
+"""Options and arguments that several commands take, each with the values that the shell offers for it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cicscenario.cli import completion
+
+
+class Form(StrEnum):
+    """How a command prints what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class DiffForm(StrEnum):
+    """How ``diff`` prints what changed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+class FindingsForm(StrEnum):
+    """How ``validate`` prints what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITLAB = "gitlab"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+class ReportForm(StrEnum):
+    """The forms of a run's report."""
+
+    HTML = "html"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+    OPENMETRICS = "openmetrics"
+    JSON = "json"
+
+
+_FORM = typer.Option("--format", help="The form of the output.")
+Format = Annotated[Form, _FORM]
+DiffFormat = Annotated[DiffForm, _FORM]
+FindingsFormat = Annotated[FindingsForm, _FORM]
+ReportFormat = Annotated[ReportForm | None, typer.Option("--format", help="One form, instead of all.")]
+
+Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.", show_default=False)]
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),
+]
+Env = Annotated[
+    str | None, typer.Option("--env", metavar="sandbox|FILE", help="The environment, instead of the scenario's own.")
+]
+Directory = Annotated[
+    Path | None, typer.Option("--dir", metavar="DIR", help="The run directory. Default: CICSCENARIO_HOME/runs/NAME.")
+]
+Node = Annotated[
+    str | None,
+    typer.Option(
+        "--node", metavar="embedded|anvil", help="The node of a sandbox to start.", autocompletion=completion.nodes
+    ),
+]
+Generation = Annotated[
+    str | None,
+    typer.Option(
+        "--contracts",
+        metavar="classic|latest",
+        help="The contract generation of a sandbox to start.",
+        autocompletion=completion.contracts,
+    ),
+]
+Keep = Annotated[bool, typer.Option("--keep", help="Leave the sandbox up that this command started.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
+
+Until = Annotated[
+    str | None, typer.Option(metavar="STEP", help="Stop after this step.", autocompletion=completion.steps)
+]
+Since = Annotated[
+    str | None, typer.Option(metavar="STEP", help="Begin with this step.", autocompletion=completion.steps)
+]
+Only = Annotated[
+    list[str], typer.Option(metavar="STEP", help="Only this step. Repeatable.", autocompletion=completion.steps)
+]
+Include = Annotated[
+    list[str], typer.Option(metavar="CHECK", help="Only this check. Repeatable.", autocompletion=completion.checks)
+]
+Exclude = Annotated[
+    list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
+]

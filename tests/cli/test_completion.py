@@ -1,0 +1,60 @@
+"""What the shell offers, as it asks for it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cicscenario.checks import BUILT_IN as CHECKS
+from cicscenario.cli import completion, options
+from cicscenario.report import findings
+from cicscenario.report.rendered import FORMS
+from cicscenario.sandbox.nodes import NODES
+from cicscenario.sandbox.packages import PACKAGES
+from cicscenario.steps import BUILT_IN as STEPS
+
+SHELL = "import sys; sys.argv[:] = ['cicscenario']; from cicscenario.cli.app import main; main()"
+
+
+def offered(*words: str) -> list[str]:
+    asked = {"COMP_WORDS": " ".join(["cicscenario", *words]), "COMP_CWORD": str(len(words))}
+    done = subprocess.run(
+        [sys.executable, "-c", SHELL],
+        env=os.environ | asked | {"_CICSCENARIO_COMPLETE": "complete_bash"},
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["run", "a.yaml", "--until", "g"], ["gift", "gas"]),
+        (["run", "a.yaml", "--since", "acc"], ["accounts"]),
+        (["run", "a.yaml", "--only", "pi"], ["pins"]),
+        (["run", "a.yaml", "--node", ""], ["embedded", "anvil"]),
+        (["stack", "up", "--contracts", ""], ["classic", "latest"]),
+        (["verify", "a.yaml", "--include", "b"], ["balance"]),
+        (["verify", "a.yaml", "--exclude", "accounts"], ["accounts_index"]),
+        (["new", "a.yaml", "--backend", "cic"], ["cic_eth", "cic_ussd"]),
+        (["new", "a.yaml", "--metadata", "p"], ["person", "phone", "preferences"]),
+        (["explain", "environment.chain.sp"], ["environment.chain.spec"]),
+        (["explain", "pins.s"], ["pins.scheme"]),
+        (["explain", "S001"], ["S001"]),
+        (["plan", "a.yaml", "--format", ""], ["text", "json"]),
+        (["report", "a.yaml", "--format", "j"], ["junit", "json"]),
+    ],
+)
+def test_values_are_offered(words: list[str], values: list[str]) -> None:
+    assert offered(*words) == values
+
+
+def test_the_names_kept_here_are_those_of_the_registries() -> None:
+    assert set(completion.STEPS) == {step.name for step in STEPS}
+    assert list(completion.NODES) == list(NODES)
+    assert list(completion.CONTRACTS) == list(PACKAGES)
+    assert completion.checks() == [check.name for check in CHECKS]
+    assert list(options.ReportForm) == list(FORMS)
+    assert list(options.FindingsForm) == ["text", *findings.FORMATS]
