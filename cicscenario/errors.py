@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     INVALID = 2  #: the scenario, the environment file or the command line is invalid
     UNAVAILABLE = 3  #: a service is missing or a step failed; run the same command again to resume
     STATE_REFUSED = 4  #: the state is locked by another run, or is not of this scenario
-    RECONCILE = 5  #: a person has to look at the chain before it is safe to go on
+    RECONCILE = 5  #: a person has to look at the chain, and then decide: `run --reconcile` goes on
     INTERNAL = 70  #: a bug in cicscenario
     INTERRUPTED = 130  #: stopped by ^C, SIGTERM or a no to a question; run the same command again to resume
 

@@ -99,8 +99,8 @@ def _tell(error: BaseException) -> ExitCode:
 def _words(error: BaseException) -> tuple[str, ExitCode]:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return f"interrupted; to go on: {command_line()}", ExitCode.INTERRUPTED
-    known = _of_the_system(error) if isinstance(error, OSError) else error
-    if not isinstance(known, CicScenarioError):
+    known = as_told(error)
+    if known is None:
         bug = "internal error: this is a bug in cicscenario; please report the lines above"
         return "".join(traceback.format_exception(error)) + bug, ExitCode.INTERNAL
     lines = [known.message if known.message.startswith("error") else f"error: {known.message}"]
@@ -108,6 +108,13 @@ def _words(error: BaseException) -> tuple[str, ExitCode]:
     lines += [f"  next: {known.hint}"] if known.hint else []
     lines += [f"  resume: {command_line()}"] if known.exit_code in _RESUMABLE else []
     return "\n".join(lines), known.exit_code
+
+
+def as_told(error: BaseException) -> CicScenarioError | None:
+    """The error as it is told to people; None for a bug."""
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    return error if isinstance(error, CicScenarioError) else None
 
 
 def _of_the_system(error: OSError) -> CicScenarioError | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cicscenario.cli import workspace
 from cicscenario.connections import Service
+from cicscenario.engine.identity import compare
 from cicscenario.errors import ExitCode
 from cicscenario.language import load_environment, load_scenario
 from cicscenario.plan.compile import Plan, compile_plan
@@ -17,11 +18,16 @@ from cicscenario.state.store import Store
 
 
 def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
-    """Prints the plan; ends with UNAVAILABLE when something the run needs is missing. Starts nothing."""
+    """Prints the plan; ends with UNAVAILABLE when something the run needs is missing. Starts nothing.
+
+    Raises StateRefusedError when the run would, because the state is another scenario's or another chain's.
+    """
     compiled = compile_plan(load_scenario(path, overrides))
     place = workspace.run_directory(compiled.scenario, directory)
     store = workspace.existing_store(place)
     try:
+        if store:
+            compare(store, compiled.scenario, None, on_chain=False)
         lines = work(compiled, store)
         services, found = _services(compiled, env, lines, store)
     finally:
@@ -44,6 +50,8 @@ def _services(
     connections = workspace.open_services(compiled.scenario, load_environment(where))
     try:
         asked = answers(compiled, connections)
+        if store and all(need.ok for need in asked):
+            compare(store, compiled.scenario, connections, on_chain=Service.CHAIN in compiled.services)
         if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
             return asked, needs(compiled, lines, connections.chain, store)
         return asked, foreseen(compiled, lines, store)

@@ -9,6 +9,7 @@ from pathlib import Path
 from cicscenario.backends import open_backend
 from cicscenario.backends.base import BackendContext
 from cicscenario.cli import workspace
+from cicscenario.cli.boundary import as_told
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.events import Listener, Noted, ReportWritten
@@ -113,8 +114,9 @@ class _Run:
         try:
             with stopped_by_signals(self._stopping.set):
                 code = ExitCode.OK if self._nothing_left() else self._everything()
-        except CicScenarioError as error:
-            code, self._error = error.exit_code, error
+        except (CicScenarioError, OSError) as error:
+            self._error = as_told(error)
+            code = self._error.exit_code if self._error else code
             raise
         finally:
             write_transactions(self._directory, self._store)

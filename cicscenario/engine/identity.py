@@ -10,6 +10,7 @@ from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
 from cicscenario.errors import StateRefusedError
 from cicscenario.language import Scenario
+from cicscenario.language.dotted import flatten
 from cicscenario.state.store import Store
 
 #: What may differ: how a scenario is described, where it runs (the chain itself is compared), and what is checked.
@@ -18,14 +19,15 @@ _FREE = ("description", "environment", "checks", "population.size", "backend.pat
 _GROWS = ("metadata", "pins", "ussd_data")
 
 
-def compare(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> None:
+def compare(store: Store, scenario: Scenario, services: Connections | None, *, on_chain: bool) -> None:
     """Makes sure that a state is this scenario's, or nobody's yet; changes nothing.
 
     A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. ``on_chain`` says whether
-    the chain has any part in it. Raises StateRefusedError naming what differs.
+    the chain has any part in it; without ``services`` only the scenario is compared. Raises StateRefusedError naming what
+    differs.
     """
     if held := store.meta():
-        _same(store, held, scenario.canonical(), _place(services, on_chain=on_chain))
+        _same(store, held, scenario.canonical(), _place(services, on_chain=on_chain) if services else {})
 
 
 def claim(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> str:
@@ -92,7 +94,7 @@ def _same(store: Store, held: dict[str, str], document: dict[str, Any], place: d
 
 
 def _scenario_differences(held: dict[str, Any], document: dict[str, Any]) -> list[str]:
-    before, now = _flat(held), _flat(document)
+    before, now = flatten(held), flatten(document)
     differences = [
         f"{key}: {before.get(key)!r} in the state, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
@@ -113,12 +115,3 @@ def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
     if isinstance(now.get(key), list):
         return set(before.get(key) or ()) <= set(now[key])
     return before.get(key) in (None, False) and now.get(key) is not None
-
-
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {key: value}
-    flat: dict[str, Any] = {}
-    for name, inner in value.items():
-        flat |= _flat(inner, f"{key}.{name}" if key else name)
-    return flat

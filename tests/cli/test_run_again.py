@@ -105,6 +105,17 @@ def test_to_verify_with_other_settings_does_not_change_whose_the_state_is(run: R
     assert run.box.command("verify", str(run.scenario), "--set", "population.seed=6", *place).returncode == 4
 
 
+def test_the_plan_of_another_scenario_is_refused_as_its_run_would_be(run: Run, tmp_path: Path) -> None:
+    assert run.command("--until", "accounts").returncode == 0
+    place = ("--dir", str(run.place))
+    for change in ("population.size=4", "population.seed=6"):
+        refused = run.box.command("plan", str(run.scenario), "--set", change, *place)
+        assert refused.returncode == 4
+        assert change.partition("=")[0] in refused.stderr
+    grown = run.box.command("plan", str(run.scenario), "--set", "population.size=15", *place)
+    assert grown.returncode == 0, grown.stderr
+
+
 def test_a_run_that_was_refused_has_not_changed_whose_the_state_is(run: Run) -> None:
     assert run.command().returncode == 0
     refused = run.command("--set", "population.size=15", "--set", "gift.threshold=200", "--set", "metadata=[person]")
@@ -165,3 +176,13 @@ def test_what_is_mined_needs_no_money_again(run: Run) -> None:
     assert {steps[name]["transactions"] for name in ("gift", "gas", "faucet")} == {0}
     assert run.command().returncode == 0
     assert run.report()["transactions"]["gas"] == {"mined": 12}
+
+
+def test_what_the_system_refuses_in_the_middle_of_a_run_is_in_its_report_as_it_was_told(run: Run) -> None:
+    run.place.mkdir(parents=True)
+    (run.place / "keystore").write_text("a file where a folder has to be")
+    refused = run.command()
+    assert refused.returncode == run.report()["exit_code"] == 2
+    assert f"cannot use {run.place / 'keystore'}: file exists" in refused.stderr
+    (run.place / "keystore").unlink()
+    assert run.command().returncode == 0
