@@ -28,11 +28,11 @@ def verify(
 ) -> ExitCode:
     """Runs the scenario's checks, or those named; OK only when every check finds everybody."""
     scenario = load_scenario(path, overrides)
+    checks = narrowed_checks(scenario, include, exclude)
     place = workspace.run_directory(scenario, directory)
     store = workspace.store_of_a_run(place, path)
     try:
         compiled = compile_plan(scenario, store)
-        checks = narrowed_checks(compiled, include, exclude)
         with workspace.connections(compiled, env, choice) as services:
             compare(store, scenario, services, on_chain=Service.CHAIN in compiled.services)
             context = workspace.check_context(scenario, services, place, store)

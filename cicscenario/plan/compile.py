@@ -44,7 +44,7 @@ def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
     For what only looks back at a run, ``held`` is its state, in which its people are: their source may be gone.
     """
     steps = tuple(step for step in all_steps() if step.applies(scenario))
-    checks = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
+    checks = narrowed_checks(scenario)
     population, size = held_population(scenario, held) if held else open_population(scenario)
     return Plan(scenario, steps, checks, population, size)
 
@@ -68,12 +68,13 @@ def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: 
     return tuple(check for check in known.values() if check.name in wanted and check.applies(scenario))
 
 
-def narrowed_checks(plan: Plan, include: Sequence[str], exclude: Sequence[str]) -> tuple[Check, ...]:
-    """The plan's checks, or those of them that the command line names. Raises InvalidError when it leaves none."""
+def narrowed_checks(scenario: Scenario, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[Check, ...]:
+    """The scenario's checks, or those that the command line names. Raises InvalidError when that leaves none."""
+    own = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
     if not (include or exclude):
-        return plan.checks
-    names = tuple(include) or tuple(check.name for check in plan.checks)
-    checks = select_checks(plan.scenario, names, tuple(exclude))
+        return own
+    names = tuple(include) or tuple(check.name for check in own)
+    checks = select_checks(scenario, names, tuple(exclude))
     if not checks:
         raise InvalidError(
             "no check is left, so nothing would be proved", hint=f"--include or --exclude less: {', '.join(names)}"

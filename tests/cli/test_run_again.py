@@ -55,7 +55,7 @@ def test_a_nonce_that_another_program_used_stops_the_run_until_somebody_decides(
 
 
 def test_a_run_beside_a_living_one_takes_nothing_from_it(run: Run) -> None:
-    living = started(run, "--set", "population.size=300")
+    living = started(run, "--set", "population.size=300", "--set", "backend.keystore.kdf=none")
     try:
         living.send_signal(signal.SIGSTOP)
         refused = run.command("--fresh", "--yes")
