@@ -19,11 +19,10 @@ from cicscenario.backends.movement import Movement
 from cicscenario.backends.once_more import OnceMore
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.ussd import Joining, UssdError
+from cicscenario.services.ussd import Joining, Silence, UssdError
 from cicscenario.state.store import PersonRow, RequestRow
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt to call an interface that has not answered
-_SILENT = 3  # people in a row who got no answer at all, before nobody else is called
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
 _DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
@@ -43,7 +42,7 @@ class CicUssdBackend:
         self._once_more = OnceMore(context.services)
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
-        self._silent = 0
+        self._silence = Silence()
 
     def close(self) -> None:
         pass
@@ -101,7 +100,7 @@ class CicUssdBackend:
                 if not pending:
                     self._answer(request, "failed", error.message)
             else:
-                self._silent = 0
+                self._silence.ended(answered=True)
                 self._movement.began()
                 if not asked and joined.joining is Joining.EXISTS:
                     self._refuse(person, request, made)
@@ -112,8 +111,8 @@ class CicUssdBackend:
 
     def _in_doubt(self, person: PersonRow, error: UssdError, made: Made) -> bool:
         """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
-        self._silent = 0 if error.answered else self._silent + 1
-        if self._silent >= _SILENT:
+        self._silence.ended(answered=error.answered)
+        if self._silence.lasts:
             raise error
         if error.taken is None:
             return True  # only the phone pointer can tell

@@ -85,11 +85,13 @@ class Broadcaster:
         outstanding = self._store.outstanding(signer)
         for start in range(0, len(outstanding), self._batch):
             self._settle(self._follower.receipts(outstanding[start : start + self._batch]))
-        if taken := self._follower.taken(self._store.outstanding(signer)):
+        left = self._store.outstanding(signer)
+        if taken := self._follower.taken(left):
             if not reconcile:
                 raise _taken(taken)
             self._settle([End(row, False, self._follower.block, f"nonce {row.nonce} was taken") for row in taken])
-        self._waiting.extend(self._store.outstanding(signer))
+            left = self._store.outstanding(signer)
+        self._waiting.extend(left)
         self._thread.start()
 
     def ask_again(self, failed: Sequence[LedgerRow]) -> None:

@@ -5,19 +5,17 @@ is asked for a PIN. A dial leaves a trace (a session that the next dial resumes,
 new), so nobody is dialled whose PIN the scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
 """
 
-import threading
 import time
 from collections.abc import Sequence
 
 from cicscenario.checks.base import Check, CheckContext, Verifier
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
-from cicscenario.services.ussd import Ussd, UssdError
+from cicscenario.services.ussd import Silence, Ussd, UssdError
 from cicscenario.services.ussd_screens import Screen, State
 from cicscenario.state.store import PersonRow
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: tokens' state arrives behind the faucet's payout
-_SILENT = 3  # people in a row who got no answer at all, before nobody else is dialled
 
 
 def expected_state(scenario: Scenario) -> State:
@@ -59,22 +57,20 @@ class _Calls:
 
     def __init__(self, ussd: Ussd) -> None:
         self._ussd = ussd
-        self._mutex = threading.Lock()
-        self._silent = 0
+        self._silence = Silence()
         self._why = ""
 
     def dial(self, phone: str) -> Screen | str:
         """What a person is shown, or why that is not known."""
-        with self._mutex:
-            if self._silent >= _SILENT:
-                return f"was not dialled: {self._why}"
+        if self._silence.lasts:
+            return f"was not dialled: {self._why}"
         end = self._attempts(phone)
-        with self._mutex:
-            self._silent = 0 if isinstance(end, Screen) or end.answered else self._silent + 1
-            if not isinstance(end, UssdError):
-                return end
-            self._why = end.message
-            return end.message
+        if isinstance(end, Screen):
+            self._silence.ended(answered=True)
+            return end
+        self._why = end.message  # before it counts: whoever finds that it lasts says why
+        self._silence.ended(answered=end.answered)
+        return end.message
 
     def _attempts(self, phone: str) -> Screen | UssdError:
         error: UssdError | None = None

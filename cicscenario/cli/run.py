@@ -49,8 +49,10 @@ def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
     directory = workspace.run_directory(plan.scenario, options.directory)
     with ExitStack() as held:
         held.enter_context(workspace.directory_lock(directory))
-        if not options.fresh and (earlier := workspace.existing_store(directory, set_aside=True)):
-            earlier.close()  # whole; a damaged one is noticed before anything is started
+        # First of all: a damaged state is noticed before anything is started.
+        store = None if options.fresh else workspace.existing_store(directory, set_aside=True)
+        if store:
+            held.callback(store.close)
         services = held.enter_context(workspace.connections(plan, options.env, options.sandbox))
         if Service.CHAIN in plan.services:
             held.enter_context(workspace.signer_lock(services.chain))
@@ -59,8 +61,9 @@ def run(path: Path, options: RunOptions, listener: Listener) -> ExitCode:
             if kept := workspace.set_aside(directory):
                 listener(Noted(f"the earlier run was set aside as {kept}"))
                 held.enter_context(workspace.directory_lock(directory))
-        store = Store(directory / STATE)
-        held.callback(store.close)
+        if store is None:
+            store = Store(directory / STATE)
+            held.callback(store.close)
         return _Run(plan, directory, services, store, listener, selected, reconcile=options.reconcile).go()
 
 
@@ -208,8 +211,9 @@ class _Run:
                     f"step {step.name}: {ok} ok, {failed} failed, {self._plan.size - ok - failed} pending of"
                     f" {self._plan.size}; first, person {failures[0].person}: {failures[0].detail}"
                 )
+        counts = self._store.counts()
         for step in self._plan.steps:
-            pending = self._plan.size - self._store.counts().get(step.name, (0, 0))[0]
+            pending = self._plan.size - counts.get(step.name, (0, 0))[0]
             if pending and step.name in (self._selected or ()):
                 raise StepFailedError(
                     f"step {step.name}: {pending} people pending of {self._plan.size}, who have yet to go through what"

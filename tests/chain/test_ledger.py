@@ -121,10 +121,15 @@ def crash_while_sending(session: ChainSession, store: Store, kind: type[Ledger])
         broadcaster._send_some()
 
 
+def pay(one: Ledger, count: int) -> list[Outcome]:
+    """A run that pays so many people."""
+    with one:
+        return one.send("gas", intents(count), limit(PLAIN_TRANSFER_GAS))
+
+
 def pay_after_a_crash(session: ChainSession, store: Store, kind: type[Ledger]) -> list[int]:
     crash_while_sending(session, store, kind)
-    with ledger(session, store, kind) as resumed:
-        resumed.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store, kind), 5)
     eventually(lambda: 0 not in received(session, 5))
     return received(session, 5)
 
@@ -194,8 +199,7 @@ def test_reconciled_such_a_persons_transaction_is_sent_anew(session: ChainSessio
         assert outcome.ok
         assert received(session, 1) == [1]
         assert store.transaction_counts() == {"gas": {"failed": 1, "mined": 1}}
-    with ledger(session, store) as later:
-        later.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store), 2)
     assert received(session, 2) == [1, 1]
 
 
@@ -219,13 +223,11 @@ def fails(rows: object) -> None:
 def test_a_chain_that_went_back_gets_the_same_bytes_again(sandbox: Sandbox, store: Store) -> None:
     session = sandbox.session()
     mark = session.rpc.call("evm_snapshot")
-    with ledger(session, store) as open_ledger:
-        open_ledger.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store), 5)
     assert session.rpc.call("evm_revert", mark) is True
     assert received(session, 5) == [0] * 5
     hashes = {row.hash for row in store.transactions()}
-    with ledger(session, store) as resumed:
-        resumed.send("gas", intents(5), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store), 5)
     assert received(session, 5) == [1] * 5
     assert {row.hash for row in store.transactions()} == hashes
 
@@ -261,8 +263,7 @@ def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
     with pytest.raises(UnavailableError, match=r"no transaction was mined on .* the newest block seen is"), still:
         still.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
     assert store.transaction_counts() == {"gas": {"broadcast": 2}}
-    with ledger(session, store) as resumed:
-        resumed.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store), 2)
     assert received(session, 2) == [1, 1]
 
 
@@ -283,8 +284,7 @@ def test_what_a_node_accepted_and_lost_is_sent_again(
                     return ["0x"] * len(calls)
             return super().results(calls)
 
-    with ledger(session, store, rpc=Forgetful(session.rpc.url)) as open_ledger:
-        open_ledger.send("gas", intents(3), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store, rpc=Forgetful(session.rpc.url)), 3)
     assert received(session, 3) == [1] * 3
     assert len(sent) >= 6
     assert len(set(sent)) == 3
@@ -311,8 +311,7 @@ def test_nothing_has_ended_before_the_block_is_deep_enough(
         with ledger(session, store, confirmations=3):
             assert store.transaction_counts() == {"gas": {"broadcast": 2}}
     session.rpc.call("evm_mine")
-    with ledger(session, store, confirmations=3) as resumed:
-        resumed.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
+    pay(ledger(session, store, confirmations=3), 2)
     assert store.transaction_counts() == {"gas": {"mined": 2}}
     assert received(session, 2) == [1, 1]
 

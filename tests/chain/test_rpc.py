@@ -2,13 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+from sandbox.ussd.fake_server import FakeServer
 
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
@@ -17,35 +16,25 @@ from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import load_environment
 
 
-class _Node(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        calls = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, text = self.server.answer(calls)  # type: ignore[attr-defined]
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
+class Node(FakeServer):
+    """Answers each batch of calls as ``says`` says."""
 
-    def log_message(self, *_: object) -> None:
-        pass
+    says: Callable[[list[dict[str, Any]]], tuple[int, str]]
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        return self.says(json.loads(body))
 
 
 @pytest.fixture
-def node() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Node)
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def node() -> Iterator[Node]:
+    with Node() as node:
+        yield node
 
 
-def failure(server: ThreadingHTTPServer, answer: Any) -> CicScenarioError:
-    """What is raised when the node answers so to one call."""
-    server.answer = answer  # type: ignore[attr-defined]
+def failure(node: Node) -> CicScenarioError:
+    """What one call raises; it tells no secret."""
     with pytest.raises(CicScenarioError) as raised:
-        Rpc(f"http://someone:hunter2@127.0.0.1:{server.server_address[1]}/v3/apikey").call("eth_chainId")
+        Rpc(f"{node.url.replace('//', '//someone:hunter2@')}/v3/apikey").call("eth_chainId")
     for secret in ("hunter2", "apikey"):
         assert secret not in str(raised.value)
     return raised.value
@@ -61,23 +50,25 @@ def failure(server: ThreadingHTTPServer, answer: Any) -> CicScenarioError:
         (401, "no", "answers with HTTP 401"),
     ],
 )
-def test_an_answer_that_is_none_is_said(node: ThreadingHTTPServer, status: int, text: str, said: str) -> None:
-    error = failure(node, lambda calls: (status, text))
+def test_an_answer_that_is_none_is_said(node: Node, status: int, text: str, said: str) -> None:
+    node.says = lambda calls: (status, text)
+    error = failure(node)
     assert isinstance(error, UnavailableError)
     assert re.match(rf"chain node http://127\.0\.0\.1:\d+ {said}", error.message)
     assert "chain.rpc" in (error.hint or "")
 
 
-def test_an_error_may_be_a_bare_text(node: ThreadingHTTPServer) -> None:
-    error = failure(node, lambda calls: (200, json.dumps([{"id": calls[0]["id"], "error": "rate limited"}])))
+def test_an_error_may_be_a_bare_text(node: Node) -> None:
+    node.says = lambda calls: (200, json.dumps([{"id": calls[0]["id"], "error": "rate limited"}]))
+    error = failure(node)
     assert isinstance(error, RpcError)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+ refused eth_chainId: rate limited", error.message)
 
 
-def test_an_error_that_is_null_is_none(node: ThreadingHTTPServer) -> None:
+def test_an_error_that_is_null_is_none(node: Node) -> None:
     answer = {"jsonrpc": "2.0", "result": "0x1", "error": None}
-    node.answer = lambda calls: (200, json.dumps([answer | {"id": call["id"]} for call in calls]))  # type: ignore[attr-defined]
-    assert Rpc(f"http://127.0.0.1:{node.server_address[1]}").call("eth_chainId") == "0x1"
+    node.says = lambda calls: (200, json.dumps([answer | {"id": call["id"]} for call in calls]))
+    assert Rpc(node.url).call("eth_chainId") == "0x1"
 
 
 def test_a_node_that_is_not_there_is_said_without_its_secrets() -> None:
@@ -111,12 +102,12 @@ def test_a_refusal_is_known_by_its_words(text: str, kind: Refusal) -> None:
     assert refusal(RpcError("eth_sendRawTransaction", "node", {"code": -32000, "message": text})) is kind
 
 
-def test_a_node_that_has_no_chain_yet_is_said(node: ThreadingHTTPServer, tmp_path: Path) -> None:
-    node.answer = lambda calls: (200, json.dumps([{"id": call["id"], "result": None} for call in calls]))  # type: ignore[attr-defined]
+def test_a_node_that_has_no_chain_yet_is_said(node: Node, tmp_path: Path) -> None:
+    node.says = lambda calls: (200, json.dumps([{"id": call["id"], "result": None} for call in calls]))
     (tmp_path / "key").write_text("11" * 32)
     place = tmp_path / "place.yaml"
     place.write_text(
-        f"version: 1\nname: place\nchain:\n  rpc: http://127.0.0.1:{node.server_address[1]}\n"
+        f"version: 1\nname: place\nchain:\n  rpc: {node.url}\n"
         f"  spec: evm:byzantium:8996:bloxberg\n  registry: '0x{'00' * 20}'\n  signer: {{private_key: 'file:key'}}\n"
     )
     with pytest.raises(UnavailableError, match="is no whole Ethereum node"):

@@ -35,6 +35,13 @@ def everybody_arrived(run: Run, size: int, since: int) -> None:
     assert all(0 < int(gas, 16) < GAS_GIFT for gas in held), "each was given gas once, and paid for the faucet with it"
 
 
+def ends_well(run: Run, size: int, since: int, *more: str) -> None:
+    """One more run, after which everybody is there."""
+    done = run.command(*more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    everybody_arrived(run, size, since)
+
+
 def clean(box: Sandbox, done: subprocess.CompletedProcess[str]) -> str:
     """What a command said, which has neither a traceback nor a secret in it."""
     said = done.stdout + done.stderr
@@ -58,9 +65,7 @@ def changed_environment(box: Sandbox, before: str, after: str) -> str:
 
 def test_everybody_arrives_and_a_second_run_does_nothing_and_a_larger_one_the_rest(run: Run) -> None:
     since = run.box.block()
-    done = run.command()
-    assert done.returncode == 0, done.stdout + done.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since)
     assert run.report()["orphans"] == 0
     again = run.command()
     assert again.returncode == 0
@@ -78,9 +83,7 @@ def test_everybody_arrives_on_another_node(
 ) -> None:
     run = Run(sandbox_of(node, services=["custodial"]), custodial, tmp_path / "run")
     since = run.box.block()
-    done = run.command()
-    assert done.returncode == 0, done.stdout + done.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since)
 
 
 # --- killed and resumed ---------------------------------------------------------------------------------------------
@@ -122,9 +125,7 @@ def test_an_account_that_nobody_uses_is_counted_and_gets_no_gift(run: Run) -> No
     eventually(lambda: len(registered_since(run.box, since)) >= len(sent))
     redis.delete(*[f"celery-task-meta-{root}" for root in asked])
     redis.close()
-    done = run.command()
-    assert done.returncode == 0, done.stdout + done.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since)
     assert run.report()["orphans"] == len(asked) > 0
     strangers = registered_since(run.box, since).keys() - set(run.addresses())
     assert len(strangers) == len(sent)
@@ -174,9 +175,7 @@ def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(
     ((why,),) = run.rows("SELECT detail FROM outcomes WHERE step = 'accounts' AND NOT ok ORDER BY person DESC LIMIT 1")
     assert why.startswith("not asked for: ")
     stack.up(run.box.home, services=["custodial"])
-    again = run.command(*more)
-    assert again.returncode == 0, again.stdout + again.stderr
-    everybody_arrived(run, size, since)
+    ends_well(run, size, since, *more)
 
 
 def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_ends_it_right(run: Run) -> None:
@@ -191,9 +190,7 @@ def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_e
     assert "is it running, and is `custodial.broker` in the environment file right?" in said
     assert "resume: cicscenario run" in said
     stack.up(run.box.home, services=["custodial"])
-    again = run.command("--set", f"population.size={size}")
-    assert again.returncode == 0, again.stdout + again.stderr
-    everybody_arrived(run, size, since)
+    ends_well(run, size, since, "--set", f"population.size={size}")
 
 
 # --- what is missing is said before anything is changed --------------------------------------------------------------
@@ -281,9 +278,7 @@ def test_an_engine_without_its_signer_is_said(run: Run) -> None:
 @pytest.mark.parametrize("faults", [["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]])
 def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> None:
     since = run.box.block()
-    done = run.command("--set", "population.size=60")
-    assert done.returncode == 0, done.stdout + done.stderr
-    everybody_arrived(run, 60, since)
+    ends_well(run, 60, since, "--set", "population.size=60")
     assert run.report()["orphans"] == 0
 
 
@@ -305,9 +300,7 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
     assert not registered_since(run.box, since)
     assert not gifts_since(run.box, since)
     stack.up(run.box.home, services=["custodial"], faults=[])
-    again = run.command()
-    assert again.returncode == 0, again.stdout + again.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since)
 
 
 def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(run: Run) -> None:
@@ -326,9 +319,7 @@ def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(
     assert "do the engine's tracker and dispatcher run?" in said
     assert (run.steps()["accounts"], run.steps()["registration"]) == ((12, 0), (0, 12))
     assert not gifts_since(run.box, since)
-    again = run.command("--set", "backend.patience=8")
-    assert again.returncode == 0, again.stdout + again.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since, "--set", "backend.patience=8")
 
 
 def test_what_the_faucet_refused_is_asked_for_by_the_next_run(run: Run) -> None:
@@ -347,17 +338,13 @@ def test_what_the_faucet_refused_is_asked_for_by_the_next_run(run: Run) -> None:
     assert done.returncode == 3
     assert "has not used the faucet yet, and nobody has moved for" in clean(run.box, done)
     assert run.steps()["faucet"] == (0, 12)
-    again = run.command("--set", "backend.patience=8")
-    assert again.returncode == 0, again.stdout + again.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since, "--set", "backend.patience=8")
 
 
 @pytest.mark.parametrize("faults", [["custodial.revert-registration"]])
 def test_registrations_that_fail_on_the_chain_are_asked_for_again_by_the_run_itself(run: Run) -> None:
     since = run.box.block()
-    done = run.command("--set", "backend.patience=10")
-    assert done.returncode == 0, done.stdout + done.stderr
-    everybody_arrived(run, 12, since)
+    ends_well(run, 12, since, "--set", "backend.patience=10")
     assert run.report()["orphans"] == 0
 
 
