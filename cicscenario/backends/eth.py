@@ -1,6 +1,5 @@
 """Sovereign accounts: every person's key is derived from one secret of the run, and handed out as a V3 keystore file."""
 
-import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.chain.keyfile import encrypt, write_keyfile
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.errors import StateRefusedError
+from cicscenario.files import write_once
 from cicscenario.state.store import PersonRow
 
 
@@ -65,18 +65,7 @@ def keyfile_path(directory: Path, address: bytes) -> Path:
 def _once(path: Path) -> str:
     """The random secret in ``path``, made at the first call. Linked into place whole: a killed run leaves none by halves."""
     if not path.exists():
-        passing = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(passing, path)
-        except FileExistsError:
-            pass  # another thread was first; its secret counts
-        finally:
-            passing.unlink(missing_ok=True)
+        write_once(path, secrets.token_hex(32))
     text = path.read_text("utf-8")
     if len(text) != 64:
         raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters")

@@ -3,9 +3,7 @@
 import hashlib
 import hmac
 import json
-import os
 import secrets
-import tempfile
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from eth_hash.auto import keccak
 
 from cicscenario.chain.signer import address_of
 from cicscenario.errors import InvalidError
+from cicscenario.files import OWNER_ONLY, write_whole
 
 #: scrypt parameters by strength, as geth has them: a second and 256 MiB a key, or a twentieth of a second and 4 MiB.
 STRENGTHS = {"standard": (2**18, 8, 1), "light": (2**12, 8, 6)}
@@ -126,13 +125,4 @@ def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
 
 def write_keyfile(path: Path, blob: bytes) -> None:
     """Writes the file at once, readable by its owner only from the first byte on."""
-    descriptor, passing = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 by its contract
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(passing).rename(path)
-    except BaseException:
-        Path(passing).unlink()
-        raise
+    write_whole(path, blob, mode=OWNER_ONLY, durable=True)

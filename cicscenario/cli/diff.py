@@ -13,9 +13,9 @@ from cicscenario.language.compare import Change, changes
 from cicscenario.language.nodes import Mapping, compose
 from cicscenario.language.provenance import Setting, settings
 from cicscenario.language.source import read_source
-from cicscenario.report import difference
-from cicscenario.report.difference import Consequence, Difference, Weight, consequence, weigh
 from cicscenario.resources import load_schema
+from cicscenario.review import difference
+from cicscenario.review.difference import Consequence, Difference, Weight, consequence, weigh
 
 
 def diff(before: str, after: str, fmt: str) -> ExitCode:

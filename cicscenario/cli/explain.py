@@ -6,8 +6,8 @@ from typing import Any
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language.diagnostic import EXPLANATIONS, nearest
 from cicscenario.language.schema import first_sentence, keys, required_keys, type_words
-from cicscenario.report.causes import Effect, effects
 from cicscenario.resources import load_schema
+from cicscenario.review.effects import Effect, effects
 
 _ENVIRONMENT = "environment."
 

@@ -8,7 +8,7 @@ from cicscenario.chainspec import ChainSpec
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import load_scenario
-from cicscenario.report.datadir import ExportedPerson, write_datadir
+from cicscenario.legacy.export import ExportedPerson, write_datadir
 from cicscenario.report.files import PINS, USSD_DATA
 from cicscenario.state.store import Store
 

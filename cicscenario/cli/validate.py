@@ -12,8 +12,8 @@ from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_document
 from cicscenario.language.nodes import Mapping
-from cicscenario.report import findings
-from cicscenario.report.findings import FileResult
+from cicscenario.review import findings
+from cicscenario.review.findings import FileResult
 
 FORMATS = ("text", *findings.FORMATS)
 

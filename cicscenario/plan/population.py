@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
+from cicscenario.legacy.directory import OldPopulation
 from cicscenario.people.generator import Generator
-from cicscenario.people.olddata import OldPopulation
 from cicscenario.people.person import Person
 from cicscenario.people.population import Population
 from cicscenario.state.store import STATE, PersonRow, Store

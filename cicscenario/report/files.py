@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cicscenario.people.accountfiles import PinRow, UssdDataRow, write_pins, write_ussd_data
+from cicscenario.files import write_whole
+from cicscenario.legacy.accountfiles import PinRow, UssdDataRow, write_pins, write_ussd_data
 from cicscenario.services.accounts import AccountsDatabase
 from cicscenario.state.store import PersonRow, Store
 
@@ -18,9 +19,7 @@ def write_transactions(directory: Path, store: Store) -> None:
     there = {path.name for path in folder.iterdir()}
     for row in store.transactions():
         if (name := row.hash.hex()) not in there:
-            passing = folder / f".{name}"
-            passing.write_text(row.raw.hex(), "ascii")
-            passing.rename(folder / name)
+            write_whole(folder / name, row.raw.hex())
 
 
 def write_pin_file(directory: Path, store: Store, accounts: AccountsDatabase) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.engine.events import Event, ReportWritten, RunStarted, StepProgressed
-from cicscenario.report.summary import write_whole
+from cicscenario.files import write_whole
 
 PROGRESS = "progress.json"
 POINTS = 200  #: most that are kept of one step, however many people there are

@@ -10,13 +10,14 @@ from jsonschema import Draft202012Validator
 
 from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.errors import InvalidError
+from cicscenario.files import write_whole
 from cicscenario.report.html import as_html
 from cicscenario.report.junit import as_junit
 from cicscenario.report.markdown import as_markdown
 from cicscenario.report.openmetrics import as_openmetrics
 from cicscenario.report.progress import PROGRESS
 from cicscenario.report.recorded import Recorded
-from cicscenario.report.summary import REPORT, write_whole
+from cicscenario.report.summary import REPORT
 from cicscenario.resources import load_schema
 
 

@@ -1,7 +1,6 @@
 """``report.json``: how a run stands, for machines. Its shape is ``schemas/report-v1.json``."""
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,11 @@ from cicscenario import __version__
 from cicscenario.connections import Connections
 from cicscenario.engine.runner import StepTally
 from cicscenario.errors import CicScenarioError, ExitCode
+from cicscenario.files import from_here, write_whole
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.plan.compile import Plan
-from cicscenario.report.paths import from_here
-from cicscenario.report.surroundings import surroundings
+from cicscenario.report.environment import shown_environment
 from cicscenario.resources import load_schema
 from cicscenario.state.store import CheckRow, Store
 
@@ -59,7 +58,7 @@ def summary(
     if plan.scenario.backend.custodial:
         report["orphans"] = store.orphans()
     if services:
-        report["environment"] = surroundings(services.environment)
+        report["environment"] = shown_environment(services.environment)
         report["requests"] = services.requests()
     if error:
         report["error"] = error.message + (f"\n{error.hint}" if error.hint else "")
@@ -109,10 +108,3 @@ def _document(scenario: Scenario) -> dict[str, Any]:
 def write_summary(directory: Path, report: dict[str, Any]) -> None:
     """Writes ``report.json`` into the run directory; a reader sees the old one or the new one, never half."""
     write_whole(directory / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old one or the new one, never half."""
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
-    passing.write_text(text, "utf-8", errors="backslashreplace")
-    passing.rename(path)

@@ -8,8 +8,8 @@ import pytest
 
 from cicscenario.checks import BUILT_IN as CHECKS
 from cicscenario.cli import completion, options
-from cicscenario.report import findings
 from cicscenario.report.rendered import FORMS
+from cicscenario.review import findings
 from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
 from cicscenario.steps import BUILT_IN as STEPS

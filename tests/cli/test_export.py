@@ -7,8 +7,8 @@ import pytest
 
 from cicscenario.cli.export import export
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.legacy.directory import OldPopulation
 from cicscenario.people.generator import Generator
-from cicscenario.people.olddata import OldPopulation
 from cicscenario.state.store import STATE, Outcome, PersonRow, Store
 
 PEOPLE = Generator(seed=3, locales=["sl"], region="KE", languages=[("en", 1)], tags=["individual"], gift_threshold=50)

@@ -9,7 +9,7 @@ import pytest
 from phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
 from tests_support import Sandbox, gifts_since
 
-from cicscenario.people.accountfiles import read_pins, read_ussd_data
+from cicscenario.legacy.accountfiles import read_pins, read_ussd_data
 from cicscenario.people.metadata import entry
 from cicscenario.people.pins import Pins, verify
 from cicscenario.sandbox import stack

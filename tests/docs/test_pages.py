@@ -13,8 +13,8 @@ from tests_support import cicscenario
 from cicscenario.checks import all_checks
 from cicscenario.language import load_environment, load_scenario
 from cicscenario.language.schema import keys
-from cicscenario.report.docs import pages
 from cicscenario.resources import load_schema
+from cicscenario.review.pages import pages
 from cicscenario.steps import all_steps
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,12 +34,12 @@ def examples() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", pages())
 def test_generated_pages_are_what_would_be_generated_now(name: str) -> None:
     expected = pages()[name]
-    assert (DOCS / name).read_text("utf-8") == expected, "run: python -m cicscenario.report.docs docs"
+    assert (DOCS / name).read_text("utf-8") == expected, "run: python -m cicscenario.review.pages docs"
 
 
 def test_they_are_written_by_one_command(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cicscenario.report.docs", str(tmp_path / "new")], capture_output=True, text=True
+        [sys.executable, "-m", "cicscenario.review.pages", str(tmp_path / "new")], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "new").iterdir()} == set(pages())

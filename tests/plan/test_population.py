@@ -8,10 +8,10 @@ import pytest
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.language import load_scenario
+from cicscenario.legacy.export import ExportedPerson, write_datadir
 from cicscenario.people.generator import Generator
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.population import ImportedPopulation, RunPopulation
-from cicscenario.report.datadir import ExportedPerson, write_datadir
 from cicscenario.state.store import STATE, Outcome, PersonRow, Store
 
 PEOPLE = Generator(

@@ -1,4 +1,4 @@
-"""The reference pages, made from the schemas and the registries: ``python -m cicscenario.report.docs [FOLDER]``."""
+"""The reference pages, made from the schemas and the registries: ``python -m cicscenario.review.pages [FOLDER]``."""
 
 import inspect
 import json
@@ -12,11 +12,11 @@ from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
 from cicscenario.language.diagnostic import EXPLANATIONS
 from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
-from cicscenario.report.causes import Effect, by_backend, effects
 from cicscenario.resources import load_schema
+from cicscenario.review.effects import Effect, by_backend, effects
 from cicscenario.steps import all_steps
 
-_MADE = "<!-- Made by `python -m cicscenario.report.docs docs`; change the schemas or the code instead. -->"
+_MADE = "<!-- Made by `python -m cicscenario.review.pages docs`; change the schemas or the code instead. -->"
 
 
 def pages() -> dict[str, str]:

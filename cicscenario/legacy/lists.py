@@ -1,6 +1,6 @@
 """The lists beside the people of an old data directory: balances, tags, languages, phone pointers.
 
-Whatever of them does not fit the people goes to the findings.
+What does not fit the people is added to the bad records.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InvalidError
+from cicscenario.legacy.accountfiles import good_ussd_data
+from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.hexfolder import HexFolder
+from cicscenario.legacy.record import e164, parse_address, read_json
 from cicscenario.people import pointer
-from cicscenario.people.accountfiles import good_ussd_data
-from cicscenario.people.findings import Findings
-from cicscenario.people.hexfolder import HexFolder
-from cicscenario.people.oldrecord import e164, parse_address, read_json
 
 #: Of the amounts in ``balances.csv``, whatever the token: the old tools write whole tokens times 10^6, and when they import
 #: people they divide by 10^6 before they multiply by the token's own decimals.
@@ -22,7 +22,7 @@ _MOST = 2**64 - 1  # base units; 18 million million tokens
 _ADDRESS, _POINTER = 20, 32  # bytes
 
 
-def rows(path: Path, separators: str, index: dict[bytes, int], findings: Findings) -> Iterator[tuple[str, int, str]]:
+def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) -> Iterator[tuple[str, int, str]]:
     """Place, person and rest of each line ``address,rest`` of somebody; a file that is not there has none."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -31,15 +31,15 @@ def rows(path: Path, separators: str, index: dict[bytes, int], findings: Finding
                 cut = min((at for at in map(text.find, separators) if at >= 0), default=len(text))
                 key = parse_address(text[:cut])
                 if key is None or cut == len(text):
-                    findings.add(place, f"expected an address and a value: {text!r:.60}")
+                    bad.add(place, f"expected an address and a value: {text!r:.60}")
                 elif key not in index:
-                    findings.add(place, f"{key.hex()} is nobody of `src`")
+                    bad.add(place, f"{key.hex()} is nobody of `src`")
                 else:
                     yield place, index[key], text[cut + 1 :].strip()
     except FileNotFoundError:
         return
     except (OSError, ValueError):
-        findings.add(path, "cannot be read as UTF-8 text")
+        bad.add(path, "cannot be read as UTF-8 text")
 
 
 def balance_problem(amount: str, fractions: bool) -> str | None:
@@ -55,8 +55,8 @@ def balance_problem(amount: str, fractions: bool) -> str | None:
 class Languages:
     """Who speaks what, from the first of the three files in which the old tools left it."""
 
-    def __init__(self, folder: Path, findings: Findings, default: str) -> None:
-        self._findings = findings
+    def __init__(self, folder: Path, bad: BadRecords, default: str) -> None:
+        self._bad = bad
         self._default = default
         self._files = HexFolder(folder / "ussd", _ADDRESS, ("_ussd_data.json", ".json"))
         self._flat = folder / "ussd"
@@ -67,9 +67,9 @@ class Languages:
         elif (folder / "ussd_data.csv").exists():
             self._source = folder / "ussd_data.csv"
             try:
-                self._by_phone = {int(row.phone): row.language for row in good_ussd_data(self._source, findings)}
+                self._by_phone = {int(row.phone): row.language for row in good_ussd_data(self._source, bad)}
             except InvalidError as error:  # cannot be read at all: the message names it
-                findings.add(folder, error.message)
+                bad.add(folder, error.message)
 
     def _preferences(self) -> dict[int, str] | None:
         found: dict[int, str] = {}
@@ -78,20 +78,20 @@ class Languages:
             if not isinstance(document, dict):
                 raise InvalidError("expected an object of languages by phone number")  # noqa: TRY301
         except InvalidError as error:
-            self._findings.add(self._source, error.message)
+            self._bad.add(self._source, error.message)
             return None
         for phone, language in document.items():
             try:
                 found[int(e164(phone))] = _language(language)
             except InvalidError as error:
-                self._findings.add(self._source, f"{phone}: {error.message}")
+                self._bad.add(self._source, f"{phone}: {error.message}")
         return found
 
     def of(self, phone: str, key: bytes, path: Path) -> str:
         """The language of a person; the default, and a finding, when the source leaves them out."""
         if self._by_phone is not None:
             if int(phone) not in self._by_phone:
-                self._findings.add(path, f"{self._source.name} has no language of {phone}")
+                self._bad.add(path, f"{self._source.name} has no language of {phone}")
             return self._by_phone.get(int(phone), self._default)
         if not self._flat.is_dir():
             return self._default
@@ -103,13 +103,13 @@ class Languages:
                 raise InvalidError(f"it is not about {phone}")  # noqa: TRY301
             return _language(document.get("preferred_language"))
         except InvalidError as error:
-            self._findings.add(file, error.message)
+            self._bad.add(file, error.message)
             return self._default
 
     def finish(self, phones: Iterable[int]) -> None:
         """Names those of whom there is a language, but no person."""
         for phone in (self._by_phone or {}).keys() - set(phones):
-            self._findings.add(self._source, f"+{phone} is nobody of `src`")
+            self._bad.add(self._source, f"+{phone} is nobody of `src`")
 
 
 def _language(value: Any) -> str:
@@ -122,10 +122,10 @@ def _language(value: Any) -> str:
 class Pointers:
     """``phone/``: old addresses by phone pointer. Not every directory has them."""
 
-    def __init__(self, folder: Path, findings: Findings) -> None:
-        self._findings = findings
+    def __init__(self, folder: Path, bad: BadRecords) -> None:
+        self._bad = bad
         self._folder = HexFolder(folder / "phone", _POINTER)
-        self._left = set(self._folder.keys(findings))
+        self._left = set(self._folder.keys(bad))
         self._used = bool(self._left)
 
     def compare(self, phone: str, key: bytes) -> None:
@@ -138,17 +138,17 @@ class Pointers:
         try:
             text = path.read_text("ascii")
         except (OSError, ValueError):
-            self._findings.add(path, f"cannot be read: the phone pointer of {key.hex()}, {phone}")
+            self._bad.add(path, f"cannot be read: the phone pointer of {key.hex()}, {phone}")
             return
         if parse_address(text) != key:
-            self._findings.add(path, f"leads to {text.strip()!r:.50}, but {phone} is that of {key.hex()}")
+            self._bad.add(path, f"leads to {text.strip()!r:.50}, but {phone} is that of {key.hex()}")
 
     def finish(self, unread: set[bytes]) -> None:
         """Names pointers of no person; those of the ``unread``, whose files are bad, are none."""
         for place in sorted(self._left):
             path = self._folder.path_of(place)
             if _address_in(path) not in unread:
-                self._findings.add(path, "is the phone pointer of nobody of `src`")
+                self._bad.add(path, "is the phone pointer of nobody of `src`")
 
 
 def _address_in(path: Path) -> bytes | None:

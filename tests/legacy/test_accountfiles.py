@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.errors import InvalidError
-from cicscenario.people.accountfiles import (
+from cicscenario.legacy.accountfiles import (
     PinRow,
     UssdDataRow,
     read_pins,

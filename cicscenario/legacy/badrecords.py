@@ -7,7 +7,7 @@ from cicscenario.errors import InvalidError
 _SHOWN = 20
 
 
-class Findings:
+class BadRecords:
     """Collects what is wrong. Keeps the first twenty, and counts the others."""
 
     def __init__(self) -> None:

@@ -13,12 +13,12 @@ from old_records import RECORDS
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.directory import OldPopulation
+from cicscenario.legacy.export import ExportedPerson, write_datadir
+from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.people import pointer
-from cicscenario.people.findings import Findings
 from cicscenario.people.generator import Generator
-from cicscenario.people.hexfolder import HexFolder
-from cicscenario.people.olddata import OldPopulation
-from cicscenario.report.datadir import ExportedPerson, write_datadir
 
 #: Whose records they are, and where the first two were imported to.
 OLD = [
@@ -393,7 +393,7 @@ def test_names_in_lower_case_are_found_too(tmp_path: Path) -> None:
     path = tmp_path / "02" / "ac" / OLD[0]
     path.parent.mkdir(parents=True)
     path.touch()
-    findings = Findings()
+    findings = BadRecords()
     held = HexFolder(tmp_path, 20)
     assert held.keys(findings) == [bytes.fromhex(OLD[0])]
     assert held.path_of(bytes.fromhex(OLD[0])) == path

@@ -10,7 +10,7 @@ from cicscenario.language import Environment, Secret
 _LEFT_OUT = ("version", "path")
 
 
-def surroundings(environment: Environment) -> dict[str, str]:
+def shown_environment(environment: Environment) -> dict[str, str]:
     """The environment's values by dotted key. Secrets are left out; an address is cut down to scheme, host and port,
     because a user name, password or API key may be in the rest of it.
     """

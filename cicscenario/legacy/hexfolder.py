@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cicscenario.people.findings import Findings
+from cicscenario.legacy.badrecords import BadRecords
 
 
 class HexFolder:
@@ -29,16 +29,16 @@ class HexFolder:
         name = digits.upper()
         return self.path / _folder(name) / f"{name}{self._suffixes[0]}"
 
-    def keys(self, findings: Findings) -> list[bytes]:
+    def keys(self, bad: BadRecords) -> list[bytes]:
         """Keys of all files: first those of ``.master`` in its order, then the others sorted.
 
-        What is no file of a key, and a key of ``.master`` without a file, goes to the findings.
+        What is no file of a key, and a key of ``.master`` without a file, is added to ``bad``.
         """
-        there = {key for place in self._files() if (key := self._key_of(*place, findings))}
-        listed = dict.fromkeys(self._listed(findings))  # a key may have arrived twice
+        there = {key for place in self._files() if (key := self._key_of(*place, bad))}
+        listed = dict.fromkeys(self._listed(bad))  # a key may have arrived twice
         for key in listed:
             if key not in there:
-                findings.add(self.path / ".master", f"lists {key.hex()}, of which there is no file")
+                bad.add(self.path / ".master", f"lists {key.hex()}, of which there is no file")
         ordered = [key for key in listed if key in there]
         return ordered + sorted(there - listed.keys())
 
@@ -54,31 +54,31 @@ class HexFolder:
                 if not name.startswith("."):
                     yield place, name
 
-    def _key_of(self, folder: str, file: str, findings: Findings) -> bytes | None:
+    def _key_of(self, folder: str, file: str, bad: BadRecords) -> bytes | None:
         name = next((file.removesuffix(s) for s in reversed(self._suffixes) if file.endswith(s)), file)
         try:
             key = bytes.fromhex(name)
         except ValueError:
             key = b""
         if len(key) != self._size or len(name) != 2 * self._size:
-            findings.add(self.path / folder / file, f"its name is not {2 * self._size} hexadecimal digits")
+            bad.add(self.path / folder / file, f"its name is not {2 * self._size} hexadecimal digits")
             return None
         if folder != _folder(name):
-            findings.add(self.path / folder / file, f"it belongs in folder {_folder(name)}")
+            bad.add(self.path / folder / file, f"it belongs in folder {_folder(name)}")
             return None
         return key
 
-    def _listed(self, findings: Findings) -> list[bytes]:
+    def _listed(self, bad: BadRecords) -> list[bytes]:
         master = self.path / ".master"
         try:
             raw = master.read_bytes()
         except FileNotFoundError:
             return []
         except OSError as error:
-            findings.add(master, f"cannot be read: {(error.strerror or '').lower()}")
+            bad.add(master, f"cannot be read: {(error.strerror or '').lower()}")
             return []
         if len(raw) % self._size:
-            findings.add(master, f"is not a list of keys of {self._size} bytes")
+            bad.add(master, f"is not a list of keys of {self._size} bytes")
             return []
         return [raw[start : start + self._size] for start in range(0, len(raw), self._size)]
 

@@ -10,7 +10,7 @@ from cicscenario.language import Scenario
 from cicscenario.language.compare import Change
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
-from cicscenario.report.causes import only, outline
+from cicscenario.review.effects import only, outline
 
 _COUNTED = 10_000  #: people whose gifts are looked at one by one; more are extrapolated from these
 _LOOKED_AT = 3  #: people that are compared to find out whether they stay who they are

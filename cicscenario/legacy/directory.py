@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InvalidError
-from cicscenario.people.findings import Findings
-from cicscenario.people.hexfolder import HexFolder
-from cicscenario.people.oldlists import UNIT, Languages, Pointers, balance_problem, rows
-from cicscenario.people.oldrecord import addresses, read_json, read_record
+from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.hexfolder import HexFolder
+from cicscenario.legacy.lists import UNIT, Languages, Pointers, balance_problem, rows
+from cicscenario.legacy.record import addresses, read_json, read_record
 
 _ADDRESS = 20  # bytes
 
@@ -71,15 +71,15 @@ class OldPopulation:
             )
         self._folder = folder
         self._people = HexFolder(people, _ADDRESS)
-        findings = Findings()
-        keys = self._people.keys(findings)
+        bad = BadRecords()
+        keys = self._people.keys(bad)
         self._keys = b"".join(keys)
         index = {key: number for number, key in enumerate(keys)}
-        self._balances = self._read_balances(index, findings, fractions)
-        self._tags = self._read_tags(index, findings)
-        self._languages = self._read_languages(keys, findings, language)
-        self._new = self._read_new(index, findings)
-        findings.raise_any(f"data directory {folder}")
+        self._balances = self._read_balances(index, bad, fractions)
+        self._tags = self._read_tags(index, bad)
+        self._languages = self._read_languages(keys, bad, language)
+        self._new = self._read_new(index, bad)
+        bad.raise_any(f"data directory {folder}")
         if not keys:
             raise InvalidError(f"{people} has nobody in it", hint="name the folder that create_import_users.py made")
 
@@ -114,45 +114,45 @@ class OldPopulation:
         """The opening balance of person ``index`` in whole tokens; reads no file."""
         return _whole(self._balances[index], self._keys[index * _ADDRESS : (index + 1) * _ADDRESS])
 
-    def _read_balances(self, index: dict[bytes, int], findings: Findings, fractions: bool) -> "array[int]":
+    def _read_balances(self, index: dict[bytes, int], bad: BadRecords, fractions: bool) -> "array[int]":
         balances = array("Q", bytes(8 * len(index)))
         path = self._folder / "balances.csv"
         lacking = set(index.values())
-        for place, number, amount in rows(path, ",", index, findings):
+        for place, number, amount in rows(path, ",", index, bad):
             problem = balance_problem(amount, fractions)
             if number not in lacking:
                 problem = "there is a balance of the same person above"
             lacking.discard(number)
             if problem:
-                findings.add(place, problem)
+                bad.add(place, problem)
             else:
                 balances[number] = int(amount)
         if not path.exists():
-            findings.add(path, "there is no such file")
+            bad.add(path, "there is no such file")
         else:
             for key, number in index.items():
                 if number in lacking:
-                    findings.add(self._people.path_of(key), "the person has no balance in balances.csv")
+                    bad.add(self._people.path_of(key), "the person has no balance in balances.csv")
         return balances
 
-    def _read_tags(self, index: dict[bytes, int], findings: Findings) -> list[tuple[str, ...]]:
+    def _read_tags(self, index: dict[bytes, int], bad: BadRecords) -> list[tuple[str, ...]]:
         tags: list[tuple[str, ...]] = [()] * len(index)
         shared: dict[str, tuple[str, ...]] = {}  # most people have the same
         path = self._folder / "tags.csv"
         seen: set[int] = set()
-        for place, number, text in rows(path, ":,", index, findings):
+        for place, number, text in rows(path, ":,", index, bad):
             if number in seen:
-                findings.add(place, "there are tags of the same person above")
+                bad.add(place, "there are tags of the same person above")
             seen.add(number)
             if text not in shared:
                 shared[text] = tuple(tag for part in text.split(",") if (tag := part.strip()))
             tags[number] = shared[text]
         return tags
 
-    def _read_languages(self, keys: list[bytes], findings: Findings, default: str) -> list[str]:
+    def _read_languages(self, keys: list[bytes], bad: BadRecords, default: str) -> list[str]:
         """Reads everybody's document, and what hangs off the phone number in it."""
-        languages = Languages(self._folder, findings, default)
-        pointers = Pointers(self._folder, findings)
+        languages = Languages(self._folder, bad, default)
+        pointers = Pointers(self._folder, bad)
         numbers: dict[int, bytes] = {}
         found: list[str] = []
         unread: set[bytes] = set()
@@ -162,31 +162,31 @@ class OldPopulation:
             try:
                 phone = read_record(path, key).phone
             except InvalidError as error:
-                findings.add(path, error.message)
+                bad.add(path, error.message)
                 unread.add(key)
                 continue
             first = numbers.setdefault(int(phone), key)
             if first is not key:
-                findings.add(path, f"the phone number {phone} is that of {first.hex()}, too")
+                bad.add(path, f"the phone number {phone} is that of {first.hex()}, too")
             pointers.compare(phone, key)
             found[-1] = languages.of(phone, key, path)
         languages.finish(numbers.keys())
         pointers.finish(unread)
         return found
 
-    def _read_new(self, index: dict[bytes, int], findings: Findings) -> bytearray:
+    def _read_new(self, index: dict[bytes, int], bad: BadRecords) -> bytearray:
         new = bytearray(len(index) * _ADDRESS)
         folder = HexFolder(self._folder / "new", _ADDRESS)
-        for key in folder.keys(findings):
+        for key in folder.keys(bad):
             path = folder.path_of(key)
             try:
                 number = _imported(path, key, index)
             except InvalidError as error:
-                findings.add(path, error.message)
+                bad.add(path, error.message)
                 continue
             place = slice(number * _ADDRESS, (number + 1) * _ADDRESS)
             if any(new[place]):
-                findings.add(path, f"the same person has the new address {new[place].hex()}, too")
+                bad.add(path, f"the same person has the new address {new[place].hex()}, too")
             new[place] = key
         return new
 

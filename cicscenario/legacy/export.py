@@ -16,8 +16,8 @@ from typing import Any
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
-from cicscenario.people.oldlists import UNIT
 from cicscenario.people.person import identified
 
 #: ``custom/phone`` lists the tags by phone pointer that an import by USSD leaves; the old tools make it for every import.

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from cicscenario.errors import InvalidError
-from cicscenario.people.findings import Findings
+from cicscenario.files import OWNER_ONLY, replacing
+from cicscenario.legacy.badrecords import BadRecords
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*")
@@ -66,38 +67,36 @@ def write_ussd_data(path: Path, rows: Iterable[UssdDataRow]) -> None:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(lines)
+    with replacing(path, mode=OWNER_ONLY) as file:
+        file.writelines(line.encode() for line in lines)
 
 
-def good_ussd_data(path: Path, findings: Findings) -> Iterator[UssdDataRow]:
-    """Rows of ``ussd_data.csv``, once; bad lines go to the findings."""
-    return _good(path, _ussd_data_row, findings)
+def good_ussd_data(path: Path, bad: BadRecords) -> Iterator[UssdDataRow]:
+    """Rows of ``ussd_data.csv``, once; bad lines are added to ``bad``."""
+    return _good(path, _ussd_data_row, bad)
 
 
 def _read(path: Path, parse: Callable[[list[str]], _Row]) -> Iterator[_Row]:
-    findings = Findings()
-    for _ in _good(path, parse, findings):
+    bad = BadRecords()
+    for _ in _good(path, parse, bad):
         pass
-    findings.raise_any(str(path))
+    bad.raise_any(str(path))
     return (parse(fields) for _, fields in _lines(path))
 
 
-def _good(path: Path, parse: Callable[[list[str]], _Row], findings: Findings) -> Iterator[_Row]:
+def _good(path: Path, parse: Callable[[list[str]], _Row], bad: BadRecords) -> Iterator[_Row]:
     seen: dict[int, int] = {}  # numbers as integers: a third of their text
     for line, fields in _lines(path):
         try:
             row = parse(fields)
         except InvalidError as error:
-            findings.add(f"{path}:{line}", error.message)
+            bad.add(f"{path}:{line}", error.message)
             continue
         first = seen.setdefault(int(row.phone), line)
         if first == line:
             yield row
         else:
-            findings.add(f"{path}:{line}", f"the phone number {row.phone} is in line {first}, too")
+            bad.add(f"{path}:{line}", f"the phone number {row.phone} is in line {first}, too")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

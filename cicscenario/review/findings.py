@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario import __version__
+from cicscenario.files import from_here
 from cicscenario.language.diagnostic import EXPLANATIONS, Code, Diagnostic
-from cicscenario.report.paths import from_here
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from cicscenario.language import Secret, load_environment
 from cicscenario.language.schema import properties, secret_paths
-from cicscenario.report.surroundings import _text, surroundings
+from cicscenario.report.environment import _text, shown_environment
 from cicscenario.resources import load_schema
 
 FILE = """\
@@ -27,7 +27,7 @@ def test_addresses_are_cut_down_and_secrets_left_out(tmp_path: Path, monkeypatch
     monkeypatch.setenv("API_KEY", "topsecret")
     path = tmp_path / "e.yaml"
     path.write_text(FILE)
-    shown = surroundings(load_environment(path))
+    shown = shown_environment(load_environment(path))
     assert shown["chain.rpc"] == "https://node.example.org:8545"
     assert shown["chain.spec"] == "evm:byzantium:8996:bloxberg"
     assert not any("signer" in key for key in shown)
@@ -51,7 +51,7 @@ def test_of_every_section_that_there_is_no_secret_is_shown(tmp_path: Path) -> No
     document["chain"]["signer"] = {"private_key": "file:hidden-key"}
     path = tmp_path / "e.yaml"
     path.write_text(json.dumps(document))
-    shown = surroundings(load_environment(path))
+    shown = shown_environment(load_environment(path))
     assert {key.partition(".")[0] for key in shown} >= set(schema["properties"]) - {"version", "extends", "vars"}
     assert "hidden" not in str(shown)
 
@@ -83,5 +83,5 @@ def test_sections_that_are_not_known_yet_are_shown_in_the_same_way() -> None:
         name: str
         meta: Any
 
-    shown = surroundings(Whole("e", Section("http://a:b@c/d", Secret("file:/x"))))  # type: ignore[arg-type]
+    shown = shown_environment(Whole("e", Section("http://a:b@c/d", Secret("file:/x"))))  # type: ignore[arg-type]
     assert shown == {"name": "e", "meta.url": "http://c"}
