@@ -6,9 +6,9 @@ from pathlib import Path
 
 import eth_account  # noqa: F401  # the tests' oracle; see below
 import pytest
-from tests_support import Run, Sandbox
 
 from cicscenario.sandbox import stack
+from tests.support.sandboxes import Run, Sandbox
 
 # A library below eth_account raises the interpreter's recursion limit a hundredfold when it is imported, and what should
 # be refused as nested too deeply would then crash the interpreter. The commands and servers do not import it.

@@ -5,11 +5,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from services.custodial_engine import Valkey
 
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
+from tests.support.valkey import Valkey
 
 NOWHERE = "127.0.0.1:9"
 PASSWORD = "a/b:c@d e%"

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests_support import cicscenario
 
 from cicscenario.checks import all_checks
 from cicscenario.language import load_scenario
+from tests.support.commands import cicscenario
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

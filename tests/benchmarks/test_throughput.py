@@ -12,11 +12,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pytest
-from tests_support import NODES, Sandbox, command_line, surroundings
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD
 from cicscenario.sandbox import stack
+from tests.support.commands import command_environment, command_line
+from tests.support.sandboxes import NODES, Sandbox
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
@@ -56,7 +57,7 @@ def run(box: Sandbox, path: Path, size: int) -> Measured:
     """Runs ``size`` new people, with checks, in a process of its own."""
     began = time.monotonic()
     arguments = command_line("run", str(path), "--set", f"population.size={size}")
-    process = subprocess.Popen(arguments, env=surroundings(box.home), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, env=command_environment(box.home), stdout=subprocess.DEVNULL)
     memory = 0.0
     while process.poll() is None:
         memory = max(memory, peak_memory(process.pid))

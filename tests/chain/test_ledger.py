@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support import NODES, Sandbox, eventually
 
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.broadcast import Broadcaster
@@ -18,6 +17,8 @@ from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import ReconcileError, StepFailedError, UnavailableError
 from cicscenario.state.store import LedgerRow, Outcome, PersonRow, Store
+from tests.support.sandboxes import NODES, Sandbox
+from tests.support.waiting import eventually
 
 AMOUNT = 7
 

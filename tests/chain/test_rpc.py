@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox.ussd.fake_server import FakeServer
 
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.chain.session import connect
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import load_environment
+from tests.support.fake_server import FakeServer
 
 
 class Node(FakeServer):

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests_support import GENERATIONS, Sandbox, send_from
 
 from cicscenario.chain.abi import pack, selector
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import derive_key
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
+from tests.support.sandboxes import GENERATIONS, Sandbox, send_from
 
 ALL = ("accounts_index", "gas", "faucet", "balance", "keystore")
 

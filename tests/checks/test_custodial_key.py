@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from tests_support import Run
-
 from cicscenario.checks.custodial_key import CHECK
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 from cicscenario.state.store import PersonRow, Store
+from tests.support.sandboxes import Run
 
 SIGNER = Failed("cic_eth.eth.account.have", "RPCException", "URLError", "the custodial engine cannot reach its signer")
 SILENT = Lost(Trace.QUEUED, "no worker takes tasks from the queue")

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
-from tests_support import cicscenario, command_line, surroundings
 
 from cicscenario.cli.boundary import boundary
 from cicscenario.cli.boundary import command_line as as_given
 from cicscenario.errors import ExitCode, UnavailableError
+from tests.support.commands import cicscenario, command_environment, command_line
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def writing_to(
     stdout: int | TextIO, *arguments: str, home: Path, unbuffered: str
 ) -> "subprocess.CompletedProcess[str]":
     """Whether Python buffers decides when it notices that what it has written goes nowhere."""
-    surrounded = surroundings(home) | {"PYTHONUNBUFFERED": unbuffered}
+    surrounded = command_environment(home) | {"PYTHONUNBUFFERED": unbuffered}
     return subprocess.run(command_line(*arguments), env=surrounded, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
@@ -92,7 +92,7 @@ def test_what_went_wrong_is_told_also_when_nobody_reads_the_output(tmp_path: Pat
         "def stopped(): print('one line'); raise UnavailableError('the node has gone')\n"
         "raise SystemExit(boundary(stopped))"
     )
-    surrounded = surroundings(tmp_path) | {"PYTHONUNBUFFERED": ""}
+    surrounded = command_environment(tmp_path) | {"PYTHONUNBUFFERED": ""}
     with pipe_that_nobody_reads() as pipe:
         done = subprocess.run(
             [sys.executable, "-c", program], env=surrounded, stdout=pipe, stderr=subprocess.PIPE, text=True
@@ -125,7 +125,7 @@ def test_a_no_is_not_a_failed_check(tmp_path: Path, scenario: Path, answer: str,
     ours, theirs = pty.openpty()
     command = subprocess.Popen(
         command_line("run", str(scenario), "--fresh"),
-        env=surroundings(tmp_path / "home"),
+        env=command_environment(tmp_path / "home"),
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

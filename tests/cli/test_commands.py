@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support import Sandbox, cicscenario
 
 from cicscenario.errors import ExitCode
 from cicscenario.sandbox import stack
+from tests.support.commands import cicscenario
+from tests.support.sandboxes import Sandbox
 
 
 def test_plan_fits_on_a_screen_and_changes_nothing(sandbox: Sandbox, scenario: Path) -> None:

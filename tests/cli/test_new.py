@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests_support import cicscenario, command_line, surroundings
 
 from cicscenario.cli.new import new
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, load_scenario
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
+from tests.support.commands import cicscenario, command_environment, command_line
 
 
 def written(path: Path, *answers: str, ask: Callable[[str, str], str] | None = None) -> Path:
@@ -187,7 +187,7 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     terminal, other = pty.openpty()
     process = subprocess.Popen(
-        command_line("new", str(path)), env=surroundings(tmp_path), stdin=other, stdout=other, stderr=other
+        command_line("new", str(path)), env=command_environment(tmp_path), stdin=other, stdout=other, stderr=other
     )
     os.close(other)
     shown, deadline, replies = "", time.monotonic() + 60, iter(["33\n"])

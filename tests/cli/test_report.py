@@ -7,11 +7,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests_support import Sandbox
 
 from cicscenario.cli.report import report as write_report
 from cicscenario.errors import InvalidError
 from cicscenario.resources import load_schema
+from tests.support.sandboxes import Sandbox
 
 REPORTS = ("report.html", "junit.xml", "report.md", "metrics.txt")
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests_support import GENERATIONS, NODES, Run, Sandbox, cicscenario, command_line, surroundings
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.resources import load_schema
 from cicscenario.sandbox import stack
+from tests.support.commands import cicscenario, command_environment, command_line
+from tests.support.sandboxes import GENERATIONS, NODES, Run, Sandbox
 
 ALL_CHECKS = ["accounts_index", "gas", "faucet", "balance", "keystore"]
 SENDING = "SELECT 1 FROM ledger"
@@ -137,7 +138,7 @@ def test_a_state_of_another_chain_is_refused(tmp_path: Path, scenario: Path) -> 
 
 def test_two_runs_of_one_signer_do_not_meet(sandbox: Sandbox, scenario: Path) -> None:
     first = subprocess.Popen(
-        command_line("run", str(scenario), "--set", "population.size=300"), env=surroundings(sandbox.home)
+        command_line("run", str(scenario), "--set", "population.size=300"), env=command_environment(sandbox.home)
     )
     try:
         run_of(sandbox, scenario).when(SENDING)
@@ -154,7 +155,10 @@ def test_two_runs_of_one_signer_do_not_meet(sandbox: Sandbox, scenario: Path) ->
 def test_interrupted_it_saves_and_resumes(sandbox: Sandbox, scenario: Path) -> None:
     size = ["--set", "population.size=400"]
     first = subprocess.Popen(
-        command_line("run", str(scenario), *size), env=surroundings(sandbox.home), stderr=subprocess.PIPE, text=True
+        command_line("run", str(scenario), *size),
+        env=command_environment(sandbox.home),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     run_of(sandbox, scenario).when(SENDING)
     first.send_signal(signal.SIGINT)
@@ -176,14 +180,14 @@ def test_killed_again_and_again_everybody_is_paid_once(sandbox: Sandbox, scenari
     for _ in range(20):
         moments.append(draw.uniform(0.8, 3.5))
         process = subprocess.Popen(
-            arguments, env=surroundings(sandbox.home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            arguments, env=command_environment(sandbox.home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             process.wait(moments[-1])
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-    done = subprocess.run(arguments, env=surroundings(sandbox.home), capture_output=True, text=True)
+    done = subprocess.run(arguments, env=command_environment(sandbox.home), capture_output=True, text=True)
     assert done.returncode == 0, f"killed after {moments}: {done.stdout}{done.stderr}"
     counted = events_a_person(sandbox)
     everybody = people(sandbox.home)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests_support import Run, Sandbox, gifts_since, send_from
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import TRANSFER
@@ -16,6 +15,7 @@ from cicscenario.chain.ledger import Intent
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
 from cicscenario.steps.base import account
+from tests.support.sandboxes import Run, Sandbox, gifts_since, send_from
 
 SENDING = "SELECT 1 FROM ledger"
 

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests_support import NODES, Run, Sandbox, eventually, gifts_since, registered_since, send_from
 
 from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
+from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, registered_since, send_from
+from tests.support.waiting import eventually
 
 CHECKS = ["accounts_index", "gas", "faucet", "balance", "custodial_key"]
 STEPS = ["population", "accounts", "registration", "gift", "gas", "faucet"]

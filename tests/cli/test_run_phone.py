@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
-from tests_support import Sandbox, gifts_since
 
 from cicscenario.legacy.accountfiles import read_pins, read_ussd_data
 from cicscenario.people.metadata import entry
 from cicscenario.people.pins import Pins, verify
 from cicscenario.sandbox import stack
+from tests.support.phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
+from tests.support.sandboxes import Sandbox, gifts_since
 
 pytestmark = pytest.mark.timeout(300)
 

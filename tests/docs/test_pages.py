@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests_support import cicscenario
 
 from cicscenario.checks import all_checks
 from cicscenario.language import load_environment, load_scenario
@@ -16,6 +15,7 @@ from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
 from cicscenario.review.pages import pages
 from cicscenario.steps import all_steps
+from tests.support.commands import cicscenario
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from old_records import RECORDS
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
@@ -19,6 +18,7 @@ from cicscenario.legacy.export import ExportedPerson, write_datadir
 from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.people import pointer
 from cicscenario.people.generator import Generator
+from tests.support.old_records import RECORDS
 
 #: Whose records they are, and where the first two were imported to.
 OLD = [

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from old_records import RECORDS
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.legacy.export import ExportedPerson, write_datadir
+from tests.support.old_records import RECORDS
 
 BLOXBERG = ChainSpec.parse("evm:byzantium:8996:bloxberg")
 NEW = ["b5df94fc3b1a7f41d7ca3b63129e91d66bcc5b04", "dc9c18eed3c6c8b6574f6ad15bf95202367cb56e", None]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import recordings
-from browser import AXE, chromium, missing
-from tests_support import cicscenario
 
 from cicscenario.report.rendered import write_reports
+from tests.support import recordings
+from tests.support.browser import AXE, chromium, missing
+from tests.support.commands import cicscenario
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

@@ -4,11 +4,10 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import recordings
-
 from cicscenario.report.junit import as_junit
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.rendered import recorded
+from tests.support import recordings
 
 MEGABYTE = 1_000_000
 #: What GitLab's parser looks at: https://docs.gitlab.com/ci/testing/unit_test_reports/

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import recordings
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
@@ -21,6 +20,7 @@ from cicscenario.report.openmetrics import as_openmetrics
 from cicscenario.report.progress import POINTS, Recorder, quantile
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.rendered import FORMS, recorded, write_reports
+from tests.support import recordings
 
 
 def rendered(place: Path, form: str) -> str:

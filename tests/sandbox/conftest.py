@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests_support import NODES
 
 from cicscenario.sandbox import stack
+from tests.support.sandboxes import NODES
 
 
 @pytest.fixture(params=NODES)

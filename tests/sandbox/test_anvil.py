@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests_support import eventually, needs_anvil
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.chain.signer import Signer
 from cicscenario.sandbox import nodes, stack
+from tests.support.sandboxes import needs_anvil
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

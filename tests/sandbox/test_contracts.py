@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from eth_abi.abi import encode
-from tests_support import GENERATIONS, NODES
 
 from cicscenario.chain.abi import revert_reason, selector, text32, to_hex
 from cicscenario.chain.rpc import Rpc, RpcError
@@ -17,6 +16,7 @@ from cicscenario.errors import UnavailableError
 from cicscenario.sandbox import contracts, nodes
 from cicscenario.sandbox.contracts import FAUCET_AMOUNT, SUPPLY, Deployment, deploy
 from cicscenario.sandbox.daemon import Daemon
+from tests.support.sandboxes import GENERATIONS, NODES
 
 OWNER_KEY, RUNNER_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
 OWNER, RUNNER = address_of(OWNER_KEY), address_of(RUNNER_KEY)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests_support import eventually, open_files
 
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox import daemon as daemons
 from cicscenario.sandbox.daemon import Daemon
+from tests.support.processes import open_files
+from tests.support.waiting import eventually
 
 SLEEP = ["sleep", "600"]
 ENVIRONMENT = dict(os.environ)

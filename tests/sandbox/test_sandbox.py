@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support import NODES, listens_at
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import address_of
@@ -18,6 +17,8 @@ from cicscenario.language import load_environment
 from cicscenario.sandbox import nodes, stack
 from cicscenario.sandbox.packages import cache_folder
 from cicscenario.sandbox.record import write, write_record
+from tests.support.processes import listens_at
+from tests.support.sandboxes import NODES
 
 anvil = pytest.mark.parametrize("node", NODES[1:], indirect=True)
 embedded = pytest.mark.parametrize("node", NODES[:1], indirect=True)
@@ -164,9 +165,9 @@ def test_anvil_leaves_no_files_elsewhere(
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     (tmp_path / "user").mkdir()
     stack.up(home, node=node)
-    surroundings = Path(f"/proc/{pid(home)}/environ").read_bytes().split(b"\0")
+    command_environment = Path(f"/proc/{pid(home)}/environ").read_bytes().split(b"\0")
     for name in ("HOME", "TMPDIR"):
-        assert f"{name}={home}/sandbox/chain".encode() in surroundings
+        assert f"{name}={home}/sandbox/chain".encode() in command_environment
     stack.down(home)
     assert list((tmp_path / "user").iterdir()) == []
 

@@ -14,11 +14,12 @@ from typing import Any
 import psycopg2
 import pytest
 from redis import Redis
-from tests_support import eventually, listens_at, open_files
 
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.services import postgres
+from tests.support.processes import listens_at, open_files
+from tests.support.waiting import eventually
 
 SERVERS = ("redis", "postgres")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be refused by PostgreSQL")

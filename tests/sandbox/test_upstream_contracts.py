@@ -6,13 +6,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests_support import NODES, Sandbox, eventually
 from web3 import Web3
 
 from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO, HAVE, MINT_TO, TRANSFER, eth_call
 from cicscenario.chain.rpc import RpcError
 from cicscenario.chain.session import ChainSession
+from tests.support.sandboxes import NODES, Sandbox
+from tests.support.waiting import eventually
 
 SOMEBODY = bytes.fromhex("c1912fee45d61c87cc5ea59dae31190fffff232d")
 ANOTHER = bytes.fromhex("ea6225212005e86a4490018ded4bf37f3e772161")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
-from running_postgres import PASSWORD, Postgres, running_postgres
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.services.accounts import Account, AccountsDatabase, Status
+from tests.support.postgres import PASSWORD, Postgres
 
 #: As cic-ussd's migrations make it, today and in 2021.
 GUARDIANS = "guardians varchar, guardian_quora integer NOT NULL, "
@@ -31,7 +31,7 @@ LONG_AGO = datetime.fromisoformat("2021-01-01")  # the column has no zone
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
+    with Postgres() as server:
         yield server
 
 
@@ -59,7 +59,7 @@ def accounts(postgres: Postgres, database: str) -> AccountsDatabase:
 
 def statements(postgres: Postgres) -> int:
     """UPDATE statements that the server has logged."""
-    return (postgres.data.parent / "log").read_text("utf-8", "replace").count("UPDATE account SET")
+    return postgres.log.read_text("utf-8", "replace").count("UPDATE account SET")
 
 
 def test_a_row_is_read_as_it_is_there(accounts: AccountsDatabase) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_meta import KEYS, signature_of, valid, value_of
 
 from cicscenario.services import automerge
 from cicscenario.services.automerge import Actors, envelope
+from tests.support.openpgp_keys import RECORDED_KEYS
+from tests.support.stub_meta import signature_of, valid, value_of
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_one_step.json").read_text("utf-8"))
 POINTER = bytes.fromhex("b15da5237b9d939c63a954a730feaa2135deaf681d0c723f829dc213f2e625c1")
@@ -51,7 +52,7 @@ def test_a_document_is_that_of_the_recordings(recorded: dict[str, Any]) -> None:
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda r: r["name"])
 def test_signatures_of_the_recordings_are_over_the_digest(recorded: dict[str, Any]) -> None:
     seal, digest = signature_of(recorded["body"])
-    key = (KEYS / "recorded_writer.pub.asc").read_text("ascii")
+    key = (RECORDED_KEYS / "writer.pub.asc").read_text("ascii")
     assert json.loads(recorded["body"])["digest"] == digest
     assert valid(seal, digest, key)
     assert not valid(seal, digest + "\n", key)

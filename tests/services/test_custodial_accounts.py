@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from custodial_engine import CHAIN, Valkey, free_port, worker
-from tests_support import eventually
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.services.custodial.accounts import Accounts
 from cicscenario.services.custodial.client import Custodial
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+from tests.support.celery_engine import CHAIN, worker
+from tests.support.processes import free_port
+from tests.support.valkey import Valkey
+from tests.support.waiting import eventually
 
 RECORDINGS: dict[str, Any] = json.loads(Path(__file__).with_name("custodial_recordings.json").read_text("utf-8"))
 SPEC = ChainSpec.parse(CHAIN)

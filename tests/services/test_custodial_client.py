@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from custodial_engine import CHAIN, Valkey, free_port, worker
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.services.custodial.client import Custodial, Token
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
+from tests.support.celery_engine import CHAIN, worker
+from tests.support.processes import free_port
+from tests.support.valkey import Valkey
 
 SPEC = ChainSpec.parse(CHAIN)
 TOKEN = Token("GFT", "Giftable Token", bytes.fromhex("32e860c2a0645d1b7b005273696905f5d6dc5d05"), 6)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from custodial_engine import Valkey
 
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
 from cicscenario.services.custodial.results import Results, address_in, outcome, parse
+from tests.support.valkey import Valkey
 
 RECORDINGS: dict[str, Any] = json.loads(Path(__file__).with_name("custodial_recordings.json").read_text("utf-8"))
 

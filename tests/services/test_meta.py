@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from stub_meta import KEYS, PASSPHRASE, WRITER, StubMeta, running_stub, signature_of, valid
 
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
 from cicscenario.people import pointer
 from cicscenario.services import meta
 from cicscenario.services.meta import MetaClient
+from tests.support.openpgp_keys import KEYS, PASSPHRASE, WRITER
+from tests.support.stub_meta import StubMeta, signature_of, valid
 
 ADDRESS = bytes.fromhex("c1912fee45d61c87cc5ea59dae31190fffff232d")
 PHONE = pointer.phone("+254711223344")
@@ -27,7 +28,7 @@ VALUES = [ADDRESS.hex(), PERSON, {"tags": ["ussd", "individual"]}, [], {}, 0, 1.
 
 @pytest.fixture
 def stub() -> Iterator[StubMeta]:
-    with running_stub() as server:
+    with StubMeta() as server:
         yield server
 
 

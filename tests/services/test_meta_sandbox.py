@@ -1,7 +1,6 @@
 """The client against the sandbox's metadata server, which answers as recordings of the real one do."""
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from stub_meta import KEYS, PASSPHRASE
 
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
 from cicscenario.services import meta
 from cicscenario.services.meta import MetaClient
+from tests.support.openpgp_keys import KEYS, PASSPHRASE
+from tests.support.processes import free_port
 
 if find_spec("cicscenario.sandbox.meta") is None:
     pytest.skip("the sandbox has no metadata server", allow_module_level=True)
@@ -38,9 +38,7 @@ class Server:
     """A server process on a free port, with its keys."""
 
     def __init__(self, folder: Path, *faults: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.folder = folder
         folder.mkdir(exist_ok=True)

@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from stub_meta import KEYS, PASSPHRASE, WRITER, valid
 
 from cicscenario.errors import InvalidError
 from cicscenario.services.openpgp import Signer
+from tests.support.openpgp_keys import KEYS, PASSPHRASE, WRITER
+from tests.support.stub_meta import valid
 
 #: The digest of a document without links, base64 of ``[]``.
 DIGEST = "W10="

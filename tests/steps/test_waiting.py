@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests_support import Sandbox, send_from
 
 from cicscenario.backends import movement
 from cicscenario.backends.base import Deed
@@ -15,6 +14,7 @@ from cicscenario.chain.contracts import ADD, GIVE_TO
 from cicscenario.state.store import PersonRow
 from cicscenario.steps.base import Batch, Context, Step
 from cicscenario.steps.waiting import FAUCET, GAS, REGISTRATION, WaitExecutor
+from tests.support.sandboxes import Sandbox, send_from
 
 
 def person(number: int) -> PersonRow:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_engine import Listener, RunningEngine
 
 from cicscenario.sandbox import stack
+from tests.support.running_engine import Listener, RunningEngine
 
 
 @pytest.fixture(scope="session")

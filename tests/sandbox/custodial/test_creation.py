@@ -6,12 +6,12 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from running_engine import CHAIN, GAS_GIFT, TRANSFER, RunningEngine
-from tests_support import PATIENCE, eventually, send_from
-
 from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.signer import address_of
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
+from tests.support.running_engine import CHAIN_SPEC, GAS_GIFT, TRANSFER, RunningEngine
+from tests.support.sandboxes import send_from
+from tests.support.waiting import PATIENCE, eventually
 
 ADD, GIVE_TO = "0x0a3b0a4f", "0x63e4bff4"
 FAUCET_GAS = 133_964  # recorded; 12 less for each zero byte in the address
@@ -56,7 +56,7 @@ def seen(engine: RunningEngine, transaction: dict[str, Any], accounts: list[str]
 
 
 def _role(engine: RunningEngine, tag: str) -> str:
-    ((address, _),) = engine.ask("cic_eth.eth.account.role_account", tag, CHAIN)["result"]
+    ((address, _),) = engine.ask("cic_eth.eth.account.role_account", tag, CHAIN_SPEC)["result"]
     return str(address)
 
 
@@ -96,15 +96,15 @@ def test_of_three_each_is_registered_gifted_and_paid_once_and_in_that_order(engi
 
 
 def test_an_account_that_is_only_created_is_neither_registered_nor_gifted(engine: RunningEngine) -> None:
-    entry = engine.ask("cic_eth.eth.account.create", "", CHAIN)
+    entry = engine.ask("cic_eth.eth.account.create", "", CHAIN_SPEC)
     account = entry["result"]
     finished(engine, created(engine, 1))  # what was asked for later is done
     assert engine.counts([account])[account] == [0, 0, 0]
 
 
 def test_a_password_is_part_of_the_key_to_the_key(engine: RunningEngine) -> None:
-    account = engine.ask("cic_eth.eth.account.create", "s3cret", CHAIN)["result"]
-    assert engine.ask("cic_eth.eth.account.have", account, CHAIN)["result"] == account
+    account = engine.ask("cic_eth.eth.account.create", "s3cret", CHAIN_SPEC)["result"]
+    assert engine.ask("cic_eth.eth.account.have", account, CHAIN_SPEC)["result"] == account
     vault = Vault(_dsn(engine), read_secret(engine.home / "sandbox" / "custodial"))
     assert vault.keys([account]) == {}
     assert vault.held([account]) == {account}
@@ -144,20 +144,20 @@ def test_the_same_task_run_twice_makes_one_account(engine: RunningEngine) -> Non
     task = str(uuid.uuid4())
     for _ in range(2):
         engine.redis.delete(f"celery-task-meta-{task}")
-        engine.signature("cic_eth.eth.account.create", "", CHAIN).apply_async(task_id=task)
+        engine.signature("cic_eth.eth.account.create", "", CHAIN_SPEC).apply_async(task_id=task)
         account = engine.entry(task)["result"]
     rows = engine.rows(f"SELECT count(*) FROM ethereum WHERE wallet_address_hex = '{account}'", "cic_signer")
     assert rows == [(1,)]
 
 
 def test_roles_are_there_and_can_be_given(engine: RunningEngine) -> None:
-    held = engine.ask("cic_eth.eth.account.role_account", None, CHAIN)["result"]
+    held = engine.ask("cic_eth.eth.account.role_account", None, CHAIN_SPEC)["result"]
     assert {tag for _, tag in held} >= set(ROLES)
     address = "ab" * 20
-    assert engine.ask("cic_eth.eth.account.set_role", "TESTER", f"0x{address}", CHAIN)["result"] == "TESTER"
+    assert engine.ask("cic_eth.eth.account.set_role", "TESTER", f"0x{address}", CHAIN_SPEC)["result"] == "TESTER"
     assert _role(engine, "TESTER") == address
-    assert engine.ask("cic_eth.eth.account.role", address, CHAIN)["result"] == [[address, "TESTER"]]
-    refused = engine.ask("cic_eth.eth.account.set_role", "TESTER", "nonsense", CHAIN)
+    assert engine.ask("cic_eth.eth.account.role", address, CHAIN_SPEC)["result"] == [[address, "TESTER"]]
+    refused = engine.ask("cic_eth.eth.account.set_role", "TESTER", "nonsense", CHAIN_SPEC)
     assert refused["result"] == {
         "exc_type": "ValueError", "exc_message": ["invalid address nonsense"], "exc_module": "builtins",
     }  # fmt: skip
@@ -166,13 +166,13 @@ def test_roles_are_there_and_can_be_given(engine: RunningEngine) -> None:
 def test_without_a_writer_a_client_hears_of_success_and_then_of_failure(engine: RunningEngine) -> None:
     """Seen with the real engine: status 0 means only that there is a key."""
     writer = _role(engine, ROLES[0])
-    engine.ask("cic_eth.eth.account.set_role", ROLES[0], "0" * 40, CHAIN)
+    engine.ask("cic_eth.eth.account.set_role", ROLES[0], "0" * 40, CHAIN_SPEC)
     try:
         with engine.listen() as listener:
             root = engine.create(error_link=True)
             good, bad = listener.wait(2)
     finally:
-        engine.ask("cic_eth.eth.account.set_role", ROLES[0], writer, CHAIN)
+        engine.ask("cic_eth.eth.account.set_role", ROLES[0], writer, CHAIN_SPEC)
     assert (good["root_id"], good["status"]) == (bad["root_id"], 0) == (root, 0)
     assert bad["status"] == 1
     failure = engine.entry(bad["result"])
@@ -193,7 +193,7 @@ def test_a_payout_that_failed_on_the_chain_is_made_anew_when_it_is_asked_for(eng
     finally:
         send_from(engine.box.session(), owner, faucet.address, pack(SET_AMOUNT, faucet.amount))
     before = block(engine)
-    unreserved = engine.ask("cic_eth.eth.account.gift", account, CHAIN)["result"]
+    unreserved = engine.ask("cic_eth.eth.account.gift", account, CHAIN_SPEC)["result"]
     assert unreserved["exc_type"] == "IntegrityError"
     for _ in range(2):
         assert engine.ask_again("cic_eth.eth.account.gift", account)["status"] == "SUCCESS"
@@ -208,8 +208,8 @@ def test_gifting_again_gives_the_same_transaction(engine: RunningEngine) -> None
     (account,) = created(engine, 1)
     finished(engine, [account])
     before = block(engine)
-    first = engine.ask("cic_eth.eth.account.gift", account, CHAIN)["result"]
-    assert first == engine.ask("cic_eth.eth.account.gift", account, CHAIN)["result"]
+    first = engine.ask("cic_eth.eth.account.gift", account, CHAIN_SPEC)["result"]
+    assert first == engine.ask("cic_eth.eth.account.gift", account, CHAIN_SPEC)["result"]
     assert engine.rows(f"SELECT signed_tx FROM otx WHERE purpose = 'faucet' AND account = '{account}'") == [(first[0],)]
     finished(engine, created(engine, 1))
     assert len(engine.transactions(before)) == 3, "those of the other account"
@@ -220,13 +220,13 @@ def test_tokens_and_balances_are_told_as_the_start_menu_asks_for_them(engine: Ru
     finished(engine, [account])
     token = engine.ask("cic_eth.eth.erc20.default_token")["result"]
     assert token == engine.ask("cic_eth.admin.token.default_token")["result"]
-    listed = engine.ask("cic_eth.eth.erc20.resolve_tokens_by_symbol", ["GFT"], CHAIN)["result"]
+    listed = engine.ask("cic_eth.eth.erc20.resolve_tokens_by_symbol", ["GFT"], CHAIN_SPEC)["result"]
     assert listed == [{"address": token["address"], "symbol": "GFT", "converters": []}]
     assert token["address"].lower() == engine.contracts.token.address.hex() != token["address"]
     parts = [
-        engine.ask("cic_eth.eth.erc20.balance", listed, account, CHAIN)["result"],
-        engine.ask("cic_eth.queue.balance.balance_incoming", listed, account, CHAIN)["result"],
-        engine.ask("cic_eth.queue.balance.balance_outgoing", listed, account, CHAIN)["result"],
+        engine.ask("cic_eth.eth.erc20.balance", listed, account, CHAIN_SPEC)["result"],
+        engine.ask("cic_eth.queue.balance.balance_incoming", listed, account, CHAIN_SPEC)["result"],
+        engine.ask("cic_eth.queue.balance.balance_outgoing", listed, account, CHAIN_SPEC)["result"],
     ]
     assert engine.contracts.faucet is not None
     assert engine.ask("cic_eth.queue.balance.assemble_balances", parts)["result"] == [
@@ -238,7 +238,7 @@ def test_tokens_and_balances_are_told_as_the_start_menu_asks_for_them(engine: Ru
             "balance_outgoing": 0,
         }
     ]
-    unknown = engine.ask("cic_eth.eth.erc20.resolve_tokens_by_symbol", ["NOPE"], CHAIN)
+    unknown = engine.ask("cic_eth.eth.erc20.resolve_tokens_by_symbol", ["NOPE"], CHAIN_SPEC)
     assert unknown["result"]["exc_type"] == "UnknownContractError"
 
 

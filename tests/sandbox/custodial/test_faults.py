@@ -4,13 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
-from running_engine import CHAIN, RunningEngine
-from tests_support import eventually
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.custodial.faults import Faults
 from cicscenario.sandbox.daemon import Daemon
+from tests.support.running_engine import CHAIN_SPEC, RunningEngine
+from tests.support.waiting import eventually
 
 
 def test_without_faults_nothing_is_wrong() -> None:
@@ -110,7 +110,7 @@ def test_a_running_service_is_started_again_for_other_faults_only(engine: Runnin
     assert daemon.pid() == second, "without a word on faults they are left as they are"
     (status,) = [service for service in stack.status(engine.home) if service.name == "custodial"]
     assert status.detail == "--fault signer-down"
-    assert engine.ask("cic_eth.eth.account.create", "", CHAIN)["status"] == "FAILURE"
+    assert engine.ask("cic_eth.eth.account.create", "", CHAIN_SPEC)["status"] == "FAILURE"
     engine.start()
 
 

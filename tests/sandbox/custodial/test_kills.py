@@ -8,11 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from running_engine import CHAIN, GAS_GIFT, QUEUE, RunningEngine
-from tests_support import eventually
 
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
+from tests.support.running_engine import CHAIN_SPEC, GAS_GIFT, QUEUE, RunningEngine
+from tests.support.waiting import eventually
 
 COUNT = 30
 
@@ -144,4 +144,4 @@ def test_down_and_up_it_goes_on_where_it_was(engine: RunningEngine) -> None:
     assert engine.redis.llen(QUEUE) == 0
     assert engine.are_done([message["result"]])
     assert engine.rows("SELECT * FROM account_role ORDER BY 1") == roles
-    assert engine.ask("cic_eth.eth.account.have", message["result"], CHAIN)["result"] == message["result"]
+    assert engine.ask("cic_eth.eth.account.have", message["result"], CHAIN_SPEC)["result"] == message["result"]

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from running_engine import GAS_GIFT, RunningEngine
-from tests_support import eventually, needs_anvil
 
 from cicscenario.sandbox import stack
+from tests.support.running_engine import GAS_GIFT, RunningEngine
+from tests.support.sandboxes import needs_anvil
+from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_engine import RunningEngine
-from tests_support import eventually
+
+from tests.support.running_engine import RunningEngine
+from tests.support.waiting import eventually
 
 RECORDINGS: dict[str, Any] = json.loads((Path(__file__).parent / "recordings.json").read_text())["scenarios"]
 LOCKED = ["create-account-locked", "create-account-locked-error-links"]

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running_meta import RunningMeta
 
 from cicscenario.sandbox.meta.keys import WriterKeys, ensure_keys
+from tests.support.running_meta import RunningMeta
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from meta_wire import WireAnswer, parse, request_bytes, talk
-from running_meta import CLIENT, IMMUTABLE, SERVER, RunningMeta, one_step, signature, silent
 
 from cicscenario.errors import InvalidError
 from cicscenario.sandbox.meta.faults import Faults
 from cicscenario.sandbox.meta.faults import parse as parse_faults
+from tests.support.meta_wire import WireAnswer, parse, request_bytes, talk
+from tests.support.running_meta import CLIENT, IMMUTABLE, SERVER, RunningMeta, one_step, signature, silent
 
 A, B = "a" * 64, "b" * 64
 Started = Callable[..., RunningMeta]

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from pysequoia import Cert, CipherSuite, Profile, Sig, SignatureMode, Tsk, sign, verify
 from pysequoia.packet import PacketPile, Tag
-from running_meta import KEYS, signature, signer_of
 
 from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox.meta.keys import WriterKeys, ensure_keys, trusted_keys
 from cicscenario.sandbox.meta.protect import protect
 from cicscenario.sandbox.meta.signatures import Trust, Verdict
+from tests.support.openpgp_keys import RECORDED_KEYS
+from tests.support.running_meta import signature, signer_of
 
 
 def test_only_the_owner_can_read_the_private_key_and_its_passphrase(writer_keys: WriterKeys) -> None:
@@ -49,7 +50,7 @@ def test_an_existing_pair_is_left_alone(writer_keys: WriterKeys) -> None:
 
 
 def test_a_pair_that_is_not_whole_is_refused_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "writer.pub.asc").write_text((KEYS / "writer.pub.asc").read_text())
+    (tmp_path / "writer.pub.asc").write_text((RECORDED_KEYS / "writer.pub.asc").read_text())
     with pytest.raises(StateRefusedError, match=r"writer\.asc is missing"):
         ensure_keys(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["writer.pub.asc"]
@@ -76,16 +77,18 @@ def test_keys_of_other_kinds_are_not_protected() -> None:
 
 
 def test_a_trusted_file_may_hold_several_keys(tmp_path: Path) -> None:
-    (tmp_path / "writer.pub.asc").write_text((KEYS / "writer.pub.asc").read_text())
+    (tmp_path / "writer.pub.asc").write_text((RECORDED_KEYS / "writer.pub.asc").read_text())
     (tmp_path / "trusted").mkdir()
-    both = bytes(Cert.from_file(str(KEYS / "server.pub.asc"))) + bytes(Cert.from_file(str(KEYS / "stranger.pub.asc")))
+    both = bytes(Cert.from_file(str(RECORDED_KEYS / "server.pub.asc"))) + bytes(
+        Cert.from_file(str(RECORDED_KEYS / "stranger.pub.asc"))
+    )
     (tmp_path / "trusted" / "both.asc").write_bytes(both)
     assert [cert.fingerprint[:4] for cert in trusted_keys(tmp_path)] == ["ffcd", "de38", "de6e"]
 
 
 @pytest.mark.parametrize("content", ["", "not a key"])
 def test_a_trusted_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "writer.pub.asc").write_text((KEYS / "writer.pub.asc").read_text())
+    (tmp_path / "writer.pub.asc").write_text((RECORDED_KEYS / "writer.pub.asc").read_text())
     (tmp_path / "trusted").mkdir()
     (tmp_path / "trusted" / "bad.asc").write_text(content)
     with pytest.raises(StateRefusedError, match=r"bad\.asc") as caught:
@@ -104,5 +107,5 @@ def test_what_the_check_of_a_signature_says(writer_keys: WriterKeys) -> None:
     assert mine.check({"data": cleartext, "digest": "W11="}) is Verdict.INVALID
     assert mine.check(signature(signer, "W10=", "W10=\n")) is Verdict.INVALID
     assert mine.check(right | {"digest": 5}) is Verdict.INVALID
-    assert Trust([Cert.from_file(str(KEYS / "stranger.pub.asc"))]).check(right) is Verdict.INVALID
+    assert Trust([Cert.from_file(str(RECORDED_KEYS / "stranger.pub.asc"))]).check(right) is Verdict.INVALID
     assert mine.check({"data": writer_keys.public_key.read_text(), "digest": "W10="}) is Verdict.FATAL

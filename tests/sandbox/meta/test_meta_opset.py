@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from running_meta import ROOT, flat_ops, tagged
 
 from cicscenario.sandbox.meta import transit
 from cicscenario.sandbox.meta.document import UNDEFINED, Document
 from cicscenario.sandbox.meta.opset import DocumentError, OpSet
+from tests.support.running_meta import ROOT, flat_ops, tagged
 
 Change = dict[str, Any]
 

@@ -10,11 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from meta_wire import parse, request_bytes, talk
-from running_meta import CLIENT, IMMUTABLE, KEYS, ROOT_FOLDER, SERVER, RunningMeta, one_step, signature, signer_of
 
 from cicscenario.sandbox.meta.keys import WriterKeys
 from cicscenario.sandbox.nodes import free_port
+from tests.support.meta_wire import parse, request_bytes, talk
+from tests.support.openpgp_keys import RECORDED_KEYS
+from tests.support.running_meta import (
+    CLIENT,
+    IMMUTABLE,
+    ROOT_FOLDER,
+    SERVER,
+    RunningMeta,
+    one_step,
+    signature,
+    signer_of,
+)
 
 A, B = "a" * 64, "b" * 64
 Started = Callable[..., RunningMeta]
@@ -104,7 +114,7 @@ def test_a_key_in_the_folder_of_trusted_ones_is_trusted(meta_with: Started, writ
     built = server.answered("POST", f"/{A}", SERVER, "1").body.decode()
     body = json.dumps({"m": built, "s": signature(server.writer, "W10=")})
     server.stop()
-    stranger = (KEYS / "stranger.pub.asc").read_text()
+    stranger = (RECORDED_KEYS / "stranger.pub.asc").read_text()
     (server.folder / "writer.pub.asc").write_text(stranger)
     server.start()
     assert server.answered("PUT", f"/{A}", SERVER, body).status == 403
@@ -116,7 +126,7 @@ def test_a_key_in_the_folder_of_trusted_ones_is_trusted(meta_with: Started, writ
 
 def test_a_signature_that_is_another_kind_of_openpgp_data_is_fatal(meta: RunningMeta) -> None:
     built = meta.answered("POST", f"/{A}", SERVER, "1").body.decode()
-    other = {"data": (KEYS / "writer.pub.asc").read_text(), "digest": "W10="}
+    other = {"data": (RECORDED_KEYS / "writer.pub.asc").read_text(), "digest": "W10="}
     assert meta.ask("PUT", f"/{A}", SERVER, json.dumps({"m": built, "s": other})) is None
     assert meta.get(A) is None
     broken = {"data": "-----BEGIN PGP MESSAGE-----\n\nnothing\n-----END PGP MESSAGE-----\n", "digest": "W10="}

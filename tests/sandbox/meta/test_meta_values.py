@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from meta_inside import DROPPED, POINTER, Inside
 
 from cicscenario.sandbox.meta import jsjson, transit
 from cicscenario.sandbox.meta.document import Document
 from cicscenario.sandbox.meta.signatures import Verdict
+from tests.support.meta_inside import CRASHED, POINTER, Inside
 
 #: Names that the server takes for its own: deleted from the data unless they are written again.
 RESERVED = ("id", "timestamp", "data", "signature")
@@ -84,16 +84,16 @@ def test_what_is_stored_reads_and_writes_to_the_same_text(values: list[dict[str,
 @pytest.mark.parametrize(
     ("stored", "written", "after"),
     [
-        ("c19", "c19", DROPPED),
-        ("c19", {"a": 1}, DROPPED),
-        ("c19", [1], DROPPED),
-        (42, {"a": 1}, DROPPED),
-        ([1], [2], DROPPED),
-        ([1], {}, DROPPED),
-        ([1], 5, DROPPED),
-        ({"a": 1}, {"": 1}, DROPPED),
-        ({"a": 1}, None, DROPPED),
-        ({"a": 1}, {"b": [None]}, DROPPED),
+        ("c19", "c19", CRASHED),
+        ("c19", {"a": 1}, CRASHED),
+        ("c19", [1], CRASHED),
+        (42, {"a": 1}, CRASHED),
+        ([1], [2], CRASHED),
+        ([1], {}, CRASHED),
+        ([1], 5, CRASHED),
+        ({"a": 1}, {"": 1}, CRASHED),
+        ({"a": 1}, None, CRASHED),
+        ({"a": 1}, {"b": [None]}, CRASHED),
         ("c19", {}, "c19"),
         ("c19", "", "c19"),
         ("c19", 7, "c19"),
@@ -111,14 +111,14 @@ def test_what_is_stored_reads_and_writes_to_the_same_text(values: list[dict[str,
 def test_what_a_second_two_step_write_does(stored: Any, written: Any, after: Any, fresh: Callable[..., Inside]) -> None:
     inside = fresh()
     inside.write(stored)
-    assert inside.write(written) == (DROPPED if after == DROPPED else 200)
-    assert inside.value() == (stored if after == DROPPED else after)
+    assert inside.write(written) == (CRASHED if after == CRASHED else 200)
+    assert inside.value() == (stored if after == CRASHED else after)
 
 
 @pytest.mark.parametrize("value", [None, {"a": None}, [1, [None]], {"a": {"": 1}}], ids=str)
 def test_a_null_or_an_empty_key_is_fatal_and_stores_nothing(value: Any, fresh: Callable[..., Inside]) -> None:
     inside = fresh()
-    assert inside.post(value) == DROPPED
+    assert inside.post(value) == CRASHED
     assert inside.value() is None
 
 
@@ -213,7 +213,7 @@ def test_any_signature_is_stored_with_the_document(signature: Any, fresh: Callab
 
 
 def test_a_crash_after_an_invalid_signature_comes_after_the_answer(fresh: Callable[..., Inside]) -> None:
-    for verdict, expected in ((Verdict.VALID, DROPPED), (Verdict.INVALID, 200)):
+    for verdict, expected in ((Verdict.VALID, CRASHED), (Verdict.INVALID, 200)):
         inside = fresh(verdict)
         built = inside.post({"a": 1})
         assert not isinstance(built, str)

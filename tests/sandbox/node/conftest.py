@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from eth_account import Account
-from running_node import RICH, RunningNode, Wallet, anvil
+
+from cicscenario.sandbox.nodes import anvil_path
+from tests.support.running_node import RICH, RunningNode, Wallet
 
 _KINDS = ["embedded", "anvil"]
 
 
 def _running(kind: str, factory: pytest.TempPathFactory, *, manual: bool) -> Iterator[RunningNode]:
-    if kind == "anvil" and anvil() is None:
+    if kind == "anvil" and anvil_path() is None:
         pytest.skip("no anvil: name its binary in CICSCENARIO_ANVIL or put it into PATH")
     node = RunningNode(kind, factory.mktemp(kind), manual=manual).start()
     yield node

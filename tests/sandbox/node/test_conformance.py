@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from running_node import CHAIN_ID, RICH, RpcFailure, RunningNode, Wallet, creation
 from web3 import HTTPProvider, Web3
+
+from tests.support.running_node import CHAIN_ID, RICH, RpcFailure, RunningNode, Wallet, creation
 
 # slot 0 += 1; LOG1(topic 42, data = new value); return it
 COUNTER = bytes.fromhex("60005460010180600055600052602a60206000a160206000f3")

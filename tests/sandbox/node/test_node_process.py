@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_node import RICH, RunningNode, Wallet, creation, free_port
+
+from tests.support.processes import free_port
+from tests.support.running_node import RICH, RunningNode, Wallet, creation
 
 # SSTORE(NUMBER, CALLVALUE); LOG0 of it
 RECORDER = bytes.fromhex("3443553460005260206000a000")

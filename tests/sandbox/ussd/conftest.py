@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ussd_engine import FakeEngine
-from ussd_meta import FakeMeta, signer
-from ussd_servers import Postgres, Valkey
-from ussd_world import World
+
+from tests.support.fake_engine import FakeEngine
+from tests.support.fake_meta import FakeMeta, signer
+from tests.support.postgres import Postgres
+from tests.support.ussd_world import World
+from tests.support.valkey import Valkey
 
 
 @pytest.fixture(scope="session")

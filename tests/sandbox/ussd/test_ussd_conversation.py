@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ussd_engine import FakeEngine
-from ussd_meta import FakeMeta, signer
-from ussd_servers import Postgres, Valkey
-from ussd_world import World
+
+from tests.support.fake_engine import FakeEngine
+from tests.support.fake_meta import FakeMeta, signer
+from tests.support.postgres import Postgres
+from tests.support.ussd_world import World
+from tests.support.valkey import Valkey
 
 BLOCKED = "END Your PIN has been blocked. For help, please call 0757628885."
 HASH = "$2b$08$abcdefghijklmnopqrstuuxK63Ig36twWcwokXH3TrjY0dIY5tfmG"
@@ -121,7 +123,7 @@ def test_a_redis_that_was_away_costs_the_requests_meanwhile_and_nothing_else(
         world = World(valkey, postgres, meta, running_engine, signer())
         valkey.kill()
         assert world.post(uuid.uuid4().hex, "+254711000001").status == 500
-        valkey.start_again()
+        valkey.start()
         for number, phone in enumerate(("+254711000001", "+254711000002"), 1):
             assert str(world.dial(phone, "1")[-1]).startswith("END Your account")
             assert valkey.client.llen("cic-eth") == number  # nobody takes them: the engine listens elsewhere

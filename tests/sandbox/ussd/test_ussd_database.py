@@ -5,11 +5,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from ussd_servers import Postgres, free_port
 
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.accounts import NewAccount, insert
 from cicscenario.sandbox.ussd.database import Address, Database, prepare
+from tests.support.postgres import Postgres
+from tests.support.processes import free_port
+from tests.support.ussd_world import database_address
 
 ACCOUNT = [
     ("id", "integer", "NO"), ("blockchain_address", "character varying", "NO"),
@@ -33,7 +35,7 @@ TRACKER = [
 
 @pytest.fixture
 def address(postgres: Postgres) -> Address:
-    return postgres.address(f"tables_{uuid.uuid4().hex}")
+    return database_address(postgres, f"tables_{uuid.uuid4().hex}")
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import uuid
 from typing import Any
 
 import pytest
-from ussd_engine import Asked
-from ussd_world import World
+
+from tests.support.fake_engine import Asked
+from tests.support.ussd_world import World
 
 CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 

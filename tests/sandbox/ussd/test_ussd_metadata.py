@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from pysequoia import Tsk
-from tests_support import eventually
-from ussd_meta import FakeMeta, key, signer
-from ussd_world import World
 
 from cicscenario.errors import InvalidError
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.faults import Faults
 from cicscenario.sandbox.ussd.metaclient import MetaClient, MetaError, Signer
 from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, Entry
+from tests.support.fake_meta import FakeMeta, key, signer
+from tests.support.ussd_world import World
+from tests.support.waiting import eventually
 
 PLACE = "15ee6c56e1c544bdbc990da1b5fd0d0da0b91adad2a2cb99183c616eca9536d2"
 ADDRESS = "446d13e337294871090432e6c6c6d8a732bb191c"

@@ -8,17 +8,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from tests_support import eventually
-from ussd_chain import FakeChain
-from ussd_engine import FakeEngine
-from ussd_meta import FakeMeta
-from ussd_process import UssdProcess
-from ussd_servers import Postgres, Valkey
-from ussd_world import CODE, FORM, request
 
 from cicscenario.errors import ExitCode
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.__main__ import main
+from tests.support.fake_chain import FakeChain
+from tests.support.fake_engine import FakeEngine
+from tests.support.fake_meta import FakeMeta
+from tests.support.postgres import Postgres
+from tests.support.ussd_process import UssdProcess
+from tests.support.ussd_world import CODE, FORM, request
+from tests.support.valkey import Valkey
+from tests.support.waiting import eventually
 
 PEOPLE = 60
 

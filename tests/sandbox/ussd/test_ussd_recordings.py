@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests_support import eventually
-from ussd_world import DROPPED, FORM, Answer, World
 
 from cicscenario.people import pointer
+from tests.support.ussd_world import DROPPED, FORM, Answer, World
+from tests.support.waiting import eventually
 
 
 def _kind(path: Path) -> bool:

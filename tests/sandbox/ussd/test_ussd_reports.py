@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from tests_support import eventually
-from ussd_world import World
 
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.faults import Faults, is_hit
 from cicscenario.sandbox.ussd.inbox import decode
+from tests.support.ussd_world import World
+from tests.support.waiting import eventually
 
 ADDRESS = "446d13e337294871090432e6c6c6d8a732bb191c"
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from ussd_chain import DET, GFT, REGISTRY, FakeChain
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.tokens import ChainTokens, TokenInfo, registry_address
+from tests.support.fake_chain import DET, GFT, REGISTRY, FakeChain
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from urllib.parse import quote_plus, urlencode
 
 import pytest
-from ussd_world import CODE, DROPPED, FORM, Answer, World
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox.process import require_loopback
 from cicscenario.sandbox.ussd.faults import Faults
 from cicscenario.sandbox.ussd.web import Server
+from tests.support.ussd_world import CODE, DROPPED, FORM, Answer, World
 
 MENU = "CON Karibu Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Mbele\n00. Ondoka"
 

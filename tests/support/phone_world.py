@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from tests_support import cicscenario, command_line, surroundings
 
 from cicscenario.connections import Connections
 from cicscenario.language import load_environment
 from cicscenario.sandbox import stack
 from cicscenario.state.store import STATE, PersonRow, Store
+from tests.support.commands import cicscenario, command_environment, command_line
 
 EVERYTHING = ("node", "custodial", "meta", "ussd")
 
@@ -61,7 +61,7 @@ class PhoneWorld:
         """A command that goes on while the test does something else."""
         return subprocess.Popen(
             command_line(*arguments),
-            env=surroundings(self.home),
+            env=command_environment(self.home),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from tests_support import eventually
-from ussd_engine import FakeEngine
-from ussd_meta import FakeMeta
-from ussd_servers import Postgres, Valkey
-
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
+from cicscenario.sandbox.ussd.database import Address, prepare
 from cicscenario.sandbox.ussd.metaclient import Signer
 from cicscenario.sandbox.ussd.service import Service, Settings
 from cicscenario.sandbox.ussd.tokens import TokenInfo
+from tests.support.fake_engine import FakeEngine
+from tests.support.fake_meta import FakeMeta
+from tests.support.postgres import PASSWORD, USER, Postgres
+from tests.support.valkey import Valkey
+from tests.support.waiting import eventually
 
 FORM = "application/x-www-form-urlencoded"
 CODE = "*483*46#"
@@ -74,6 +75,18 @@ def request(port: int, method: str, path: str, headers: dict[str, str], body: by
         connection.close()
 
 
+def database_address(postgres: Postgres, name: str) -> Address:
+    return Address("127.0.0.1", postgres.port, name, USER, PASSWORD)
+
+
+def emptied_database(postgres: Postgres, dialect: str) -> str:
+    """Name of the database that tests of a dialect share, one after the other; it is emptied."""
+    name = f"cic_ussd_{dialect}"
+    prepare(database_address(postgres, name), dialect)
+    postgres.execute("TRUNCATE account, ussd_session, task_tracker", database=name)
+    return name
+
+
 class World:
     """``settings`` are those of the service; ``phone()`` is a number that nobody has used."""
 
@@ -82,12 +95,12 @@ class World:
     ) -> None:
         self.redis, self.meta, self.engine = valkey.client, meta, engine
         self.tokens = FixedTokens()
-        name = settings.pop("database", None) or postgres.emptied(settings.get("dialect", "current"))
+        name = settings.pop("database", None) or emptied_database(postgres, settings.get("dialect", "current"))
         self.settings = Settings(
             host="127.0.0.1",
             port=0,
             broker=valkey.url,
-            database=postgres.address(name),
+            database=database_address(postgres, name),
             chain=ChainSpec.parse("evm:byzantium:8996:bloxberg"),
             meta=meta.url,
             signer=signer,

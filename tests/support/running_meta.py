@@ -12,14 +12,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from meta_wire import WireAnswer, ask
 from pysequoia import PySigner, SignatureMode, Tsk, sign
 
 from cicscenario.sandbox.meta.keys import WriterKeys
-from cicscenario.sandbox.nodes import free_port
+from tests.support.meta_wire import WireAnswer, ask
+from tests.support.openpgp_keys import RECORDED_KEYS
+from tests.support.processes import free_port
 
-KEYS = Path(__file__).parent / "keys"
-ROOT_FOLDER = Path(__file__).parents[3]  # the package is imported from where these tests are
+ROOT_FOLDER = Path(__file__).parents[2]  # the package is imported from where these tests are
 ROOT = "00000000-0000-0000-0000-000000000000"
 SERVER = {"X-CIC-AUTOMERGE": "server"}
 CLIENT = {"X-CIC-AUTOMERGE": "client"}
@@ -40,7 +40,7 @@ class RunningMeta:
         for path in (keys.private_key, keys.passphrase, keys.public_key):
             shutil.copy(path, folder)
         for name in ("server", "writer"):
-            shutil.copy(KEYS / f"{name}.pub.asc", trusted)
+            shutil.copy(RECORDED_KEYS / f"{name}.pub.asc", trusted)
         self.writer = signer_of(keys)
 
     def start(self) -> "RunningMeta":

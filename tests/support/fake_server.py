@@ -1,6 +1,7 @@
-"""An HTTP server in this process, as far as the services that the phone interface asks need one."""
+"""An HTTP server in this process, as far as clients of a service need one."""
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -9,10 +10,12 @@ from typing import Any, Self
 class FakeServer(ABC):
     """Entered, it answers at ``url``, each request in a thread of its own."""
 
+    content_type: str | None = None
+
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.fake = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
     def url(self) -> str:
@@ -20,7 +23,11 @@ class FakeServer(ABC):
 
     @abstractmethod
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str] | None:
-        """Status and text; None drops the connection."""
+        """Status and text; None drops the connection. Names of headers are as they were sent."""
+
+    def announced_length(self, body: bytes) -> int:
+        """The answer's Content-Length; what is longer is sent a moment later."""
+        return len(body)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -52,16 +59,26 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.server.fake.answer(self.command, self.path, dict(self.headers), body)
+        fake = self.server.fake
+        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        answer = fake.answer(self.command, self.path, dict(self.headers), asked)
         if answer is None:
             self.close_connection = True
             return
         status, text = answer
+        body = text.encode()
+        announced = fake.announced_length(body)
         self.send_response(status)
-        self.send_header("Content-Length", str(len(text.encode())))
+        if fake.content_type:
+            self.send_header("Content-Type", fake.content_type)
+        self.send_header("Content-Length", str(announced))
         self.end_headers()
-        self.wfile.write(text.encode())
+        self.wfile.write(body[:announced])
+        self.wfile.flush()
+        if announced < len(body):
+            time.sleep(0.02)  # in a packet of its own
+            self.wfile.write(body[announced:])
+            self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

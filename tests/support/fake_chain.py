@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from eth_abi.abi import encode
-from fake_server import FakeServer
 
 from cicscenario.chain.abi import selector, text32
+from tests.support.fake_server import FakeServer
 
 REGISTRY, ACCOUNTS, INDEX, GFT, DET = (bytes([number]) * 20 for number in range(0xA1, 0xA6))
 _NAMED = {"AccountRegistry": ACCOUNTS, "TokenRegistry": INDEX, "DefaultToken": GFT, "Faucet": bytes(20)}

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fake_server import FakeServer
 from pysequoia import Tsk, verify
 
 from cicscenario.sandbox.ussd.metaclient import Signer
+from tests.support.fake_server import FakeServer
 
 
 @functools.cache

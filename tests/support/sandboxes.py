@@ -1,19 +1,16 @@
-"""Helpers for tests that start real processes."""
+"""Sandboxes that are up, runs in them, and what the chain says happened there."""
 
-import contextlib
 import json
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -25,13 +22,12 @@ from cicscenario.language import load_environment
 from cicscenario.resources import load_schema
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.nodes import anvil_path
+from tests.support.commands import cicscenario, command_environment, command_line
+from tests.support.waiting import eventually
 
 needs_anvil = pytest.mark.skipif(not anvil_path(), reason="no anvil here")
 NODES = ["embedded", pytest.param("anvil", marks=needs_anvil)]
 GENERATIONS = ["classic", "latest"]
-PATIENCE = 60.0  # seconds; the machine may be busy
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class Run:
     def start(self, *more: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             command_line(*self.arguments(*more)),
-            env=surroundings(self.box.home),
+            env=command_environment(self.box.home),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -144,31 +140,6 @@ class Run:
         eventually(lambda: bool(self.rows(sql)))
 
 
-def eventually(true: Callable[[], T | None], what: str = "waited for it to come true", patience: float = PATIENCE) -> T:
-    """The first true answer; fails when none comes."""
-    deadline = time.monotonic() + patience
-    while not (answer := true()):
-        assert time.monotonic() < deadline, f"{what} in vain"
-        time.sleep(0.02)
-    return answer
-
-
-def open_files(pid: int | None) -> set[str]:
-    """What a process holds open: paths, and ``socket:[inode]``."""
-    held = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # one that has just been closed
-            held.add(str(link.readlink()))
-    return held
-
-
-def listens_at(pid: int | None) -> list[str]:
-    """The addresses at which a process accepts TCP connections, a line of /proc/net each: ``0100007F`` is 127.0.0.1."""
-    held = open_files(pid)
-    rows = [row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
-    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]  # 0A: LISTEN
-
-
 def gifts_since(box: Sandbox, block: int) -> Counter[str]:
     """Transfers of the token that the scenario's signer made after ``block``, by recipient, as the chain tells."""
     return _logged(box, block, "token", ["Transfer(address,address,uint256)", box.session().signer.address], 2)
@@ -199,17 +170,3 @@ def send_from(
     session.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
     receipt: dict[str, Any] = eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash)))
     assert int(receipt["status"], 16) == 1
-
-
-def command_line(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "cicscenario", *arguments]
-
-
-def surroundings(home: Path) -> dict[str, str]:
-    return os.environ | {"CICSCENARIO_HOME": str(home), "COLUMNS": "120"}
-
-
-def cicscenario(home: Path, *arguments: str, patience: float = 240) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command_line(*arguments), env=surroundings(home), capture_output=True, text=True, timeout=patience
-    )

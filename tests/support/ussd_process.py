@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from tests_support import eventually
-from ussd_chain import REGISTRY, FakeChain
-from ussd_meta import FakeMeta, key
-from ussd_servers import Postgres, Valkey, free_port
-from ussd_world import request
+from tests.support.fake_chain import REGISTRY, FakeChain
+from tests.support.fake_meta import FakeMeta, key
+from tests.support.postgres import PASSWORD, USER, Postgres
+from tests.support.processes import free_port
+from tests.support.ussd_world import emptied_database, request
+from tests.support.valkey import Valkey
+from tests.support.waiting import eventually
 
 
 class UssdProcess:
@@ -20,15 +22,15 @@ class UssdProcess:
         self, folder: Path, valkey: Valkey, postgres: Postgres, meta: FakeMeta, chain: FakeChain, *flags: str
     ) -> None:
         self.port = free_port()
-        self.database = postgres.emptied("2021" if "2021" in flags else "current")
+        self.database = emptied_database(postgres, "2021" if "2021" in flags else "current")
         (folder / "writer.asc").write_bytes(bytes(key()))
         (folder / "passphrase").write_text("\n")
-        (folder / "password").write_text("secret-of-the-database\n")
+        (folder / "password").write_text(f"{PASSWORD}\n")
         self.log = folder / "log"
         self.flags = [
             "--host", "127.0.0.1", "--port", str(self.port),
             "--data", str(folder), "--broker", valkey.url,
-            "--database", f"postgresql://grassroots@127.0.0.1:{postgres.port}/{self.database}",
+            "--database", f"postgresql://{USER}@127.0.0.1:{postgres.port}/{self.database}",
             "--password-file", str(folder / "password"), "--chain-spec", "evm:byzantium:8996:bloxberg",
             "--rpc", chain.url, "--registry", f"0x{REGISTRY.hex()}", "--meta", meta.url,
             "--key", str(folder / "writer.asc"), "--passphrase-file", str(folder / "passphrase"), *flags,

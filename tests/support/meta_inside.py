@@ -11,7 +11,7 @@ from cicscenario.sandbox.meta.signatures import Trust, Verdict
 from cicscenario.sandbox.meta.store import Store
 
 POINTER = "ab" * 32
-DROPPED = "dropped"
+CRASHED = "crashed"
 
 
 class Believing(Trust):
@@ -34,7 +34,7 @@ class Inside:
         self.operations = Operations(self.store, Believing(verdict), Faults(), now=lambda: self.now)
 
     def post(self, value: Any) -> Answer | str:
-        """A two-step write's first step; ``dropped`` where the real server ends."""
+        """A two-step write's first step; ``crashed`` where the real server ends."""
         return self.attempt("build", json.dumps(value))
 
     def write(self, value: Any) -> int | str:
@@ -53,7 +53,7 @@ class Inside:
         try:
             answer: Answer = getattr(self.operations, operation)(POINTER, body.encode())
         except CrashError:
-            return DROPPED
+            return CRASHED
         return answer
 
     def text(self) -> str | None:

@@ -16,7 +16,6 @@ import celery
 import psycopg2
 import yaml
 from redis import Redis
-from tests_support import PATIENCE, Sandbox, eventually
 
 from cicscenario.chain.abi import pack, selector, to_hex, word
 from cicscenario.chain.contracts import BALANCE_OF, HAVE, Contracts, discover, eth_call
@@ -24,8 +23,10 @@ from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
+from tests.support.sandboxes import Sandbox
+from tests.support.waiting import PATIENCE, eventually
 
-CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
+CHAIN_SPEC = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 QUEUE = "cic-eth"
 GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
 
@@ -127,10 +128,10 @@ class RunningEngine:
     def create(self, *, error_link: bool = False, root_id: str | None = None) -> str:
         """cic-eth's ``create_account``; gives the root id."""
         destination = f"127.0.0.1:{self.port}:0:{self.channel}"
-        root = self.signature("cic_eth.admin.ctrl.check_lock", "", CHAIN, 4)
-        create = self.signature("cic_eth.eth.account.create", CHAIN)
-        reserve = self.signature("cic_eth.eth.nonce.reserve_nonce", CHAIN, "ACCOUNT_REGISTRY_WRITER")
-        register = self.signature("cic_eth.eth.account.register", CHAIN)
+        root = self.signature("cic_eth.admin.ctrl.check_lock", "", CHAIN_SPEC, 4)
+        create = self.signature("cic_eth.eth.account.create", CHAIN_SPEC)
+        reserve = self.signature("cic_eth.eth.nonce.reserve_nonce", CHAIN_SPEC, "ACCOUNT_REGISTRY_WRITER")
+        register = self.signature("cic_eth.eth.account.register", CHAIN_SPEC)
         for each in (root, create, reserve, register) if error_link else ():
             each.link_error(self.signature("cic_eth.callbacks.redis.redis", destination, 1))
         reserve.link(register)
@@ -141,8 +142,8 @@ class RunningEngine:
 
     def ask_again(self, name: str, account: str, *nonce_of: str) -> dict[str, Any]:
         """A task about an account, with the one before it that draws its nonce; gives its entry."""
-        reserve = self.signature("cic_eth.eth.nonce.reserve_nonce", account, CHAIN, *nonce_of)
-        reserve.link(self.signature(name, CHAIN))
+        reserve = self.signature("cic_eth.eth.nonce.reserve_nonce", account, CHAIN_SPEC, *nonce_of)
+        reserve.link(self.signature(name, CHAIN_SPEC))
         (child,) = self.entry(str(reserve.apply_async().id))["children"]
         return self.entry(child[0][0])
 

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +16,9 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
+from cicscenario.sandbox.nodes import anvil_path
+from tests.support.processes import free_port
+
 CHAIN_ID = 8996
 GAS_LIMIT = 30_000_000
 #: The first account of the development mnemonic "test test ... junk", rich on both nodes.
@@ -25,18 +26,6 @@ RICH: LocalAccount = Account.from_key("0xac0974bec39a17e36ba4a6b4d238ff944bacb47
 
 # No storms of blocks by the clock: an interval longer than any test leaves mining to evm_mine.
 _NEVER = "86400"
-
-
-def anvil() -> str | None:
-    """Path of the anvil to test against: CICSCENARIO_ANVIL, else the one in PATH."""
-    return os.environ.get("CICSCENARIO_ANVIL") or shutil.which("anvil")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RpcFailure(Exception):  # noqa: N818  # an answer, not a bug
@@ -108,7 +97,7 @@ class RunningNode:
 
     def _command(self) -> list[str]:
         if self.kind == "anvil":
-            program = anvil()
+            program = anvil_path()
             assert program is not None
             flags = f"--host 127.0.0.1 --port {self.port} --chain-id {CHAIN_ID} --gas-limit {GAS_LIMIT} --order fifo"
             mining = ["--no-mining"] if self.manual else []

@@ -1,0 +1,18 @@
+"""Waits for what other processes do."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE = 60.0  # seconds; the machine may be busy
+
+T = TypeVar("T")
+
+
+def eventually(true: Callable[[], T | None], what: str = "waited for it to come true", patience: float = PATIENCE) -> T:
+    """The first true answer; fails when none comes."""
+    deadline = time.monotonic() + patience
+    while not (answer := true()):
+        assert time.monotonic() < deadline, f"{what} in vain"
+        time.sleep(0.02)
+    return answer
