@@ -13,6 +13,7 @@ from tests.support.commands import cicscenario
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+CI = ROOT / ".ci" / "run"
 SETUP = re.findall(r"^```\n(.*?)\n```$", README, re.DOTALL | re.MULTILINE)
 
 
@@ -21,6 +22,7 @@ def test_there_are_exactly_two_setup_commands() -> None:
     assert all("\n" not in command for command in SETUP)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -> None:
     install, run = SETUP[0].split(" && ")[1:]
@@ -43,8 +45,37 @@ def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -
         cicscenario(tmp_path, "stack", "down")
 
 
-def test_the_second_is_what_continuous_integration_calls() -> None:
-    assert SETUP[1] in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+def test_the_second_and_the_slow_tests_are_what_continuous_integration_calls() -> None:
+    lines = CI.read_text("utf-8").splitlines()
+    first = lines.index(SETUP[1])
+    (slow,) = re.findall(r"`(\S*python -m pytest -m \w+)`", README)
+    assert slow in lines[first:]
+    told = subprocess.run([sys.executable, "-m", "pytest", "--markers"], cwd=ROOT, capture_output=True, text=True)
+    assert f"@pytest.mark.{slow.split()[-1]}:" in told.stdout
+
+
+@pytest.mark.parametrize(("tests", "slow"), [(0, 0), (1, 0), (0, 1), (2, 1)])
+def test_continuous_integration_runs_both_and_fails_when_either_does(tmp_path: Path, tests: int, slow: int) -> None:
+    """With stand-ins for what it calls."""
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "run").write_text(CI.read_text("utf-8"))
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$@"\ncase "$*" in *slow*) exit {slow};; *) exit {tests};; esac\n')
+    for path in (
+        python.with_name("pip"),
+        tmp_path / "python3",
+        *(tmp_path / name for name in ("npm", "apt-get", "tar")),
+    ):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    python.chmod(0o755)
+    surroundings = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", tmp_path / ".ci" / "run"], env=surroundings, capture_output=True, text=True)
+    assert done.returncode == (tests or slow), done.stderr
+    assert done.stdout.splitlines() == [
+        "-m pytest", "-m pytest -m slow", f"exit codes: tests {tests}, slow tests {slow}"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`cicscenario ([a-z]+)", README))))
@@ -66,6 +97,7 @@ def test_every_scenario_is_valid_and_named_after_its_file(scenario: Path) -> Non
     assert load_scenario(scenario).name == scenario.stem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["eth-100", "eth-mint", "eth-vars", "eth-demurrage", "custodial-100"])
 def test_the_scenarios_to_learn_from_run(name: str, tmp_path: Path) -> None:
     done = cicscenario(tmp_path / "home", "run", str(ROOT / "scenarios" / f"{name}.yaml"))

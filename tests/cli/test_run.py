@@ -76,6 +76,7 @@ def test_one_command_fills_a_chain_and_proves_it(tmp_path: Path, scenario: Path)
     assert [service.state for service in stack.status(tmp_path / "home")] == ["down"]  # it ended what it had started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contracts", GENERATIONS)
 @pytest.mark.parametrize("node", NODES)
 def test_both_generations_on_both_nodes(
@@ -170,6 +171,7 @@ def test_interrupted_it_saves_and_resumes(sandbox: Sandbox, scenario: Path) -> N
     assert set(events_a_person(sandbox)["gas"].values()) == {1}
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_everybody_is_paid_once(sandbox: Sandbox, scenario: Path) -> None:
     """Twenty SIGKILLs at random moments; then one gift, one faucet call, one registration, one gas gift a person."""
     size, draw = 300, random.Random()

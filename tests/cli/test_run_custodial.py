@@ -78,6 +78,7 @@ def test_everybody_arrives_and_a_second_run_does_nothing_and_a_larger_one_the_re
     everybody_arrived(run, 15, since)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", [node for node in NODES if node != "embedded"])
 def test_everybody_arrives_on_another_node(
     sandbox_of: Callable[..., Sandbox], custodial: Path, tmp_path: Path, node: str
@@ -90,6 +91,7 @@ def test_everybody_arrives_on_another_node(
 # --- killed and resumed ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_ten_times_everybody_is_paid_once_and_nobody_else(run: Run) -> None:
     size, draw, since = 120, random.Random(), run.box.block()
     moments = []
@@ -158,6 +160,7 @@ def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, 
     assert run.report()["orphans"] == run.rows("SELECT count(*) FROM requests")[0][0] - size
 
 
+@pytest.mark.slow
 def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(run: Run) -> None:
     size, since = 50, run.box.block()
     environment = changed_environment(run.box, "  queue: cic-eth", "  queue: cic-eth\n  in_flight: 5")

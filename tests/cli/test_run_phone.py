@@ -320,6 +320,7 @@ def _one_account_and_one_gift_each(world: PhoneWorld, name: str) -> None:
     assert gifts == {p.address.hex(): 1 for p in people if p.gift and p.address}
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_everybody_has_one_account_and_one_gift(
     tmp_path: Path, another: list[PhoneWorld]
 ) -> None:
@@ -340,6 +341,7 @@ QUIRKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_with_the_real_servers_quirks_it_still_ends_well(tmp_path: Path, another: list[PhoneWorld]) -> None:
     another.append(world := PhoneWorld(tmp_path / "home", faults=QUIRKS))
     scenario = world.scenario(name="quirks", size=30)

@@ -12,7 +12,7 @@ from tests.support import recordings
 from tests.support.browser import AXE, chromium, missing
 from tests.support.commands import cicscenario
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 SCENARIO = """\
 version: 1

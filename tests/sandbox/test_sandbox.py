@@ -165,9 +165,9 @@ def test_anvil_leaves_no_files_elsewhere(
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     (tmp_path / "user").mkdir()
     stack.up(home, node=node)
-    command_environment = Path(f"/proc/{pid(home)}/environ").read_bytes().split(b"\0")
+    surroundings = Path(f"/proc/{pid(home)}/environ").read_bytes().split(b"\0")
     for name in ("HOME", "TMPDIR"):
-        assert f"{name}={home}/sandbox/chain".encode() in command_environment
+        assert f"{name}={home}/sandbox/chain".encode() in surroundings
     stack.down(home)
     assert list((tmp_path / "user").iterdir()) == []
 

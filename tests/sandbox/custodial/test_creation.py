@@ -6,6 +6,8 @@ import uuid
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.signer import address_of
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
@@ -297,6 +299,7 @@ RECORDED = json.loads("""{
 }""")
 
 
+@pytest.mark.slow
 def test_a_thousand_people_are_taken_in(engine: RunningEngine) -> None:
     count = 1000
     began = time.monotonic()

@@ -36,6 +36,7 @@ def test_others_are_refused(text: str) -> None:
         Faults.parse([text])
 
 
+@pytest.mark.slow
 def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: RunningEngine) -> None:
     named = ["drop-callback=0.4", "duplicate-callback=0.4", "delay=1", "fail-task=cic_eth.eth.erc20.default_token"]
     faults = Faults.parse(named)
@@ -83,6 +84,7 @@ def test_the_first_registration_of_an_account_fails_on_the_chain_and_the_next_do
     assert sent == ["0x0", "0x1", "0x1", "0x1"], "a registration that fails and one that does not, gas, and the faucet"
 
 
+@pytest.mark.slow
 def test_it_dies_after_so_many_tasks_and_started_again_finishes_them(engine: RunningEngine) -> None:
     engine.start("die-after=12")
     daemon = Daemon("custodial", engine.home / "sandbox")

@@ -14,6 +14,8 @@ from cicscenario.sandbox.daemon import Daemon
 from tests.support.running_engine import CHAIN_SPEC, GAS_GIFT, QUEUE, RunningEngine
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 COUNT = 30
 
 

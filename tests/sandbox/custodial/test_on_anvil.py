@@ -10,6 +10,7 @@ from tests.support.sandboxes import needs_anvil
 from tests.support.waiting import eventually
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("node", "contracts"), [pytest.param("anvil", "classic", marks=needs_anvil), ("embedded", "latest")]
 )
