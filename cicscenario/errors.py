@@ -4,6 +4,7 @@ Exceptions are named by what has to happen next, not by what went wrong. Each ca
 (file and line, or service and address), what was expected, what to do next. Secrets never enter a message.
 """
 
+import errno
 from enum import IntEnum
 
 
@@ -74,3 +75,39 @@ class InterruptedRunError(CicScenarioError):
     """The user asked to stop; everything done so far is saved."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+#: What the machine ran short of, and what to do about it; nothing on the command line has to change.
+_SHORT = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there: your quota is used up",
+    errno.EMFILE: "allow this process more open files: `ulimit -n`",
+    errno.ENFILE: "allow this machine more open files",
+}
+#: What to do about a path that cannot be used.
+_ELSEWHERE = {
+    errno.EEXIST: "a file is where a folder has to be; name another folder",
+    errno.ENOTDIR: "a file is where a folder has to be; name another folder",
+    errno.EISDIR: "a folder is where a file has to be; name another file",
+    errno.EACCES: "name a place that is open to you, or have this one opened",
+    errno.EPERM: "name a place that is open to you, or have this one opened",
+    errno.EROFS: "name a place that can be written to",
+}
+
+
+def as_told(error: BaseException) -> CicScenarioError | None:
+    """The error as it is told to people; None for a bug."""
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    return error if isinstance(error, CicScenarioError) else None
+
+
+def _of_the_system(error: OSError) -> CicScenarioError | None:
+    """What an error of the operating system asks of the user; None when it is nothing of theirs, but a bug."""
+    said = (error.strerror or "").lower()
+    if hint := _SHORT.get(error.errno or 0):
+        return UnavailableError(f"{error.filename or 'writing'}: {said}", hint=hint)
+    if error.filename and said:
+        hint = _ELSEWHERE.get(error.errno or 0, "name another file or folder")
+        return InvalidError(f"cannot use {error.filename}: {said}", hint=hint)
+    return None

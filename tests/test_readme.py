@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.checks import all_checks
-from cicscenario.language import load_scenario
+from cicscenario.vocabulary import load_scenario
 from tests.support.commands import cicscenario
 
 ROOT = Path(__file__).parent.parent

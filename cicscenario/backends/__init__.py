@@ -1,21 +1,15 @@
-"""Backends: one file per way in which accounts come to be, named by ``backend.kind``. A new one is a file and a line here."""
+"""Backends: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.backends``."""
 
-from collections.abc import Callable, Mapping
+from functools import cache
 
-from cicscenario.backends.base import Backend, BackendContext
-from cicscenario.backends.cic_eth import CicEthBackend
-from cicscenario.backends.cic_ussd import CicUssdBackend
-from cicscenario.backends.eth import EthBackend
-from cicscenario.backends.existing import ExistingBackend
+from cicscenario.backends import cic_eth, cic_ussd, eth, existing
+from cicscenario.capabilities.backend import BackendDescriptor
+from cicscenario.capabilities.registry import registered
 
-BACKENDS: Mapping[str, Callable[[BackendContext], Backend]] = {
-    "eth": EthBackend,
-    "cic_eth": CicEthBackend,
-    "cic_ussd": CicUssdBackend,
-    "existing": ExistingBackend,
-}
+BUILT_IN = (eth.BACKEND, cic_eth.BACKEND, cic_ussd.BACKEND, existing.BACKEND)
 
 
-def open_backend(context: BackendContext) -> Backend:
-    """The backend that the scenario names."""
-    return BACKENDS[context.scenario.backend.kind](context)
+@cache
+def all_backends() -> tuple[BackendDescriptor, ...]:
+    """Every known backend; the first is the default. Raises InvalidError for a bad one from outside."""
+    return registered("backends", BUILT_IN, BackendDescriptor, lambda backend: backend.kind)

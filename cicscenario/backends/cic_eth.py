@@ -5,16 +5,20 @@ state before it is sent, and a later run asks what became of it before it asks f
 """
 
 import threading
-import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from cicscenario.backends.base import BackendContext, Deed, Made
-from cicscenario.backends.movement import Movement
-from cicscenario.backends.once_more import OnceMore
+from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
+from cicscenario.capabilities.backend import BackendDescriptor, BackendPart
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.stall import StallTimer
+from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.connections import Service
+from cicscenario.language import KeyHolder
+from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
-from cicscenario.state.store import PersonRow, RequestRow
+from cicscenario.state.store import RequestRow
 
 _SLICE = 2.0  # seconds of waiting before looking whether the run is to end
 _AT_ONCE = 50  # accounts in one submission
@@ -22,45 +26,44 @@ _RESULTS = 2.0  # seconds for an earlier run's task to show up among the results
 _VANISHED = 10.0  # seconds without a move after which a task that is nowhere counts as lost, and is asked for once more
 
 
-class CicEthBackend:
+class CicEthBackend(CustodialBackend):
     """Accounts of the custodial engine, at most ``in_flight`` of the environment at a time."""
 
-    def __init__(self, context: BackendContext) -> None:
-        self._context = context
+    def __init__(self, context: RunContext) -> None:
+        super().__init__(context)
         self._channel = f"cicscenario-{context.lineage}"
         self._accounts = context.services.custodial.accounts(self._channel)
         where = context.services.environment.custodial
         in_flight = where.in_flight if where else _AT_ONCE
         self._slots = _Slots(in_flight)
         self._at_once = min(_AT_ONCE, in_flight)
-        self._movement = Movement()
-        self._once_more = OnceMore(context.services)
-        self._mutex = threading.Lock()
-        self._again: dict[int, str] = {}  # root ids of registrations asked for once more, by person
+        self._patience: float = context.scenario.backend.option("patience")
+        self._timer = StallTimer(context.clock)
+        self._registering: dict[int, str] = {}  # root ids of registrations asked for once more, by person
 
     def close(self) -> None:
         self._accounts.close()
 
-    def accounts(self, people: Sequence[PersonRow]) -> Made:
-        made = Made()
+    def accounts(self, batch: Batch) -> Result:
+        people, made = batch.people, Result()
         for start in range(0, len(people), self._at_once):
             part = people[start : start + self._at_once]
             with self._slots.taken(len(part), self._context.stopping) as free:
                 if not free:
                     break
-                if why := self._movement.hopeless:
+                if why := self._timer.hopeless:
                     for person in people[start:]:
                         made.fail(person.id, f"not asked for: {why}")
                     break
                 self._some(part, made)
         return made
 
-    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
+    def registration_failed(self, people: Sequence[Person]) -> dict[int, str]:
         """What the engine's results say of accounts that do not get registered.
 
         The engine never tries again by itself, so each run asks it once more, and counts only what fails then.
         """
-        requests = self._context.log.requests([person.id for person in people])
+        requests = self._context.state.requests([person.id for person in people])
         owned = {
             request.id: person.id
             for person in people
@@ -72,16 +75,13 @@ class CicEthBackend:
             owned[root]: end.address for root, end in ends.items() if isinstance(end, Created) and end.unregistered
         }
         with self._mutex:
-            new = {str(uuid.uuid4()): person for person in failed if person not in self._again}
-            asked = {self._again[person]: person for person in failed if person in self._again}
-            self._again |= {person: root for root, person in new.items()}
+            new = {str(uuid.uuid4()): person for person in failed if person not in self._registering}
+            asked = {self._registering[person]: person for person in failed if person in self._registering}
+            self._registering |= {person: root for root, person in new.items()}
         self._accounts.register({root: failed[person] for root, person in new.items()})
         return {asked[root]: str(why) for root, why in self._accounts.unregistered(list(asked)).items()}
 
-    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
-        return self._once_more.ask(deed, people)
-
-    def _some(self, people: Sequence[PersonRow], made: Made) -> None:
+    def _some(self, people: Sequence[Person], made: Result) -> None:
         asked = self._earlier(people, made)
         have = {person for person, _ in made.addresses} | set(asked.values())
         self._await(asked | self._ask({person.id for person in people} - have), made)
@@ -89,20 +89,20 @@ class CicEthBackend:
     def _ask(self, people: Collection[int]) -> dict[str, int]:
         """Asks for an account for each; gives the people by root id."""
         new = {str(uuid.uuid4()): person for person in sorted(people)}
-        self._context.log.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
+        self._context.state.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
         self._accounts.submit(list(new))
         return new
 
-    def _earlier(self, people: Sequence[PersonRow], made: Made) -> dict[str, int]:
+    def _earlier(self, people: Sequence[Person], made: Result) -> dict[str, int]:
         """What earlier runs asked for and is still under way, by root id; accounts that are there already go to ``made``."""
-        requests = self._context.log.requests([person.id for person in people])
+        requests = self._context.state.requests([person.id for person in people])
         rows = {row.id: row for mine in requests.values() for row in mine if row.status != "failed"}
         ends = self._seen([row.id for row in rows.values() if row.status == "asked"])
         self._write_down(rows, ends)
         addresses = {rows[root].person: end.address for root, end in ends.items() if isinstance(end, Created)}
         addresses |= {row.person: row.address for row in rows.values() if row.address}
         for person, address in addresses.items():
-            made.add(person, address)
+            made.found(person, address)
         return {
             root: rows[root].person
             for root, end in ends.items()
@@ -115,34 +115,34 @@ class CicEthBackend:
             return {}
         ends = self._accounts.recover(roots)
         unknown = _vanished(ends)
-        return ends | self._accounts.wait(unknown, time.monotonic() + _RESULTS) if unknown else ends
+        return ends | self._accounts.wait(unknown, self._context.clock() + _RESULTS) if unknown else ends
 
-    def _await(self, asked: dict[str, int], made: Made) -> None:
+    def _await(self, asked: dict[str, int], made: Result) -> None:
         """Waits until everybody has an account or has failed, or nobody at all has moved for the backend's patience."""
-        self._movement.began()
+        self._timer.restart()
         number, again = len(asked), True
         while asked and not self._context.stopping.is_set():
-            ends = self._accounts.wait(list(asked), time.monotonic() + _SLICE)
+            ends = self._accounts.wait(list(asked), self._context.clock() + _SLICE)
             if self._settle(asked, ends, made):
-                self._movement.happened()
-            elif again and self._movement.still() > _VANISHED and (vanished := _vanished(ends)):
+                self._timer.progress()
+            elif again and self._timer.seconds() > _VANISHED and (vanished := _vanished(ends)):
                 again = False
                 asked |= self._ask({asked.pop(root) for root in vanished})
-            elif self._movement.still() > self._context.scenario.backend.patience:
+            elif self._timer.seconds() > self._patience:
                 for root, person in asked.items():
                     made.fail(person, str(ends[root]))
                 if len(asked) == number:
-                    self._movement.gave_up(number, str(next(iter(ends.values()))))
+                    self._timer.give_up(number, str(next(iter(ends.values()))))
                 return
 
-    def _settle(self, asked: dict[str, int], ends: dict[str, Outcome], made: Made) -> bool:
+    def _settle(self, asked: dict[str, int], ends: dict[str, Outcome], made: Result) -> bool:
         """Takes those who have an account or have failed out of ``asked``; says whether there were any."""
         self._write_down({root: RequestRow(root, person, self._channel) for root, person in asked.items()}, ends)
         finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
         for root in finished:
             person, end = asked.pop(root), ends[root]
             if isinstance(end, Created):
-                made.add(person, end.address)
+                made.found(person, end.address)
             else:
                 made.fail(person, str(end))
         return bool(finished)
@@ -154,7 +154,7 @@ class CicEthBackend:
                 answered.append(RequestRow(root, rows[root].person, self._channel, "created", end.address))
             elif isinstance(end, Failed):
                 answered.append(RequestRow(root, rows[root].person, self._channel, "failed", None, str(end)))
-        self._context.log.answer_requests(answered)
+        self._context.state.answer_requests(answered)
 
 
 def _vanished(ends: dict[str, Outcome]) -> list[str]:
@@ -183,3 +183,16 @@ class _Slots:
             with self._changed:
                 self._free += number if granted else 0
                 self._changed.notify_all()
+
+
+BACKEND = BackendDescriptor(
+    kind="cic_eth",
+    summary="the custodial engine makes the accounts, and gives gas and triggers the faucet by itself",
+    keys=KeyHolder.ENGINE,
+    options={"patience": PATIENCE},
+    open=CicEthBackend,
+    accounts=BackendPart("have the custodial engine make accounts", Lane.SERVICE, (Service.CUSTODIAL,)),
+    registration=REGISTRATION,
+    gas=GAS,
+    faucet=FAUCET,
+)

@@ -14,83 +14,80 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from cicscenario.backends.base import BackendContext, Deed, Made
-from cicscenario.backends.movement import Movement
-from cicscenario.backends.once_more import OnceMore
+from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
+from cicscenario.backends.dialect import DIALECT
+from cicscenario.capabilities.backend import BackendDescriptor, BackendPart
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.stall import StallTimer
+from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
+from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
+from cicscenario.people.person import Person
+from cicscenario.retry import PAUSES
 from cicscenario.services.ussd import Joining, Silence, UssdError
-from cicscenario.state.store import PersonRow, RequestRow
+from cicscenario.state.store import RequestRow
 
-_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt to call an interface that has not answered
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
 _DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
 
 #: What to make of somebody whose phone pointer leads to an account.
-Found = Callable[[PersonRow, bytes, Made], None]
+Found = Callable[[Person, bytes, Result], None]
 
 
-class CicUssdBackend:
+class CicUssdBackend(CustodialBackend):
     """Accounts of the phone interface."""
 
-    def __init__(self, context: BackendContext) -> None:
-        self._context = context
+    def __init__(self, context: RunContext) -> None:
+        super().__init__(context)
         scenario = context.scenario
-        self._asks_later = scenario.backend.dialect == "2021" and scenario.chooses_language
-        self._movement = Movement()
-        self._once_more = OnceMore(context.services)
+        self._patience: float = scenario.backend.option("patience")
+        self._asks_later = scenario.backend.option("dialect") == "2021" and scenario.chooses_language
+        self._timer = StallTimer(context.clock)
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
         self._silence = Silence()
 
-    def close(self) -> None:
-        pass
-
-    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
-        return {}  # the interface tells nobody what the engine does
-
-    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
-        return self._once_more.ask(deed, people)
-
-    def accounts(self, people: Sequence[PersonRow]) -> Made:
-        made = Made()
+    def accounts(self, batch: Batch) -> Result:
+        people, made = batch.people, Result()
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
-        self._movement.began()
+        self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
         missing += self._look([person for person in people if person.id not in earlier], made, _refuse_found)
-        waiting: deque[PersonRow] = deque()
+        waiting: deque[Person] = deque()
         with self._dialling:
             for person in missing:
                 if self._context.stopping.is_set():
                     break
-                if why := self._movement.hopeless:
+                if why := self._timer.hopeless:
                     made.fail(person.id, f"not asked for: {why}")
                 elif self._join(person, made, asked=person.id in earlier):
                     waiting.append(person)
         self._await(waiting, made)
         return made
 
-    def _requests(self, people: Sequence[PersonRow]) -> dict[int, list[RequestRow]]:
+    def _requests(self, people: Sequence[Person]) -> dict[int, list[RequestRow]]:
         """What may have been taken, by person; requests that surely came to nothing are left out."""
-        found = self._context.log.requests([person.id for person in people])
+        found = self._context.state.requests([person.id for person in people])
         return {person: [row for row in rows if row.status != "failed"] for person, rows in found.items()}
 
     # --- dialling -----------------------------------------------------------------------------------------------
 
-    def _join(self, person: PersonRow, made: Made, *, asked: bool, again: bool = False) -> bool:
+    def _join(self, person: Person, made: Result, *, asked: bool, again: bool = False) -> bool:
         """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for.
 
         ``asked`` is whether an account was asked for before, ``again`` whether another is asked for nevertheless.
         """
         pending = asked and not again
         error: UssdError | None = None
-        for pause in _PAUSES:
+        for pause in PAUSES:
             if error and not error.answered:
                 self._context.stopping.wait(pause)
             request = RequestRow(uuid.uuid4().hex, person.id, "")
             if not pending:
-                self._context.log.add_requests([request])
+                self._context.state.add_requests([request])
             try:
                 joined = self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
             except UssdError as failure:
@@ -101,7 +98,7 @@ class CicUssdBackend:
                     self._answer(request, "failed", error.message)
             else:
                 self._silence.ended(answered=True)
-                self._movement.began()
+                self._timer.restart()
                 if not asked and joined.joining is Joining.EXISTS:
                     self._refuse(person, request, made)
                     return False
@@ -109,7 +106,7 @@ class CicUssdBackend:
         assert error
         return self._in_doubt(person, error, made)
 
-    def _in_doubt(self, person: PersonRow, error: UssdError, made: Made) -> bool:
+    def _in_doubt(self, person: Person, error: UssdError, made: Result) -> bool:
         """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
         self._silence.ended(answered=error.answered)
         if self._silence.lasts:
@@ -119,7 +116,7 @@ class CicUssdBackend:
         made.fail(person.id, error.message)
         return False
 
-    def _refuse(self, person: PersonRow, request: RequestRow, made: Made) -> None:
+    def _refuse(self, person: Person, request: RequestRow, made: Result) -> None:
         why = _not_asked_for(f"the phone interface knows {person.phone}")
         self._answer(request, "failed", why)
         made.fail(person.id, why)
@@ -127,13 +124,13 @@ class CicUssdBackend:
     def _answer(
         self, request: RequestRow, status: str, detail: str | None = None, address: bytes | None = None
     ) -> None:
-        self._context.log.answer_requests(
+        self._context.state.answer_requests(
             [RequestRow(request.id, request.person, request.channel, status, address, detail)]
         )
 
     # --- finding ------------------------------------------------------------------------------------------------
 
-    def _await(self, waiting: deque[PersonRow], made: Made) -> None:
+    def _await(self, waiting: deque[Person], made: Result) -> None:
         """Looks for phone pointers until all are there, or nobody at all has moved for the backend's patience."""
         number, looks, pause = len(waiting), _LOOKS, _FIRST_PAUSE
         again = set[int]()
@@ -142,29 +139,29 @@ class CicUssdBackend:
             missing = self._look(part, made, self._found)
             waiting.extend(missing)  # behind the others: nobody who is lost holds them up
             if len(missing) < len(part):
-                self._movement.happened()
+                self._timer.progress()
                 looks, pause = min(2 * looks, _MOST_LOOKS), _FIRST_PAUSE
                 continue
             looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
             self._context.stopping.wait(pause)
-            still = self._movement.still()
-            if still > self._context.scenario.backend.patience:
+            still = self._timer.seconds()
+            if still > self._patience:
                 if len(waiting) == number:
-                    self._movement.gave_up(number, self._standstill(waiting[0], still))
+                    self._timer.give_up(number, self._standstill(waiting[0], still))
                 for person in waiting:
                     made.fail(person.id, self._standstill(person, still))
                 return
-            if still > _DOUBT * self._context.scenario.backend.patience:
+            if still > _DOUBT * self._patience:
                 self._choose_again(waiting, again, made)
 
-    def _choose_again(self, waiting: deque[PersonRow], again: set[int], made: Made) -> None:
+    def _choose_again(self, waiting: deque[Person], again: set[int], made: Result) -> None:
         """Whoever is still offered the choice, long after it was made, makes it again, once in a run."""
         for person in [person for person in waiting if person.id not in again]:
             again.add(person.id)
             if not self._join(person, made, asked=True, again=True):
                 waiting.remove(person)
 
-    def _look(self, people: Sequence[PersonRow], made: Made, there: Found) -> list[PersonRow]:
+    def _look(self, people: Sequence[Person], made: Result, there: Found) -> list[Person]:
         """Tells ``there`` of those whose phone pointer is there; gives the others."""
         found = self._context.services.meta.get_many([pointer.phone(person.phone) for person in people])
         missing = []
@@ -177,7 +174,7 @@ class CicUssdBackend:
                 there(person, address, made)
         return missing
 
-    def _found(self, person: PersonRow, address: bytes, made: Made) -> None:
+    def _found(self, person: Person, address: bytes, made: Result) -> None:
         if self._asks_later:
             try:
                 self._context.services.ussd.choose_language(person.phone, person.language)
@@ -187,16 +184,16 @@ class CicUssdBackend:
         rows = self._requests([person]).get(person.id, [])
         if rows and not any(row.status == "created" for row in rows):
             self._answer(rows[-1], "created", address=address)
-        made.add(person.id, address)
+        made.found(person.id, address)
 
-    def _standstill(self, person: PersonRow, seconds: float) -> str:
+    def _standstill(self, person: Person, seconds: float) -> str:
         return (
             f"no phone pointer of {person.phone} in the metadata store, and nobody has got one for {seconds:.0f} seconds;"
             " do cic-ussd's tasker and the custodial engine run?"
         )
 
 
-def _refuse_found(person: PersonRow, address: bytes, made: Made) -> None:
+def _refuse_found(person: Person, address: bytes, made: Result) -> None:
     made.fail(person.id, _not_asked_for(f"the phone pointer of {person.phone} leads to 0x{address.hex()}"))
 
 
@@ -216,3 +213,33 @@ def _address(value: object) -> bytes | None:
     except ValueError:
         return None
     return raw if len(raw) == 20 else None
+
+
+def _languages_of_2021(scenario: Scenario) -> tuple[str, ...] | None:
+    chosen = {language for language, _ in scenario.population.languages}
+    return (
+        ("population", "languages") if scenario.backend.option("dialect") == "2021" and chosen - {"en", "sw"} else None
+    )
+
+
+BACKEND = BackendDescriptor(
+    kind="cic_ussd",
+    summary="everybody joins by phone, and the custodial engine does the rest",
+    keys=KeyHolder.ENGINE,
+    joins_by_phone=True,
+    has_phone_accounts=True,
+    options={"dialect": DIALECT, "patience": PATIENCE},
+    open=CicUssdBackend,
+    accounts=BackendPart("join by phone, one dial each", Lane.SERVICE, (Service.USSD, Service.META)),
+    registration=REGISTRATION,
+    gas=GAS,
+    faucet=FAUCET,
+    rules=(
+        Rule(
+            ("backend.dialect", "population.languages"),
+            _languages_of_2021,
+            "languages that the phone interface of 2021 does not offer",
+            "it offers en and sw",
+        ),
+    ),
+)

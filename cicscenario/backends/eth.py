@@ -1,72 +1,167 @@
-"""Sovereign accounts: every person's key is derived from one secret of the run, and handed out as a V3 keystore file."""
+"""Sovereign accounts: every person's key is derived from one secret of the run, and the run's signer pays for everything."""
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
-from cicscenario.backends.base import BackendContext, Deed, Made
-from cicscenario.chain.keyfile import encrypt, write_keyfile
+from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.cost import SAMPLE, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.capabilities.sending import TransactionExecutor
+from cicscenario.capabilities.step import Batch, Executor, Lane, Result
+from cicscenario.chain.abi import pack, to_hex, word
+from cicscenario.chain.contracts import ADD, BALANCE_OF, GIVE_TO, eth_call
+from cicscenario.chain.ledger import Intent
+from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import address_of, derive_key
-from cicscenario.errors import StateRefusedError
+from cicscenario.connections import Service
+from cicscenario.errors import StateRefusedError, StepFailedError
 from cicscenario.files import write_once
-from cicscenario.state.store import PersonRow
+from cicscenario.language import KeyHolder, Scenario
+from cicscenario.people.person import Person
 
 
-class EthBackend:
-    """The accounts of one run directory. Its ``secret`` and ``keystore.password`` are made once, readable by the owner
-    only. The keystore password is the scenario's, or else the run's own.
-    """
+class EthBackend(Backend):
+    """The accounts of one run directory. Its file ``secret`` is made once, readable by its owner only."""
 
-    def __init__(self, context: BackendContext) -> None:
-        directory, keystore = context.directory, context.scenario.backend.keystore
-        self._directory = directory
-        self._kdf = keystore.kdf
-        self._secret = bytes.fromhex(_once(directory / "secret"))
-        self._password = ""
-        if self._kdf != "none":
-            self._password = keystore.password.reveal() if keystore.password else _once(directory / "keystore.password")
-
-    def accounts(self, people: Sequence[PersonRow]) -> Made:
-        made = Made()
-        for person in people:
-            made.add(person.id, address_of(derive_key(self._secret, person.id)))
-        return made
-
-    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
-        return {}
-
-    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
-        return False  # the engine has nothing to do with these accounts
-
-    def close(self) -> None:
-        pass
-
-    def write_keyfile(self, person: PersonRow) -> None:
-        """Derives the file key (the slow part, without the interpreter's lock) and writes the file, 0600, at once.
-
-        Raises StateRefusedError when the person's account was not made of this secret.
-        """
-        key = derive_key(self._secret, person.id)
-        if (address := address_of(key)) != person.address:
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._path = context.directory / "secret"
+        if not self._path.exists():
+            write_once(self._path, secrets.token_hex(32))
+        text = self._path.read_text("utf-8")
+        if len(text) != 64:
             raise StateRefusedError(
-                f"{self._directory / 'secret'} is not the one that the account of person {person.id} was made of",
+                f"{self._path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters"
+            )
+        self._secret = bytes.fromhex(text)
+
+    def accounts(self, batch: Batch) -> Result:
+        result = Result()
+        for person in batch.people:
+            result.found(person.id, address_of(derive_key(self._secret, person.id)))
+        return result
+
+    def registration(self, step: str) -> Executor:
+        return TransactionExecutor(self._context, step, _registration)
+
+    def gas(self, step: str) -> Executor:
+        return TransactionExecutor(self._context, step, _gas)
+
+    def faucet(self, step: str) -> Executor:
+        return TransactionExecutor(self._context, step, _faucet)
+
+    def private_key(self, person: Person) -> bytes:
+        """Raises StateRefusedError when the person's account was not made of this secret."""
+        key = derive_key(self._secret, person.id)
+        if address_of(key) != person.address:
+            raise StateRefusedError(
+                f"{self._path} is not the secret that the account of person {person.id} was made of",
                 hint="restore the secret of this run; without it nobody has the keys of its accounts",
             )
-        path = keyfile_path(self._directory, address)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_keyfile(path, encrypt(key, self._password, self._kdf))
+        return key
 
 
-def keyfile_path(directory: Path, address: bytes) -> Path:
-    """Where the run directory keeps the keystore file of an address."""
-    return directory / "keystore" / f"{address.hex()}.json"
+def _registration(context: RunContext, person: Person) -> Intent:
+    return Intent(person.id, context.services.chain.contracts.accounts_index, pack(ADD, person.account))
 
 
-def _once(path: Path) -> str:
-    """The random secret in ``path``, made at the first call. Linked into place whole: a killed run leaves none by halves."""
-    if not path.exists():
-        write_once(path, secrets.token_hex(32))
-    text = path.read_text("utf-8")
-    if len(text) != 64:
-        raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters")
-    return text
+def _gas(context: RunContext, person: Person) -> Intent:
+    return Intent(person.id, person.account, value=context.scenario.gas)
+
+
+def _faucet(context: RunContext, person: Person) -> Intent:
+    faucet = context.services.chain.contracts.faucet
+    if faucet is None:
+        raise StepFailedError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
+    return Intent(person.id, faucet.address, pack(GIVE_TO, person.account))
+
+
+class RegistrationCost(Cost):
+    """The signer has to be a writer of the accounts index."""
+
+    def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
+        hint = f"make {to_hex(session.signer.address)} a writer of the accounts index (addWriter)"
+        index = session.contracts.accounts_index
+        return [role(session, "write to the accounts index", index, pack(ADD, SAMPLE), hint)]
+
+    def foreseen(self, pending: Pending) -> Sequence[Need]:
+        return [not_asked("may write to the accounts index", "yes")]
+
+
+class GasCost(Cost):
+    """Each transaction takes native currency along."""
+
+    def native(self, scenario: Scenario) -> int:
+        return scenario.gas
+
+    def foreseen(self, pending: Pending) -> Sequence[Need]:
+        return [not_asked("native currency to give", needed=pending.left * pending.scenario.gas, unit="wei")]
+
+
+class FaucetCost(Cost):
+    """The faucet has to have what it pays out, unless it mints it."""
+
+    def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
+        faucet = session.contracts.faucet
+        if faucet is None:
+            hint = "set `faucet: false` in the scenario"
+            return [Need("a faucet", "named by the registry", "none", ok=False, hint=hint)]
+        answer = session.rpc.calls([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
+        held, needed = word(answer), faucet.amount * pending.left
+        hint = f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}"
+        need = amount(f"{faucet.token.symbol} in the faucet", needed, held, "base units", hint)
+        # A faucet that mints what it pays out needs no balance; only one that had some and ran low is known to be short.
+        return [need if held else replace(need, has="none (it may mint)", ok=True)]
+
+    def foreseen(self, pending: Pending) -> Sequence[Need]:
+        return [not_asked("a faucet", "named by the registry")]
+
+
+_KEYSTORE = {
+    "description": "The V3 keystore files, one a person; `eth` only.",
+    "type": "object",
+    "additionalProperties": False,
+    "default": {},
+    "examples": [{"kdf": "standard"}],
+    "x-since": "0.1.0",
+    "properties": {
+        "kdf": {
+            "description": "Strength of the key derivation of the V3 keystore files: `standard` is scrypt with N=2^18, a"
+            " second of work a person; `light` is N=2^12; `none` writes no keystore files.",
+            "type": "string",
+            "enum": ["standard", "light", "none"],
+            "default": "light",
+            "examples": ["standard", "none"],
+            "x-since": "0.1.0",
+        },
+        "password": {
+            "description": "Where the password of the keystore files is: `file:` and a path relative to this file. When left"
+            " out, a password is made for the run and kept beside the files.",
+            "type": "string",
+            "format": "secret",
+            "examples": ["file:keystore.password"],
+            "x-since": "0.1.0",
+        },
+    },
+}
+_CHAIN = (Service.CHAIN,)
+
+#: The gas figures were measured on the older contracts with anvil; for the accounts index the node is asked as well.
+BACKEND = BackendDescriptor(
+    kind="eth",
+    summary="everybody holds a key of their own",
+    keys=KeyHolder.RUN,
+    options={"keystore": _KEYSTORE},
+    open=EthBackend,
+    accounts=BackendPart("make a key for each person", Lane.CPU),
+    registration=BackendPart(
+        "add each account to the accounts index", Lane.CHAIN, _CHAIN, RegistrationCost(gas=76_000)
+    ),
+    gas=BackendPart(
+        "give native currency for fees", Lane.CHAIN, _CHAIN, GasCost(gas=21_000), applies=lambda s: s.gas > 0
+    ),
+    faucet=BackendPart(
+        "trigger the token faucet", Lane.CHAIN, _CHAIN, FaucetCost(gas=134_000), applies=lambda s: s.faucet
+    ),
+)

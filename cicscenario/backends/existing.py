@@ -1,32 +1,36 @@
-"""Accounts that are there already: the population's source knows them."""
+"""Accounts that are there already: the population's source has them."""
 
-from collections.abc import Sequence
+from cicscenario.backends.dialect import DIALECT
+from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.language import KeyHolder
 
-from cicscenario.backends.base import BackendContext, Deed, Made
-from cicscenario.state.store import PersonRow
 
-
-class ExistingBackend:
+class ExistingBackend(Backend):
     """Takes each person's account from where the people come from."""
 
-    def __init__(self, context: BackendContext) -> None:
-        self._context = context
+    def __init__(self, context: RunContext) -> None:
+        self._population = context.population
+        self._source = context.scenario.population.source
 
-    def accounts(self, people: Sequence[PersonRow]) -> Made:
-        made = Made()
-        for person in people:
-            address = self._context.existing(person.id)
+    def accounts(self, batch: Batch) -> Result:
+        result = Result()
+        for person in batch.people:
+            address = self._population.account(person.id)
             if address is None:
-                made.fail(person.id, f"has no account in {self._context.scenario.population.source}")
+                result.fail(person.id, f"has no account in {self._source}")
             else:
-                made.add(person.id, address)
-        return made
+                result.found(person.id, address)
+        return result
 
-    def trouble(self, people: Sequence[PersonRow]) -> dict[int, str]:
-        return {}
 
-    def again(self, deed: Deed, people: Sequence[PersonRow]) -> bool:
-        return False  # the engine has nothing to do with these accounts
-
-    def close(self) -> None:
-        pass
+BACKEND = BackendDescriptor(
+    kind="existing",
+    summary="the accounts that the people of `population.from` have already; nothing is sent on chain",
+    keys=KeyHolder.OTHERS,
+    has_phone_accounts=True,
+    options={"dialect": DIALECT},
+    open=ExistingBackend,
+    accounts=BackendPart("take the accounts that people have", Lane.CPU),
+)

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import stat
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,3 +127,21 @@ def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
 def write_keyfile(path: Path, blob: bytes) -> None:
     """Writes the file at once, readable by its owner only from the first byte on."""
     write_whole(path, blob, mode=OWNER_ONLY, durable=True)
+
+
+def problem_of(path: Path, address: bytes) -> str | None:
+    """What is wrong with the keystore file of an address, without opening its key; None when nothing is."""
+    try:
+        mode = path.stat().st_mode
+        held = json.loads(path.read_bytes())
+        named = held["address"].lower().removeprefix("0x")
+        complete = held["version"] == 3 and held["crypto"]["ciphertext"] and held["crypto"]["mac"]
+    except FileNotFoundError:
+        return f"keystore file {path.name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"keystore file {path.name} cannot be read: {error!r}"
+    if not complete or named != address.hex():
+        return f"keystore file {path.name} is not a V3 file of this account"
+    if stat.S_IMODE(mode) & 0o077:
+        return f"keystore file {path.name} can be read by others (mode {stat.S_IMODE(mode):o})"
+    return None

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
+from cicscenario.capabilities.check import ON_CHAIN, Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.chain.abi import pack, word
 from cicscenario.chain.contracts import HAVE, eth_call
-from cicscenario.checks.base import Check, CheckContext, Verifier, account, on_chain
 from cicscenario.connections import Service
-from cicscenario.state.store import PersonRow
+from cicscenario.people.person import Person
 
 
-def _verifier(context: CheckContext) -> Verifier:
+def _verifier(context: RunContext) -> Verifier:
     index = context.services.chain.contracts.accounts_index
 
-    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
-        answers = context.services.chain.rpc.calls([eth_call(index, pack(HAVE, account(p))) for p in people])
+    def verify(people: Sequence[Person]) -> dict[int, str]:
+        answers = context.services.chain.rpc.calls([eth_call(index, pack(HAVE, p.account)) for p in people])
         return {
             p.id: "not registered in the accounts index"
             for p, answer in zip(people, answers, strict=True)
@@ -23,4 +24,4 @@ def _verifier(context: CheckContext) -> Verifier:
     return verify
 
 
-CHECK = Check("accounts_index", "the account is in the accounts index", on_chain, _verifier, (Service.CHAIN,))
+CHECK = Check("accounts_index", "the account is in the accounts index", (ON_CHAIN,), _verifier, (Service.CHAIN,))

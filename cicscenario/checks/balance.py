@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from cicscenario.capabilities.check import ON_CHAIN, Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.chain.abi import pack, word
 from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
-from cicscenario.checks.base import Check, CheckContext, Verifier, account, on_chain
 from cicscenario.connections import Service
-from cicscenario.state.store import PersonRow
+from cicscenario.people.person import Person
 
 _ROUNDING = 2  # base units that demurrage may lose, one for each amount received
 
@@ -36,7 +37,7 @@ class Bounds:
         return f"{(self.lower - 1) * 100:+.4f} % to {(self.upper - 1) * 100:+.4f} %, and {self.rounding} base units"
 
 
-def bounds(context: CheckContext, token: Token) -> Bounds:
+def bounds(context: RunContext, token: Token) -> Bounds:
     """What may be allowed for ``token`` by now."""
     adjust = context.scenario.checks.balance_adjust or Decimal(0)
     lower, upper, rounding = Decimal(1) + min(adjust, Decimal(0)), Decimal(1) + max(adjust, Decimal(0)), 0
@@ -47,11 +48,11 @@ def bounds(context: CheckContext, token: Token) -> Bounds:
     return Bounds(lower, upper, rounding)
 
 
-def _chain_time(context: CheckContext) -> int:
+def _chain_time(context: RunContext) -> int:
     return int(context.services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
-def _expected(context: CheckContext, token: Token, person: PersonRow) -> int:
+def _expected(context: RunContext, token: Token, person: Person) -> int:
     contracts, scenario = context.services.chain.contracts, context.scenario
     gift = token.base_units(person.gift) if token == contracts.token and scenario.gift.method != "none" else 0
     faucet = contracts.faucet
@@ -59,7 +60,7 @@ def _expected(context: CheckContext, token: Token, person: PersonRow) -> int:
     return gift + paid
 
 
-def _tokens(context: CheckContext) -> list[Token]:
+def _tokens(context: RunContext) -> list[Token]:
     """The gift token, and the faucet's where that is another."""
     contracts = context.services.chain.contracts
     tokens = [contracts.token]
@@ -68,14 +69,14 @@ def _tokens(context: CheckContext) -> list[Token]:
     return tokens
 
 
-def _verifier(context: CheckContext) -> Verifier:
+def _verifier(context: RunContext) -> Verifier:
     tokens = [(token, bounds(context, token)) for token in _tokens(context)]
 
-    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
+    def verify(people: Sequence[Person]) -> dict[int, str]:
         problems: dict[int, str] = {}
         for token, limits in tokens:
             answers = context.services.chain.rpc.calls(
-                [eth_call(token.address, pack(BALANCE_OF, account(p))) for p in people]
+                [eth_call(token.address, pack(BALANCE_OF, p.account)) for p in people]
             )
             for person, answer in zip(people, answers, strict=True):
                 expected, found = _expected(context, token, person), word(answer)
@@ -86,10 +87,10 @@ def _verifier(context: CheckContext) -> Verifier:
     return verify
 
 
-def _allowed(context: CheckContext) -> str | None:
+def _allowed(context: RunContext) -> str | None:
     limits = {token.symbol: bounds(context, token) for token in _tokens(context)}
     said = [f"{symbol} {limit}" for symbol, limit in limits.items() if limit != Bounds()]
     return "; ".join(said) or None
 
 
-CHECK = Check("balance", "the balance is gift plus faucet payout", on_chain, _verifier, (Service.CHAIN,), _allowed)
+CHECK = Check("balance", "the balance is gift plus faucet payout", (ON_CHAIN,), _verifier, (Service.CHAIN,), _allowed)

@@ -3,25 +3,27 @@
 import time
 from collections.abc import Sequence
 
-from cicscenario.checks.base import Check, CheckContext, Verifier, account
+from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.connections import Service
+from cicscenario.language import Condition
+from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost
-from cicscenario.state.store import PersonRow
 
 _AT_ONCE = 100  # questions
 _PATIENCE = 60.0  # seconds for the answers to so many
 
 
-def _verifier(context: CheckContext) -> Verifier:
+def _verifier(context: RunContext) -> Verifier:
     custodial = context.services.custodial
 
-    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
+    def verify(people: Sequence[Person]) -> dict[int, str]:
         problems: dict[int, str] = {}
         for start in range(0, len(people), _AT_ONCE):
             part = people[start : start + _AT_ONCE]
-            answers = custodial.have([account(person) for person in part], time.monotonic() + _PATIENCE)
+            answers = custodial.have([person.account for person in part], time.monotonic() + _PATIENCE)
             for person in part:
-                if (answer := answers[account(person)]) is not True:
+                if (answer := answers[person.account]) is not True:
                     problems[person.id] = _words(answer)
             if all(isinstance(answer, Lost) for answer in answers.values()):  # it answers nobody any more
                 unasked = people[start + _AT_ONCE :]
@@ -38,7 +40,14 @@ def _words(answer: bool | Failed | Lost) -> str:
 CHECK = Check(
     "custodial_key",
     "the custodial engine holds the account's key",
-    lambda scenario: scenario.backend.custodial,
+    (
+        Condition(
+            lambda s: s.backend.traits.custodial,
+            ("backend.kind",),
+            "with a backend that is not custodial",
+            "choose a backend whose keys the custodial engine holds",
+        ),
+    ),
     _verifier,
     (Service.CUSTODIAL,),
 )

@@ -2,24 +2,26 @@
 
 from collections.abc import Sequence
 
+from cicscenario.capabilities.check import ON_CHAIN, Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import eth_call
-from cicscenario.checks.base import Check, CheckContext, Verifier, account, on_chain
 from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
-from cicscenario.state.store import PersonRow
+from cicscenario.language import Condition
+from cicscenario.people.person import Person
 
 
-def _verifier(context: CheckContext) -> Verifier:
+def _verifier(context: RunContext) -> Verifier:
     faucet = context.services.chain.contracts.faucet
-    if faucet is None and context.scenario.backend.custodial:
+    if faucet is None and context.scenario.backend.traits.custodial:
         return lambda people: {}  # the engine triggers what there is
     if faucet is None:
         raise UnavailableError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
 
-    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
+    def verify(people: Sequence[Person]) -> dict[int, str]:
         answers = context.services.chain.rpc.calls(
-            [eth_call(faucet.address, pack(faucet.probe, account(p))) for p in people]
+            [eth_call(faucet.address, pack(faucet.probe, p.account)) for p in people]
         )
         return {
             p.id: "has not used the faucet"
@@ -33,7 +35,10 @@ def _verifier(context: CheckContext) -> Verifier:
 CHECK = Check(
     "faucet",
     "the account has triggered the token faucet",
-    lambda scenario: on_chain(scenario) and scenario.faucet,
+    (
+        ON_CHAIN,
+        Condition(lambda s: s.faucet, ("faucet",), "with `faucet: false`", "let the faucet be triggered"),
+    ),
     _verifier,
     (Service.CHAIN,),
 )

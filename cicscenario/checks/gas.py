@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from cicscenario.capabilities.check import ON_CHAIN, Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.chain.abi import to_hex
-from cicscenario.checks.base import Check, CheckContext, Verifier, account
 from cicscenario.connections import Service
-from cicscenario.language import Scenario
-from cicscenario.state.store import PersonRow
+from cicscenario.language import Condition
+from cicscenario.people.person import Person
 
 
-def _verifier(context: CheckContext) -> Verifier:
-    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
-        answers = context.services.chain.rpc.calls([("eth_getBalance", [to_hex(account(p)), "latest"]) for p in people])
+def _verifier(context: RunContext) -> Verifier:
+    def verify(people: Sequence[Person]) -> dict[int, str]:
+        answers = context.services.chain.rpc.calls([("eth_getBalance", [to_hex(p.account), "latest"]) for p in people])
         return {
             p.id: "has no native currency for fees"
             for p, answer in zip(people, answers, strict=True)
@@ -21,8 +22,18 @@ def _verifier(context: CheckContext) -> Verifier:
     return verify
 
 
-def _applies(scenario: Scenario) -> bool:
-    return scenario.backend.custodial or (scenario.backend.kind == "eth" and scenario.gas > 0)
-
-
-CHECK = Check("gas", "the account has native currency for fees", _applies, _verifier, (Service.CHAIN,))
+CHECK = Check(
+    "gas",
+    "the account has native currency for fees",
+    (
+        ON_CHAIN,
+        Condition(
+            lambda s: s.backend.traits.custodial or s.gas > 0,
+            ("gas", "backend.kind"),
+            "with `gas: 0`",
+            "give people gas",
+        ),
+    ),
+    _verifier,
+    (Service.CHAIN,),
+)

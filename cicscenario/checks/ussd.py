@@ -5,17 +5,17 @@ is asked for a PIN. A dial leaves a trace (a session that the next dial resumes,
 new), so nobody is dialled whose PIN the scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
 """
 
-import time
 from collections.abc import Sequence
+from threading import Event
 
-from cicscenario.checks.base import Check, CheckContext, Verifier
+from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.connections import Service
-from cicscenario.language import Scenario
+from cicscenario.language import Condition, Scenario
+from cicscenario.people.person import Person
+from cicscenario.retry import Attempts
 from cicscenario.services.ussd import Silence, Ussd, UssdError
 from cicscenario.services.ussd_screens import Screen, State
-from cicscenario.state.store import PersonRow
-
-_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: tokens' state arrives behind the faucet's payout
 
 
 def expected_state(scenario: Scenario) -> State:
@@ -25,16 +25,16 @@ def expected_state(scenario: Scenario) -> State:
     return State.PIN_ENTRY
 
 
-def _verifier(context: CheckContext) -> Verifier:
+def _verifier(context: RunContext) -> Verifier:
     wanted = expected_state(context.scenario)
-    calls = _Calls(context.services.ussd)
+    calls = _Calls(context.services.ussd, context.stopping)
 
-    def verify(people: Sequence[PersonRow]) -> dict[int, str]:
+    def verify(people: Sequence[Person]) -> dict[int, str]:
         problems: dict[int, str] = {}
-        ready = _ready(context, people)
+        ready = context.accounts_written(people[0].id, people[-1].id + 1) if people else set()
         for person in people:
             if person.id not in ready:
-                problems[person.id] = "was not dialled: the PIN has not been written yet"
+                problems[person.id] = "was not dialled: PIN, status and language have not all been written yet"
                 continue
             screen = calls.dial(person.phone)
             if not isinstance(screen, Screen):
@@ -46,17 +46,12 @@ def _verifier(context: CheckContext) -> Verifier:
     return verify
 
 
-def _ready(context: CheckContext, people: Sequence[PersonRow]) -> set[int]:
-    if not people or not context.scenario.pins:
-        return {person.id for person in people}
-    return set(context.done("pins", people[0].id, people[-1].id + 1))
-
-
 class _Calls:
     """Calls to the interface, which is given up when it answers nobody any more. Threads share one."""
 
-    def __init__(self, ussd: Ussd) -> None:
+    def __init__(self, ussd: Ussd, stopping: Event) -> None:
         self._ussd = ussd
+        self._stopping = stopping
         self._silence = Silence()
         self._why = ""
 
@@ -74,8 +69,7 @@ class _Calls:
 
     def _attempts(self, phone: str) -> Screen | UssdError:
         error: UssdError | None = None
-        for pause in _PAUSES:
-            time.sleep(pause)
+        for _ in Attempts(self._stopping):  # tokens' state arrives behind the faucet's payout
             try:
                 return self._ussd.dial(phone)
             except UssdError as failure:
@@ -84,16 +78,23 @@ class _Calls:
         return error
 
 
-def _applies(scenario: Scenario) -> bool:
+def _known(scenario: Scenario) -> bool:
     """Of accounts that were there before, the state is known only when the scenario sets all of it."""
-    kind = scenario.backend.kind
-    return kind == "cic_ussd" or (kind == "existing" and scenario.pins is not None and scenario.ussd_data)
+    traits = scenario.backend.traits
+    return traits.joins_by_phone or (traits.has_phone_accounts and scenario.pins is not None and scenario.ussd_data)
 
 
 CHECK = Check(
     "ussd",
     "the phone interface shows the screen that it should",
-    _applies,
+    (
+        Condition(
+            _known,
+            ("backend.kind", "pins", "ussd_data"),
+            "where it is not known what the phone interface should show",
+            "choose a backend by which people join by phone, or set both `pins` and `ussd_data`",
+        ),
+    ),
     _verifier,
     (Service.USSD,),
 )

@@ -20,7 +20,6 @@ from cicscenario.cli.options import (
     Exclude,
     FindingsForm,
     FindingsFormat,
-    Form,
     Format,
     Generation,
     Include,
@@ -28,6 +27,7 @@ from cicscenario.cli.options import (
     Keep,
     Node,
     Only,
+    OutputForm,
     Overrides,
     ReportFormat,
     Scenario,
@@ -96,14 +96,21 @@ def run(
 ) -> None:
     """Start a scenario, or resume it where it was, and verify that everybody arrived."""
     from cicscenario.cli import run as run_command
-    from cicscenario.cli.standing import verify_command, watched
+    from cicscenario.cli.ending import verify_command, watched
     from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.engine.select import Selection
 
     if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_ANEW):
         raise InterruptedRunError("nothing is begun anew, and nothing was changed")
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(
-        tuple(overrides), env, directory, until, since, tuple(only), fresh=fresh, reconcile=reconcile, sandbox=choice
+        tuple(overrides),
+        env,
+        directory,
+        Selection(until, since, tuple(only)),
+        fresh=fresh,
+        reconcile=reconcile,
+        sandbox=choice,
     )
     again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
     _end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
@@ -115,7 +122,7 @@ def plan(
     env: Env = None,
     overrides: Overrides = [],  # noqa: B006
     directory: Directory = None,
-    fmt: Format = Form.TEXT,
+    fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Show what a run would do, what it costs and what it needs, before anything is changed."""
     from cicscenario.cli import plan as plan_command
@@ -141,7 +148,7 @@ def config(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario or an environment.", show_default=False)],
     env: Env = None,
     overrides: Overrides = [],  # noqa: B006
-    fmt: Format = Form.TEXT,
+    fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Show every effective value of a file, and where it came from: file and line, --set, or the default."""
     from cicscenario.cli import config as config_command
@@ -166,7 +173,7 @@ def status(
     scenario: Scenario,
     overrides: Overrides = [],  # noqa: B006
     directory: Directory = None,
-    fmt: Format = Form.TEXT,
+    fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Show how far a run is, from its state alone."""
     from cicscenario.cli import status as status_command
@@ -189,7 +196,7 @@ def verify(
 ) -> None:
     """Ask the services again whether everybody arrived."""
     from cicscenario.cli import verify as verify_command
-    from cicscenario.cli.standing import watched
+    from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
 
     choice = SandboxChoice(node, contracts, keep)
@@ -308,7 +315,7 @@ def stack_down(
 
 
 @stack_app.command("status")
-def stack_status(fmt: Format = Form.TEXT) -> None:
+def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     """Show what is running, where, and whether it answers."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.workspace import home

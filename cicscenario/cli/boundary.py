@@ -1,6 +1,5 @@
 """The only place where an error becomes text and an exit code."""
 
-import errno
 import os
 import select
 import shlex
@@ -14,26 +13,10 @@ from typing import Any, NoReturn, TextIO
 import typer
 from typer.core import TyperGroup
 
-from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, UnavailableError
+from cicscenario.errors import ExitCode, as_told
 
 DEBUG = "CICSCENARIO_DEBUG"  #: set in the environment, every error is shown with its traceback
 
-#: What the machine ran short of, and what to do about it; nothing on the command line has to change.
-_SHORT = {
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room there: your quota is used up",
-    errno.EMFILE: "allow this process more open files: `ulimit -n`",
-    errno.ENFILE: "allow this machine more open files",
-}
-#: What to do about a path that cannot be used.
-_ELSEWHERE = {
-    errno.EEXIST: "a file is where a folder has to be; name another folder",
-    errno.ENOTDIR: "a file is where a folder has to be; name another folder",
-    errno.EISDIR: "a folder is where a file has to be; name another file",
-    errno.EACCES: "name a place that is open to you, or have this one opened",
-    errno.EPERM: "name a place that is open to you, or have this one opened",
-    errno.EROFS: "name a place that can be written to",
-}
 _RESUMABLE = (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
 
 
@@ -108,24 +91,6 @@ def _words(error: BaseException) -> tuple[str, ExitCode]:
     lines += [f"  next: {known.hint}"] if known.hint else []
     lines += [f"  resume: {command_line()}"] if known.exit_code in _RESUMABLE else []
     return "\n".join(lines), known.exit_code
-
-
-def as_told(error: BaseException) -> CicScenarioError | None:
-    """The error as it is told to people; None for a bug."""
-    if isinstance(error, OSError):
-        return _of_the_system(error)
-    return error if isinstance(error, CicScenarioError) else None
-
-
-def _of_the_system(error: OSError) -> CicScenarioError | None:
-    """What an error of the operating system asks of the user; None when it is nothing of theirs, but a bug."""
-    said = (error.strerror or "").lower()
-    if hint := _SHORT.get(error.errno or 0):
-        return UnavailableError(f"{error.filename or 'writing'}: {said}", hint=hint)
-    if error.filename and said:
-        hint = _ELSEWHERE.get(error.errno or 0, "name another file or folder")
-        return InvalidError(f"cannot use {error.filename}: {said}", hint=hint)
-    return None
 
 
 def _reader_is_gone(stream: TextIO) -> bool:

@@ -1,16 +1,13 @@
-"""The values that the shell offers for options and arguments. Loads no more than a schema, so that it answers at once."""
+"""The values that the shell offers for options and arguments. Each loads no more than it has to show."""
 
-#: Names whose registries take long to load; a test holds them to these.
-STEPS = (
-    "population", "accounts", "registration", "gift", "faucet", "gas", "keystore", "metadata", "metadata_phone",
-    "metadata_preferences", "metadata_custom", "pins", "ussd_data",
-)  # fmt: skip
 NODES = ("embedded", "anvil")
 CONTRACTS = ("classic", "latest")
 
 
 def steps() -> list[str]:
-    return list(STEPS)
+    from cicscenario.steps import all_steps
+
+    return [step.name for step in all_steps()]
 
 
 def nodes() -> list[str]:
@@ -35,13 +32,19 @@ def metadata() -> list[str]:
 
 def _choices(*path: str) -> list[str]:
     """The names that a key of the scenario language takes, alone or in a list."""
-    from cicscenario.resources import load_schema
+    from cicscenario.vocabulary import scenario_schema
 
-    schema = load_schema("scenario-v1")
+    schema = scenario_schema()
     for name in path:
         schema = schema["properties"][name]
     names: list[str] = schema.get("items", schema)["enum"]
     return names
+
+
+def reports() -> list[str]:
+    from cicscenario.report import all_forms
+
+    return [form.name for form in all_forms()]
 
 
 def explained() -> list[str]:
@@ -49,6 +52,7 @@ def explained() -> list[str]:
     from cicscenario.language.diagnostic import EXPLANATIONS
     from cicscenario.language.schema import keys
     from cicscenario.resources import load_schema
+    from cicscenario.vocabulary import scenario_schema
 
     environment = [f"environment.{name}" for name in keys(load_schema("environment-v1"))]
-    return [*keys(load_schema("scenario-v1")), *environment, *map(str, EXPLANATIONS)]
+    return [*keys(scenario_schema()), *environment, *map(str, EXPLANATIONS)]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import ExitCode
-from cicscenario.language.provenance import Setting, settings
+from cicscenario.language.provenance import Setting
+from cicscenario.vocabulary import settings
 
 
 def config(path: Path, overrides: Sequence[str], env: str | None, fmt: str) -> ExitCode:

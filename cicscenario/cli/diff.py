@@ -8,14 +8,15 @@ from typing import Any
 
 from cicscenario.cli.revision import YAML, Place, place
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import DiagnosticsError, Scenario, is_environment, load_scenario
+from cicscenario.language import DiagnosticsError, Scenario, is_environment
 from cicscenario.language.compare import Change, changes
 from cicscenario.language.nodes import Mapping, compose
-from cicscenario.language.provenance import Setting, settings
+from cicscenario.language.provenance import Setting
 from cicscenario.language.source import read_source
 from cicscenario.resources import load_schema
 from cicscenario.review import difference
 from cicscenario.review.difference import Consequence, Difference, Weight, consequence, weigh
+from cicscenario.vocabulary import load_scenario, scenario_schema, settings
 
 
 def diff(before: str, after: str, fmt: str) -> ExitCode:
@@ -67,7 +68,7 @@ def _looks_like_one(file: Path) -> bool:
         document = compose(read_source(file), [])
     except DiagnosticsError:
         return True  # so that it is said what is wrong with it
-    properties = set(load_schema("scenario-v1")["required"]) | {"extends"}
+    properties = set(scenario_schema()["required"]) | {"extends"}
     return isinstance(document, Mapping) and bool(properties & set(document.entries)) and not is_environment(file)
 
 
@@ -87,7 +88,7 @@ class _Compared:
         lines: tuple[difference.Line, ...] = ()
         if before and after and self._old and self._new and weights[0]:
             documents = self._old.canonical(before.canonical()), self._new.canonical(after.canonical())
-            changed = changes(load_schema("scenario-v1"), *documents)
+            changed = changes(scenario_schema(), *documents)
             lines = tuple(difference.line(change, self._alone(change, changed, *weights)) for change in changed)
         return Difference(name, lines, *weights)
 

@@ -8,6 +8,7 @@ from cicscenario.language.diagnostic import EXPLANATIONS, nearest
 from cicscenario.language.schema import first_sentence, keys, required_keys, type_words
 from cicscenario.resources import load_schema
 from cicscenario.review.effects import Effect, effects
+from cicscenario.vocabulary import scenario_schema
 
 _ENVIRONMENT = "environment."
 
@@ -18,7 +19,7 @@ def explain(key: str | None) -> ExitCode:
     Keys of environment files may be given with or without ``environment.`` before them. Raises InvalidError naming the
     nearest key when there is none such.
     """
-    scenario = keys(load_schema("scenario-v1"))
+    scenario = keys(scenario_schema())
     environment = {_ENVIRONMENT + name: child for name, child in keys(load_schema("environment-v1")).items()}
     known = scenario | environment
     codes = {str(code): text for code, text in EXPLANATIONS.items()}
@@ -61,7 +62,7 @@ def _effect(effect: Effect) -> str:
 
 
 def _no_default(key: str) -> str:
-    scenario, environment = (required_keys(load_schema(name)) for name in ("scenario-v1", "environment-v1"))
+    scenario, environment = map(required_keys, (scenario_schema(), load_schema("environment-v1")))
     required = scenario | {_ENVIRONMENT + name for name in environment}
     return "none; must be given" if key in required else "none; may be left out"
 

@@ -12,12 +12,13 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import Diagnostic, DiagnosticsError, load_scenario
+from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, first_sentence, keys
 from cicscenario.language.source import Source
-from cicscenario.resources import load_schema, schema_path, template_path
+from cicscenario.resources import schema_path, template_path
+from cicscenario.vocabulary import load_scenario, scenario_schema
 
 #: What is asked, before every key at the top that is not a mapping: how many, how, and how much.
 _FIRST = ("population.size", "backend.kind", "gift.threshold")
@@ -70,7 +71,7 @@ def _beginning(name: str) -> dict[str, Any]:
         "description": "",
         "population": {"size": 100, "seed": 1},
         "gift": {"threshold": 200},
-        "backend": {"kind": keys(load_schema("scenario-v1"))["backend.kind"]["default"]},
+        "backend": {"kind": keys(scenario_schema())["backend.kind"]["default"]},
         "environment": "sandbox",
     }
 
@@ -141,7 +142,7 @@ def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> d
 
 
 def _questions() -> Iterator[tuple[str, Schema]]:
-    known = keys(load_schema("scenario-v1"))
+    known = keys(scenario_schema())
     yield from ((key, known[key]) for key in _FIRST)
     for key, schema in known.items():
         own = "properties" in schema and schema.get("default") is not None  # a mapping that is always there
@@ -179,7 +180,7 @@ def _text(path: Path, document: dict[str, Any]) -> str:
     # The result is YAML, not HTML, so there is nothing to escape; what comes from outside has been dumped as YAML.
     jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701
     template = jinja.from_string(template_path("scenario.yaml.j2").read_text("utf-8"))
-    properties = load_schema("scenario-v1")["properties"]
+    properties = scenario_schema()["properties"]
     blocks = []
     for key, schema in properties.items():
         if key in document:

@@ -9,7 +9,7 @@ import typer
 from cicscenario.cli import completion
 
 
-class Form(StrEnum):
+class OutputForm(StrEnum):
     """How a command prints what it found."""
 
     TEXT = "text"
@@ -34,21 +34,14 @@ class FindingsForm(StrEnum):
     GITHUB = "github"
 
 
-class ReportForm(StrEnum):
-    """The forms of a run's report."""
-
-    HTML = "html"
-    JUNIT = "junit"
-    MARKDOWN = "markdown"
-    OPENMETRICS = "openmetrics"
-    JSON = "json"
-
-
 _FORM = typer.Option("--format", help="The form of the output.")
-Format = Annotated[Form, _FORM]
+Format = Annotated[OutputForm, _FORM]
 DiffFormat = Annotated[DiffForm, _FORM]
 FindingsFormat = Annotated[FindingsForm, _FORM]
-ReportFormat = Annotated[ReportForm | None, typer.Option("--format", help="One form, instead of all.")]
+ReportFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="FORM", help="One form, instead of all.", autocompletion=completion.reports),
+]
 
 Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.", show_default=False)]
 Overrides = Annotated[

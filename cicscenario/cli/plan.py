@@ -1,20 +1,26 @@
 """``cicscenario plan``: what a run would do and what it needs, on one screen, before anything is changed."""
 
 import json
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.cli import workspace
 from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
+from cicscenario.engine.run import open_services
 from cicscenario.errors import ExitCode
-from cicscenario.language import load_environment, load_scenario
+from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import Need, StepWork, answers, foreseen, needs, not_asked, work
+from cicscenario.plan.estimate import StepWork, answers, foreseen, needs, work
 from cicscenario.sandbox.stack import running_environment
+from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
+from cicscenario.vocabulary import load_scenario
 
 
 def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
@@ -24,10 +30,10 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
     """
     compiled = compile_plan(load_scenario(path, overrides))
     place = workspace.run_directory(compiled.scenario, directory)
-    store = workspace.existing_store(place)
+    store = existing_store(place)
     try:
         if store:
-            compare(store, compiled.scenario, None, on_chain=False)
+            compare(store, compiled, None)
         lines = work(compiled, store)
         services, found = _services(compiled, env, lines, store)
     finally:
@@ -47,16 +53,13 @@ def _services(
     where = _environment(compiled, env)
     if isinstance(where, Need):
         return [where, *map(not_asked, compiled.services)], foreseen(compiled, lines, store)
-    connections = workspace.open_services(compiled.scenario, load_environment(where))
-    try:
-        asked = answers(compiled, connections)
+    with open_services(compiled, lambda plan: nullcontext(load_environment(where)), threading.Event()) as connections:
+        asked = answers(connections, compiled.services)
         if store and all(need.ok for need in asked):
-            compare(store, compiled.scenario, connections, on_chain=Service.CHAIN in compiled.services)
+            compare(store, compiled, connections)
         if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
             return asked, needs(compiled, lines, connections.chain, store)
         return asked, foreseen(compiled, lines, store)
-    finally:
-        connections.close()
 
 
 def _environment(compiled: Plan, env: str | None) -> Path | Need:
@@ -109,7 +112,7 @@ def _asks(need: Need) -> str:
 
 def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
     scenario, totals = compiled.scenario, _totals(lines)
-    head = f"Plan: {scenario.name} ({scenario.backend.kind}, {compiled.size:,} people, state in {place})"
+    head = f"Plan: {scenario.name} ({scenario.backend.traits.kind}, {compiled.size:,} people, state in {place})"
     rows = [f"  {'step':<22}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
     for line in lines:
         failed = f" ({line.failed} failed before)" if line.failed else ""

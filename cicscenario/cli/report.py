@@ -5,8 +5,9 @@ from pathlib import Path
 
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import load_scenario
-from cicscenario.report.rendered import FORMS, recorded, write_reports
+from cicscenario.report import all_forms
+from cicscenario.report.rendered import recorded, write_reports
+from cicscenario.vocabulary import load_scenario
 
 
 def report(
@@ -18,15 +19,18 @@ def report(
 
     Raises InvalidError when the run directory has no report.
     """
+    forms = {form.name: form for form in all_forms()}
+    if fmt is not None and fmt not in forms:
+        raise InvalidError(f"there is no form `{fmt}` of a report", hint=f"choose one of {', '.join(forms)}")
     if output and fmt is None:
-        fmt = next((name for name, form in FORMS.items() if Path(form.file).suffix == output.suffix), None)
+        fmt = next((name for name, form in forms.items() if Path(form.file).suffix == output.suffix), None)
         if fmt is None:
-            raise InvalidError(f"which form is {output} to have?", hint=f"give --format: {', '.join(FORMS)}")
+            raise InvalidError(f"which form is {output} to have?", hint=f"give --format: {', '.join(forms)}")
     place = directory.absolute() if directory else workspace.run_directory(load_scenario(path, overrides), None)
     if fmt is None:
         print("\n".join(str(written) for written in write_reports(place)))
         return ExitCode.OK
-    text = FORMS[fmt].render(recorded(place))
+    text = forms[fmt].render(recorded(place))
     if output is None:
         print(text, end="")
         return ExitCode.OK

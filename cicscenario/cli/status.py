@@ -7,13 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cicscenario.cli import workspace
-from cicscenario.engine.events import CheckFinished
+from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.verify import finished
 from cicscenario.errors import ExitCode
-from cicscenario.language import load_scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.report.console import check_line
 from cicscenario.report.summary import summary
+from cicscenario.state.directory import existing_store
 from cicscenario.state.store import STATE, Store
+from cicscenario.vocabulary import load_scenario
 
 
 def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: str) -> ExitCode:
@@ -24,7 +26,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         compiled = compile_plan(scenario, store)
         begun, held = bool(store.meta()), store.checks()
         rows = [held[check.name] for check in compiled.checks if check.name in held]
-        report = summary(compiled, store, rows, ExitCode.OK, {})
+        report = summary(RunEnd(compiled, store, place, ExitCode.OK, checks=rows))
     if fmt == "json":
         report.pop("exit_code")
         print(json.dumps(report, indent=2, ensure_ascii=False))
@@ -36,8 +38,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
     for step in report["steps"]:
         print(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
     for row in rows:
-        first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
-        print("  " + check_line(CheckFinished(row.name, row.errors, row.total, row.allowed, first)))
+        print("  " + check_line(finished(row)))
     return ExitCode.OK
 
 
@@ -45,7 +46,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
 def _state(place: Path) -> Iterator[Store]:
     """The state of the run; where there is none, a passing one that is empty, so that programs always read one shape."""
     with ExitStack() as stack:
-        store = workspace.existing_store(place)
+        store = existing_store(place)
         if store is None:
             store = Store(Path(stack.enter_context(TemporaryDirectory(prefix="cicscenario-status-"))) / STATE)
         stack.callback(store.close)

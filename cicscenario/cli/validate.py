@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import DiagnosticsError, is_environment, load_environment, load_scenario
+from cicscenario.language import DiagnosticsError, is_environment, load_environment
 from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_document
 from cicscenario.language.nodes import Mapping
 from cicscenario.review import findings
 from cicscenario.review.findings import FileResult
+from cicscenario.vocabulary import vocabulary
 
 FORMATS = ("text", *findings.FORMATS)
 
@@ -68,12 +68,10 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
         if is_environment(file):
             load_environment(file)
             return _File(file, [])
-        scenario = load_scenario(file, overrides)
-        document, values = load_document(file, overrides)
+        document, values, scenario = load_document(file, overrides, vocabulary())
     except DiagnosticsError as error:
         return _File(file, list(error.diagnostics))
-    applicable = [check.name for check in all_checks() if check.applies(scenario)]
-    return _File(file, lint(file, document, values, applicable), (file, document, scenario.name))
+    return _File(file, lint(file, document, values, scenario, vocabulary()), (file, document, scenario.name))
 
 
 def _print(results: Sequence[FileResult]) -> None:

@@ -1,19 +1,15 @@
 """``cicscenario verify``: asks the services again whether everybody arrived; at any time, also beside a run."""
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from cicscenario.cli import workspace
 from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.connections import Service
-from cicscenario.engine.events import Listener, ReportWritten
-from cicscenario.engine.identity import compare
-from cicscenario.engine.verify import verify as verify_people
+from cicscenario.engine.events import Listener
+from cicscenario.engine.reverify import VerifyRequest, reverify
 from cicscenario.errors import ExitCode
-from cicscenario.language import load_scenario
-from cicscenario.plan.compile import compile_plan, narrowed_checks
-from cicscenario.report.summary import summary, write_summary
+from cicscenario.report.summary import write_record
+from cicscenario.state.store import CheckRow
 
 
 def verify(
@@ -25,23 +21,16 @@ def verify(
     exclude: Sequence[str],
     choice: workspace.SandboxChoice,
     listener: Listener,
-) -> ExitCode:
+) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the scenario's checks, or those named; OK only when every check finds everybody."""
-    scenario = load_scenario(path, overrides)
-    checks = narrowed_checks(scenario, include, exclude)
-    place = workspace.run_directory(scenario, directory)
-    store = workspace.store_of_a_run(place, path)
-    try:
-        compiled = compile_plan(scenario, store)
-        with workspace.connections(compiled, env, choice) as services:
-            compare(store, scenario, services, on_chain=Service.CHAIN in compiled.services)
-            context = workspace.check_context(scenario, services, place, store)
-            stopping = threading.Event()
-            with stopped_by_signals(stopping.set):
-                rows = verify_people(checks, context, store, compiled.size, listener, stopping)
-        code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
-        write_summary(place, summary(compiled, store, rows, code, {}, services=services))
-        listener(ReportWritten(str(place)))
-        return code
-    finally:
-        store.close()
+    request = VerifyRequest(
+        path=path,
+        overrides=tuple(overrides),
+        directory=lambda scenario: workspace.run_directory(scenario, directory),
+        environment=lambda plan: workspace.environment(plan, env, choice),
+        stoppable=stopped_by_signals,
+        report=write_record,
+        include=tuple(include),
+        exclude=tuple(exclude),
+    )
+    return reverify(request, listener)

@@ -1,4 +1,4 @@
-"""Whose state it is: a run goes on only with the scenario and on the chain that it began with."""
+"""Whose state it is: a run goes on only with the scenario, the people and the chain that it began with."""
 
 import hashlib
 import json
@@ -8,9 +8,13 @@ from typing import Any
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
+from cicscenario.engine.messages import ANEW
 from cicscenario.errors import StateRefusedError
 from cicscenario.language import Scenario
 from cicscenario.language.dotted import flatten
+from cicscenario.people.population import Population
+from cicscenario.plan.compile import Plan
+from cicscenario.plan.sources import fingerprint
 from cicscenario.state.store import Store
 
 #: What may differ: how a scenario is described, where it runs (the chain itself is compared), and what is checked.
@@ -19,32 +23,43 @@ _FREE = ("description", "environment", "checks", "population.size", "backend.pat
 _GROWS = ("metadata", "pins", "ussd_data")
 
 
-def compare(store: Store, scenario: Scenario, services: Connections | None, *, on_chain: bool) -> None:
-    """Makes sure that a state is this scenario's, or nobody's yet; changes nothing.
+def compare(store: Store, plan: Plan, services: Connections | None) -> None:
+    """Makes sure that a state is this plan's, or nobody's yet; changes nothing.
 
-    A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. ``on_chain`` says whether
-    the chain has any part in it; without ``services`` only the scenario is compared. Raises StateRefusedError naming what
-    differs.
+    A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. Without ``services`` only
+    the scenario is compared, and its people. Raises StateRefusedError naming what differs.
     """
-    if held := store.meta():
-        _same(store, held, scenario.canonical(), _place(services, on_chain=on_chain) if services else {})
+    held = store.meta()
+    if not held:
+        return
+    differences = _scenario_differences(json.loads(held["scenario"]), plan.scenario)
+    place = _place(plan, services) if services else {}
+    differences += [
+        f"{key}: {held[key]} in the state, {value} now"
+        for key, value in place.items()
+        if key in held and held[key] != value
+    ]
+    differences += _source_differences(store, held, plan)
+    if differences:
+        raise StateRefusedError(
+            f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences), hint=ANEW
+        )
 
 
-def claim(store: Store, scenario: Scenario, services: Connections, *, on_chain: bool) -> str:
-    """Makes a state this scenario's, once it is sure that the run begins; gives the state's lineage.
+def claim(store: Store, plan: Plan, services: Connections) -> None:
+    """Makes a state, which was compared, this plan's: from now on it is refused to others.
 
     What checks had found counts no more when they are asked for in another way.
     """
-    compare(store, scenario, services, on_chain=on_chain)
     held = store.meta()
-    if not checks_as_before(store, scenario):
+    if not checks_as_before(store, plan.scenario):
         store.forget_checks()
-    text = json.dumps(scenario.canonical(), sort_keys=True)
+    text = json.dumps(plan.scenario.canonical(), sort_keys=True)
     current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
-    current |= _place(services, on_chain=on_chain)
-    begun = {"lineage": uuid.uuid4().hex, "since": str(_time(services) if on_chain else 0)} if not held else {}
-    store.set_meta(current | begun)
-    return (held | begun)["lineage"]
+    current |= _place(plan, services) | _source(plan)
+    if not held:
+        current |= {"lineage": uuid.uuid4().hex, "since": str(_time(services) if plan.on_chain else 0)}
+    store.set_meta(current)
 
 
 def checks_as_before(store: Store, scenario: Scenario) -> bool:
@@ -53,8 +68,11 @@ def checks_as_before(store: Store, scenario: Scenario) -> bool:
     return held is not None and json.loads(held).get("checks") == scenario.canonical().get("checks")
 
 
-def _place(services: Connections, *, on_chain: bool) -> dict[str, str]:
-    return _chain(services.chain) if on_chain else _spec(services)
+def _place(plan: Plan, services: Connections) -> dict[str, str]:
+    if plan.on_chain:
+        return _chain(services.chain)
+    spec = services.environment.chain_spec
+    return {"spec": str(spec)} if spec else {}
 
 
 def _chain(session: ChainSession) -> dict[str, str]:
@@ -69,41 +87,33 @@ def _chain(session: ChainSession) -> dict[str, str]:
     }
 
 
-def _spec(services: Connections) -> dict[str, str]:
-    spec = services.environment.chain_spec
-    return {"spec": str(spec)} if spec else {}
-
-
 def _time(services: Connections) -> int:
     """The chain's own, in Unix seconds: decay is reckoned by it."""
     return int(services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
-def _same(store: Store, held: dict[str, str], document: dict[str, Any], place: dict[str, str]) -> None:
-    differences = _scenario_differences(json.loads(held["scenario"]), document)
-    differences += [
-        f"{key}: {held[key]} in the state, {value} now"
-        for key, value in place.items()
-        if key in held and held[key] != value
-    ]
-    if differences:
-        raise StateRefusedError(
-            f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences),
-            hint="use another --dir, or --fresh to set this state aside and begin anew",
-        )
+# --- the scenario -------------------------------------------------------------------------------------------------
 
 
-def _scenario_differences(held: dict[str, Any], document: dict[str, Any]) -> list[str]:
+def _scenario_differences(held: dict[str, Any], scenario: Scenario) -> list[str]:
+    document = scenario.canonical()
     before, now = flatten(held), flatten(document)
+    free = (*_FREE, *_idle_options(scenario, {*before, *now}))
     differences = [
         f"{key}: {before.get(key)!r} in the state, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not key.startswith(_FREE) and not _grew(key, before, now)
+        if before.get(key) != now.get(key) and not key.startswith(free) and not _grew(key, before, now)
     ]
     sizes = [document.get("population.size") for document in (before, now)]
     if sizes[0] is not None and sizes[1] is not None and sizes[1] < sizes[0]:
         differences.append(f"population.size: {sizes[0]} in the state, {sizes[1]} now; people cannot be unmade")
     return differences
+
+
+def _idle_options(scenario: Scenario, keys: set[str]) -> list[str]:
+    """Options of other backends: which of them there are depends on the packages that are installed."""
+    meant = ("backend.kind", *(f"backend.{option}" for option in scenario.backend.traits.options))
+    return [key for key in keys if key.startswith("backend.") and not key.startswith(meant)]
 
 
 def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
@@ -115,3 +125,34 @@ def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
     if isinstance(now.get(key), list):
         return set(before.get(key) or ()) <= set(now[key])
     return before.get(key) in (None, False) and now.get(key) is not None
+
+
+# --- where people come from ---------------------------------------------------------------------------------------
+
+
+def _source(plan: Plan) -> dict[str, str]:
+    """What identifies the people of ``population.from``; those whom a seed makes are identified by the scenario."""
+    if plan.scenario.population.source is None:
+        return {}
+    return {"source_size": str(plan.size), "source": fingerprint(plan.population, plan.size)}
+
+
+def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[str]:
+    """More people at the end of the source are fine; other people, and fewer, are not."""
+    if "source" not in held or plan.scenario.population.source is None:
+        return []
+    size, source = int(held["source_size"]), plan.scenario.population.source
+    if plan.size < size:
+        return [f"the people of {source}: {size} in the state, {plan.size} now; people cannot be unmade"]
+    if fingerprint(plan.population, size) == held["source"]:
+        return []
+    return [f"the people of {source} are others than those that the run began with{_first(store, plan.population)}"]
+
+
+def _first(store: Store, population: Population) -> str:
+    """Names the first of the people in the state who is somebody else in the source."""
+    for person in store.all_people():
+        now = population.person(person.id)
+        if (now.phone, now.old_address) != (person.phone, person.old_address):
+            return f"; first, person {person.id}: {person.phone} in the state, {now.phone} now"
+    return ""

@@ -1,18 +1,17 @@
 """Takes every batch of people through every step, many at a time, and writes each outcome down before it counts."""
 
 import queue
-import threading
-import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import cpu_count
 
-from cicscenario.engine.events import Listener, RunStarted, StepProgressed
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.step import Batch, Lane, PlannedStep
+from cicscenario.engine.events import Listener
+from cicscenario.engine.progress import Progress
 from cicscenario.errors import InterruptedRunError
 from cicscenario.plan.compile import Plan
-from cicscenario.state.store import Store
-from cicscenario.steps.base import Batch, Context, Lane, Result, Step
 
 BATCH = 100
 _OPEN_BATCHES = 10  # enough to keep the chain's window full while others sign; bounds memory
@@ -21,32 +20,22 @@ _SERVICE_STEPS_AT_ONCE = 7  # so do waiting for the engine, the kinds of metadat
 
 
 @dataclass
-class StepTally:
-    """Progress of one step; ``seconds`` spans its first to its last batch of this run."""
-
-    ok: int = 0
-    failed: int = 0
-    began: float | None = None
-    seconds: float = 0.0
-
-
-@dataclass
 class _OpenBatch:
     first: int
     stop: int
-    waiting: dict[str, Step]
+    waiting: dict[str, PlannedStep]
     done: set[str]
     running: set[str] = field(default_factory=set)
 
 
 class Runner:
-    """One run of a plan over a state. ``stop`` may be called from a signal handler: batches under way are finished."""
+    """One run of a plan. It ends when ``stopping`` of its context is set: batches under way are finished and saved."""
 
     def __init__(
         self,
         plan: Plan,
-        store: Store,
-        context: Context,
+        context: RunContext,
+        progress: Progress,
         listener: Listener,
         *,
         only: Collection[str] | None = None,
@@ -54,46 +43,30 @@ class Runner:
     ) -> None:
         """``only`` names the steps to carry out, None for all; the rest still have to be behind a person."""
         self._plan = plan
-        self._store = store
+        self._store = context.state
+        self._progress = progress
         self._steps = {step.name: step for step in plan.steps if only is None or step.name in only}
         self._executors = {name: step.executor(context) for name, step in self._steps.items()}
         self._names = {step.name for step in plan.steps}
         self._elsewhere = self._names - set(self._steps)
-        self._scenario = context.scenario.name
-        self._directory = str(context.directory)
         self._listener = listener
         self._batch = batch
         self._stopping = context.stopping
-        self._finished: queue.SimpleQueue[tuple[_OpenBatch, Step, Future[None]]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[_OpenBatch, PlannedStep, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
-        counts = store.counts()
-        self.tallies = {step.name: StepTally(ok=counts.get(step.name, (0, 0))[0]) for step in plan.steps}
-        self._mutex = threading.Lock()
         self._pools = {
             Lane.CPU: ThreadPoolExecutor(1, "cpu"),
             Lane.CHAIN: ThreadPoolExecutor(_OPEN_BATCHES * _CHAIN_STEPS_AT_ONCE, "chain"),
             Lane.SERVICE: ThreadPoolExecutor(_OPEN_BATCHES * _SERVICE_STEPS_AT_ONCE, "service"),
-            Lane.BESIDE: ThreadPoolExecutor(cpu_count() or 1, "beside"),
+            Lane.BACKGROUND: ThreadPoolExecutor(cpu_count() or 1, "background"),
         }
-
-    def stop(self) -> None:
-        """Starts nothing new; what is under way is finished and saved."""
-        self._stopping.set()
 
     def run(self) -> None:
         """Returns when every step has been tried for everybody who is ready for it.
 
-        Raises the first error that stopped a step, and InterruptedRunError after ``stop``; in both cases only when
-        everything under way has been written down.
+        Raises the first error that stopped a step, and InterruptedRunError when the run was asked to stop; in both cases
+        only when everything under way has been written down. What had not begun by then is left for the next run.
         """
-        self._listener(
-            RunStarted(
-                self._scenario,
-                self._directory,
-                self._plan.size,
-                {name: tally.ok for name, tally in self.tallies.items()},
-            )
-        )
         error: BaseException | None = None
         try:
             error = self._drive()
@@ -129,7 +102,7 @@ class Runner:
             batch.done.add(step.name)
             if failure := future.exception():
                 error = error or failure
-                self.stop()
+                self._stopping.set()
             if not self._advance(batch) and batch in open_batches:
                 open_batches.remove(batch)
 
@@ -145,28 +118,32 @@ class Runner:
                 del batch.waiting[step.name]
                 batch.running.add(step.name)
                 self._submit(batch, step)
-        return bool(batch.waiting) or any(self._steps[name].lane is not Lane.BESIDE for name in batch.running)
+        return bool(batch.waiting) or any(self._steps[name].lane is not Lane.BACKGROUND for name in batch.running)
 
-    def _submit(self, batch: _OpenBatch, step: Step) -> None:
+    def _submit(self, batch: _OpenBatch, step: PlannedStep) -> None:
         self._under_way += 1
         future = self._pools[step.lane].submit(self._carry, step, batch.first, batch.stop)
         future.add_done_callback(lambda done: self._finished.put((batch, step, done)))
 
     # --- one batch through one step, in a thread of the step's lane ---------------------------------------------
 
-    def _carry(self, step: Step, first: int, stop: int) -> None:
+    def _carry(self, step: PlannedStep, first: int, stop: int) -> None:
+        if self._stopping.is_set():
+            return  # a batch that has waited for a thread until now begins nothing any more
         batch = self._ready(step, first, stop)
-        if not batch.ids or (step.lane is Lane.BESIDE and self._stopping.is_set()):
+        if not batch.ids:
             return
-        began = time.monotonic()
-        with self._mutex:
-            tally = self.tallies[step.name]
-            tally.began = tally.began or began
-        result = self._executors[step.name](batch)
-        self._store.commit(step.name, result.outcomes, result.people, result.addresses)
-        self._count(step, result, time.monotonic() - began)
+        began = self._progress.clock()
+        try:
+            result = self._executors[step.name](batch)
+        except BaseException:
+            self._stopping.set()  # at once: no other batch begins what has just turned out to be impossible
+            raise
+        written = self._store.commit(step.name, result.outcomes, result.people, result.addresses)
+        ok = sum(outcome.ok for outcome in written)
+        self._listener(self._progress.add(step.name, ok, len(written) - ok, began))
 
-    def _ready(self, step: Step, first: int, stop: int) -> Batch:
+    def _ready(self, step: PlannedStep, first: int, stop: int) -> Batch:
         """Those in the range who have everything before the step behind them, and not the step itself."""
         done = self._store.done(step.name, first, stop)
         ids = set(range(first, stop)) - done
@@ -176,13 +153,3 @@ class Runner:
             ids &= self._store.done(earlier, first, stop)
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
         return Batch(sorted(ids), people)
-
-    def _count(self, step: Step, result: Result, took: float) -> None:
-        with self._mutex:
-            tally = self.tallies[step.name]
-            tally.ok += sum(outcome.ok for outcome in result.outcomes)
-            tally.failed += sum(not outcome.ok for outcome in result.outcomes)
-            tally.seconds = time.monotonic() - (tally.began or 0)
-            batch = len(result.outcomes)
-            event = StepProgressed(step.name, tally.ok, tally.failed, self._plan.size, tally.seconds, batch, took)
-        self._listener(event)

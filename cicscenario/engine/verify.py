@@ -1,62 +1,85 @@
-"""Asks the services about everybody, check by check, and keeps what they found."""
+"""Asks the services about everybody, check by check, and keeps what each check found as soon as it has."""
 
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 
-from cicscenario.checks.base import Check, CheckContext, Verifier
+from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.engine.events import CheckFinished, Listener
 from cicscenario.errors import InterruptedRunError
 from cicscenario.state.store import CheckRow, Store
 
 FAILING_SHOWN = 20
 _BATCH = 500
+_LOOK = 0.2  # seconds between looks whether the run is to end
+
+Problems = dict[int, str]
 
 
-def verify(
-    checks: Sequence[Check],
-    context: CheckContext,
-    store: Store,
-    size: int,
-    listener: Listener,
-    stopping: threading.Event,
-) -> list[CheckRow]:
+def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Listener) -> list[CheckRow]:
     """Runs ``checks`` over people ``0 <= id < size``; someone who is not there, or has no account, is an error too.
 
-    Raises InterruptedRunError once ``stopping`` is set, and then keeps nothing of what it found.
+    Raises InterruptedRunError within a second after the context's ``stopping`` is set; the checks that are through by then
+    keep what they found.
     """
     rows = []
     for check in checks:
-        row = _over_everybody(check, context, store, size, stopping)
-        first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
-        listener(CheckFinished(row.name, row.errors, row.total, row.allowed, first))
+        row = _over_everybody(check, context, size)
+        context.state.record_checks([row])
+        listener(finished(row))
         rows.append(row)
-    store.record_checks(rows)
     return rows
 
 
-def _over_everybody(
-    check: Check, context: CheckContext, store: Store, size: int, stopping: threading.Event
-) -> CheckRow:
+def finished(row: CheckRow) -> CheckFinished:
+    """The event of a check's result."""
+    first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
+    return CheckFinished(row.name, row.errors, row.total, row.allowed, first)
+
+
+def _over_everybody(check: Check, context: RunContext, size: int) -> CheckRow:
     verifier = check.verifier(context)
     errors = 0
     failing: list[dict[str, object]] = []
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
-    try:
-        batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
-        for problems in pool.map(lambda batch: _problems(verifier, store, *batch), batches):
-            if stopping.is_set():
-                raise InterruptedRunError(f"stopped while checking {check.name}; nothing was changed by that")
-            errors += len(problems)
-            wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
-            failing += [{"person": person, "problem": problem} for person, problem in wanted]
-    finally:
-        pool.shutdown(cancel_futures=True)  # when it stops, or a service is gone, nobody else is asked about
+    batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
+    for problems in _in_order(batches, verifier, context.state, context.stopping):
+        if problems is None:
+            raise InterruptedRunError(f"stopped while checking {check.name}; nothing was changed by that")
+        errors += len(problems)
+        wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
+        failing += [{"person": person, "problem": problem} for person, problem in wanted]
     return CheckRow(check.name, errors, size, check.allowed(context), failing)
 
 
-def _problems(verifier: Verifier, store: Store, first: int, stop: int) -> dict[int, str]:
+def _in_order(
+    batches: list[tuple[int, int]], verifier: Verifier, store: Store, stopping: threading.Event
+) -> Iterator[Problems | None]:
+    """What is wrong in each batch, in their order; None, and nothing more, once the run is to end."""
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads, "verify")
+    left = iter(batches)
+    running: list[Future[Problems]] = []
+    try:
+        while True:
+            for batch in islice(left, 2 * threads - len(running)):
+                running.append(pool.submit(_problems, verifier, store, *batch))  # noqa: PERF401 -- a few at a time
+            if not running:
+                return
+            while not stopping.is_set() and not wait(running[:1], _LOOK, FIRST_COMPLETED).done:
+                pass
+            if stopping.is_set():
+                yield None
+                return
+            yield running.pop(0).result()
+    finally:
+        # Nobody else is asked about; a question that is under way is not waited for when the run is to end.
+        pool.shutdown(wait=not stopping.is_set(), cancel_futures=True)
+
+
+def _problems(verifier: Verifier, store: Store, first: int, stop: int) -> Problems:
     people = store.people(first, stop)
     there = [person for person in people if person.address is not None]
     problems = dict.fromkeys(range(first, stop), "has not been made yet")

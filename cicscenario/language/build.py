@@ -1,5 +1,7 @@
 """Builds the models from documents that are known to be valid."""
 
+from collections.abc import Mapping as Mapped
+from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -7,41 +9,44 @@ from typing import Any, cast
 from cicscenario.chainspec import ChainSpec
 from cicscenario.language.model import (
     AccountsEnvironment,
-    Backend,
+    BackendOptions,
+    BackendTraits,
     ChainEnvironment,
-    Checks,
+    CheckOptions,
     CustodialEnvironment,
     Environment,
-    Gift,
-    Keystore,
+    GiftOptions,
     MetaEnvironment,
-    Pins,
-    Population,
+    PinOptions,
+    PopulationOptions,
     Scenario,
     Signer,
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
-from cicscenario.language.schema import secret_paths
+from cicscenario.language.schema import Schema, secret_paths
 from cicscenario.language.secret import Secret, parse_secret
 from cicscenario.resources import load_schema
 
 Values = dict[str, Any]
 
 
-def scenario(path: Path, document: Mapping, values: Values) -> Scenario:
+def scenario(
+    path: Path, document: Mapping, values: Values, schema: Schema, backends: Mapped[str, BackendTraits]
+) -> Scenario:
     """The scenario of ``values``, which are effective; ``document`` says which folder a path was written in."""
     _resolve(values, document, ("environment",), keep=("sandbox",))
     _resolve(values, document, ("population", "from"))
-    _resolve_secret(values, document, ("backend", "keystore", "password"))
-    people, checks, backend = values["population"], values["checks"], values["backend"]
-    keystore = backend["keystore"]
+    secrets = [cast("tuple[str, ...]", secret) for secret in secret_paths(schema)]
+    for secret in secrets:
+        _resolve_secret(values, document, secret)
+    people, checks, kind = values["population"], values["checks"], values["backend"]["kind"]
     include, adjust = checks["include"], checks["balance_adjust"]
     return Scenario(
         version=values["version"],
         name=values["name"],
         description=values["description"],
-        population=Population(
+        population=PopulationOptions(
             size=people["size"],
             source=Path(people["from"]) if people["from"] else None,
             seed=people["seed"],
@@ -50,14 +55,14 @@ def scenario(path: Path, document: Mapping, values: Values) -> Scenario:
             languages=tuple(sorted(people["languages"].items())),  # by code, so that their order in the file is nothing
             tags=tuple(people["tags"]),
         ),
-        gift=Gift(**values["gift"]),
+        gift=GiftOptions(**values["gift"]),
         faucet=values["faucet"],
         gas=values["gas"],
-        backend=Backend(**backend | {"keystore": Keystore(keystore["kdf"], _secret(keystore["password"]))}),
+        backend=BackendOptions(backends[kind], _with_secrets(values, secrets)["backend"]),
         metadata=tuple(values["metadata"]),
         pins=_pins(values["pins"]),
         ussd_data=values["ussd_data"],
-        checks=Checks(
+        checks=CheckOptions(
             include=None if include is None else tuple(include),
             exclude=tuple(checks["exclude"]),
             balance_adjust=None if adjust is None else Decimal(adjust.removesuffix("%")) / 100,
@@ -105,11 +110,11 @@ def _chain(values: Values) -> ChainEnvironment:
     )
 
 
-def _pins(values: Values | None) -> Pins | None:
+def _pins(values: Values | None) -> PinOptions | None:
     if values is None:
         return None
     fixed = values["fixed"]
-    return Pins(values["scheme"], values["cost"], tuple(fixed) if fixed else None)
+    return PinOptions(values["scheme"], values["cost"], tuple(fixed) if fixed else None)
 
 
 def _revealing(values: Values, *secrets: str) -> Values:
@@ -132,6 +137,15 @@ def _resolve_secret(values: Values, document: Mapping, path: tuple[str, ...]) ->
 
 def _secret(reference: str | None) -> Secret | None:
     return None if reference is None else Secret(reference)
+
+
+def _with_secrets(values: Values, secrets: list[tuple[str, ...]]) -> Values:
+    """A copy of the values with references in the place of their texts."""
+    copied = deepcopy(values)
+    for path in secrets:
+        if holder := _holder(copied, path):
+            holder[path[-1]] = _secret(holder[path[-1]])
+    return copied
 
 
 def _holder(values: Values, path: tuple[str, ...]) -> Values | None:

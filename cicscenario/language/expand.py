@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
-from cicscenario.language.nodes import Entry, Mapping, Node, Scalar, Sequence
+from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, Sequence
 from cicscenario.language.schema import Path
 from cicscenario.language.template import (
     EnvironmentVariables,
@@ -49,7 +49,7 @@ class Expander:
             return Sequence(node.span, tuple(self._node(item, (*path, at)) for at, item in enumerate(node.items)))
         if isinstance(node, Mapping):
             entries = {
-                key: Entry(entry.key, self._node(entry.value, (*path, key))) for key, entry in node.entries.items()
+                key: KeyValue(entry.key, self._node(entry.value, (*path, key))) for key, entry in node.entries.items()
             }
             return Mapping(node.span, entries)
         return self._scalar(node, path)

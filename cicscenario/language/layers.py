@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
-from cicscenario.language.nodes import Entry, Mapping, Node, Scalar, compose
+from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, compose
 from cicscenario.language.source import Source, Span, read_source
 
 MAX_EXTENDS = 16
@@ -41,7 +41,7 @@ def merge(base: Mapping, over: Mapping) -> Mapping:
     for key, entry in over.entries.items():
         below = entries[key].value if key in entries else None
         if isinstance(below, Mapping) and isinstance(entry.value, Mapping):
-            entry = Entry(entry.key, merge(below, entry.value))
+            entry = KeyValue(entry.key, merge(below, entry.value))
         entries[key] = entry
     return Mapping(over.span, entries)
 
@@ -119,7 +119,7 @@ def _nested(source: Source, key: str, value: Node) -> Mapping:
     names = key.split(".")
     for name in reversed(names):
         span = Span(source, 0, end - len(name), len(name))
-        value = Mapping(span, {name: Entry(span, value)})
+        value = Mapping(span, {name: KeyValue(span, value)})
         end -= len(name) + 1
     assert isinstance(value, Mapping)
     return value

@@ -1,23 +1,22 @@
 """What is valid and yet probably not meant. Every finding has a code of its own; ``cicscenario explain CODE`` says more."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.model import BackendTraits, Scenario
 from cicscenario.language.nodes import Mapping, Node, Scalar, Sequence, node_at, written_at
 from cicscenario.language.schema import Path as KeyPath
 from cicscenario.language.source import Span
 from cicscenario.language.template import ExpressionError, Template, has_expression
+from cicscenario.language.vocabulary import Vocabulary
 
-#: Keys that mean something to some backends only. What a key with defaults means elsewhere is no contradiction, so it is
-#: not an error; only where it is written is it worth a word.
-_MEANT_FOR = {
-    ("gas",): ("eth",),
-    ("faucet",): ("eth", "cic_eth", "cic_ussd"),
-    ("backend", "keystore"): ("eth",),
-    ("backend", "dialect"): ("cic_ussd",),
-    ("backend", "patience"): ("cic_eth", "cic_ussd"),
+#: Keys that mean something to some backends only, beside the options of each. What a key with defaults means elsewhere is
+#: no contradiction, so it is not an error; only where it is written is it worth a warning.
+_MEANT_FOR: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
+    ("gas",): lambda backend: backend.sovereign,
+    ("faucet",): lambda backend: backend.makes_accounts,
 }
 #: What people are drawn from, which means nothing where they exist already.
 _DRAWN_FROM = ("seed", "locales", "region", "languages", "tags")
@@ -26,14 +25,16 @@ _INCLUDE: KeyPath = ("checks", "include")
 _EXCLUDE: KeyPath = ("checks", "exclude")
 
 
-def lint(path: Path, document: Mapping, values: dict[str, Any], applicable: Collection[str]) -> list[Diagnostic]:
-    """The findings of one valid scenario, in the order of the file.
+def lint(
+    path: Path, document: Mapping, values: dict[str, Any], scenario: Scenario, vocabulary: Vocabulary
+) -> list[Diagnostic]:
+    """The findings of one valid scenario, in the order of the file; all of them are warnings.
 
-    ``document`` and ``values`` are what ``load_document`` gives; ``applicable`` are the checks that the scenario can
-    have. A check that is asked for and cannot be had is an error, the rest are warnings.
+    ``document``, ``values`` and ``scenario`` are what ``load_document`` gives.
     """
     found = [*_unused_variables(path, document), *_no_seed(document, values), *_idle_gift(document, values)]
-    found += [*_idle_keys(document, values), *_checks(document, values["checks"], applicable)]
+    found += _idle_keys(document, values, scenario.backend.traits, vocabulary)
+    found += _checks(document, values["checks"], vocabulary.applicable(scenario))
     return sorted(found, key=lambda problem: (problem.file != str(path), problem.file, problem.line, problem.column))
 
 
@@ -104,12 +105,16 @@ def _idle_gift(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic
         yield written.key.diagnostic(Code.IDLE_GIFT, message, key=f"gift.{name}")
 
 
-def _idle_keys(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
-    kind = values["backend"]["kind"]
-    for path, kinds in _MEANT_FOR.items():
-        if kind not in kinds and (span := _key_at(document, path)):
+def _idle_keys(
+    document: Mapping, values: dict[str, Any], backend: BackendTraits, vocabulary: Vocabulary
+) -> Iterator[Diagnostic]:
+    options = dict.fromkeys(option for traits in vocabulary.backends.values() for option in traits.options)
+    idle = [path for path, is_meant in _MEANT_FOR.items() if not is_meant(backend)]
+    idle += [("backend", option) for option in options if option not in backend.options]
+    for path in idle:
+        if span := _key_at(document, path):
             key = ".".join(path)
-            yield span.diagnostic(Code.IDLE_KEY, f"`{key}` means nothing with the backend {kind}", key=key)
+            yield span.diagnostic(Code.IDLE_KEY, f"`{key}` means nothing with the backend {backend.kind}", key=key)
     for name in _DRAWN_FROM if values["population"].get("from") else ():
         if span := _key_at(document, ("population", name)):
             message = f"`population.{name}` means nothing for people who exist already"
@@ -127,12 +132,9 @@ def _key_at(document: Mapping, path: tuple[str, ...]) -> Span | None:
     return node.entries[path[-1]].key if isinstance(node, Mapping) and path[-1] in node.entries else None
 
 
-def _checks(document: Mapping, checks: dict[str, Any], applicable: Collection[str]) -> Iterator[Diagnostic]:
+def _checks(document: Mapping, checks: dict[str, Any], applicable: list[str]) -> Iterator[Diagnostic]:
     include, exclude = checks["include"], checks["exclude"]
     for at, name in enumerate(include or ()):
-        if name not in applicable:
-            message = f"the check `{name}` has nothing to look at in this scenario"
-            yield _at(document, (*_INCLUDE, at), Code.CONTRADICTION, message, "leave it out, or change the scenario")
         if name in exclude:
             message = f"the check `{name}` is both included and excluded"
             yield _at(document, (*_INCLUDE, at), Code.BOTH_WAYS, message)
@@ -145,6 +147,6 @@ def _checks(document: Mapping, checks: dict[str, Any], applicable: Collection[st
         yield span.diagnostic(Code.NOTHING_CHECKED, "no check is left", key="checks")
 
 
-def _at(document: Mapping, path: KeyPath, code: Code, message: str, hint: str | None = None) -> Diagnostic:
+def _at(document: Mapping, path: KeyPath, code: Code, message: str) -> Diagnostic:
     key = ".".join(part for part in path if isinstance(part, str))
-    return written_at(document, path).diagnostic(code, message, key=key, hint=hint)
+    return written_at(document, path).diagnostic(code, message, key=key)

@@ -11,36 +11,41 @@ from cicscenario.language.expand import Expander
 from cicscenario.language.layers import assemble
 from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
-from cicscenario.language.rules import SCENARIO_RULES, Rule, contradictions
+from cicscenario.language.rules import contradictions
 from cicscenario.language.schema import Path as KeyPath
-from cicscenario.language.schema import effective, hide_misplaced, lengthen, secret_paths
+from cicscenario.language.schema import Schema, effective, hide_misplaced, lengthen, repaired, secret_paths
 from cicscenario.language.source import read_source
 from cicscenario.language.validation import validate
+from cicscenario.language.vocabulary import Vocabulary
 from cicscenario.resources import load_schema
 
 _WORKED_IN = ("extends", "vars")
 
 
-def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+def load_scenario(path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary) -> Scenario:
     """The scenario in ``path`` with ``KEY=VALUE`` overrides; raises DiagnosticsError with every error of the file."""
-    document, values = _load(Path(path), "scenario-v1", SCENARIO_RULES, overrides, env=False)
-    return build.scenario(Path(path), document, values)
+    return _load_scenario(Path(path), overrides, vocabulary)[2]
 
 
 def load_environment(path: Path | str) -> Environment:
     """The environment in ``path``; raises DiagnosticsError with every error of the file. Secrets are not read yet."""
-    document, values = _load(Path(path), "environment-v1", (), (), env=True)
+    document, values = _load_environment(Path(path), ())
     return build.environment(Path(path), document, values)
 
 
-def load_document(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Mapping, dict[str, Any]]:
-    """A scenario or environment file as it is written, with the place of everything, and its effective values.
+def load_document(
+    path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary
+) -> tuple[Mapping, dict[str, Any], Scenario]:
+    """A scenario as it is written, with the place of everything; its effective values; and what they mean.
 
     The document has its expressions computed, and ``vars`` still in it. Raises DiagnosticsError with every error.
     """
-    if is_environment(Path(path)):
-        return _load(Path(path), "environment-v1", (), overrides, env=True)
-    return _load(Path(path), "scenario-v1", SCENARIO_RULES, overrides, env=False)
+    return _load_scenario(Path(path), overrides, vocabulary)
+
+
+def load_environment_document(path: Path | str, overrides: Sequence[str]) -> tuple[Mapping, dict[str, Any]]:
+    """An environment file as it is written, with the place of everything; and its effective values."""
+    return _load_environment(Path(path), overrides)
 
 
 def is_environment(path: Path) -> bool:
@@ -58,11 +63,31 @@ def is_environment(path: Path) -> bool:
     return bool(given & (where - what)) and not given & (what - where)
 
 
-def _load(
-    path: Path, name: str, rules: tuple[Rule, ...], overrides: Sequence[str], *, env: bool
-) -> tuple[Mapping, dict[str, Any]]:
-    """The document, expanded, and its effective values."""
-    schema = load_schema(name)
+def _load_scenario(
+    path: Path, overrides: Sequence[str], vocabulary: Vocabulary
+) -> tuple[Mapping, dict[str, Any], Scenario]:
+    schema = vocabulary.schema
+    document, problems, wrong = _read(path, schema, overrides, env=False)
+    values = effective(schema, plain(document))
+    # What is wrong by itself must not hide what contradicts something else: all errors of a file are told at once.
+    readable = _effective_values(repaired(schema, values, wrong))
+    scenario = build.scenario(path, document, readable, schema, vocabulary.backends)
+    problems.extend(contradictions(vocabulary, document, scenario, wrong))
+    _raise(path, problems)
+    return document, _effective_values(values), scenario
+
+
+def _load_environment(path: Path, overrides: Sequence[str]) -> tuple[Mapping, dict[str, Any]]:
+    schema = load_schema("environment-v1")
+    document, problems, _ = _read(path, schema, overrides, env=True)
+    _raise(path, problems)
+    return document, _effective_values(effective(schema, plain(document)))
+
+
+def _read(
+    path: Path, schema: Schema, overrides: Sequence[str], *, env: bool
+) -> tuple[Mapping, list[Diagnostic], set[KeyPath]]:
+    """The document, expanded; its errors; and the paths of values that are missing or are not as the schema says."""
     problems: list[Diagnostic] = []
     document = assemble(path, overrides, partial(lengthen, schema), problems)
     hide_misplaced(schema, document)
@@ -70,14 +95,19 @@ def _load(
     document = expander.expand()
     # A value that could not be computed has had its error; that it is not what the schema wants follows from it.
     found = [(at, problem) for at, problem in validate(schema, document, env=env) if at not in expander.failed]
+    wrong: set[KeyPath] = {at for at, _ in found} | expander.failed
     if any(problem.code == Code.EXTENDS for problem in problems):  # what seems to be missing may be in that file
         found = [(at, problem) for at, problem in found if problem.code != Code.MISSING_KEY]
     problems.extend(problem for _, problem in found)
-    values = effective(schema, plain(document))
-    wrong: set[KeyPath] = {at for at, _ in found} | expander.failed
-    problems.extend(contradictions(rules, document, values, wrong))
+    return document, problems, wrong
+
+
+def _raise(path: Path, problems: list[Diagnostic]) -> None:
     if problems:
         raise DiagnosticsError(
             sorted(dict.fromkeys(problems), key=lambda p: (p.file != str(path), p.file, p.line, p.column))
         )
-    return document, {key: value for key, value in values.items() if key not in _WORKED_IN}
+
+
+def _effective_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in _WORKED_IN}

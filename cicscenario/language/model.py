@@ -3,9 +3,11 @@
 The fields are those of the JSON schemas, which also hold every default.
 """
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ from cicscenario.language.secret import Secret
 
 
 @dataclass(frozen=True)
-class Population:
+class PopulationOptions:
     """The people: how many, and what they are drawn from."""
 
     size: int | None  #: None for everybody in ``source``
@@ -27,7 +29,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Gift:
+class GiftOptions:
     """The opening balance: 0 to ``threshold`` whole tokens."""
 
     threshold: int
@@ -35,39 +37,62 @@ class Gift:
     token: str | None  #: symbol; None for the registry's default token
 
 
+class KeyHolder(Enum):
+    """Who holds the private keys of people's accounts."""
+
+    RUN = auto()  #: the run makes the keys, and its signer registers the accounts and gives them gas and tokens
+    ENGINE = auto()  #: the custodial engine makes the accounts, registers them, gives gas and triggers the faucet
+    OTHERS = auto()  #: the accounts exist already; the run makes none and sends nothing
+
+
 @dataclass(frozen=True)
-class Keystore:
-    """The V3 keystore files."""
+class BackendTraits:
+    """What the language, the checks and the plan need to know of a backend; ask for these, never for its name.
 
-    kdf: Literal["standard", "light", "none"]
-    password: Secret | None  #: None for one that the run makes
+    ``options`` are the keys that ``backend`` takes with this kind, each with its JSON schema. ``languages`` are the codes
+    that its people can have, None for any.
+    """
 
-
-@dataclass(frozen=True)
-class Backend:
-    """How accounts come to be."""
-
-    kind: Literal["eth", "cic_eth", "cic_ussd", "existing"]
-    keystore: Keystore
-    dialect: Literal["current", "2021"]  #: of the phone interface
-    patience: float  #: seconds that nothing may move while the custodial engine is waited for
+    kind: str
+    summary: str  #: what it does, for the reference page and ``explain``: words that follow "`kind`: "
+    keys: KeyHolder
+    joins_by_phone: bool = False  #: people join by the phone interface, which then writes metadata entries of its own
+    has_phone_accounts: bool = False  #: its people can be in the phone interface's account table
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def custodial(self) -> bool:
         """Whether the custodial engine holds the keys."""
-        return self.kind in ("cic_eth", "cic_ussd")
+        return self.keys is KeyHolder.ENGINE
+
+    @property
+    def sovereign(self) -> bool:
+        """Whether the run holds the keys, and its signer pays for everything."""
+        return self.keys is KeyHolder.RUN
 
     @property
     def makes_accounts(self) -> bool:
         """Whether accounts are made at all, and so registered, given gas and paid."""
-        return self.kind != "existing"
-
-
-MetadataKind = Literal["person", "phone", "preferences", "custom"]
+        return self.keys is not KeyHolder.OTHERS
 
 
 @dataclass(frozen=True)
-class Pins:
+class BackendOptions:
+    """How accounts come to be: the backend that the scenario names, and what it says of its options."""
+
+    traits: BackendTraits
+    values: Mapping[str, Any] = field(repr=False)  #: as in the file, with every default; secrets are `Secret`
+
+    def option(self, key: str) -> Any:
+        """The value of an option by its dotted key, such as ``keystore.kdf``; None where the backend has no such option."""
+        value: Any = {name: self.values.get(name) for name in self.traits.options}
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
+
+
+@dataclass(frozen=True)
+class PinOptions:
     """The PINs for the phone interface."""
 
     scheme: Literal["bcrypt", "fernet"]
@@ -76,7 +101,7 @@ class Pins:
 
 
 @dataclass(frozen=True)
-class Checks:
+class CheckOptions:
     """Which checks to make."""
 
     include: tuple[str, ...] | None  #: None for all that fit the scenario
@@ -91,15 +116,15 @@ class Scenario:
     version: int
     name: str
     description: str
-    population: Population
-    gift: Gift
+    population: PopulationOptions
+    gift: GiftOptions
     faucet: bool
     gas: int  #: wei for each person
-    backend: Backend
-    metadata: tuple[MetadataKind, ...]
-    pins: Pins | None
+    backend: BackendOptions
+    metadata: tuple[str, ...]  #: names of metadata kinds
+    pins: PinOptions | None
     ussd_data: bool  #: whether status and language are written into the account table
-    checks: Checks
+    checks: CheckOptions
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
     document: dict[str, Any] = field(repr=False)  #: what `canonical` gives a copy of
@@ -109,7 +134,8 @@ class Scenario:
         """Whether people choose their language by phone. The interface of 2021 asks at a second dial, which would leave a
         session for later ones to resume; where the account table is given the language anyway, nobody makes it.
         """
-        return self.backend.kind == "cic_ussd" and (self.backend.dialect == "current" or not self.ussd_data)
+        by_phone = self.backend.traits.joins_by_phone
+        return by_phone and (self.backend.option("dialect") != "2021" or not self.ussd_data)
 
     def canonical(self) -> dict[str, Any]:
         """The effective document as plain data: with every default, sorted, paths absolute, secrets as references.

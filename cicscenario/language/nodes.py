@@ -44,7 +44,7 @@ class Sequence:
 
 
 @dataclass(frozen=True)
-class Entry:
+class KeyValue:
     """A value of a mapping, and the place of its key."""
 
     key: Span
@@ -54,7 +54,7 @@ class Entry:
 @dataclass(frozen=True)
 class Mapping:
     span: Span
-    entries: dict[str, Entry]
+    entries: dict[str, KeyValue]
 
 
 Node = Scalar | Sequence | Mapping
@@ -201,8 +201,8 @@ class _Composer:
         return self._mapping(event, depth)
 
     def _mapping(self, event: Any, depth: int) -> Mapping:
-        entries: dict[str, Entry] = {}
-        merged: dict[str, Entry] = {}
+        entries: dict[str, KeyValue] = {}
+        merged: dict[str, KeyValue] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent) or key.tag is not None:
                 raise self._fail(key, Code.UNSUPPORTED, "a key that is not text", hint=self._unquoted(key))
@@ -214,7 +214,7 @@ class _Composer:
                 message = f"`{key.value}` is already on line {first}"
                 self._problems.append(self._span(key).diagnostic(Code.DUPLICATE_KEY, message))
             else:
-                entries[key.value] = Entry(self._span(key), value)
+                entries[key.value] = KeyValue(self._span(key), value)
         return Mapping(self._span(event), merged | entries)
 
     def _unquoted(self, key: Any) -> str | None:
@@ -226,10 +226,10 @@ class _Composer:
         expression = line[start - 1 : end + 2] if end >= 0 else "{{ … }}"
         return f'put the expression in quotes: "{expression}"'
 
-    def _merged(self, key: Any, value: Node) -> dict[str, Entry]:
+    def _merged(self, key: Any, value: Node) -> dict[str, KeyValue]:
         """The entries that a merge key brings; of several mappings the first that has a key wins."""
         mappings = value.items if isinstance(value, Sequence) else (value,)
-        entries: dict[str, Entry] = {}
+        entries: dict[str, KeyValue] = {}
         for mapping in mappings:
             if not isinstance(mapping, Mapping):
                 raise self._fail(key, Code.UNSUPPORTED, "`<<` takes a mapping or a list of mappings")

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cicscenario.language.load import is_environment, load_document
-from cicscenario.language.nodes import Entry, Mapping, Node, Scalar
+from cicscenario.language.load import is_environment, load_document, load_environment_document
+from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar
 from cicscenario.language.schema import Schema
 from cicscenario.language.template import has_expression
+from cicscenario.language.vocabulary import Vocabulary
 from cicscenario.resources import load_schema
 
 
@@ -22,15 +23,19 @@ class Setting:
     written: str | None = None  #: the expression that the value was computed from
 
 
-def settings(path: Path, overrides: Sequence[str] = ()) -> list[Setting]:
+def settings(path: Path, overrides: Sequence[str], vocabulary: Vocabulary) -> list[Setting]:
     """Every effective value of a scenario or environment file, in the schema's order.
 
     In environment files the values of expressions are not shown, since they may come from variables that hold secrets;
     a secret itself is never in a file. Raises DiagnosticsError when the file is not valid.
     """
     environment = is_environment(path)
-    document, values = load_document(path, overrides)
-    schema = load_schema("environment-v1" if environment else "scenario-v1")
+    if environment:
+        schema = load_schema("environment-v1")
+        document, values = load_environment_document(path, overrides)
+    else:
+        schema = vocabulary.schema
+        document, values, _ = load_document(path, overrides, vocabulary)
     found = _walk(schema, document, values, "")
     if environment:
         return [Setting(s.key, s.written if s.written else s.value, s.origin, s.written) for s in found]
@@ -51,7 +56,7 @@ def _walk(schema: Schema, node: Node | None, values: Any, above: str) -> Iterato
             yield Setting(key, values[name], _origin(entry), written)
 
 
-def _origin(entry: Entry | None) -> str:
+def _origin(entry: KeyValue | None) -> str:
     if entry is None:
         return "default"
     span = entry.value.span if entry.value.span.source.name == entry.key.source.name else entry.key

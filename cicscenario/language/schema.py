@@ -1,10 +1,11 @@
 """What the JSON schemas say beside what is valid: defaults, where secrets are, short forms."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 from cicscenario.language.formats import SECRET
-from cicscenario.language.nodes import Entry, Mapping, Scalar
+from cicscenario.language.nodes import KeyValue, Mapping, Scalar
 
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]  #: keys and list positions from the top of a document
@@ -89,6 +90,31 @@ def effective(schema: Schema, document: Any) -> Any:
     return given | defaults
 
 
+def repaired(schema: Schema, values: Any, wrong: Iterable[Path]) -> Any:
+    """A copy of effective values in which every wrong one has its default, or else an example, so that the rest can be read.
+
+    Keys that the schema does not have are left out.
+    """
+    values = deepcopy(values) if isinstance(values, dict) else {}
+    for path in wrong:
+        _repair(schema, values, path)
+    return values
+
+
+def _repair(schema: Schema, holder: dict[str, Any], path: Path) -> None:
+    for name in path:
+        child = schema.get("properties", {}).get(name)
+        if child is None:
+            holder.pop(str(name), None)
+            return
+        value = holder.get(str(name))
+        if name == path[-1] or "properties" not in child or not isinstance(value, dict):
+            required = name in schema.get("required", ())
+            holder[str(name)] = effective(child, child["examples"][0] if required else deepcopy(child.get("default")))
+            return
+        schema, holder = child, value
+
+
 def lengthen(schema: Schema, document: Mapping) -> Mapping:
     """The document with its short forms written out: ``backend: eth`` as ``backend: {kind: eth}``."""
     entries = dict(document.entries)
@@ -96,5 +122,5 @@ def lengthen(schema: Schema, document: Mapping) -> Mapping:
         tag = schema["properties"].get(key, {}).get("x-short")
         if tag and isinstance(entry.value, Scalar) and isinstance(entry.value.value, str):
             span = entry.value.span
-            entries[key] = Entry(entry.key, Mapping(span, {tag: Entry(span, entry.value)}))
+            entries[key] = KeyValue(entry.key, Mapping(span, {tag: KeyValue(span, entry.value)}))
     return Mapping(document.span, entries)

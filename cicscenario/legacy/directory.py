@@ -8,61 +8,29 @@ end in ``.json``, a colon in ``tags.csv``, ``ussd/``).
 """
 
 from array import array
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cicscenario.errors import InvalidError
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.legacy.lists import UNIT, Languages, Pointers, balance_problem, rows
 from cicscenario.legacy.record import addresses, read_json, read_record
+from cicscenario.people.person import Person
 
 _ADDRESS = 20  # bytes
-
-
-@dataclass(frozen=True)
-class OldPerson:
-    """A person of an old directory, with the fields of ``person.Person``.
-
-    ``gift_units`` is in base units at 6 decimals, exactly as ``balances.csv`` has it.
-    """
-
-    index: int
-    document: dict[str, Any]
-    phone: str  #: E.164
-    language: str
-    tags: tuple[str, ...]
-    old_address: bytes
-    gift_units: int
-    new_address: bytes | None  #: where the old tools imported the person to, when they did
-
-    @property
-    def gift(self) -> int:
-        """The opening balance in whole tokens; raises InvalidError when it is a broken number, rather than lose a part."""
-        return _whole(self.gift_units, self.old_address)
-
-    def gift_in(self, decimals: int) -> int:
-        """The opening balance in base units of a token of so many decimals; raises InvalidError when it does not fit."""
-        scale: int = 10**decimals
-        whole, rest = divmod(self.gift_units * scale, UNIT)
-        if rest:
-            raise InvalidError(f"the balance of {self.old_address.hex()} has more than {decimals} decimals")
-        return whole
 
 
 class OldPopulation:
     """The people of a data directory, in the order in which they were generated; threads may share it.
 
-    ``language`` is of those for whom the directory names none. Balances that are not whole tokens are bad records,
-    unless ``fractions`` allows them; then use ``gift_units`` or ``gift_in`` of each person.
+    ``language`` is of those for whom the directory names none. Balances that are not whole tokens are bad records.
 
     Raises InvalidError with all bad records (the first twenty by name, and their number): files that are not JSON or
     not a person, no phone number, one phone number of two people, balances and tags of nobody, people without a
     balance, phone pointers, languages and imported people that do not match.
     """
 
-    def __init__(self, folder: Path, *, language: str = "sw", fractions: bool = False) -> None:
+    def __init__(self, folder: Path, *, language: str = "sw") -> None:
         people = next((folder / name for name in ("src", "old") if (folder / name).is_dir()), None)
         if people is None:
             raise InvalidError(
@@ -75,7 +43,7 @@ class OldPopulation:
         keys = self._people.keys(bad)
         self._keys = b"".join(keys)
         index = {key: number for number, key in enumerate(keys)}
-        self._balances = self._read_balances(index, bad, fractions)
+        self._balances = self._read_balances(index, bad)
         self._tags = self._read_tags(index, bad)
         self._languages = self._read_languages(keys, bad, language)
         self._new = self._read_new(index, bad)
@@ -88,7 +56,7 @@ class OldPopulation:
         """How many people there are."""
         return len(self._keys) // _ADDRESS
 
-    def person(self, index: int) -> OldPerson:
+    def person(self, index: int) -> Person:
         """Person number ``index``, from 0; raises InvalidError when there is none, or the file has changed."""
         if not 0 <= index < self.size:
             raise InvalidError(f"{self._folder} has {self.size:,} people: there is no number {index:,} (from 0)")
@@ -98,35 +66,38 @@ class OldPopulation:
             record = read_record(path, key, validated=True)
         except InvalidError as error:
             raise InvalidError(f"{path}: {error.message}") from None
-        new = bytes(self._new[index * _ADDRESS : (index + 1) * _ADDRESS])
-        return OldPerson(
-            index=index,
-            document=record.document,
+        return Person.of(
+            index,
+            record.document,
             phone=record.phone,
             language=self._languages[index],
             tags=self._tags[index],
             old_address=key,
-            gift_units=self._balances[index],
-            new_address=new if any(new) else None,
+            gift=self._balances[index],
         )
 
     def gift(self, index: int) -> int:
         """The opening balance of person ``index`` in whole tokens; reads no file."""
-        return _whole(self._balances[index], self._keys[index * _ADDRESS : (index + 1) * _ADDRESS])
+        return self._balances[index]
 
-    def _read_balances(self, index: dict[bytes, int], bad: BadRecords, fractions: bool) -> "array[int]":
+    def account(self, index: int) -> bytes | None:
+        """The address to which the old tools imported the person, when they did; reads no file."""
+        new = bytes(self._new[index * _ADDRESS : (index + 1) * _ADDRESS])
+        return new if any(new) else None
+
+    def _read_balances(self, index: dict[bytes, int], bad: BadRecords) -> "array[int]":
         balances = array("Q", bytes(8 * len(index)))
         path = self._folder / "balances.csv"
         lacking = set(index.values())
         for place, number, amount in rows(path, ",", index, bad):
-            problem = balance_problem(amount, fractions)
+            problem = balance_problem(amount)
             if number not in lacking:
                 problem = "there is a balance of the same person above"
             lacking.discard(number)
             if problem:
                 bad.add(place, problem)
             else:
-                balances[number] = int(amount)
+                balances[number] = int(amount) // UNIT
         if not path.exists():
             bad.add(path, "there is no such file")
         else:
@@ -189,12 +160,6 @@ class OldPopulation:
                 bad.add(path, f"the same person has the new address {new[place].hex()}, too")
             new[place] = key
         return new
-
-
-def _whole(units: int, old_address: bytes) -> int:
-    if units % UNIT:
-        raise InvalidError(f"the balance of {old_address.hex()} is not a whole number of tokens")
-    return units // UNIT
 
 
 def _imported(path: Path, address: bytes, index: dict[bytes, int]) -> int:

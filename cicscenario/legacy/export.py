@@ -8,34 +8,22 @@ just as well, so that the directory can be moved and packed.
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
-from cicscenario.people.person import identified
+from cicscenario.people.person import Person, identified
 
 #: ``custom/phone`` lists the tags by phone pointer that an import by USSD leaves; the old tools make it for every import.
 _FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
 
 
-@dataclass(frozen=True)
-class ExportedPerson:
-    """What is written of a person; ``gift`` in whole tokens, ``keyfile`` the JSON of a V3 file."""
-
-    document: dict[str, Any]
-    phone: str
-    language: str
-    tags: tuple[str, ...]
-    old_address: bytes
-    gift: int
-    address: bytes | None
-    keyfile: bytes | None
+#: The JSON of a person's V3 keystore file, or None where there is none.
+Keyfile = Callable[[Person], bytes | None]
 
 
 class _HexFolder:
@@ -60,10 +48,11 @@ class _HexFolder:
 
 def write_datadir(
     target: Path,
-    people: Iterable[ExportedPerson],
+    people: Iterable[Person],
     transactions: Iterable[tuple[bytes, bytes]],
     *,
     chain_spec: ChainSpec,
+    keyfile: Keyfile = lambda person: None,
     beside: Iterable[Path] = (),
 ) -> None:
     """Writes everything to ``target``, at once: a crash leaves no half of it. ``transactions`` are (hash, raw).
@@ -79,7 +68,7 @@ def write_datadir(
     shutil.rmtree(passing, ignore_errors=True)  # left by a killed process of the same number
     passing.mkdir()
     try:
-        _write(passing, people, transactions, chain_spec)
+        _write(passing, people, transactions, chain_spec, keyfile)
         for file in beside:
             if file.exists():
                 shutil.copy(file, passing)  # with its mode: password hashes are their owner's only
@@ -91,9 +80,10 @@ def write_datadir(
 
 def _write(
     root: Path,
-    people: Iterable[ExportedPerson],
+    people: Iterable[Person],
     transactions: Iterable[tuple[bytes, bytes]],
     chain: ChainSpec,
+    keyfile: Keyfile,
 ) -> None:
     with ExitStack() as open_files:
         folders = {name: _HexFolder(root / name, open_files) for name in _FOLDERS}
@@ -104,27 +94,26 @@ def _write(
             tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n")
             _before(folders, person)
             if person.address:
-                _after(root, folders, person, person.address, chain)
+                _after(root, folders, person, chain)
+                if held := keyfile(person):
+                    _linked(folders["keystore"].put(person.address, held, mode=0o600))
         for digest, raw in transactions:
             folders["tx"].put(digest, raw.hex().encode())
 
 
-def _before(folders: dict[str, _HexFolder], person: ExportedPerson) -> None:
+def _before(folders: dict[str, _HexFolder], person: Person) -> None:
     """What the old tools have of a person before the import."""
     _linked(folders["src"].put(person.old_address, json.dumps(person.document).encode()))
     folders["phone"].put(pointer.phone(person.phone), person.old_address.hex().encode())
 
 
-def _after(
-    root: Path, folders: dict[str, _HexFolder], person: ExportedPerson, address: bytes, chain: ChainSpec
-) -> None:
-    """What the import adds: the new address, the queue for the metadata import, the keystore file."""
+def _after(root: Path, folders: dict[str, _HexFolder], person: Person, chain: ChainSpec) -> None:
+    """What the import adds: the new address, and the queue for the metadata import."""
+    address = person.account
     document = json.dumps(identified(person.document, chain, address)).encode()
     new = folders["new"].put(address, document)
     (root / "meta" / f"{address.hex()}.json").symlink_to(os.path.relpath(new, root / "meta"))
     _linked(folders["custom"].put(pointer.custom(address), json.dumps({"tags": list(person.tags)}).encode()))
-    if person.keyfile:
-        _linked(folders["keystore"].put(address, person.keyfile, mode=0o600))
 
 
 def _linked(path: Path) -> None:

@@ -42,12 +42,13 @@ def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) 
         bad.add(path, "cannot be read as UTF-8 text")
 
 
-def balance_problem(amount: str, fractions: bool) -> str | None:
+def balance_problem(amount: str) -> str | None:
+    """Why an amount in ``balances.csv`` is not a whole number of tokens; None when it is."""
     if not (amount.isascii() and amount.isdigit()):
         return f"the balance {amount!r:.30} is not a number of base units"
     if int(amount[:40]) > _MOST or len(amount) > 40:
         return f"the balance {amount:.30} is larger than {_MOST}"
-    if int(amount) % UNIT and not fractions:
+    if int(amount) % UNIT:
         return f"the balance {amount} is not a whole number of tokens of {DECIMALS} decimals"
     return None
 

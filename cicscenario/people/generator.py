@@ -87,9 +87,9 @@ class Generator:
         }
         if born := _date_of_birth(draw):
             document["date_of_birth"] = born
-        return Person(
-            index=index,
-            document=document,
+        return Person.of(
+            index,
+            document,
             phone=phone,
             language=self._draw(index, "language").choices(self._languages, self._weights)[0],
             tags=self._tags,

@@ -1,9 +1,10 @@
 """One person: the document that the stack keeps of them, and what the run needs to know beside it."""
 
 import copy
+import json
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, Self
 
 from eth_hash.auto import keccak
 from jsonschema import Draft202012Validator
@@ -15,15 +16,34 @@ from cicscenario.resources import load_schema
 
 @dataclass(frozen=True)
 class Person:
-    """A generated person. ``gift`` is in whole tokens; ``document`` has the form of ``schemas/person-v1.json``."""
+    """One person, generated or imported. ``document_json`` has the form of ``schemas/person-v1.json``."""
 
-    index: int
-    document: dict[str, Any]
+    id: int  #: index in the population, from 0
+    document_json: str
     phone: str  #: E.164
     language: str
     tags: tuple[str, ...]
     old_address: bytes  #: 20 bytes, on the chain people come from
-    gift: int
+    gift: int  #: the opening balance, in whole tokens
+    address: bytes | None = None  #: 20 bytes: the account, once there is one
+
+    @classmethod
+    def of(cls, id: int, document: dict[str, Any], **fields: Any) -> Self:
+        """A person whose document is given as a mapping."""
+        return cls(id, json.dumps(document), **fields)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The person document; most steps have no need of it, and reading it is what takes long."""
+        document: dict[str, Any] = json.loads(self.document_json)
+        return document
+
+    @property
+    def account(self) -> bytes:
+        """The person's account; whatever asks for it comes after the account was made."""
+        if self.address is None:
+            raise AssertionError(f"person {self.id} has no account yet")
+        return self.address
 
 
 def identified(document: dict[str, Any], chain: ChainSpec, address: bytes) -> dict[str, Any]:

@@ -1,26 +1,27 @@
 """Compiles a scenario into a plan: the ordered steps it causes, and the checks that it can be held to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
+from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.step import PlannedStep, Step, planned
 from cicscenario.checks import all_checks
-from cicscenario.checks.base import Check
 from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.people.population import Population
-from cicscenario.plan.population import held_population, open_population
+from cicscenario.plan.sources import held_population, open_population
 from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
-from cicscenario.steps.base import Lane, Step
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does, in order, and for whom: people ``0 <= index < size`` of the population."""
+    """What a run does, in order, and for whom: people ``0 <= id < size`` of the population."""
 
     scenario: Scenario
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedStep, ...]
     checks: tuple[Check, ...]
     population: Population
     size: int
@@ -33,20 +34,68 @@ class Plan:
         return tuple(service for service in Service if service in needed)
 
     @property
+    def on_chain(self) -> bool:
+        """Whether the chain has any part in it."""
+        return Service.CHAIN in self.services
+
+    @property
     def sends(self) -> bool:
         """Whether it sends transactions of its own."""
-        return any(step.lane is Lane.CHAIN for step in self.steps)
+        return any(step.cost for step in self.steps)
 
 
 def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
-    """The plan of ``scenario``. Steps come with all that they need before them. Raises InvalidError.
+    """The plan of ``scenario``. Raises InvalidError.
 
     For what only looks back at a run, ``held`` is its state, in which its people are: their source may be gone.
     """
-    steps = tuple(step for step in all_steps() if step.applies(scenario))
+    steps = steps_of(scenario)
     checks = narrowed_checks(scenario)
     population, size = held_population(scenario, held) if held else open_population(scenario)
     return Plan(scenario, steps, checks, population, size)
+
+
+def steps_of(scenario: Scenario) -> tuple[PlannedStep, ...]:
+    """The steps of a scenario, each behind those it comes after. Raises InvalidError."""
+    return tuple(one for step in ordered(all_steps()) if (one := planned(step, scenario)))
+
+
+def ordered(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The steps with each behind those it comes after, and otherwise as they were.
+
+    Raises InvalidError for two steps of one name, for a name in ``after`` that no step has, and for a cycle.
+    """
+    by_name: dict[str, Step] = {}
+    for step in steps:
+        if step.name in by_name:
+            raise InvalidError(f"there are two steps of the name `{step.name}`", hint="give one of them another name")
+        by_name[step.name] = step
+    for step in by_name.values():
+        for earlier in step.after:
+            if earlier not in by_name:
+                raise InvalidError(
+                    f"the step `{step.name}` comes after `{earlier}`, and there is no such step",
+                    hint=f"the steps are: {', '.join(by_name)}",
+                )
+    return tuple(by_name[name] for name in _sorted({step.name: step.after for step in by_name.values()}))
+
+
+def _sorted(after: dict[str, tuple[str, ...]]) -> list[str]:
+    """Names in an order that their predecessors allow; of several the one that was listed first."""
+    sorter = TopologicalSorter(after)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise InvalidError(f"steps come after each other in a circle: {circle}") from None
+    place = {name: number for number, name in enumerate(after)}
+    found: list[str] = []
+    ready: list[str] = []
+    while sorter.is_active():
+        ready = sorted([*ready, *sorter.get_ready()], key=place.__getitem__)
+        found.append(ready.pop(0))
+        sorter.done(found[-1])
+    return found
 
 
 def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> tuple[Check, ...]:

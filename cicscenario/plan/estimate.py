@@ -1,28 +1,21 @@
 """What is left to do, what that costs, and whether the signer can pay for it and may do it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from cicscenario.chain.abi import pack, to_hex, word
-from cicscenario.chain.contracts import ADD, BALANCE_OF, MINT_TO, eth_call
-from cicscenario.chain.rpc import RpcError
+from cicscenario.capabilities.cost import Cost, Need, Pending, amount, not_asked
+from cicscenario.capabilities.step import PlannedStep
+from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
-from cicscenario.connections import Connections
+from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError
 from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
-from cicscenario.steps.base import Lane
-
-#: Gas that one transaction is expected to use, rounded up. Measured on the older contracts with anvil; the accounts
-#: index is asked instead, since deployments differ most there.
-TYPICAL_GAS = {"registration": 76_000, "gift": 72_500, "faucet": 134_000, "gas": 21_000}
-
-#: Nobody's account: the first address that is not a precompile, for asking what would happen.
-_SAMPLE = (0xC1C).to_bytes(20, "big")
 
 
 @dataclass(frozen=True)
 class StepWork:
-    """One line of a plan; ``gas`` in gas, for the transactions still to send."""
+    """One line of a plan. ``gas`` is in gas, ``native`` in wei, ``tokens`` in whole tokens, each for what is still to send."""
 
     name: str
     summary: str
@@ -31,71 +24,49 @@ class StepWork:
     failed: int
     transactions: int
     gas: int
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something a run cannot do without, and what was found, in words; where it is an amount, as numbers too.
-
-    ``ok`` is whether nothing is known to be missing: also where nobody was there to be ``asked``.
-    """
-
-    what: str
-    needs: str
-    has: str
-    ok: bool
-    hint: str = ""
-    asked: bool = True
-    needed: int | None = None
-    held: int | None = None
-    unit: str = ""  #: of both amounts
-
-
-def _amount(what: str, needed: int, held: int, unit: str, hint: str) -> Need:
-    return Need(
-        what, f"{needed:,} {unit}", f"{held:,} {unit}", held >= needed, hint, needed=needed, held=held, unit=unit
-    )
-
-
-def not_asked(what: str, needs: str = "an answer", *, needed: int | None = None, unit: str = "") -> Need:
-    """A need that is known beforehand, of which nobody was there to say whether it is met."""
-    words = needs if needed is None else f"{needed:,} {unit}"
-    return Need(what, words, "not asked", ok=True, asked=False, needed=needed, unit=unit)
+    native: int
+    tokens: int
 
 
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
     """What each step has to do. Without a state, everything."""
     counts = store.counts() if store else {}
-    sent = store.transaction_counts() if store else {}
     lines = []
-    for step in plan.steps:
+    for step, pending in _pending(plan, store):
         done, failed = counts.get(step.name, (0, 0))
-        to_do = plan.size - done
-        # Some may be mined whose outcome a killed run had no time to write down.
-        left = min(to_do, plan.size - sent.get(step.name, {}).get("mined", 0))
-        sends = left if step.lane is Lane.CHAIN else 0
-        if step.name == "gift" and sends:
-            sends = _gifts_to_send(plan, store)[0]
+        cost = step.cost or Cost(gas=0)
+        sends = cost.transactions(pending) if step.cost else 0
+        native, tokens = sends * cost.native(plan.scenario), cost.tokens(pending)
         lines.append(
-            StepWork(step.name, step.summary, to_do, done, failed, sends, sends * TYPICAL_GAS.get(step.name, 0))
+            StepWork(step.name, step.summary, plan.size - done, done, failed, sends, sends * cost.gas, native, tokens)
         )
     return lines
 
 
-def _gifts_to_send(plan: Plan, store: Store | None) -> tuple[int, int]:
-    """Number of people still to be given something, and the sum of it in whole tokens."""
-    known = store.population() if store else 0
-    number, total = store.gifts_without("gift") if store else (0, 0)
-    for index in range(known, plan.size):
-        gift = plan.population.gift(index)
-        number, total = number + (gift > 0), total + gift
-    return number, total
-
-
-def answers(plan: Plan, services: Connections) -> list[Need]:
-    """Asks every service that the plan needs; what is missing says so, before anything is changed."""
+def _pending(plan: Plan, store: Store | None) -> list[tuple[PlannedStep, Pending]]:
+    """Each step with whom it has yet to send a transaction for."""
+    counts = store.counts() if store else {}
+    sent = store.transaction_counts() if store else {}
     found = []
-    for service in plan.services:
+    for step in plan.steps:
+        done = counts.get(step.name, (0, 0))[0]
+        # Some may be mined whose outcome a killed run had no time to write down.
+        left = min(plan.size - done, plan.size - sent.get(step.name, {}).get("mined", 0))
+        found.append((step, Pending(step.name, plan.scenario, plan.population, plan.size, left, store)))
+    return found
+
+
+def _sending(plan: Plan, store: Store | None) -> list[tuple[Cost, Pending]]:
+    """Costs of the steps that still send something."""
+    return [
+        (step.cost, pending) for step, pending in _pending(plan, store) if step.cost and step.cost.transactions(pending)
+    ]
+
+
+def answers(services: Connections, needed: Collection[Service]) -> list[Need]:
+    """Asks services, in a fixed order; what is missing says so, before anything is changed."""
+    found = []
+    for service in (service for service in Service if service in needed):
         try:
             found.append(Need(service, "an answer", services.ask(service), ok=True))
         except CicScenarioError as error:
@@ -103,79 +74,24 @@ def answers(plan: Plan, services: Connections) -> list[Need]:
     return found
 
 
-def needs(plan: Plan, lines: list[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
+def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
     """What the signer must have and may do for the work in ``lines``."""
-    to_do = {line.name: line for line in lines if line.transactions}
-    native = _gas(lines) * session.gas_price + _gas_gifts(plan, lines)
-    signer = to_hex(session.signer.address)
-    found = [_amount("native currency", native, session.balance(), "wei", f"send native currency to {signer}")]
-    if "gift" in to_do:
-        found.append(_gift_need(plan, session, _gifts_to_send(plan, store)[1]))
-    if "registration" in to_do:
-        answer = session.rpc.results(
-            [eth_call(session.contracts.accounts_index, pack(ADD, _SAMPLE), session.signer.address)]
-        )[0]
-        found.append(
-            _role("write to the accounts index", answer, f"make {signer} a writer of the accounts index (addWriter)")
-        )
-    if "faucet" in to_do:
-        found += _faucet_needs(session, to_do["faucet"].transactions)
+    native = sum(line.gas * session.gas_price + line.native for line in lines)
+    hint = f"send native currency to {to_hex(session.signer.address)}"
+    found = [amount("native currency", native, session.balance(), "wei", hint)]
+    for cost, pending in _sending(plan, store):
+        found += cost.needs(pending, session)
     return found
 
 
-def foreseen(plan: Plan, lines: list[StepWork], store: Store | None) -> list[Need]:
+def foreseen(plan: Plan, lines: Sequence[StepWork], store: Store | None) -> list[Need]:
     """What of ``needs`` can be told without the chain: the gas price and what the signer has and may do cannot.
 
     Nothing, when the plan sends nothing.
     """
     if not plan.sends:
         return []
-    to_do = {line.name for line in lines if line.transactions}
-    token = plan.scenario.gift.token or "the default token"
-    found = [not_asked("native currency for fees", needed=_gas(lines), unit="gas")]
-    if "gas" in to_do:
-        found.append(not_asked("native currency to give", needed=_gas_gifts(plan, lines), unit="wei"))
-    if "gift" in to_do:
-        verb = "mint" if plan.scenario.gift.method == "mint" else "give"
-        found.append(not_asked(f"{token} to {verb}", needed=_gifts_to_send(plan, store)[1], unit="whole tokens"))
-    if "registration" in to_do:
-        found.append(not_asked("may write to the accounts index", "yes"))
-    if "faucet" in to_do:
-        found.append(not_asked("a faucet", "named by the registry"))
+    found = [not_asked("native currency for fees", needed=sum(line.gas for line in lines), unit="gas")]
+    for cost, pending in _sending(plan, store):
+        found += cost.foreseen(pending)
     return found
-
-
-def _gas(lines: list[StepWork]) -> int:
-    return sum(line.gas for line in lines)
-
-
-def _gas_gifts(plan: Plan, lines: list[StepWork]) -> int:
-    """What people are given for their own fees, in wei."""
-    return sum(line.transactions * plan.scenario.gas for line in lines if line.name == "gas")
-
-
-def _gift_need(plan: Plan, session: ChainSession, whole: int) -> Need:
-    token, signer = session.contracts.token, session.signer.address
-    if plan.scenario.gift.method == "mint":
-        answer = session.rpc.results([eth_call(token.address, pack(MINT_TO, _SAMPLE, 1), signer)])[0]
-        return _role(f"mint {token.symbol}", answer, f"make {to_hex(signer)} a minter of {to_hex(token.address)}")
-    has = word(session.rpc.calls([eth_call(token.address, pack(BALANCE_OF, signer))])[0])
-    hint = f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`"
-    return _amount(f"{token.symbol} to give", token.base_units(whole), has, "base units", hint)
-
-
-def _role(what: str, answer: object, hint: str) -> Need:
-    ok = not isinstance(answer, RpcError)
-    return Need(f"may {what}", "yes", "yes" if ok else "no", ok, hint)
-
-
-def _faucet_needs(session: ChainSession, uses: int) -> list[Need]:
-    faucet = session.contracts.faucet
-    if faucet is None:
-        return [Need("a faucet", "named by the registry", "none", ok=False, hint="set `faucet: false` in the scenario")]
-    answer = session.rpc.calls([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
-    has, needed = word(answer), faucet.amount * uses
-    hint = f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}"
-    need = _amount(f"{faucet.token.symbol} in the faucet", needed, has, "base units", hint)
-    # A faucet that mints what it pays out needs no balance; only one that had some and ran low is known to be short.
-    return [need if has else replace(need, has="none (it may mint)", ok=True)]

@@ -1,6 +1,8 @@
 """What has to be so before a run may change anything."""
 
-from cicscenario.connections import Connections
+from collections.abc import Collection
+
+from cicscenario.connections import Connections, Service
 from cicscenario.errors import UnavailableError
 from cicscenario.plan.compile import Plan
 from cicscenario.plan.estimate import answers, needs, work
@@ -12,15 +14,20 @@ def preflight(plan: Plan, services: Connections, store: Store | None) -> None:
 
     Raises UnavailableError naming what is missing.
     """
-    silent = [need for need in answers(plan, services) if not need.ok]
+    ask_services(services, plan.services)
+    if plan.sends:
+        _can_pay(plan, services, store)
+
+
+def ask_services(services: Connections, needed: Collection[Service]) -> None:
+    """Asks each service; raises UnavailableError naming all that are missing."""
+    silent = [need for need in answers(services, needed) if not need.ok]
     if silent:
         raise UnavailableError(
             "nothing was changed, because a service is missing:\n"
             + "\n".join(f"  {need.what}: {need.has}" for need in silent),
             hint="; ".join(need.hint for need in silent if need.hint),
         )
-    if plan.sends:
-        _can_pay(plan, services, store)
 
 
 def _can_pay(plan: Plan, services: Connections, store: Store | None) -> None:

@@ -1,0 +1,15 @@
+"""Report forms: one file each, and one line here. Those of other packages come by ``cicscenario.reports`` entry points."""
+
+from functools import cache
+
+from cicscenario.capabilities.registry import registered
+from cicscenario.report import html, json_form, junit, markdown, openmetrics
+from cicscenario.report.form import ReportForm
+
+BUILT_IN = (html.FORM, junit.FORM, markdown.FORM, openmetrics.FORM, json_form.FORM)
+
+
+@cache
+def all_forms() -> tuple[ReportForm, ...]:
+    """Every known form. Raises InvalidError for a bad one from outside."""
+    return registered("reports", BUILT_IN, ReportForm, lambda form: form.name)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
-from cicscenario.plan.estimate import TYPICAL_GAS
+from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 from cicscenario.resources import template_path
 
@@ -83,7 +83,7 @@ def _chain(recorded: Recorded) -> list[dict[str, Any]]:
     for purpose, counts in recorded.report["transactions"].items():
         pace = recorded.pace(purpose)
         mined = counts.get("mined", 0)
-        typical = TYPICAL_GAS.get(purpose)
+        typical = recorded.gas(purpose)
         rows.append(
             {
                 "purpose": purpose,
@@ -95,3 +95,6 @@ def _chain(recorded: Recorded) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+FORM = ReportForm("html", "report.html", as_html)

@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from cicscenario.errors import ExitCode
+from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 
 _TEXT = 2_000  #: characters of one person's problem; keeps the file far below the 30 MB that GitLab reads
@@ -94,3 +95,6 @@ def _people(failing: Sequence[dict[str, Any]], number: int) -> str:
 def _clean(text: str) -> str:
     """Without what XML cannot hold."""
     return _NOT_XML.sub("\ufffd", text)
+
+
+FORM = ReportForm("junit", "junit.xml", as_junit)

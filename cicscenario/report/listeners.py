@@ -1,4 +1,4 @@
-"""Everything that listens to a run: what is shown, what is recorded, and the reports at its end."""
+"""Everything that listens to a run: what is shown, and the reports at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -8,19 +8,16 @@ from cicscenario.engine.events import Event, Listener, Noted
 from cicscenario.errors import InvalidError
 from cicscenario.report.console import console
 from cicscenario.report.jsonl import JsonLines
-from cicscenario.report.progress import Recorder
 from cicscenario.report.rendered import write_when_over
 
 
 @contextmanager
 def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
-    """Shows events on ``stream``, for a person or as JSON lines, records progress, and writes the reports."""
-    record = Recorder()
+    """Shows events on ``stream``, for a person or as JSON lines, and writes every form of the report at the end."""
     with nullcontext(JsonLines(stream)) if as_json else console(stream) as show:
 
         def tell(event: Event) -> None:
             try:
-                record(event)  # first: the reports are made from what it writes
                 write_when_over(event)
             except (OSError, InvalidError) as error:  # what the run came to must not be lost over how it is told
                 show(Noted(f"the reports cannot be written: {error}"))

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 
 _FAILING = 5  #: people shown a check; the rest is in the HTML report
@@ -73,3 +74,6 @@ def _table(head: str, rule: str, rows: list[list[str]]) -> str:
 def _text(text: str) -> str:
     """Text that is shown as it is: nothing in it is a link, HTML, or the end of a cell."""
     return re.sub(r"[\\`*_<>\[\]|#]", r"\\\g<0>", " ".join(text.split()))
+
+
+FORM = ReportForm("markdown", "report.md", as_markdown)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from cicscenario.engine.progress import BUCKETS
 from cicscenario.errors import ExitCode
-from cicscenario.report.progress import quantile
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
@@ -91,6 +91,11 @@ class Recorded:
         listed = self.report.get("plan", {}).get(kind, [])
         return next((str(entry["summary"]) for entry in listed if entry["name"] == name), "")
 
+    def gas(self, step: str) -> int | None:
+        """Gas that one transaction of a step typically uses; None when the report does not say."""
+        listed = self.report.get("plan", {}).get("steps", [])
+        return next((entry.get("gas") for entry in listed if entry["name"] == step), None)
+
     def points(self, step: str) -> list[list[float]]:
         """Seconds, people ok and people failed; empty when the step had nothing to do in the last run."""
         held = self._step(step)
@@ -110,3 +115,13 @@ class Recorded:
     def _step(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = (self.progress or {}).get("steps", {}).get(name)
         return found
+
+
+def quantile(buckets: dict[str, int], share: float) -> str | None:
+    """In how many seconds that ``share`` of the batches were through, as an upper bound in words; None for no batch."""
+    wanted, counted = share * sum(buckets.values()), 0
+    for top, number in buckets.items():
+        counted += number
+        if number and counted >= wanted:
+            return f"over {BUCKETS[-1]:g} s" if top == "+Inf" else f"≤ {float(top):g} s"
+    return None

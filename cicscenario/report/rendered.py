@@ -1,8 +1,6 @@
 """The reports of a run, written from its directory alone: ``report.json`` and ``progress.json`` are all they need."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +9,10 @@ from jsonschema import Draft202012Validator
 from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.errors import InvalidError
 from cicscenario.files import write_whole
-from cicscenario.report.html import as_html
-from cicscenario.report.junit import as_junit
-from cicscenario.report.markdown import as_markdown
-from cicscenario.report.openmetrics import as_openmetrics
-from cicscenario.report.progress import PROGRESS
+from cicscenario.report import all_forms
 from cicscenario.report.recorded import Recorded
-from cicscenario.report.summary import REPORT
+from cicscenario.report.summary import PROGRESS, REPORT
 from cicscenario.resources import load_schema
-
-
-@dataclass(frozen=True)
-class Form:
-    """A form of the report, and the file in the run directory that it is in."""
-
-    file: str
-    render: Callable[[Recorded], str]
-
-
-#: Every form by its name on the command line.
-FORMS = {
-    "html": Form("report.html", as_html),
-    "junit": Form("junit.xml", as_junit),
-    "markdown": Form("report.md", as_markdown),
-    "openmetrics": Form("metrics.txt", as_openmetrics),
-    "json": Form(REPORT, lambda recorded: json.dumps(recorded.report, indent=2, ensure_ascii=False) + "\n"),
-}
 
 
 def recorded(directory: Path) -> Recorded:
@@ -79,7 +55,7 @@ def write_reports(directory: Path) -> list[Path]:
     """Writes every form but ``report.json``, which they are made from; returns their paths."""
     held = recorded(directory)
     paths = []
-    for form in FORMS.values():
+    for form in all_forms():
         if form.file != REPORT:
             write_whole(directory / form.file, form.render(held))
             paths.append(directory / form.file)

@@ -98,7 +98,7 @@ def weigh(scenario: Scenario) -> Weight:
     counted = min(size, _COUNTED)
     people = plan.population
     lines = work(replace(plan, size=counted), None)
-    tokens = sum(people.gift(index) for index in range(counted)) if "gift" in told.steps else 0
+    tokens = sum(line.tokens for line in lines)
     return Weight(
         people=size,
         transactions=_scaled(sum(line.transactions for line in lines), size, counted),

@@ -3,18 +3,18 @@
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cicscenario.capabilities.step import PlannedStep
 from cicscenario.errors import InvalidError
-from cicscenario.language import Scenario, load_scenario
+from cicscenario.language import Scenario
 from cicscenario.language.dotted import with_value
 from cicscenario.language.schema import Schema, keys
-from cicscenario.plan.compile import select_checks
-from cicscenario.resources import load_schema
-from cicscenario.steps import all_steps
+from cicscenario.plan.compile import select_checks, steps_of
+from cicscenario.vocabulary import load_scenario, scenario_schema
 
 Document = dict[str, Any]
 
@@ -42,10 +42,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Outline:
-    """Names of a scenario's steps and checks, in order."""
+    """Names of a scenario's steps and checks, in order; ``planned`` are the steps as this scenario has them."""
 
     steps: tuple[str, ...]
     checks: tuple[str, ...]
+    planned: tuple[PlannedStep, ...] = field(default=(), compare=False, repr=False)
 
 
 def outline(scenario: Scenario) -> Outline:
@@ -54,8 +55,8 @@ def outline(scenario: Scenario) -> Outline:
     Raises InvalidError when it asks for a check that it cannot have.
     """
     checks = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
-    steps = tuple(step.name for step in all_steps() if step.applies(scenario))
-    return Outline(steps, tuple(check.name for check in checks))
+    steps = steps_of(scenario)
+    return Outline(tuple(step.name for step in steps), tuple(check.name for check in checks), steps)
 
 
 def by_backend() -> dict[str, Outline]:
@@ -71,7 +72,7 @@ def effects(key: str) -> list[Effect]:
     rich; the first of these in which a value makes a difference speaks for it. A value by itself need not suffice: what
     is shown happens in *some* scenario.
     """
-    schema = keys(load_schema("scenario-v1"))[key]
+    schema = keys(scenario_schema())[key]
     found = []
     # A list of checks names what it adds or takes away itself: an example tells enough.
     for value in schema["examples"] if key.startswith("checks.") else _candidates(schema):
@@ -115,7 +116,7 @@ def _candidates(schema: Schema) -> Iterator[Any]:
 @cache
 def _bases() -> tuple[Document, ...]:
     """Valid scenarios to try a key in: of each backend the smallest, and one with an example of everything it takes."""
-    schema = load_schema("scenario-v1")
+    schema = scenario_schema()
     known = keys(schema)
     required = {name: known[name]["examples"][0] for name in schema["required"]}
     small = []
@@ -127,7 +128,7 @@ def _bases() -> tuple[Document, ...]:
 
 def _rich(document: Document) -> Document:
     """The document with an example of every key at the top that takes no step or check away and needs no other file."""
-    for name, schema in load_schema("scenario-v1")["properties"].items():
+    for name, schema in scenario_schema()["properties"].items():
         if name in document or name in ("extends", "environment", "checks"):
             continue
         before = _outline(document)

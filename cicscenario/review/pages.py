@@ -12,9 +12,11 @@ from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
 from cicscenario.language.diagnostic import EXPLANATIONS
 from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
+from cicscenario.plan.compile import ordered
 from cicscenario.resources import load_schema
-from cicscenario.review.effects import Effect, by_backend, effects
+from cicscenario.review.effects import Effect, Outline, by_backend, effects
 from cicscenario.steps import all_steps
+from cicscenario.vocabulary import scenario_schema
 
 _MADE = "<!-- Made by `python -m cicscenario.review.pages docs`; change the schemas or the code instead. -->"
 
@@ -46,7 +48,7 @@ def _page(title: str, parts: Iterable[str]) -> str:
 
 
 def _language() -> str:
-    schema = load_schema("scenario-v1")
+    schema = scenario_schema()
     intro = (
         f"{schema['description']} `cicscenario explain KEY` shows the same on the command line, `cicscenario config FILE` what"
         " a file comes to and why, and editors complete it when its first line is"
@@ -132,16 +134,30 @@ def _steps() -> str:
             "step",
             {
                 step.name: [kind if step.name in found.steps else "" for kind, found in backends.items()]
-                for step in all_steps()
+                for step in ordered(all_steps())
             },
             backends,
         ),
     ]
-    for step in all_steps():
-        rows = [("after", ", ".join(f"`{name}`" for name in step.after) or "nothing"), ("lane", step.lane.value)]
+    for step in ordered(all_steps()):
+        ways = _ways(step.name, backends)
+        rows = [("after", ", ".join(f"`{name}`" for name in step.after) or "nothing")]
+        rows += [("does", f"{summary} ({_values(kinds)}; lane {lane})") for (summary, lane), kinds in ways.items()]
+        rows += [("done again", "whenever its result is gone or wrong")] if step.repeatable else []
+        rows += [("writes", f"`{step.file.name}`, at the end of every run")] if step.file else []
         rows += [("key", row) for row in _reasons(step.name, "steps")]
-        parts += [f"## `{step.name}`", _sentence(step.summary), _rows(rows)]
+        parts += [f"## `{step.name}`", _rows(rows)]
     return _page("Steps", parts)
+
+
+def _ways(step: str, backends: dict[str, Outline]) -> dict[tuple[str, str], list[str]]:
+    """In which ways a step is carried out, as summary and lane, each with the backends that do it so."""
+    ways: dict[tuple[str, str], list[str]] = {}
+    for kind, outline in backends.items():
+        for planned in outline.planned:
+            if planned.name == step:
+                ways.setdefault((planned.summary, planned.lane.value), []).append(kind)
+    return ways
 
 
 def _checks() -> str:
@@ -178,7 +194,7 @@ def _table(head: str, rows: dict[str, list[str]], columns: Iterable[str]) -> str
 
 def _reasons(name: str, kind: str) -> Iterator[str]:
     """Keys and values that make the step or check come or go."""
-    for key in keys(load_schema("scenario-v1")):
+    for key in keys(scenario_schema()):
         if key.startswith("checks"):
             continue  # names any check: nothing to learn from
         for effect in effects(key):

@@ -7,37 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.people.person import Person
 
 SCHEMA_VERSION = 1
 STATE = "state.sqlite"  #: name of the file in a run directory
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _PAGE = 1000
 _HALF = 2**32  # sums are made of two halves: SQLite's own end at 2**63
-
-
-@dataclass(frozen=True)
-class PersonRow:
-    """One person as the state holds them."""
-
-    id: int
-    document_json: str
-    phone: str
-    language: str
-    tags: tuple[str, ...]
-    old_address: bytes
-    gift: int  #: whole tokens
-    address: bytes | None
-
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        """The person document; most steps have no need of it, and reading it is what takes long."""
-        document: dict[str, Any] = json.loads(self.document_json)
-        return document
 
 
 @dataclass(frozen=True)
@@ -146,6 +126,17 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def _unique(self) -> Iterator[None]:
+        """Says what it means when something is there already that only this run writes."""
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            raise StateRefusedError(
+                f"{self.path} has another row already in the place of a new one ({error}); nothing was written or sent",
+                hint="another program has written into this state: end it, and run the same command again",
+            ) from None
+
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._mutex, _refusals(self.path):
             return self._db.execute(sql, parameters).fetchall()
@@ -166,15 +157,40 @@ class Store:
         count: int = self._rows("SELECT count(*) FROM people")[0][0]
         return count
 
-    def people(self, first: int, stop: int) -> list[PersonRow]:
+    def people(self, first: int, stop: int) -> list[Person]:
         """People ``first <= id < stop``, in order."""
         rows = self._rows("SELECT * FROM people WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
-        return [PersonRow(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
+        return [Person(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
 
-    def all_people(self) -> Iterator[PersonRow]:
+    def end(self) -> int:
+        """One more than the highest id; there may be fewer people, since batches are not made in order."""
+        end: int = self._rows("SELECT coalesce(max(id) + 1, 0) FROM people")[0][0]
+        return end
+
+    def ids(self) -> list[int]:
+        """The ids of everybody, in order."""
+        return [row[0] for row in self._rows("SELECT id FROM people ORDER BY id")]
+
+    def absent(self, size: int) -> Iterator[int]:
+        """The ids below ``size`` of people who have not been made, in order, looked up a page at a time."""
+        for first in range(0, size, _PAGE):
+            stop = min(first + _PAGE, size)
+            there = {row[0] for row in self._rows("SELECT id FROM people WHERE id >= ? AND id < ?", (first, stop))}
+            yield from (person for person in range(first, stop) if person not in there)
+
+    def all_people(self) -> Iterator[Person]:
         """Everybody, in order, a page at a time."""
-        for first in range(0, self.population(), _PAGE):
-            yield from self.people(first, first + _PAGE)
+        for page in self.pages():
+            yield from page
+
+    def pages(self, through: str | None = None) -> Iterator[list[Person]]:
+        """Everybody, or those who are through a step, in order, a page at a time."""
+        for first in range(0, self.end(), _PAGE):
+            people = self.people(first, first + _PAGE)
+            if through is not None:
+                done = self.done(through, first, first + _PAGE)
+                people = [person for person in people if person.id in done]
+            yield people
 
     def gifts_without(self, step: str) -> tuple[int, int]:
         """Of the people so far who have not been through ``step``: how many get a gift, and the sum in whole tokens.
@@ -195,21 +211,60 @@ class Store:
         self,
         step: str,
         outcomes: Iterable[Outcome],
-        people: Iterable[PersonRow] = (),
+        people: Iterable[Person] = (),
         addresses: Iterable[tuple[int, bytes]] = (),
+    ) -> list[Outcome]:
+        """Writes what a step made of a batch, all or nothing; ``addresses`` are (person, account). Gives what was written.
+
+        No two people have one phone number or one account: whoever comes with another's has failed, and the outcome
+        names the other.
+        """
+        people, addresses, outcomes = list(people), list(addresses), list(outcomes)
+        try:
+            self._commit(step, outcomes, people, addresses)
+        except sqlite3.IntegrityError:
+            taken = self._taken(people, addresses)
+            outcomes = [
+                Outcome(o.person, ok=False, detail=taken[o.person]) if o.person in taken else o for o in outcomes
+            ]
+            people = [person for person in people if person.id not in taken]
+            self._commit(step, outcomes, people, [(person, a) for person, a in addresses if person not in taken])
+        return outcomes
+
+    def _commit(
+        self, step: str, outcomes: list[Outcome], people: list[Person], addresses: list[tuple[int, bytes]]
     ) -> None:
-        """Writes what a step made of a batch, all or nothing; ``addresses`` are (person, account)."""
         made = [
             (p.id, p.document_json, p.phone, p.language, json.dumps(p.tags), p.old_address, p.gift, p.address)
             for p in people
         ]
         with self._write() as db:
-            db.executemany("INSERT OR IGNORE INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?)", made)
+            db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
             db.executemany("UPDATE people SET address = ? WHERE id = ?", [(a, i) for i, a in addresses])
             db.executemany(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
                 [(step, o.person, int(o.ok), o.detail) for o in outcomes],
             )
+
+    def _taken(self, people: list[Person], addresses: list[tuple[int, bytes]]) -> dict[int, str]:
+        """Those of a batch who come with somebody else's phone number or account, with what is to be said of it."""
+        phones: dict[str, int] = dict(self._owners("phone", [person.phone for person in people]))
+        accounts: dict[bytes, int] = dict(self._owners("address", [address for _, address in addresses]))
+        taken: dict[int, str] = {}
+        for person in people:
+            owner = phones.setdefault(person.phone, person.id)
+            if owner != person.id:
+                taken[person.id] = f"the phone number {person.phone} is that of person {owner}, too"
+        for number, address in addresses:
+            owner = accounts.setdefault(address, number)
+            if owner != number:
+                taken[number] = f"the account 0x{address.hex()} is that of person {owner}, too"
+        return taken
+
+    def _owners(self, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """(value, person) for those of the values that somebody has."""
+        marks = ",".join("?" * len(values))
+        return self._rows(f"SELECT {column}, id FROM people WHERE {column} IN ({marks})", values)  # noqa: S608
 
     def done(self, step: str, first: int, stop: int) -> set[int]:
         """Ids in the range for whom ``step`` is done."""
@@ -269,12 +324,12 @@ class Store:
         return last
 
     def add_transactions(self, rows: Iterable[LedgerRow]) -> None:
-        """Commits transactions to the disk; raises sqlite3.IntegrityError rather than a second live one for a purpose."""
+        """Commits transactions to the disk; raises StateRefusedError rather than a second live one for a purpose."""
         values = [
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
         # A signed transaction must be on the disk before its first broadcast, or a power cut forgets a gift.
-        with self._write(durable=True) as db:
+        with self._unique(), self._write(durable=True) as db:
             db.executemany(f"INSERT INTO ledger ({_LEDGER}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
@@ -311,7 +366,7 @@ class Store:
     def add_requests(self, rows: Iterable[RequestRow]) -> None:
         """Commits to the disk what is about to be asked for: a power cut must not make somebody a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
-        with self._write(durable=True) as db:
+        with self._unique(), self._write(durable=True) as db:
             db.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
@@ -376,6 +431,10 @@ def _refusals(path: Path) -> Iterator[None]:
             f"cannot use {path}: {error}",
             hint="is the disk full, is the file open in another program, and may you write to it? Nothing is lost by this",
         ) from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # the base class itself stands for a damaged file
+            raise
+        raise _damaged(path, error, set_aside=False) from error
 
 
 def _damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedError:

@@ -1,48 +1,62 @@
-"""Writes V3 keystore files beside the chain work: deriving a file's key is slow on purpose."""
+"""Writes V3 keystore files, where the run holds the keys. Deriving a file's key is slow on purpose: it goes in the background."""
 
-from pathlib import Path
+import secrets
+from collections.abc import Sequence
 
-from cicscenario.backends.eth import EthBackend, keyfile_path
-from cicscenario.state.store import Outcome, Store
-from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step
+from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step
+from cicscenario.chain.keyfile import encrypt, problem_of, write_keyfile
+from cicscenario.errors import StateRefusedError
+from cicscenario.files import write_once
+from cicscenario.language import Scenario
+from cicscenario.people.person import Person
+from cicscenario.state.store import Outcome
+from cicscenario.steps import accounts
 
-_PAGE = 1000
 
-
-def _executor(context: Context) -> Executor:
-    backend = context.backend
-    assert isinstance(backend, EthBackend)  # the only one whose keys we hold
+def _executor(context: RunContext, step: str) -> Executor:
+    kdf: str = context.scenario.backend.option("keystore.kdf")
+    password = _password(context)
 
     def run(batch: Batch) -> Result:
-        outcomes = []
+        result = Result()
         for person in batch.people:
             if context.stopping.is_set():
                 break
-            backend.write_keyfile(person)
-            outcomes.append(Outcome(person.id, ok=True))
-        return Result(outcomes)
+            path = context.keyfile(person.account)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_keyfile(path, encrypt(context.backend.private_key(person), password, kdf))
+            result.outcomes.append(Outcome(person.id, ok=True))
+        return result
 
     return run
 
 
-def reopen_lost(store: Store, directory: Path) -> None:
-    """Has the step done again for people whose keystore file is gone: it can be written again at any time."""
-    for first in range(0, store.population(), _PAGE):
-        done = store.done("keystore", first, first + _PAGE)
-        lost = [
-            Outcome(person.id, ok=False, detail="the keystore file is gone")
-            for person in (store.people(first, first + _PAGE) if done else ())
-            if person.id in done and person.address and not keyfile_path(directory, person.address).exists()
-        ]
-        if lost:
-            store.commit("keystore", lost)
+def _password(context: RunContext) -> str:
+    """The scenario's, or else one that is made once for the run directory, readable by its owner only."""
+    if given := context.scenario.backend.option("keystore.password"):
+        return str(given.reveal())
+    path = context.directory / "keystore.password"
+    if not path.exists():
+        write_once(path, secrets.token_hex(32))
+    text = path.read_text("utf-8")
+    if len(text) != 64:
+        raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters")
+    return text
 
 
-STEP = Step(
-    name="keystore",
-    lane=Lane.BESIDE,
-    after=("accounts",),
-    applies=lambda scenario: scenario.backend.kind == "eth" and scenario.backend.keystore.kdf != "none",
-    executor=_executor,
-    summary="write the keystore files",
-)
+def _lost(context: RunContext) -> Verifier:
+    def verify(people: Sequence[Person]) -> dict[int, str]:
+        found = {person.id: problem_of(context.keyfile(person.account), person.account) for person in people}
+        return {person: problem for person, problem in found.items() if problem}
+
+    return verify
+
+
+def _part(scenario: Scenario) -> Part | None:
+    wanted = scenario.backend.traits.sovereign and scenario.backend.option("keystore.kdf") not in (None, "none")
+    return _PART if wanted else None
+
+
+_PART = Part("write the keystore files", Lane.BACKGROUND, _executor)
+STEP = Step("keystore", _part, after=(accounts.STEP.name,), repeatable=True, lost=_lost)

@@ -2,74 +2,64 @@
 
 from collections.abc import Sequence
 
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.metadata import MetadataKind, Writer
+from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step
+from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.connections import Service
 from cicscenario.errors import CicScenarioError
-from cicscenario.language import MetadataKind, Scenario
-from cicscenario.people.metadata import Entry, entry
-from cicscenario.state.store import Outcome, PersonRow
-from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step, account
-from cicscenario.steps.waiting import WaitExecutor
+from cicscenario.language import Scenario
+from cicscenario.people.person import Person
+from cicscenario.state.store import Outcome
+from cicscenario.steps import accounts
+
+_ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"
 
 
-def _entries(context: Context, kind: MetadataKind, people: Sequence[PersonRow]) -> list[Entry]:
-    return [entry(kind, person, account(person), context.services.spec) for person in people]
+def step(kind: MetadataKind) -> Step:
+    """The step that writes a kind."""
+    part = Part(
+        kind.writes, Lane.SERVICE, lambda context, name: _WriteExecutor(context, kind), services=(Service.META,)
+    )
+
+    def part_of(scenario: Scenario) -> Part | None:
+        wanted = kind.name in scenario.metadata and kind.writer(scenario) is not Writer.INTERFACE
+        return part if wanted else None
+
+    return Step(kind.label, part_of, after=(accounts.STEP.name,), repeatable=True)
 
 
-def _write(context: Context, kind: MetadataKind, people: Sequence[PersonRow]) -> list[Outcome]:
-    made = context.services.meta.ensure_many([(e.pointer, e.value) for e in _entries(context, kind, people)])
-    return [_outcome(person, end) for person, end in zip(people, made, strict=True)]
+class _WriteExecutor:
+    """Writes entries of a kind; behind those of the phone interface, where it writes such entries, too."""
+
+    def __init__(self, context: RunContext, kind: MetadataKind) -> None:
+        self._kind = kind
+        self._meta = context.services.meta
+        self._spec = context.services.spec
+        self._wait: Executor | None = None
+        if kind.writer(context.scenario) is Writer.INTERFACE_FIRST:
+            missing = f"has no {kind.name} entry from the phone interface"
+            self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE))
+
+    def __call__(self, batch: Batch) -> Result:
+        if self._wait is None:
+            return Result(self._write(batch.people))
+        waited = self._wait(batch).outcomes
+        ready = {outcome.person for outcome in waited if outcome.ok}
+        written = self._write([person for person in batch.people if person.id in ready])
+        return Result([outcome for outcome in waited if not outcome.ok] + written)
+
+    def _there(self, people: Sequence[Person]) -> list[bool]:
+        found = self._meta.get_many([self._kind.of(person, self._spec).pointer for person in people])
+        return [value is not None for value in found]
+
+    def _write(self, people: Sequence[Person]) -> list[Outcome]:
+        entries = [self._kind.of(person, self._spec) for person in people]
+        made = self._meta.ensure_many([(entry.pointer, entry.value) for entry in entries])
+        return [_outcome(person, end) for person, end in zip(people, made, strict=True)]
 
 
-def _outcome(person: PersonRow, end: str | CicScenarioError) -> Outcome:
+def _outcome(person: Person, end: str | CicScenarioError) -> Outcome:
     if isinstance(end, CicScenarioError):
         return Outcome(person.id, ok=False, detail=end.message)
     return Outcome(person.id, ok=True, detail=end)
-
-
-def _executor(context: Context, kind: MetadataKind) -> Executor:
-    def there(context: Context, people: Sequence[PersonRow]) -> list[bool]:
-        found = context.services.meta.get_many([e.pointer for e in _entries(context, kind, people)])
-        return [value is not None for value in found]
-
-    what = f"has no {kind} entry from the phone interface"
-    wait = WaitExecutor(context, what, there) if _comes_second(context.scenario, kind) else None
-
-    def run(batch: Batch) -> Result:
-        waited = wait(batch).outcomes if wait else [Outcome(person.id, ok=True) for person in batch.people]
-        ready = {outcome.person for outcome in waited if outcome.ok}
-        written = _write(context, kind, [person for person in batch.people if person.id in ready])
-        return Result([outcome for outcome in waited if not outcome.ok] + written)
-
-    return run
-
-
-def _comes_second(scenario: Scenario, kind: MetadataKind) -> bool:
-    """Whether the phone interface writes such an entry too: ours, if it came first, would be overwritten."""
-    if kind == "preferences":
-        return scenario.chooses_language
-    return kind == "custom" and scenario.backend.kind == "cic_ussd"
-
-
-def _step(name: str, kind: MetadataKind, summary: str) -> Step:
-    def applies(scenario: Scenario) -> bool:
-        if kind == "phone" and scenario.backend.kind == "cic_ussd":
-            return False  # the server writes it, and writing it again kills the metadata server
-        return kind in scenario.metadata
-
-    return Step(
-        name=name,
-        lane=Lane.SERVICE,
-        after=("accounts",),
-        applies=applies,
-        executor=lambda context: _executor(context, kind),
-        summary=summary,
-        services=(Service.META,),
-    )
-
-
-STEPS = (
-    _step("metadata", "person", "write the person documents"),
-    _step("metadata_phone", "phone", "write the phone pointers"),
-    _step("metadata_preferences", "preferences", "write the preferred languages"),
-    _step("metadata_custom", "custom", "write the tags"),
-)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from cicscenario.backends import cic_eth, movement
-from cicscenario.backends.base import BackendContext, Deed
 from cicscenario.backends.cic_eth import CicEthBackend
+from cicscenario.capabilities.context import RunContext
+from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
-from cicscenario.state.store import STATE, PersonRow, RequestRow, Store
+from cicscenario.state.store import STATE, RequestRow, Store
+from tests.support.batches import batch
 
 NOWHERE = Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
 QUEUED = Lost(Trace.QUEUED, "no worker has taken its task from the queue")
@@ -34,9 +35,6 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Engine:
@@ -88,12 +86,13 @@ class World:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.store = Store(folder / STATE)
+        self.store.set_meta({"lineage": "lineage"})
         self.clock = clock
         self.engine = Engine(clock, self.store)
         self.stopping = threading.Event()
 
-    def people(self, number: int) -> list[PersonRow]:
-        made = [PersonRow(i, "{}", f"+2547{i:08}", "en", (), bytes([i]) * 20, 1, None) for i in range(number)]
+    def people(self, number: int) -> list[Person]:
+        made = [Person(i, "{}", f"+2547{i:08}", "en", (), bytes([i]) * 20, 1, None) for i in range(number)]
         self.store.commit("population", [], made)
         return self.store.people(0, number)
 
@@ -106,10 +105,11 @@ class World:
             ),
             environment=SimpleNamespace(custodial=SimpleNamespace(in_flight=in_flight)),
         )
-        scenario: Any = SimpleNamespace(backend=SimpleNamespace(patience=patience))
+        scenario: Any = SimpleNamespace(backend=SimpleNamespace(option={"patience": patience}.get))
+        nothing: Any = None
         services_: Any = services
         return CicEthBackend(
-            BackendContext(scenario, Path(), services_, self.store, lambda index: None, self.stopping, "lineage")
+            RunContext(scenario, Path(), nothing, services_, self.store, self.stopping, clock=lambda: self.clock.now)
         )
 
     def asked_before(self, person: int, root: str, status: str = "asked", made: bytes | None = None) -> None:
@@ -120,17 +120,14 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    clock = Clock()
-    monkeypatch.setattr(cic_eth, "time", clock)
-    monkeypatch.setattr(movement, "time", clock)
-    world = World(tmp_path, clock)
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, Clock())
     yield world
     world.store.close()
 
 
 def test_each_person_gets_an_account_of_an_id_that_was_written_down_before_it_was_sent(world: World) -> None:
-    made = world.backend().accounts(world.people(12))
+    made = world.backend().accounts(batch(world.people(12)))
     assert [(o.person, o.ok) for o in made.outcomes] == [(person, True) for person in range(12)]
     assert made.addresses == [(person, address(root)) for person, root in enumerate(world.engine.submitted)]
     assert world.status() == dict.fromkeys(world.engine.submitted, "created")
@@ -139,7 +136,7 @@ def test_each_person_gets_an_account_of_an_id_that_was_written_down_before_it_wa
 def test_an_account_that_came_while_no_run_was_there_is_taken_and_no_other_asked_for(world: World) -> None:
     people = world.people(2)
     world.asked_before(0, "earlier")
-    made = world.backend().accounts(people)
+    made = world.backend().accounts(batch(people))
     assert dict(made.addresses)[0] == address("earlier")
     assert len(world.engine.submitted) == 1
 
@@ -147,7 +144,7 @@ def test_an_account_that_came_while_no_run_was_there_is_taken_and_no_other_asked
 def test_an_account_that_is_in_the_state_already_is_not_asked_for(world: World) -> None:
     people = world.people(1)
     world.asked_before(0, "earlier", "created", b"\x01" * 20)
-    assert world.backend().accounts(people).addresses == [(0, b"\x01" * 20)]
+    assert world.backend().accounts(batch(people)).addresses == [(0, b"\x01" * 20)]
     assert world.engine.submitted == []
 
 
@@ -155,7 +152,7 @@ def test_what_an_earlier_run_asked_for_and_is_under_way_is_waited_for(world: Wor
     people = world.people(1)
     world.asked_before(0, "earlier")
     world.engine.end = lambda root: QUEUED if world.clock.now < 1020 else Created(address(root))
-    assert world.backend().accounts(people).addresses == [(0, address("earlier"))]
+    assert world.backend().accounts(batch(people)).addresses == [(0, address("earlier"))]
     assert world.engine.submitted == []
 
 
@@ -163,7 +160,7 @@ def test_what_a_worker_has_only_just_taken_gets_a_moment_to_show_up(world: World
     people = world.people(1)
     world.asked_before(0, "earlier")
     world.engine.end = lambda root: NOWHERE if world.clock.now < 1001 else Created(address(root))
-    assert world.backend().accounts(people).addresses == [(0, address("earlier"))]
+    assert world.backend().accounts(batch(people)).addresses == [(0, address("earlier"))]
     assert world.engine.submitted == []
 
 
@@ -173,7 +170,7 @@ def test_what_an_earlier_run_wrote_down_and_never_sent_is_asked_for_and_counted_
     people = world.people(1)
     world.asked_before(0, "earlier")
     world.engine.end = lambda root: NOWHERE if root == "earlier" else Created(address(root))
-    made = world.backend().accounts(people)
+    made = world.backend().accounts(batch(people))
     (root,) = world.engine.submitted
     assert made.addresses == [(0, address(root))]
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
@@ -183,12 +180,12 @@ def test_what_an_earlier_run_wrote_down_and_never_sent_is_asked_for_and_counted_
 def test_what_failed_in_an_earlier_run_is_asked_for_anew(world: World) -> None:
     people = world.people(1)
     world.asked_before(0, "earlier", "failed")
-    assert len(world.backend().accounts(people).addresses) == len(world.engine.submitted) == 1
+    assert len(world.backend().accounts(batch(people)).addresses) == len(world.engine.submitted) == 1
 
 
 def test_a_failure_is_told_with_its_task_and_exception_and_not_waited_for(world: World) -> None:
     world.engine.end = lambda root: LOCKED
-    made = world.backend().accounts(world.people(3))
+    made = world.backend().accounts(batch(world.people(3)))
     assert {outcome.detail for outcome in made.outcomes} == {
         "in the custodial engine account creation is locked (cic_eth.admin.ctrl.check_lock: LockedError: 4)"
     }
@@ -205,7 +202,7 @@ def test_when_nobody_moves_for_the_patience_each_is_told_what_was_seen_last(worl
         return Created(address(root)) if late else QUEUED
 
     world.engine.end = end
-    made = world.backend(patience=60).accounts(people)
+    made = world.backend(patience=60).accounts(batch(people))
     assert [(o.person, o.ok, o.detail) for o in made.outcomes] == [
         (0, True, None),
         (1, False, QUEUED.why),
@@ -218,7 +215,7 @@ def test_when_nobody_moves_for_the_patience_each_is_told_what_was_seen_last(worl
 def test_a_task_that_vanished_with_a_killed_worker_is_asked_for_once_more_and_no_more(world: World) -> None:
     people = world.people(2)
     world.engine.end = lambda root: NOWHERE if root in world.engine.submitted[:2] else Created(address(root))
-    made = world.backend().accounts(people)
+    made = world.backend().accounts(batch(people))
     assert 1010 <= world.clock.now <= 1015
     assert dict(made.addresses) == {p: address(root) for p, root in enumerate(world.engine.submitted[2:])}
     world.engine.end = lambda root: NOWHERE
@@ -228,7 +225,7 @@ def test_a_task_that_vanished_with_a_killed_worker_is_asked_for_once_more_and_no
 
 def test_an_engine_that_leaves_no_trace_of_anything_is_not_asked_for_ever(world: World) -> None:
     world.engine.end = lambda root: NOWHERE
-    made = world.backend(patience=60).accounts(world.people(2))
+    made = world.backend(patience=60).accounts(batch(world.people(2)))
     assert [(o.ok, o.detail) for o in made.outcomes] == [(False, NOWHERE.why)] * 2
     assert len(world.engine.submitted) == 4
 
@@ -239,8 +236,8 @@ def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World) -> Non
         return QUEUED
 
     world.engine.end = end
-    assert world.backend().accounts(world.people(2)).outcomes == []
-    assert world.backend().accounts(world.people(2)).outcomes == []
+    assert world.backend().accounts(batch(world.people(2))).outcomes == []
+    assert world.backend().accounts(batch(world.people(2))).outcomes == []
     assert len(world.engine.submitted) == 2
 
 
@@ -249,7 +246,7 @@ def test_an_engine_that_stood_still_for_all_who_were_asked_for_is_asked_for_nobo
     people = world.people(50)
     world.engine.end = lambda root: QUEUED if world.engine.submitted.index(root) >= 10 else Created(address(root))
     backend = world.backend(in_flight=5, patience=60)
-    made = backend.accounts(people)
+    made = backend.accounts(batch(people))
     assert [person for person, _ in made.addresses] == list(range(10))
     assert len(world.engine.submitted) == 15
     assert world.clock.now < 1000 + 60 + 5
@@ -257,7 +254,7 @@ def test_an_engine_that_stood_still_for_all_who_were_asked_for_is_asked_for_nobo
     assert set(details) == set(range(10, 50)), "everybody is told"
     assert {details[person] for person in range(10, 15)} == {QUEUED.why}
     assert {details[person] for person in range(15, 50)} == {f"not asked for: {QUEUED.why}"}
-    assert len(backend.accounts(people[20:]).outcomes) == 30, "nor is it for another batch"
+    assert len(backend.accounts(batch(people[20:])).outcomes) == 30, "nor is it for another batch"
     assert len(world.engine.submitted) == 15
 
 
@@ -265,7 +262,7 @@ def test_an_engine_that_stood_still_for_all_who_were_asked_for_is_asked_for_nobo
 def test_somebody_who_is_lost_alone_is_alone(world: World, in_flight: int) -> None:
     people = world.people(20)
     world.engine.end = lambda root: QUEUED if root in world.engine.submitted[5:6] else Created(address(root))
-    made = world.backend(in_flight=in_flight).accounts(people)
+    made = world.backend(in_flight=in_flight).accounts(batch(people))
     assert [outcome.person for outcome in made.outcomes if not outcome.ok] == [5]
     assert len(made.addresses) == 19
 
@@ -290,7 +287,7 @@ def test_no_more_are_in_flight_than_the_environment_says_and_never_needlessly_fe
     world.engine.submit, world.engine.wait = submitted, waited  # type: ignore[method-assign]
     backend = world.backend(in_flight)
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda start: backend.accounts(people[start : start + 25]), range(0, 100, 25)))
+        made = list(pool.map(lambda start: backend.accounts(batch(people[start : start + 25])), range(0, 100, 25)))
     assert sorted(person for part in made for person, _ in part.addresses) == list(range(100))
     assert greatest[0] <= in_flight
     assert greatest[0] >= min(in_flight, 25)
@@ -299,28 +296,28 @@ def test_no_more_are_in_flight_than_the_environment_says_and_never_needlessly_fe
 @pytest.mark.parametrize("refuses", [True, False])
 def test_a_registration_that_failed_is_asked_for_once_more_before_it_counts(world: World, refuses: bool) -> None:
     backend = world.backend()
-    made = backend.accounts(world.people(3))
+    made = backend.accounts(batch(world.people(3)))
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
     failing = world.engine.submitted[1]
     world.engine.refuses = refuses
     world.engine.end = lambda root: Created(address(root), UNREGISTERED if root == failing else None)
     people = world.store.people(0, 3)
-    assert backend.trouble(people) == {}
+    assert backend.registration_failed(people) == {}
     assert list(world.engine.registered.values()) == [address(failing)]
     why = "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"
-    assert backend.trouble(people) == ({1: why} if refuses else {})
+    assert backend.registration_failed(people) == ({1: why} if refuses else {})
     assert len(world.engine.registered) == 1
 
 
-def test_each_deed_is_asked_for_again_once_a_person(world: World) -> None:
+def test_registration_and_gift_are_asked_for_again_once_a_person(world: World) -> None:
     backend = world.backend()
-    made = backend.accounts(world.people(3))
+    made = backend.accounts(batch(world.people(3)))
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
     people = world.store.people(0, 3)
-    assert backend.again(Deed.REGISTRATION, people[:2])
-    assert backend.again(Deed.REGISTRATION, people)
-    assert not backend.again(Deed.REGISTRATION, people)
-    assert backend.again(Deed.GIFT, people[1:])
+    assert backend.register_again(people[:2])
+    assert backend.register_again(people)
+    assert not backend.register_again(people)
+    assert backend.gift_again(people[1:])
     accounts = [person.address for person in people]
     assert world.engine.once_more == [("register", accounts[:2]), ("register", accounts[2:]), ("gift", accounts[1:])]
 

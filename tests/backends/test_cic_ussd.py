@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends import movement
-from cicscenario.backends.base import BackendContext, Deed, Made
 from cicscenario.backends.cic_ussd import CicUssdBackend
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.step import Result
 from cicscenario.people import pointer
+from cicscenario.people.person import Person
 from cicscenario.services.ussd import Joined, Joining, UssdError
-from cicscenario.state.store import Outcome, PersonRow, Store
+from cicscenario.state.store import Outcome, Store
+from tests.support.batches import batch
 
 PATIENCE = 40.0
 
@@ -39,10 +41,7 @@ class World:
         self._registered: set[str] = set()
         self.store: Store
 
-    # time, and the event that pauses
-    def monotonic(self) -> float:
-        return self.now
-
+    # the event that pauses
     def is_set(self) -> bool:
         return False
 
@@ -86,23 +85,23 @@ class World:
         return [key[:20].hex() if self._ready.get(key, float("inf")) <= self.now else None for key in pointers]
 
 
-def people(count: int) -> list[PersonRow]:
-    return [PersonRow(n, "{}", f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
+def people(count: int) -> list[Person]:
+    return [Person(n, "{}", f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     world = World()
     world.store = Store(tmp_path / "state.sqlite")
     world.store.commit("population", [Outcome(p.id, ok=True) for p in people(60)], people=people(60))
-    monkeypatch.setattr(movement, "time", world)
     yield world
     world.store.close()
 
 
 def backend(world: World, tmp_path: Path, *, dialect: str = "current") -> CicUssdBackend:
-    options = SimpleNamespace(dialect=dialect, patience=PATIENCE)
-    scenario: Any = SimpleNamespace(backend=options, chooses_language=True)
+    options = {"dialect": dialect, "patience": PATIENCE}
+    scenario: Any = SimpleNamespace(backend=SimpleNamespace(option=options.get), chooses_language=True)
+    nothing: Any = None
     services: Any = SimpleNamespace(
         ussd=world,
         meta=world,
@@ -111,23 +110,23 @@ def backend(world: World, tmp_path: Path, *, dialect: str = "current") -> CicUss
     )
     stopping: Any = world
     return CicUssdBackend(
-        BackendContext(scenario, tmp_path, services, world.store, lambda _: None, stopping, "lineage")
+        RunContext(scenario, tmp_path, nothing, services, world.store, stopping, clock=lambda: world.now)
     )
 
 
-def failures(made: Made) -> dict[int, str | None]:
+def failures(made: Result) -> dict[int, str | None]:
     return {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
 
 
 def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(world: World, tmp_path: Path) -> None:
-    made = backend(world, tmp_path).accounts(people(50))
+    made = backend(world, tmp_path).accounts(batch(people(50)))
     assert dict(made.addresses) == {p.id: pointer.phone(p.phone)[:20] for p in people(50)}
     assert world.choices == [p.phone for p in people(50)]
     assert world.looks <= 50 + 50 + 4 * 5  # each before the dial, and a first few while nobody is there
 
 
 def test_what_is_asked_for_is_written_down_first(world: World, tmp_path: Path) -> None:
-    backend(world, tmp_path).accounts(people(3))
+    backend(world, tmp_path).accounts(batch(people(3)))
     assert world.written_before == [True] * 3
     assert {row.status for rows in world.store.requests(range(3)).values() for row in rows} == {"created"}
 
@@ -137,14 +136,14 @@ def test_a_choice_that_may_have_been_taken_is_not_made_again(world: World, tmp_p
     (person,) = people(1)
     world.errors = [UssdError("no answer", taken=None)]
     world.taken_anyway = True
-    made = backend(world, tmp_path).accounts([person])
+    made = backend(world, tmp_path).accounts(batch([person]))
     assert len(made.addresses) == 1
     assert len(world.choices) == 1
 
 
 def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: World, tmp_path: Path) -> None:
     world.errors = [UssdError("500", taken=False), UssdError("500", taken=False)]
-    made = backend(world, tmp_path).accounts(people(1))
+    made = backend(world, tmp_path).accounts(batch(people(1)))
     assert len(made.addresses) == 1
     assert world.now < 3
     assert [row.status for row in world.store.requests([0])[0]].count("failed") == 2
@@ -153,7 +152,7 @@ def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: World
 
 def test_an_interface_that_refuses_again_and_again_is_said(world: World, tmp_path: Path) -> None:
     world.errors = [UssdError("the server is not well", taken=False) for _ in range(5)]
-    made = backend(world, tmp_path).accounts(people(2))
+    made = backend(world, tmp_path).accounts(batch(people(2)))
     assert failures(made) == {0: "the server is not well"}
     assert [person for person, _ in made.addresses] == [1]
 
@@ -162,10 +161,10 @@ def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: World,
     """Killed behind the choice: the pointers of some are there, those of others on their way."""
     first = backend(world, tmp_path)
     for person in people(6):
-        first._join(person, Made(), asked=False)
+        first._join(person, Result(), asked=False)
     assert len(world.choices) == 6
     world.now = 0.5
-    made = backend(world, tmp_path).accounts(people(8))
+    made = backend(world, tmp_path).accounts(batch(people(8)))
     assert len(made.addresses) == 8
     assert len(world.choices) == 8
 
@@ -177,7 +176,7 @@ def test_an_account_that_was_there_before_it_was_asked_for_is_not_taken(
     """Another run made it, and has paid it. Nobody dials: that would leave a session on somebody else's phone."""
     there, new = people(2)
     world.register(there.phone)
-    made = backend(world, tmp_path, dialect=dialect).accounts([there, new])
+    made = backend(world, tmp_path, dialect=dialect).accounts(batch([there, new]))
     assert [person for person, _ in made.addresses] == [new.id]
     why = failures(made)[there.id] or ""
     assert (
@@ -197,7 +196,7 @@ def test_an_account_that_only_the_interface_knows_is_not_taken_either(
     (person,) = people(1)
     world.register(person.phone, pointer_after=5)
     for says in ("the phone interface knows +254711000000", "the phone pointer of +254711000000 leads to 0x"):
-        made = backend(world, tmp_path, dialect=dialect).accounts([person])
+        made = backend(world, tmp_path, dialect=dialect).accounts(batch([person]))
         assert made.addresses == []
         assert says in (failures(made)[0] or "")
         world.store.commit("accounts", made.outcomes)
@@ -215,7 +214,7 @@ def test_an_account_that_this_run_asked_for_is_its_own_though_the_interface_know
     (person,) = people(1)
     world.errors = [UssdError("no answer", taken=None)]
     world.register(person.phone, pointer_after=0.6 * PATIENCE)
-    made = backend(world, tmp_path).accounts([person])
+    made = backend(world, tmp_path).accounts(batch([person]))
     assert [who for who, _ in made.addresses] == [person.id]
     assert len(world.dials) == 2
 
@@ -224,7 +223,7 @@ def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World
     """The server never heard of the account that its engine made: only another choice helps, and leaves an orphan."""
     lost = people(20)[0].phone
     world.lost = {lost}
-    made = backend(world, tmp_path).accounts(people(20))
+    made = backend(world, tmp_path).accounts(batch(people(20)))
     assert len(made.addresses) == 20
     assert world.choices.count(lost) == 2
     assert len(world.choices) == 21
@@ -234,7 +233,7 @@ def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World
 
 def test_when_nobody_moves_for_the_patience_each_is_told(world: World, tmp_path: Path) -> None:
     world.delay = 10_000
-    made = backend(world, tmp_path).accounts(people(2))
+    made = backend(world, tmp_path).accounts(batch(people(2)))
     assert made.addresses == []
     assert "no phone pointer of +254711000001 in the metadata store" in (failures(made)[1] or "")
     assert PATIENCE < world.now < 3 * PATIENCE
@@ -244,9 +243,9 @@ def test_when_nobody_of_a_batch_got_an_account_nobody_of_the_next_is_asked_for(w
     """The interface takes calls, but the engine behind it is dead."""
     phones = backend(world, tmp_path)
     world.delay = 10_000
-    phones.accounts(people(60)[:10])
+    phones.accounts(batch(people(60)[:10]))
     dials, now = len(world.dials), world.now
-    made = phones.accounts(people(60)[10:30])
+    made = phones.accounts(batch(people(60)[10:30]))
     assert set(failures(made)) == set(range(10, 30))
     assert (failures(made)[10] or "").startswith("not asked for: no phone pointer of +25471100")
     assert len(world.dials) == dials
@@ -259,7 +258,7 @@ SILENT = UssdError("phone interface cannot be reached", taken=False, answered=Fa
 def test_an_interface_that_answers_nobody_is_not_called_for_everybody(world: World, tmp_path: Path) -> None:
     world.errors = [SILENT] * 1000
     with pytest.raises(UssdError, match="cannot be reached"):
-        backend(world, tmp_path).accounts(people(50))
+        backend(world, tmp_path).accounts(batch(people(50)))
     assert len(set(world.dials)) == 3
     assert world.now < 3 * 4
     rows = world.store.requests(range(50)).values()
@@ -271,14 +270,14 @@ def test_silence_for_somebody_and_answers_to_all_are_not_the_end(world: World, t
     """A server that is started again in the meantime, and one that fails for a few people alone."""
     error = UssdError("500", taken=False, answered=True)
     world.errors = [error] * 5 * 10 if answered else [SILENT] * 5 * 2
-    made = backend(world, tmp_path).accounts(people(20))
+    made = backend(world, tmp_path).accounts(batch(people(20)))
     assert sorted(failures(made)) == list(range(10 if answered else 2))
     assert len(made.addresses) == 20 - len(failures(made))
 
 
 def test_an_interface_that_comes_back_between_attempts_costs_nobody(world: World, tmp_path: Path) -> None:
     world.errors = [SILENT] * 4
-    assert len(backend(world, tmp_path).accounts(people(3)).addresses) == 3
+    assert len(backend(world, tmp_path).accounts(batch(people(3))).addresses) == 3
     assert 3 < world.now < 6
 
 
@@ -287,12 +286,12 @@ def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World, tmp_pa
     stopping = threading.Event()
     stopping.set()
     object.__setattr__(made._context, "stopping", stopping)
-    assert made.accounts(people(3)) == Made([], [])
+    assert made.accounts(batch(people(3))) == Result()
     assert world.choices == []
 
 
 def test_the_interface_of_2021_is_told_the_language_once_the_account_is_there(world: World, tmp_path: Path) -> None:
-    made = backend(world, tmp_path, dialect="2021").accounts(people(2))
+    made = backend(world, tmp_path, dialect="2021").accounts(batch(people(2)))
     assert len(made.addresses) == 2
     assert world.dials == [p.phone for p in people(2)] * 2
 
@@ -300,7 +299,7 @@ def test_the_interface_of_2021_is_told_the_language_once_the_account_is_there(wo
 @pytest.mark.parametrize("value", [7, "no address", "ab" * 19, {"a": 1}])
 def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, value: object) -> None:
     world.get_many = lambda pointers: [value for _ in pointers]  # type: ignore[method-assign]
-    made = backend(world, tmp_path).accounts(people(1))
+    made = backend(world, tmp_path).accounts(batch(people(1)))
     assert "the phone pointer of +254711000000 leads nowhere" in (failures(made)[0] or "")
 
 
@@ -310,8 +309,8 @@ def test_the_engine_behind_the_interface_is_asked_again_where_the_environment_sa
     joined = [replace(person, address=bytes([person.id]) * 20) for person in people(2)]
     accounts = [person.address for person in joined]
     phones = backend(world, tmp_path)
-    assert [phones.again(Deed.REGISTRATION, joined), phones.again(Deed.GIFT, joined)] == [True, True]
+    assert [phones.register_again(joined), phones.gift_again(joined)] == [True, True]
     assert (world.registered, world.gifted) == (accounts, accounts)
     world.custodial = None
-    assert not backend(world, tmp_path).again(Deed.REGISTRATION, joined)
+    assert not backend(world, tmp_path).register_again(joined)
     assert world.registered == accounts

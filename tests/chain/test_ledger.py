@@ -16,7 +16,8 @@ from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import ReconcileError, StepFailedError, UnavailableError
-from cicscenario.state.store import LedgerRow, Outcome, PersonRow, Store
+from cicscenario.people.person import Person
+from cicscenario.state.store import LedgerRow, Outcome, Store
 from tests.support.sandboxes import NODES, Sandbox
 from tests.support.waiting import eventually
 
@@ -71,7 +72,7 @@ def session(request: pytest.FixtureRequest, sandbox_of: Callable[..., Sandbox]) 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "state.sqlite")
-    people = [PersonRow(n, "{}", f"+2547{n:08d}", "en", (), account(n), 1, account(n)) for n in range(50)]
+    people = [Person(n, "{}", f"+2547{n:08d}", "en", (), account(n), 1, account(n)) for n in range(50)]
     store.commit("population", [Outcome(p.id, ok=True) for p in people], people=people)
     yield store
     store.close()

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from cicscenario.checks.custodial_key import CHECK
+from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
-from cicscenario.state.store import PersonRow, Store
+from cicscenario.state.store import Store
 from tests.support.sandboxes import Run
 
 SIGNER = Failed("cic_eth.eth.account.have", "RPCException", "URLError", "the custodial engine cannot reach its signer")
@@ -22,7 +23,7 @@ def problems(answers: dict[int, bool | Failed | Lost], size: int) -> tuple[dict[
         return {address: answers.get(int.from_bytes(address), True) for address in addresses}
 
     context: Any = SimpleNamespace(services=SimpleNamespace(custodial=SimpleNamespace(have=have)))
-    people = [PersonRow(i, "{}", "", "en", (), b"", 1, i.to_bytes(20)) for i in range(size)]
+    people = [Person(i, "{}", "", "en", (), b"", 1, i.to_bytes(20)) for i in range(size)]
     return CHECK.verifier(context)(people), asked
 
 

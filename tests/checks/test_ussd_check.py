@@ -3,26 +3,28 @@
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from cicscenario.checks import ussd
 from cicscenario.checks.ussd import CHECK
+from cicscenario.people.person import Person
 from cicscenario.services.ussd import UssdError
 from cicscenario.services.ussd_screens import Screen, State
-from cicscenario.state.store import PersonRow
 
 SILENT = UssdError("phone interface cannot be reached", taken=False, answered=False)
 FAILED = UssdError("phone interface answered 500", taken=False)
 START = Screen("CON Balance 1.0 GFT", State.START, "en")
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ussd, "_PAUSES", (0.0,) * 5)
+class NoPauses:
+    """An event that nobody sets, and for which nobody waits."""
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        return False
 
 
-def people(first: int, stop: int) -> list[PersonRow]:
-    return [PersonRow(n, "{}", f"+254711{n:06}", "en", (), b"", 1, bytes(20)) for n in range(first, stop)]
+def people(first: int, stop: int) -> list[Person]:
+    return [Person(n, "{}", f"+254711{n:06}", "en", (), b"", 1, bytes(20)) for n in range(first, stop)]
 
 
 class Interface:
@@ -42,7 +44,10 @@ class Interface:
     def verifier(self) -> Any:
         scenario = SimpleNamespace(pins=True, ussd_data=True)
         context: Any = SimpleNamespace(
-            scenario=scenario, services=SimpleNamespace(ussd=self), done=lambda step, first, stop: range(first, stop)
+            scenario=scenario,
+            services=SimpleNamespace(ussd=self),
+            stopping=NoPauses(),
+            accounts_written=lambda first, stop: set(range(first, stop)),
         )
         return CHECK.verifier(context)
 

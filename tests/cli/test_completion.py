@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from cicscenario.checks import BUILT_IN as CHECKS
+from cicscenario.checks import all_checks
 from cicscenario.cli import completion, options
-from cicscenario.report.rendered import FORMS
+from cicscenario.report import all_forms
 from cicscenario.review import findings
 from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
-from cicscenario.steps import BUILT_IN as STEPS
+from cicscenario.steps import all_steps
 
 SHELL = "import sys; sys.argv[:] = ['cicscenario']; from cicscenario.cli.app import main; main()"
 
@@ -52,9 +52,9 @@ def test_values_are_offered(words: list[str], values: list[str]) -> None:
 
 
 def test_the_names_kept_here_are_those_of_the_registries() -> None:
-    assert set(completion.STEPS) == {step.name for step in STEPS}
+    assert completion.steps() == [step.name for step in all_steps()]
     assert list(completion.NODES) == list(NODES)
     assert list(completion.CONTRACTS) == list(PACKAGES)
-    assert completion.checks() == [check.name for check in CHECKS]
-    assert list(options.ReportForm) == list(FORMS)
+    assert completion.checks() == [check.name for check in all_checks()]
+    assert completion.reports() == [form.name for form in all_forms()]
     assert list(options.FindingsForm) == ["text", *findings.FORMATS]

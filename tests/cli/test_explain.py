@@ -5,10 +5,11 @@ import pytest
 
 from cicscenario.cli.explain import explain
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import DiagnosticsError, load_scenario
+from cicscenario.language import DiagnosticsError
 from cicscenario.language.diagnostic import EXPLANATIONS, Code
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
+from cicscenario.vocabulary import load_scenario
 
 GIFT_METHOD = """\
 gift.method

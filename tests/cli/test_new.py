@@ -12,9 +12,10 @@ import pytest
 
 from cicscenario.cli.new import new
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import DiagnosticsError, load_scenario
+from cicscenario.language import DiagnosticsError
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
+from cicscenario.vocabulary import load_scenario
 from tests.support.commands import cicscenario, command_environment, command_line
 
 
@@ -56,7 +57,7 @@ KINDS = [kind for kind in keys(load_schema("scenario-v1"))["backend.kind"]["enum
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_backend_can_be_begun_with(tmp_path: Path, kind: str) -> None:
-    assert load_scenario(written(tmp_path / "a.yaml", f"backend.kind={kind}")).backend.kind == kind
+    assert load_scenario(written(tmp_path / "a.yaml", f"backend.kind={kind}")).backend.traits.kind == kind
 
 
 def test_answers_are_yaml_and_reach_any_key(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_flags_reach_metadata_and_what_belongs_to_a_backend(tmp_path: Path) -> N
     done = cicscenario(tmp_path, "new", str(path), *flags)
     assert done.returncode == 0, done.stderr
     scenario = load_scenario(path)
-    assert (scenario.backend.kind, scenario.metadata) == ("cic_ussd", ("person", "custom", "phone"))
+    assert (scenario.backend.traits.kind, scenario.metadata) == ("cic_ussd", ("person", "custom", "phone"))
     assert scenario.pins
     assert scenario.pins.scheme == "fernet"
 

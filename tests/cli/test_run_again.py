@@ -14,7 +14,6 @@ from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.ledger import Intent
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
-from cicscenario.steps.base import account
 from tests.support.sandboxes import Run, Sandbox, gifts_since, send_from
 
 SENDING = "SELECT 1 FROM ledger"
@@ -46,7 +45,7 @@ def test_a_nonce_that_another_program_used_stops_the_run_until_somebody_decides(
     store = Store(run.place / "state.sqlite")
     person = next(person for person in store.all_people() if person.gift)
     nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16)
-    data = pack(TRANSFER, account(person), session.contracts.token.base_units(person.gift))
+    data = pack(TRANSFER, person.account, session.contracts.token.base_units(person.gift))
     intent = Intent(person.id, session.contracts.token.address, data)
     store.add_transactions([session.ledger(store)._sign("gift", intent, nonce, 100_000)])
     store.close()

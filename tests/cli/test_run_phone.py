@@ -7,14 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from cicscenario.capabilities.metadata import MetadataEntry
+from cicscenario.chainspec import ChainSpec
 from cicscenario.legacy.accountfiles import read_pins, read_ussd_data
-from cicscenario.people.metadata import entry
+from cicscenario.metadata import all_kinds
+from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins, verify
 from cicscenario.sandbox import stack
 from tests.support.phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
 from tests.support.sandboxes import Sandbox, gifts_since
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def entry(kind: str, person: Person, spec: ChainSpec) -> MetadataEntry:
+    (found,) = (one for one in all_kinds() if one.name == kind)
+    return found.of(person, spec)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +156,7 @@ def _problems(world: PhoneWorld, person: int, kind: str, other: object) -> dict[
     """What is found while somebody's metadata entry is another."""
     who = world.people()[person]
     assert who.address
-    wanted = entry(kind, who, who.address, world.services.spec)
+    wanted = entry(kind, who, world.services.spec)
     world.services.meta.put(wanted.pointer, other)
     try:
         return world.errors(world.home / "phones.yaml", "--include", _CHECK_OF[kind])
@@ -177,7 +185,7 @@ def test_an_entry_that_is_not_the_persons_is_found(world: PhoneWorld, kind: str,
 def test_a_single_letter_that_differs_is_found(world: PhoneWorld) -> None:
     who = world.people()[1]
     assert who.address
-    value = entry("person", who, who.address, world.services.spec).value
+    value = entry("person", who, world.services.spec).value
     value["location"]["area_name"] += "a"
     assert _problems(world, 1, "person", value) == {"metadata": 1}
 
@@ -296,7 +304,7 @@ def test_letters_of_all_languages_come_back_exact(world: PhoneWorld) -> None:
     for person, place in zip(world.people("letters"), places, strict=True):
         assert person.address
         document = person.document | {"location": {"area_name": place}}
-        wanted = entry("person", person, person.address, spec)
+        wanted = entry("person", person, spec)
         world.services.meta.put(wanted.pointer, wanted.value | {"location": document["location"]})
         assert world.services.meta.get(wanted.pointer) == wanted.value | {"location": {"area_name": place}}
 

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from cicscenario.checks import all_checks
-from cicscenario.language import load_environment, load_scenario
+from cicscenario.language import load_environment
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
 from cicscenario.review.pages import pages
 from cicscenario.steps import all_steps
+from cicscenario.vocabulary import load_scenario
 from tests.support.commands import cicscenario
 
 ROOT = Path(__file__).parent.parent.parent

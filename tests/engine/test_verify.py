@@ -1,16 +1,19 @@
-"""Verification as a whole: it can be stopped, and what it could not finish leaves no trace."""
+"""Verification as a whole: it can be stopped, and keeps the results of the checks that are through."""
 
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cicscenario.checks.base import Check
+from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.context import RunContext
 from cicscenario.engine.verify import verify
 from cicscenario.errors import InterruptedRunError, UnavailableError
-from cicscenario.state.store import Outcome, PersonRow, Store
+from cicscenario.people.person import Person
+from cicscenario.state.store import Outcome, Store
 
 PEOPLE = 5000
 
@@ -18,31 +21,32 @@ PEOPLE = 5000
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "state.sqlite")
-    people = [PersonRow(n, "{}", f"+2547{n:08d}", "en", (), b"", 1, n.to_bytes(20, "big")) for n in range(PEOPLE)]
+    people = [Person(n, "{}", f"+2547{n:08d}", "en", (), b"", 1, n.to_bytes(20, "big")) for n in range(PEOPLE)]
     store.commit("population", [Outcome(person.id, ok=True) for person in people], people=people)
     return store
 
 
 def asking(verifier: Any) -> Check:
-    return Check("asking", "asks", lambda scenario: True, lambda context: verifier, ())
+    return Check("asking", "asks", (), lambda context: verifier)
 
 
-class Context:
-    scenario = None
+def context(store: Store, stopping: threading.Event) -> RunContext:
+    nothing: Any = None
+    return RunContext(nothing, Path(), nothing, nothing, store, stopping)
 
 
 def test_it_stops_when_it_is_asked_to(store: Store) -> None:
     stopping = threading.Event()
     asked: list[int] = []
 
-    def verifier(people: Sequence[PersonRow]) -> dict[int, str]:
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
         asked.append(len(people))
         assert stopping.wait(30)
         return {}
 
     threading.Timer(0.2, stopping.set).start()
     with pytest.raises(InterruptedRunError, match="while checking asking"):
-        verify([asking(verifier)], Context(), store, PEOPLE, print, stopping)  # type: ignore[arg-type]
+        verify([asking(verifier)], context(store, stopping), PEOPLE, print)
     assert store.checks() == {}
     assert sum(asked) < PEOPLE, "nobody else is asked about"
 
@@ -50,11 +54,36 @@ def test_it_stops_when_it_is_asked_to(store: Store) -> None:
 def test_a_service_that_is_gone_is_not_asked_about_everybody(store: Store) -> None:
     asked: list[int] = []
 
-    def verifier(people: Sequence[PersonRow]) -> dict[int, str]:
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
         asked.append(len(people))
         threading.Event().wait(0.1)
         raise UnavailableError("the service is gone")
 
     with pytest.raises(UnavailableError, match="gone"):
-        verify([asking(verifier)], Context(), store, PEOPLE, print, threading.Event())  # type: ignore[arg-type]
+        verify([asking(verifier)], context(store, threading.Event()), PEOPLE, print)
     assert sum(asked) < PEOPLE
+
+
+def test_it_ends_within_a_second_also_while_a_question_hangs(store: Store) -> None:
+    stopping, answered = threading.Event(), threading.Event()
+
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
+        answered.wait(30)
+        return {}
+
+    threading.Timer(0.2, stopping.set).start()
+    began = time.monotonic()
+    with pytest.raises(InterruptedRunError):
+        verify([asking(verifier)], context(store, stopping), PEOPLE, print)
+    assert time.monotonic() - began < 5
+    answered.set()
+
+
+def test_what_a_check_found_is_written_down_before_the_next_one_begins(store: Store) -> None:
+    def breaks(people: Sequence[Person]) -> dict[int, str]:
+        raise UnavailableError("the service is gone")
+
+    through = Check("through", "is through", (), lambda context: lambda people: {})
+    with pytest.raises(UnavailableError):
+        verify([through, asking(breaks)], context(store, threading.Event()), PEOPLE, print)
+    assert list(store.checks()) == ["through"]

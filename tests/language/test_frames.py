@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.language import DiagnosticsError, load_environment, load_scenario
+from cicscenario.language import DiagnosticsError, load_environment
+from cicscenario.vocabulary import load_scenario
 
 HEAD = "version: 1\nname: a\npopulation: {size: 3}\n"
 

@@ -1,14 +1,16 @@
 """Each warning, what it is about, and the same scenario without it."""
 
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cicscenario.checks import all_checks
-from cicscenario.language import load_scenario
+from cicscenario.language import Condition, DiagnosticsError
 from cicscenario.language.diagnostic import EXPLANATIONS, Code
 from cicscenario.language.lint import lint, same_names
-from cicscenario.language.load import load_document
+from cicscenario.language.load import load_document, load_scenario
+from cicscenario.vocabulary import vocabulary
 
 HEAD = "version: 1\nname: a\npopulation: {size: 3, seed: 1}\n"
 
@@ -17,10 +19,8 @@ def found(folder: Path, text: str, *overrides: str) -> list[tuple[str, int, int]
     """Code, line and column of each finding."""
     path = folder / "a.yaml"
     path.write_text(text)
-    scenario = load_scenario(path, overrides)
-    document, values = load_document(path, overrides)
-    applicable = [check.name for check in all_checks() if check.applies(scenario)]
-    return [(str(d.code), d.line, d.column) for d in lint(path, document, values, applicable)]
+    found = lint(path, *load_document(path, overrides, vocabulary()), vocabulary())
+    return [(str(d.code), d.line, d.column) for d in found]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,7 @@ def test_a_seed_on_the_command_line_is_a_seed(tmp_path: Path) -> None:
 def test_a_misspelt_variable_is_suggested(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(HEAD + "vars: {poeple: 1}\n")
-    document, values = load_document(path)
-    [finding] = lint(path, document, values, ["gas"])
+    [finding] = lint(path, *load_document(path, (), vocabulary()), vocabulary())
     assert "nothing uses the variable `poeple`" in finding.render()
     assert finding.render().startswith("warning[L001]")
 
@@ -75,18 +74,27 @@ def test_a_misspelt_variable_is_suggested(tmp_path: Path) -> None:
 def test_a_check_that_the_scenario_cannot_have_is_an_error(tmp_path: Path) -> None:
     """Whatever check that is: here one that says by itself that it does not apply."""
     path = tmp_path / "a.yaml"
-    path.write_text(HEAD + "checks: {include: [balance, gas]}\n")
-    document, values = load_document(path)
-    [finding] = lint(path, document, values, ["gas", "faucet"])
-    assert (finding.code, finding.code.severity, finding.column) == (Code.CONTRADICTION, "error", 20)
+    path.write_text(HEAD + "checks: {include: [gas, moon]}\n")
+    schema = deepcopy(vocabulary().schema)
+    schema["properties"]["checks"]["properties"]["include"]["items"]["enum"].append("moon")
+    never = Condition(lambda scenario: False, (), "without a moon", "bring one")
+    known = replace(vocabulary(), schema=schema, checks={**vocabulary().checks, "moon": (never,)})
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario(path, (), known)
+    [finding] = caught.value.diagnostics
+    assert (finding.code, finding.code.severity, finding.column) == (Code.CONTRADICTION, "error", 25)
+    assert (finding.message, finding.hint) == (
+        "the check `moon` without a moon",
+        "leave the check out, or bring one",
+    )
 
 
 def test_equal_names_are_found_but_for_the_first(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.yaml", "b.yaml", "c.yaml")]
     for file in files:
         file.write_text(HEAD)
-    named = [(file, *load_document(file)) for file in files]
-    assert [path.name for path, _ in same_names((f, d, v["name"]) for f, d, v in named)] == ["b.yaml", "c.yaml"]
+    named = [(file, *load_document(file, (), vocabulary())) for file in files]
+    assert [path.name for path, _ in same_names((f, d, v["name"]) for f, d, v, _ in named)] == ["b.yaml", "c.yaml"]
 
 
 def test_every_code_has_an_explanation_and_a_severity() -> None:

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.language import DiagnosticsError, load_environment, load_scenario
+from cicscenario.language import DiagnosticsError, load_environment
+from cicscenario.vocabulary import load_scenario
 
 HEAD = "version: 1\nname: a\npopulation: {size: 3}\n"
 ENVIRONMENT = """\
@@ -41,7 +42,7 @@ def test_defaults_come_in(file: Path) -> None:
     file.write_text(HEAD)
     scenario = load_scenario(file)
     assert scenario.population.locales == ("sl", "en_US", "no", "de", "ro")
-    assert (scenario.gas, scenario.faucet, scenario.backend.keystore.kdf) == (10**15, True, "light")
+    assert (scenario.gas, scenario.faucet, scenario.backend.option("keystore.kdf")) == (10**15, True, "light")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_extends_merges_and_paths_stay_relative_to_their_file(tmp_path: Path, fi
     )
     scenario = load_scenario(file)
     assert (scenario.name, scenario.population.size, scenario.gift.method) == ("b", 3, "none")
-    assert scenario.backend.keystore.kdf == "none"
+    assert scenario.backend.option("keystore.kdf") == "none"
     assert scenario.environment == str(tmp_path / "lib" / "here.yaml")
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
-from cicscenario.legacy.export import ExportedPerson, write_datadir
+from cicscenario.legacy.export import write_datadir
+from cicscenario.people.person import Person
 from tests.support.old_records import RECORDS
 
 BLOXBERG = ChainSpec.parse("evm:byzantium:8996:bloxberg")
@@ -29,19 +30,17 @@ def old_address(source: str) -> str:
 
 
 PEOPLE = [
-    ExportedPerson(
-        document=json.loads(source),
+    Person.of(
+        number,
+        json.loads(source),
         phone=phone,
         language="sw",
         tags=("individual",),
         old_address=bytes.fromhex(old_address(source)),
         gift=gift,
         address=bytes.fromhex(address) if address else None,
-        keyfile=keyfile,
     )
-    for source, phone, gift, address, keyfile in zip(
-        RECORDS, PHONES, (33, 43, 71), NEW, (KEYFILE, None, None), strict=True
-    )
+    for number, (source, phone, gift, address) in enumerate(zip(RECORDS, PHONES, (33, 43, 71), NEW, strict=True))
 ]
 
 
@@ -107,8 +106,12 @@ LINKS = {
 }
 
 
+def keyfile(person: Person) -> bytes | None:
+    return KEYFILE if person.id == 0 else None
+
+
 def write(target: Path, people: Any = PEOPLE, transactions: Any = TRANSACTIONS) -> None:
-    write_datadir(target, people, transactions, chain_spec=BLOXBERG)
+    write_datadir(target, people, transactions, chain_spec=BLOXBERG, keyfile=keyfile)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -175,7 +178,7 @@ def test_parents_are_made(tmp_path: Path) -> None:
 
 
 def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    def people() -> Iterator[ExportedPerson]:
+    def people() -> Iterator[Person]:
         yield PEOPLE[0]
         raise OSError("the state is gone")
 
@@ -197,7 +200,7 @@ def test_the_target_appears_only_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_people(tmp_path: Path) -> None:
-    def people(count: int) -> Iterator[ExportedPerson]:
+    def people(count: int) -> Iterator[Person]:
         for number in range(count):
             old = number.to_bytes(20, "big")
             yield replace(PEOPLE[0], old_address=old, phone=f"+2547{number:08d}", address=None)

@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
+from cicscenario.engine.events import ReportWritten
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.report import all_forms
 from cicscenario.report.listeners import listening
 from cicscenario.report.openmetrics import as_openmetrics
-from cicscenario.report.progress import POINTS, Recorder, quantile
-from cicscenario.report.recorded import Recorded
-from cicscenario.report.rendered import FORMS, recorded, write_reports
+from cicscenario.report.recorded import Recorded, quantile
+from cicscenario.report.rendered import recorded, write_reports
 from tests.support import recordings
 
 
 def rendered(place: Path, form: str) -> str:
-    return FORMS[form].render(recorded(place))
+    (found,) = (one for one in all_forms() if one.name == form)
+    return found.render(recorded(place))
 
 
 @pytest.fixture
@@ -248,28 +249,6 @@ def test_html_shows_checks_with_people_steps_with_charts_and_the_rest(bad: Path)
     assert "that nobody uses: 2</li>" in text
     assert "chain.rpc" in text
     assert "size: 1000" in text
-
-
-def test_progress_stays_small_and_covers_the_whole_run() -> None:
-    record = Recorder()
-    record(RunStarted("a", "", 1_000_000, {"gift": 0}))
-    for number in range(1, 10_001):
-        record(StepProgressed("gift", number * 100, 0, 1_000_000, number, 100, 0.5))
-    document = record._steps["gift"].document()
-    assert POINTS / 2 <= len(document["points"]) <= POINTS
-    assert document["points"][0][1] == 0
-    assert document["points"][-1][1] == 1_000_000
-    assert document["batches"] == 10_000
-    gaps = [b[1] - a[1] for a, b in zip(document["points"][1:], document["points"][2:], strict=False)]
-    assert max(gaps) <= 2 * min(gaps[:-1])
-
-
-def test_a_run_with_nothing_to_do_leaves_the_progress_of_the_last(good: Path) -> None:
-    before = (good / "progress.json").read_text()
-    record = Recorder()
-    record(RunStarted("thousand", str(good), 1000, {"gift": 1000}))
-    record(ReportWritten(str(good)))
-    assert (good / "progress.json").read_text() == before
 
 
 def test_a_bucket_is_a_number_of_seconds(good: Path) -> None:

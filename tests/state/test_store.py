@@ -1,19 +1,22 @@
 """The state: what is written is there after a crash, never twice, and damage is set aside, not deleted."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cicscenario.errors import StateRefusedError, UnavailableError
-from cicscenario.state.store import CheckRow, LedgerRow, Outcome, PersonRow, Store
+from cicscenario.people.person import Person
+from cicscenario.state.store import CheckRow, LedgerRow, Outcome, Store
 
 SIGNER = b"\x01" * 20
 
 
-def person(number: int, gift: int = 5) -> PersonRow:
+def person(number: int, gift: int = 5) -> Person:
     phone = f"+2547{number:08d}"
-    return PersonRow(number, '{"vcard": "…"}', phone, "sw", ("individual",), number.to_bytes(20, "big"), gift, None)
+    return Person(number, '{"vcard": "…"}', phone, "sw", ("individual",), number.to_bytes(20, "big"), gift, None)
 
 
 def transaction(nonce: int, *, purpose: str = "gift", who: int = 0, status: str = "signed") -> LedgerRow:
@@ -35,10 +38,41 @@ def test_people_come_back_as_they_went_in(store: Store) -> None:
 
 
 def test_a_batch_is_written_whole_or_not_at_all(store: Store) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
-        store.commit("accounts", [Outcome(0, ok=True)], addresses=[(0, b"a" * 20), (1, b"a" * 20)])
+    unfit: Any = object()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.commit("accounts", [Outcome(0, ok=True)], addresses=[(0, b"a" * 20), (1, unfit)])
     assert store.done("accounts", 0, 3) == set()
     assert [p.address for p in store.people(0, 3)] == [None, None, None]
+
+
+def test_an_account_that_another_person_has_is_that_persons_failure_and_nobody_elses(store: Store) -> None:
+    store.commit("accounts", [Outcome(0, ok=True)], addresses=[(0, b"a" * 20)])
+    outcomes = [Outcome(1, ok=True), Outcome(2, ok=True)]
+    written = store.commit("accounts", outcomes, addresses=[(1, b"a" * 20), (2, b"b" * 20)])
+    assert written == [
+        Outcome(1, ok=False, detail=f"the account 0x{'61' * 20} is that of person 0, too"),
+        Outcome(2, ok=True),
+    ]
+    assert [p.address for p in store.people(0, 3)] == [b"a" * 20, None, b"b" * 20]
+    assert store.counts()["accounts"] == (2, 1)
+
+
+def test_a_phone_number_that_another_person_has_is_that_persons_failure_and_nobody_elses(store: Store) -> None:
+    first = store.people(0, 1)[0]
+    made = [
+        replace(first, id=3),
+        replace(first, id=4, phone="+254711999999"),
+        replace(first, id=5, phone="+254711999999"),
+    ]
+    written = store.commit("population", [Outcome(p.id, ok=True) for p in made], people=made)
+    assert [(o.person, o.ok, o.detail) for o in written] == [
+        (3, False, f"the phone number {first.phone} is that of person 0, too"),
+        (4, True, None),
+        (5, False, "the phone number +254711999999 is that of person 4, too"),
+    ]
+    assert store.ids() == [0, 1, 2, 4]
+    assert (store.end(), list(store.absent(6))) == (5, [3, 5])
+    assert [p.id for p in store.all_people()] == [0, 1, 2, 4], "nobody behind the gap is forgotten"
 
 
 def test_outcomes_survive_a_crash(store: Store) -> None:
@@ -57,10 +91,10 @@ def test_a_failed_outcome_may_become_done(store: Store) -> None:
 
 def test_a_purpose_has_one_live_transaction_a_person(store: Store) -> None:
     store.add_transactions([transaction(0)])
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StateRefusedError, match="another row already"):
         store.add_transactions([transaction(1)])
     store.settle([(transaction(0).hash, "mined", 7, None)])
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StateRefusedError, match="another row already"):
         store.add_transactions([transaction(1)])
 
 
@@ -73,7 +107,7 @@ def test_only_a_failed_transaction_may_be_followed_by_another(store: Store) -> N
 
 def test_a_nonce_is_used_once_a_signer(store: Store) -> None:
     store.add_transactions([transaction(0)])
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StateRefusedError, match="another row already"):
         store.add_transactions([transaction(0, purpose="gas")])
 
 

@@ -14,8 +14,9 @@ import psycopg2
 
 from cicscenario.connections import Connections
 from cicscenario.language import load_environment
+from cicscenario.people.person import Person
 from cicscenario.sandbox import stack
-from cicscenario.state.store import STATE, PersonRow, Store
+from cicscenario.state.store import STATE, Store
 from tests.support.commands import cicscenario, command_environment, command_line
 
 EVERYTHING = ("node", "custodial", "meta", "ussd")
@@ -78,7 +79,7 @@ class PhoneWorld:
         checks = [event for event in events if event["event"] == "CheckFinished"]
         return {check["name"]: check["errors"] for check in checks if check["errors"]}
 
-    def people(self, name: str = "phones") -> list[PersonRow]:
+    def people(self, name: str = "phones") -> list[Person]:
         store = Store(self.home / "runs" / name / STATE)
         try:
             return list(store.all_people())

@@ -6,12 +6,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from cicscenario.engine.events import ReportWritten, RunStarted, StepProgressed
-from cicscenario.report.progress import Recorder
+from cicscenario.engine.progress import Progress
 from cicscenario.resources import load_schema
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" | `code` [link](https://example.org)"
 STEPS = ("population", "accounts", "gift")
+GAS = {"gift": {"gas": 72_500}}
 
 
 def validated(document: dict[str, Any], schema: str = "report-v1") -> dict[str, Any]:
@@ -36,7 +36,7 @@ def good() -> dict[str, Any]:
         "written": "2026-01-02T03:04:05+00:00",
         "version": "0.1.0",
         "plan": {
-            "steps": [{"name": name, "summary": f"do {name}"} for name in STEPS],
+            "steps": [{"name": name, "summary": f"do {name}"} | GAS.get(name, {}) for name in STEPS],
             "checks": [{"name": name, "summary": f"look at {name}"} for name in ("gas", "balance")],
         },
         "document": {"name": "thousand", "description": "A thousand people.", "population": {"size": 1000}},
@@ -61,17 +61,20 @@ def bad() -> dict[str, Any]:
 
 
 def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
-    """What a run leaves: the report, and its progress as the recorder writes it."""
+    """What a run leaves: the report, and its progress."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "report.json").write_text(json.dumps(validated(report)))
-    record = Recorder()
-    record(RunStarted(report["scenario"], str(place), 1000, dict.fromkeys(STEPS, 0)))
+    now = 0.0
+    tally = Progress(STEPS, 1000, {}, clock=lambda: now)
     for done in range(100, 1001, 100):
         for step in STEPS:
-            record(StepProgressed(step, done - failed, failed, 1000, done / 250, 100, done / 1000))
-    record(ReportWritten(str(place)))
-    progress = json.loads((place / "progress.json").read_text())
+            now = done / 250
+            tally.add(
+                step, 100 - (failed if done == 100 else 0), failed if done == 100 else 0, now - done / 1000 + 1e-9
+            )
+    progress = tally.document()
     for step in progress["steps"].values():  # spread over four seconds, which no test has to wait
+        step["seconds"] = 4.0
         step["points"] = [[number * 0.4, ok, bad] for number, (_, ok, bad) in enumerate(step["points"])]
     (place / "progress.json").write_text(json.dumps(validated(progress | {"seconds": 4.0}, "progress-v1")))
     return place

@@ -1,0 +1,52 @@
+"""Lists what is declared: the built-in ones, then those of installed packages. Both come in by the same door."""
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from cicscenario.errors import InvalidError
+
+T = TypeVar("T")
+
+
+def registered(group: str, built_in: Iterable[T], kind: type[T], name: Callable[[T], str]) -> tuple[T, ...]:
+    """The built-in declarations, then those of the entry points ``cicscenario.<group>``, in the order of their names.
+
+    An entry point gives one declaration of the type ``kind``. Raises InvalidError, naming the package, for one that cannot
+    be loaded, is of another type, or has a ``name`` that is taken.
+    """
+    found = list(built_in)
+    taken = {name(one): "cicscenario itself" for one in found}
+    for point in sorted(entry_points(group=f"cicscenario.{group}"), key=lambda point: point.name):
+        one = _load(point, kind)
+        package = _package(point)
+        if name(one) in taken:
+            raise InvalidError(
+                f"the package {package} brings `{name(one)}` in {point.group}, a name that {taken[name(one)]} has",
+                hint=f"uninstall one of the two: pip uninstall {package}",
+            )
+        taken[name(one)] = f"the package {package}"
+        found.append(one)
+    return tuple(found)
+
+
+def _load(point: EntryPoint, kind: type[T]) -> T:
+    try:
+        one = point.load()
+    except Exception as error:  # whatever a package from outside raises is told in one line, with its name
+        raise _bad(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(one, kind):
+        raise _bad(point, f"is a {type(one).__name__}, expected a {kind.__module__}.{kind.__name__}")
+    return one
+
+
+def _bad(point: EntryPoint, what: str) -> InvalidError:
+    package = _package(point)
+    return InvalidError(
+        f"the package {package}: {point.value}, its entry point `{point.name}` in {point.group}, {what}",
+        hint=f"mend or uninstall it: pip uninstall {package}",
+    )
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value.partition(".")[0]

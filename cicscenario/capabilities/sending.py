@@ -1,0 +1,59 @@
+"""Sends one transaction a person through the ledger."""
+
+import threading
+from collections.abc import Callable
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.step import Batch, Result
+from cicscenario.chain.abi import revert_reason, to_hex
+from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
+from cicscenario.chain.ledger import Intent
+from cicscenario.chain.rpc import RpcError
+from cicscenario.errors import StepFailedError
+from cicscenario.people.person import Person
+from cicscenario.state.store import Outcome
+
+#: Makes one person's transaction, or None when there is nothing to send for them.
+Maker = Callable[[RunContext, Person], Intent | None]
+
+
+class TransactionExecutor:
+    """Sends the transactions of one purpose. The node is asked for the gas limit once, with the first of them."""
+
+    def __init__(self, context: RunContext, purpose: str, make: Maker) -> None:
+        self._context = context
+        self._purpose = purpose
+        self._make = make
+        self._mutex = threading.Lock()
+        self._gas = 0
+
+    def __call__(self, batch: Batch) -> Result:
+        made = [(person.id, self._make(self._context, person)) for person in batch.people]
+        outcomes = [Outcome(person, ok=True, detail="nothing to send") for person, intent in made if intent is None]
+        intents = [intent for _, intent in made if intent is not None]
+        if intents:
+            if self._context.ledger is None:
+                raise AssertionError("a plan that sends transactions has a ledger")
+            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit)
+        return Result(outcomes)
+
+    def _gas_limit(self, intent: Intent) -> int:
+        if not intent.data:
+            return PLAIN_TRANSFER_GAS
+        with self._mutex:
+            if not self._gas:
+                self._gas = self._estimate(intent)
+            return self._gas
+
+    def _estimate(self, intent: Intent) -> int:
+        try:
+            return self._context.services.chain.estimate(intent)
+        except RpcError as error:
+            if error.code != 3 and "revert" not in error.text:
+                raise
+            reason = revert_reason(error.data) or error.text
+            raise StepFailedError(
+                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.name} refuses"
+                f" 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
+                hint="see `cicscenario plan` for the roles and funds that the signer needs",
+            ) from None

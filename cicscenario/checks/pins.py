@@ -1,0 +1,40 @@
+"""Has everybody the hash of their PIN in the phone interface's account table?"""
+
+from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.checks.account_table import each_row
+from cicscenario.connections import Service
+from cicscenario.language import Condition
+from cicscenario.people.person import Person
+from cicscenario.people.pins import Pins, scheme_of, verify
+from cicscenario.services.accounts import Account
+
+_SAMPLE = 20  # one of so many PINs is tried out: that is as slow as hashing it
+
+
+def _verifier(context: RunContext) -> Verifier:
+    wanted = context.scenario.pins
+    assert wanted is not None  # the check applies only then
+    pins = Pins(context.scenario.population.seed, wanted.fixed or ())
+    pepper = context.services.pepper
+
+    def look(person: Person, row: Account) -> str | None:
+        if row.password_hash is None:
+            return "has no PIN"
+        if scheme_of(row.password_hash) != wanted.scheme:
+            return f"the PIN's hash is not of the scheme {wanted.scheme}"
+        if person.id % _SAMPLE == 0 and not verify(row.password_hash, pins.pin(person.id), pepper):
+            return "the PIN's hash is of another PIN"
+        return None
+
+    return each_row(context, look)
+
+
+CHECK = Check(
+    "pins",
+    "the account table has a hash of the person's PIN",
+    (Condition(lambda s: s.pins is not None, ("pins",), "without `pins`", "add `pins` to the scenario"),),
+    _verifier,
+    (Service.ACCOUNTS,),
+    lambda context: f"one PIN in {_SAMPLE} was tried out; of the others, the hash's form was looked at",
+)

@@ -1,0 +1,35 @@
+"""What a run and a verification have in common on the command line: who listens, and what is said at their end."""
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cicscenario.engine.events import Listener
+from cicscenario.engine.verify import finished
+from cicscenario.errors import ChecksFailedError, ExitCode
+from cicscenario.report.console import check_line
+from cicscenario.report.listeners import listening
+from cicscenario.state.store import CheckRow
+
+
+def verify_command(scenario: Path, overrides: Sequence[str], **options: Path | str | None) -> str:
+    """The command that asks the services again about what a run with these options did."""
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    given += [word for override in overrides for word in ("--set", override)]
+    return shlex.join(["cicscenario", "verify", str(scenario), *given])
+
+
+def watched(body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: str, *, as_json: bool) -> ExitCode:
+    """Carries out a command that tells of its events. ``again`` is the command that asks the services again.
+
+    Raises ChecksFailedError when a check found errors.
+    """
+    with listening(sys.stdout, as_json=as_json) as show:
+        code, rows = body(show)
+    if code is ExitCode.CHECKS_FAILED:
+        bad = [row for row in rows if row.errors]
+        first = check_line(finished(bad[0]))
+        message = f"{len(bad)} of {len(rows)} checks found errors; first, {first}"
+        raise ChecksFailedError(message, hint=f"mend what the report names, then ask again: {again}")
+    return code

@@ -1,0 +1,125 @@
+"""The tally of a run: how far each step is, and how it went over time. Console, JSON lines and reports all show this one."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cicscenario.engine.events import StepProgressed
+
+POINTS = 200  #: most that are kept of one step, however many people there are
+BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  #: seconds; a batch took at most so long
+
+Point = tuple[float, int, int]  #: seconds since the run began, people ok, people failed
+
+
+@dataclass
+class StepTally:
+    """One step. ``ok`` counts earlier runs too, ``failed`` this one; ``seconds`` spans its first to its last batch."""
+
+    total: int
+    ok: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    batches: int = 0
+    people: int = 0  #: that went through in this run
+    _began: float | None = None
+    _batch_seconds: float = 0.0
+    _slowest: float = 0.0
+    _buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    _points: list[Point] = field(default_factory=list)
+    _every: int = 1  #: of so many batches one point is kept
+
+    def __post_init__(self) -> None:
+        self._points.append((0.0, self.ok, 0))
+
+    @property
+    def last(self) -> float:
+        """Seconds from the run's beginning to the step's last batch."""
+        return self._points[-1][0]
+
+    def add(self, ok: int, failed: int, began: float, ended: float, start: float) -> None:
+        """A batch that ``began`` and ``ended``; ``start`` is when the run began; all in seconds of one clock."""
+        self.ok += ok
+        self.failed += failed
+        self._began = began if self._began is None else min(self._began, began)
+        self.seconds = ended - self._began
+        self.people += ok + failed
+        self._batch_seconds += ended - began
+        self._slowest = max(self._slowest, ended - began)
+        self._buckets[next((n for n, top in enumerate(BUCKETS) if ended - began <= top), len(BUCKETS))] += 1
+        self._add_point((round(ended - start, 3), self.ok, self.failed))
+        self.batches += 1
+
+    def _add_point(self, point: Point) -> None:
+        """The last point is always the newest; the others become half as dense when they are too many."""
+        if (self.batches - 1) % self._every:
+            self._points[-1] = point
+        else:
+            self._points.append(point)
+        if len(self._points) > POINTS:
+            del self._points[1:-1:2]
+            self._every *= 2
+
+    def document(self) -> dict[str, Any]:
+        """As ``schemas/progress-v1.json`` has it."""
+        return {
+            "total": self.total,
+            "seconds": round(self.seconds, 3),
+            "points": self._points,
+            "batches": self.batches,
+            "people": self.people,
+            "batch_seconds": {
+                "sum": round(self._batch_seconds, 3),
+                "max": round(self._slowest, 3),
+                "buckets": dict(zip([*map(str, BUCKETS), "+Inf"], self._buckets, strict=True)),
+            },
+        }
+
+
+class Progress:
+    """All steps of a run. Threads may share it. ``counts`` are (ok, failed) of earlier runs; ``clock`` gives seconds."""
+
+    def __init__(
+        self,
+        steps: Iterable[str],
+        size: int,
+        counts: Mapping[str, tuple[int, int]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.steps = {step: StepTally(size, ok=counts.get(step, (0, 0))[0]) for step in steps}
+        self._mutex = threading.Lock()
+        self._start = clock()
+        self._began = datetime.now(UTC)
+
+    def add(self, step: str, ok: int, failed: int, began: float) -> StepProgressed:
+        """A batch that began then has just been saved."""
+        ended = self.clock()
+        with self._mutex:
+            tally = self.steps[step]
+            tally.add(ok, failed, began, ended, self._start)
+            return StepProgressed(step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began)
+
+    @property
+    def moved(self) -> bool:
+        """Whether any batch went through in this run."""
+        return any(tally.batches for tally in self.steps.values())
+
+    def unfinished(self) -> str | None:
+        """How far the first step is that not everybody is through; the later ones wait for it."""
+        for step, tally in self.steps.items():
+            if tally.ok < tally.total:
+                pending = tally.total - tally.ok - tally.failed
+                return f"step {step}: {tally.ok} ok, {tally.failed} failed, {pending} pending of {tally.total}"
+        return None
+
+    def document(self) -> dict[str, Any]:
+        """``progress.json``; its shape is ``schemas/progress-v1.json``."""
+        return {
+            "began": self._began.isoformat(timespec="seconds"),
+            "seconds": max((tally.last for tally in self.steps.values()), default=0.0),
+            "steps": {name: tally.document() for name, tally in self.steps.items()},
+        }

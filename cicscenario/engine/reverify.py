@@ -1,0 +1,66 @@
+"""Asks the services again about a run that was begun; at any time, also beside a run."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.connections import Service
+from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.events import Listener, ReportWritten
+from cicscenario.engine.identity import compare
+from cicscenario.engine.run import Stoppable, open_services
+from cicscenario.engine.verify import verify
+from cicscenario.errors import ExitCode
+from cicscenario.language import Environment, Scenario
+from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
+from cicscenario.plan.preflight import ask_services
+from cicscenario.state.directory import store_of_a_run
+from cicscenario.state.store import CheckRow
+from cicscenario.vocabulary import load_scenario
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What is to be verified, where and how; ``include`` and ``exclude`` narrow the scenario's checks."""
+
+    path: Path
+    directory: Callable[[Scenario], Path]
+    environment: Callable[[Plan], AbstractContextManager[Environment]]
+    stoppable: Stoppable
+    report: Callable[[RunEnd], None]
+    overrides: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
+    """Runs the checks; gives OK only when every one of them finds everybody. Steps are not looked at."""
+    scenario = load_scenario(request.path, request.overrides)
+    checks = narrowed_checks(scenario, request.include, request.exclude)
+    directory = request.directory(scenario)
+    store = store_of_a_run(directory, request.path)
+    stopping = threading.Event()
+    try:
+        plan = compile_plan(scenario, store)
+        with open_services(plan, request.environment, stopping) as services, request.stoppable(stopping.set):
+            ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
+            compare(store, plan, services)
+            written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
+            context = RunContext(
+                scenario, directory, plan.population, services, store, stopping, written_to_accounts=written
+            )
+            rows = verify(checks, context, plan.size, listener)
+        code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
+        request.report(RunEnd(plan, store, directory, code, services=services, checks=rows))
+        listener(ReportWritten(str(directory)))
+        return code, rows
+    finally:
+        store.close()
+
+
+def _chain(plan: Plan) -> set[Service]:
+    """The chain is asked which one it is, whatever is checked."""
+    return {Service.CHAIN} if plan.on_chain else set()

@@ -1,0 +1,205 @@
+"""One run, from the scenario file to the report: load, compile, open, preflight, claim, execute, verify, report.
+
+Each stage is a function of its own. ``run`` says in which order they come; nothing else does.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cicscenario.capabilities.backend import descriptor
+from cicscenario.capabilities.context import RunContext
+from cicscenario.chain.lock import signer_lock
+from cicscenario.connections import Connections, Service
+from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, tell, write_files, write_transactions
+from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
+from cicscenario.engine.identity import claim, compare
+from cicscenario.engine.lost import reopen_lost
+from cicscenario.engine.progress import Progress
+from cicscenario.engine.runner import Runner
+from cicscenario.engine.select import EVERYTHING, Selection, select_steps
+from cicscenario.engine.verify import verify
+from cicscenario.errors import CicScenarioError, ExitCode, as_told
+from cicscenario.language import Environment
+from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.plan.preflight import preflight
+from cicscenario.state.directory import directory_lock, existing_store, set_aside
+from cicscenario.state.store import STATE, CheckRow, Store
+from cicscenario.vocabulary import load_scenario
+
+#: Calls back when the user asks to stop, for as long as the context lasts.
+Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What is to be run, where and how. ``directory`` gives the run directory of a plan, ``environment`` its environment.
+
+    ``report`` is told how the run ended, and writes it down.
+    """
+
+    path: Path
+    directory: Callable[[Plan], Path]
+    environment: Callable[[Plan], AbstractContextManager[Environment]]
+    stoppable: Stoppable
+    report: Callable[[RunEnd], None]
+    overrides: tuple[str, ...] = ()
+    selection: Selection = EVERYTHING
+    fresh: bool = False
+    reconcile: bool = False
+
+
+@dataclass
+class Run:
+    """A run that is open: locks are held, and services can be asked."""
+
+    request: RunRequest
+    plan: Plan
+    selected: frozenset[str] | None  #: names of the steps to carry out; None for all of them and the checks
+    directory: Path
+    services: Connections
+    listener: Listener
+    stopping: threading.Event
+    store: Store | None  #: None until a new state may be made
+    held: ExitStack = field(repr=False)  #: what is given back at the end
+    progress: Progress | None = None
+    checks: list[CheckRow] = field(default_factory=list)
+
+    @property
+    def state(self) -> Store:
+        if self.store is None:
+            raise AssertionError("the state of this run has not been opened yet")
+        return self.store
+
+    def context(self) -> RunContext:
+        """What steps and checks are given; without a ledger and a backend, which only steps use."""
+        plan = self.plan
+        written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
+        return RunContext(
+            plan.scenario, self.directory, plan.population, self.services, self.state, self.stopping,
+            written_to_accounts=written,
+        )  # fmt: skip
+
+
+def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
+    """Runs a scenario; gives the exit code and what the checks found. Raises what stopped it, after it was reported."""
+    plan = compile_plan(load_scenario(request.path, request.overrides))
+    with open_run(request, plan, listener) as this:
+        code = report(this, carry_out)
+    return code, this.checks
+
+
+def carry_out(this: Run) -> ExitCode:
+    """All that is between opening a run and reporting it."""
+    if this.request.fresh:
+        preflight(this.plan, this.services, None)  # nothing is set aside for a run that cannot begin
+        begin_anew(this)
+    else:
+        compare(this.state, this.plan, this.services)
+        reopen_lost(this.plan, this.context())
+        if nothing_left(this.plan, this.state, this.directory, this.selected):
+            this.listener(
+                Noted(
+                    f"nothing to do: {this.plan.size} of {this.plan.size} people are through every step, and"
+                    " every check found all of them (`cicscenario verify` asks the services again)"
+                )
+            )
+            return ExitCode.OK
+        preflight(this.plan, this.services, this.state)
+    claim(this.state, this.plan, this.services)
+    execute(this)
+    write_files(this.plan, this.context())
+    if this.selected is None:
+        this.checks = verify(this.plan.checks, this.context(), this.plan.size, this.listener)
+    conclude(this.plan, this.state, this.selected)
+    return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
+
+
+@contextmanager
+def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
+    """Takes the locks, opens the state and the services. Changes nothing but to make an empty state where there is none."""
+    selected = select_steps(plan, request.selection)
+    directory = request.directory(plan)
+    stopping = threading.Event()
+    with ExitStack() as held:
+        held.enter_context(directory_lock(directory))
+        # First of all: a damaged state is noticed before anything is started.
+        store = None if request.fresh else existing_store(directory, set_aside=True)
+        if store:
+            held.callback(store.close)
+        services = held.enter_context(open_services(plan, request.environment, stopping))
+        if plan.on_chain:
+            held.enter_context(signer_lock(services.chain))
+        if store is None and not request.fresh:
+            store = Store(directory / STATE)
+            held.callback(store.close)
+        yield Run(request, plan, selected, directory, services, listener, stopping, store, held)
+
+
+@contextmanager
+def open_services(
+    plan: Plan, environment: Callable[[Plan], AbstractContextManager[Environment]], stopping: threading.Event
+) -> Iterator[Connections]:
+    """The services of an environment, for as long as it lasts; their waits end when ``stopping`` is set."""
+    with environment(plan) as where:
+        scenario = plan.scenario
+        services = Connections(
+            where, token=scenario.gift.token, dialect=scenario.backend.option("dialect") or "current"
+        )
+        try:
+            yield services
+        finally:
+            services.close()
+
+
+def begin_anew(this: Run) -> None:
+    """Sets the directory of an earlier run aside, and makes a new state in its place."""
+    if kept := set_aside(this.directory):
+        this.listener(Noted(f"the earlier run was set aside as {kept}"))
+        this.held.enter_context(directory_lock(this.directory))
+    this.store = Store(this.directory / STATE)
+    this.held.callback(this.store.close)
+
+
+def execute(this: Run) -> None:
+    """Takes everybody through the steps; what the state holds already is left alone."""
+    plan, context = this.plan, this.context()
+    with ExitStack() as opened:
+        ledger = None
+        if plan.sends:
+            ledger = opened.enter_context(this.services.chain.ledger(this.state, reconcile=this.request.reconcile))
+        context = replace(context, ledger=ledger)
+        backend = descriptor(plan.scenario).open(context)
+        opened.callback(backend.close)
+        context = replace(context, opened=backend)
+        this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+        done = {name: tally.ok for name, tally in this.progress.steps.items()}
+        this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
+        Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+
+
+def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
+    """Carries out ``body`` and reports how it ended, whatever that is; what it raises is raised again.
+
+    An error of the report itself never takes the place of the error that ended the run.
+    """
+    code, error = ExitCode.INTERNAL, None
+    try:
+        with this.request.stoppable(this.stopping.set):
+            code = body(this)
+    except (CicScenarioError, OSError) as raised:
+        error = as_told(raised)
+        code = error.exit_code if error else code
+        if line := this.progress and this.progress.unfinished():
+            raised.add_note(line)
+        raise
+    finally:
+        if this.store:
+            end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
+            tell(lambda: write_transactions(this.directory, end.store), under_way=sys.exc_info()[1])
+            tell(lambda: this.request.report(end), under_way=sys.exc_info()[1])
+            this.listener(ReportWritten(str(this.directory)))
+    return code

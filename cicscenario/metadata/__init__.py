@@ -1,0 +1,15 @@
+"""Metadata kinds: one file each, and one line here. Those of other packages come by ``cicscenario.metadata`` entry points."""
+
+from functools import cache
+
+from cicscenario.capabilities.metadata import MetadataKind
+from cicscenario.capabilities.registry import registered
+from cicscenario.metadata import custom, person, phone, preferences
+
+BUILT_IN = (person.KIND, phone.KIND, preferences.KIND, custom.KIND)
+
+
+@cache
+def all_kinds() -> tuple[MetadataKind, ...]:
+    """Every known kind, in the order of the steps and checks. Raises InvalidError for a bad one from outside."""
+    return registered("metadata", BUILT_IN, MetadataKind, lambda kind: kind.name)

@@ -1,0 +1,118 @@
+"""Where a scenario's people come from: the generator, a data directory of the old tools, or another run."""
+
+import hashlib
+import weakref
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cicscenario.errors import InvalidError
+from cicscenario.language import Scenario
+from cicscenario.legacy.directory import OldPopulation
+from cicscenario.people.generator import Generator
+from cicscenario.people.person import Person
+from cicscenario.people.population import Population
+from cicscenario.state.store import STATE, Store
+
+_PAGE = 500  # people of another run kept at hand
+
+
+class RunPopulation:
+    """The people in a run's state; ``ids`` are those of person 0, 1, 2 and so on of this population.
+
+    A run that was stopped may have made person 300 and not yet person 200, so that place and id are two numbers.
+    """
+
+    def __init__(self, store: Store, ids: Sequence[int]) -> None:
+        self._store = store
+        self._ids = ids
+        self.size = len(ids)
+        self._page: dict[int, Person] = {}
+
+    def _at(self, index: int) -> Person:
+        place = self._store.path.parent
+        if not 0 <= index < self.size:
+            raise InvalidError(f"{place} has {self.size:,} people; there is no person {index:,} (from 0)")
+        wanted, page = self._ids[index], self._page  # threads share this: a page is replaced whole
+        if wanted not in page:
+            first = index - index % _PAGE
+            last = min(first + _PAGE, self.size) - 1
+            page = {person.id: person for person in self._store.people(self._ids[first], self._ids[last] + 1)}
+            self._page = page
+        if wanted not in page:
+            raise InvalidError(f"person {wanted:,} of {place} has not been made yet")
+        return page[wanted]
+
+    def person(self, index: int) -> Person:
+        return replace(self._at(index), id=index, address=None)
+
+    def gift(self, index: int) -> int:
+        return self._at(index).gift
+
+    def account(self, index: int) -> bytes | None:
+        return self._at(index).address
+
+
+def open_population(scenario: Scenario) -> tuple[Population, int]:
+    """The people and how many of them the scenario is about.
+
+    Raises InvalidError when ``population.from`` is no source of people, or has fewer than ``population.size``.
+    """
+    people = scenario.population
+    if people.source is None:
+        assert people.size is not None  # the language sees to it that there is one or the other
+        return _generator(scenario), people.size
+    source = _source(people.source)
+    if people.size is not None and people.size > source.size:
+        raise InvalidError(
+            f"{people.source} has {source.size:,} people, fewer than population.size ({people.size:,})",
+            hint="leave `population.size` out to take all of them",
+        )
+    return source, source.size if people.size is None else people.size
+
+
+def held_population(scenario: Scenario, store: Store) -> tuple[Population, int]:
+    """The people of a scenario of which ``store`` is the state, and how many they are.
+
+    A source is only opened to count those who are not in the state yet, and only while it is there.
+    """
+    people = scenario.population
+    if people.source is None or (people.size is None and people.source.is_dir()):
+        return open_population(scenario)
+    held = RunPopulation(store, range(store.end()))
+    return held, held.size if people.size is None else people.size
+
+
+def fingerprint(population: Population, size: int) -> str:
+    """A digest of people ``0 <= index < size``: who they are, what they bring along and in which order."""
+    digest = hashlib.sha256()
+    for index in range(size):
+        person = population.person(index)
+        digest.update(repr((replace(person, id=index), population.account(index))).encode())
+    return digest.hexdigest()
+
+
+def _source(path: Path) -> RunPopulation | OldPopulation:
+    if not path.is_dir():
+        raise InvalidError(
+            f"population.from: there is no folder {path}", hint="paths are relative to the scenario file"
+        )
+    if not (path / STATE).exists():
+        return OldPopulation(path)
+    store = Store(path / STATE)
+    run = RunPopulation(store, array("Q", store.ids()))
+    weakref.finalize(run, store.close)
+    return run
+
+
+def _generator(scenario: Scenario) -> Generator:
+    people = scenario.population
+    return Generator(
+        seed=people.seed,
+        locales=people.locales,
+        region=people.region,
+        languages=people.languages,
+        tags=people.tags,
+        gift_threshold=scenario.gift.threshold,
+    )

@@ -1,0 +1,44 @@
+"""The directory of a run: its lock, its state, and how it is set aside. Nothing in it is ever deleted."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.state.lock import FileLock
+from cicscenario.state.store import STATE, Store
+
+
+def directory_lock(directory: Path) -> FileLock:
+    """Nobody else runs in this directory while it is held."""
+    return FileLock(directory / "lock", f"the run directory {directory}")
+
+
+def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
+    """The state in ``directory``, or None when nothing has been run there; see Store for ``set_aside``."""
+    path = directory / STATE
+    damaged = sorted(directory.glob(f"{STATE}.damaged-*"))
+    if damaged and not path.exists():
+        raise StateRefusedError(
+            f"{directory} has a damaged state, {damaged[-1].name}, and no whole one",
+            hint=f"restore a copy as {path}, or set the folder aside with --fresh",
+        )
+    return Store(path, set_aside=set_aside) if path.exists() else None
+
+
+def store_of_a_run(directory: Path, scenario: Path) -> Store:
+    """The state in ``directory``, which a run has begun; raises InvalidError when none has."""
+    store = existing_store(directory)
+    if store and store.meta():
+        return store
+    if store:
+        store.close()
+    raise InvalidError(f"nothing has been run in {directory}", hint=f"cicscenario run {scenario}")
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Renames the directory of a run, damaged or not; gives its new name, or None when there was no state in it."""
+    if not any(directory.glob(f"{STATE}*")):
+        return None
+    kept = directory.with_name(f"{directory.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
+    directory.rename(kept)
+    return kept

@@ -1,0 +1,11 @@
+"""Has everybody given native currency for fees."""
+
+from cicscenario.capabilities.backend import backend_part
+from cicscenario.capabilities.step import Step
+from cicscenario.steps import registration
+
+STEP = Step(
+    "gas",
+    backend_part(lambda declared: declared.gas, lambda backend, step: backend.gas(step)),
+    after=(registration.STEP.name,),
+)

@@ -1,0 +1,73 @@
+"""Sends everybody's opening balance, by transfer or by minting."""
+
+from collections.abc import Sequence
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.cost import SAMPLE, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.capabilities.sending import TransactionExecutor
+from cicscenario.capabilities.step import Executor, Lane, Part, Step
+from cicscenario.chain.abi import pack, to_hex, word
+from cicscenario.chain.contracts import BALANCE_OF, MINT_TO, TRANSFER, eth_call
+from cicscenario.chain.ledger import Intent
+from cicscenario.chain.session import ChainSession
+from cicscenario.connections import Service
+from cicscenario.language import Scenario
+from cicscenario.people.person import Person
+from cicscenario.steps import registration
+
+
+def _intent(context: RunContext, person: Person) -> Intent | None:
+    if not person.gift:
+        return None
+    token = context.services.chain.contracts.token
+    function = MINT_TO if context.scenario.gift.method == "mint" else TRANSFER
+    return Intent(person.id, token.address, pack(function, person.account, token.base_units(person.gift)))
+
+
+class GiftCost(Cost):
+    """Only those get a transaction whose gift is more than nothing; the signer has the tokens, or may mint them."""
+
+    def transactions(self, pending: Pending) -> int:
+        return _to_give(pending)[0] if pending.left else 0
+
+    def tokens(self, pending: Pending) -> int:
+        return _to_give(pending)[1]
+
+    def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
+        token, signer = session.contracts.token, session.signer.address
+        if pending.scenario.gift.method == "mint":
+            hint = f"make {to_hex(signer)} a minter of {to_hex(token.address)}"
+            return [role(session, f"mint {token.symbol}", token.address, pack(MINT_TO, SAMPLE, 1), hint)]
+        held = word(session.rpc.calls([eth_call(token.address, pack(BALANCE_OF, signer))])[0])
+        hint = f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`"
+        needed = token.base_units(self.tokens(pending))
+        return [amount(f"{token.symbol} to give", needed, held, "base units", hint)]
+
+    def foreseen(self, pending: Pending) -> Sequence[Need]:
+        token = pending.scenario.gift.token or "the default token"
+        verb = "mint" if pending.scenario.gift.method == "mint" else "give"
+        return [not_asked(f"{token} to {verb}", needed=self.tokens(pending), unit="whole tokens")]
+
+
+def _to_give(pending: Pending) -> tuple[int, int]:
+    """Number of people still to be given something, and the sum of it in whole tokens."""
+    number, total = pending.state.gifts_without(pending.step) if pending.state else (0, 0)
+    for index in pending.state.absent(pending.size) if pending.state else range(pending.size):
+        gift = pending.population.gift(index)
+        number, total = number + (gift > 0), total + gift
+    return number, total
+
+
+def _executor(context: RunContext, step: str) -> Executor:
+    return TransactionExecutor(context, step, _intent)
+
+
+def _part(scenario: Scenario) -> Part | None:
+    """People who exist already bring their opening balances with them."""
+    given = scenario.gift.threshold > 0 or scenario.population.source is not None
+    gives = scenario.backend.traits.makes_accounts and scenario.gift.method != "none" and given
+    return _PART if gives else None
+
+
+_PART = Part("send the opening balance", Lane.CHAIN, _executor, (Service.CHAIN,), GiftCost(gas=72_500))
+STEP = Step("gift", _part, after=(registration.STEP.name,))

@@ -1,0 +1,51 @@
+"""Writes the hash of everybody's PIN into the phone interface's account table, and ``pins.csv`` at the end."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, ResultFile, Step
+from cicscenario.connections import Service
+from cicscenario.legacy.accountfiles import PinRow, write_pins
+from cicscenario.people.person import Person
+from cicscenario.people.pins import PinHasher, Pins
+from cicscenario.steps import accounts
+from cicscenario.steps.account_table import result
+
+
+def _executor(context: RunContext, step: str) -> Executor:
+    wanted = context.scenario.pins
+    assert wanted is not None  # the step is part of the plan only then
+    pins = Pins(context.scenario.population.seed, wanted.fixed or ())
+    hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
+
+    def run(batch: Batch) -> Result:
+        hashes = hasher.hash_many(pins.pin(person.id) for person in batch.people)
+        rows = [(person.phone, made) for person, made in zip(batch.people, hashes, strict=True)]
+        return result(batch, context.services.accounts.set_pins(rows))
+
+    return run
+
+
+def _write(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -> None:
+    """The hashes are read back from the account table: the state holds none."""
+
+    def rows() -> Iterator[PinRow]:
+        for people in pages:
+            found = context.services.accounts.read(person.phone for person in people)
+            for person in people:
+                row = found.get(person.phone)
+                if row and row.password_hash:
+                    yield PinRow(person.phone, row.password_hash)
+
+    write_pins(path, rows())
+
+
+_PART = Part("write everybody's PIN hash", Lane.SERVICE, _executor, (Service.ACCOUNTS,))
+STEP = Step(
+    "pins",
+    lambda scenario: _PART if scenario.pins is not None else None,
+    after=(accounts.STEP.name,),
+    repeatable=True,
+    file=ResultFile("pins.csv", _write),
+)

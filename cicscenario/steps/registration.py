@@ -1,0 +1,11 @@
+"""Has everybody's account registered in the accounts index."""
+
+from cicscenario.capabilities.backend import backend_part
+from cicscenario.capabilities.step import Step
+from cicscenario.steps import accounts
+
+STEP = Step(
+    "registration",
+    backend_part(lambda declared: declared.registration, lambda backend, step: backend.registration(step)),
+    after=(accounts.STEP.name,),
+)

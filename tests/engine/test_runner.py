@@ -1,0 +1,154 @@
+"""Every batch goes through every step in order; what stops a step stops the run, and nothing that waits begins any more."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.step import Batch, Executor, Lane, Part, PlannedStep, Result, Step, everybody
+from cicscenario.engine.events import Event, StepProgressed
+from cicscenario.engine.progress import Progress
+from cicscenario.engine.runner import Runner
+from cicscenario.errors import InterruptedRunError, UnavailableError
+from cicscenario.people.person import Person
+from cicscenario.plan.compile import Plan
+from cicscenario.state.store import STATE, Outcome, Store
+
+
+def person(number: int) -> Person:
+    return Person(number, "{}", f"+2547{number:08}", "en", (), bytes(20), 0)
+
+
+def people(batch: Batch) -> Result:
+    return Result(everybody(batch), people=[person(number) for number in batch.ids])
+
+
+def ok(batch: Batch) -> Result:
+    return Result(everybody(batch))
+
+
+class World:
+    """A state, and plans of steps that are functions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder / STATE)
+        self.stopping = threading.Event()
+        self.events: list[Event] = []
+
+    def run(self, steps: dict[str, Executor], size: int = 50, *, lane: Lane = Lane.SERVICE, **more: Any) -> None:
+        """Steps in order, each after the one before it."""
+        nothing: Any = None
+        names = list(steps)
+        planned = tuple(
+            PlannedStep(
+                Step(name, nothing, after=tuple(names[number - 1 : number])),
+                Part(name, lane if number else Lane.CPU, lambda context, step: steps[step]),
+            )
+            for number, name in enumerate(names)
+        )
+        plan = Plan(nothing, planned, (), nothing, size)
+        context = RunContext(nothing, Path(), nothing, nothing, self.store, self.stopping)
+        progress = Progress(names, size, self.store.counts())
+        Runner(plan, context, progress, self.events.append, batch=10, **more).run()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+def test_everybody_goes_through_every_step_behind_the_ones_before(world: World) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def noting(name: str, inner: Executor) -> Executor:
+        def run(batch: Batch) -> Result:
+            seen.extend((name, number) for number in batch.ids)
+            return inner(batch)
+
+        return run
+
+    world.run({"people": noting("people", people), "a": noting("a", ok), "b": noting("b", ok)})
+    assert world.store.counts() == {"people": (50, 0), "a": (50, 0), "b": (50, 0)}
+    for number in range(50):
+        assert [name for name, who in seen if who == number] == ["people", "a", "b"]
+
+
+def test_who_failed_goes_no_further_and_is_tried_again_by_the_next_run(world: World) -> None:
+    def fails(batch: Batch) -> Result:
+        return Result([Outcome(number, ok=number != 7, detail=None if number != 7 else "no") for number in batch.ids])
+
+    world.run({"people": people, "a": fails, "b": ok})
+    assert world.store.counts() == {"people": (50, 0), "a": (49, 1), "b": (49, 0)}
+    world.run({"people": people, "a": ok, "b": ok})
+    assert world.store.counts()["b"] == (50, 0)
+
+
+@pytest.mark.parametrize("lane", [Lane.SERVICE, Lane.CHAIN, Lane.BACKGROUND])
+def test_what_stops_a_step_is_raised_and_no_batch_begins_after_it(world: World, lane: Lane) -> None:
+    """Batches that wait for a thread count, too: the one thread of the first step would have made all people."""
+    begun: list[int] = []
+    broken = threading.Event()
+
+    def slow_people(batch: Batch) -> Result:
+        begun.append(batch.ids[0])
+        if batch.ids[0] >= 20:
+            broken.wait(5)
+        return people(batch)
+
+    def breaks(batch: Batch) -> Result:
+        broken.set()
+        raise UnavailableError("the service is gone")
+
+    with pytest.raises(UnavailableError, match="gone"):
+        world.run({"people": slow_people, "a": breaks}, size=1000, lane=lane)
+    assert len(begun) <= 6
+    assert world.store.counts()["people"][0] == 10 * len(begun), "what had begun was saved"
+
+
+def test_the_first_error_is_the_one_that_is_raised(world: World) -> None:
+    first = threading.Event()
+
+    def breaks(batch: Batch) -> Result:
+        if batch.ids[0] == 0:
+            first.set()
+            raise UnavailableError("first")
+        first.wait(5)
+        raise UnavailableError("later")
+
+    with pytest.raises(UnavailableError, match="first"):
+        world.run({"people": people, "a": breaks})
+
+
+def test_a_run_that_is_asked_to_stop_saves_what_is_under_way(world: World) -> None:
+    def stops(batch: Batch) -> Result:
+        world.stopping.set()
+        return ok(batch)
+
+    with pytest.raises(InterruptedRunError):
+        world.run({"people": people, "a": stops}, size=1000)
+    assert world.store.counts()["a"][0] >= 10
+    assert world.store.counts()["people"][0] < 1000
+
+
+def test_a_person_whom_the_state_refuses_is_counted_as_failed(world: World) -> None:
+    def twins(batch: Batch) -> Result:
+        made = [person(0 if number == 3 else number) for number in batch.ids]
+        return Result(everybody(batch), people=[Person(n, *fields(p)) for n, p in zip(batch.ids, made, strict=True)])
+
+    def fields(who: Person) -> tuple[Any, ...]:
+        return who.document_json, who.phone, who.language, who.tags, who.old_address, who.gift
+
+    world.run({"people": twins, "a": ok}, size=10)
+    told = [event for event in world.events if isinstance(event, StepProgressed) and event.step == "people"]
+    assert (told[-1].ok, told[-1].failed) == (9, 1)
+    assert world.store.failures("people", 5)[0].detail == f"the phone number {person(0).phone} is that of person 0, too"
+
+
+def test_only_some_steps_are_carried_out_for_those_who_are_ready(world: World) -> None:
+    world.run({"people": people, "a": ok, "b": ok}, only={"people", "b"})
+    assert world.store.counts() == {"people": (50, 0)}
