@@ -14,7 +14,7 @@ from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Command, Daemon
 from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services import SERVICES, available, options_of, with_needs
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.stack import sandbox
 
 
@@ -140,7 +140,7 @@ def test_running_environment_asks_for_each_service(home: Path) -> None:
     assert stack.running_environment(home, ["node", "redis"]) is None
 
 
-class _Broken(Service):
+class _Broken(ServiceDaemon):
     name = "custodial"
     needs = ("redis",)
 

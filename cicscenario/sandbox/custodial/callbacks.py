@@ -10,14 +10,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cicscenario.people.person import checksum
-from cicscenario.sandbox.custodial.faults import Faults
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.faults import EngineFaults
+from cicscenario.sandbox.custodial.room import EngineContext
 
 
 class Publisher:
     """Publishes a task's result to ``host:port:db:channel``; raises redis.exceptions.ConnectionError at once."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: EngineFaults) -> None:
         self._faults = faults
         self._clients: dict[str, Redis] = {}
 
@@ -39,7 +39,7 @@ class TransferCallbacks:
     Each is sent before it is noted that its block was read: a kill in between sends it again.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: EngineContext) -> None:
         self._room = room
         self.wanted = bool(room.settings.transfer_callbacks)
 

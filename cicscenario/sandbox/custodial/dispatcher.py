@@ -12,7 +12,7 @@ from cicscenario.chain.contracts import ADD, GIVE_TO
 from cicscenario.chain.rpc import RpcError
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.sandbox.custodial.ledger import Otx, draw_nonces, end, take_queued
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.room import EngineContext
 
 # Source: recordings of cic-eth 0.12.10 with ETH_MIN_FEE_PRICE=1.
 GAS_LIMIT = 8_000_000
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: EngineContext) -> None:
         self._room = room
         self._role_signers: dict[str, Signer] = {}
 

@@ -13,7 +13,7 @@ from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
 from cicscenario.sandbox.custodial.dispatcher import Dispatcher
 from cicscenario.sandbox.custodial.roles import have_roles
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.room import EngineContext
 from cicscenario.sandbox.custodial.tracker import Tracker
 
 _IDLE = 0.05  # seconds between looks at the queue and the chain
@@ -22,10 +22,10 @@ _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, RedisError, BrokerE
 _log = logging.getLogger(__name__)
 
 
-class Engine:
+class EngineLoop:
     """``beat`` is the monotonic time of the last turn of its loop."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: EngineContext) -> None:
         self._room = room
         self._dispatcher = Dispatcher(room)
         self._tracker = Tracker(room, TransferCallbacks(room))

@@ -10,7 +10,7 @@ _DROP, _DUPLICATE = "drop-callback", "duplicate-callback"
 
 
 @dataclass(frozen=True)
-class Faults:
+class EngineFaults:
     """drop-callback=SHARE, duplicate-callback=SHARE (of root ids, always the same ones), delay=SECONDS before a callback,
     fail-task=NAME, revert-registration (the first one of each account runs out of gas), die-after=TASKS, signer-down."""
 
@@ -23,7 +23,7 @@ class Faults:
     signer_down: bool = False
 
     @classmethod
-    def parse(cls, texts: Sequence[str]) -> "Faults":
+    def parse(cls, texts: Sequence[str]) -> "EngineFaults":
         """Reads ``NAME[=VALUE]``; raises ValueError when it is not one of those above."""
         faults = cls()
         for text in texts:
@@ -31,7 +31,7 @@ class Faults:
             faults = faults._with(name, value)
         return faults
 
-    def _with(self, name: str, value: str) -> "Faults":
+    def _with(self, name: str, value: str) -> "EngineFaults":
         if name in (_DROP, _DUPLICATE):
             share = float(value or "1")
             if not 0 <= share <= 1:

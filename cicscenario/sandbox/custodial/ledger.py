@@ -34,7 +34,7 @@ class Otx:
     signed_tx: str | None = None
 
 
-class Ledger:
+class EngineDatabase:
     """One process's access to the rows. Not safe for several threads."""
 
     def __init__(self, dsn: str) -> None:

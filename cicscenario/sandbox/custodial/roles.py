@@ -10,7 +10,7 @@ from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.custodial.ledger import GIFTER, WRITER
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.room import EngineContext
 
 _ADD_WRITER = selector("addWriter(address)")
 _STRANGER = keccak(b"registered by nobody")[12:]
@@ -20,7 +20,7 @@ _GAS = 100_000
 _PATIENCE = 60.0  # seconds
 
 
-def have_roles(room: Room) -> None:
+def have_roles(room: EngineContext) -> None:
     """Makes what is missing: keys, the right to write, funds. Asks the chain what is there, so it can be cut off anywhere.
 
     Raises UnavailableError when a transaction of the owner's is not mined, or fails.

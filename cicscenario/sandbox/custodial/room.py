@@ -6,24 +6,24 @@ from cicscenario.chain.abi import from_hex, selector
 from cicscenario.chain.contracts import Contracts, discover, eth_call
 from cicscenario.chain.rpc import Rpc
 from cicscenario.people.person import checksum
-from cicscenario.sandbox.custodial.ledger import Ledger
-from cicscenario.sandbox.custodial.settings import Settings
+from cicscenario.sandbox.custodial.ledger import EngineDatabase
+from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 
 _NAME = selector("name()")
 _BATCH = 100  # calls in one round trip to the node
 
 
-class Room:
+class EngineContext:
     """For one thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.chain = str(settings.chain_spec)
 
     @cached_property
-    def ledger(self) -> Ledger:
-        return Ledger(self.settings.dsn("cic_eth"))
+    def ledger(self) -> EngineDatabase:
+        return EngineDatabase(self.settings.dsn("cic_eth"))
 
     @cached_property
     def vault(self) -> Vault:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.chainspec import ChainSpec
-from cicscenario.sandbox.custodial.faults import Faults
+from cicscenario.sandbox.custodial.faults import EngineFaults
 
 
 @dataclass(frozen=True)
-class Settings:
+class EngineSettings:
     """Where everything is. ``words`` is the command line itself, for the engine's other processes."""
 
     broker: str
@@ -22,7 +22,7 @@ class Settings:
     owner_key: bytes  #: of the account that owns the accounts index, and is rich
     data: Path
     transfer_callbacks: tuple[tuple[str, str], ...]  #: queue and task name
-    faults: Faults
+    faults: EngineFaults
     words: tuple[str, ...]
 
     def dsn(self, name: str) -> str:
@@ -35,7 +35,7 @@ class Settings:
         return f"Settings({self.broker}, {self.database}, {self.rpc})"  # no secrets
 
 
-def read_settings(words: list[str]) -> Settings:
+def read_settings(words: list[str]) -> EngineSettings:
     """Parses the command line; argparse ends the process when it is wrong."""
     parser = argparse.ArgumentParser(prog="python -m cicscenario.sandbox.custodial", description=__doc__)
     parser.add_argument("--broker", required=True, metavar="redis://HOST:PORT/DB")
@@ -48,14 +48,14 @@ def read_settings(words: list[str]) -> Settings:
     parser.add_argument("--owner-key", required=True, type=Path, help="key of the accounts index's owner")
     parser.add_argument("--data", required=True, type=Path, help="folder of the secret that the keys are kept under")
     parser.add_argument("--transfer-callbacks", default="", metavar="QUEUE:TASK,...", help="told of transfers")
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME[=VALUE]", help=Faults.__doc__)
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME[=VALUE]", help=EngineFaults.__doc__)
     options = parser.parse_args(words)
     try:
-        faults = Faults.parse(options.fault)
+        faults = EngineFaults.parse(options.fault)
     except ValueError as error:
         parser.error(str(error))
     callbacks = [entry.split(":", 1) for entry in options.transfer_callbacks.split(",") if entry]
-    return Settings(
+    return EngineSettings(
         broker=options.broker,
         queue=options.queue,
         database=options.database,

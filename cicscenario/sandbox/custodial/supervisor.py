@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cicscenario.sandbox.custodial.engine import Engine
-from cicscenario.sandbox.custodial.room import Room
-from cicscenario.sandbox.custodial.settings import Settings
+from cicscenario.sandbox.custodial.engine import EngineLoop
+from cicscenario.sandbox.custodial.room import EngineContext
+from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.worker import tasks_key
 from cicscenario.sandbox.services.custodial import alive_key
 
@@ -38,7 +38,7 @@ class _Worker:
     line: socket.socket = field(init=False)
     ready: bool = False
 
-    def start(self, settings: Settings) -> None:
+    def start(self, settings: EngineSettings) -> None:
         self.line, theirs = socket.socketpair()
         self.line.setblocking(False)
         theirs.set_inheritable(True)
@@ -61,12 +61,12 @@ class _Worker:
             self.ready = self.ready or self.line.recv(1) == b"!"
 
 
-def supervise(settings: Settings) -> int:
+def supervise(settings: EngineSettings) -> int:
     """Runs the engine until it is told to end; gives the exit code."""
     workers = [_Worker(number) for number in range(_WORKERS)]
     for worker in workers:
         worker.start(settings)  # they load their modules meanwhile
-    engine = Engine(Room(settings))
+    engine = EngineLoop(EngineContext(settings))
     engine.prepare()
     redis = Redis.from_url(settings.broker, socket_timeout=5)
     redis.delete(alive_key(settings.queue), tasks_key(settings.queue))
@@ -91,7 +91,7 @@ def supervise(settings: Settings) -> int:
     return 0 if stop.is_set() else 1
 
 
-def _look_after(workers: list[_Worker], settings: Settings) -> None:
+def _look_after(workers: list[_Worker], settings: EngineSettings) -> None:
     for worker in workers:
         worker.look()
         if worker.process.poll() is not None:

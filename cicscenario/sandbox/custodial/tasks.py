@@ -15,7 +15,7 @@ from cicscenario.sandbox.custodial.errors import (
     RPCException,
 )
 from cicscenario.sandbox.custodial.ledger import WRITER, ZERO, release, take_faucet
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.room import EngineContext
 from cicscenario.sandbox.custodial.tracker import gift as queue_gift
 
 Spec = dict[str, Any]
@@ -35,13 +35,13 @@ def is_address(text: object) -> bool:
     return isinstance(text, str) and len(normal(text)) == len(ZERO) and set(normal(text)) <= _HEX
 
 
-def check_chain(room: Room, spec: Spec) -> None:
+def check_chain(room: EngineContext, spec: Spec) -> None:
     """Raises KeyError, as the table of connections does in which cic-eth looks another chain up."""
     if chain_of(spec) != room.chain:
         raise KeyError(chain_of(spec))
 
 
-def _use_signer(room: Room, spec: Spec) -> None:
+def _use_signer(room: EngineContext, spec: Spec) -> None:
     check_chain(room, spec)
     if room.settings.faults.signer_down:
         raise RPCException(SIGNER_IS_DOWN)
@@ -49,7 +49,7 @@ def _use_signer(room: Room, spec: Spec) -> None:
 
 def add_to(app: Celery) -> None:
     """Registers the tasks."""
-    room: Room = app.room
+    room: EngineContext = app.room
     _add_locks(app, room)
     _add_accounts(app, room)
     _add_registration(app, room)
@@ -57,7 +57,7 @@ def add_to(app: Celery) -> None:
     _add_callbacks(app, room)
 
 
-def _add_locks(app: Celery, room: Room) -> None:
+def _add_locks(app: Celery, room: EngineContext) -> None:
     @app.task(name="cic_eth.admin.ctrl.check_lock")  # type: ignore[untyped-decorator]
     def check_lock(chained: Any, spec: Spec | None, flags: int, address: str | None = None) -> Any:
         addresses = [ZERO] if address is None else [ZERO, normal(address)]
@@ -78,7 +78,7 @@ def _add_locks(app: Celery, room: Room) -> None:
         return chained
 
 
-def _add_accounts(app: Celery, room: Room) -> None:
+def _add_accounts(app: Celery, room: EngineContext) -> None:
     @app.task(name="cic_eth.eth.account.create", bind=True)  # type: ignore[untyped-decorator]
     def create(self: Task, password: str, spec: Spec) -> str:
         _use_signer(room, spec)
@@ -90,7 +90,7 @@ def _add_accounts(app: Celery, room: Room) -> None:
         return account if is_address(account) and room.vault.held([normal(account)]) else None
 
 
-def _add_registration(app: Celery, room: Room) -> None:
+def _add_registration(app: Celery, room: EngineContext) -> None:
     dispatcher = Dispatcher(room)
 
     @app.task(name="cic_eth.eth.nonce.reserve_nonce", bind=True)  # type: ignore[untyped-decorator]
@@ -124,7 +124,7 @@ def _add_registration(app: Celery, room: Room) -> None:
         return [row.signed_tx for row in rows if row.signed_tx] + [signed.raw.hex() for signed in made]
 
 
-def _add_roles(app: Celery, room: Room) -> None:
+def _add_roles(app: Celery, room: EngineContext) -> None:
     @app.task(name="cic_eth.eth.account.set_role")  # type: ignore[untyped-decorator]
     def set_role(tag: str, address: str, spec: Spec) -> str:
         if not is_address(address):
@@ -145,7 +145,7 @@ def _add_roles(app: Celery, room: Room) -> None:
         return [(address, name) for name, address in roles.items()]
 
 
-def _add_callbacks(app: Celery, room: Room) -> None:
+def _add_callbacks(app: Celery, room: EngineContext) -> None:
     publisher = Publisher(room.settings.faults)
 
     # It is bound, so that Celery sends it as a task of its own for an error, with the failed task's id.

@@ -9,7 +9,7 @@ from cicscenario.chain.abi import pack, selector, text32, word
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.rpc import RpcError
 from cicscenario.sandbox.custodial.errors import UnknownContractError
-from cicscenario.sandbox.custodial.room import Room, checksummed
+from cicscenario.sandbox.custodial.room import EngineContext, checksummed
 from cicscenario.sandbox.custodial.tasks import Spec, check_chain, normal
 
 _ADDRESS_OF = selector("addressOf(bytes32)")
@@ -18,7 +18,7 @@ Tokens = list[dict[str, Any]]
 
 def add_to(app: Celery) -> None:
     """Registers the tasks."""
-    room: Room = app.room
+    room: EngineContext = app.room
 
     @app.task(name="cic_eth.eth.erc20.default_token")  # type: ignore[untyped-decorator]
     def default_token() -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _add_queue_balances(app: Celery) -> None:
         return list(together.values())
 
 
-def _by_symbol(room: Room, symbol: str) -> str:
+def _by_symbol(room: EngineContext, symbol: str) -> str:
     """Asks the token index, whose key is the sha256 of the symbol in the classic generation and the symbol in the latest."""
     index = eth_call(room.settings.registry, pack(_ADDRESS_OF, text32("TokenRegistry")))
     tokens = bytes.fromhex(room.rpc.call(index[0], *index[1])[-40:])

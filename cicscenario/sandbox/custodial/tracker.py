@@ -11,7 +11,7 @@ from cicscenario.sandbox.custodial import ledger as rows
 from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
 from cicscenario.sandbox.custodial.dispatcher import GAS_LIMIT, GAS_PRICE
 from cicscenario.sandbox.custodial.ledger import GIFTER, Otx
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.room import EngineContext
 
 # Its address is indexed in the classic accounts index and data in the latest.
 _ADDED = {to_hex(keccak(b"AddressAdded(address,uint256)")), to_hex(keccak(b"AddressAdded(address)"))}
@@ -20,7 +20,7 @@ _BLOCKS_AT_ONCE = 20
 
 
 class Tracker:
-    def __init__(self, room: Room, callbacks: TransferCallbacks) -> None:
+    def __init__(self, room: EngineContext, callbacks: TransferCallbacks) -> None:
         self._room = room
         self._callbacks = callbacks
 
@@ -98,7 +98,7 @@ class Tracker:
                 self._callbacks.send("transfer", sender, recipient, int(log["data"], 16), sent)
 
 
-def gift(cursor: Cursor, room: Room, accounts: Sequence[str]) -> int:
+def gift(cursor: Cursor, room: EngineContext, accounts: Sequence[str]) -> int:
     """Queues the faucet of ``accounts``, once each; first gas for those whose balance does not pay for it.
 
     Gives the number of accounts whose faucet was not queued before, or had failed.

@@ -19,8 +19,8 @@ import psycopg2
 from celery.signals import worker_ready
 from redis import Redis
 
-from cicscenario.sandbox.custodial.room import Room
-from cicscenario.sandbox.custodial.settings import Settings, read_settings
+from cicscenario.sandbox.custodial.room import EngineContext
+from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.transport import broker_url, put_back
 
 _PREFETCH = 50  # tasks
@@ -34,7 +34,7 @@ class EngineTask(celery.Task):  # type: ignore[misc]
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        room: Room = self.app.room
+        room: EngineContext = self.app.room
         faults = room.settings.faults
         if faults.die_after:
             _die_when_it_is_time(room.settings)
@@ -57,7 +57,7 @@ class EngineTask(celery.Task):  # type: ignore[misc]
             callback["options"].setdefault("task_id", str(uuid.uuid5(uuid.UUID(self.request.id), str(number))))
 
 
-def _die_when_it_is_time(settings: Settings) -> None:
+def _die_when_it_is_time(settings: EngineSettings) -> None:
     count = Redis.from_url(settings.broker).incr(tasks_key(settings.queue))
     if count > settings.faults.die_after:
         os.kill(os.getppid(), signal.SIGKILL)
@@ -69,7 +69,7 @@ def tasks_key(queue: str) -> str:
     return f"{queue}.engine.tasks"
 
 
-def make_app(settings: Settings, number: int) -> celery.Celery:
+def make_app(settings: EngineSettings, number: int) -> celery.Celery:
     """The Celery application of worker ``number`` with all tasks."""
     from cicscenario.sandbox.custodial import tasks, token_tasks
 
@@ -85,13 +85,13 @@ def make_app(settings: Settings, number: int) -> celery.Celery:
         result_expires=86_400,
         broker_transport_options={"taken_key": taken_key(settings, number)},
     )
-    app.room = Room(settings)
+    app.room = EngineContext(settings)
     tasks.add_to(app)
     token_tasks.add_to(app)
     return app
 
 
-def taken_key(settings: Settings, number: int) -> str:
+def taken_key(settings: EngineSettings, number: int) -> str:
     """Where in Redis the tasks are that worker ``number`` has taken."""
     return f"{settings.queue}.worker{number}.taken"
 

@@ -8,8 +8,8 @@ from cicscenario.sandbox.meta.faults import parse
 from cicscenario.sandbox.meta.keys import ensure_keys, trusted_keys
 from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
-from cicscenario.sandbox.meta.signatures import Trust
-from cicscenario.sandbox.meta.store import Store
+from cicscenario.sandbox.meta.signatures import TrustedKeys
+from cicscenario.sandbox.meta.store import EntryStore
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 
@@ -24,10 +24,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> None:
     require_loopback(arguments.host, "metadata server")
     faults = parse(arguments.fault)
-    store = Store(arguments.data)
+    store = EntryStore(arguments.data)
     try:
         ensure_keys(arguments.data)
-        operations = Operations(store, Trust(trusted_keys(arguments.data)), faults)
+        operations = Operations(store, TrustedKeys(trusted_keys(arguments.data)), faults)
         asyncio.run(serve(MetaServer(operations, faults), arguments.host, arguments.port))
     finally:
         store.close()

@@ -8,7 +8,7 @@ from cicscenario.errors import InvalidError
 
 
 @dataclass(frozen=True)
-class Faults:
+class MetaFaults:
     """Which are on; all are off at first. Requests are counted from 1, OPTIONS apart."""
 
     strict: bool = False  #: a signature that is not valid is refused with 403, which the real server does not do
@@ -20,12 +20,12 @@ class Faults:
     delay: float = 0.0  #: seconds before each request is looked at
 
 
-_NAMES = {field.name.replace("_", "-"): field for field in fields(Faults)}
+_NAMES = {field.name.replace("_", "-"): field for field in fields(MetaFaults)}
 
 
-def parse(switches: Iterable[str]) -> Faults:
+def parse(switches: Iterable[str]) -> MetaFaults:
     """From ``NAME`` or ``NAME=VALUE`` each. Raises InvalidError for one that is unknown or has a wrong value."""
-    faults = Faults()
+    faults = MetaFaults()
     for switch in switches:
         name, equals, value = switch.partition("=")
         if name not in _NAMES:

@@ -11,10 +11,10 @@ from typing import Any
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
 from cicscenario.sandbox.meta.document import UNDEFINED, Document, envelope
-from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.opset import DocumentError
-from cicscenario.sandbox.meta.signatures import Trust, Verdict
-from cicscenario.sandbox.meta.store import Entry, Store
+from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
+from cicscenario.sandbox.meta.store import EntryStore, StoredEntry
 
 _DONE = Answer(200)
 _FORBIDDEN = Answer(403)
@@ -29,7 +29,11 @@ class Operations:
     """On the entries of ``store``; ``now`` tells seconds since 1970."""
 
     def __init__(
-        self, store: Store, trust: Trust, faults: Faults, now: Callable[[], int] = lambda: int(time.time())
+        self,
+        store: EntryStore,
+        trust: TrustedKeys,
+        faults: MetaFaults,
+        now: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._store = store
         self._trust = trust
@@ -146,7 +150,7 @@ class Operations:
         self._store.put_document(pointer, payload, None if value is UNDEFINED else jsjson.dumps(value))
 
 
-def _load(entry: Entry) -> Document:
+def _load(entry: StoredEntry) -> Document:
     return Document.load(entry.content.decode("utf-8", "replace"))
 
 

@@ -43,7 +43,7 @@ class Insertion(NamedTuple):
 
 
 @dataclass(slots=True)
-class Node:
+class TreeNode:
     """A map or list, with what is assigned to its keys, the winner first."""
 
     kind: Literal["map", "list"]
@@ -85,7 +85,7 @@ class OpSet:
         self.history: list[Change] = []
         self.queue: list[Change] = []  #: what waits for changes that have not come
         self.heads: dict[str, int] = {}  #: the changes that no other one depends on yet
-        self.nodes: dict[str, Node] = {ROOT: Node("map")}
+        self.nodes: dict[str, TreeNode] = {ROOT: TreeNode("map")}
         self._applied: dict[str, list[_Applied]] = {}
         for change in changes:
             self.add(change)
@@ -154,7 +154,7 @@ class OpSet:
         if action in _MAKES:
             if target in self.nodes:
                 raise DocumentError(f"duplicate creation of object {target}")
-            self.nodes[target] = Node(_MAKES[action])
+            self.nodes[target] = TreeNode(_MAKES[action])
             return
         node = self.nodes.get(target)
         if node is None:
@@ -169,13 +169,13 @@ class OpSet:
             raise DocumentError(f"unknown operation {action}")
 
     @staticmethod
-    def _insert(node: Node, after: str, insertion: Insertion) -> None:
+    def _insert(node: TreeNode, after: str, insertion: Insertion) -> None:
         if insertion.key in node.inserted:
             raise DocumentError(f"duplicate list element {insertion.key}")
         node.inserted[insertion.key] = after
         node.following.setdefault(after, []).append(insertion)
 
-    def _assign(self, node: Node, op: dict[str, Any], actor: str, seq: int) -> None:
+    def _assign(self, node: TreeNode, op: dict[str, Any], actor: str, seq: int) -> None:
         key, links = op["key"], op["action"] == "link"
         if links and not isinstance(op["value"], str):
             raise DocumentError(f"a link to {op['value']!r}")
@@ -187,7 +187,7 @@ class OpSet:
         assigned.sort(key=lambda assignment: assignment.actor)
         node.keys[key] = assigned[::-1]
 
-    def _increment(self, node: Node, op: dict[str, Any], actor: str, seq: int) -> None:
+    def _increment(self, node: TreeNode, op: dict[str, Any], actor: str, seq: int) -> None:
         assigned = node.keys.get(op["key"], [])
         for at, other in enumerate(assigned):
             if other.datatype == "counter" and not self._are_concurrent(other, actor, seq):

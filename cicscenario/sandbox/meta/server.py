@@ -10,7 +10,7 @@ from aiohttp.http import HttpVersion11
 from cicscenario.sandbox.listening import listening
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
-from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.operations import Operations
 
 _POINTER = re.compile(r"/([a-fA-F0-9]{64})/?")
@@ -30,7 +30,7 @@ _HANG_LOOK = 0.1  # seconds between looks whether the client of a hung request h
 class MetaServer:
     """Answers requests one at a time, but for those that a fault delays."""
 
-    def __init__(self, operations: Operations, faults: Faults) -> None:
+    def __init__(self, operations: Operations, faults: MetaFaults) -> None:
         self._operations = operations
         self._faults = faults
         self._requests = 0

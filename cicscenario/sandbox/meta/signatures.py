@@ -20,7 +20,7 @@ class Verdict(Enum):
     FATAL = "fatal"  #: OpenPGP data, but of another kind: the real server ends with an unhandled rejection
 
 
-class Trust:
+class TrustedKeys:
     """Whose signatures count."""
 
     def __init__(self, certs: Sequence[Cert]) -> None:

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS entries (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredEntry:
     """What is at a pointer: an immutable entry's bytes, or a document's payload and its data as JSON."""
 
     immutable: bool
@@ -34,7 +34,7 @@ class Entry:
     mime: str | None = None
 
 
-class Store:
+class EntryStore:
     """The open file; one process at a time. Raises StateRefusedError when another one uses it, or it is damaged."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,11 +60,11 @@ class Store:
                 f"{path}: not a metadata server's: {error}", hint="Move it away, or choose another --data."
             ) from None
 
-    def get(self, pointer: str) -> Entry | None:
+    def get(self, pointer: str) -> StoredEntry | None:
         row = self._database.execute(
             "SELECT immutable, content, value, mime FROM entries WHERE pointer = ?", (pointer,)
         ).fetchone()
-        return row and Entry(bool(row[0]), *row[1:])
+        return row and StoredEntry(bool(row[0]), *row[1:])
 
     def put_document(self, pointer: str, payload: str, value: str | None) -> None:
         """Writes a document. An immutable entry stays one and gets the payload for its bytes, as in the real server."""

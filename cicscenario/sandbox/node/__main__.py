@@ -8,7 +8,7 @@ import time
 from cicscenario.errors import InvalidError
 from cicscenario.sandbox.node.chain import open_chain
 from cicscenario.sandbox.node.codec import parse_address
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 from cicscenario.sandbox.node.journal import Genesis
 from cicscenario.sandbox.node.server import serve
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
@@ -30,7 +30,7 @@ def _rich(entry: str) -> tuple[str, int]:
     address, _, wei = entry.partition("=")
     try:
         return parse_address(address), int(wei)
-    except (RpcError, ValueError):
+    except (JsonRpcError, ValueError):
         raise InvalidError(f"--rich {entry}: expected ADDRESS=WEI, such as 0x{'0' * 38}aa=1000") from None
 
 

@@ -7,15 +7,15 @@ from eth_abi.exceptions import DecodingError
 
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import ZERO_ADDRESS, parse_address, parse_data, parse_object, parse_quantity, to_hex
-from cicscenario.sandbox.node.errors import EXECUTION_REVERTED, SERVER_ERROR, RpcError
-from cicscenario.sandbox.node.evm import Message, Outcome, RejectedError
+from cicscenario.sandbox.node.errors import EXECUTION_REVERTED, SERVER_ERROR, JsonRpcError
+from cicscenario.sandbox.node.evm import ExecutionResult, Message, RejectedError
 from cicscenario.sandbox.node.reading import block_number
 
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string)
 _PANIC_SELECTOR = bytes.fromhex("4e487b71")  # Panic(uint256)
 
 
-class Calling:
+class StateMethods:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
@@ -63,10 +63,10 @@ class Calling:
             tag = tag.get("blockNumber", hex(head.number) if tag.get("blockHash") == to_hex(head.hash) else "0x0")
         number = block_number(self._chain, tag)
         if number > head.number:
-            raise RpcError.invalid_params(f"block height is {head.number} but requested was {number}")
+            raise JsonRpcError.invalid_params(f"block height is {head.number} but requested was {number}")
         if number < head.number:
             message = f"state of block {number} is not kept, only that of the newest, {head.number}: ask for latest"
-            raise RpcError(SERVER_ERROR, message)
+            raise JsonRpcError(SERVER_ERROR, message)
 
     def _message(self, fields: Any) -> Message:
         call = parse_object(fields, "call")
@@ -81,20 +81,20 @@ class Calling:
             price=parse_quantity(call.get("gasPrice") or call.get("maxFeePerGas") or 0, "gasPrice"),
         )
 
-    def _execute(self, message: Message) -> Outcome:
+    def _execute(self, message: Message) -> ExecutionResult:
         try:
             return self._chain.evm.call(message)
         except RejectedError as error:
             if "LackOfFund" in str(error):
-                raise RpcError(SERVER_ERROR, "insufficient funds for gas * price + value") from None
-            raise RpcError(SERVER_ERROR, f"the call cannot be made: {error}") from None
+                raise JsonRpcError(SERVER_ERROR, "insufficient funds for gas * price + value") from None
+            raise JsonRpcError(SERVER_ERROR, f"the call cannot be made: {error}") from None
 
-    def _succeed(self, message: Message) -> Outcome:
+    def _succeed(self, message: Message) -> ExecutionResult:
         outcome = self._execute(message)
         if outcome.halt is not None:
-            raise RpcError(SERVER_ERROR, f"EVM error: {outcome.halt}")
+            raise JsonRpcError(SERVER_ERROR, f"EVM error: {outcome.halt}")
         if not outcome.success:
-            raise RpcError(EXECUTION_REVERTED, _revert_message(outcome.output), to_hex(outcome.output))
+            raise JsonRpcError(EXECUTION_REVERTED, _revert_message(outcome.output), to_hex(outcome.output))
         return outcome
 
     def _suffices(self, message: Message, gas: int) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block
-from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
-from cicscenario.sandbox.node.evm import Evm, Message, Outcome, RejectedError
+from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
+from cicscenario.sandbox.node.evm import Evm, ExecutionResult, Message, RejectedError
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
 from cicscenario.sandbox.node.pool import Pool
 from cicscenario.sandbox.node.transaction import Transaction, decode, floor_gas
@@ -62,10 +62,10 @@ class Chain:
         tx = decode(raw)
         if tx.hash in self._places:
             # As geth and anvil: a mined transaction's nonce is used up.
-            raise RpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
+            raise JsonRpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
         mined = self.evm.nonce(tx.sender)
         if reason := self._refusal(tx, mined):
-            raise RpcError(SERVER_ERROR, reason)
+            raise JsonRpcError(SERVER_ERROR, reason)
         self.pool.add(tx, mined)
         return tx.hash
 
@@ -126,7 +126,7 @@ class Chain:
     def set_next_timestamp(self, timestamp: int) -> None:
         """The next block's time; later blocks go on from it. Raises RpcError when it is before the newest block's."""
         if timestamp < self.head.timestamp:
-            raise RpcError.invalid_params(
+            raise JsonRpcError.invalid_params(
                 f"Timestamp error: {timestamp} is lower than previous block's timestamp {self.head.timestamp}"
             )
         self._next_timestamp = timestamp
@@ -177,7 +177,7 @@ class Chain:
         self._append(record.timestamp, tuple(receipts))
 
 
-def _receipt(tx: Transaction, outcome: Outcome, before: Receipt | None) -> Receipt:
+def _receipt(tx: Transaction, outcome: ExecutionResult, before: Receipt | None) -> Receipt:
     return Receipt(
         tx=tx,
         success=outcome.success,

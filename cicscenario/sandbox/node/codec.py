@@ -4,7 +4,7 @@ from typing import Any
 
 from Crypto.Hash import keccak
 
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
@@ -31,7 +31,7 @@ def parse_quantity(value: Any, what: str) -> int:
             return int(value, 16)
         except ValueError:
             pass
-    raise RpcError.invalid_params(f"{what}: expected a quantity such as 0x1f, not {value!r}")
+    raise JsonRpcError.invalid_params(f"{what}: expected a quantity such as 0x1f, not {value!r}")
 
 
 def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
@@ -45,7 +45,7 @@ def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
             return data
     expected = "an even number of hex digits" if size is None else f"{2 * size} hex digits"
     shown = value if len(str(value)) <= 80 else f"{str(value)[:77]}..."
-    raise RpcError.invalid_params(f"{what}: expected 0x and {expected}, not {shown!r}")
+    raise JsonRpcError.invalid_params(f"{what}: expected 0x and {expected}, not {shown!r}")
 
 
 def parse_address(value: Any, what: str = "address") -> str:
@@ -61,5 +61,5 @@ def parse_hash(value: Any, what: str = "hash") -> bytes:
 def parse_object(value: Any, what: str) -> dict[str, Any]:
     """A JSON object. Raises RpcError (invalid params)."""
     if not isinstance(value, dict):
-        raise RpcError.invalid_params(f"{what}: expected an object, not {value!r}")
+        raise JsonRpcError.invalid_params(f"{what}: expected an object, not {value!r}")
     return value

@@ -4,12 +4,12 @@ from typing import Any
 
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_data, parse_quantity, to_hex
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 
 _MOST_BLOCKS = 10_000  # one anvil_mine may ask for
 
 
-class Control:
+class ControlMethods:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
@@ -32,7 +32,7 @@ class Control:
         """anvil_mine: ``count`` blocks, ``interval`` seconds apart."""
         blocks, seconds = parse_quantity(count, "count"), parse_quantity(interval, "interval")
         if blocks > _MOST_BLOCKS:
-            raise RpcError.invalid_params(f"count: at most {_MOST_BLOCKS}")
+            raise JsonRpcError.invalid_params(f"count: at most {_MOST_BLOCKS}")
         for number in range(blocks):
             self._chain.increase_time(seconds if number else 0)
             self._chain.mine()

@@ -11,7 +11,7 @@ SERVER_ERROR = -32000  #: geth's code for a refused transaction, an unknown filt
 EXECUTION_REVERTED = 3  #: geth's code for a call that reverted; ``data`` is the revert output
 
 
-class RpcError(Exception):
+class JsonRpcError(Exception):
     """The ``error`` member of an answer."""
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
@@ -21,7 +21,7 @@ class RpcError(Exception):
         self.data = data
 
     @classmethod
-    def invalid_params(cls, message: str) -> "RpcError":
+    def invalid_params(cls, message: str) -> "JsonRpcError":
         return cls(INVALID_PARAMS, message)
 
     def as_json(self) -> dict[str, Any]:

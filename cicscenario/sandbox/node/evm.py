@@ -49,7 +49,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExecutionResult:
     """``output`` is the return data, the revert data, or the code of the contract ``created``.
 
     ``halt`` names what stopped an execution that neither returned nor reverted, such as OutOfGas.
@@ -114,12 +114,12 @@ class Evm:
             value: int = self._evm.storage(address, slot)
             return value
 
-    def call(self, message: Message) -> Outcome:
+    def call(self, message: Message) -> ExecutionResult:
         """Execute and forget. Raises RejectedError."""
         with self._isolated():
             return self._run(message)
 
-    def execute(self, message: Message) -> Outcome:
+    def execute(self, message: Message) -> ExecutionResult:
         """Execute, charge the fee, count the nonce, and keep what was written. Raises RejectedError, having kept nothing."""
         with self._isolated():
             nonce: int = self._evm.basic(message.sender).nonce
@@ -155,7 +155,7 @@ class Evm:
         finally:
             self._evm.revert(checkpoint)
 
-    def _run(self, message: Message) -> Outcome:
+    def _run(self, message: Message) -> ExecutionResult:
         # pyrevm never cools what a transaction's own access list warmed, so it is warmed by hand and paid for here.
         listed = access_list_gas(message.access_list)
         for address, slots in message.access_list:
@@ -182,10 +182,10 @@ class Evm:
         created: str = self._evm.deploy(message.sender, message.data, message.value, gas, 0)
         return created, self._evm.get_code(created) or b""
 
-    def _outcome(self, message: Message, output: bytes, created: str | None, listed: int) -> Outcome:
+    def _outcome(self, message: Message, output: bytes, created: str | None, listed: int) -> ExecutionResult:
         result = self._evm.result
         assert result is not None
-        return Outcome(
+        return ExecutionResult(
             success=result.is_success,
             gas_used=max(result.gas_used + listed, floor_gas(message.data)),
             output=output,
@@ -207,7 +207,7 @@ class Evm:
         slots = {(address, int(key, 0)) for address, key in _SLOT.findall(journal) if address not in gone}
         return _Writes(accounts, {slot: self._evm.storage(*slot) for slot in slots})
 
-    def _settle(self, message: Message, outcome: Outcome, nonce: int, writes: _Writes) -> None:
+    def _settle(self, message: Message, outcome: ExecutionResult, nonce: int, writes: _Writes) -> None:
         fee = outcome.gas_used * message.price
         balance = self._evm.basic(message.sender).balance - fee
         writes.accounts[message.sender] = _account(balance, nonce + 1)

@@ -7,7 +7,7 @@ from typing import Any
 from cicscenario.sandbox.node.block import Block
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_address, parse_hash, parse_object, parse_quantity, to_hex
-from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.evm import Log
 from cicscenario.sandbox.node.reading import block_number
 from cicscenario.sandbox.node.views import Json, log_view
@@ -40,7 +40,7 @@ class _Filter:
     last: int | None
 
 
-class Filters:
+class LogMethods:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._filters: dict[int, _Filter] = {}
@@ -93,14 +93,14 @@ class Filters:
     def _find(self, number: Any) -> tuple[int, _Filter]:
         key = parse_quantity(number, "filter")
         if key not in self._filters:
-            raise RpcError(SERVER_ERROR, "filter not found")
+            raise JsonRpcError(SERVER_ERROR, "filter not found")
         return key, self._filters[key]
 
     def _range(self, wanted: dict[str, Any]) -> list[Block]:
         if wanted.get("blockHash"):
             block = self._chain.block_by_hash(parse_hash(wanted["blockHash"], "blockHash"))
             if block is None:
-                raise RpcError(SERVER_ERROR, "unknown block")
+                raise JsonRpcError(SERVER_ERROR, "unknown block")
             return [block]
         first, last = (block_number(self._chain, wanted.get(end) or "latest") for end in ("fromBlock", "toBlock"))
         return self._chain.blocks[first : last + 1]
@@ -117,7 +117,7 @@ def _query(wanted: dict[str, Any]) -> Query:
     addresses = wanted.get("address") or []
     topics = wanted.get("topics") or []
     if not isinstance(topics, list):
-        raise RpcError.invalid_params(f"topics: expected a list, not {topics!r}")
+        raise JsonRpcError.invalid_params(f"topics: expected a list, not {topics!r}")
     return Query(
         frozenset(parse_address(address) for address in (addresses if isinstance(addresses, list) else [addresses])),
         tuple(_position(topic) for topic in topics),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.transaction import Transaction
 
 CAPACITY = 100_000  #: transactions held, ready and queued together; more are refused with "txpool is full"
@@ -37,12 +37,12 @@ class Pool:
     def add(self, tx: Transaction, mined: int) -> None:
         """Take a transaction of a sender who has ``mined`` so many. Raises RpcError when it cannot be taken."""
         if tx.hash in self._by_hash:
-            raise RpcError(SERVER_ERROR, "already known: transaction already imported")
+            raise JsonRpcError(SERVER_ERROR, "already known: transaction already imported")
         rival = self._ready.get((tx.sender, tx.nonce)) or self._queued.get(tx.sender, {}).get(tx.nonce)
         if rival is not None:
             self._replace(rival, tx)
         elif len(self) >= CAPACITY:
-            raise RpcError(SERVER_ERROR, f"txpool is full: it holds {CAPACITY} transactions")
+            raise JsonRpcError(SERVER_ERROR, f"txpool is full: it holds {CAPACITY} transactions")
         else:
             self._queued.setdefault(tx.sender, {})[tx.nonce] = tx
             self._promote(tx.sender, mined)
@@ -74,7 +74,7 @@ class Pool:
 
     def _replace(self, rival: Transaction, tx: Transaction) -> None:
         if tx.price * 100 < rival.price * (100 + _PRICE_BUMP) or tx.price <= rival.price:
-            raise RpcError(SERVER_ERROR, "replacement transaction underpriced")
+            raise JsonRpcError(SERVER_ERROR, "replacement transaction underpriced")
         del self._by_hash[rival.hash]
         if (tx.sender, tx.nonce) in self._ready:
             self._ready[tx.sender, tx.nonce] = tx

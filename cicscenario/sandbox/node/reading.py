@@ -5,7 +5,7 @@ from typing import Any
 from cicscenario.sandbox.node.block import Block
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_hash, parse_quantity
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 from cicscenario.sandbox.node.views import Json, block_view, mined_view, pending_view, receipt_view
 
 _NEWEST = {"latest", "pending", "safe", "finalized"}
@@ -23,7 +23,7 @@ def block_at(chain: Chain, tag: Any) -> Block | None:
     return chain.blocks[number] if number < len(chain.blocks) else None
 
 
-class Reading:
+class BlockMethods:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
@@ -70,7 +70,7 @@ class Reading:
         """Base fee 0; the tips of a block are those of its transactions, evenly weighted."""
         last = block_at(self._chain, newest)
         if last is None:
-            raise RpcError.invalid_params("newest block: not mined yet")
+            raise JsonRpcError.invalid_params("newest block: not mined yet")
         asked = min(parse_quantity(count, "block count"), 1024)
         blocks = self._chain.blocks[max(0, last.number + 1 - asked) : last.number + 1]
         history: Json = {

@@ -8,7 +8,7 @@ import rlp
 from coincurve import PublicKey
 
 from cicscenario.sandbox.node.codec import keccak256, to_hex
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -78,7 +78,7 @@ def decode(raw: bytes) -> Transaction:
     try:
         return _DECODERS.get(raw[0], _decode_legacy)(raw)
     except (ValueError, TypeError, IndexError, rlp.DecodingError) as error:
-        raise RpcError.invalid_params(f"not a signed transaction: {error}") from None
+        raise JsonRpcError.invalid_params(f"not a signed transaction: {error}") from None
 
 
 def _encode(fields: list[Any]) -> bytes:

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.sandbox.services.base import Service
-from cicscenario.sandbox.services.custodial import Custodial
-from cicscenario.sandbox.services.http import Meta, Ussd
-from cicscenario.sandbox.services.node import Node
-from cicscenario.sandbox.services.postgres import Postgres
-from cicscenario.sandbox.services.redis import Redis
+from cicscenario.sandbox.services.base import ServiceDaemon
+from cicscenario.sandbox.services.custodial import CustodialDaemon
+from cicscenario.sandbox.services.http import MetaDaemon, UssdDaemon
+from cicscenario.sandbox.services.node import NodeDaemon
+from cicscenario.sandbox.services.postgres import PostgresDaemon
+from cicscenario.sandbox.services.redis import RedisDaemon
 
-SERVICES: Mapping[str, Service] = {
-    service.name: service for service in (Node(), Redis(), Postgres(), Meta(), Custodial(), Ussd())
+SERVICES: Mapping[str, ServiceDaemon] = {
+    service.name: service
+    for service in (NodeDaemon(), RedisDaemon(), PostgresDaemon(), MetaDaemon(), CustodialDaemon(), UssdDaemon())
 }
 
 
@@ -58,7 +59,7 @@ def options_of(faults: Iterable[str], dialect: str | None = None) -> dict[str, l
         _known(service)
         options.setdefault(service, []).extend(["--fault", name])
     if dialect is not None:
-        options.setdefault(Ussd.name, []).extend(["--dialect", dialect])
+        options.setdefault(UssdDaemon.name, []).extend(["--dialect", dialect])
     return options
 
 

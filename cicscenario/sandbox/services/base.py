@@ -36,7 +36,7 @@ class Site:
         return path.read_text("ascii").strip()
 
 
-class Service(ABC):
+class ServiceDaemon(ABC):
     """One daemon. ``needs`` are services that must be up before it; ``end`` is the signal that it ends at."""
 
     name: ClassVar[str]

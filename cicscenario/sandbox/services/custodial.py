@@ -6,7 +6,7 @@ import sys
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command, Daemon
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.node import owner_file
 from cicscenario.sandbox.services.postgres import PASSWORD
 from cicscenario.sandbox.services.redis import broker_url
@@ -17,7 +17,7 @@ _TRANSFER_CALLBACK = "cic-ussd:cic_ussd.tasks.callback_handler.transaction_callb
 _PATIENCE = 2.0  # seconds
 
 
-class Custodial(Service):
+class CustodialDaemon(ServiceDaemon):
     name = "custodial"
     needs = ("node", "redis", "postgres")
     modules = ("celery", "cryptography")

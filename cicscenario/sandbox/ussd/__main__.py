@@ -13,11 +13,11 @@ from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.sandbox.process import exit_code_of, require_loopback
-from cicscenario.sandbox.ussd.database import Address
+from cicscenario.sandbox.ussd.database import DatabaseAddress
 from cicscenario.sandbox.ussd.faults import parse_faults
 from cicscenario.sandbox.ussd.menus import CURRENT, DIALECTS
-from cicscenario.sandbox.ussd.metaclient import Signer
-from cicscenario.sandbox.ussd.service import Service, Settings
+from cicscenario.sandbox.ussd.metaclient import EntrySigner
+from cicscenario.sandbox.ussd.service import UssdService, UssdSettings
 from cicscenario.sandbox.ussd.tokens import ChainTokens, registry_address
 
 _CHAIN_TIMEOUT = 5.0  # seconds for a balance, during which everybody else waits
@@ -55,7 +55,7 @@ def _secret(option: str, file: Path | None) -> str:
         raise InvalidError(f"{option} {file}: cannot be read: {error}") from None
 
 
-def _database(url: str, password: str) -> Address:
+def _database(url: str, password: str) -> DatabaseAddress:
     parts = urlsplit(url)
     try:
         port = parts.port or 5432
@@ -63,23 +63,23 @@ def _database(url: str, password: str) -> Address:
         port = 0
     if not (parts.scheme == "postgresql" and parts.hostname and parts.username and parts.path.strip("/") and port):
         raise InvalidError(f"--database {url}: expected postgresql://user@host:port/name")
-    return Address(parts.hostname, port, parts.path.strip("/"), unquote(parts.username), password)
+    return DatabaseAddress(parts.hostname, port, parts.path.strip("/"), unquote(parts.username), password)
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _settings(arguments: argparse.Namespace) -> UssdSettings:
     require_loopback(arguments.host, "phone interface")
     try:
         registry = registry_address(arguments.registry)
     except ValueError:
         raise InvalidError(f"--registry {arguments.registry}: expected 0x and 40 hex digits") from None
-    return Settings(
+    return UssdSettings(
         host=arguments.host,
         port=arguments.port,
         broker=arguments.broker,
         database=_database(arguments.database, _secret("--password-file", arguments.password_file)),
         chain=ChainSpec.parse(arguments.chain_spec),
         meta=arguments.meta,
-        signer=Signer(arguments.key, _secret("--passphrase-file", arguments.passphrase_file)),
+        signer=EntrySigner(arguments.key, _secret("--passphrase-file", arguments.passphrase_file)),
         tokens=ChainTokens(Rpc(arguments.rpc, timeout=_CHAIN_TIMEOUT), registry),
         dialect=arguments.dialect,
         fallback=arguments.fallback_language,
@@ -91,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     if arguments.verbose:
         logging.getLogger("cicscenario").setLevel(logging.DEBUG)
-    service = Service(_settings(arguments))
+    service = UssdService(_settings(arguments))
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

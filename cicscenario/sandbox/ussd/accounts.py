@@ -11,7 +11,7 @@ from cicscenario.sandbox.ussd.database import Database
 from cicscenario.sandbox.ussd.menus import OLD
 
 
-class Status(IntEnum):
+class UssdStatus(IntEnum):
     """Of an account. Source: cic-ussd, ``AccountStatus``."""
 
     PENDING = 1
@@ -32,7 +32,7 @@ _SESSION = "external_session_id, service_code, msisdn, user_input, state, data, 
 
 
 @dataclass
-class Account:
+class UssdAccount:
     """A row of the account table; ``address`` as it is written there, which should be 40 lower-case hex digits."""
 
     id: int
@@ -67,20 +67,20 @@ class Session:
     version: int
 
 
-class Accounts:
+class UssdAccounts:
     """The tables, as the conversation reads and writes them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, phone: str, international: str | None) -> Account | None:
+    def find(self, phone: str, international: str | None) -> UssdAccount | None:
         """The account of a phone number as given, or else of its international form."""
         rows = self._database.rows(
             "SELECT id, blockchain_address, phone_number, preferred_language, password_hash, failed_pin_attempts, status"
             " FROM account WHERE phone_number IN (%s, %s) ORDER BY phone_number = %s DESC LIMIT 1",
             (phone, international or phone, phone),
         )
-        return Account(*rows[0]) if rows else None
+        return UssdAccount(*rows[0]) if rows else None
 
     def last_session(self, phone: str) -> Session | None:
         """The newest session of a phone number."""
@@ -96,7 +96,7 @@ class Accounts:
         session_id, service_code, msisdn, user_input, state, data, version = rows[0]
         return Session(session_id, service_code, msisdn, user_input or "", state, data or {}, version)
 
-    def save(self, session: Session, account: Account | None, creation: str | None) -> None:
+    def save(self, session: Session, account: UssdAccount | None, creation: str | None) -> None:
         """Writes down one answered request: the session, what changed of the account, and a creation's task id."""
         now = _now()
         statements, values = [_SAVE_SESSION], [
@@ -131,7 +131,7 @@ def insert(database: Database, accounts: Sequence[NewAccount], dialect: str) -> 
         return set()
     now = _now()
     guardians = ("", "") if dialect == OLD else (", guardian_quora", ", 1")
-    row = f"(%s, %s, 0, {Status.PENDING.value}, %s, %s{guardians[1]})"
+    row = f"(%s, %s, 0, {UssdStatus.PENDING.value}, %s, %s{guardians[1]})"
     values: list[Any] = []
     for account in accounts:
         values += [account.address, account.phone, now, now]

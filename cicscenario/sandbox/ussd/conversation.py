@@ -8,12 +8,12 @@ from typing import Any
 
 import phonenumbers
 
-from cicscenario.sandbox.ussd.accounts import Account, Accounts, Session, Status
+from cicscenario.sandbox.ussd.accounts import Session, UssdAccount, UssdAccounts, UssdStatus
 from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.engine import Engine
-from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS, PARENTS, Machine, Turn, lock_if_exhausted
+from cicscenario.sandbox.ussd.engine import AccountCreator
+from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS, PARENTS, StateMachine, Turn, lock_if_exhausted
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.screens import DeadEndError, Preferences, Screens, raw_address
+from cicscenario.sandbox.ussd.screens import NoScreenError, Preferences, Screens, raw_address
 
 _REGION = "KE"
 #: States in which a conversation is over: the next one begins at the start menu. Source: cic-ussd.
@@ -26,7 +26,7 @@ _NOT_RESUMED = {
 
 
 @dataclass(frozen=True)
-class Call:
+class UssdRequest:
     """The form fields of a request; ``text`` is all that was entered in this session, or only the last of it."""
 
     session_id: str
@@ -56,8 +56,8 @@ class Conversation:
     """Answers requests, one at a time: whoever calls sees to that."""
 
     def __init__(
-        self, dialect: str, menus: Menus, machine: Machine, screens: Screens, accounts: Accounts, cache: Cache,
-        engine: Engine, preferences: Preferences,
+        self, dialect: str, menus: Menus, machine: StateMachine, screens: Screens, accounts: UssdAccounts, cache: Cache,
+        engine: AccountCreator, preferences: Preferences,
     ) -> None:  # fmt: skip
         self._is_old = dialect == OLD
         self._menus = menus
@@ -68,7 +68,7 @@ class Conversation:
         self._engine = engine
         self._preferences = preferences
 
-    def answer(self, call: Call) -> str:
+    def answer(self, call: UssdRequest) -> str:
         """The text for the screen. Raises an exception of any kind where cic-ussd fails."""
         account = self._find(call.phone)
         if account is None:
@@ -81,14 +81,14 @@ class Conversation:
             if "preferred_language" not in account.changes():
                 self._preferences.refresh(address)
 
-    def _find(self, phone: str) -> Account | None:
+    def _find(self, phone: str) -> UssdAccount | None:
         try:
             international: str | None = international_form(phone)
         except phonenumbers.NumberParseException:
             international = None
         account = self._accounts.find(phone, international)
         if account is None and international is None:
-            raise DeadEndError("this phone number exists in no country")
+            raise NoScreenError("this phone number exists in no country")
         return account
 
     def _creation(self, phone: str) -> _Creation:
@@ -99,13 +99,13 @@ class Conversation:
 
         return _Creation(begin, phone)
 
-    def _turn(self, call: Call, session: Session, account: Account | None, creation: _Creation) -> Turn:
-        def prefer(whose: Account, language: str) -> None:
+    def _turn(self, call: UssdRequest, session: Session, account: UssdAccount | None, creation: _Creation) -> Turn:
+        def prefer(whose: UssdAccount, language: str) -> None:
             self._preferences.write(raw_address(whose), language)
 
         return Turn(call.last_input, session, account, creation, prefer)
 
-    def _answer_unknown(self, call: Call) -> str:
+    def _answer_unknown(self, call: UssdRequest) -> str:
         creation = self._creation(call.phone)
         session = self._session(call.session_id)
         if self._is_old:
@@ -120,7 +120,7 @@ class Conversation:
         self._accounts.save(session, None, creation.task)
         return self._screens.text(session, None)
 
-    def _answer_known(self, call: Call, account: Account) -> str:
+    def _answer_known(self, call: UssdRequest, account: UssdAccount) -> str:
         creation = self._creation(account.phone)
         session = self._session(call.session_id)
         data: dict[str, Any] = {}
@@ -139,22 +139,22 @@ class Conversation:
         self._cache.save_session(session)
         screen = self._screens.text(session, account)
         if not re.match("CON|END", screen):
-            raise DeadEndError("the text neither continues nor ends the session")
+            raise NoScreenError("the text neither continues nor ends the session")
         self._accounts.save(session, account, creation.task)
         return screen
 
     def _session(self, session_id: str) -> Session | None:
         return self._accounts.session(session_id) if self._is_old else self._cache.session(session_id)
 
-    def _first_state(self, account: Account, last: Session | None) -> str:
+    def _first_state(self, account: UssdAccount, last: Session | None) -> str:
         """The first screen of a registered number's new session."""
         lock_if_exhausted(account)
         beyond = account.failed_pin_attempts - MOST_ATTEMPTS
         if beyond == 0 or (beyond > 0 and not self._is_old):
             return "exit_pin_blocked"
-        if account.status == Status.ACTIVE and account.password_hash is not None:
+        if account.status == UssdStatus.ACTIVE and account.password_hash is not None:
             if last is None:
-                raise DeadEndError("an account with a PIN and without any session")
+                raise NoScreenError("an account with a PIN and without any session")
             if last.state in _NOT_RESUMED:
                 return "start"
             return last.state if last.state in self._menus else "exit_invalid_request"
@@ -162,7 +162,9 @@ class Conversation:
             return "initial_language_selection"
         return "initial_pin_entry"
 
-    def _advanced(self, session: Session | None, call: Call, phone: str, state: str, data: dict[str, Any]) -> Session:
+    def _advanced(
+        self, session: Session | None, call: UssdRequest, phone: str, state: str, data: dict[str, Any]
+    ) -> Session:
         if session is None:
             return Session(call.session_id, call.service_code, phone, call.text, state, data, 1)
         session.user_input, session.state = call.text, state

@@ -38,7 +38,7 @@ _INDEX = "CREATE INDEX IF NOT EXISTS sandbox_ussd_session_msisdn ON ussd_session
 
 
 @dataclass(frozen=True)
-class Address:
+class DatabaseAddress:
     """Where a database is; the password is not shown when this is printed."""
 
     host: str
@@ -57,7 +57,7 @@ class Database:
     Raises psycopg2.OperationalError or InterfaceError when the server is away.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: DatabaseAddress) -> None:
         self.address = address
         self._lock = threading.Lock()
         self._connection: Any = None
@@ -85,7 +85,7 @@ class Database:
                 self._forget()
 
 
-def connect(address: Address, name: str) -> Any:
+def connect(address: DatabaseAddress, name: str) -> Any:
     """A connection to the database ``name``, which commits each statement."""
     connection = psycopg2.connect(
         host=address.host, port=address.port, user=address.user, password=address.password, dbname=name,
@@ -95,7 +95,7 @@ def connect(address: Address, name: str) -> Any:
     return connection
 
 
-def prepare(address: Address, dialect: str) -> None:
+def prepare(address: DatabaseAddress, dialect: str) -> None:
     """Creates the database and its tables, unless they are there. Raises UnavailableError when that cannot be done."""
     try:
         _create_database(address)
@@ -109,7 +109,7 @@ def prepare(address: Address, dialect: str) -> None:
         ) from None
 
 
-def _create_database(address: Address) -> None:
+def _create_database(address: DatabaseAddress) -> None:
     connection = connect(address, "postgres")
     try:
         with connection.cursor() as cursor:

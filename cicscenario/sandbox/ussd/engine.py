@@ -16,13 +16,13 @@ _CREATE_LOCK = 4  # the flag of cic-eth's lock on the creation of accounts
 _RETRY = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 
 
-class Engine(Protocol):
+class AccountCreator(Protocol):
     """Makes accounts; it reports each to the queue cic-ussd, with the task id that was given here."""
 
     def create_account(self, task: str, language: str) -> None: ...
 
 
-class CeleryEngine:
+class CeleryAccountCreator:
     """A cic-eth worker behind a ``broker``. One thread at a time; raises kombu's OperationalError without a broker."""
 
     def __init__(self, broker: str, chain: ChainSpec) -> None:

@@ -10,7 +10,7 @@ _SHARES = {"no_callback", "duplicate_callback"}
 
 
 @dataclass(frozen=True)
-class Faults:
+class UssdFaults:
     """Shares are from 0 to 1; who is hit depends on the phone number alone, so it is the same in every run."""
 
     no_callback: float = 0  #: share of phone numbers whose account creation is never reported back
@@ -20,10 +20,10 @@ class Faults:
     meta_delay: float = 0  #: seconds that each write to the metadata server is held back
 
 
-def parse_faults(entries: Sequence[str]) -> Faults:
+def parse_faults(entries: Sequence[str]) -> UssdFaults:
     """Reads entries such as ``no-callback=0.1``; raises InvalidError for what is no fault, or has a wrong value."""
     values: dict[str, float] = {}
-    kinds = {field.name: field.type for field in fields(Faults)}
+    kinds = {field.name: field.type for field in fields(UssdFaults)}
     for entry in entries:
         name, _, text = entry.partition("=")
         key = name.replace("-", "_")
@@ -31,7 +31,7 @@ def parse_faults(entries: Sequence[str]) -> Faults:
             known = ", ".join(known.replace("_", "-") for known in kinds)
             raise InvalidError(f"--fault {entry}: there is no fault {name!r}", hint=f"the faults are {known}")
         values[key] = _value(entry, key, text)
-    return Faults(**values)  # type: ignore[arg-type]  # each is of its field's kind
+    return UssdFaults(**values)  # type: ignore[arg-type]  # each is of its field's kind
 
 
 def _value(entry: str, key: str, text: str) -> float:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cicscenario.sandbox.ussd.accounts import Account, Session, Status
+from cicscenario.sandbox.ussd.accounts import Session, UssdAccount, UssdStatus
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.pins import Pins
+from cicscenario.sandbox.ussd.pins import PinScheme
 
 MOST_ATTEMPTS = 3
 
@@ -47,20 +47,20 @@ class Turn:
 
     text: str
     session: Session
-    account: Account | None
+    account: UssdAccount | None
     create: Callable[[str], None]  #: asks for an account in a language
-    prefer: Callable[[Account, str], None]  #: writes a preferred language to the metadata server
+    prefer: Callable[[UssdAccount, str], None]  #: writes a preferred language to the metadata server
 
-    def known_account(self) -> Account:
+    def known_account(self) -> UssdAccount:
         if self.account is None:
             raise NoTransitionError("this state is only for a registered number")
         return self.account
 
 
-class Machine:
+class StateMachine:
     """The state machine of one dialect."""
 
-    def __init__(self, dialect: str, menus: Menus, pins: Pins) -> None:
+    def __init__(self, dialect: str, menus: Menus, pins: PinScheme) -> None:
         self._is_old = dialect == OLD
         self._menus = menus
         self._pins = pins
@@ -130,7 +130,7 @@ class Machine:
             return "initial_pin_confirmation"
         else:
             account.password_hash = self._pins.hash(initial)
-        account.status = Status.ACTIVE
+        account.status = UssdStatus.ACTIVE
         account.failed_pin_attempts = 0
         return "start"
 
@@ -144,8 +144,8 @@ class Machine:
         return "exit_pin_blocked" if lock_if_exhausted(account) else "account_balances_pin_authorization"
 
 
-def lock_if_exhausted(account: Account) -> bool:
+def lock_if_exhausted(account: UssdAccount) -> bool:
     """Locks an account that has used up its attempts; says whether it is locked."""
     if account.failed_pin_attempts >= MOST_ATTEMPTS:
-        account.status = Status.LOCKED
-    return account.status == Status.LOCKED
+        account.status = UssdStatus.LOCKED
+    return account.status == UssdStatus.LOCKED

@@ -27,7 +27,7 @@ class MetaError(Exception):
         self.answered = answered
 
 
-class Signer:
+class EntrySigner:
     """A private key of ``file`` that signs texts as cic-ussd does: in clear, armored.
 
     An empty passphrase is none. Raises InvalidError when there is no such key, or the passphrase is not its own.
@@ -48,10 +48,10 @@ class Signer:
             return bytes(sign(self._signer, text.encode(), mode=SignatureMode.CLEAR)).decode()
 
 
-class MetaClient:
+class SigningMetaClient:
     """The server at ``url``. Many threads may use it, each with a connection of its own; raises MetaError."""
 
-    def __init__(self, url: str, signer: Signer) -> None:
+    def __init__(self, url: str, signer: EntrySigner) -> None:
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path.rstrip("/")
         self._signer = signer

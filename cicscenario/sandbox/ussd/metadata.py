@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.metaclient import MetaClient, MetaError
+from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _SOON = 1.0  # seconds within which preferences come, or do not matter
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueuedEntry:
     """A value for the metadata server; ``pointer`` is 64 hex digits."""
 
     pointer: str
@@ -41,7 +41,7 @@ class Entry:
 class MetadataWriter:
     """Writes entries of METADATA_QUEUE, four at a time, each until it is there, or refused for good, or ``stop`` is set."""
 
-    def __init__(self, client: MetaClient, stop: threading.Event) -> None:
+    def __init__(self, client: SigningMetaClient, stop: threading.Event) -> None:
         self._client = client
         self._stop = stop
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="metadata")
@@ -87,10 +87,10 @@ class MetaStoppedError(OSError):
     """There was no time to write everything; what was not stays in the queue."""
 
 
-class PreferencesLink:
+class PreferencesSync:
     """Preferences from the metadata server into the cache and, by way of METADATA_QUEUE, to it."""
 
-    def __init__(self, client: MetaClient, redis: Redis) -> None:
+    def __init__(self, client: SigningMetaClient, redis: Redis) -> None:
         self._client = client
         self._redis = redis
         self._cache = Cache(redis)
@@ -127,7 +127,7 @@ class PreferencesLink:
 
     def write(self, address: bytes, language: str) -> None:
         """Writes a preferred language, some time soon."""
-        entry = Entry(pointer.preferences(address).hex(), {"preferred_language": language})
+        entry = QueuedEntry(pointer.preferences(address).hex(), {"preferred_language": language})
         self._redis.lpush(METADATA_QUEUE, entry.dump())
 
     def _run(self) -> None:

@@ -10,7 +10,7 @@ PEPPER = b"QYbzKff6NhiQzY3ygl2BkiKOpER8RE/Upqs/5aZWW+I="
 _LONGEST = 72  # bytes that bcrypt looks at; today's library refuses more instead of ignoring them
 
 
-class Pins(Protocol):
+class PinScheme(Protocol):
     """One way of keeping a PIN."""
 
     def hash(self, pin: str) -> str:
@@ -20,7 +20,7 @@ class Pins(Protocol):
         """Whether a hash is of this PIN. Raises an exception, as cic-ussd does, for what is no hash at all."""
 
 
-class BcryptPins:
+class BcryptPinScheme:
     """Bare bcrypt, since 2022-03."""
 
     def __init__(self, cost: int = 8) -> None:
@@ -35,12 +35,12 @@ class BcryptPins:
         return bcrypt.checkpw(pin.encode()[:_LONGEST], hashed.encode())
 
 
-class FernetPins:
+class FernetPinScheme:
     """A bcrypt hash within a Fernet token, until 2022-03. ``pepper`` is the token's key, in base64."""
 
     def __init__(self, pepper: bytes = PEPPER) -> None:
         self._fernet = Fernet(pepper)
-        self._inner = BcryptPins(12)
+        self._inner = BcryptPinScheme(12)
 
     def hash(self, pin: str) -> str:
         return self._fernet.encrypt(self._inner.hash(pin).encode()).decode()

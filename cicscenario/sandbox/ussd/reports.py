@@ -15,10 +15,10 @@ from cicscenario.sandbox.ussd.accounts import NewAccount, insert, present
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.database import Database
 from cicscenario.sandbox.ussd.engine import ACCOUNT_CREATED, TRANSACTION
-from cicscenario.sandbox.ussd.faults import Faults, is_hit
+from cicscenario.sandbox.ussd.faults import UssdFaults, is_hit
 from cicscenario.sandbox.ussd.inbox import Task, decode
 from cicscenario.sandbox.ussd.menus import OLD
-from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, Entry
+from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, QueuedEntry
 from cicscenario.sandbox.ussd.tokens import Tokens
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class _Report:
 class Reports:
     """Turns reports into rows, cache entries and writes to the metadata server, a whole batch at once."""
 
-    def __init__(self, dialect: str, database: Database, redis: Redis, tokens: Tokens, faults: Faults) -> None:
+    def __init__(self, dialect: str, database: Database, redis: Redis, tokens: Tokens, faults: UssdFaults) -> None:
         self._dialect = dialect
         self._database = database
         self._redis = redis
@@ -112,14 +112,14 @@ class Reports:
                     continue
                 self._cache.end_creation(report.task, report.account.phone, pipe)
                 entries = [
-                    Entry(pointer.phone(report.account.phone).hex(), report.account.address),
-                    Entry(pointer.custom(address).hex(), _TAGS),
+                    QueuedEntry(pointer.phone(report.account.phone).hex(), report.account.address),
+                    QueuedEntry(pointer.custom(address).hex(), _TAGS),
                 ]
                 if self._dialect != OLD:
                     preferences = {"preferred_language": report.language}
                     self._cache.set_active_token(address, symbol, pipe)
                     self._cache.save_preferences(address, preferences, pipe)
-                    entries.insert(0, Entry(pointer.preferences(address).hex(), preferences))
+                    entries.insert(0, QueuedEntry(pointer.preferences(address).hex(), preferences))
                 pipe.lpush(METADATA_QUEUE, *[entry.dump() for entry in entries])
             pipe.execute()
 

@@ -3,7 +3,7 @@
 from math import trunc
 from typing import Any, Protocol
 
-from cicscenario.sandbox.ussd.accounts import Account, Session
+from cicscenario.sandbox.ussd.accounts import Session, UssdAccount
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS
 from cicscenario.sandbox.ussd.menus import OLD, Menus
@@ -23,7 +23,7 @@ class Preferences(Protocol):
         """Writes a preferred language, some time soon."""
 
 
-class DeadEndError(Exception):
+class NoScreenError(Exception):
     """cic-ussd has no screen for this, and fails."""
 
 
@@ -37,11 +37,11 @@ class Screens:
         self._tokens = tokens
         self._preferences = preferences
 
-    def text(self, session: Session, account: Account | None) -> str:
+    def text(self, session: Session, account: UssdAccount | None) -> str:
         """The screen of a session; raises DeadEndError where cic-ussd has none, or fails to fill it in."""
         state = session.state
         if state not in self._menus:
-            raise DeadEndError(f"the screen of {state} is not part of the sandbox")
+            raise NoScreenError(f"the screen of {state} is not part of the sandbox")
         if account is None:
             return self._menus.text(state, self._language_of(session), self._values(session, None))
         values = self._values(session, account)
@@ -55,11 +55,11 @@ class Screens:
             return None
         return self._menus.chosen_language(session.user_input.split("*")[-1])
 
-    def _values(self, session: Session, account: Account | None) -> dict[str, Any]:
+    def _values(self, session: Session, account: UssdAccount | None) -> dict[str, Any]:
         """What is filled into the text of a state."""
         if session.state in ("start", "account_balances"):
             if account is None:
-                raise DeadEndError("a balance for a number that is not registered")
+                raise NoScreenError("a balance for a number that is not registered")
             return self._start_values(account) if session.state == "start" else self._balance_values(account)
         if session.state == "account_balances_pin_authorization" and account:
             return {"remaining_attempts": MOST_ATTEMPTS - account.failed_pin_attempts}
@@ -72,17 +72,17 @@ class Screens:
             return token.symbol, token.decimals
         symbol = self._cache.active_token(address)
         if symbol is None:
-            raise DeadEndError("No active token set.")
+            raise NoScreenError("No active token set.")
         data = self._cache.token_data(symbol)
         if data is None or self._cache.token_symbols(address) is None:
-            raise DeadEndError("no token has been reported for this account")
+            raise NoScreenError("no token has been reported for this account")
         return symbol, data["decimals"]
 
     def _contract(self, symbol: str) -> TokenInfo:
         default = self._tokens.default()
         return default if symbol == default.symbol else self._tokens.by_symbol(symbol)
 
-    def _start_values(self, account: Account) -> dict[str, Any]:
+    def _start_values(self, account: UssdAccount) -> dict[str, Any]:
         address = raw_address(account)
         symbol, decimals = self._token(address)
         units = self._tokens.balance(self._contract(symbol).address, address)
@@ -92,16 +92,16 @@ class Screens:
         self._preferences.refresh_now(address)
         return {"account_balance": _displayed(balances, decimals), "account_token_name": symbol}
 
-    def _balance_values(self, account: Account) -> dict[str, Any]:
+    def _balance_values(self, account: UssdAccount) -> dict[str, Any]:
         address = raw_address(account)
         symbol, decimals = self._token(address)
         balances = self._cache.balances(address, symbol)
         if balances is None:
-            raise DeadEndError("No cached display balance.")
+            raise NoScreenError("No cached display balance.")
         return {"available_balance": _displayed(balances, decimals), "token_symbol": symbol, "tax": "", "bonus": ""}
 
 
-def raw_address(account: Account) -> bytes:
+def raw_address(account: UssdAccount) -> bytes:
     """The 20 bytes of an account's address; raises ValueError when it is written with 0x, as in cic-ussd."""
     return bytes.fromhex(account.address)
 

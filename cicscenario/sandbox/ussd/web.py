@@ -17,10 +17,10 @@ import phonenumbers
 
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.process import require_loopback
-from cicscenario.sandbox.ussd.conversation import Call, international_form
+from cicscenario.sandbox.ussd.conversation import UssdRequest, international_form
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.screens import DeadEndError
+from cicscenario.sandbox.ussd.screens import NoScreenError
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _IDLE = 10.0  # seconds that a connection may say nothing
 
 
 @dataclass(frozen=True)
-class Reply:
+class UssdReply:
     """An answer; that to the health check is the only one without a length."""
 
     status: int
@@ -48,10 +48,10 @@ class DroppedError(Exception):
     """The connection is closed without an answer, as uWSGI does when the application fails."""
 
 
-class Gate:
+class UssdApplication:
     """What cic-ussd's WSGI application does around a conversation. Conversations are held one at a time, as there."""
 
-    def __init__(self, dialect: str, menus: Menus, converse: Callable[[Call], str], error_every: int) -> None:
+    def __init__(self, dialect: str, menus: Menus, converse: Callable[[UssdRequest], str], error_every: int) -> None:
         self._is_old = dialect == OLD
         self._menus = menus
         self._converse = converse
@@ -59,16 +59,16 @@ class Gate:
         self._requests = 0
         self._lock = threading.Lock()
 
-    def reply(self, method: str, path: str, content_type: str | None, body: bytes) -> Reply:
+    def reply(self, method: str, path: str, content_type: str | None, body: bytes) -> UssdReply:
         """The answer to a request; raises DroppedError where there is none."""
         if path == "/health-check" and not self._is_old:
-            return Reply(200, "OK", "healthy", has_length=False)
+            return UssdReply(200, "OK", "healthy", has_length=False)
         if method != "POST" or path != "/":
-            return Reply(405, "Play by the rules")
+            return UssdReply(405, "Play by the rules")
         if self._must_fail():
-            return Reply(500, "Internal Server Error")
+            return UssdReply(500, "Internal Server Error")
         if content_type != _FORM:
-            return Reply(405, "Urlencoded, please")
+            return UssdReply(405, "Urlencoded, please")
         return self._converse_about(self._call(body), len(body))
 
     def _must_fail(self) -> bool:
@@ -76,7 +76,7 @@ class Gate:
             self._requests += 1
             return bool(self._error_every) and self._requests % self._error_every == 0
 
-    def _call(self, body: bytes) -> Call:
+    def _call(self, body: bytes) -> UssdRequest:
         try:
             form = parse_qs(body.decode())
             service_code, phone, session_id = (form[name][0] for name in ("serviceCode", "phoneNumber", "sessionId"))
@@ -84,34 +84,34 @@ class Gate:
                 phone = international_form(phone)
         except (UnicodeDecodeError, ValueError, KeyError, phonenumbers.NumberParseException) as error:
             raise DroppedError(f"the form cannot be read: {error!r}") from None
-        return Call(session_id, service_code, phone, form.get("text", [""])[0])
+        return UssdRequest(session_id, service_code, phone, form.get("text", [""])[0])
 
-    def _converse_about(self, call: Call, length: int) -> Reply:
+    def _converse_about(self, call: UssdRequest, length: int) -> UssdReply:
         if length > _LARGEST_BODY:
-            return Reply(400, "Size matters")
+            return UssdReply(400, "Size matters")
         if call.service_code not in SERVICE_CODES:
             text = self._menus.text("invalid_service_code", None, {"valid_service_code": SERVICE_CODES[0]})
-            return Reply(200, "OK", text)
+            return UssdReply(200, "OK", text)
         if not _PHONE.match(call.phone):
-            return Reply(400, "Invalid phone number format")
+            return UssdReply(400, "Invalid phone number format")
         try:
             with self._lock:
-                return Reply(200, "OK,", self._converse(call))
+                return UssdReply(200, "OK,", self._converse(call))
         except Exception as error:  # whatever it is: so does cic-ussd
             # Only reasons of our own: others may quote the input, which may be a PIN.
-            reason = error if isinstance(error, DeadEndError | NoTransitionError) else type(error).__name__
+            reason = error if isinstance(error, NoScreenError | NoTransitionError) else type(error).__name__
             _log.info("session %s failed: %s", call.session_id, reason)
             _log.debug("because of", exc_info=True)
             if self._is_old:
                 raise DroppedError("the application failed") from None
-            return Reply(500, "Internal Server Error")
+            return UssdReply(500, "Internal Server Error")
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE
     wbufsize = -1  # an answer leaves in one piece
-    server: "Server"
+    server: "UssdServer"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
@@ -143,13 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
 
-class Server(ThreadingHTTPServer):
+class UssdServer(ThreadingHTTPServer):
     """Listens on ``host`` and ``port`` at once; ``serve_forever`` answers. Raises UnavailableError for a taken port."""
 
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, host: str, port: int, gate: Gate) -> None:
+    def __init__(self, host: str, port: int, gate: UssdApplication) -> None:
         require_loopback(host, "phone interface")
         self.gate = gate
         try:

@@ -17,7 +17,7 @@ from meta_wire import WireAnswer
 from running_meta import KEYS, ClockedMeta
 
 from cicscenario.sandbox.meta.keys import WriterKeys, trusted_keys
-from cicscenario.sandbox.meta.signatures import Trust, Verdict
+from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
 
 RECORDINGS = {
     path.stem: json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "recordings").glob("*")
@@ -125,7 +125,7 @@ def test_ids_are_compared_by_where_they_occur_again() -> None:
 
 def test_what_was_recorded_of_signatures_is_what_a_check_says(tmp_path: Path) -> None:
     (tmp_path / "writer.pub.asc").write_text((KEYS / "writer.pub.asc").read_text())
-    trust = Trust(trusted_keys(tmp_path))
+    trust = TrustedKeys(trusted_keys(tmp_path))
     seen = []
     for name, recording in RECORDINGS.items():
         for step in recording["steps"]:

@@ -12,7 +12,7 @@ from tests_support import eventually
 from ussd_world import World
 
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.faults import Faults, is_hit
+from cicscenario.sandbox.ussd.faults import UssdFaults, is_hit
 from cicscenario.sandbox.ussd.inbox import decode
 
 ADDRESS = "446d13e337294871090432e6c6c6d8a732bb191c"
@@ -163,7 +163,7 @@ def test_a_crash_between_the_row_and_the_rest_is_made_good(open_world: Callable[
 
 
 def test_a_share_of_accounts_is_never_reported(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(no_callback=0.5))
+    world = open_world(faults=UssdFaults(no_callback=0.5))
     phones = [world.phone() for _ in range(20)]
     for phone in phones:
         world.dial(phone, "1")
@@ -174,7 +174,7 @@ def test_a_share_of_accounts_is_never_reported(open_world: Callable[..., World])
 
 
 def test_reports_can_be_slow(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(slow_callback=0.7))
+    world = open_world(faults=UssdFaults(slow_callback=0.7))
     phone = world.phone()
     task = pending(world, phone)
     world.engine.report(task, ADDRESS, "en")
@@ -185,7 +185,7 @@ def test_reports_can_be_slow(open_world: Callable[..., World]) -> None:
 
 
 def test_a_report_that_comes_twice_makes_one_account(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(duplicate_callback=1))
+    world = open_world(faults=UssdFaults(duplicate_callback=1))
     phone = world.register()
     assert world.sql("SELECT count(*) FROM account") == [(1,)]
     assert len(world.meta.writes) == 3

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from tests_support import eventually
 
 from cicscenario.sandbox.services.postgres import reachable_programs
-from cicscenario.sandbox.ussd.database import Address, prepare
+from cicscenario.sandbox.ussd.database import DatabaseAddress, prepare
 
 
 def free_port() -> int:
@@ -107,8 +107,8 @@ class Postgres:
         )
         assert done.returncode == 0, done.stderr.decode()
 
-    def address(self, name: str) -> Address:
-        return Address("127.0.0.1", self.port, name, "grassroots", "")
+    def address(self, name: str) -> DatabaseAddress:
+        return DatabaseAddress("127.0.0.1", self.port, name, "grassroots", "")
 
     def __enter__(self) -> Self:
         eventually(self._answers, "waited for PostgreSQL")

@@ -15,8 +15,8 @@ from ussd_servers import Postgres, Valkey
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.metaclient import Signer
-from cicscenario.sandbox.ussd.service import Service, Settings
+from cicscenario.sandbox.ussd.metaclient import EntrySigner
+from cicscenario.sandbox.ussd.service import UssdService, UssdSettings
 from cicscenario.sandbox.ussd.tokens import TokenInfo
 
 FORM = "application/x-www-form-urlencoded"
@@ -78,12 +78,18 @@ class World:
     """``settings`` are those of the service; ``phone()`` is a number that nobody has used."""
 
     def __init__(
-        self, valkey: Valkey, postgres: Postgres, meta: FakeMeta, engine: FakeEngine, signer: Signer, **settings: Any
+        self,
+        valkey: Valkey,
+        postgres: Postgres,
+        meta: FakeMeta,
+        engine: FakeEngine,
+        signer: EntrySigner,
+        **settings: Any,
     ) -> None:
         self.redis, self.meta, self.engine = valkey.client, meta, engine
         self.tokens = FixedTokens()
         name = settings.pop("database", None) or postgres.emptied(settings.get("dialect", "current"))
-        self.settings = Settings(
+        self.settings = UssdSettings(
             host="127.0.0.1",
             port=0,
             broker=valkey.url,
@@ -94,7 +100,7 @@ class World:
             tokens=self.tokens,
             **settings,
         )
-        self._service: Service | None = None
+        self._service: UssdService | None = None
         self.start_again()
         self._sql = postgres.connect(name)
 
@@ -111,7 +117,7 @@ class World:
 
     def start_again(self) -> None:
         """After ``stop``: with the same settings, on another port."""
-        self._service = Service(self.settings)
+        self._service = UssdService(self.settings)
         self._service.start()
         self.port = self._service.port
 
