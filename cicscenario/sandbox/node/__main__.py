@@ -20,13 +20,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gas-limit", type=int, default=30_000_000, help="of a block")
     parser.add_argument("--block-time", type=float, metavar="SECONDS", help="mine at this interval, not on demand")
     parser.add_argument(
-        "--genesis-time", type=int, metavar="UNIX", help="of block 0; for a new chain now, if not given"
+        "--genesis-time", type=int, metavar="UNIX", help="time of block 0; the default for a new chain is now"
     )
-    parser.add_argument("--rich", action="append", default=[], metavar="ADDRESS=WEI", help="repeatable")
+    parser.add_argument(
+        "--rich", action="append", default=[], metavar="ADDRESS=WEI", help="a balance at genesis; repeatable"
+    )
     return parser
 
 
-def _rich(entry: str) -> tuple[str, int]:
+def _balance(entry: str) -> tuple[str, int]:
     address, _, wei = entry.partition("=")
     try:
         return parse_address(address), int(wei)
@@ -43,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> None:
         chain_id=arguments.chain_id,
         gas_limit=arguments.gas_limit,
         time=int(time.time()) if given is None else given,
-        rich=dict(_rich(entry) for entry in arguments.rich),
+        rich=dict(_balance(entry) for entry in arguments.rich),
     )
     chain = open_chain(arguments.data, genesis, any_time=given is None)
     try:

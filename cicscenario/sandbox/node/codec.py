@@ -1,4 +1,4 @@
-"""Ethereum's JSON-RPC encodings: quantities, byte strings, addresses and hashes; keccak-256."""
+"""Ethereum's JSON-RPC encodings (quantities, byte strings, addresses, hashes), and keccak-256."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ def to_hex(data: bytes) -> str:
 
 
 def parse_quantity(value: Any, what: str) -> int:
-    """A quantity as 0x-hex; plain JSON integers are taken too, as anvil does for its ``evm_`` methods.
+    """A quantity in 0x-hex, or a plain JSON integer, which anvil also accepts in its ``evm_`` methods.
 
-    Raises RpcError (invalid params) for everything else.
+    Raises JsonRpcError (invalid params) for anything else.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
@@ -35,7 +35,7 @@ def parse_quantity(value: Any, what: str) -> int:
 
 
 def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
-    """A byte string as 0x-hex, of exactly ``size`` bytes if given. Raises RpcError (invalid params)."""
+    """A byte string in 0x-hex; ``size`` is its exact length in bytes. Raises JsonRpcError (invalid params)."""
     if isinstance(value, str) and value[:2] in {"0x", "0X"}:
         try:
             data = bytes.fromhex(value[2:])
@@ -49,17 +49,17 @@ def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
 
 
 def parse_address(value: Any, what: str = "address") -> str:
-    """Lower case with 0x, the form used throughout the node. Raises RpcError (invalid params)."""
+    """An address in lower case with 0x, the form used throughout the node. Raises JsonRpcError (invalid params)."""
     return to_hex(parse_data(value, what, 20))
 
 
 def parse_hash(value: Any, what: str = "hash") -> bytes:
-    """32 bytes. Raises RpcError (invalid params)."""
+    """32 bytes. Raises JsonRpcError (invalid params)."""
     return parse_data(value, what, 32)
 
 
 def parse_object(value: Any, what: str) -> dict[str, Any]:
-    """A JSON object. Raises RpcError (invalid params)."""
+    """A JSON object. Raises JsonRpcError (invalid params)."""
     if not isinstance(value, dict):
         raise JsonRpcError.invalid_params(f"{what}: expected an object, not {value!r}")
     return value

@@ -1,4 +1,4 @@
-"""The JSON-RPC methods by name."""
+"""The table of JSON-RPC methods."""
 
 import inspect
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from cicscenario.sandbox.node.reading import BlockMethods
 
 Handler = Callable[..., Any]
 
-GAS_PRICE = 10**9  #: wei, what eth_gasPrice suggests; any price from 0 up is accepted
+GAS_PRICE = 10**9  #: wei, the answer of eth_gasPrice; the node accepts any price from 0 up
 
 
 def _table(chain: Chain) -> dict[str, Handler]:
@@ -67,7 +67,7 @@ def _table(chain: Chain) -> dict[str, Handler]:
 
 
 class Methods:
-    """Calls a method by name with positional parameters. Raises RpcError."""
+    """Calls a method by name, with positional parameters. Raises JsonRpcError."""
 
     def __init__(self, chain: Chain) -> None:
         self._handlers = {name: (handler, *_arity(handler)) for name, handler in _table(chain).items()}

@@ -1,4 +1,4 @@
-"""JSON-RPC methods that read what was mined: blocks, transactions, receipts."""
+"""JSON-RPC methods that read blocks, transactions and receipts."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _NEWEST = {"latest", "pending", "safe", "finalized"}
 
 
 def block_number(chain: Chain, tag: Any) -> int:
-    """The number a block tag stands for, existing or not: every mined block is final here, and pending means latest."""
+    """The block number of a tag; that block may not exist. Every mined block is final, and pending means latest."""
     if isinstance(tag, str) and tag in _NEWEST:
         return chain.head.number
     return 0 if tag == "earliest" else parse_quantity(tag, "block")
@@ -24,6 +24,8 @@ def block_at(chain: Chain, tag: Any) -> Block | None:
 
 
 class BlockMethods:
+    """The methods; each raises JsonRpcError for a wrong parameter."""
+
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
@@ -67,7 +69,7 @@ class BlockMethods:
         return receipt_view(*found) if found else None
 
     def fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> Json:
-        """Base fee 0; the tips of a block are those of its transactions, evenly weighted."""
+        """eth_feeHistory: the base fee is 0; percentiles of tips weigh all transactions of a block equally."""
         last = block_at(self._chain, newest)
         if last is None:
             raise JsonRpcError.invalid_params("newest block: not mined yet")

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0: request bodies to answers, single and in batches."""
+"""JSON-RPC 2.0: decodes requests and batches, and encodes the responses."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Call = Callable[[str, list[Any]], Any]
 
 
 def answer(body: bytes, call: Call) -> bytes | None:
-    """The answer to one HTTP request's body, each method answered by ``call``; None when nobody waits for one."""
+    """The response to an HTTP request's body; ``call`` runs each method. None when it has notifications only."""
     try:
         request = json.loads(body)
     except ValueError:
@@ -36,7 +36,7 @@ def _answer_one(request: Any, call: Call) -> dict[str, Any] | None:
         reply = {"jsonrpc": "2.0", "id": number, "result": call(request["method"], params)}
     except JsonRpcError as error:
         reply = _error(number, error)
-    except (TypeError, ValueError, OverflowError) as error:  # a parameter of a shape no parser looked at
+    except (TypeError, ValueError, OverflowError) as error:  # a parameter in a form that no parser checks
         reply = _error(number, JsonRpcError(INTERNAL_ERROR, f"{request['method']}: {error}"))
     return reply if "id" in request else None
 
