@@ -46,14 +46,14 @@ def test_what_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -
     assert {"node", "redis", "postgres", "custodial"} <= set(available())
     monkeypatch.setattr(type(SERVICES["redis"]), "modules", ("no_such_module",))
     assert not {"redis", "custodial", "ussd"} & set(available())
-    with pytest.raises(UnavailableError, match="redis needs what is not installed: no_such_module"):
+    with pytest.raises(UnavailableError, match="redis needs packages that are not installed: no_such_module"):
         with_needs(["custodial"])
     monkeypatch.setattr(type(SERVICES["meta"]), "modules", ("no_such_package.meta",))
     assert not SERVICES["meta"].is_available()
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(home: Path) -> None:
-    with pytest.raises(InvalidError, match="no 'printer'") as refused:
+    with pytest.raises(InvalidError, match="no service 'printer'") as refused:
         stack.up(home, services=["printer"])
     assert "node, redis, postgres" in (refused.value.hint or "")
     assert not home.exists()

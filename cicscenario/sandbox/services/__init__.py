@@ -1,4 +1,4 @@
-"""The services of the sandbox, in an order in which they can be started."""
+"""The services of the sandbox, in starting order."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +17,7 @@ SERVICES: Mapping[str, ServiceDaemon] = {
 
 
 def available() -> tuple[str, ...]:
-    """Names of the services that can be started with what is installed."""
+    """Names of the services whose packages are installed."""
     return tuple(
         name
         for name, service in SERVICES.items()
@@ -26,43 +26,43 @@ def available() -> tuple[str, ...]:
 
 
 def with_needs(asked: Iterable[str]) -> tuple[str, ...]:
-    """``asked`` and all that they need, in starting order.
+    """``asked`` and the services they need, in starting order.
 
-    Raises InvalidError for a service that there is not, and UnavailableError for one that is not installed.
+    Raises InvalidError for an unknown service, and UnavailableError for one whose packages are not installed.
     """
     wanted: set[str] = set()
     for name in asked:
-        _known(name)
+        _require_known(name)
         wanted |= {name, *SERVICES[name].needs}
     for name in wanted:
         if not SERVICES[name].is_available():
             raise UnavailableError(
-                f"the sandbox's {name} needs what is not installed: {', '.join(SERVICES[name].modules)}",
+                f"the sandbox's {name} needs packages that are not installed: {', '.join(SERVICES[name].modules)}",
                 hint="pip install 'cicscenario[sandbox]'",
             )
     return tuple(name for name in SERVICES if name in wanted)
 
 
 def options_of(faults: Iterable[str], dialect: str | None = None) -> dict[str, list[str]]:
-    """Command line options by service, of faults written ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
+    """Command line options by service, from faults such as ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
 
-    Raises InvalidError for any other form.
+    Raises InvalidError for a fault in another form, or of an unknown service.
     """
     options: dict[str, list[str]] = {}
     for fault in faults:
-        service, point, name = fault.partition(".")
-        if not point or not name:
+        service, dot, name = fault.partition(".")
+        if not dot or not name:
             raise InvalidError(
                 f"not a fault: {fault!r}",
                 hint="write SERVICE.NAME or SERVICE.NAME=VALUE, such as custodial.signer-down",
             )
-        _known(service)
+        _require_known(service)
         options.setdefault(service, []).extend(["--fault", name])
     if dialect is not None:
         options.setdefault(UssdDaemon.name, []).extend(["--dialect", dialect])
     return options
 
 
-def _known(name: str) -> None:
+def _require_known(name: str) -> None:
     if name not in SERVICES:
-        raise InvalidError(f"the sandbox has no {name!r}", hint=f"its services are: {', '.join(SERVICES)}")
+        raise InvalidError(f"the sandbox has no service {name!r}", hint=f"its services are: {', '.join(SERVICES)}")

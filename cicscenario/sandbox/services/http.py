@@ -1,4 +1,4 @@
-"""The two services that speak HTTP: the metadata store and the phone interface."""
+"""The two HTTP services: the metadata store and the phone interface."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ _PATIENCE = 5.0  # seconds
 _KEY, _PASSPHRASE = "meta/writer.asc", "meta/writer.passphrase"
 
 
-def _asks(method: str, url: str) -> requests.Response | None:
+def _request(method: str, url: str) -> requests.Response | None:
     with requests.Session() as session:
-        session.trust_env = False  # a proxy setting of the shell is not for the loopback interface
+        session.trust_env = False  # ignores proxy settings of the shell: this is the loopback interface
         try:
             return session.request(method, url, timeout=_PATIENCE)
         except requests.RequestException:
@@ -34,7 +34,7 @@ class _HttpDaemon(ServiceDaemon):
 
 
 class MetaDaemon(_HttpDaemon):
-    """The metadata store, with the key of those who may write to it."""
+    """The metadata store. It makes the key pair with which its clients sign."""
 
     name = "meta"
     modules = ("cicscenario.sandbox.meta",)
@@ -43,7 +43,7 @@ class MetaDaemon(_HttpDaemon):
         return self._start(site)
 
     def answers(self, site: Site) -> bool:
-        answer = _asks("OPTIONS", f"{self.address(site)}/")
+        answer = _request("OPTIONS", f"{self.address(site)}/")
         return answer is not None and answer.status_code == requests.codes.ok
 
     def section(self, site: Site) -> str:
@@ -73,8 +73,8 @@ class UssdDaemon(_HttpDaemon):
         )  # fmt: skip
 
     def answers(self, site: Site) -> bool:
-        answer = _asks("GET", f"{self.address(site)}/health-check")
-        # cic-ussd of 2021 has no health check: whoever refuses it in its words is up too
+        answer = _request("GET", f"{self.address(site)}/health-check")
+        # cic-ussd of 2021 has no health check: the server is also up when it refuses the request with this reason
         return answer is not None and (answer.text.strip() == "healthy" or answer.reason == "Play by the rules")
 
     def section(self, site: Site) -> str:
