@@ -1,4 +1,4 @@
-"""``python -m cicscenario.sandbox.meta``: run the metadata server until SIGTERM or SIGINT."""
+"""``python -m cicscenario.sandbox.meta``: runs the metadata server until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from cicscenario.sandbox.process import exit_code_of, require_loopback, server_p
 def _parser() -> argparse.ArgumentParser:
     parser = server_parser("cicscenario.sandbox.meta", __doc__, "entries and keys are")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; repeatable, see faults.py"
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="a fault of faults.py; repeatable"
     )
     return parser
 
