@@ -1,4 +1,4 @@
-"""The custodial engine: a Celery worker with the task names of cic-eth."""
+"""The custodial engine: Celery workers with the task names of cic-eth."""
 
 import contextlib
 import os

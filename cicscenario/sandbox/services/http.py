@@ -28,7 +28,7 @@ class _HttpDaemon(ServiceDaemon):
     def _start(self, site: Site, *arguments: str) -> Command:
         command = [
             sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
-            "--data", str(site.folder / self.name), *arguments,
+            *arguments,
         ]  # fmt: skip
         return Command(command + site.record.options.get(self.name, []), dict(os.environ))
 
@@ -40,7 +40,7 @@ class MetaDaemon(_HttpDaemon):
     modules = ("cicscenario.sandbox.meta",)
 
     def command(self, site: Site) -> Command:
-        return self._start(site)
+        return self._start(site, "--data", str(site.folder / self.name))
 
     def answers(self, site: Site) -> bool:
         answer = _request("OPTIONS", f"{self.address(site)}/")

@@ -1,10 +1,8 @@
-"""``python -m cicscenario.sandbox.ussd``: run the phone interface until SIGTERM or SIGINT."""
+"""``python -m cicscenario.sandbox.ussd``: runs the phone interface until SIGTERM or SIGINT."""
 
 import argparse
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
-from cicscenario.sandbox.process import exit_code_of, require_loopback
+from cicscenario.sandbox.process import exit_code_of, require_loopback, stop_event
 from cicscenario.sandbox.ussd.database import DatabaseAddress
 from cicscenario.sandbox.ussd.faults import parse_faults
 from cicscenario.sandbox.ussd.menus import CURRENT, DIALECTS
@@ -20,26 +18,23 @@ from cicscenario.sandbox.ussd.metaclient import EntrySigner
 from cicscenario.sandbox.ussd.service import UssdService, UssdSettings
 from cicscenario.sandbox.ussd.tokens import ChainTokens, registry_address
 
-_CHAIN_TIMEOUT = 5.0  # seconds for a balance, during which everybody else waits
+_CHAIN_TIMEOUT = 5.0  # seconds for a balance; all other requests wait meanwhile
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m cicscenario.sandbox.ussd", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a folder of its own; all it keeps is in the databases"
-    )
     parser.add_argument("--broker", required=True, metavar="URL", help="redis://host:port/number")
     parser.add_argument("--database", required=True, metavar="URL", help="postgresql://user@host:port/name")
-    parser.add_argument("--password-file", type=Path, metavar="FILE", help="with the database user's password")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="has the database user's password")
     parser.add_argument("--chain-spec", required=True, metavar="SPEC", help="such as evm:byzantium:8996:bloxberg")
-    parser.add_argument("--rpc", required=True, metavar="URL", help="of the chain node")
-    parser.add_argument("--registry", required=True, metavar="ADDRESS", help="of the contract registry")
-    parser.add_argument("--meta", required=True, metavar="URL", help="of the metadata server")
+    parser.add_argument("--rpc", required=True, metavar="URL", help="URL of the chain node")
+    parser.add_argument("--registry", required=True, metavar="ADDRESS", help="address of the contract registry")
+    parser.add_argument("--meta", required=True, metavar="URL", help="URL of the metadata server")
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="OpenPGP private key to sign metadata")
-    parser.add_argument("--passphrase-file", type=Path, required=True, metavar="FILE", help="with the key's passphrase")
-    parser.add_argument("--dialect", choices=DIALECTS, default=CURRENT, help="2021 speaks as cic-ussd did then")
+    parser.add_argument("--passphrase-file", type=Path, required=True, metavar="FILE", help="has the key's passphrase")
+    parser.add_argument("--dialect", choices=DIALECTS, default=CURRENT, help="2021 is cic-ussd of that year")
     parser.add_argument("--fallback-language", choices=("sw", "en"), default="sw")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME=VALUE", help="repeatable")
     parser.add_argument("--verbose", action="store_true", help="log why a request failed")
@@ -92,16 +87,14 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.verbose:
         logging.getLogger("cicscenario").setLevel(logging.DEBUG)
     service = UssdService(_settings(arguments))
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = stop_event()
     service.start()
     stopped.wait()
     service.stop()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line, this process's unless given; returns the exit code."""
+    """Runs with these arguments, by default those of the process; gives the exit code."""
     return exit_code_of(lambda: _run(_parser().parse_args(arguments)))
 
 

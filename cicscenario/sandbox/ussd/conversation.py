@@ -1,4 +1,4 @@
-"""One request of a phone, from its form fields to the text on its screen."""
+"""Answers one request of a phone: from the form fields to the text on the screen."""
 
 import re
 import uuid
@@ -16,7 +16,7 @@ from cicscenario.sandbox.ussd.menus import OLD, Menus
 from cicscenario.sandbox.ussd.screens import NoScreenError, Preferences, Screens, raw_address
 
 _REGION = "KE"
-#: States in which a conversation is over: the next one begins at the start menu. Source: cic-ussd.
+#: States in which a conversation has ended: the next session begins at the start menu. Source: cic-ussd.
 _NOT_RESUMED = {
     "account_creation_prompt", "exit", "exit_invalid_pin", "exit_invalid_new_pin", "exit_invalid_recipient",
     "exit_invalid_request", "exit_pin_blocked", "exit_pin_mismatch", "exit_successful_transaction",
@@ -27,7 +27,7 @@ _NOT_RESUMED = {
 
 @dataclass(frozen=True)
 class UssdRequest:
-    """The form fields of a request; ``text`` is all that was entered in this session, or only the last of it."""
+    """The form fields of a request; ``text`` has all inputs of this session, or only the last one."""
 
     session_id: str
     service_code: str
@@ -41,10 +41,9 @@ class UssdRequest:
 
 @dataclass
 class _Creation:
-    """Asks for at most one account in a request, and remembers with which task."""
+    """Requests the creation of an account, at most one in each phone request; ``task`` is its task id."""
 
     begin: Callable[[str, str], None]
-    phone: str
     task: str | None = field(default=None)
 
     def __call__(self, language: str) -> None:
@@ -53,7 +52,7 @@ class _Creation:
 
 
 class Conversation:
-    """Answers requests, one at a time: whoever calls sees to that."""
+    """Answers requests. Not thread-safe: the caller must pass one request at a time."""
 
     def __init__(
         self, dialect: str, menus: Menus, machine: StateMachine, screens: Screens, accounts: UssdAccounts, cache: Cache,
@@ -69,7 +68,7 @@ class Conversation:
         self._preferences = preferences
 
     def answer(self, call: UssdRequest) -> str:
-        """The text for the screen. Raises an exception of any kind where cic-ussd fails."""
+        """The text for the screen. Raises an exception, of any kind, where cic-ussd fails."""
         account = self._find(call.phone)
         if account is None:
             return self._answer_unknown(call)
@@ -77,7 +76,8 @@ class Conversation:
         try:
             return self._answer_known(call, account)
         finally:
-            # cic-ussd asks first of all, so it does not get what this request has written; it has the answer after its own.
+            # cic-ussd starts reading the preferences before it handles the request, and has them only afterwards. So it
+            # does not read a language that the request itself writes.
             if "preferred_language" not in account.changes():
                 self._preferences.refresh(address)
 
@@ -88,22 +88,22 @@ class Conversation:
             international = None
         account = self._accounts.find(phone, international)
         if account is None and international is None:
-            raise NoScreenError("this phone number exists in no country")
+            raise NoScreenError("this phone number is not valid in any country")
         return account
 
     def _creation(self, phone: str) -> _Creation:
         def begin(task: str, language: str) -> None:
-            # Before the engine hears of it: cic-ussd writes it after, and can miss a quick report.
+            # Stored before the engine gets the task. cic-ussd stores it after, and may miss a fast report.
             self._cache.start_creation(task, phone)
             self._engine.create_account(task, language)
 
-        return _Creation(begin, phone)
+        return _Creation(begin)
 
     def _turn(self, call: UssdRequest, session: Session, account: UssdAccount | None, creation: _Creation) -> Turn:
-        def prefer(whose: UssdAccount, language: str) -> None:
-            self._preferences.write(raw_address(whose), language)
+        def set_language(owner: UssdAccount, language: str) -> None:
+            self._preferences.write(raw_address(owner), language)
 
-        return Turn(call.last_input, session, account, creation, prefer)
+        return Turn(call.last_input, session, account, creation, set_language)
 
     def _answer_unknown(self, call: UssdRequest) -> str:
         creation = self._creation(call.phone)
@@ -115,7 +115,7 @@ class Conversation:
             state = self._machine.next_state(self._turn(call, session, None, creation))
         else:
             state = "initial_language_selection"
-        session = self._advanced(session, call, call.phone, state, {})
+        session = self._next_session(session, call, call.phone, state, {})
         self._cache.save_session(session)
         self._accounts.save(session, None, creation.task)
         return self._screens.text(session, None)
@@ -135,7 +135,7 @@ class Conversation:
             state = PARENTS.get(session.state, "exit_invalid_request")
         else:
             state = self._machine.next_state(self._turn(call, session, account, creation))
-        session = self._advanced(session, call, account.phone, state, data)
+        session = self._next_session(session, call, account.phone, state, data)
         self._cache.save_session(session)
         screen = self._screens.text(session, account)
         if not re.match("CON|END", screen):
@@ -147,14 +147,14 @@ class Conversation:
         return self._accounts.session(session_id) if self._is_old else self._cache.session(session_id)
 
     def _first_state(self, account: UssdAccount, last: Session | None) -> str:
-        """The first screen of a registered number's new session."""
+        """The first state of a registered number's new session."""
         lock_if_exhausted(account)
-        beyond = account.failed_pin_attempts - MOST_ATTEMPTS
-        if beyond == 0 or (beyond > 0 and not self._is_old):
+        excess = account.failed_pin_attempts - MOST_ATTEMPTS
+        if excess == 0 or (excess > 0 and not self._is_old):
             return "exit_pin_blocked"
         if account.status == UssdStatus.ACTIVE and account.password_hash is not None:
             if last is None:
-                raise NoScreenError("an account with a PIN and without any session")
+                raise NoScreenError("an account with a PIN, but without a session")
             if last.state in _NOT_RESUMED:
                 return "start"
             return last.state if last.state in self._menus else "exit_invalid_request"
@@ -162,7 +162,7 @@ class Conversation:
             return "initial_language_selection"
         return "initial_pin_entry"
 
-    def _advanced(
+    def _next_session(
         self, session: Session | None, call: UssdRequest, phone: str, state: str, data: dict[str, Any]
     ) -> Session:
         if session is None:
@@ -173,5 +173,5 @@ class Conversation:
 
 
 def international_form(phone: str) -> str:
-    """E.164 of a number as dialled in Kenya; raises NumberParseException for what no number can be."""
+    """A number as dialled in Kenya, in E.164 form. Raises NumberParseException when it is not a phone number."""
     return phonenumbers.format_number(phonenumbers.parse(phone, _REGION), phonenumbers.PhoneNumberFormat.E164)

@@ -1,4 +1,4 @@
-"""Puts the phone interface together from its parts, starts and stops it."""
+"""Builds the phone interface from its parts, starts it and stops it."""
 
 import json
 import threading
@@ -30,11 +30,11 @@ from cicscenario.sandbox.ussd.web import UssdApplication, UssdServer
 
 @dataclass(frozen=True)
 class UssdSettings:
-    """Where everything is, and how the phone interface behaves."""
+    """Addresses of the services that the phone interface needs, and its own options."""
 
     host: str
     port: int
-    broker: str  #: URL of the Redis that it shares with the custodial engine
+    broker: str  #: URL of Redis, the same as the custodial engine's
     database: DatabaseAddress
     chain: ChainSpec
     meta: str  #: URL of the metadata server
@@ -46,7 +46,7 @@ class UssdSettings:
 
 
 class UssdService:
-    """The running phone interface; ``start`` it, and ``stop`` it. Raises UnavailableError for what it needs and misses."""
+    """The phone interface. Raises UnavailableError when a service that it needs is down."""
 
     def __init__(self, settings: UssdSettings) -> None:
         prepare(settings.database, settings.dialect)
@@ -55,7 +55,7 @@ class UssdService:
         self._databases = [Database(settings.database), Database(settings.database)]
         self._menus = Menus(settings.dialect, settings.fallback)
         self._engine = CeleryAccountCreator(settings.broker, settings.chain)
-        self._remember(settings)
+        self._store_defaults(settings)
         self._meta = SigningMetaClient(settings.meta, settings.signer)
         self._writer = MetadataWriter(self._meta, self._stop)
         self._preferences = PreferencesSync(self._meta, self._redis)
@@ -70,15 +70,15 @@ class UssdService:
         self._server = UssdServer(settings.host, settings.port, gate)
         self._front = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="front", daemon=True)
 
-    def _remember(self, settings: UssdSettings) -> None:
-        """Keeps in Redis what cic-ussd does from its start on."""
+    def _store_defaults(self, settings: UssdSettings) -> None:
+        """Stores the default token and the list of languages in Redis, as cic-ussd does at its start."""
         chain = key(":cic.token.default", str(settings.chain).encode())
         token = json.dumps(settings.tokens.default().as_entry())
         try:
             self._redis.mset({chain: token, languages_key(): json.dumps(self._menus.listed_languages)})
         except RedisError as error:
             raise UnavailableError(
-                f"Redis at {_place(settings.broker)} does not answer: {error}",
+                f"Redis at {_without_password(settings.broker)} does not answer: {error}",
                 hint="is it running, and is --broker right?",
             ) from None
 
@@ -94,12 +94,12 @@ class UssdService:
 
     @property
     def port(self) -> int:
-        """The port it listens on, which the system chose if 0 was asked for."""
+        """The port it listens on; with port 0 in the settings, the system has chosen it."""
         return int(self._server.server_address[1])
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way: reports, metadata, preferences."""
+        """Whether there are no reports, metadata or preferences left to handle."""
         return self._preferences.is_idle and all(reader.inbox.is_empty for reader in self._readers)
 
     def start(self) -> None:
@@ -109,7 +109,7 @@ class UssdService:
         self._front.start()
 
     def stop(self) -> None:
-        """Ends everything; what is under way stays in Redis for the next start."""
+        """Stops all threads; messages that are not handled stay in Redis until the next start."""
         self._stop.set()
         self._server.shutdown()
         self._front.join()
@@ -125,7 +125,7 @@ class UssdService:
         self._redis.close()
 
 
-def _place(url: str) -> str:
-    """A URL without user and password."""
+def _without_password(url: str) -> str:
+    """Host, port and path of a URL."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}{parts.path}"

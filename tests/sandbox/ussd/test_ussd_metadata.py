@@ -130,7 +130,7 @@ def test_an_answer_that_is_no_value_is_an_error_of_the_server(
     client: SigningMetaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeMeta, "get", lambda self, place: (200, '"cut'))
-    with pytest.raises(MetaError, match="something else than a value"):
+    with pytest.raises(MetaError, match="the answer to a read is not JSON"):
         client.get(PLACE)
 
 

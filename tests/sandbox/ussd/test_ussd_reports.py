@@ -12,7 +12,7 @@ from tests_support import eventually
 from ussd_world import World
 
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.faults import UssdFaults, is_hit
+from cicscenario.sandbox.ussd.faults import UssdFaults, is_affected
 from cicscenario.sandbox.ussd.inbox import decode
 
 ADDRESS = "446d13e337294871090432e6c6c6d8a732bb191c"
@@ -169,7 +169,7 @@ def test_a_share_of_accounts_is_never_reported(open_world: Callable[..., World])
         world.dial(phone, "1")
     world.wait_for_quiet()
     silent = [phone for phone in phones if not world.account(phone)]
-    assert silent == [phone for phone in phones if is_hit(0.5, "no-callback", phone)]
+    assert silent == [phone for phone in phones if is_affected(0.5, "no-callback", phone)]
     assert 2 <= len(silent) <= 18
 
 
@@ -205,10 +205,10 @@ def test_a_lost_database_connection_costs_one_request_and_no_account(world: Worl
 
 
 def test_shares_hit_as_many_as_they_say() -> None:
-    hit = sum(is_hit(0.25, "no-callback", f"+2547{number:08d}") for number in range(4000))
+    hit = sum(is_affected(0.25, "no-callback", f"+2547{number:08d}") for number in range(4000))
     assert 900 < hit < 1100
-    assert not is_hit(0, "no-callback", "+254711000001")
-    assert is_hit(1, "no-callback", "+254711000001")
+    assert not is_affected(0, "no-callback", "+254711000001")
+    assert is_affected(1, "no-callback", "+254711000001")
 
 
 def test_a_message_of_an_older_celery_is_read_too() -> None:
