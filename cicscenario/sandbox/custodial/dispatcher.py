@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 class Dispatcher:
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._kept_signers: dict[str, Signer] = {}  # of the engine's own accounts, by address
+        self._role_signers: dict[str, Signer] = {}  # of the engine's own accounts, by address
 
     def step(self) -> bool:
         """Signs and sends what is due; says whether there was anything to do."""
@@ -87,12 +87,12 @@ class Dispatcher:
 
     def _signers_of(self, cursor: Cursor, addresses: Iterable[str]) -> dict[str, Signer]:
         """Signers of the addresses whose keys are in the vault. Signers of the engine's own accounts are kept."""
-        unknown = [address for address in addresses if address not in self._kept_signers]
+        unknown = [address for address in addresses if address not in self._role_signers]
         chain_id = self._context.settings.chain_spec.network_id
         made = {address: Signer(key, chain_id) for address, key in self._context.vault.keys(unknown).items()}
         cursor.execute("SELECT address_hex FROM account_role WHERE address_hex = ANY(%s)", (unknown,))
-        self._kept_signers |= {address: made[address] for (address,) in cursor.fetchall() if address in made}
-        return self._kept_signers | made
+        self._role_signers |= {address: made[address] for (address,) in cursor.fetchall() if address in made}
+        return self._role_signers | made
 
     def _send(self, rows: Sequence[Otx]) -> int:
         answers = self._context.rpc.results([("eth_sendRawTransaction", [f"0x{row.signed_tx}"]) for row in rows])

@@ -4,7 +4,7 @@ import sys
 import types
 
 
-def _named(module: str, name: str) -> type[Exception]:
+def _exception_class(module: str, name: str) -> type[Exception]:
     """An exception class ``name`` that seems to come from ``module``: Celery writes both names into the result.
 
     Celery imports the module when it pickles the exception, so an empty module of that name is added to ``sys.modules``.
@@ -16,10 +16,10 @@ def _named(module: str, name: str) -> type[Exception]:
     return made
 
 
-LockedError = _named("cic_eth.error", "LockedError")
-IntegrityError = _named("cic_eth.error", "IntegrityError")
-RPCException = _named("chainlib.error", "RPCException")
-UnknownContractError = _named("cic_eth_registry.error", "UnknownContractError")
+LockedError = _exception_class("cic_eth.error", "LockedError")
+IntegrityError = _exception_class("cic_eth.error", "IntegrityError")
+RPCException = _exception_class("chainlib.error", "RPCException")
+UnknownContractError = _exception_class("cic_eth_registry.error", "UnknownContractError")
 
 #: The error text of cic-eth 0.12 when its signer is not running.
 SIGNER_IS_DOWN = "URLError(ConnectionRefusedError(111, 'Connection refused'))"

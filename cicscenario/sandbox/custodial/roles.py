@@ -12,7 +12,7 @@ from cicscenario.sandbox.receipts import wait_for_receipts
 
 _ADD_WRITER = selector("addWriter(address)")
 _UNREGISTERED = keccak(b"registered by nobody")[12:]  # an address for a trial call of add()
-_FUNDS = 10**18  # wei: gas for four thousand million gifts
+_FUNDS = 10**18  # wei, enough for 4 * 10**9 gifts of gas
 _ENOUGH = _FUNDS // 2
 _GAS = 100_000
 

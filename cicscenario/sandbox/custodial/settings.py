@@ -32,7 +32,7 @@ class EngineSettings:
         return f"host={address} port={port} user={user} password={self.password} dbname={name} connect_timeout=10"
 
     def __repr__(self) -> str:
-        return f"Settings({self.broker}, {self.database}, {self.rpc})"  # leaves out the secrets
+        return f"EngineSettings({self.broker}, {self.database}, {self.rpc})"  # leaves out the secrets
 
 
 def read_settings(arguments: list[str]) -> EngineSettings:

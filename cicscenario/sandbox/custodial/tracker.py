@@ -54,7 +54,7 @@ class Tracker:
         added = [log for log in logs if log["address"] == index and log["topics"][0] in _ADDED]
         self._gift(cursor, [_added_address(log) for log in added])
         mined = [text.removeprefix("0x") for block in blocks for text in block["transactions"]]
-        done = self._settle(cursor, mined, {log["transactionHash"].removeprefix("0x") for log in logs})
+        done = self._finish_mined(cursor, mined, {log["transactionHash"].removeprefix("0x") for log in logs})
         if self._callbacks.wanted:
             self._send_callbacks(done, [log for log in logs if log["topics"][0] == _TRANSFER])
 
@@ -63,7 +63,7 @@ class Tracker:
         held = self._context.vault.keys(registered) if registered else {}
         queue_gifts(cursor, self._context, [account for account in registered if account in held])
 
-    def _settle(self, cursor: Cursor, mined: Sequence[str], proved: set[str]) -> list[Otx]:
+    def _finish_mined(self, cursor: Cursor, mined: Sequence[str], proved: set[str]) -> list[Otx]:
         """Ends the engine's transactions that were mined; gives those that succeeded.
 
         A log of a contract proves success, and a plain transfer cannot fail. For the others the receipt is read.

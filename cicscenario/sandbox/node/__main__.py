@@ -1,4 +1,4 @@
-"""``python -m cicscenario.sandbox.node``: run the embedded node until SIGTERM or SIGINT."""
+"""``python -m cicscenario.sandbox.node``: runs the embedded node until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio

@@ -53,7 +53,7 @@ class Log:
 class ExecutionResult:
     """``output`` is the return data, the revert data, or the code of the contract ``created``.
 
-    ``halt`` names what stopped an execution that neither returned nor reverted, such as OutOfGas.
+    ``halt`` is set when the execution neither returned nor reverted: the reason, such as OutOfGas.
     """
 
     success: bool

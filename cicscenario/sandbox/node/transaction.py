@@ -12,7 +12,7 @@ from cicscenario.sandbox.node.errors import JsonRpcError
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
 
-_HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # EIP-2: s in the lower half of the order
+_HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # EIP-2: the largest s, half of the curve's order
 _MAX_NONCE = 2**64 - 2  # EIP-2681
 
 
