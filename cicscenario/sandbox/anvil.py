@@ -1,9 +1,8 @@
-"""``python -m cicscenario.sandbox.anvil``: Foundry's anvil, which is told to make a block when there is something to put
-into one.
+"""``python -m cicscenario.sandbox.anvil``: runs Foundry's anvil, and asks it for a block whenever transactions wait.
 
-By its own clock it makes them idle or not, and each costs work and memory in proportion to all that was ever written:
-anvil up to 1.7.1 builds the whole state trie anew (https://github.com/foundry-rs/foundry/pull/15715) and, with a clock
-faster than three seconds, keeps 1,500 copies of the state whatever ``--prune-history`` says.
+Anvil's own interval mining also makes empty blocks. Every block costs time and memory in proportion to the whole state:
+anvil up to 1.7.1 rebuilds the whole state trie (https://github.com/foundry-rs/foundry/pull/15715) and, with an interval
+below three seconds, keeps 1,500 copies of the state, whatever ``--prune-history`` says.
 """
 
 import argparse
@@ -17,10 +16,10 @@ from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
-_LOOK = 0.1  # seconds between looks for waiting transactions
-_REST = 3  # times as long as the last block took: the larger the state, the more transactions share a block
-_HISTORY = 16  # blocks whose state can be asked for
-# Blocks that never fill up: anvil loses what it has accepted when one does.
+_POLL = 0.1  # seconds between looks for waiting transactions
+_REST = 3  # pause after a block, in multiples of the time it took: with a large state, more transactions share a block
+_HISTORY = 16  # blocks whose state anvil keeps
+# Limits that no block reaches: anvil loses accepted transactions when a block is full.
 _GAS_LIMIT = 1_000_000_000
 _TRANSACTIONS = 100_000
 
@@ -42,19 +41,19 @@ def _command(arguments: argparse.Namespace) -> list[str]:
 
 
 def _mine(rpc: Rpc, anvil: int) -> None:
-    """Has blocks made for as long as the process ``anvil`` lives, whose child this is."""
+    """Asks for blocks until the parent process, whose id is ``anvil``, ends."""
     while os.getppid() == anvil:
-        pause = _LOOK
-        with contextlib.suppress(CicScenarioError):  # it is not up yet, or about to end
+        pause = _POLL
+        with contextlib.suppress(CicScenarioError):  # anvil is not up yet, or is about to end
             if int(rpc.call("txpool_status")["pending"], 16):
                 began = time.monotonic()
                 rpc.call("evm_mine")
-                pause = max(_LOOK, _REST * (time.monotonic() - began))
+                pause = max(_POLL, _REST * (time.monotonic() - began))
         time.sleep(pause)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    """Becomes anvil, so that it is the one who is signalled and waited for; the child that mines ends with it."""
+    """Forks a child that mines, then replaces this process with anvil, which gets the signals; the child ends with it."""
     require_loopback(arguments.host, "node")
     folder: Path = arguments.data
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,9 +63,9 @@ def _run(arguments: argparse.Namespace) -> None:
             _mine(Rpc(f"http://{arguments.host}:{arguments.port}"), anvil)
         finally:
             os._exit(0)
-    surroundings = dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)}
+    environment = dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)}
     try:
-        os.execve(arguments.program, _command(arguments), surroundings)  # noqa: S606  # no shell is wanted
+        os.execve(arguments.program, _command(arguments), environment)  # noqa: S606  # no shell is wanted
     except OSError as error:
         raise UnavailableError(f"cannot start {arguments.program}: {error.strerror}") from None
 

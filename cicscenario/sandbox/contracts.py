@@ -1,7 +1,6 @@
-"""Deploys the upstream contracts in the stack's own order, in either generation."""
+"""Deploys the upstream contracts of either generation, in the order of the stack's own deployment scripts."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +12,15 @@ from eth_hash.auto import keccak
 from cicscenario.chain.abi import selector, text32, to_hex
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
-from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.packages import PACKAGES, Contract, cache_folder, load
+from cicscenario.sandbox.receipts import wait_for_receipts
 
 DECIMALS = 6
 _WHOLE = 10**DECIMALS
 FAUCET_AMOUNT = 50 * _WHOLE  #: base units that the faucet pays each account, once
 SUPPLY = 10**12 * _WHOLE  #: base units of each token for the runner, and of GFT for the faucet
 
-#: Names that the registry can hold; it takes no others later.
+#: Names that the registry can hold; they are fixed when it is deployed.
 IDENTIFIERS = (
     "AccountRegistry", "TokenRegistry", "AddressDeclarator", "Faucet", "TransferAuthorization", "ContractRegistry",
     "DefaultToken",
@@ -29,15 +28,14 @@ IDENTIFIERS = (
 _DESCRIPTION = text32("This is the CIC network")
 _TOKEN_PROOF = b'{"description":"Community support","issuer":"cicscenario","namespace":"ge","proofs":[],"version":0}'
 _MINUTES_A_MONTH = 30 * 24 * 60
-#: Demurrage of 2 % a month, as the 64.64 fixed point factor of one minute.
+#: Demurrage of 2 % a month: the factor for one minute, as a 64.64 fixed point number.
 _DECAY = int(0.98 ** (1 / _MINUTES_A_MONTH) * 2**64)
 _CALL_GAS = 400_000
-_PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where everything is; addresses of 20 bytes."""
+    """The contracts' addresses, 20 bytes each."""
 
     registry: bytes
     accounts_index: bytes
@@ -49,7 +47,7 @@ class Deployment:
 
 
 class _Batch:
-    """Transactions with consecutive nonces, sent without waiting: where a contract will be follows from the nonce."""
+    """Transactions with consecutive nonces, sent without waiting: a new contract's address follows from the nonce."""
 
     def __init__(self, rpc: Rpc, signer: Signer, contracts: Mapping[str, Contract]) -> None:
         price, nonce = rpc.calls(
@@ -60,15 +58,15 @@ class _Batch:
         self._contracts = contracts
         self._price = int(price, 16)
         self._nonce = int(nonce, 16)
-        self._sent: dict[str, str] = {}  # what for, by transaction hash
+        self._sent: dict[str, str] = {}  # transaction hash: what the transaction does
 
     def create(self, name: str, *arguments: Any) -> bytes:
-        """Creates contract ``name``; the arguments are encoded as its ABI says. Gives the address it will have."""
+        """Creates contract ``name``, with ``arguments`` for its constructor. Gives the address it will have."""
         contract = self._contracts[name]
         (types,) = ([i["type"] for i in entry["inputs"]] for entry in contract.abi if entry["type"] == "constructor")
         code = contract.bytecode + encode(types, arguments)
         address = keccak(rlp.encode([self._signer.address, self._nonce]))[12:]
-        # 200 gas to keep a byte and 16 to send it (the yellow paper's), and some for what the constructor stores.
+        # 200 gas to store a byte and 16 to send it (yellow paper), and 600,000 for the constructor.
         self._send(f"create {name}", b"", code, gas=600_000 + 216 * len(code))
         return address
 
@@ -83,21 +81,9 @@ class _Batch:
         self._sent[to_hex(signed.hash)] = what
         self._nonce += 1
 
-    def settle(self) -> None:
-        """Waits until all is mined; raises UnavailableError when that does not happen, or a transaction failed."""
-        deadline = time.monotonic() + _PATIENCE
-        receipts = [("eth_getTransactionReceipt", [sent]) for sent in self._sent]
-        while None in (found := self._rpc.calls(receipts)):
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"{self._rpc.url} has mined {len(found) - found.count(None)} of the {len(found)} transactions that"
-                    f" make the contracts in {_PATIENCE:.0f} seconds; the first that is missing:"
-                    f" {list(self._sent.values())[found.index(None)]}"
-                )
-            time.sleep(0.05)
-        for what, receipt in zip(self._sent.values(), found, strict=True):
-            if int(receipt["status"], 16) != 1:
-                raise UnavailableError(f"{self._rpc.url}: {what} failed, transaction {receipt['transactionHash']}")
+    def settle(self, *, patience: float = 60.0) -> None:
+        """Waits until all transactions are mined. See ``wait_for_receipts``."""
+        wait_for_receipts(self._rpc, self._sent, patience=patience)
 
 
 def deploy(
@@ -106,16 +92,13 @@ def deploy(
     runner: bytes,
     chain_id: int,
     generation: str,
-    *,
-    faucet_amount: int = FAUCET_AMOUNT,
-    supply: int = SUPPLY,
 ) -> Deployment:
-    """Deploys a whole set of a generation, ``classic`` or ``latest``, to the node at ``url``.
+    """Deploys all contracts of a generation, ``classic`` or ``latest``, to the node at ``url``.
 
-    The owner sends all of it and keeps the rights over the contracts. The ``runner``, whom scenarios are signed by, may
-    register accounts and mint both tokens. It gets ``supply`` base units of each; so does the faucet, of GFT, of which it
-    pays ``faucet_amount`` to an account. Raises UnavailableError when a package cannot be fetched or a transaction fails.
-    Order: the stack's contract-migration scripts 1 to 3.
+    The owner sends all transactions and owns the contracts. ``runner`` is the account that signs scenarios: it may
+    register accounts and mint both tokens, and gets ``SUPPLY`` base units of each. The faucet gets ``SUPPLY`` base units
+    of GFT and pays ``FAUCET_AMOUNT`` to each account. The order is that of the stack's contract-migration scripts 1 to 3.
+    Raises UnavailableError when a package cannot be downloaded or a transaction fails.
     """
     contracts = load(PACKAGES[generation], cache_folder() / "contracts" / generation)
     signer = Signer(owner_key, chain_id)
@@ -144,7 +127,7 @@ def deploy(
         batch.call(tokens, "register(address)", made)
         for minter in dict.fromkeys((owner, runner)):
             batch.call(made, make.add_minter, minter)
-        batch.call(made, "mintTo(address,uint256)", runner, supply)
+        batch.call(made, "mintTo(address,uint256)", runner, SUPPLY)
 
     accounts = batch.create("AccountsIndex")
     name("AccountRegistry", accounts)
@@ -154,10 +137,10 @@ def deploy(
     faucet = batch.create("ERC20Faucet", *make.faucet_head, token, store, accounts)
     if make.store_is_owned:
         batch.call(store, "transferOwnership(address)", faucet)
-    batch.call(faucet, "setAmount(uint256)", faucet_amount)
+    batch.call(faucet, "setAmount(uint256)", FAUCET_AMOUNT)
     name("Faucet", faucet)
-    # The packages' faucet pays from its own balance; the stack's own one mints.
-    batch.call(token, "mintTo(address,uint256)", faucet, supply)
+    # This faucet pays from its own balance, unlike the stack's own faucet, which mints.
+    batch.call(token, "mintTo(address,uint256)", faucet, SUPPLY)
     batch.call(declarator, "addDeclaration(address,bytes32)", token, hashlib.sha256(_TOKEN_PROOF).digest())
     batch.settle()
     return Deployment(registry, accounts, tokens, declarator, faucet, token, decaying)
@@ -165,12 +148,12 @@ def deploy(
 
 @dataclass(frozen=True)
 class _Generation:
-    """What differs between the generations in how the contracts are made."""
+    """Differences between the generations in the arguments and calls of the deployment."""
 
     add_minter: str
-    token_tail: tuple[int, ...]  #: the latest token can expire; 0 is never
-    faucet_head: tuple[list[bytes], ...]  #: the classic faucet has overriders
-    store_is_owned: bool  #: only its owner may write to the latest faucet's store
+    token_tail: tuple[int, ...]  #: the latest token takes an expiry time; 0 means never
+    faucet_head: tuple[list[bytes], ...]  #: the classic faucet takes a list of overriders
+    store_is_owned: bool  #: in the latest generation, only its owner may write to the faucet's store
 
 
 _CLASSIC = _Generation("addMinter(address)", (), ([],), store_is_owned=False)

@@ -1,7 +1,7 @@
-"""Daemons: processes that outlive whoever started them, and whose kernel lock says for how long.
+"""Daemons: background processes that keep running after their starter has ended. A file lock shows that one is running.
 
-The starter takes an exclusive ``flock`` and hands its descriptor to the daemon, so the lock lives exactly as long as
-the daemon does. No record of it can be stale, and a killed starter's daemon is found again.
+The starter takes an exclusive ``flock`` and passes the locked descriptor to the daemon, so the kernel releases the lock
+when the daemon ends. The lock can never be stale, and a daemon is found again even when its starter was killed.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ from pathlib import Path
 
 from cicscenario.errors import UnavailableError
 
-_START = 60.0  # seconds until a daemon must answer: a long chain has to be read first
-_STOP = 60.0  # seconds that it has to save its data and end by itself
-_KILL = 10.0  # seconds that the kernel has to end it
+_START = 60.0  # seconds within which a daemon must answer: the node has to read a long chain first
+_STOP = 60.0  # seconds that a daemon has to save its data and exit after the stop signal
+_KILL = 10.0  # seconds within which a daemon must be gone after SIGKILL
 _POLL = 0.02  # seconds
-#: Becomes the daemon after writing down the process id, so that there is no moment at which one is without the other.
-#: It writes through the descriptor: another user may not be able to reach the file by its path.
-_ANNOUNCED = 'echo $$ >"$0" && exec "$@"'
+#: A shell line that writes its process id and then becomes the daemon, which keeps that id. No daemon runs without a
+#: written id. It writes through the descriptor, because another user may have no access to the file's path.
+_WRITE_ID_AND_EXEC = 'echo $$ >"$0" && exec "$@"'
 
 
 @dataclass(frozen=True)
 class User:
-    """Whom a daemon belongs to that refuses to be root's: ids of a user and a group."""
+    """Ids of the user and group that a daemon runs as when it refuses to run as root."""
 
     user: int
     group: int
@@ -35,7 +35,7 @@ class User:
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a daemon: its words, process environment, working folder and user, as ``Daemon.start`` takes them."""
+    """How to start a daemon: command line, process environment, working folder and user. See ``Daemon.start``."""
 
     command: list[str]
     environment: dict[str, str]
@@ -44,21 +44,21 @@ class Command:
 
 
 class Daemon:
-    """A service called ``name`` with its lock and its log in ``folder``; ``end`` is the signal that it ends at."""
+    """The process of service ``name``; its lock and its log are in ``folder``. ``stop_signal`` makes it exit."""
 
-    def __init__(self, name: str, folder: Path, end: signal.Signals = signal.SIGTERM) -> None:
+    def __init__(self, name: str, folder: Path, stop_signal: signal.Signals = signal.SIGTERM) -> None:
         self.name = name
-        self._end = end
+        self._stop_signal = stop_signal
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._lock = folder / f"{name}.lock"
 
     def pid(self) -> int | None:
-        """The process, or None when it is down."""
+        """The process id, or None when the daemon is not running."""
         while self._is_locked():
             if (text := self._lock.read_text("ascii")).endswith("\n"):
                 return int(text)
-            time.sleep(_POLL)  # it is starting, and has not written its id yet
+            time.sleep(_POLL)  # the daemon is starting and has not written its id yet
         return None
 
     def _is_locked(self) -> bool:
@@ -83,20 +83,21 @@ class Daemon:
         folder: Path | None = None,
         user: User | None = None,
     ) -> None:
-        """Starts it and waits until it ``answers``; raises UnavailableError with the end of its log otherwise.
+        """Starts the daemon and waits until ``answers()`` is true.
 
-        It must be down, and nobody else may be starting it: the caller sees to that. It works in ``folder`` (that of its
-        lock if there is none), and becomes ``user``, which only root can ask for.
+        The daemon must not be running, and the caller must make sure that nobody else starts it at the same time. Its
+        working folder is ``folder``, by default the folder of its lock. It runs as ``user``; only root may give one.
+        Raises UnavailableError, with the end of the log, when the daemon ends or does not answer in time.
         """
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for those who look whether it is held
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits while another process tests the lock
             os.ftruncate(descriptor, 0)
             if user:
-                os.fchown(descriptor, user.user, user.group)  # it writes its id there
+                os.fchown(descriptor, user.user, user.group)  # the daemon writes its id into this file
             with self.log.open("wb") as log:
                 process = subprocess.Popen(
-                    ["/bin/sh", "-c", _ANNOUNCED, f"/dev/fd/{descriptor}", *command],
+                    ["/bin/sh", "-c", _WRITE_ID_AND_EXEC, f"/dev/fd/{descriptor}", *command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -119,17 +120,17 @@ class Daemon:
                 ended = f"ended with {process.returncode}" if process.poll() is not None else "did not answer"
                 process.kill()
                 process.wait()
-                self._is_released(process.pid, _KILL)  # children of its own may hold the lock for a moment longer
+                self._wait_until_gone(process.pid, _KILL)  # its child processes may hold the lock a moment longer
                 raise UnavailableError(
-                    f"the sandbox's {self.name} {ended} when it was started; the end of {self.log}:{self._last_words()}"
+                    f"the sandbox's {self.name} {ended} when it was started; the end of {self.log}:{self._log_tail()}"
                 )
             time.sleep(_POLL)
-        process.returncode = 0  # it goes on without us, and nothing here waits for it
+        process.returncode = 0  # keeps Popen from warning that the process is still running
 
     def find(self, answers: Callable[[], bool]) -> bool:
-        """Says whether it is up, and waits until it ``answers`` if somebody has only just started it.
+        """Whether the daemon is running. Waits until ``answers()`` is true, because it may have been started just now.
 
-        Raises UnavailableError when it stays silent.
+        Raises UnavailableError when it is running and does not answer in time.
         """
         deadline = time.monotonic() + _START
         while (pid := self.pid()) is not None:
@@ -138,34 +139,37 @@ class Daemon:
             if time.monotonic() > deadline:
                 raise UnavailableError(
                     f"the sandbox's {self.name}, process {pid}, does not answer; the end of {self.log}:"
-                    f"{self._last_words()}",
+                    f"{self._log_tail()}",
                     hint="`cicscenario stack down` ends it; then start again",
                 )
             time.sleep(_POLL)
         return False
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
         return "".join(f"\n  {line}" for line in lines[-8:]) or " nothing"
 
     def stop(self) -> bool:
-        """Ends it, at first kindly; says whether it was up. Raises UnavailableError when it cannot be ended."""
+        """Stops the daemon, with SIGKILL if the stop signal is not enough; says whether it was running.
+
+        Raises UnavailableError when the process does not end.
+        """
         pid = self.pid()
         if pid is None:
             return False
-        for number, patience in ((self._end, _STOP), (signal.SIGKILL, _KILL)):
+        for number, patience in ((self._stop_signal, _STOP), (signal.SIGKILL, _KILL)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            if self._is_released(pid, patience):
+            if self._wait_until_gone(pid, patience):
                 return True
         raise UnavailableError(f"the sandbox's {self.name}, process {pid}, does not end", hint=f"end process {pid}")
 
-    def _is_released(self, pid: int, patience: float) -> bool:
-        """Waits until ``pid`` and its children are gone, ``patience`` seconds at most, and says whether they are."""
+    def _wait_until_gone(self, pid: int, patience: float) -> bool:
+        """Waits at most ``patience`` seconds for ``pid`` and its children to end; says whether they have ended."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)  # when this process started it
+            with contextlib.suppress(ChildProcessError):  # raised when another process started the daemon
+                os.waitpid(pid, os.WNOHANG)
             if not self._is_locked():
                 return True
             time.sleep(_POLL)

@@ -1,4 +1,4 @@
-"""How the servers of the sandbox that are built on aiohttp listen, and until when."""
+"""Starts and stops the sandbox's aiohttp servers."""
 
 import asyncio
 import signal
@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.process import cannot_listen
 
 
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int, **options: Any) -> AsyncIterator[asyncio.Event]:
-    """Serves ``app`` for as long as this lasts, and gives what SIGTERM or SIGINT will set.
+    """Serves ``app`` until the block ends; gives an event that SIGTERM and SIGINT set.
 
     ``options`` are those of aiohttp's AppRunner. Raises UnavailableError when the port is taken.
     """
@@ -23,9 +23,7 @@ async def listening(app: web.Application, host: str, port: int, **options: Any) 
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise UnavailableError(
-                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
-            ) from None
+            raise cannot_listen(host, port, error) from None
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -1,4 +1,4 @@
-"""The commands that start the two kinds of node, with the same chain id, address and rich accounts."""
+"""The commands that start the two kinds of node, with the same chain id, address and funded accounts."""
 
 import os
 import shutil
@@ -14,31 +14,31 @@ from cicscenario.sandbox.daemon import Command
 HOST = "127.0.0.1"
 CHAIN_ID = 8996
 CHAIN_SPEC = f"evm:byzantium:{CHAIN_ID}:bloxberg"
-WEALTH = 10**27  #: wei in the account of each who is rich
+FUNDS = 10**27  #: wei in each funded account
 _GAS_LIMIT = 30_000_000
 
 
-def _embedded(folder: Path, port: int, rich: Sequence[bytes]) -> Command:
-    """The node that comes with the package."""
+def _embedded(folder: Path, port: int, funded: Sequence[bytes]) -> Command:
+    """The node in ``cicscenario.sandbox.node``."""
     command = [
         sys.executable, "-m", "cicscenario.sandbox.node", "--host", HOST, "--port", str(port), "--data", str(folder),
         "--chain-id", str(CHAIN_ID), "--gas-limit", str(_GAS_LIMIT),
     ]  # fmt: skip
-    for account in rich:
-        command += ["--rich", f"0x{account.hex()}={WEALTH}"]
+    for account in funded:
+        command += ["--rich", f"0x{account.hex()}={FUNDS}"]
     return Command(command, dict(os.environ))
 
 
 def anvil_path() -> str | None:
-    """The program that ``CICSCENARIO_ANVIL`` names, else anvil from PATH; None when there is none."""
+    """Path of the program that ``CICSCENARIO_ANVIL`` names, else of anvil in PATH; None when it is not found."""
     found = shutil.which(os.environ.get("CICSCENARIO_ANVIL") or "anvil")
     return found and str(Path(found).absolute())
 
 
-def _anvil(folder: Path, port: int, rich: Sequence[bytes]) -> Command:
-    """Foundry's anvil; all that it writes stays in ``folder``. Raises UnavailableError when there is none.
+def _anvil(folder: Path, port: int, funded: Sequence[bytes]) -> Command:
+    """Foundry's anvil; it writes only into ``folder``. Raises UnavailableError when anvil is not found.
 
-    It cannot be given both a genesis and a state to go on from, so who is ``rich`` is made so by ``enrich``.
+    Anvil takes either a genesis or a saved state, not both, so ``fund`` gives the ``funded`` accounts their balance later.
     """
     program = anvil_path()
     if program is None:
@@ -55,19 +55,19 @@ def _anvil(folder: Path, port: int, rich: Sequence[bytes]) -> Command:
     return Command(command, dict(os.environ))
 
 
-#: Makes the command of a node of each kind from its folder, port and the addresses of those who are rich.
+#: By kind: makes a node's start command from its folder, its port and the addresses of the funded accounts.
 NODES: Mapping[str, Callable[[Path, int, Sequence[bytes]], Command]] = {"embedded": _embedded, "anvil": _anvil}
 
 
-def enrich(rpc: Rpc, account: bytes) -> None:
-    """Gives ``account`` the wealth that a node's genesis did not give it."""
+def fund(rpc: Rpc, account: bytes) -> None:
+    """Sets the balance of ``account`` to ``FUNDS`` when it is 0: anvil has no genesis that could do it."""
     address = f"0x{account.hex()}"
     if int(rpc.call("eth_getBalance", address, "latest"), 16) == 0:
-        rpc.call("anvil_setBalance", address, hex(WEALTH))
+        rpc.call("anvil_setBalance", address, hex(FUNDS))
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,7 @@
-"""The upstream contracts' bytecode: fetched once from their Python packages, by hash, and read straight out of them.
+"""The bytecode of the upstream contracts. Their Python packages are downloaded once, checked by hash, and read in place.
 
-Two generations. ``classic`` works with cic-eth 0.12; ``latest`` is the newest of each package. Their declared
-dependencies conflict, so the packages are downloaded and never installed.
+There are two generations: ``classic`` works with cic-eth 0.12; ``latest`` has the newest version of each package. The
+dependencies that the packages declare conflict, so the packages are downloaded and never installed.
 """
 
 import fcntl
@@ -55,7 +55,7 @@ PACKAGES: Mapping[str, tuple[Package, ...]] = {
         Package("erc20-demurrage-token", "0.5.6", "3773060bf9030938f4648eb719df98d1efe9af75abdbf753727671037c5763ca"),
     ),
 }
-#: The folder in each package whose ``data`` holds the contracts.
+#: Module of each package; the contracts are in its folder ``data``.
 _MODULES = {
     "eth-contract-registry": "eth_contract_registry",
     "eth-accounts-index": "eth_accounts_index",
@@ -77,17 +77,17 @@ class Contract:
 
 
 def cache_folder() -> Path:
-    """``CICSCENARIO_CACHE``, else ``cicscenario`` in the user's cache folder."""
+    """The folder that ``CICSCENARIO_CACHE`` names, else ``cicscenario`` in the user's cache folder."""
     if chosen := os.environ.get("CICSCENARIO_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cicscenario"
 
 
 def load(packages: Sequence[Package], folder: Path) -> dict[str, Contract]:
-    """The contracts in ``packages``, by name; packages that ``folder`` lacks are downloaded into it.
+    """The contracts in ``packages``, by name; packages that are not in ``folder`` are downloaded into it.
 
-    Parallel processes download once. What is in the folder is held against its hash at every load, so that nobody's
-    change to it ever reaches a chain. Raises UnavailableError when a package cannot be had as it was published.
+    Processes that load at the same time download each package once. The hash of every package is checked at every load,
+    so a changed file never reaches a chain. Raises UnavailableError when a package cannot be downloaded or was changed.
     """
     contracts: dict[str, Contract] = {}
     try:
@@ -103,7 +103,7 @@ def load(packages: Sequence[Package], folder: Path) -> dict[str, Contract]:
 
 
 def _fetch(packages: Sequence[Package], folder: Path) -> None:
-    """Downloads what is missing, one process at a time. Each file appears whole, under its name, or not at all."""
+    """Downloads missing packages, one process at a time. A file gets its name only when it is complete and checked."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -126,15 +126,15 @@ def _pip_download(packages: Sequence[Package], target: Path) -> None:
     ]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
-        said, failed = done.stderr, done.returncode != 0
+        output, failed = done.stderr, done.returncode != 0
     except subprocess.TimeoutExpired:
-        said, failed = f"no end after {_PATIENCE} seconds", True
+        output, failed = f"the download was not finished after {_PATIENCE} seconds", True
     if failed:
-        last = [line for line in said.splitlines() if line.strip() and not line.startswith("WARNING")][-8:]
+        last = [line for line in output.splitlines() if line.strip() and not line.startswith("WARNING")][-8:]
         raise UnavailableError(
             "cannot download the contracts' packages: " + ", ".join(p.archive for p in packages) + "; pip said\n  "
             + "\n  ".join(last),
-            hint=f"see that `{sys.executable} -m pip` works and reaches a package index, then run again; or put these"
+            hint=f"check that `{sys.executable} -m pip` works and reaches a package index, then run again; or put these"
             f" files into {target.parent} yourself",
         )  # fmt: skip
 
@@ -146,13 +146,13 @@ def _verified(path: Path, package: Package) -> bytes:
         raise UnavailableError(
             f"{path} is not what {package.name} {package.version} was published as:"
             f" its sha256 is {found}, expected {package.sha256}",
-            hint=f"delete {path} and run again, and it is downloaded anew",
+            hint=f"delete {path} and run again; then it is downloaded again",
         )
     return content
 
 
 def _contracts(package: Package, content: bytes) -> dict[str, Contract]:
-    """Every contract with creation code and ABI in a package. Read in memory: nothing is unpacked anywhere."""
+    """All contracts of a package that have creation code. The archive is read in memory; nothing is unpacked to disk."""
     data = f"{package.name}-{package.version}/{_MODULES[package.name]}/data/"
     files: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
@@ -162,5 +162,5 @@ def _contracts(package: Package, content: bytes) -> dict[str, Contract]:
     return {
         name: Contract(bytes.fromhex(files[f"{name}.bin"].decode("ascii")), json.loads(files[f"{name}.json"]))
         for name in (file.removesuffix(".bin") for file in files if re.fullmatch(r"\w+\.bin", file))
-        if files[f"{name}.bin"].strip()  # interfaces and some helpers have none
+        if files[f"{name}.bin"].strip()  # interfaces and some helpers have no code
     }

@@ -1,16 +1,18 @@
-"""What the programs of the sandbox have in common: where they listen, and how they end."""
+"""Shared by the sandbox's programs: command line options, the loopback check, stop signals and exit codes."""
 
 import argparse
 import ipaddress
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
+from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, UnavailableError
 
 
 def server_parser(program: str, description: str | None, kept: str) -> argparse.ArgumentParser:
-    """A parser of where a server listens and of the folder of what is ``kept``."""
+    """A parser with --host, --port and --data; ``kept`` says in the help what the data folder holds ("the chain is")."""
     parser = argparse.ArgumentParser(f"python -m {program}", description=description)
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, required=True)
@@ -19,7 +21,7 @@ def server_parser(program: str, description: str | None, kept: str) -> argparse.
 
 
 def require_loopback(host: str, service: str) -> None:
-    """Raises InvalidError for a host that others could reach: nothing of the sandbox can be reached from elsewhere."""
+    """Raises InvalidError unless ``host`` is a loopback address: no other machine may reach the sandbox."""
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -28,8 +30,21 @@ def require_loopback(host: str, service: str) -> None:
         raise InvalidError(f"--host {host}: the {service} listens on loopback only", hint="Use 127.0.0.1.")
 
 
+def cannot_listen(host: str, port: int, error: OSError) -> UnavailableError:
+    """The error to raise when a server cannot bind its port."""
+    return UnavailableError(f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port.")
+
+
+def stop_event() -> threading.Event:
+    """An event that SIGTERM and SIGINT set. Call it in the main thread."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
 def exit_code_of(body: Callable[[], int | None]) -> int:
-    """Runs a program; an error becomes a message in its log, and the exit code."""
+    """Runs a program and gives its exit code; a CicScenarioError is written to stderr first."""
     try:
         return body() or ExitCode.OK
     except CicScenarioError as error:

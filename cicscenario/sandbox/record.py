@@ -1,34 +1,33 @@
-"""``stack.json``: what a sandbox's data was made with, so that it is never gone on with by something else."""
+"""``stack.json``: the choices a sandbox was made with. A later start that asks for other choices is refused."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.files import OWNER_ONLY, write_whole
 from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
 
 
 @dataclass
 class Record:
-    """Node kind, contract generation, and what was settled for each service by its name."""
+    """Node kind and contract generation of a sandbox, and the state of each service by its name."""
 
     node: str
     contracts: str
-    registry: str = ""  #: empty until the contracts are deployed
+    registry: str = ""  #: address of the registry; empty until the contracts are deployed
     ports: dict[str, int] = field(default_factory=dict)
-    options: dict[str, list[str]] = field(
-        default_factory=dict
-    )  #: what a service was last started with: faults, dialect
-    commands: dict[str, list[str]] = field(default_factory=dict)  #: how a service was last started
-    temporary: list[str] = field(
-        default_factory=list
-    )  #: services that a run started for itself: the last user ends them
+    #: options of the last start, such as faults and dialect
+    options: dict[str, list[str]] = field(default_factory=dict)
+    #: command line of the last start
+    commands: dict[str, list[str]] = field(default_factory=dict)
+    #: services that a run started for itself; the last run that uses the sandbox stops them
+    temporary: list[str] = field(default_factory=list)
 
 
 def read_record(path: Path) -> Record | None:
-    """None when there is no sandbox; raises StateRefusedError when the file cannot be read."""
+    """The record in ``path``, or None when there is no sandbox. Raises StateRefusedError when the file is damaged."""
     try:
         return Record(**json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
@@ -41,32 +40,23 @@ def read_record(path: Path) -> Record | None:
 
 
 def write_record(path: Path, record: Record) -> None:
-    write(path, json.dumps(asdict(record), indent=2) + "\n")
+    write_whole(path, json.dumps(asdict(record), indent=2) + "\n", mode=OWNER_ONLY)
 
 
-def write(path: Path, text: str) -> None:
-    """Replaces a file as a whole; it is its owner's alone from the first moment."""
-    passing = path.with_name(f"{path.name}.new")
-    passing.unlink(missing_ok=True)
-    with os.fdopen(os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    passing.replace(path)
+def choose(held: Record | None, node: str | None, contracts: str | None, folder: Path) -> Record:
+    """The record to start with: the one of an existing sandbox, or a new one; None stands for the held or first choice.
 
-
-def agree(held: Record | None, node: str | None, contracts: str | None, folder: Path) -> Record:
-    """The record to go on with. What is held decides what is not asked for.
-
-    Raises InvalidError for an unknown choice, and StateRefusedError for another one than ``folder`` was made with.
+    Raises InvalidError for an unknown choice, and StateRefusedError when ``folder`` was made with another choice.
     """
-    for what, title, choice, known in (
+    for option, title, choice, known in (
         ("node", "node", node, NODES),
         ("contracts", "contract generation", contracts, PACKAGES),
     ):
         if choice is not None and choice not in known:
-            raise InvalidError(f"unknown {title}: {choice}", hint=f"--{what} is one of: {', '.join(known)}")
-        if held and choice not in (None, (has := getattr(held, what))):
+            raise InvalidError(f"unknown {title}: {choice}", hint=f"--{option} is one of: {', '.join(known)}")
+        if held and choice not in (None, (used := getattr(held, option))):
             raise StateRefusedError(
-                f"the sandbox in {folder} was made with --{what} {has}, not {choice}",
+                f"the sandbox in {folder} was made with --{option} {used}, not {choice}",
                 hint="`cicscenario stack down --purge` deletes it with its chain; or name another folder in"
                 " CICSCENARIO_HOME",
             )

@@ -1,4 +1,4 @@
-"""The sandbox: daemons with their data in one folder, described by an ordinary environment file."""
+"""The sandbox: starts and stops daemons whose data is in one folder, and writes the environment file that names them."""
 
 import fcntl
 import os
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
+from cicscenario.files import OWNER_ONLY, write_whole
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Daemon
-from cicscenario.sandbox.record import Record, agree, read_record, write, write_record
+from cicscenario.sandbox.record import Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
-from cicscenario.sandbox.services.node import private_key
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up"]
 
-CHAIN_ONLY = ("node",)  #: what a run needs that keeps its own keys
+CHAIN_ONLY = ("node",)  #: services of a run with sovereign accounts
 
 
 @dataclass(frozen=True)
 class StackInfo:
-    """A sandbox that is up: its environment file, and whether this call started one of its services."""
+    """A running sandbox: its environment file, and whether this call started any service."""
 
     environment: Path
     started: bool
@@ -31,7 +31,7 @@ class StackInfo:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One daemon: ``state`` is up, down or silent (a process that does not answer)."""
+    """One daemon; ``state`` is up, down, or silent when the process runs and does not answer."""
 
     name: str
     state: str
@@ -41,8 +41,8 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What is asked of a sandbox. ``options`` None leaves a running service's as they are."""
+class _StartRequest:
+    """What ``up`` or ``sandbox`` asks for. With ``options`` None, running services keep their options."""
 
     services: tuple[str, ...]
     node: str | None
@@ -51,7 +51,7 @@ class _Wish:
     temporary: bool = field(kw_only=True)
 
 
-def _wish(
+def _start_request(
     services: Iterable[str],
     node: str | None,
     contracts: str | None,
@@ -59,10 +59,10 @@ def _wish(
     dialect: str | None,
     *,
     temporary: bool,
-) -> _Wish:
+) -> _StartRequest:
     names = with_needs(services)
     options = None if faults is None and dialect is None else options_of(faults or (), dialect)
-    return _Wish(names, node, contracts, options, temporary=temporary)
+    return _StartRequest(names, node, contracts, options, temporary=temporary)
 
 
 def up(
@@ -74,43 +74,43 @@ def up(
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
 ) -> StackInfo:
-    """Starts the ``services`` of the sandbox of ``home`` and what they need, or finds them; they stay up.
+    """Starts the ``services`` of the sandbox in ``home``, and the services they need, unless they are up. They stay up.
 
-    ``node`` is embedded or anvil, ``contracts`` classic or latest; by default what the sandbox was made with, else the
-    first of each. ``faults`` are switches such as ``custodial.signer-down``, ``dialect`` is the phone interface's; with
-    either, a service that runs with others is started again, and without, it is left as it is. Raises InvalidError for a
-    name that there is not, StateRefusedError when the sandbox was made with another node or other contracts, and
-    UnavailableError when something does not start.
+    ``node`` is embedded or anvil, ``contracts`` is classic or latest. The default is the choice that the sandbox was made
+    with; for a new sandbox, embedded and classic. ``faults`` are switches such as ``custodial.signer-down``; ``dialect``
+    is the phone interface's. If either is given, a running service with other options is restarted; if neither is given,
+    running services keep their options. Raises InvalidError for an unknown name, StateRefusedError when the sandbox was
+    made with another node or other contracts, and UnavailableError when a service does not start.
     """
-    wish = _wish(services, node, contracts, faults, dialect, temporary=False)
+    request = _start_request(services, node, contracts, faults, dialect, temporary=False)
     stack = _Stack(home)
-    with stack.alone():
-        return StackInfo(stack.environment, stack.start(wish))
+    with stack.locked():
+        return StackInfo(stack.environment, stack.start(request))
 
 
 def down(home: Path, *, purge: bool = False) -> bool:
-    """Stops the sandbox and, with ``purge``, deletes its data; says whether anything was up."""
+    """Stops the sandbox and, with ``purge``, deletes its data; says whether any service was up."""
     stack = _Stack(home)
     if not stack.folder.exists():
         return False
-    with stack.alone():
+    with stack.locked():
         was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
         if purge:
             for service in SERVICES.values():
-                service.purge(Site(stack.folder, stack.remembered()))
+                service.purge(Site(stack.folder, stack.record_or_empty()))
             shutil.rmtree(stack.folder)
     return any(was_up)
 
 
 def status(home: Path) -> list[ServiceStatus]:
-    """Every daemon that was ever part of the sandbox; none when there is no sandbox."""
+    """Every daemon that was ever started in the sandbox; an empty list when there is no sandbox."""
     stack = _Stack(home)
     record = stack.record()
     return [] if record is None else [stack.status(name, record) for name in SERVICES if name in record.ports]
 
 
 def running_environment(home: Path, services: Iterable[str] = CHAIN_ONLY) -> Path | None:
-    """The environment file of a sandbox in which ``services`` are up, or None. Starts nothing."""
+    """The environment file of the sandbox if ``services`` are up, else None. Starts nothing."""
     stack = _Stack(home)
     record = stack.record()
     if record is None or not stack.environment.exists():
@@ -130,16 +130,17 @@ def sandbox(
     dialect: str | None = None,
     keep: bool = False,
 ) -> Iterator[StackInfo]:
-    """The sandbox with ``services``, up for as long as this lasts.
+    """The sandbox with ``services``, which are up until the block ends.
 
-    Services that were started in this way are ended by the last of those who use the sandbox, unless one of them asked to
-    ``keep`` them; services that were up before stay up. Parameters and errors are those of ``up``.
+    Several processes may use the sandbox at once. The last one to leave stops the services that were started by this
+    function, unless one of the users asked to ``keep`` them. Services that were up before stay up. Parameters and errors
+    are those of ``up``.
     """
-    wish = _wish(services, node, contracts, faults, dialect, temporary=not keep)
+    request = _start_request(services, node, contracts, faults, dialect, temporary=not keep)
     stack = _Stack(home)
-    with stack.alone():
-        info = StackInfo(stack.environment, stack.start(wish))
-        use = stack.use()
+    with stack.locked():
+        info = StackInfo(stack.environment, stack.start(request))
+        use = stack.join()
     try:
         yield info
     finally:
@@ -148,6 +149,8 @@ def sandbox(
 
 
 class _Stack:
+    """The files and daemons of one sandbox."""
+
     def __init__(self, home: Path) -> None:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
@@ -155,10 +158,10 @@ class _Stack:
         self._users = self.folder / "users.lock"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One starter or stopper at a time; whoever comes second waits and finds the work done.
+    def locked(self) -> Iterator[None]:
+        """Holds the lock for starting and stopping; a second process waits here.
 
-        The lock is beside the folder, not in it: a lock that is deleted with the folder would let two in.
+        The lock file is beside the folder, not in it: deleting it together with the folder would let two processes in.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with (self.folder.parent / "sandbox.lock").open("w") as lock:
@@ -168,15 +171,15 @@ class _Stack:
     def record(self) -> Record | None:
         return read_record(self._record)
 
-    def remembered(self) -> Record:
-        """The record; an empty one where there is none that can be read, for what is to be deleted anyway."""
+    def record_or_empty(self) -> Record:
+        """The record, or an empty one when it is absent or damaged: enough for deleting the sandbox."""
         try:
             return self.record() or Record("", "")
         except StateRefusedError:
             return Record("", "")
 
     def daemon(self, name: str) -> Daemon:
-        return Daemon(name, self.folder, SERVICES[name].end)
+        return Daemon(name, self.folder, SERVICES[name].stop_signal)
 
     def status(self, name: str, record: Record) -> ServiceStatus:
         service, site = SERVICES[name], Site(self.folder, record)
@@ -184,42 +187,42 @@ class _Stack:
         state = "down" if pid is None else "up" if service.answers(site) else "silent"
         return ServiceStatus(name, state, pid, service.address(site), service.detail(site))
 
-    def start(self, wish: _Wish) -> bool:
-        """Brings up what is not up and makes what is not made, wherever an earlier start was cut off.
+    def start(self, request: _StartRequest) -> bool:
+        """Starts the services that are not up, and completes an earlier start that was interrupted.
 
-        Says whether it started a service. What it started it ends again when it fails.
+        Says whether it started any service. When it fails, it stops the services it has started.
         """
-        record = agree(self.record(), wish.node, wish.contracts, self.folder)
+        record = choose(self.record(), request.node, request.contracts, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         started: list[str] = []
         try:
-            for name in wish.services:
-                if self._start(name, record, wish):
+            for name in request.services:
+                if self._start(name, record, request):
                     started.append(name)
-                SERVICES[name].furnish(Site(self.folder, record))
-            self._describe(record)
+                SERVICES[name].provision(Site(self.folder, record))
+            self._write_environment(record)
         except BaseException:
             for name in reversed(started):
                 self.daemon(name).stop()
             raise
         return bool(started)
 
-    def _start(self, name: str, record: Record, wish: _Wish) -> bool:
-        """Starts a service unless it is up as it is wished; says whether it did."""
+    def _start(self, name: str, record: Record, request: _StartRequest) -> bool:
+        """Starts a service unless it is up with the requested options; says whether it started it."""
         service, daemon = SERVICES[name], self.daemon(name)
-        site = Site(self.folder, record, frozenset(self._running() | set(wish.services)))
+        site = Site(self.folder, record, frozenset(self._running() | set(request.services)))
         if name in record.ports and daemon.find(lambda: service.answers(site)):
-            if wish.options is not None:
-                record.options[name] = wish.options.get(name, [])
+            if request.options is not None:
+                record.options[name] = request.options.get(name, [])
             if service.command(site).command == record.commands.get(name):
-                if not wish.temporary and name in record.temporary:
+                if not request.temporary and name in record.temporary:
                     record.temporary.remove(name)
                 return False
-            daemon.stop()  # it runs with other options, or knows others by ports at which they are no more
-            temporary = wish.temporary and name in record.temporary
+            daemon.stop()  # it was started with other options, or with ports of other services that have changed
+            temporary = request.temporary and name in record.temporary
         else:
-            record.options[name] = (wish.options or {}).get(name, [])
-            temporary = wish.temporary
+            record.options[name] = (request.options or {}).get(name, [])
+            temporary = request.temporary
         if name not in record.ports or not nodes.is_free(record.ports[name]):
             record.ports[name] = nodes.free_port()
         record.temporary = [other for other in record.temporary if other != name] + [name] * temporary
@@ -239,28 +242,25 @@ class _Stack:
     def _running(self) -> set[str]:
         return {name for name in SERVICES if self.daemon(name).pid() is not None}
 
-    def _private_key(self) -> bytes:
-        return private_key(Site(self.folder, Record("", "")))
-
-    def _describe(self, record: Record) -> None:
-        """Writes the environment file, of all that is up; without a chain there is none."""
+    def _write_environment(self, record: Record) -> None:
+        """Writes the environment file with all running services; deletes it when the node is down."""
         write_record(self._record, record)
         running, site = self._running(), Site(self.folder, record)
         if "node" not in running:
             self.environment.unlink(missing_ok=True)
             return
         sections = "".join(service.section(site) for name, service in SERVICES.items() if name in running)
-        write(self.environment, f"version: 1\nname: sandbox\n{sections}")
+        write_whole(self.environment, f"version: 1\nname: sandbox\n{sections}", mode=OWNER_ONLY)
 
-    def use(self) -> int:
-        """A descriptor that says, for as long as it is open, that somebody uses the sandbox."""
+    def join(self) -> int:
+        """Marks the sandbox as used until the returned file descriptor is closed."""
         descriptor = os.open(self._users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         return descriptor
 
     def leave(self) -> None:
-        """Stops what is temporary of a sandbox that nobody else uses."""
-        with self.alone():
+        """Stops the temporary services if nobody else uses the sandbox."""
+        with self.locked():
             record = self.record()
             if record is None or not record.temporary or self._is_used():
                 return
@@ -269,7 +269,7 @@ class _Stack:
                     self.daemon(name).stop()
             if self._running():
                 record.temporary = []
-                self._describe(record)
+                self._write_environment(record)
 
     def _is_used(self) -> bool:
         with self._users.open("w") as users:

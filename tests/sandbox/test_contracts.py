@@ -58,7 +58,7 @@ def rpc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
     daemon.start(command.command, command.environment, answers)
     for account in (OWNER, RUNNER):
-        nodes.enrich(rpc, account)
+        nodes.fund(rpc, account)
     yield rpc
     daemon.stop()
 
@@ -162,12 +162,10 @@ def test_only_the_owner_decides_who_may_register_and_what_the_faucet_pays(chain:
             chain.send(contract, function, argument)
 
 
-def test_what_is_never_mined_is_named(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_never_mined_is_named(chain: Chain) -> None:
     batch = contracts._Batch(chain.rpc, Signer(RUNNER_KEY, nodes.CHAIN_ID), {})
     batch._nonce += 1  # leaves a gap, so that the node keeps the transaction waiting
     batch.call(chain.made.accounts_index, "add(address)", somebody())
-    with monkeypatch.context() as hurry:
-        hurry.setattr(contracts, "_PATIENCE", 0.2)
-        with pytest.raises(UnavailableError, match=r"mined 0 of the 1 .* add\(address\)"):
-            batch.settle()
+    with pytest.raises(UnavailableError, match=r"mined 0 of the 1 .* add\(address\)"):
+        batch.settle(patience=0.2)
     chain.send(chain.made.accounts_index, "add(address)", somebody())  # fills the gap for the tests that follow

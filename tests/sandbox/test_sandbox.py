@@ -16,7 +16,9 @@ from cicscenario.errors import InvalidError, StateRefusedError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.sandbox import nodes, stack
 from cicscenario.sandbox.packages import cache_folder
-from cicscenario.sandbox.record import write, write_record
+from cicscenario.sandbox.record import Record, write_record
+from cicscenario.sandbox.services.base import Site
+from cicscenario.sandbox.services.node import private_key
 from tests.support.processes import listens_at
 from tests.support.sandboxes import NODES
 
@@ -48,7 +50,7 @@ def test_it_is_described_by_an_ordinary_environment_file(home: Path, node: str) 
     assert str(chain.spec) == "evm:byzantium:8996:bloxberg"
     assert len(client.call("eth_getCode", chain.registry, "latest")) > 2000
     signer = address_of(bytes.fromhex((home / "sandbox" / "signer.key").read_text()))
-    assert int(client.call("eth_getBalance", f"0x{signer.hex()}", "latest"), 16) == nodes.WEALTH
+    assert int(client.call("eth_getBalance", f"0x{signer.hex()}", "latest"), 16) == nodes.FUNDS
     assert int(client.call("eth_getBlockByNumber", "latest", False).get("baseFeePerGas", "0x0"), 16) == 0
 
 
@@ -115,7 +117,7 @@ def test_a_sandbox_whose_contracts_are_its_signers_goes_on_as_it_was(home: Path,
     folder = home / "sandbox"
     folder.mkdir(parents=True)
     for name in ("signer.key", "owner.key"):
-        write(folder / name, "5a" * 32 + "\n")
+        (folder / name).write_text("5a" * 32 + "\n")
     stack.up(home, node=node)
     (folder / "owner.key").unlink()
     before = _memory(home)
@@ -240,11 +242,11 @@ def test_secrets_are_their_owners_alone_and_shown_nowhere(home: Path, node: str)
 
 
 def test_each_sandbox_has_a_key_of_its_own(home: Path) -> None:
-    first = stack._Stack(home / "a")
-    second = stack._Stack(home / "b")
+    first = Site(home / "a", Record("", ""))
+    second = Site(home / "b", Record("", ""))
     for one in (first, second):
         one.folder.mkdir(parents=True)
-    assert first._private_key() == first._private_key() != second._private_key()
+    assert private_key(first) == private_key(first) != private_key(second)
 
 
 def test_nothing_listens_beyond_loopback(home: Path, node: str) -> None:

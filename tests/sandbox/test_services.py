@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import yaml
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.custodial.vault import read_secret
 from cicscenario.sandbox.daemon import Command, Daemon
 from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services import SERVICES, available, options_of, with_needs
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.stack import sandbox
 
 
@@ -46,14 +48,14 @@ def test_what_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -
     assert {"node", "redis", "postgres", "custodial"} <= set(available())
     monkeypatch.setattr(type(SERVICES["redis"]), "modules", ("no_such_module",))
     assert not {"redis", "custodial", "ussd"} & set(available())
-    with pytest.raises(UnavailableError, match="redis needs what is not installed: no_such_module"):
+    with pytest.raises(UnavailableError, match="redis needs packages that are not installed: no_such_module"):
         with_needs(["custodial"])
     monkeypatch.setattr(type(SERVICES["meta"]), "modules", ("no_such_package.meta",))
     assert not SERVICES["meta"].is_available()
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(home: Path) -> None:
-    with pytest.raises(InvalidError, match="no 'printer'") as refused:
+    with pytest.raises(InvalidError, match="no service 'printer'") as refused:
         stack.up(home, services=["printer"])
     assert "node, redis, postgres" in (refused.value.hint or "")
     assert not home.exists()
@@ -97,7 +99,7 @@ def test_the_phone_interface_is_told_where_everything_is(tmp_path: Path) -> None
     assert told["--database"].endswith("/cic_ussd")
     assert told["--meta"] == SERVICES["meta"].address(site(tmp_path))
     assert set(told) == {
-        "--host", "--port", "--data", "--broker", "--database", "--password-file", "--chain-spec", "--rpc",
+        "--host", "--port", "--broker", "--database", "--password-file", "--chain-spec", "--rpc",
         "--registry", "--meta", "--key", "--passphrase-file",
     }  # fmt: skip
     listening = Site(tmp_path, site(tmp_path).record, frozenset({"ussd"}))
@@ -140,7 +142,7 @@ def test_running_environment_asks_for_each_service(home: Path) -> None:
     assert stack.running_environment(home, ["node", "redis"]) is None
 
 
-class _Broken(Service):
+class _Broken(ServiceDaemon):
     name = "custodial"
     needs = ("redis",)
 
@@ -169,3 +171,19 @@ def test_a_silent_service_is_told_from_one_that_is_down(home: Path) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
     assert [service.state for service in stack.status(home)] == ["up"]
+
+
+def _secrets_of(folder: Path) -> tuple[str, bytes]:
+    return Site(folder, Record("", "")).secret("signer.key"), read_secret(folder)
+
+
+def test_starters_at_the_same_time_get_the_same_secret(tmp_path: Path) -> None:
+    """The sandbox's signer and the engine's vault make their secrets at first use, which two processes may do at once."""
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with ThreadPoolExecutor(8) as pool:
+            secrets = list(pool.map(_secrets_of, [folder] * 8))
+        assert len(set(secrets)) == 1
+        assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+        assert len(list(folder.iterdir())) == 2, "no unfinished file is left"

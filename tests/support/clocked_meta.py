@@ -8,13 +8,13 @@ from cicscenario.sandbox.meta.faults import parse
 from cicscenario.sandbox.meta.keys import trusted_keys
 from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
-from cicscenario.sandbox.meta.signatures import Trust
-from cicscenario.sandbox.meta.store import Store
+from cicscenario.sandbox.meta.signatures import TrustedKeys
+from cicscenario.sandbox.meta.store import EntryStore
 
 if __name__ == "__main__":
     folder, port, switches = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     faults = parse(switches)
     clock = folder / "clock"
-    trust = Trust(trusted_keys(folder))
-    operations = Operations(Store(folder), trust, faults, now=lambda: int(clock.read_text()))
+    trust = TrustedKeys(trusted_keys(folder))
+    operations = Operations(EntryStore(folder), trust, faults, now=lambda: int(clock.read_text()))
     asyncio.run(serve(MetaServer(operations, faults), "127.0.0.1", port))

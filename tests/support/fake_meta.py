@@ -12,7 +12,7 @@ from typing import Any
 
 from pysequoia import Tsk, verify
 
-from cicscenario.sandbox.ussd.metaclient import Signer
+from cicscenario.sandbox.ussd.metaclient import EntrySigner
 from tests.support.fake_server import FakeServer
 
 
@@ -22,10 +22,10 @@ def key() -> Tsk:
 
 
 @functools.cache
-def signer() -> Signer:
+def signer() -> EntrySigner:
     with tempfile.NamedTemporaryFile(suffix=".asc") as file:
         Path(file.name).write_bytes(bytes(key()))
-        return Signer(Path(file.name), "")
+        return EntrySigner(Path(file.name), "")
 
 
 @dataclass

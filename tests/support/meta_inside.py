@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.sandbox.meta.answers import Answer, CrashError
-from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.operations import Operations
-from cicscenario.sandbox.meta.signatures import Trust, Verdict
-from cicscenario.sandbox.meta.store import Store
+from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
+from cicscenario.sandbox.meta.store import EntryStore
 
 POINTER = "ab" * 32
 CRASHED = "crashed"
 
 
-class Believing(Trust):
+class Believing(TrustedKeys):
     """Says the same of every signature."""
 
     def __init__(self, verdict: Verdict = Verdict.VALID) -> None:
@@ -30,8 +30,8 @@ class Inside:
 
     def __init__(self, folder: Path, verdict: Verdict = Verdict.VALID) -> None:
         self.now = 1700000000
-        self.store = Store(folder)
-        self.operations = Operations(self.store, Believing(verdict), Faults(), now=lambda: self.now)
+        self.store = EntryStore(folder)
+        self.operations = Operations(self.store, Believing(verdict), MetaFaults(), now=lambda: self.now)
 
     def post(self, value: Any) -> Answer | str:
         """A two-step write's first step; ``crashed`` where the real server ends."""

@@ -29,7 +29,7 @@ class UssdProcess:
         self.log = folder / "log"
         self.flags = [
             "--host", "127.0.0.1", "--port", str(self.port),
-            "--data", str(folder), "--broker", valkey.url,
+            "--broker", valkey.url,
             "--database", f"postgresql://{USER}@127.0.0.1:{postgres.port}/{self.database}",
             "--password-file", str(folder / "password"), "--chain-spec", "evm:byzantium:8996:bloxberg",
             "--rpc", chain.url, "--registry", f"0x{REGISTRY.hex()}", "--meta", meta.url,

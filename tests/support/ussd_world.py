@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.database import Address, prepare
-from cicscenario.sandbox.ussd.metaclient import Signer
-from cicscenario.sandbox.ussd.service import Service, Settings
+from cicscenario.sandbox.ussd.database import DatabaseAddress, prepare
+from cicscenario.sandbox.ussd.metaclient import EntrySigner
+from cicscenario.sandbox.ussd.service import UssdService, UssdSettings
 from cicscenario.sandbox.ussd.tokens import TokenInfo
 from tests.support.fake_engine import FakeEngine
 from tests.support.fake_meta import FakeMeta
@@ -75,8 +75,8 @@ def request(port: int, method: str, path: str, headers: dict[str, str], body: by
         connection.close()
 
 
-def database_address(postgres: Postgres, name: str) -> Address:
-    return Address("127.0.0.1", postgres.port, name, USER, PASSWORD)
+def database_address(postgres: Postgres, name: str) -> DatabaseAddress:
+    return DatabaseAddress("127.0.0.1", postgres.port, name, USER, PASSWORD)
 
 
 def emptied_database(postgres: Postgres, dialect: str) -> str:
@@ -91,12 +91,18 @@ class World:
     """``settings`` are those of the service; ``phone()`` is a number that nobody has used."""
 
     def __init__(
-        self, valkey: Valkey, postgres: Postgres, meta: FakeMeta, engine: FakeEngine, signer: Signer, **settings: Any
+        self,
+        valkey: Valkey,
+        postgres: Postgres,
+        meta: FakeMeta,
+        engine: FakeEngine,
+        signer: EntrySigner,
+        **settings: Any,
     ) -> None:
         self.redis, self.meta, self.engine = valkey.client, meta, engine
         self.tokens = FixedTokens()
         name = settings.pop("database", None) or emptied_database(postgres, settings.get("dialect", "current"))
-        self.settings = Settings(
+        self.settings = UssdSettings(
             host="127.0.0.1",
             port=0,
             broker=valkey.url,
@@ -107,7 +113,7 @@ class World:
             tokens=self.tokens,
             **settings,
         )
-        self._service: Service | None = None
+        self._service: UssdService | None = None
         self.start_again()
         self._sql = postgres.connect(name)
 
@@ -124,7 +130,7 @@ class World:
 
     def start_again(self) -> None:
         """After ``stop``: with the same settings, on another port."""
-        self._service = Service(self.settings)
+        self._service = UssdService(self.settings)
         self._service.start()
         self.port = self._service.port
 

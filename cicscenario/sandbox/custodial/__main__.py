@@ -1,4 +1,4 @@
-"""``python -m cicscenario.sandbox.custodial``: the custodial engine."""
+"""``python -m cicscenario.sandbox.custodial``: runs the custodial engine until SIGTERM or SIGINT."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""How the engine speaks to those who asked it: Redis channels, and tasks about transfers for the phone interface."""
+"""Sends results to clients: messages in Redis channels, and tasks about transfers to the phone interface."""
 
 import json
 from functools import cached_property
@@ -10,19 +10,19 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cicscenario.people.person import checksum
-from cicscenario.sandbox.custodial.faults import Faults
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.context import EngineContext
+from cicscenario.sandbox.custodial.faults import EngineFaults
 
 
 class Publisher:
-    """Publishes a task's result to ``host:port:db:channel``; raises redis.exceptions.ConnectionError at once."""
+    """Publishes task results to ``host:port:db:channel``. Raises redis.exceptions.ConnectionError without a retry."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: EngineFaults) -> None:
         self._faults = faults
         self._clients: dict[str, Redis] = {}
 
     def publish(self, root_id: str, result: Any, destination: str, status: int) -> None:
-        """One message; none or two if a fault says so."""
+        """Publishes one message, or none or two if a fault is switched on."""
         address, _, channel = destination.rpartition(":")
         if address not in self._clients:
             host, port, database = address.split(":")
@@ -34,31 +34,31 @@ class Publisher:
 
 
 class TransferCallbacks:
-    """Tells other queues of faucet payouts and of transfers of the default token, in cic-eth's words.
+    """Sends tasks about faucet payouts and transfers of the default token to other queues, in cic-eth's format.
 
-    Each is sent before it is noted that its block was read: a kill in between sends it again.
+    A task is sent before the tracker stores that its block was read. After a kill in between, it is sent again.
     """
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        self.wanted = bool(room.settings.transfer_callbacks)
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self.wanted = bool(context.settings.transfer_callbacks)
 
     @cached_property
     def _app(self) -> Celery:
-        return Celery("cic-eth-tracker", broker=self._room.settings.broker)
+        return Celery("cic-eth-tracker", broker=self._context.settings.broker)
 
     def send(self, kind: str, sender: str, recipient: str, value: int, tx_hash: str) -> None:
         """``kind`` is tokengift or transfer, ``value`` in base units; addresses and hash without 0x."""
-        token = self._room.contracts.token
-        what: dict[str, Any] = {
+        token = self._context.contracts.token
+        report: dict[str, Any] = {
             "hash": tx_hash, "sender": sender, "sender_label": "", "recipient": recipient, "recipient_label": "",
-            "status": "SUCCESS", "status_code": 0, "chain_spec": self._room.settings.chain_spec.asdict(),
+            "status": "SUCCESS", "status_code": 0, "chain_spec": self._context.settings.chain_spec.asdict(),
         }  # fmt: skip
         for side in ("source", "destination"):
-            what[f"{side}_token"] = checksum(token.address)
-            what[f"{side}_token_symbol"] = token.symbol
-            what[f"{side}_token_name"] = self._room.token_name
-            what[f"{side}_token_decimals"] = token.decimals
-            what[f"{side}_token_value"] = value
-        for queue, task in self._room.settings.transfer_callbacks:
-            self._app.send_task(task, args=[what, kind, 0], queue=queue, ignore_result=True)
+            report[f"{side}_token"] = checksum(token.address)
+            report[f"{side}_token_symbol"] = token.symbol
+            report[f"{side}_token_name"] = self._context.token_name
+            report[f"{side}_token_decimals"] = token.decimals
+            report[f"{side}_token_value"] = value
+        for queue, task in self._context.settings.transfer_callbacks:
+            self._app.send_task(task, args=[report, kind, 0], queue=queue, ignore_result=True)

@@ -1,4 +1,4 @@
-"""The engine's own loop: sends what is to be sent, follows the chain, and comes back when a service went away."""
+"""The engine's main loop: sends transactions, follows the chain, and retries when a service does not answer."""
 
 import logging
 import threading
@@ -11,48 +11,51 @@ from redis.exceptions import RedisError
 from cicscenario.chain.rpc import RpcError
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
+from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.dispatcher import Dispatcher
-from cicscenario.sandbox.custodial.roles import have_roles
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.roles import ensure_roles
 from cicscenario.sandbox.custodial.tracker import Tracker
 
-_IDLE = 0.05  # seconds between looks at the queue and the chain
-_AGAIN = 1.0  # seconds: between attempts after a failure, and between looks for what was lost
-_AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, RedisError, BrokerError, UnavailableError, RpcError)
+_IDLE = 0.05  # seconds between turns when there is nothing to do
+_BACK_OFF = 1.0  # seconds after a failure
+_RESEND = 1.0  # seconds between looks for transactions to send again
+_SERVICE_ERRORS = (
+    psycopg2.OperationalError, psycopg2.InterfaceError, RedisError, BrokerError, UnavailableError, RpcError,
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
-class Engine:
-    """``beat`` is the monotonic time of the last turn of its loop."""
+class EngineLoop:
+    """``last_turn`` is the monotonic time at which the loop last began a turn."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        self._dispatcher = Dispatcher(room)
-        self._tracker = Tracker(room, TransferCallbacks(room))
-        self.beat = time.monotonic()
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._dispatcher = Dispatcher(context)
+        self._tracker = Tracker(context, TransferCallbacks(context))
+        self.last_turn = time.monotonic()
 
     def prepare(self) -> None:
-        """Makes tables, keys and roles; raises UnavailableError when a service is missing."""
-        self._room.vault.prepare()
-        self._room.ledger.prepare()
+        """Creates the tables, the keys and the engine's own accounts. Raises UnavailableError when a service is down."""
+        self._context.vault.prepare()
+        self._context.database.prepare()
         self._tracker.prepare()
-        if not self._room.settings.faults.signer_down:
-            have_roles(self._room)
+        if not self._context.settings.faults.signer_down:
+            ensure_roles(self._context)
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop``. A service that does not answer is asked again; nothing is lost meanwhile."""
-        looked = time.monotonic()
+        """Runs until ``stop`` is set. When a service fails, the turn is repeated later; no transaction is lost."""
+        resent = time.monotonic()
         while not stop.is_set():
-            self.beat = time.monotonic()
+            self.last_turn = time.monotonic()
             pause = _IDLE
             try:
                 busy = [self._dispatcher.step(), self._tracker.step()]
                 pause = 0 if any(busy) else _IDLE
-                if self.beat - looked > _AGAIN:
-                    looked = self.beat
-                    self._dispatcher.send_again()
-            except _AWAY as error:
+                if self.last_turn - resent > _RESEND:
+                    resent = self.last_turn
+                    self._dispatcher.resend_stale()
+            except _SERVICE_ERRORS as error:
                 _log.warning("%s: %s", type(error).__name__, str(error).strip())
-                self._room.reconnect()
-                pause = _AGAIN
+                self._context.reconnect()
+                pause = _BACK_OFF
             stop.wait(pause)

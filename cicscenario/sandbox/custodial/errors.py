@@ -1,22 +1,25 @@
-"""The exceptions that clients see in a task's result, under the names of the modules that cic-eth raises them from."""
+"""Exceptions that clients see in a task's result, with the module names that they have in cic-eth."""
 
 import sys
 import types
 
 
-def _named(module: str, name: str) -> type[Exception]:
-    """An exception class that pickles by the module's real name: Celery writes both into the result."""
+def _exception_class(module: str, name: str) -> type[Exception]:
+    """An exception class ``name`` that seems to come from ``module``: Celery writes both names into the result.
+
+    Celery imports the module when it pickles the exception, so an empty module of that name is added to ``sys.modules``.
+    """
     for part in (module.partition(".")[0], module):
-        home = sys.modules.setdefault(part, types.ModuleType(part))
+        owner = sys.modules.setdefault(part, types.ModuleType(part))
     made = type(name, (Exception,), {"__module__": module})
-    setattr(home, name, made)
+    setattr(owner, name, made)
     return made
 
 
-LockedError = _named("cic_eth.error", "LockedError")
-IntegrityError = _named("cic_eth.error", "IntegrityError")
-RPCException = _named("chainlib.error", "RPCException")
-UnknownContractError = _named("cic_eth_registry.error", "UnknownContractError")
+LockedError = _exception_class("cic_eth.error", "LockedError")
+IntegrityError = _exception_class("cic_eth.error", "IntegrityError")
+RPCException = _exception_class("chainlib.error", "RPCException")
+UnknownContractError = _exception_class("cic_eth_registry.error", "UnknownContractError")
 
-#: What cic-eth 0.12 says when nobody listens at its signer's address.
+#: The error text of cic-eth 0.12 when its signer is not running.
 SIGNER_IS_DOWN = "URLError(ConnectionRefusedError(111, 'Connection refused'))"

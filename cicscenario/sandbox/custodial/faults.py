@@ -1,18 +1,18 @@
-"""Fault switches: how the engine misbehaves on request."""
+"""Fault switches of the custodial engine."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cicscenario.sandbox.custodial.ledger import Otx
+from cicscenario.sandbox.custodial.database import Otx
 
 _DROP, _DUPLICATE = "drop-callback", "duplicate-callback"
 
 
 @dataclass(frozen=True)
-class Faults:
-    """drop-callback=SHARE, duplicate-callback=SHARE (of root ids, always the same ones), delay=SECONDS before a callback,
-    fail-task=NAME, revert-registration (the first one of each account runs out of gas), die-after=TASKS, signer-down."""
+class EngineFaults:
+    """drop-callback=SHARE, duplicate-callback=SHARE (of root ids, always the same ids), delay=SECONDS before a callback,
+    fail-task=NAME, revert-registration (each account's first one runs out of gas), die-after=TASKS, signer-down."""
 
     drop_callback: float = 0.0
     duplicate_callback: float = 0.0
@@ -23,15 +23,15 @@ class Faults:
     signer_down: bool = False
 
     @classmethod
-    def parse(cls, texts: Sequence[str]) -> "Faults":
-        """Reads ``NAME[=VALUE]``; raises ValueError when it is not one of those above."""
+    def parse(cls, texts: Sequence[str]) -> "EngineFaults":
+        """Reads switches in the form ``NAME[=VALUE]``. Raises ValueError for an unknown name or a wrong value."""
         faults = cls()
         for text in texts:
             name, _, value = text.partition("=")
             faults = faults._with(name, value)
         return faults
 
-    def _with(self, name: str, value: str) -> "Faults":
+    def _with(self, name: str, value: str) -> "EngineFaults":
         if name in (_DROP, _DUPLICATE):
             share = float(value or "1")
             if not 0 <= share <= 1:
@@ -51,17 +51,18 @@ class Faults:
         raise ValueError(f"no such fault: {name}")
 
     def drops(self, root_id: str) -> bool:
-        """Says whether the callbacks of this root are dropped."""
-        return _draw("drop", root_id) < self.drop_callback
+        """Whether the callbacks of this root task are dropped."""
+        return _hash_share("drop", root_id) < self.drop_callback
 
     def duplicates(self, root_id: str) -> bool:
-        return _draw("duplicate", root_id) < self.duplicate_callback
+        """Whether the callbacks of this root task are sent twice."""
+        return _hash_share("duplicate", root_id) < self.duplicate_callback
 
     def reverts(self, row: Otx) -> bool:
-        """Says whether a transaction is to fail on the chain."""
+        """Whether this transaction must fail on the chain."""
         return self.revert_registration and row.purpose == "register" and row.nonce is None
 
 
-def _draw(what: str, root_id: str) -> float:
-    """A number from 0 to below 1 that is always the same for the same root."""
-    return int.from_bytes(hashlib.sha256(f"{what}:{root_id}".encode()).digest()[:7], "big") / 2**56
+def _hash_share(fault: str, root_id: str) -> float:
+    """A number from 0 to below 1 that depends only on the fault and the root id."""
+    return int.from_bytes(hashlib.sha256(f"{fault}:{root_id}".encode()).digest()[:7], "big") / 2**56

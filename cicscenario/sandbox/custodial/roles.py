@@ -1,6 +1,4 @@
-"""The engine's own accounts: the writer of the accounts index and the giver of gas, made at its first start."""
-
-import time
+"""The engine's own accounts: the writer of the accounts index, and the account that sends gas. Made at the first start."""
 
 from eth_hash.auto import keccak
 
@@ -8,32 +6,31 @@ from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.contracts import ADD, eth_call
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.chain.signer import Signer
-from cicscenario.errors import UnavailableError
-from cicscenario.sandbox.custodial.ledger import GIFTER, WRITER
-from cicscenario.sandbox.custodial.room import Room
+from cicscenario.sandbox.custodial.context import EngineContext
+from cicscenario.sandbox.custodial.database import GIFTER, WRITER
+from cicscenario.sandbox.receipts import wait_for_receipts
 
 _ADD_WRITER = selector("addWriter(address)")
-_STRANGER = keccak(b"registered by nobody")[12:]
-_FUNDS = 10**18  # wei: gas for four thousand million gifts
+_UNREGISTERED = keccak(b"registered by nobody")[12:]  # an address for a trial call of add()
+_FUNDS = 10**18  # wei, enough for 4 * 10**9 gifts of gas
 _ENOUGH = _FUNDS // 2
 _GAS = 100_000
-_PATIENCE = 60.0  # seconds
 
 
-def have_roles(room: Room) -> None:
-    """Makes what is missing: keys, the right to write, funds. Asks the chain what is there, so it can be cut off anywhere.
+def ensure_roles(context: EngineContext) -> None:
+    """Creates the keys, the right to write and the funds that are missing. May be interrupted: it asks the chain first.
 
-    Raises UnavailableError when a transaction of the owner's is not mined, or fails.
+    Raises UnavailableError when a transaction of the owner is not mined, or fails.
     """
-    held = room.ledger.roles()
+    roles = context.database.roles()
     for tag in (GIFTER, WRITER):
-        if tag not in held:
-            held[tag] = room.vault.create(f"role:{tag}")
-            room.ledger.set_role(tag, held[tag])
-    writer, gifter = bytes.fromhex(held[WRITER]), bytes.fromhex(held[GIFTER])
-    index = room.contracts.accounts_index
-    may_write, *balances = room.rpc.results(
-        [eth_call(index, pack(ADD, _STRANGER), writer)]
+        if tag not in roles:
+            roles[tag] = context.vault.create(f"role:{tag}")
+            context.database.set_role(tag, roles[tag])
+    writer, gifter = bytes.fromhex(roles[WRITER]), bytes.fromhex(roles[GIFTER])
+    index = context.contracts.accounts_index
+    may_write, *balances = context.rpc.results(
+        [eth_call(index, pack(ADD, _UNREGISTERED), writer)]
         + [("eth_getBalance", [to_hex(account), "latest"]) for account in (writer, gifter)]
     )
     wanted = [(index, 0, pack(_ADD_WRITER, writer))] if isinstance(may_write, RpcError) else []
@@ -41,7 +38,7 @@ def have_roles(room: Room) -> None:
         if int(str(balance), 16) < _ENOUGH:
             wanted.append((account, _FUNDS, b""))
     if wanted:
-        _send(room.rpc, Signer(room.settings.owner_key, room.settings.chain_spec.network_id), wanted)
+        _send(context.rpc, Signer(context.settings.owner_key, context.settings.chain_spec.network_id), wanted)
 
 
 def _send(rpc: Rpc, owner: Signer, wanted: list[tuple[bytes, int, bytes]]) -> None:
@@ -51,10 +48,4 @@ def _send(rpc: Rpc, owner: Signer, wanted: list[tuple[bytes, int, bytes]]) -> No
         for n, (to, value, data) in enumerate(wanted)
     ]
     sent = rpc.calls([("eth_sendRawTransaction", [to_hex(transaction.raw)]) for transaction in signed])
-    deadline = time.monotonic() + _PATIENCE
-    while None in (receipts := rpc.calls([("eth_getTransactionReceipt", [each]) for each in sent])):
-        if time.monotonic() > deadline:
-            raise UnavailableError(f"{rpc.url} does not mine the transactions that set up the custodial engine's roles")
-        time.sleep(0.05)
-    if any(int(receipt["status"], 16) != 1 for receipt in receipts):
-        raise UnavailableError(f"{rpc.url}: setting up the custodial engine's roles failed: {sent}")
+    wait_for_receipts(rpc, dict.fromkeys(sent, "a transaction that sets up the custodial engine's roles"))

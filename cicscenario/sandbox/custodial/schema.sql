@@ -14,14 +14,15 @@ CREATE TABLE IF NOT EXISTS nonce (
   address_hex char(40) PRIMARY KEY,
   nonce bigint NOT NULL
 );
--- A task tree may send one transaction of an address; the number itself is drawn when it is signed, so that none is lost.
+-- Permission for a task tree to send one transaction of an address. The nonce itself is allocated when the transaction is
+-- signed, so that a tree that fails leaves no gap.
 CREATE TABLE IF NOT EXISTS nonce_task_reservation (
   key text NOT NULL,
   address_hex char(40) NOT NULL,
   PRIMARY KEY (key, address_hex)
 );
--- Transactions. waitforgas -> queued -> signed (its bytes never change again) -> sent -> final or failed. One that failed and
--- is asked for again is queued again; until it is signed it has the nonce that the failed one spent.
+-- Outgoing transactions. Status: waitforgas -> queued -> signed (the bytes never change again) -> sent -> final or failed. A
+-- failed one may be queued again; until it is signed, it has the nonce of the failed one.
 CREATE TABLE IF NOT EXISTS otx (
   id bigserial PRIMARY KEY,
   purpose text NOT NULL CHECK (purpose IN ('register', 'gas', 'faucet')),
@@ -32,11 +33,10 @@ CREATE TABLE IF NOT EXISTS otx (
   tx_hash char(64) UNIQUE,
   signed_tx text,
   date_sent timestamptz,
-  block bigint,
   UNIQUE (purpose, account)
 );
 CREATE INDEX IF NOT EXISTS otx_open ON otx (status, id) WHERE status NOT IN ('final', 'failed');
--- The last block that the tracker has read.
+-- The tracker's cursor: the last block that it has read.
 CREATE TABLE IF NOT EXISTS syncer (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   block bigint NOT NULL

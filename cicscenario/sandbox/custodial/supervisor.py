@@ -1,9 +1,8 @@
-"""Keeps the engine's processes alive, and says in Redis that they are."""
+"""Starts the engine's loop and its workers, restarts workers that end, and writes a heartbeat to Redis."""
 
 import contextlib
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,94 +13,94 @@ from dataclasses import dataclass, field
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cicscenario.sandbox.custodial.engine import Engine
-from cicscenario.sandbox.custodial.room import Room
-from cicscenario.sandbox.custodial.settings import Settings
+from cicscenario.sandbox.custodial.context import EngineContext
+from cicscenario.sandbox.custodial.engine import EngineLoop
+from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.worker import tasks_key
-from cicscenario.sandbox.services.custodial import alive_key
+from cicscenario.sandbox.process import stop_event
+from cicscenario.sandbox.services.custodial import heartbeat_key
 
 _WORKERS = 2
-_TURN = 0.1  # seconds
-_ALIVE = 1.0  # seconds between signs of life
-_FORGET = 5  # seconds until a sign of life is void
-_STUCK = 60.0  # seconds without a turn of the engine's loop
-_GRACE = 20.0  # seconds for the workers to end what they do
+_POLL = 0.1  # seconds between looks at the workers
+_HEARTBEAT = 1.0  # seconds between heartbeats
+_HEARTBEAT_EXPIRY = 5  # seconds
+_STALL = 60.0  # seconds without a turn of the engine's loop, after which the heartbeat stops
+_GRACE = 20.0  # seconds that the workers have to finish their tasks
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Worker:
-    """A worker's process and the engine's end of the line to it; the line closes with the engine."""
+    """A worker process, and the engine's end of a socket pair with it; the channel closes when the engine ends."""
 
     number: int
     process: "subprocess.Popen[bytes]" = field(init=False)
-    line: socket.socket = field(init=False)
+    channel: socket.socket = field(init=False)
     ready: bool = False
 
-    def start(self, settings: Settings) -> None:
-        self.line, theirs = socket.socketpair()
-        self.line.setblocking(False)
-        theirs.set_inheritable(True)
-        words = [str(self.number), str(theirs.fileno()), *settings.words]
-        with theirs:
-            # Inheritable descriptors go along: the sandbox's lock is held until the last of the engine's processes ends.
+    def start(self, settings: EngineSettings) -> None:
+        self.channel, worker_socket = socket.socketpair()
+        self.channel.setblocking(False)
+        worker_socket.set_inheritable(True)
+        arguments = [str(self.number), str(worker_socket.fileno()), *settings.arguments]
+        with worker_socket:
+            # Open descriptors are inherited, so that the sandbox's lock is held until the engine's last process ends.
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cicscenario.sandbox.custodial.worker", *words],
+                [sys.executable, "-m", "cicscenario.sandbox.custodial.worker", *arguments],
                 stdin=subprocess.DEVNULL,
                 close_fds=False,
             )
         self.ready = False
 
-    def go(self) -> None:
-        """Lets it take tasks."""
-        self.line.sendall(b"!")
+    def allow_tasks(self) -> None:
+        """Tells the worker that tables and roles exist, so that it may take tasks."""
+        self.channel.sendall(b"!")
 
-    def look(self) -> None:
+    def read_ready(self) -> None:
+        """Sets ``ready`` once the worker has reported that it takes tasks."""
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            self.ready = self.ready or self.line.recv(1) == b"!"
+            self.ready = self.ready or self.channel.recv(1) == b"!"
 
 
-def supervise(settings: Settings) -> int:
-    """Runs the engine until it is told to end; gives the exit code."""
+def supervise(settings: EngineSettings) -> int:
+    """Runs the engine until SIGTERM or SIGINT; gives the exit code, which is 1 when the engine's loop has failed."""
     workers = [_Worker(number) for number in range(_WORKERS)]
     for worker in workers:
-        worker.start(settings)  # they load their modules meanwhile
-    engine = Engine(Room(settings))
+        worker.start(settings)  # they load their modules during ``prepare``
+    engine = EngineLoop(EngineContext(settings))
     engine.prepare()
     redis = Redis.from_url(settings.broker, socket_timeout=5)
-    redis.delete(alive_key(settings.queue), tasks_key(settings.queue))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    redis.delete(heartbeat_key(settings.queue), tasks_key(settings.queue))
+    stop = stop_event()
     loop = threading.Thread(target=engine.run, args=(stop,), daemon=True)
     loop.start()
     for worker in workers:
-        worker.go()
-    said = 0.0
-    while not stop.wait(_TURN) and loop.is_alive():
-        _look_after(workers, settings)
-        fine = all(worker.ready for worker in workers) and time.monotonic() - engine.beat < _STUCK
-        if fine and time.monotonic() - said > _ALIVE:
-            said = time.monotonic()
+        worker.allow_tasks()
+    last_heartbeat = 0.0
+    while not stop.wait(_POLL) and loop.is_alive():
+        _restart_ended(workers, settings)
+        healthy = all(worker.ready for worker in workers) and time.monotonic() - engine.last_turn < _STALL
+        if healthy and time.monotonic() - last_heartbeat > _HEARTBEAT:
+            last_heartbeat = time.monotonic()
             with contextlib.suppress(RedisError):
-                redis.set(alive_key(settings.queue), os.getpid(), ex=_FORGET)
-    _end(workers)
+                redis.set(heartbeat_key(settings.queue), os.getpid(), ex=_HEARTBEAT_EXPIRY)
+    _stop(workers)
     with contextlib.suppress(RedisError):
-        redis.delete(alive_key(settings.queue))
+        redis.delete(heartbeat_key(settings.queue))
     return 0 if stop.is_set() else 1
 
 
-def _look_after(workers: list[_Worker], settings: Settings) -> None:
+def _restart_ended(workers: list[_Worker], settings: EngineSettings) -> None:
     for worker in workers:
-        worker.look()
+        worker.read_ready()
         if worker.process.poll() is not None:
             _log.warning("worker %d ended with %d and is started again", worker.number, worker.process.returncode)
-            worker.line.close()
+            worker.channel.close()
             worker.start(settings)
-            worker.go()
+            worker.allow_tasks()
 
 
-def _end(workers: list[_Worker]) -> None:
+def _stop(workers: list[_Worker]) -> None:
     for worker in workers:
         worker.process.terminate()
     deadline = time.monotonic() + _GRACE

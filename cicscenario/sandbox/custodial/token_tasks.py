@@ -1,4 +1,4 @@
-"""Tasks about tokens and balances, under cic-eth's names. Amounts are base units."""
+"""Tasks about tokens and balances, with cic-eth's names. Amounts are in base units."""
 
 import hashlib
 from typing import Any
@@ -8,8 +8,8 @@ from celery import Celery
 from cicscenario.chain.abi import pack, selector, text32, word
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.rpc import RpcError
+from cicscenario.sandbox.custodial.context import EngineContext, checksummed
 from cicscenario.sandbox.custodial.errors import UnknownContractError
-from cicscenario.sandbox.custodial.room import Room, checksummed
 from cicscenario.sandbox.custodial.tasks import Spec, check_chain, normal
 
 _ADDRESS_OF = selector("addressOf(bytes32)")
@@ -18,15 +18,15 @@ Tokens = list[dict[str, Any]]
 
 def add_to(app: Celery) -> None:
     """Registers the tasks."""
-    room: Room = app.room
+    context: EngineContext = app.engine_context
 
     @app.task(name="cic_eth.eth.erc20.default_token")  # type: ignore[untyped-decorator]
     def default_token() -> dict[str, Any]:
-        token = room.contracts.token
+        token = context.contracts.token
         return {
             "symbol": token.symbol,
             "address": checksummed(token.address),
-            "name": room.token_name,
+            "name": context.token_name,
             "decimals": token.decimals,
         }
 
@@ -35,23 +35,23 @@ def add_to(app: Celery) -> None:
 
     @app.task(name="cic_eth.eth.erc20.resolve_tokens_by_symbol")  # type: ignore[untyped-decorator]
     def resolve_tokens_by_symbol(symbols: list[str], spec: Spec) -> Tokens:
-        check_chain(room, spec)
-        return [{"address": _by_symbol(room, s), "symbol": s, "converters": []} for s in symbols]
+        check_chain(context, spec)
+        return [{"address": _by_symbol(context, s), "symbol": s, "converters": []} for s in symbols]
 
     @app.task(name="cic_eth.eth.erc20.balance")  # type: ignore[untyped-decorator]
     def balance(tokens: Tokens, holder: str, spec: Spec) -> Tokens:
-        check_chain(room, spec)
+        check_chain(context, spec)
         data = pack(BALANCE_OF, bytes.fromhex(normal(holder)))
-        answers = room.rpc.calls([eth_call(bytes.fromhex(normal(t["address"])), data) for t in tokens])
+        answers = context.rpc.calls([eth_call(bytes.fromhex(normal(t["address"])), data) for t in tokens])
         return [token | {"balance_network": word(answer)} for token, answer in zip(tokens, answers, strict=True)]
 
     _add_queue_balances(app)
 
 
 def _add_queue_balances(app: Celery) -> None:
-    """What of an account's tokens is under way in the engine's own queue.
+    """Registers the tasks about an account's tokens in transactions of the engine's own queue.
 
-    This engine sends no tokens of its accounts, and cic-eth counts a call of the faucet as 0, so nothing ever is.
+    The amounts are always 0: this engine sends no tokens of its accounts, and cic-eth counts a faucet's payout as 0.
     """
 
     @app.task(name="cic_eth.queue.balance.balance_incoming")  # type: ignore[untyped-decorator]
@@ -64,20 +64,20 @@ def _add_queue_balances(app: Celery) -> None:
 
     @app.task(name="cic_eth.queue.balance.assemble_balances")  # type: ignore[untyped-decorator]
     def assemble_balances(collection: list[Tokens]) -> Tokens:
-        together: dict[str, dict[str, Any]] = {}
+        merged: dict[str, dict[str, Any]] = {}
         for token in (token for tokens in collection for token in tokens):
             address = normal(token["address"])
-            held = together.setdefault(address, {"address": address, "converters": token["converters"]})
-            held.update({key: value for key, value in token.items() if key.startswith("balance_")})
-        return list(together.values())
+            balances = merged.setdefault(address, {"address": address, "converters": token["converters"]})
+            balances.update({key: value for key, value in token.items() if key.startswith("balance_")})
+        return list(merged.values())
 
 
-def _by_symbol(room: Room, symbol: str) -> str:
-    """Asks the token index, whose key is the sha256 of the symbol in the classic generation and the symbol in the latest."""
-    index = eth_call(room.settings.registry, pack(_ADDRESS_OF, text32("TokenRegistry")))
-    tokens = bytes.fromhex(room.rpc.call(index[0], *index[1])[-40:])
+def _by_symbol(context: EngineContext, symbol: str) -> str:
+    """A token's address in the token index. The key is the symbol's sha256 (classic) or the symbol itself (latest)."""
+    index = eth_call(context.settings.registry, pack(_ADDRESS_OF, text32("TokenRegistry")))
+    tokens = bytes.fromhex(context.rpc.call(index[0], *index[1])[-40:])
     keys = [hashlib.sha256(symbol.encode()).digest()] + ([text32(symbol)] if len(symbol.encode()) <= 32 else [])
-    for answer in room.rpc.results([eth_call(tokens, pack(_ADDRESS_OF, key)) for key in keys]):
+    for answer in context.rpc.results([eth_call(tokens, pack(_ADDRESS_OF, key)) for key in keys]):
         if not isinstance(answer, RpcError) and word(answer):
             return checksummed(bytes.fromhex(answer[-40:]))
     raise UnknownContractError(symbol)

@@ -1,8 +1,8 @@
-"""Takes tasks from Redis so that a killed worker loses none.
+"""A Celery transport over Redis with which a killed worker loses no task.
 
-Celery's own transport pops a message and writes it down afterwards, and it always has one ahead of the task that it runs: a
-worker that is killed loses that one. Here taking a message moves it, in one command of Redis's, to a list of the worker's
-own, where it stays until it is acknowledged; that also spares three commands a task.
+Celery's own transport pops a message and stores it elsewhere afterwards, and it prefetches one message while a task runs: a
+killed worker loses that message. Here one Redis command moves a message to a list of the worker, where it stays until it
+is acknowledged. That also saves three commands for each task.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
 
 
 def broker_url(url: str) -> str:
-    """The ``redis://`` address of a broker as Celery finds this transport by."""
+    """Turns a ``redis://`` URL into one for which Celery uses this transport."""
     return url.replace("redis://", f"{SCHEME}://", 1)
 
 
 def put_back(url: str, taken: str, queue: str) -> int:
-    """Returns what is in the list ``taken`` to the end of ``queue`` that is taken from, oldest first; says how much."""
+    """Moves the messages of list ``taken`` back into ``queue``, where they are taken next; gives their number."""
     client = Redis.from_url(url)
     count = _put_back(client, taken, queue)
     client.close()
@@ -41,7 +41,7 @@ def _put_back(client: Any, taken: str, queue: str) -> int:
 
 
 class QoS(virtual.QoS):
-    """What was delivered and is not acknowledged; it stays in Redis when this process ends, however it does."""
+    """Messages that were delivered and not acknowledged. They stay in Redis, however this process ends."""
 
     restore_at_shutdown = False
 
@@ -54,11 +54,11 @@ class QoS(virtual.QoS):
         super().reject(delivery_tag, requeue=requeue)
 
     def restore_visible(self, *_: Any, **__: Any) -> None:
-        """Nothing becomes visible again by itself: the next worker puts it back."""
+        """Does nothing: the next worker process puts the messages back, not a timeout."""
 
 
 class Channel(redis.Channel):
-    """Takes from one queue. ``taken_key`` names the list of what was taken."""
+    """Takes messages from one queue. ``taken_key`` is the Redis list of messages that were taken."""
 
     QoS = QoS  # type: ignore[assignment]
     taken_key = "taken"
@@ -66,37 +66,37 @@ class Channel(redis.Channel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._texts: dict[str, bytes] = {}  # of messages taken, by delivery tag
-        self._has_looked = False
+        self._texts: dict[str, bytes] = {}  # taken messages, by delivery tag
+        self._has_put_back = False
 
     @cached_property
-    def _kept(self) -> Any:
+    def _cached_client(self) -> Any:
         return self._create_client()
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
-        """One client for all commands: making one takes as long as using it."""
-        yield client or self._kept
+        """One client for all commands, because creating a client takes as long as a command."""
+        yield client or self._cached_client
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
-        if not self._has_looked:
-            self._take_up_again(queues[0])
+        if not self._has_put_back:
+            self._put_back_taken(queues[0])
         self._in_poll = self.client.connection
         patience = self.brpop_timeout if timeout is None else timeout
         self.client.connection.send_command("BLMOVE", queues[0], self.taken_key, "RIGHT", "LEFT", patience or 0)
 
-    def _take_up_again(self, queue: str) -> None:
-        """Puts back what an earlier connection took: what it was never told of, and what failed for want of Redis.
+    def _put_back_taken(self, queue: str) -> None:
+        """Puts messages back that an earlier connection took and did not acknowledge, because Redis did not answer.
 
-        Nothing of that is under way: tasks run one at a time, between polls. One that was through is run again, which
-        makes nothing twice.
+        None of their tasks is running: tasks run one at a time, between polls. A task that was finished runs again, and
+        every task may run twice.
         """
         with self.conn_or_acquire() as client:
             _put_back(client, self.taken_key, queue)
-        self._has_looked = True
+        self._has_put_back = True
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
@@ -114,7 +114,7 @@ class Channel(redis.Channel):
         return True
 
     def done(self, delivery_tag: str) -> None:
-        """Forgets a message that was taken."""
+        """Deletes a message that was taken."""
         text = self._texts.pop(delivery_tag, None)
         if text is not None:
             with self.conn_or_acquire() as client:

@@ -1,7 +1,7 @@
-"""The keys of custodial accounts, encrypted at rest.
+"""The encrypted private keys of custodial accounts.
 
-Table ``ethereum`` of the database cic_signer, as funga-ethd has it: the key as a Fernet token under
-keccak(secret || password), beside its address.
+They are in the table ``ethereum`` of the database cic_signer, in funga-ethd's format: an address, and the key as a Fernet
+token that is encrypted with keccak(secret || password).
 """
 
 import base64
@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from eth_hash.auto import keccak
 
 from cicscenario.chain.signer import address_of, derive_key
-from cicscenario.sandbox.record import write
+from cicscenario.files import write_once
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ethereum (
@@ -26,23 +26,23 @@ CREATE TABLE IF NOT EXISTS ethereum (
 
 
 class Vault:
-    """One process's access to the keys; addresses are 40 lower-case hexadecimal digits. Not safe for several threads."""
+    """One connection to the keys' database; addresses are 40 lower-case hexadecimal digits. Not thread-safe."""
 
     def __init__(self, dsn: str, secret: bytes) -> None:
         self._secret = secret
-        self._database = psycopg2.connect(dsn)
-        self._database.autocommit = True
+        self._connection = psycopg2.connect(dsn)
+        self._connection.autocommit = True
 
     def prepare(self) -> None:
-        """Makes the table."""
-        with self._database.cursor() as cursor:
+        """Creates the table."""
+        with self._connection.cursor() as cursor:
             cursor.execute(_SCHEMA)
 
-    def create(self, occasion: str, password: str = "") -> str:
-        """A new key, and its address. The same ``occasion`` gives the same one, so that a repeated task makes no second."""
-        key = derive_key(keccak(self._secret + occasion.encode()), 0)
+    def create(self, seed: str, password: str = "") -> str:
+        """Stores a new key and gives its address. The same ``seed`` gives the same key, so a repeated task makes no second."""
+        key = derive_key(keccak(self._secret + seed.encode()), 0)
         address = address_of(key).hex()
-        with self._database.cursor() as cursor:
+        with self._connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO ethereum (key_ciphertext, wallet_address_hex) VALUES (%s, %s) ON CONFLICT DO NOTHING",
                 (self._fernet(password).encrypt(key).decode(), address),
@@ -50,17 +50,17 @@ class Vault:
         return address
 
     def held(self, addresses: Collection[str]) -> set[str]:
-        """Those of ``addresses`` whose keys are here."""
-        with self._database.cursor() as cursor:
+        """The ``addresses`` whose keys are in the vault."""
+        with self._connection.cursor() as cursor:
             cursor.execute(
                 "SELECT wallet_address_hex FROM ethereum WHERE wallet_address_hex = ANY(%s)", (list(addresses),)
             )
             return {address for (address,) in cursor.fetchall()}
 
     def keys(self, addresses: Collection[str]) -> dict[str, bytes]:
-        """Private keys by address, of those that are here and need no password."""
+        """Private keys by address; keys that are not in the vault or have a password are left out."""
         fernet = self._fernet("")
-        with self._database.cursor() as cursor:
+        with self._connection.cursor() as cursor:
             cursor.execute(
                 "SELECT wallet_address_hex, key_ciphertext FROM ethereum WHERE wallet_address_hex = ANY(%s)",
                 (list(addresses),),
@@ -68,7 +68,7 @@ class Vault:
             rows = cursor.fetchall()
         found = {}
         for address, token in rows:
-            with contextlib.suppress(InvalidToken):  # it is under a password, which nobody keeps
+            with contextlib.suppress(InvalidToken):  # it was made with a password, which is not stored
                 found[address] = fernet.decrypt(token.encode())
         return found
 
@@ -77,9 +77,9 @@ class Vault:
 
 
 def read_secret(folder: Path) -> bytes:
-    """The secret that the keys are kept under, 32 bytes, made at the first call. Its file is its owner's alone."""
+    """The secret that encrypts the keys, 32 bytes. The first call makes it; only the owner can read its file."""
     path = folder / "signer.secret"
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write(path, secrets.token_hex(32) + "\n")
+        write_once(path, secrets.token_hex(32) + "\n")
     return bytes.fromhex(path.read_text("ascii"))

@@ -1,7 +1,7 @@
-"""One worker process: a Celery worker that takes one task at a time, and dies with the engine that started it.
+"""A worker process: a Celery worker that runs one task at a time, and ends when the engine that started it ends.
 
-A task is acknowledged when it is done. What a killed worker had taken is put back into the queue when the next one begins,
-so every task must bear being run twice.
+A task is acknowledged when it is done. The tasks that a killed worker had taken are put back into the queue when its
+successor starts, so a task may run twice, and every task must allow that.
 """
 
 import logging
@@ -19,45 +19,46 @@ import psycopg2
 from celery.signals import worker_ready
 from redis import Redis
 
-from cicscenario.sandbox.custodial.room import Room
-from cicscenario.sandbox.custodial.settings import Settings, read_settings
+from cicscenario.retry import Attempts
+from cicscenario.sandbox.custodial.context import EngineContext
+from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.transport import broker_url, put_back
 
 _PREFETCH = 50  # tasks
-_PATIENCE = 30  # attempts, a second apart, to reach the database again
+_PAUSES = (0.0, *[1.0] * 29)  # seconds before each attempt when the database does not answer
 _log = logging.getLogger(__name__)
 
 
 class EngineTask(celery.Task):  # type: ignore[misc]
-    """Runs a task's body under the fault switches, and again when the database had gone away."""
+    """Applies the fault switches to a task, and runs it again when the connection to the database was lost."""
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        room: Room = self.app.room
-        faults = room.settings.faults
+        context: EngineContext = self.app.engine_context
+        faults = context.settings.faults
         if faults.die_after:
-            _die_when_it_is_time(room.settings)
+            _count_and_kill(context.settings)
         if self.name in faults.fail_task:
             raise RuntimeError(f"{self.name} fails because the sandbox was asked to let it fail")
-        self._name_callbacks()
-        for attempt in range(_PATIENCE):
+        self._set_callback_ids()
+        for attempt in Attempts(pauses=_PAUSES):
             try:
                 return super().__call__(*args, **kwargs)
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                room.reconnect()
-                if attempt + 1 == _PATIENCE:
+                context.reconnect()
+                if attempt + 1 == len(_PAUSES):
                     raise
-                threading.Event().wait(1)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _name_callbacks(self) -> None:
-        """Gives the tasks that follow ids that depend on this one's: run twice, it sends the same tasks, not others."""
+    def _set_callback_ids(self) -> None:
+        """Derives the ids of the tasks that follow from this task's id, so that a second run sends the same tasks."""
         for number, callback in enumerate(self.request.callbacks or ()):
             callback["options"].setdefault("task_id", str(uuid.uuid5(uuid.UUID(self.request.id), str(number))))
 
 
-def _die_when_it_is_time(settings: Settings) -> None:
+def _count_and_kill(settings: EngineSettings) -> None:
+    """Counts this task, and kills the engine and this worker when the fault die-after says so."""
     count = Redis.from_url(settings.broker).incr(tasks_key(settings.queue))
     if count > settings.faults.die_after:
         os.kill(os.getppid(), signal.SIGKILL)
@@ -65,12 +66,12 @@ def _die_when_it_is_time(settings: Settings) -> None:
 
 
 def tasks_key(queue: str) -> str:
-    """Where in Redis the tasks are counted that die-after waits for."""
+    """The Redis key that counts tasks for the fault die-after."""
     return f"{queue}.engine.tasks"
 
 
-def make_app(settings: Settings, number: int) -> celery.Celery:
-    """The Celery application of worker ``number`` with all tasks."""
+def make_app(settings: EngineSettings, number: int) -> celery.Celery:
+    """The Celery application of worker ``number``, with all tasks."""
     from cicscenario.sandbox.custodial import tasks, token_tasks
 
     app = celery.Celery("cic-eth", broker=broker_url(settings.broker), backend=settings.broker, task_cls=EngineTask)
@@ -85,38 +86,38 @@ def make_app(settings: Settings, number: int) -> celery.Celery:
         result_expires=86_400,
         broker_transport_options={"taken_key": taken_key(settings, number)},
     )
-    app.room = Room(settings)
+    app.engine_context = EngineContext(settings)
     tasks.add_to(app)
     token_tasks.add_to(app)
     return app
 
 
-def taken_key(settings: Settings, number: int) -> str:
-    """Where in Redis the tasks are that worker ``number`` has taken."""
+def taken_key(settings: EngineSettings, number: int) -> str:
+    """The Redis list with the tasks that worker ``number`` has taken."""
     return f"{settings.queue}.worker{number}.taken"
 
 
-def _watch(engine: socket.socket) -> None:
-    """Ends this process as soon as the engine's end of the line is closed."""
+def _end_with_engine(engine: socket.socket) -> None:
+    """Ends this process as soon as the engine's end of the socket is closed."""
     engine.recv(1)
     os._exit(1)
 
 
-def main(words: list[str]) -> None:
-    """``words`` are the worker's number, the descriptor of its line to the engine, and the engine's own command line."""
-    number, line, settings = int(words[0]), socket.socket(fileno=int(words[1])), read_settings(words[2:])
+def main(arguments: list[str]) -> None:
+    """``arguments``: the worker's number, the descriptor of its socket to the engine, and the engine's command line."""
+    number, engine, settings = int(arguments[0]), socket.socket(fileno=int(arguments[1])), read_settings(arguments[2:])
     logging.basicConfig(level=logging.WARNING, format=f"worker {number}: %(levelname)s %(name)s: %(message)s")
     app = make_app(settings, number)
-    if not line.recv(1):  # the engine says when tables and roles are there
+    if not engine.recv(1):  # sent when tables and roles exist; empty when the engine has ended
         return
-    threading.Thread(target=_watch, args=(line,), daemon=True).start()
+    threading.Thread(target=_end_with_engine, args=(engine,), daemon=True).start()
     if count := put_back(settings.broker, taken_key(settings, number), settings.queue):
-        _log.warning("takes up %d tasks again", count)
-    # Tasks here wait for no other task's result: nobody has to subscribe to the results of those that they send.
+        _log.warning("%d tasks of an earlier worker are run again", count)
+    # No task here waits for another task's result, so Celery need not subscribe to the results of the tasks it sends.
     celery._state._set_task_join_will_block(True)
 
     def ready(**_: Any) -> None:
-        line.sendall(b"!")
+        engine.sendall(b"!")
 
     worker_ready.connect(ready, weak=False)
     app.worker_main(

@@ -1,4 +1,4 @@
-"""``python -m cicscenario.sandbox.meta``: run the metadata server until SIGTERM or SIGINT."""
+"""``python -m cicscenario.sandbox.meta``: runs the metadata server until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
@@ -8,15 +8,15 @@ from cicscenario.sandbox.meta.faults import parse
 from cicscenario.sandbox.meta.keys import ensure_keys, trusted_keys
 from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
-from cicscenario.sandbox.meta.signatures import Trust
-from cicscenario.sandbox.meta.store import Store
+from cicscenario.sandbox.meta.signatures import TrustedKeys
+from cicscenario.sandbox.meta.store import EntryStore
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = server_parser("cicscenario.sandbox.meta", __doc__, "entries and keys are")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; repeatable, see faults.py"
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="a fault of faults.py; repeatable"
     )
     return parser
 
@@ -24,10 +24,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> None:
     require_loopback(arguments.host, "metadata server")
     faults = parse(arguments.fault)
-    store = Store(arguments.data)
+    store = EntryStore(arguments.data)
     try:
         ensure_keys(arguments.data)
-        operations = Operations(store, Trust(trusted_keys(arguments.data)), faults)
+        operations = Operations(store, TrustedKeys(trusted_keys(arguments.data)), faults)
         asyncio.run(serve(MetaServer(operations, faults), arguments.host, arguments.port))
     finally:
         store.close()

@@ -1,4 +1,4 @@
-"""What a client gets."""
+"""The results of an operation: an answer, or a crash."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and, when it is a success, a body; ``fatal`` when the real server ends right after sending it."""
+    """A status and, for a success, a body. ``fatal``: the real server crashes right after sending the answer."""
 
     status: int
     body: str | bytes = ""
@@ -16,7 +16,7 @@ class Answer:
 
     @property
     def reason(self) -> str | None:
-        """The reason phrase, where it is not the usual one."""
+        """The reason phrase, or None for the standard one."""
         return "uncaught exception" if self.status == 500 else None
 
     @property
@@ -25,4 +25,4 @@ class Answer:
 
 
 class CrashError(Exception):
-    """Here the real server's process ends, and a client sees its connection closed without an answer."""
+    """The real server crashes here: the client's connection is closed without an answer."""

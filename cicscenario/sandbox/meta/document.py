@@ -1,4 +1,4 @@
-"""A signed document: what is at one pointer, and the changes that made it. Source: crdt-meta, ``Syncable``."""
+"""A signed document: the data at one pointer, and the changes that led to it. Source: crdt-meta, ``Syncable``."""
 
 import base64
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from cicscenario.sandbox.meta import jsjson, transit
 from cicscenario.sandbox.meta.edit import Edit, new_id
 from cicscenario.sandbox.meta.opset import ROOT, Assignment, DocumentError, OpSet
 
-_DEPTH = 100  # of objects within objects; far more than anybody writes
+_DEPTH = 100  # limit for nested objects; real documents have far fewer levels
 _ENVELOPE = {
     "name": "cic",
     "version": "1",
@@ -21,16 +21,16 @@ class _Undefined:
         return False
 
 
-UNDEFINED = _Undefined()  #: JavaScript's: there is nothing, not even null
+UNDEFINED = _Undefined()  #: JavaScript's undefined: no value, not even null
 
 
 def envelope(payload: str, digest: str | None) -> str:
-    """The JSON in which a document travels; without a ``digest`` it has no such field."""
+    """The JSON form of a document in requests and responses; with ``digest`` None it has no such field."""
     return jsjson.dumps(_ENVELOPE | {"payload": payload} | ({} if digest is None else {"digest": digest}))
 
 
 class Document:
-    """Changes under a new actor's name. Every method that reads changes raises DocumentError when they make no sense."""
+    """A document that a new actor may change. Methods that read changes raise DocumentError when these are invalid."""
 
     def __init__(self, opset: OpSet) -> None:
         self.opset = opset
@@ -40,7 +40,7 @@ class Document:
 
     @classmethod
     def load(cls, payload: Any) -> "Document":
-        """From the payload of an envelope; anything but a document raises DocumentError."""
+        """The document in the payload of an envelope. Raises DocumentError when it is not a document."""
         if not isinstance(payload, str):
             raise DocumentError("the payload is not a string")
         try:
@@ -65,7 +65,7 @@ class Document:
         return document
 
     def fields(self) -> dict[str, Any]:
-        """The fields of the root: ``id``, ``timestamp``, ``data``, ``signature``, as far as they are there."""
+        """The fields of the root that exist: ``id``, ``timestamp``, ``data``, ``signature``."""
         if self._fields is None:
             self._fields = self._object(ROOT, 0)
         return self._fields
@@ -74,14 +74,14 @@ class Document:
         return self.fields().get(name, UNDEFINED)
 
     def payload(self) -> str:
-        """The changes, ready for an envelope. Raises DocumentError when there is a null among them, as the server dies of it."""
+        """The changes, encoded for an envelope. Raises DocumentError for a null in them, which crashes the real server."""
         try:
             return transit.write(self.opset.history + self.opset.queue)
         except ValueError as error:
             raise DocumentError(str(error)) from None
 
     def digest(self) -> str:
-        """What is signed: the objects that were linked to each other, but none of the data."""
+        """The text that is signed: the links between objects, in base64. It does not depend on the data itself."""
         links = [
             [op["obj"], op["value"]]
             for change in self.opset.by_actor()
@@ -91,15 +91,16 @@ class Document:
         return base64.b64encode(jsjson.dumps(links).encode()).decode()
 
     def sign(self, signature: Any) -> None:
-        """Replaces the signature; any JSON value."""
+        """Sets the signature, which may be any JSON value."""
         edit = self._edit()
         edit.set(ROOT, "signature", signature)
         self._commit(edit, message="sign")
 
     def replace(self, value: Any, now: int) -> None:
-        """The server's shallow merge of ``value`` into the data, with its oddities; ``now`` in seconds since 1970.
+        """Merges ``value`` into the data, one level deep, as the real server does. ``now`` is in seconds since 1970.
 
-        Raises DocumentError where the server dies: values onto a string or number, anything onto a list.
+        Raises DocumentError where the real server crashes: when ``value`` is null, when the data is a list, and when
+        members are written into data that is a string, number or boolean.
         """
         root_keys = self.opset.nodes[ROOT].present()
         edit = self._edit()
@@ -108,14 +109,14 @@ class Document:
         if target is not None:
             for key, member in members.items():
                 edit.set(target, key, member)
-            for key in root_keys:  # meant to be the data's: so nothing but these names is ever deleted
+            for key in root_keys:  # a bug of the real server: it means the data's keys, so other keys are never deleted
                 if members.get(key) is None:
                     edit.delete(target, key)
         edit.set(ROOT, "timestamp", now)
         self._commit(edit, message="server merge")
 
     def _data_target(self, is_written: bool, root_keys: list[str]) -> str | None:
-        """The object that is the data; None for a string, number or boolean that stays as it is."""
+        """The id of the data's object; None when the data is a string, number or boolean and nothing is written."""
         data = self.opset.nodes[ROOT].keys.get("data")
         if not data:
             raise DocumentError("the document has no data")
@@ -124,11 +125,11 @@ class Document:
                 raise DocumentError("a merge into a list")
             return str(data[0].value)
         if is_written:
-            raise DocumentError("a merge into a value that is no object")
+            raise DocumentError("a merge into a value that is not an object")
         return None
 
     def merge_into(self, stored: "Document") -> "Document | None":
-        """``stored`` with what it lacks of this one; None when that changes nothing."""
+        """``stored`` with the changes of this document that it lacks; None when these change nothing."""
         changed = [stored.opset.add(change) for change in self.opset.missing_from(stored.opset)]
         return Document(stored.opset) if any(changed) else None
 
@@ -150,23 +151,22 @@ class Document:
         return {key: fields[key] for key in jsjson.in_object_order(fields)}
 
     def _winner(self, assigned: list[Assignment], depth: int) -> Any:
-        shown, *hidden = [self._value(assignment, depth + 1) for assignment in assigned]
-        del hidden  # has to make sense all the same
-        return shown
+        values = [self._value(assignment, depth + 1) for assignment in assigned]  # all, because each may be invalid
+        return values[0]
 
     def _value(self, assignment: Assignment, depth: int) -> Any:
         if not assignment.link:
             return _timestamp(assignment.value) if assignment.datatype == "timestamp" else assignment.value
         node = self.opset.nodes.get(assignment.value)
         if node is None or depth > _DEPTH:
-            raise DocumentError(f"{assignment.value}: linked to and unknown, or within itself")
+            raise DocumentError(f"{assignment.value}: a link to an unknown object, or to an object that contains it")
         if node.kind == "map":
             return self._object(assignment.value, depth)
         return [self._winner(assigned, depth) for assigned in node.elements()]
 
 
 def _members(value: Any) -> dict[str, Any]:
-    """What ``Object.keys`` finds in a JSON value."""
+    """The members that JavaScript's ``Object.keys`` lists for a JSON value."""
     if value is None:
         raise DocumentError("a merge of null")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""One change in the making: operations as Automerge's frontend records them, in its order."""
+"""Records the operations of one change, in the order in which Automerge's frontend records them."""
 
 import uuid
 from typing import Any
@@ -7,7 +7,7 @@ from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.opset import HEAD, DocumentError, OpSet
 
 _ASSIGNING = ("set", "link", "del")
-#: What every JavaScript object seems to have: the server takes these for keys that were assigned already.
+#: Properties that every JavaScript object inherits: the real server treats them as keys that were assigned already.
 _INHERITED = frozenset(
     {
         "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor",
@@ -22,7 +22,7 @@ def new_id() -> str:
 
 
 class Edit:
-    """Operations of ``actor`` on top of ``opset``, which it leaves alone."""
+    """Operations of ``actor`` that follow ``opset``, which is not changed."""
 
     def __init__(self, opset: OpSet, actor: str) -> None:
         self.ops: list[dict[str, Any]] = []
@@ -31,7 +31,7 @@ class Edit:
         self._written: dict[tuple[str, str], Any] = {}
 
     def set(self, target: str, key: str, value: Any) -> None:
-        """Assigns to a map's ``key``; nothing happens when it has that value. Raises DocumentError for an empty key."""
+        """Assigns ``value`` to a map's ``key``, unless it has that value. Raises DocumentError for an empty key."""
         if key == "":
             raise DocumentError("the key of a map entry must not be an empty string")
         if not self._has(target, key, value):
@@ -39,13 +39,13 @@ class Edit:
         self._written[target, key] = value
 
     def delete(self, target: str, key: str) -> None:
-        """Deletes a map's ``key``, if it is there."""
+        """Deletes a map's ``key``, if it exists."""
         existing = bool(self._opset.nodes[target].keys.get(key))
         if (target, key) in self._written or existing:
             self.ops.append({"action": "del", "obj": target, "key": key})
 
     def assigned_once(self) -> list[dict[str, Any]]:
-        """The operations without those that a later one to the same key makes void."""
+        """The operations without those that a later operation on the same key replaces."""
         seen: dict[str, set[str]] = {}
         kept = []
         for op in reversed(self.ops):

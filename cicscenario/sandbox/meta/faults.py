@@ -1,4 +1,4 @@
-"""Switches that make the server misbehave: as the real one does, or as networks do."""
+"""Fault switches of the metadata server: faults of the real server, and of networks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -8,28 +8,28 @@ from cicscenario.errors import InvalidError
 
 
 @dataclass(frozen=True)
-class Faults:
-    """Which are on; all are off at first. Requests are counted from 1, OPTIONS apart."""
+class MetaFaults:
+    """The switches; all are off by default. Requests are counted from 1, without OPTIONS."""
 
-    strict: bool = False  #: a signature that is not valid is refused with 403, which the real server does not do
-    parallel_put_hang: bool = False  #: a PUT while another one is under way is neither stored nor ever answered
-    truncate_non_ascii: bool = False  #: Content-Length counts UTF-16 units, as the real server's does
-    expired_key: bool = False  #: what is written is answered and lost, as once the real server's key has expired
-    error_every: int = 0  #: each n-th request is answered with 500
-    drop_every: int = 0  #: the connection of each n-th request is closed without an answer
-    delay: float = 0.0  #: seconds before each request is looked at
-
-
-_NAMES = {field.name.replace("_", "-"): field for field in fields(Faults)}
+    strict: bool = False  #: an invalid signature is refused with 403; the real server accepts it
+    parallel_put_hang: bool = False  #: a PUT during another PUT is neither stored nor answered
+    truncate_non_ascii: bool = False  #: Content-Length counts UTF-16 units instead of bytes, as in the real server
+    expired_key: bool = False  #: a document is answered with 200 and lost, as with an expired key of the real server
+    error_every: int = 0  #: each N-th request is answered with 500
+    drop_every: int = 0  #: the connection of each N-th request is closed without an answer
+    delay: float = 0.0  #: seconds before each request is handled
 
 
-def parse(switches: Iterable[str]) -> Faults:
-    """From ``NAME`` or ``NAME=VALUE`` each. Raises InvalidError for one that is unknown or has a wrong value."""
-    faults = Faults()
+_NAMES = {field.name.replace("_", "-"): field for field in fields(MetaFaults)}
+
+
+def parse(switches: Iterable[str]) -> MetaFaults:
+    """Reads switches written ``NAME`` or ``NAME=VALUE``. Raises InvalidError for an unknown name or a wrong value."""
+    faults = MetaFaults()
     for switch in switches:
         name, equals, value = switch.partition("=")
         if name not in _NAMES:
-            raise InvalidError(f"--fault {switch}: unknown", hint=f"There are {', '.join(_NAMES)}.")
+            raise InvalidError(f"--fault {switch}: unknown", hint=f"The faults are {', '.join(_NAMES)}.")
         field = _NAMES[name]
         if isinstance(field.default, bool):
             if equals:

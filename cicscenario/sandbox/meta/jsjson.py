@@ -1,4 +1,4 @@
-"""JSON as JavaScript reads and writes it: numbers are doubles, and whole-number keys of an object come first."""
+"""JSON as JavaScript reads and writes it: numbers are doubles, and an object's integer keys come first."""
 
 import json
 import math
@@ -7,20 +7,20 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-_SAFE_DIGITS = 15  # any whole number this long is exact in a double
-_EXPONENT_FROM = 1e21  # JavaScript writes smaller whole numbers without an exponent
-_POINT_FROM = 1e-6  # and fractions from here on; Python changes over at 1e-4
+_SAFE_DIGITS = 15  # an integer with at most so many digits is exact in a double
+_EXPONENT_FROM = 1e21  # JavaScript writes smaller integers without an exponent
+_POINT_FROM = 1e-6  # JavaScript writes fractions from here on without an exponent; Python from 1e-4 on
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _ARRAY_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _LARGEST_INDEX = 2**32 - 2
 
 
 class NotJsonError(ValueError):
-    """This is not JSON, or nested too deeply."""
+    """The text is not JSON, or is nested too deeply."""
 
 
 def loads(text: str | bytes) -> Any:
-    """What ``JSON.parse`` makes of it; bytes are read as UTF-8, never refused. Raises NotJsonError."""
+    """The result of ``JSON.parse``. Bytes are decoded as UTF-8; invalid ones are replaced. Raises NotJsonError."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     try:
@@ -30,10 +30,10 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """What ``JSON.stringify`` makes of it: no blanks, non-ASCII as it is, lone surrogates escaped."""
+    """The result of ``JSON.stringify``: without spaces, non-ASCII characters unescaped, lone surrogates escaped."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        if "e-0" in text:  # perhaps a small fraction: the one number Python writes otherwise
+        if "e-0" in text:  # may be a small fraction, the only kind of number that Python writes in another way
             text = "".join(_pieces(value))
     except ValueError:
         text = "".join(_pieces(value))
@@ -41,18 +41,18 @@ def dumps(value: Any) -> str:
 
 
 def utf16_length(text: str) -> int:
-    """What ``String.length`` is: the number of UTF-16 units."""
+    """The number of UTF-16 units, which is JavaScript's ``String.length``."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def utf16_units(text: str) -> list[str]:
-    """What a string's characters are to JavaScript: its UTF-16 units, halves of pairs too."""
+    """The UTF-16 units of a string, which JavaScript treats as its characters; surrogate pairs are split."""
     units = text.encode("utf-16-le", "surrogatepass")
     return [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
 
 
 def in_object_order(keys: Iterable[str]) -> list[str]:
-    """The order in which a JavaScript object lists ``keys`` that were added in this order."""
+    """``keys`` in the order in which a JavaScript object lists them after they were added in the given order."""
     listed = list(keys)
     if not any(key[:1].isdigit() for key in listed):
         return listed
@@ -72,7 +72,7 @@ def _whole(text: str) -> int | float:
 def _number(text: str) -> int | float:
     number = float(text)
     if number.is_integer() and abs(number) < _EXPONENT_FROM:
-        return int(Decimal(repr(number)))  # its shortest digits, not its exact value: as it will be written again
+        return int(Decimal(repr(number)))  # the shortest digits, not the exact value, as JavaScript writes it
     return number
 
 

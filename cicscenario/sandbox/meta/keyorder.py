@@ -1,18 +1,18 @@
-"""The order in which an Immutable.js Map lists its keys: as added up to eight of them, then by hash.
+"""The order in which an Immutable.js Map lists its keys: insertion order for up to eight keys, hash order for more.
 
-It decides the order of the fields of a stored object, and is the only reason why a bigger one comes back in another
-order than it was written.
+It is the order of the fields of a stored object. So an object with more than eight fields is returned in another order
+than it was written.
 """
 
 from collections.abc import Iterable
 
 _ORDERED_UP_TO = 8
-_BITS = 5  # of the hash, for each level of the tree
+_BITS = 5  # bits of the hash for each level of the tree
 _LEVELS = 7
 
 
-def listed(keys: Iterable[str]) -> list[str]:
-    """``keys``, given in the order in which they were added, in the order in which the Map lists them."""
+def in_map_order(keys: Iterable[str]) -> list[str]:
+    """``keys`` in the order in which the Map lists them after they were added in the given order."""
     added = list(keys)
     return added if len(added) <= _ORDERED_UP_TO else sorted(added, key=_branches)
 

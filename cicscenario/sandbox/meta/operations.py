@@ -1,6 +1,6 @@
 """The six operations on entries. Source: cic-meta, ``scripts/server/handlers.ts``, and crdt-meta.
 
-Each returns an Answer, or raises CrashError. 500 stands for every error that the real server catches.
+Each returns an Answer, or raises CrashError where the real server crashes. Status 500 is for errors that it catches.
 """
 
 import hashlib
@@ -11,31 +11,35 @@ from typing import Any
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
 from cicscenario.sandbox.meta.document import UNDEFINED, Document, envelope
-from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.opset import DocumentError
-from cicscenario.sandbox.meta.signatures import Trust, Verdict
-from cicscenario.sandbox.meta.store import Entry, Store
+from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
+from cicscenario.sandbox.meta.store import EntryStore, StoredEntry
 
 _DONE = Answer(200)
 _FORBIDDEN = Answer(403)
 _MISSING = Answer(404)
 _FAILED = Answer(500)
 _DEFAULT_MIME = "application/octet-stream"
-#: A quote ends the real server's SQL string, and PostgreSQL takes no zero byte.
+#: The real server does not escape quotes in SQL, and PostgreSQL refuses a zero byte.
 _UNSTORABLE = ("'", "\0")
 
 
 class Operations:
-    """On the entries of ``store``; ``now`` tells seconds since 1970."""
+    """The operations on the entries of ``store``. ``now`` gives the time in seconds since 1970."""
 
     def __init__(
-        self, store: Store, trust: Trust, faults: Faults, now: Callable[[], int] = lambda: int(time.time())
+        self,
+        store: EntryStore,
+        trust: TrustedKeys,
+        faults: MetaFaults,
+        now: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._store = store
         self._trust = trust
         self._faults = faults
         self._now = now
-        self._last_digest: str | None = None  # in the real server all envelopes are one object, and it keeps this
+        self._last_digest: str | None = None  # the real server reuses one envelope object, which keeps the last digest
 
     def get_value(self, pointer: str) -> Answer:
         """The data of a document, or the bytes of an immutable entry."""
@@ -47,7 +51,7 @@ class Operations:
         return _MISSING if entry.value is None else Answer(200, entry.value)
 
     def get_envelope(self, pointer: str) -> Answer:
-        """A document with its history."""
+        """A document with all its changes, as an envelope."""
         entry = self._store.get(pointer)
         if entry is None:
             return _MISSING
@@ -58,7 +62,7 @@ class Operations:
             return _FAILED
 
     def build(self, pointer: str, body: bytes) -> Answer:
-        """The document that a client is to sign, as an envelope; nothing is stored."""
+        """The first step of a write: gives the document that the client must sign, as an envelope. Stores nothing."""
         try:
             value = jsjson.loads(body)
         except ValueError:
@@ -79,7 +83,7 @@ class Operations:
         return Answer(200, envelope(payload, digest))
 
     def put_signed(self, pointer: str, body: bytes) -> Answer:
-        """Stores a document that ``build`` made, with its signature, in place of what is there."""
+        """The second step of a write: stores the document of ``build`` with its signature; replaces an existing one."""
         try:
             document, signature = _signed(body)
         except (ValueError, RecursionError):
@@ -94,7 +98,7 @@ class Operations:
         return self._accept(document, lambda: self._write(pointer, document), fatal_if_expired=True)
 
     def put_document(self, pointer: str, body: bytes) -> Answer:
-        """Stores a document that a client made, merged with what is there."""
+        """Stores a document that the client has made, merged with an existing one."""
         try:
             document = Document.load(_member(jsjson.loads(body), "payload"))
         except (ValueError, DocumentError, RecursionError):
@@ -111,7 +115,7 @@ class Operations:
         return self._accept(document, store, fatal_if_expired=False)
 
     def post_immutable(self, pointer: str | None, body: bytes, mime: str | None) -> Answer:
-        """Stores bytes by their hash, which is the answer; 500 when ``pointer`` is another one."""
+        """Stores bytes under their hash, and gives the hash. Gives 500 when ``pointer`` is not that hash."""
         hashed = hashlib.sha256(body).hexdigest()
         if pointer not in (None, hashed):
             return _FAILED
@@ -124,10 +128,13 @@ class Operations:
         return Answer(201, hashed)
 
     def _accept(self, document: Document, store: Callable[[], None], *, fatal_if_expired: bool) -> Answer:
-        """Stores whatever the signature is worth; it decides only whether a crash comes before the answer or after it."""
+        """Stores a document, as the real server does even when its signature is invalid.
+
+        When storing crashes the server, an invalid signature means that the client gets its answer before the crash.
+        """
         verdict = self._trust.check(document.field("signature"))
         if verdict is Verdict.FATAL:
-            raise CrashError("the signature is OpenPGP data of another kind")
+            raise CrashError("the signature is OpenPGP data, but not a signature")
         if verdict is Verdict.INVALID and self._faults.strict:
             return _FORBIDDEN
         if self._faults.expired_key:
@@ -146,12 +153,15 @@ class Operations:
         self._store.put_document(pointer, payload, None if value is UNDEFINED else jsjson.dumps(value))
 
 
-def _load(entry: Entry) -> Document:
+def _load(entry: StoredEntry) -> Document:
     return Document.load(entry.content.decode("utf-8", "replace"))
 
 
 def _signed(body: bytes) -> tuple[Document | None, Any]:
-    """Document and signature of a two-step PUT; no document when only its payload is wrong. Raises ValueError."""
+    """Document and signature in the body of a two-step PUT; the document is None if its payload is wrong.
+
+    Raises ValueError when the body itself is wrong.
+    """
     request = jsjson.loads(body)
     if request is None:
         raise ValueError("null has no members")
@@ -170,7 +180,7 @@ def _member(value: Any, name: str) -> Any:
 
 
 def _as_text(value: Any) -> str:
-    """What JavaScript's ``JSON.parse`` makes of its argument before it parses it."""
+    """The text into which JavaScript's ``JSON.parse`` converts its argument before it parses it."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):

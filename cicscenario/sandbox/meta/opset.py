@@ -1,7 +1,8 @@
-"""The changes of a document, replayed: Automerge 0.14's rules of who wins, without its undo, texts and tables.
+"""Applies the changes of a document, with Automerge 0.14's rules for conflicts, but without its undo, texts and tables.
 
-A change is a dict with ``actor``, ``seq``, ``deps`` and ``ops``. It is applied once all that it depends on has been; of
-the assignments to one key those that another one knew of are gone, and of concurrent ones the highest actor's shows.
+A change is a dict with ``actor``, ``seq``, ``deps`` and ``ops``. It is applied after all changes that it depends on. An
+assignment to a key replaces earlier assignments that its change depends on. If assignments are concurrent, all are kept,
+and the one of the highest actor is the value.
 """
 
 from collections.abc import Iterable
@@ -13,16 +14,19 @@ from cicscenario.sandbox.meta import keyorder
 Change = dict[str, Any]
 
 ROOT = "00000000-0000-0000-0000-000000000000"
-HEAD = "_head"  #: what the first element of a list follows
+HEAD = "_head"  #: the predecessor of a list's first element
 _MAKES: dict[str, Literal["map", "list"]] = {"makeMap": "map", "makeList": "list"}
 
 
 class DocumentError(Exception):
-    """These changes do not make a document."""
+    """The changes are not valid, or do not make a document."""
 
 
 class Assignment(NamedTuple):
-    """Who gave a key its value; with ``link`` the value is the id of an object."""
+    """A value assigned to a key, and the change that did it (``actor``, ``seq``).
+
+    With ``link``, the value is the id of an object.
+    """
 
     actor: str
     seq: int
@@ -32,7 +36,7 @@ class Assignment(NamedTuple):
 
 
 class Insertion(NamedTuple):
-    """Where a list's element is; of those that follow the same one, the highest comes first."""
+    """A list element. Of several elements with the same predecessor, the highest comes first."""
 
     elem: int
     actor: str
@@ -43,20 +47,20 @@ class Insertion(NamedTuple):
 
 
 @dataclass(slots=True)
-class Node:
-    """A map or list, with what is assigned to its keys, the winner first."""
+class TreeNode:
+    """A map or list, and the assignments to its keys; the first assignment of each key is its value."""
 
     kind: Literal["map", "list"]
     keys: dict[str, list[Assignment]] = field(default_factory=dict)
-    inserted: dict[str, str] = field(default_factory=dict)  #: an element, and which one it follows
-    following: dict[str, list[Insertion]] = field(default_factory=dict)
+    inserted: dict[str, str] = field(default_factory=dict)  #: list elements: key and predecessor's key
+    following: dict[str, list[Insertion]] = field(default_factory=dict)  #: list elements by predecessor's key
 
     def present(self) -> list[str]:
-        """The keys that have a value, in the order in which Automerge meets them."""
-        return [key for key in keyorder.listed(self.keys) if self.keys[key]]
+        """The keys that have a value, in Automerge's order."""
+        return [key for key in keyorder.in_map_order(self.keys) if self.keys[key]]
 
     def elements(self) -> Iterable[list[Assignment]]:
-        """What is assigned to each element that has a value, in the order of the list."""
+        """The assignments to each list element that has a value, in the order of the list."""
         waiting = sorted(self.following.get(HEAD, ()))
         while waiting:
             key = waiting.pop().key
@@ -64,34 +68,34 @@ class Node:
                 yield assigned
             waiting += sorted(self.following.get(key, ()))
 
-    def require_place(self, key: str) -> None:
-        """Raises DocumentError for a list's element whose place is nowhere to be found."""
+    def require_position(self, key: str) -> None:
+        """Raises DocumentError for a list element whose position cannot be found."""
         after = self.inserted.get(key)
         while after != HEAD and not self.keys.get(after or ""):
             if after is None or (after not in self.inserted and max(self.following[after]).key == key):
-                raise DocumentError(f"no place for list element {key}")
+                raise DocumentError(f"no position for list element {key}")
             key, after = after, self.inserted.get(after, HEAD)
 
 
 class _Applied(NamedTuple):
     change: Change
-    clock: dict[str, int]  # all that it knew of
+    clock: dict[str, int]  # the last sequence number of each actor before this change
 
 
 class OpSet:
-    """Changes and what they amount to. Malformed changes raise DocumentError."""
+    """Changes and the objects that result from them. Malformed changes raise DocumentError."""
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
         self.history: list[Change] = []
-        self.queue: list[Change] = []  #: what waits for changes that have not come
-        self.heads: dict[str, int] = {}  #: the changes that no other one depends on yet
-        self.nodes: dict[str, Node] = {ROOT: Node("map")}
+        self.queue: list[Change] = []  #: changes that wait for other changes
+        self.heads: dict[str, int] = {}  #: changes (actor: seq) on which no other change depends
+        self.nodes: dict[str, TreeNode] = {ROOT: TreeNode("map")}
         self._applied: dict[str, list[_Applied]] = {}
         for change in changes:
             self.add(change)
 
     def add(self, change: Change) -> bool:
-        """Applies ``change``, and what waited for it; says whether anything did change."""
+        """Applies ``change`` and the changes that waited for it; says whether any of them had operations."""
         try:
             self.queue.append(change)
             return self._apply_ready()
@@ -99,11 +103,11 @@ class OpSet:
             raise DocumentError(f"malformed change: {error!r}") from None
 
     def by_actor(self) -> list[Change]:
-        """What was applied, one actor after the other."""
-        return [one.change for actor in keyorder.listed(self._applied) for one in self._applied[actor]]
+        """All applied changes, one actor after the other."""
+        return [one.change for actor in keyorder.in_map_order(self._applied) for one in self._applied[actor]]
 
     def missing_from(self, other: "OpSet") -> list[Change]:
-        """What was applied here and not in ``other``, one actor after the other."""
+        """The changes that were applied here and not in ``other``, one actor after the other."""
         return [change for change in self.by_actor() if change["seq"] > other._seq(change["actor"])]
 
     def _seq(self, actor: str) -> int:
@@ -154,7 +158,7 @@ class OpSet:
         if action in _MAKES:
             if target in self.nodes:
                 raise DocumentError(f"duplicate creation of object {target}")
-            self.nodes[target] = Node(_MAKES[action])
+            self.nodes[target] = TreeNode(_MAKES[action])
             return
         node = self.nodes.get(target)
         if node is None:
@@ -169,31 +173,31 @@ class OpSet:
             raise DocumentError(f"unknown operation {action}")
 
     @staticmethod
-    def _insert(node: Node, after: str, insertion: Insertion) -> None:
+    def _insert(node: TreeNode, after: str, insertion: Insertion) -> None:
         if insertion.key in node.inserted:
             raise DocumentError(f"duplicate list element {insertion.key}")
         node.inserted[insertion.key] = after
         node.following.setdefault(after, []).append(insertion)
 
-    def _assign(self, node: Node, op: dict[str, Any], actor: str, seq: int) -> None:
-        key, links = op["key"], op["action"] == "link"
-        if links and not isinstance(op["value"], str):
+    def _assign(self, node: TreeNode, op: dict[str, Any], actor: str, seq: int) -> None:
+        key, is_link = op["key"], op["action"] == "link"
+        if is_link and not isinstance(op["value"], str):
             raise DocumentError(f"a link to {op['value']!r}")
         assigned = [other for other in node.keys.get(key, ()) if self._are_concurrent(other, actor, seq)]
         if op["action"] != "del":
-            assigned.append(Assignment(actor, seq, op.get("value"), links, op.get("datatype")))
+            assigned.append(Assignment(actor, seq, op.get("value"), is_link, op.get("datatype")))
         if assigned and node.kind == "list":
-            node.require_place(key)
+            node.require_position(key)
         assigned.sort(key=lambda assignment: assignment.actor)
         node.keys[key] = assigned[::-1]
 
-    def _increment(self, node: Node, op: dict[str, Any], actor: str, seq: int) -> None:
+    def _increment(self, node: TreeNode, op: dict[str, Any], actor: str, seq: int) -> None:
         assigned = node.keys.get(op["key"], [])
         for at, other in enumerate(assigned):
             if other.datatype == "counter" and not self._are_concurrent(other, actor, seq):
                 assigned[at] = other._replace(value=other.value + op["value"])
 
     def _are_concurrent(self, other: Assignment, actor: str, seq: int) -> bool:
-        mine = self._applied[actor][seq - 1].clock
-        its = self._applied[other.actor][other.seq - 1].clock
-        return mine.get(other.actor, 0) < other.seq and its.get(actor, 0) < seq
+        own_clock = self._applied[actor][seq - 1].clock
+        other_clock = self._applied[other.actor][other.seq - 1].clock
+        return own_clock.get(other.actor, 0) < other.seq and other_clock.get(actor, 0) < seq

@@ -1,4 +1,4 @@
-"""HTTP in front of the operations. Source: cic-meta, ``scripts/server/server.ts``; one thread, loopback only."""
+"""The HTTP server of the metadata store: one thread. Source: cic-meta, ``scripts/server/server.ts``."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from aiohttp.http import HttpVersion11
 from cicscenario.sandbox.listening import listening
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
-from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.operations import Operations
 
 _POINTER = re.compile(r"/([a-fA-F0-9]{64})/?")
@@ -22,15 +22,15 @@ _OPTIONS = _ANYONE | {
     "Access-Control-Allow-Headers": "Access-Control-Allow-Origin, Content-Type, x-cic-automerge",
 }
 _KEEP_ALIVE = 5  # seconds
-_PUT_TIME = 0.02  # seconds that a PUT is under way in the real server, where another one gets in its way
-_GRACE = 0.5  # seconds that requests have to end when the server does
-_HANG_LOOK = 0.1  # seconds between looks whether the client of a hung request has left
+_PUT_TIME = 0.02  # seconds that a PUT takes in the real server; a second PUT in this time hangs
+_GRACE = 0.5  # seconds that running requests have to finish when the server stops
+_HANG_POLL = 0.1  # seconds between looks whether the client of a hanging request has disconnected
 
 
 class MetaServer:
-    """Answers requests one at a time, but for those that a fault delays."""
+    """Answers requests one at a time, except those that a fault delays."""
 
-    def __init__(self, operations: Operations, faults: Faults) -> None:
+    def __init__(self, operations: Operations, faults: MetaFaults) -> None:
         self._operations = operations
         self._faults = faults
         self._requests = 0
@@ -44,19 +44,19 @@ class MetaServer:
         body = await request.content.read()
         if self._faults.delay:
             await asyncio.sleep(self._faults.delay)
-        if _is_turn(count, self._faults.drop_every):
+        if _is_due(count, self._faults.drop_every):
             return _drop(request)
-        if _is_turn(count, self._faults.error_every):
+        if _is_due(count, self._faults.error_every):
             return await self._send(request, Answer(500))
         if request.method == "PUT" and self._faults.parallel_put_hang:
-            return await self._put_in_turn(request, body)
+            return await self._put_exclusively(request, body)
         return await self._answer(request, body)
 
-    async def _put_in_turn(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+    async def _put_exclusively(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         if self._put_under_way:
             while request.transport is not None:
-                await asyncio.sleep(_HANG_LOOK)
-            return web.Response()  # to nobody
+                await asyncio.sleep(_HANG_POLL)
+            return web.Response()  # is not sent: the connection is closed
         self._put_under_way = True
         try:
             await asyncio.sleep(_PUT_TIME)
@@ -115,22 +115,22 @@ class MetaServer:
         await response.prepare(request)
         await response.write_eof(body[:length])
         if length < len(body) and request.transport is not None:
-            request.transport.write(body[length:])  # what is too much goes out all the same, as in the real server
+            request.transport.write(body[length:])  # the real server, too, sends more bytes than Content-Length says
         return response
 
 
-def _is_turn(count: int, every: int) -> bool:
+def _is_due(count: int, every: int) -> bool:
     return every > 0 and count % every == 0
 
 
 def _drop(request: web.BaseRequest) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.close()
-    return web.Response()  # to nobody
+    return web.Response()  # is not sent: the connection is closed
 
 
 async def _send_bare(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
-    """Without a body or its length: in chunks, of which there are none."""
+    """Sends a response without body and Content-Length: in chunked encoding, with no chunk."""
     if request.version >= HttpVersion11 and request.method != "HEAD":
         response.enable_chunked_encoding()
     await response.prepare(request)
@@ -138,8 +138,8 @@ async def _send_bare(request: web.BaseRequest, response: web.StreamResponse) -> 
     return response
 
 
-async def _like_node(request: web.Request, response: web.StreamResponse) -> None:
-    """The headers that Node.js adds, and not those that aiohttp adds."""
+async def _set_node_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Removes the headers that aiohttp adds, and sets those that Node.js adds."""
     response.headers.popall("Server", None)
     if request.method == "OPTIONS":
         response.headers.popall("Content-Type", None)
@@ -157,7 +157,7 @@ async def serve(server: MetaServer, host: str, port: int) -> None:
     """Answers until SIGTERM or SIGINT. Raises UnavailableError when the port is taken."""
     app = web.Application()
     app.router.add_route("*", "/{anything:.*}", server.handle)
-    app.on_response_prepare.append(_like_node)
+    app.on_response_prepare.append(_set_node_headers)
     options = {"keepalive_timeout": _KEEP_ALIVE, "shutdown_timeout": _GRACE, "auto_decompress": False}
     async with listening(app, host, port, **options) as stopped:
         await stopped.wait()

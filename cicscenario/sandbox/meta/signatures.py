@@ -1,4 +1,4 @@
-"""Signatures over a document's digest, checked as the real server does, against keys that are trusted."""
+"""Checks signatures of a document's digest against trusted keys, as the real server does."""
 
 import re
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ _CARRIES_SIGNATURE = ("SIGNATURE", "SIGNED MESSAGE")
 
 
 class Verdict(Enum):
-    """What a check says."""
+    """The result of a check."""
 
     VALID = "valid"
     INVALID = "invalid"
-    FATAL = "fatal"  #: OpenPGP data, but of another kind: the real server ends with an unhandled rejection
+    FATAL = "fatal"  #: OpenPGP data that is not a signature: the real server crashes with an unhandled rejection
 
 
-class Trust:
-    """Whose signatures count."""
+class TrustedKeys:
+    """The public keys whose signatures are valid."""
 
     def __init__(self, certs: Sequence[Cert]) -> None:
         self._certs = list(certs)
 
     def check(self, signature: Any) -> Verdict:
-        """Whether ``signature["data"]``, armored or clearsigned, is one over ``signature["digest"]`` by a trusted key.
+        """Checks whether ``signature["data"]``, armored or clearsigned, signs ``signature["digest"]`` with a trusted key.
 
-        Which digest the document really has is not looked at, as in the real server.
+        Like the real server, it does not compare this digest with the document's real one.
         """
         data = signature.get("data") if isinstance(signature, dict) else None
         if not isinstance(data, str) or (begin := _BEGIN.search(data)) is None:
@@ -45,7 +45,7 @@ class Trust:
     def _verify(self, text: bytes, armored: bytes) -> Verdict:
         try:
             verify(bytes=text, store=lambda _: self._certs, signature=Sig.from_bytes(armored))
-        except Exception:  # the library raises nothing more precise
+        except Exception:  # the library has no exceptions of its own
             return Verdict.INVALID
         return Verdict.VALID
 
@@ -53,5 +53,5 @@ class Trust:
 def _is_openpgp(armored: str) -> bool:
     try:
         return len(PacketPile.from_bytes(armored.encode("utf-8", "replace"))) > 0
-    except Exception:  # the library raises nothing more precise
+    except Exception:  # the library has no exceptions of its own
         return False

@@ -1,7 +1,7 @@
-"""Entries on disk, by pointer, in one SQLite file.
+"""Entries by pointer, in a SQLite file.
 
-A write is handed to the operating system before it is answered, so a killed server loses nothing it has confirmed; it
-is not synced to the disk, so a power failure may cost the last writes.
+A write is passed to the operating system before the client gets its answer, so a killed server loses no confirmed write.
+It is not synced to the disk, so a power cut may lose the last writes.
 """
 
 import fcntl
@@ -16,17 +16,17 @@ _LOCK_NAME = "meta.sqlite.lock"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     pointer TEXT PRIMARY KEY,
-    immutable INTEGER NOT NULL, -- what was posted by its own hash, and keeps its mime
-    content BLOB NOT NULL,      -- the bytes of an immutable entry, else the document's payload
-    value TEXT,                 -- the document's data as JSON; NULL when it has none
-    mime TEXT
+    immutable INTEGER NOT NULL, -- 1 for bytes under their own hash, 0 for a document
+    content BLOB NOT NULL,      -- bytes of an immutable entry, or payload of a document
+    value TEXT,                 -- a document's data as JSON; NULL when it has none
+    mime TEXT                   -- of an immutable entry
 ) WITHOUT ROWID
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What is at a pointer: an immutable entry's bytes, or a document's payload and its data as JSON."""
+class StoredEntry:
+    """An immutable entry's bytes, or a document's payload and its data as JSON."""
 
     immutable: bool
     content: bytes
@@ -34,8 +34,8 @@ class Entry:
     mime: str | None = None
 
 
-class Store:
-    """The open file; one process at a time. Raises StateRefusedError when another one uses it, or it is damaged."""
+class EntryStore:
+    """The open, locked file. Raises StateRefusedError when another process uses it, or when it is damaged."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,17 +57,17 @@ class Store:
         except sqlite3.DatabaseError as error:
             self.close()
             raise StateRefusedError(
-                f"{path}: not a metadata server's: {error}", hint="Move it away, or choose another --data."
+                f"{path}: not a metadata server's file: {error}", hint="Move it away, or choose another --data."
             ) from None
 
-    def get(self, pointer: str) -> Entry | None:
+    def get(self, pointer: str) -> StoredEntry | None:
         row = self._database.execute(
             "SELECT immutable, content, value, mime FROM entries WHERE pointer = ?", (pointer,)
         ).fetchone()
-        return row and Entry(bool(row[0]), *row[1:])
+        return row and StoredEntry(bool(row[0]), *row[1:])
 
     def put_document(self, pointer: str, payload: str, value: str | None) -> None:
-        """Writes a document. An immutable entry stays one and gets the payload for its bytes, as in the real server."""
+        """Writes a document. As in the real server, an immutable entry stays immutable, and the payload becomes its bytes."""
         self._database.execute(
             "INSERT INTO entries (pointer, immutable, content, value) VALUES (?, 0, ?, ?)"
             " ON CONFLICT (pointer) DO UPDATE SET content = excluded.content, value = excluded.value",

@@ -1,7 +1,7 @@
-"""Transit-JSON of Immutable.js lists and maps, the form in which Automerge 0.14 saves the changes of a document.
+"""Transit-JSON of Immutable.js lists and maps: the format in which Automerge 0.14 saves the changes of a document.
 
-A list is written as ``["~#iL", [...]]`` and a map as ``["~#iM", [key, value, ...]]``; a tag's later uses are cache codes.
-Lists and maps of plain transit are read too. Nothing else that transit knows occurs in a document.
+A list is written as ``["~#iL", [...]]`` and a map as ``["~#iM", [key, value, ...]]``. When a tag occurs again, a cache code
+replaces it. Lists and maps of plain transit can be read too. Documents have no other types of transit.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ _LIST = "~#iL"
 _MAP = "~#iM"
 _PLAIN_MAP = "^ "
 _ESCAPED = ("~", "^", "`")
-_CACHED_FROM = 4  # characters: shorter strings are never cached
-_CODES = 44  # cache codes are numbers to this base, as characters from "0" on
+_CACHED_FROM = 4  # characters; shorter strings are not cached
+_CODES = 44  # the base of cache codes; digits are characters from "0" on
 _CACHE_SIZE = _CODES * _CODES
 
 
 class TransitError(ValueError):
-    """This is not transit, or not what a document is made of."""
+    """The text is not transit, or has a type that documents do not have."""
 
 
 class _Tag(str):
@@ -26,7 +26,7 @@ class _Tag(str):
 
 
 def read(text: str) -> Any:
-    """The lists and dicts in ``text``. Raises TransitError for what is not such transit."""
+    """Decodes ``text`` into lists and dicts. Raises TransitError."""
     try:
         return _Reader().read(jsjson.loads(text))
     except (IndexError, RecursionError) as error:
@@ -34,9 +34,9 @@ def read(text: str) -> Any:
 
 
 def write(value: Any) -> str:
-    """``value`` as Automerge saves it: with cache codes, which are few as only the two tags are ever cached.
+    """Encodes ``value`` as Automerge does. Only the two tags get cache codes.
 
-    Raises TransitError for a null, which kills the server wherever it writes one.
+    Raises TransitError for a null, which crashes the real server.
     """
     return jsjson.dumps(_Writer().encode(value))
 
@@ -65,7 +65,7 @@ class _Reader:
         return [first, *self._members(values[1:])]
 
     def _members(self, values: list[Any]) -> list[Any]:
-        # Most are plain strings, and a call for each would take most of the time.
+        # Most members are plain strings; calling ``read`` for each would take most of the time.
         return [value if type(value) is str and value[:1] not in "~^" else self.read(value) for value in values]
 
     def _tagged(self, tag: _Tag, content: Any) -> Any:

@@ -1,5 +1,6 @@
-"""The embedded EVM node: Ethereum JSON-RPC over HTTP in front of pyrevm, for tests and sandboxes, never beyond loopback.
+"""The embedded EVM node: an Ethereum JSON-RPC server over pyrevm, for tests and sandboxes, on the loopback interface only.
 
-``transaction`` decodes, ``pool`` orders, ``evm`` executes, ``block`` and ``chain`` hold what was mined, ``journal`` keeps
-it on disk; ``methods`` and its siblings answer JSON-RPC, ``server`` listens, ``__main__`` is the command line.
+``transaction`` decodes transactions, ``pool`` orders them, ``evm`` executes them; ``block`` and ``chain`` hold mined
+blocks, and ``journal`` writes them to disk. ``rpc`` decodes JSON-RPC requests; ``methods`` lists the methods, which are in
+``reading``, ``calling``, ``filters`` and ``control``. ``server`` is the HTTP server, ``__main__`` the command line.
 """

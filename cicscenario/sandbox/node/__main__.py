@@ -1,4 +1,4 @@
-"""``python -m cicscenario.sandbox.node``: run the embedded node until SIGTERM or SIGINT."""
+"""``python -m cicscenario.sandbox.node``: runs the embedded node until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ import time
 from cicscenario.errors import InvalidError
 from cicscenario.sandbox.node.chain import open_chain
 from cicscenario.sandbox.node.codec import parse_address
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 from cicscenario.sandbox.node.journal import Genesis
 from cicscenario.sandbox.node.server import serve
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
@@ -20,17 +20,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gas-limit", type=int, default=30_000_000, help="of a block")
     parser.add_argument("--block-time", type=float, metavar="SECONDS", help="mine at this interval, not on demand")
     parser.add_argument(
-        "--genesis-time", type=int, metavar="UNIX", help="of block 0; for a new chain now, if not given"
+        "--genesis-time", type=int, metavar="UNIX", help="time of block 0; the default for a new chain is now"
     )
-    parser.add_argument("--rich", action="append", default=[], metavar="ADDRESS=WEI", help="repeatable")
+    parser.add_argument(
+        "--rich", action="append", default=[], metavar="ADDRESS=WEI", help="a balance at genesis; repeatable"
+    )
     return parser
 
 
-def _rich(entry: str) -> tuple[str, int]:
+def _balance(entry: str) -> tuple[str, int]:
     address, _, wei = entry.partition("=")
     try:
         return parse_address(address), int(wei)
-    except (RpcError, ValueError):
+    except (JsonRpcError, ValueError):
         raise InvalidError(f"--rich {entry}: expected ADDRESS=WEI, such as 0x{'0' * 38}aa=1000") from None
 
 
@@ -43,7 +45,7 @@ def _run(arguments: argparse.Namespace) -> None:
         chain_id=arguments.chain_id,
         gas_limit=arguments.gas_limit,
         time=int(time.time()) if given is None else given,
-        rich=dict(_rich(entry) for entry in arguments.rich),
+        rich=dict(_balance(entry) for entry in arguments.rich),
     )
     chain = open_chain(arguments.data, genesis, any_time=given is None)
     try:

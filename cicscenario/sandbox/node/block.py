@@ -1,4 +1,4 @@
-"""What was mined: headers and their hashes, receipts, logs' blooms."""
+"""Mined blocks: headers and their hashes, receipts, bloom filters."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ ZERO_NONCE = bytes(8)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How a transaction went. ``log_index`` is the index in the block of its first log; gas is in units of gas."""
+    """The result of a mined transaction.
+
+    ``log_index`` is the index of its first log within the block. ``created`` is the address of a new contract.
+    """
 
     tx: Transaction
     success: bool
@@ -30,11 +33,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A header of London's shape with its receipts.
+    """A header in London's format, and the block's receipts.
 
-    ``state_root`` is what the genesis gives, and zero after it: this node keeps no state trie. The roots of transactions
-    and receipts are keccak over the hashes (and statuses and gas) in order, not Merkle roots: they bind the block's hash
-    to its content, and prove nothing.
+    This node has no state trie: ``state_root`` is a hash of the genesis balances in block 0, and zero in later blocks. The
+    roots of transactions and receipts are no Merkle roots, but keccak over the hashes (or statuses and gas) in order. So
+    the block's hash depends on its content, but nobody can prove with it that a transaction is in the block.
     """
 
     number: int
@@ -61,8 +64,8 @@ def make_block(
 ) -> Block:
     bloom = logs_bloom(log for receipt in receipts for log in receipt.logs)
     transactions_root = keccak256(b"".join(receipt.tx.hash for receipt in receipts))
-    outcomes = (bytes([receipt.success]) + receipt.cumulative_gas.to_bytes(8) for receipt in receipts)
-    receipts_root = keccak256(b"".join(outcomes))
+    results = (bytes([receipt.success]) + receipt.cumulative_gas.to_bytes(8) for receipt in receipts)
+    receipts_root = keccak256(b"".join(results))
     gas_used = receipts[-1].cumulative_gas if receipts else 0
     header: list[bytes | int] = [
         parent_hash,
@@ -101,13 +104,13 @@ def make_block(
 
 
 def genesis_block(timestamp: int, gas_limit: int, rich: Mapping[str, int]) -> Block:
-    """Block 0. Its hash binds who is ``rich`` (address: wei), so that chains begun in the same second are told apart."""
+    """Block 0. Its hash depends on ``rich`` (address: wei), so two chains made in the same second have different hashes."""
     allocation = "".join(f"{address}={wei};" for address, wei in sorted(rich.items()))
     return make_block(0, ZERO_HASH, timestamp, gas_limit, state_root=keccak256(allocation.encode()))
 
 
 def logs_bloom(logs: Iterable[Log]) -> bytes:
-    """The 2,048-bit filter over addresses and topics (yellow paper 4.3.1)."""
+    """The 2,048-bit bloom filter of addresses and topics (yellow paper 4.3.1)."""
     bits = 0
     for log in logs:
         bits |= _bloom_bits(bytes.fromhex(log.address[2:]))

@@ -1,4 +1,4 @@
-"""The chain: takes transactions, mines blocks, remembers them, goes back to snapshots; one journal keeps it on disk."""
+"""The chain: accepts transactions, mines blocks, keeps them in memory and in a journal, and reverts to snapshots."""
 
 import time
 from collections.abc import Iterable
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block
-from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
-from cicscenario.sandbox.node.evm import Evm, Message, Outcome, RejectedError
+from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
+from cicscenario.sandbox.node.evm import Evm, ExecutionResult, Message, RejectedError
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
 from cicscenario.sandbox.node.pool import Pool
 from cicscenario.sandbox.node.transaction import Transaction, decode, floor_gas
@@ -16,14 +16,14 @@ from cicscenario.sandbox.node.transaction import Transaction, decode, floor_gas
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    height: int
-    mark: int
+    height: int  # number of the newest block
+    mark: int  # of the EVM's undo log
 
 
 class Chain:
-    """Blocks and their receipts are kept in memory, state only as of the newest block; base fee is 0.
+    """All blocks and receipts are in memory; state is kept for the newest block only. The base fee is 0.
 
-    Made by ``open_chain``; the blocks of the journal are mined again first.
+    Use ``open_chain`` to make one. The constructor executes the blocks of the journal again.
     """
 
     def __init__(self, journal: Journal, genesis: Genesis) -> None:
@@ -33,7 +33,7 @@ class Chain:
         self.pool = Pool()
         self.blocks: list[Block] = [genesis_block(genesis.time, genesis.gas_limit, genesis.rich)]
         self._numbers: dict[bytes, int] = {self.blocks[0].hash: 0}
-        self._places: dict[bytes, tuple[int, int]] = {}  # transaction hash: block and index
+        self._positions: dict[bytes, tuple[int, int]] = {}  # transaction hash: block number and index
         self._snapshots: dict[int, _Snapshot] = {}
         self._snapshots_taken = 0
         self._next_timestamp: int | None = None
@@ -42,7 +42,7 @@ class Chain:
         self.evm.set_block(0, genesis.time)
         for record in self._journal.read_blocks():
             self._replay(record)
-        self._offset = max(0, self.head.timestamp - int(time.time()))  # seconds the chain's clock is ahead
+        self._offset = max(0, self.head.timestamp - int(time.time()))  # seconds by which the chain's clock is ahead
 
     @property
     def head(self) -> Block:
@@ -54,28 +54,28 @@ class Chain:
 
     def find(self, tx_hash: bytes) -> tuple[Block, int] | None:
         """The block of a mined transaction and its index in it."""
-        place = self._places.get(tx_hash)
-        return None if place is None else (self.blocks[place[0]], place[1])
+        position = self._positions.get(tx_hash)
+        return None if position is None else (self.blocks[position[0]], position[1])
 
     def submit(self, raw: bytes) -> bytes:
-        """Check a signed transaction, put it into the pool, return its hash. Raises RpcError when it is refused."""
+        """Checks a signed transaction, adds it to the pool, and gives its hash. Raises JsonRpcError when it is refused."""
         tx = decode(raw)
-        if tx.hash in self._places:
-            # As geth and anvil: a mined transaction's nonce is used up.
-            raise RpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
+        if tx.hash in self._positions:
+            # Geth and anvil also answer that the nonce is too low.
+            raise JsonRpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
         mined = self.evm.nonce(tx.sender)
         if reason := self._refusal(tx, mined):
-            raise RpcError(SERVER_ERROR, reason)
+            raise JsonRpcError(SERVER_ERROR, reason)
         self.pool.add(tx, mined)
         return tx.hash
 
     def mine_ready(self) -> None:
-        """Mine until no transaction of the pool is ready: as many blocks as the gas limit asks for."""
+        """Mines all ready transactions of the pool, in as many blocks as the gas limit requires."""
         while self.pool.ready:
             self.mine()
 
     def mine(self) -> Block:
-        """Mine one block of what is ready, as much as the gas limit lets in; an empty one when nothing is."""
+        """Mines one block with as many ready transactions as the gas limit allows; it may be empty."""
         timestamp = self._timestamp()
         self.evm.set_block(self.head.number + 1, timestamp)
         receipts: list[Receipt] = []
@@ -85,7 +85,7 @@ class Chain:
                 break
             try:
                 receipts.append(self._execute(tx, receipts))
-            except RejectedError:  # an earlier transaction spent the balance
+            except RejectedError:  # an earlier transaction has spent the balance
                 self.pool.drop(tx)
             else:
                 self.pool.remove(tx)
@@ -94,13 +94,13 @@ class Chain:
         return block
 
     def snapshot(self) -> int:
-        """Remember this block. While a snapshot is open, memory grows with every value overwritten."""
+        """Makes a snapshot of the newest block. While one is open, every overwritten value stays in memory."""
         self._snapshots_taken += 1
         self._snapshots[self._snapshots_taken] = _Snapshot(self.head.number, self.evm.mark())
         return self._snapshots_taken
 
     def revert(self, snapshot: int) -> bool:
-        """Back to a snapshot, which is used up with all later ones; the pool is emptied. False if there is none such."""
+        """Reverts to a snapshot, deletes it and all later ones, and empties the pool. False when it does not exist."""
         if snapshot not in self._snapshots:
             return False
         target = self._snapshots[snapshot]
@@ -111,7 +111,7 @@ class Chain:
         for block in self.blocks[target.height + 1 :]:
             del self._numbers[block.hash]
             for receipt in block.receipts:
-                del self._places[receipt.tx.hash]
+                del self._positions[receipt.tx.hash]
         del self.blocks[target.height + 1 :]
         self._journal.truncate(target.height)
         self.pool.clear()
@@ -119,14 +119,14 @@ class Chain:
         return True
 
     def increase_time(self, seconds: int) -> int:
-        """Put the clock of future blocks ahead; returns by how much it is ahead in all."""
+        """Moves the clock of future blocks forward; gives the total by which it is ahead."""
         self._offset += seconds
         return self._offset
 
     def set_next_timestamp(self, timestamp: int) -> None:
-        """The next block's time; later blocks go on from it. Raises RpcError when it is before the newest block's."""
+        """Sets the time of the next block; the clock continues from there. Raises JsonRpcError if the head is later."""
         if timestamp < self.head.timestamp:
-            raise RpcError.invalid_params(
+            raise JsonRpcError.invalid_params(
                 f"Timestamp error: {timestamp} is lower than previous block's timestamp {self.head.timestamp}"
             )
         self._next_timestamp = timestamp
@@ -140,7 +140,7 @@ class Chain:
         return chosen if chosen is not None else max(self.head.timestamp, int(time.time()) + self._offset)
 
     def _refusal(self, tx: Transaction, mined: int) -> str | None:
-        """Why a transaction cannot be taken, in geth's words."""
+        """The reason why a transaction is refused, in geth's wording, or None."""
         required = max(tx.intrinsic_gas, floor_gas(tx.data))
         rules: Iterable[tuple[bool, str]] = (
             (tx.chain_id not in {None, self.genesis.chain_id}, f"invalid chain id: this is {self.genesis.chain_id}"),
@@ -158,15 +158,15 @@ class Chain:
     def _execute(self, tx: Transaction, before: list[Receipt]) -> Receipt:
         if tx.cost > self.evm.balance(tx.sender):
             raise RejectedError("insufficient funds")
-        outcome = self.evm.execute(Message(tx.sender, tx.to, tx.data, tx.value, tx.gas, tx.price, tx.access_list))
-        return _receipt(tx, outcome, before[-1] if before else None)
+        result = self.evm.execute(Message(tx.sender, tx.to, tx.data, tx.value, tx.gas, tx.price, tx.access_list))
+        return _receipt(tx, result, before[-1] if before else None)
 
     def _append(self, timestamp: int, receipts: tuple[Receipt, ...]) -> Block:
         block = make_block(self.head.number + 1, self.head.hash, timestamp, self.genesis.gas_limit, receipts)
         self.blocks.append(block)
         self._numbers[block.hash] = block.number
         for index, receipt in enumerate(receipts):
-            self._places[receipt.tx.hash] = (block.number, index)
+            self._positions[receipt.tx.hash] = (block.number, index)
         return block
 
     def _replay(self, record: BlockRecord) -> None:
@@ -177,38 +177,38 @@ class Chain:
         self._append(record.timestamp, tuple(receipts))
 
 
-def _receipt(tx: Transaction, outcome: Outcome, before: Receipt | None) -> Receipt:
+def _receipt(tx: Transaction, result: ExecutionResult, before: Receipt | None) -> Receipt:
     return Receipt(
         tx=tx,
-        success=outcome.success,
-        gas_used=outcome.gas_used,
-        cumulative_gas=outcome.gas_used + (before.cumulative_gas if before else 0),
-        logs=outcome.logs,
+        success=result.success,
+        gas_used=result.gas_used,
+        cumulative_gas=result.gas_used + (before.cumulative_gas if before else 0),
+        logs=result.logs,
         log_index=before.log_index + len(before.logs) if before else 0,
-        created=outcome.created,
+        created=result.created,
     )
 
 
 def open_chain(directory: Path, asked: Genesis, *, any_time: bool = False) -> Chain:
-    """The chain kept in ``directory``, or a new one; ``any_time`` takes a kept chain whatever its genesis time.
+    """The chain in ``directory``, or a new one. With ``any_time``, the genesis time of an existing chain is not compared.
 
-    Raises StateRefusedError when the directory holds another chain or is in use.
+    Raises StateRefusedError when the directory has another chain, or when another node uses it.
     """
     journal = Journal(directory)
-    kept = journal.read_genesis()
-    if kept is None:
+    stored = journal.read_genesis()
+    if stored is None:
         journal.write_genesis(asked)
         return Chain(journal, asked)
-    wanted = replace(asked, time=kept.time) if any_time else asked
-    if kept != wanted:
+    wanted = replace(asked, time=stored.time) if any_time else asked
+    if stored != wanted:
         journal.close()
         raise StateRefusedError(
-            f"{journal.path} holds another chain: {_difference(kept, wanted)}",
+            f"{journal.path} holds another chain: {_difference(stored, wanted)}",
             hint="Start with the values it was made with, or choose another --data.",
         )
-    return Chain(journal, kept)
+    return Chain(journal, stored)
 
 
-def _difference(kept: Genesis, asked: Genesis) -> str:
-    pairs = ((field.name, getattr(kept, field.name), getattr(asked, field.name)) for field in fields(Genesis))
+def _difference(stored: Genesis, asked: Genesis) -> str:
+    pairs = ((field.name, getattr(stored, field.name), getattr(asked, field.name)) for field in fields(Genesis))
     return "; ".join(f"{name} is {old}, not {new}" for name, old, new in pairs if old != new)

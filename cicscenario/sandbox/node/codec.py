@@ -1,10 +1,10 @@
-"""Ethereum's JSON-RPC encodings: quantities, byte strings, addresses and hashes; keccak-256."""
+"""Ethereum's JSON-RPC encodings (quantities, byte strings, addresses, hashes), and keccak-256."""
 
 from typing import Any
 
 from Crypto.Hash import keccak
 
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
@@ -20,9 +20,9 @@ def to_hex(data: bytes) -> str:
 
 
 def parse_quantity(value: Any, what: str) -> int:
-    """A quantity as 0x-hex; plain JSON integers are taken too, as anvil does for its ``evm_`` methods.
+    """A quantity in 0x-hex, or a plain JSON integer, which anvil also accepts in its ``evm_`` methods.
 
-    Raises RpcError (invalid params) for everything else.
+    Raises JsonRpcError (invalid params) for anything else.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
@@ -31,11 +31,11 @@ def parse_quantity(value: Any, what: str) -> int:
             return int(value, 16)
         except ValueError:
             pass
-    raise RpcError.invalid_params(f"{what}: expected a quantity such as 0x1f, not {value!r}")
+    raise JsonRpcError.invalid_params(f"{what}: expected a quantity such as 0x1f, not {value!r}")
 
 
 def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
-    """A byte string as 0x-hex, of exactly ``size`` bytes if given. Raises RpcError (invalid params)."""
+    """A byte string in 0x-hex; ``size`` is its exact length in bytes. Raises JsonRpcError (invalid params)."""
     if isinstance(value, str) and value[:2] in {"0x", "0X"}:
         try:
             data = bytes.fromhex(value[2:])
@@ -45,21 +45,21 @@ def parse_data(value: Any, what: str, size: int | None = None) -> bytes:
             return data
     expected = "an even number of hex digits" if size is None else f"{2 * size} hex digits"
     shown = value if len(str(value)) <= 80 else f"{str(value)[:77]}..."
-    raise RpcError.invalid_params(f"{what}: expected 0x and {expected}, not {shown!r}")
+    raise JsonRpcError.invalid_params(f"{what}: expected 0x and {expected}, not {shown!r}")
 
 
 def parse_address(value: Any, what: str = "address") -> str:
-    """Lower case with 0x, the form used throughout the node. Raises RpcError (invalid params)."""
+    """An address in lower case with 0x, the form used throughout the node. Raises JsonRpcError (invalid params)."""
     return to_hex(parse_data(value, what, 20))
 
 
 def parse_hash(value: Any, what: str = "hash") -> bytes:
-    """32 bytes. Raises RpcError (invalid params)."""
+    """32 bytes. Raises JsonRpcError (invalid params)."""
     return parse_data(value, what, 32)
 
 
 def parse_object(value: Any, what: str) -> dict[str, Any]:
-    """A JSON object. Raises RpcError (invalid params)."""
+    """A JSON object. Raises JsonRpcError (invalid params)."""
     if not isinstance(value, dict):
-        raise RpcError.invalid_params(f"{what}: expected an object, not {value!r}")
+        raise JsonRpcError.invalid_params(f"{what}: expected an object, not {value!r}")
     return value

@@ -1,15 +1,17 @@
-"""JSON-RPC methods that change the chain: sending, and the ``evm_`` methods that tests steer it with."""
+"""JSON-RPC methods that change the chain: sending transactions, and the ``evm_`` and ``anvil_`` methods for tests."""
 
 from typing import Any
 
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_data, parse_quantity, to_hex
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 
-_MOST_BLOCKS = 10_000  # one anvil_mine may ask for
+_MOST_BLOCKS = 10_000  # in one call of anvil_mine
 
 
-class Control:
+class ControlMethods:
+    """The methods; each raises JsonRpcError for a wrong parameter."""
+
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
@@ -21,7 +23,7 @@ class Control:
         return {"pending": hex(pool.ready), "queued": hex(len(pool) - pool.ready)}
 
     def mine(self, options: Any = None) -> str:
-        """evm_mine: one block, at a Unix time if given, plain or as ``{"timestamp": ...}``."""
+        """evm_mine: one block; ``options`` may be a Unix time, or ``{"timestamp": ...}``."""
         timestamp = options.get("timestamp") if isinstance(options, dict) else options
         if timestamp is not None:
             self._chain.set_next_timestamp(parse_quantity(timestamp, "timestamp"))
@@ -32,7 +34,7 @@ class Control:
         """anvil_mine: ``count`` blocks, ``interval`` seconds apart."""
         blocks, seconds = parse_quantity(count, "count"), parse_quantity(interval, "interval")
         if blocks > _MOST_BLOCKS:
-            raise RpcError.invalid_params(f"count: at most {_MOST_BLOCKS}")
+            raise JsonRpcError.invalid_params(f"count: at most {_MOST_BLOCKS}")
         for number in range(blocks):
             self._chain.increase_time(seconds if number else 0)
             self._chain.mine()

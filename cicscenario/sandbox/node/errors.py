@@ -1,4 +1,4 @@
-"""Errors as JSON-RPC 2.0 answers them, with the codes geth and anvil use."""
+"""JSON-RPC 2.0 errors, with the codes of geth and anvil."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
-SERVER_ERROR = -32000  #: geth's code for a refused transaction, an unknown filter, state that is not kept
-EXECUTION_REVERTED = 3  #: geth's code for a call that reverted; ``data`` is the revert output
+SERVER_ERROR = -32000  #: geth's code for a refused transaction, an unknown filter, or pruned state
+EXECUTION_REVERTED = 3  #: geth's code for a call that reverted; ``data`` is the revert data
 
 
-class RpcError(Exception):
-    """The ``error`` member of an answer."""
+class JsonRpcError(Exception):
+    """Becomes the ``error`` member of a response."""
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class RpcError(Exception):
         self.data = data
 
     @classmethod
-    def invalid_params(cls, message: str) -> "RpcError":
+    def invalid_params(cls, message: str) -> "JsonRpcError":
         return cls(INVALID_PARAMS, message)
 
     def as_json(self) -> dict[str, Any]:

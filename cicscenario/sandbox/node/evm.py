@@ -1,12 +1,13 @@
-"""Exact execution on pyrevm: gas and state as a full node has them, one transaction at a time.
+"""Executes transactions with pyrevm, one at a time, with the same gas and state as a full node.
 
-pyrevm keeps one journal that is never finalised: accounts and slots stay warm and "original" storage values stay those of
-the first transaction, so gas comes out too low. Here every execution happens between a checkpoint and its revert, which
-empties the journal; what was written is read off the journal before, and put into the database below it after. Fees
-and the sender's nonce, which pyrevm's ``message_call`` leaves alone, are settled in the same place.
+pyrevm has one journal and never finalises it: after the first transaction, accounts and slots stay warm and the
+"original" storage values stay old, so later transactions would use too little gas. Here every execution runs between a
+checkpoint and a revert to it, which empties the journal. The changes are read from the journal before the revert, and
+written to pyrevm's database after it. pyrevm's ``message_call`` neither charges the fee nor counts the sender's nonce; both
+are added to the same changes.
 
-Known differences from a full node: while a transaction runs, the sender's balance still contains the fee, and GASPRICE
-reads 0 in a constructor; BLOCKHASH is not that of the blocks mined; the cap on refunds ignores the access list's gas.
+Known differences from a full node: while a transaction runs, the sender's balance still includes the fee; GASPRICE is 0
+in a constructor; BLOCKHASH does not give the hashes of mined blocks; the limit on refunds ignores the access list's gas.
 """
 
 import re
@@ -19,18 +20,18 @@ from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 from cicscenario.sandbox.node.codec import ZERO_ADDRESS
 from cicscenario.sandbox.node.transaction import AccessList, access_list_gas, floor_gas
 
-COINBASE = ZERO_ADDRESS  # as anvil's; every transaction pays its whole fee to it, the base fee being 0
+COINBASE = ZERO_ADDRESS  # anvil's too; it gets the whole fee of every transaction, because the base fee is 0
 
 _SLOT = re.compile(r"[\[ ]StorageChange \{ address: (0x[0-9a-f]{40}), key: (\w+), had_value: Some")
 _ACCOUNT = re.compile(r"(?:NonceChange|AccountCreated|CodeChange) \{ address: (0x[0-9a-f]{40})")
-_MOVED = re.compile(r"BalanceTransfer \{ from: (0x[0-9a-f]{40}), to: (0x[0-9a-f]{40}), balance: (?!0 )")
+_TRANSFER = re.compile(r"BalanceTransfer \{ from: (0x[0-9a-f]{40}), to: (0x[0-9a-f]{40}), balance: (?!0 )")
 _DESTROYED = re.compile(r"AccountDestroyed \{ address: (0x[0-9a-f]{40}), target: (0x[0-9a-f]{40})")
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be executed; ``to`` None creates a contract. ``price`` is wei per gas."""
+    """A call, or with ``to`` None the creation of a contract. ``price`` is in wei per gas."""
 
     sender: str
     to: str | None
@@ -49,10 +50,10 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExecutionResult:
     """``output`` is the return data, the revert data, or the code of the contract ``created``.
 
-    ``halt`` names what stopped an execution that neither returned nor reverted, such as OutOfGas.
+    ``halt`` is set when the execution neither returned nor reverted: the reason, such as OutOfGas.
     """
 
     success: bool
@@ -64,7 +65,7 @@ class Outcome:
 
 
 class RejectedError(Exception):
-    """The message cannot even be started: its balance does not cover it, or its gas not the intrinsic cost."""
+    """The message cannot be executed: the sender's balance is too low, or the gas is below the intrinsic cost."""
 
 
 @dataclass(slots=True)
@@ -74,25 +75,25 @@ class _Writes:
 
 
 class Evm:
-    """World state: accounts, code and storage of the newest block, and nothing older (but see ``mark``)."""
+    """Accounts, code and storage as of the newest block. Older state can be restored from a ``mark`` on."""
 
     def __init__(self, chain_id: int, gas_limit: int) -> None:
-        # Cancun and Prague differ, for what this node offers, in the call data floor alone; Outcome adds it.
-        # Raw code: analysed code is kept with padding behind it, which would show in eth_getCode.
+        # In what this node supports, Prague differs from Cancun only in the floor price of call data, which ``_result``
+        # adds. "raw": analysed code has padding at its end, which eth_getCode would show.
         env = Env(cfg=CfgEnv(chain_id=chain_id, perf_analyse_created_bytecodes="raw"))
         self._evm = EVM(env, gas_limit=gas_limit, spec_id="CANCUN")
         self._gas_limit = gas_limit
         self._undo: list[_Writes] | None = None
 
     def set_block(self, number: int, timestamp: int) -> None:
-        """The block that executions see from now on."""
+        """Sets number and time of the block for the following executions."""
         block = BlockEnv(
             number=number, coinbase=COINBASE, timestamp=timestamp, gas_limit=self._gas_limit, prevrandao=bytes(32)
         )
         self._evm.set_block_env(block)
 
     def fund(self, address: str, wei: int) -> None:
-        """Set a balance at genesis."""
+        """Sets a balance at genesis."""
         self._evm.insert_account_info(address, _account(wei))
 
     def balance(self, address: str) -> int:
@@ -114,31 +115,34 @@ class Evm:
             value: int = self._evm.storage(address, slot)
             return value
 
-    def call(self, message: Message) -> Outcome:
-        """Execute and forget. Raises RejectedError."""
+    def call(self, message: Message) -> ExecutionResult:
+        """Executes a message without changing the state. Raises RejectedError."""
         with self._isolated():
             return self._run(message)
 
-    def execute(self, message: Message) -> Outcome:
-        """Execute, charge the fee, count the nonce, and keep what was written. Raises RejectedError, having kept nothing."""
+    def execute(self, message: Message) -> ExecutionResult:
+        """Executes a message, charges the fee, counts the nonce, and changes the state.
+
+        Raises RejectedError; the state is unchanged then.
+        """
         with self._isolated():
             nonce: int = self._evm.basic(message.sender).nonce
-            outcome = self._run(message)
+            result = self._run(message)
             writes = self._written()
-            self._settle(message, outcome, nonce, writes)
+            self._settle(message, result, nonce, writes)
         if self._undo is not None:
-            self._undo.append(self._present(writes))
+            self._undo.append(self._current(writes))
         self._write(writes)
-        return outcome
+        return result
 
     def mark(self) -> int:
-        """A point to ``rewind`` to. From the first mark on every overwritten value is kept, until ``forget_marks``."""
+        """A point to ``rewind`` to. After the first mark, overwritten values are kept until ``forget_marks``."""
         if self._undo is None:
             self._undo = []
         return len(self._undo)
 
     def rewind(self, mark: int) -> None:
-        """Back to the state at ``mark``."""
+        """Restores the state at ``mark``."""
         undo = self._undo or []
         while len(undo) > mark:
             self._write(undo.pop())
@@ -148,16 +152,17 @@ class Evm:
 
     @contextmanager
     def _isolated(self) -> Iterator[None]:
-        """Everything loaded, warmed or written inside is gone afterwards, failed or not."""
+        """Reverts everything that the block loads, warms or writes, also when it raises."""
         checkpoint = self._evm.snapshot()
         try:
             yield
         finally:
             self._evm.revert(checkpoint)
 
-    def _run(self, message: Message) -> Outcome:
-        # pyrevm never cools what a transaction's own access list warmed, so it is warmed by hand and paid for here.
-        listed = access_list_gas(message.access_list)
+    def _run(self, message: Message) -> ExecutionResult:
+        # pyrevm would keep the accounts and slots of an access list warm for ever. So they are loaded here, which the
+        # checkpoint reverts, and the access list's gas is added here.
+        list_gas = access_list_gas(message.access_list)
         for address, slots in message.access_list:
             self._evm.basic(address)
             for slot in slots:
@@ -165,29 +170,29 @@ class Evm:
         created, output = None, b""
         try:
             if message.to is None:
-                created, output = self._deploy(message, message.gas - listed)
+                created, output = self._deploy(message, message.gas - list_gas)
             else:
                 output = self._evm.message_call(
-                    message.sender, message.to, message.data, message.value, message.gas - listed, message.price
+                    message.sender, message.to, message.data, message.value, message.gas - list_gas, message.price
                 )
         except (RuntimeError, OverflowError) as error:
             if self._evm.result is None:
                 raise RejectedError(str(error)) from None
             reverted = _OUTPUT.search(str(error))
             output = bytes.fromhex(reverted[1]) if reverted else b""
-        return self._outcome(message, output, created, listed)
+        return self._result(message, output, created, list_gas)
 
     def _deploy(self, message: Message, gas: int) -> tuple[str, bytes]:
-        # Price 0: deploy() would charge the fee by itself, and pay it where no revert can take it back.
+        # Price 0: deploy() would charge the fee itself, outside the journal, where a revert has no effect.
         created: str = self._evm.deploy(message.sender, message.data, message.value, gas, 0)
         return created, self._evm.get_code(created) or b""
 
-    def _outcome(self, message: Message, output: bytes, created: str | None, listed: int) -> Outcome:
+    def _result(self, message: Message, output: bytes, created: str | None, list_gas: int) -> ExecutionResult:
         result = self._evm.result
         assert result is not None
-        return Outcome(
+        return ExecutionResult(
             success=result.is_success,
-            gas_used=max(result.gas_used + listed, floor_gas(message.data)),
+            gas_used=max(result.gas_used + list_gas, floor_gas(message.data)),
             output=output,
             logs=tuple(_log(log) for log in result.logs),
             created=created,
@@ -195,27 +200,29 @@ class Evm:
         )
 
     def _written(self) -> _Writes:
-        """What the journal says was changed, with the values it has now; pyrevm shows the journal as text only."""
+        """Accounts and slots that the journal lists as changed, with their current values; pyrevm gives it only as text."""
         text: str = self._evm.journal_str
         journal = text[text.rfind("journal: [") :]
         destroyed = _DESTROYED.findall(journal)
         gone = {address for address, _ in destroyed}
-        changed = {*_ACCOUNT.findall(journal), *(a for pair in _MOVED.findall(journal) for a in pair)}
+        changed = {*_ACCOUNT.findall(journal), *(a for pair in _TRANSFER.findall(journal) for a in pair)}
         changed.update(target for _, target in destroyed)
         accounts = {address: self._evm.basic(address) for address in changed - gone}
         accounts.update((address, AccountInfo()) for address in gone)
         slots = {(address, int(key, 0)) for address, key in _SLOT.findall(journal) if address not in gone}
         return _Writes(accounts, {slot: self._evm.storage(*slot) for slot in slots})
 
-    def _settle(self, message: Message, outcome: Outcome, nonce: int, writes: _Writes) -> None:
-        fee = outcome.gas_used * message.price
+    def _settle(self, message: Message, result: ExecutionResult, nonce: int, writes: _Writes) -> None:
+        """Adds the fee and the sender's new nonce to ``writes``."""
+        fee = result.gas_used * message.price
         balance = self._evm.basic(message.sender).balance - fee
         writes.accounts[message.sender] = _account(balance, nonce + 1)
         if fee:
             coinbase = self._evm.basic(COINBASE)
             writes.accounts[COINBASE] = _account(coinbase.balance + fee, coinbase.nonce)
 
-    def _present(self, writes: _Writes) -> _Writes:
+    def _current(self, writes: _Writes) -> _Writes:
+        """The values that ``writes`` would overwrite."""
         with self._isolated():
             return _Writes(
                 {address: self._evm.basic(address) for address in writes.accounts},
@@ -226,12 +233,14 @@ class Evm:
         for address, info in writes.accounts.items():
             self._evm.insert_account_info(address, info)
         for (address, slot), value in writes.slots.items():
-            with self._isolated():  # inserting loads the account, and only a cold account is written to the database
+            # Inserting loads the account into the journal, and pyrevm writes a slot to the database only while the account
+            # is not in the journal. So the journal is emptied after each slot.
+            with self._isolated():
                 self._evm.insert_account_storage(address, slot, value)
 
 
 def _account(balance: int, nonce: int = 0) -> AccountInfo:
-    return AccountInfo(balance=balance, nonce=nonce)  # type: ignore[call-arg]  # as it is; the stub lags behind
+    return AccountInfo(balance=balance, nonce=nonce)  # type: ignore[call-arg]  # pyrevm's stub is out of date
 
 
 def _log(log: object) -> Log:

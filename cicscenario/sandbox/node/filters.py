@@ -1,4 +1,4 @@
-"""JSON-RPC methods on logs: eth_getLogs, and filters that are polled."""
+"""JSON-RPC methods for logs: eth_getLogs, and filters that clients poll."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Any
 from cicscenario.sandbox.node.block import Block
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_address, parse_hash, parse_object, parse_quantity, to_hex
-from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.evm import Log
 from cicscenario.sandbox.node.reading import block_number
 from cicscenario.sandbox.node.views import Json, log_view
 
-CAPACITY = 1_000  #: open filters; with one more the one polled longest ago is forgotten
+CAPACITY = 1_000  #: open filters; a new one replaces the filter whose last poll is the oldest
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``addresses`` empty means any; each position of ``topics`` is None for any, or the set of those wanted there."""
+    """Which logs match: empty ``addresses`` match any; at each position of ``topics``, None matches any topic."""
 
     addresses: frozenset[str]
     topics: tuple[frozenset[bytes] | None, ...]
 
-    def wants(self, log: Log) -> bool:
+    def matches(self, log: Log) -> bool:
         if self.addresses and log.address not in self.addresses:
             return False
         if len(self.topics) > len(log.topics):
@@ -32,7 +32,10 @@ class Query:
 
 @dataclass(slots=True)
 class _Filter:
-    """``query`` None is a block filter; ``seen`` is the newest block already reported, ``last`` the end of its range."""
+    """A log filter, or with ``query`` None a block filter.
+
+    ``fields`` are the client's; ``seen`` is the newest block already reported, ``last`` the end of the filter's range.
+    """
 
     query: Query | None
     fields: dict[str, Any]
@@ -40,7 +43,9 @@ class _Filter:
     last: int | None
 
 
-class Filters:
+class LogMethods:
+    """The methods; each raises JsonRpcError for a wrong parameter or an unknown filter."""
+
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._filters: dict[int, _Filter] = {}
@@ -56,7 +61,7 @@ class Filters:
         last = wanted.get("toBlock", "latest")
         open_ended = last is None or last in {"latest", "pending"}
         first = wanted.get("fromBlock")
-        # Only new blocks are reported, but for a range that starts further on.
+        # The first poll starts at the next block, or at the filter's first block if that is later.
         seen = max(self._chain.head.number, block_number(self._chain, first) - 1 if first else 0)
         return self._open(
             _Filter(_query(wanted), wanted, seen, None if open_ended else block_number(self._chain, last))
@@ -66,9 +71,9 @@ class Filters:
         return self._open(_Filter(None, {}, self._chain.head.number, None))
 
     def changes(self, number: Any) -> list[Any]:
-        """What came since the last poll: logs, or for a block filter hashes of blocks."""
+        """Logs since the last poll, or for a block filter block hashes."""
         key, polled = self._find(number)
-        self._filters[key] = self._filters.pop(key)  # polled last, forgotten last
+        self._filters[key] = self._filters.pop(key)  # moves it to the end: the first filter is replaced first
         head = self._chain.head.number
         end = head if polled.last is None else min(head, polled.last)
         blocks = self._chain.blocks[polled.seen + 1 : end + 1]
@@ -93,14 +98,14 @@ class Filters:
     def _find(self, number: Any) -> tuple[int, _Filter]:
         key = parse_quantity(number, "filter")
         if key not in self._filters:
-            raise RpcError(SERVER_ERROR, "filter not found")
+            raise JsonRpcError(SERVER_ERROR, "filter not found")
         return key, self._filters[key]
 
     def _range(self, wanted: dict[str, Any]) -> list[Block]:
         if wanted.get("blockHash"):
             block = self._chain.block_by_hash(parse_hash(wanted["blockHash"], "blockHash"))
             if block is None:
-                raise RpcError(SERVER_ERROR, "unknown block")
+                raise JsonRpcError(SERVER_ERROR, "unknown block")
             return [block]
         first, last = (block_number(self._chain, wanted.get(end) or "latest") for end in ("fromBlock", "toBlock"))
         return self._chain.blocks[first : last + 1]
@@ -109,7 +114,7 @@ class Filters:
 def _matching(block: Block, query: Query) -> Iterator[Json]:
     for index, receipt in enumerate(block.receipts):
         for position, log in enumerate(receipt.logs):
-            if query.wants(log):
+            if query.matches(log):
                 yield log_view(block, index, position)
 
 
@@ -117,7 +122,7 @@ def _query(wanted: dict[str, Any]) -> Query:
     addresses = wanted.get("address") or []
     topics = wanted.get("topics") or []
     if not isinstance(topics, list):
-        raise RpcError.invalid_params(f"topics: expected a list, not {topics!r}")
+        raise JsonRpcError.invalid_params(f"topics: expected a list, not {topics!r}")
     return Query(
         frozenset(parse_address(address) for address in (addresses if isinstance(addresses, list) else [addresses])),
         tuple(_position(topic) for topic in topics),

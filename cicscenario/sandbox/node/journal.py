@@ -1,8 +1,8 @@
-"""The chain on disk: one append-only file of JSON lines, enough to mine the same blocks again.
+"""The chain on disk: an append-only file of JSON lines, from which the same blocks can be mined again.
 
-The first line is the genesis configuration; each further line is a block: its number, time and raw transactions.
-A line is handed to the operating system before any answer that tells of its block, so a killed node loses no reported
-block; it is not synced to the disk, so a power failure may cost the last blocks. A line torn by a kill is dropped.
+The first line is the genesis configuration. Each further line is a block: its number, time and raw transactions. A line
+is passed to the operating system before any client can see its block, so a killed node loses no block that a client has
+seen. It is not synced to the disk, so a power cut may lose the last blocks. An incomplete last line is dropped.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """What block 0 is made of: ``time`` in seconds since 1970, ``rich`` from address to wei."""
+    """The configuration of block 0: ``time`` in seconds since 1970; ``rich`` are balances, from address to wei."""
 
     chain_id: int
     gas_limit: int
@@ -30,13 +30,15 @@ class Genesis:
 
 @dataclass(frozen=True, slots=True)
 class BlockRecord:
+    """One block's line; ``transactions`` are raw."""
+
     number: int
     timestamp: int
     transactions: tuple[bytes, ...]
 
 
 class Journal:
-    """The open file; one process at a time. Raises StateRefusedError when another node uses it."""
+    """The open, locked file. Raises StateRefusedError when another node uses it."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -50,10 +52,10 @@ class Journal:
             raise StateRefusedError(
                 f"{directory} is in use by another node", hint="Stop that node, or choose another --data."
             ) from None
-        self._ends: list[int] = []  # where the line of block n ends
+        self._ends: list[int] = []  # by block number: position after the block's line
 
     def read_genesis(self) -> Genesis | None:
-        """None for a new chain. Raises StateRefusedError when the file is not a chain."""
+        """The genesis, or None for a new chain. Raises StateRefusedError when the file is not a chain."""
         line = self._file.readline()
         if not line.endswith(b"\n"):
             self._cut(0)
@@ -68,7 +70,10 @@ class Journal:
         self._append({"format": _FORMAT, **asdict(genesis)})
 
     def read_blocks(self) -> Iterator[BlockRecord]:
-        """Blocks 1 and on, after ``read_genesis``. A torn last line is cut off; damage before it raises StateRefusedError."""
+        """The blocks from 1 on; call ``read_genesis`` first. An incomplete last line is cut off.
+
+        Raises StateRefusedError when another line is damaged.
+        """
         while line := self._file.readline():
             if not line.endswith(b"\n"):
                 self._cut(self._ends[-1])
@@ -85,7 +90,7 @@ class Journal:
         self._append({"number": record.number, "timestamp": record.timestamp, "transactions": transactions})
 
     def truncate(self, number: int) -> None:
-        """Forget every block after ``number``."""
+        """Deletes every block after ``number``."""
         del self._ends[number + 1 :]
         self._cut(self._ends[number])
 

@@ -1,24 +1,29 @@
-"""The JSON-RPC methods by name."""
+"""The table of JSON-RPC methods."""
 
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from cicscenario import __version__
-from cicscenario.sandbox.node.calling import Calling
+from cicscenario.sandbox.node.calling import StateMethods
 from cicscenario.sandbox.node.chain import Chain
-from cicscenario.sandbox.node.control import Control
-from cicscenario.sandbox.node.errors import METHOD_NOT_FOUND, RpcError
-from cicscenario.sandbox.node.filters import Filters
-from cicscenario.sandbox.node.reading import Reading
+from cicscenario.sandbox.node.control import ControlMethods
+from cicscenario.sandbox.node.errors import METHOD_NOT_FOUND, JsonRpcError
+from cicscenario.sandbox.node.filters import LogMethods
+from cicscenario.sandbox.node.reading import BlockMethods
 
 Handler = Callable[..., Any]
 
-GAS_PRICE = 10**9  #: wei, what eth_gasPrice suggests; any price from 0 up is accepted
+GAS_PRICE = 10**9  #: wei, the answer of eth_gasPrice; the node accepts any price from 0 up
 
 
 def _table(chain: Chain) -> dict[str, Handler]:
-    reading, calling, filters, control = Reading(chain), Calling(chain), Filters(chain), Control(chain)
+    reading, calling, filters, control = (
+        BlockMethods(chain),
+        StateMethods(chain),
+        LogMethods(chain),
+        ControlMethods(chain),
+    )
     return {
         "web3_clientVersion": lambda: f"cicscenario/{__version__}",
         "net_version": lambda: str(chain.genesis.chain_id),
@@ -62,18 +67,18 @@ def _table(chain: Chain) -> dict[str, Handler]:
 
 
 class Methods:
-    """Calls a method by name with positional parameters. Raises RpcError."""
+    """Calls a method by name, with positional parameters. Raises JsonRpcError."""
 
     def __init__(self, chain: Chain) -> None:
         self._handlers = {name: (handler, *_arity(handler)) for name, handler in _table(chain).items()}
 
     def call(self, name: str, params: list[Any]) -> Any:
         if name not in self._handlers:
-            raise RpcError(METHOD_NOT_FOUND, f"the method {name} does not exist")
+            raise JsonRpcError(METHOD_NOT_FOUND, f"the method {name} does not exist")
         handler, least, most = self._handlers[name]
         if not least <= len(params) <= most:
             expected = str(least) if least == most else f"{least} to {most}"
-            raise RpcError.invalid_params(f"{name} takes {expected} parameters, not {len(params)}")
+            raise JsonRpcError.invalid_params(f"{name} takes {expected} parameters, not {len(params)}")
         return handler(*params)
 
 

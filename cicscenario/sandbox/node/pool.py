@@ -1,23 +1,23 @@
-"""Transactions that wait for a block: nonce order per sender, arrival order between senders."""
+"""The transaction pool: ordered by nonce for each sender, and by arrival between senders."""
 
 from collections.abc import Iterator
 
-from cicscenario.sandbox.node.errors import SERVER_ERROR, RpcError
+from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.transaction import Transaction
 
-CAPACITY = 100_000  #: transactions held, ready and queued together; more are refused with "txpool is full"
-_PRICE_BUMP = 10  # per cent more that a replacement must pay, as in geth
+CAPACITY = 100_000  #: transactions, ready and queued together; more are refused with "txpool is full"
+_PRICE_BUMP = 10  # per cent by which a replacement must raise the price, as in geth
 
-_Place = tuple[str, int]  # sender and nonce
+_Slot = tuple[str, int]  # sender and nonce
 
 
 class Pool:
-    """``ready`` transactions can be mined in order; ``queued`` ones wait for a lower nonce. Kept in memory only."""
+    """Ready transactions can be mined now; queued ones wait for a lower nonce. In memory only."""
 
     def __init__(self) -> None:
-        self._ready: dict[_Place, Transaction] = {}
+        self._ready: dict[_Slot, Transaction] = {}
         self._queued: dict[str, dict[int, Transaction]] = {}
-        self._next: dict[str, int] = {}  # per sender with ready transactions: the nonce after the last of them
+        self._next: dict[str, int] = {}  # sender with ready transactions: the nonce after the last of them
         self._by_hash: dict[bytes, Transaction] = {}
 
     def __len__(self) -> int:
@@ -31,40 +31,39 @@ class Pool:
         return self._by_hash.get(tx_hash)
 
     def next_nonce(self, sender: str, mined: int) -> int:
-        """The nonce after the ready transactions of a sender who has ``mined`` so many."""
+        """The nonce after the sender's ready transactions; ``mined`` is the sender's nonce on the chain."""
         return self._next.get(sender, mined)
 
     def add(self, tx: Transaction, mined: int) -> None:
-        """Take a transaction of a sender who has ``mined`` so many. Raises RpcError when it cannot be taken."""
+        """Adds a transaction; ``mined`` is the sender's nonce on the chain. Raises JsonRpcError when it is refused."""
         if tx.hash in self._by_hash:
-            raise RpcError(SERVER_ERROR, "already known: transaction already imported")
+            raise JsonRpcError(SERVER_ERROR, "already known: transaction already imported")
         rival = self._ready.get((tx.sender, tx.nonce)) or self._queued.get(tx.sender, {}).get(tx.nonce)
         if rival is not None:
             self._replace(rival, tx)
         elif len(self) >= CAPACITY:
-            raise RpcError(SERVER_ERROR, f"txpool is full: it holds {CAPACITY} transactions")
+            raise JsonRpcError(SERVER_ERROR, f"txpool is full: it holds {CAPACITY} transactions")
         else:
             self._queued.setdefault(tx.sender, {})[tx.nonce] = tx
             self._promote(tx.sender, mined)
         self._by_hash[tx.hash] = tx
 
     def drain(self) -> Iterator[Transaction]:
-        """Ready transactions, oldest first; each must be settled by ``remove`` or ``drop`` before the next is asked for."""
+        """Ready transactions, oldest first. Call ``remove`` or ``drop`` for each before taking the next."""
         while self._ready:
             yield next(iter(self._ready.values()))
 
     def remove(self, tx: Transaction) -> None:
-        """A ready transaction was mined."""
+        """Removes a ready transaction that was mined."""
         del self._ready[tx.sender, tx.nonce]
         del self._by_hash[tx.hash]
         if self._next[tx.sender] == tx.nonce + 1:
             del self._next[tx.sender]
 
     def drop(self, tx: Transaction) -> None:
-        """A ready transaction turned out invalid; those after it wait until its nonce is used."""
+        """Removes a ready transaction that became invalid; the sender's later ones are queued until its nonce is used."""
         for nonce in range(tx.nonce, self._next.pop(tx.sender)):
-            follower = self._ready.pop((tx.sender, nonce))
-            self._queued.setdefault(tx.sender, {})[nonce] = follower
+            self._queued.setdefault(tx.sender, {})[nonce] = self._ready.pop((tx.sender, nonce))
         del self._queued[tx.sender][tx.nonce]
         del self._by_hash[tx.hash]
 
@@ -74,7 +73,7 @@ class Pool:
 
     def _replace(self, rival: Transaction, tx: Transaction) -> None:
         if tx.price * 100 < rival.price * (100 + _PRICE_BUMP) or tx.price <= rival.price:
-            raise RpcError(SERVER_ERROR, "replacement transaction underpriced")
+            raise JsonRpcError(SERVER_ERROR, "replacement transaction underpriced")
         del self._by_hash[rival.hash]
         if (tx.sender, tx.nonce) in self._ready:
             self._ready[tx.sender, tx.nonce] = tx

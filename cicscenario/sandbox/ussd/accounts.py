@@ -1,4 +1,4 @@
-"""Rows of cic-ussd's tables as the conversation needs them: accounts, and the last session of each phone."""
+"""Reads and writes the rows of cic-ussd's tables: accounts, sessions and tracked tasks."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,8 @@ from cicscenario.sandbox.ussd.database import Database
 from cicscenario.sandbox.ussd.menus import OLD
 
 
-class Status(IntEnum):
-    """Of an account. Source: cic-ussd, ``AccountStatus``."""
+class UssdStatus(IntEnum):
+    """Status of an account. Source: cic-ussd, ``AccountStatus``."""
 
     PENDING = 1
     ACTIVE = 2
@@ -32,8 +32,8 @@ _SESSION = "external_session_id, service_code, msisdn, user_input, state, data, 
 
 
 @dataclass
-class Account:
-    """A row of the account table; ``address`` as it is written there, which should be 40 lower-case hex digits."""
+class UssdAccount:
+    """A row of the account table. ``address`` is the text in the table; it should be 40 lower-case hex digits."""
 
     id: int
     address: str
@@ -50,13 +50,13 @@ class Account:
         return {name: getattr(self, name) for name in _CHANGEABLE}
 
     def changes(self) -> dict[str, Any]:
-        """Columns that are no longer as they were read."""
+        """Columns whose values have changed since the row was read."""
         return {name: value for name, value in self._changeable().items() if value != self._as_read[name]}
 
 
 @dataclass
 class Session:
-    """A conversation: ``id`` is the caller's, ``user_input`` the whole text of the newest request."""
+    """A USSD session. ``id`` is set by the caller; ``user_input`` is the whole text of the newest request."""
 
     id: str
     service_code: str
@@ -67,20 +67,20 @@ class Session:
     version: int
 
 
-class Accounts:
-    """The tables, as the conversation reads and writes them."""
+class UssdAccounts:
+    """Reads and writes accounts and sessions for the conversation."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, phone: str, international: str | None) -> Account | None:
-        """The account of a phone number as given, or else of its international form."""
+    def find(self, phone: str, international: str | None) -> UssdAccount | None:
+        """The account with this phone number, else the account with its international form, else None."""
         rows = self._database.rows(
             "SELECT id, blockchain_address, phone_number, preferred_language, password_hash, failed_pin_attempts, status"
             " FROM account WHERE phone_number IN (%s, %s) ORDER BY phone_number = %s DESC LIMIT 1",
             (phone, international or phone, phone),
         )
-        return Account(*rows[0]) if rows else None
+        return UssdAccount(*rows[0]) if rows else None
 
     def last_session(self, phone: str) -> Session | None:
         """The newest session of a phone number."""
@@ -96,8 +96,8 @@ class Accounts:
         session_id, service_code, msisdn, user_input, state, data, version = rows[0]
         return Session(session_id, service_code, msisdn, user_input or "", state, data or {}, version)
 
-    def save(self, session: Session, account: Account | None, creation: str | None) -> None:
-        """Writes down one answered request: the session, what changed of the account, and a creation's task id."""
+    def save(self, session: Session, account: UssdAccount | None, creation: str | None) -> None:
+        """Stores the result of one request: the session, the account's changes, and the task id of a new account."""
         now = _now()
         statements, values = [_SAVE_SESSION], [
             now, now, session.id, session.service_code, session.msisdn, session.user_input, session.state,
@@ -112,26 +112,26 @@ class Accounts:
             statements.append("INSERT INTO task_tracker (created, updated, task_uuid) VALUES (%s, %s, %s);")
             values += [now, now, creation]
         if not changes and not creation:
-            # A session may be lost with the power; a PIN may not.
+            # A power cut may lose a session, but never a PIN or a task id.
             statements.insert(0, "SET LOCAL synchronous_commit TO off;")
-        self._database.rows("".join(statements), values)  # sent together, they are one transaction
+        self._database.rows("".join(statements), values)  # sent together, the statements are one transaction
 
 
 @dataclass(frozen=True)
 class NewAccount:
-    """What the custodial engine reported: an address of 40 hex digits, and whose it is."""
+    """An account that the custodial engine has reported: its address, 40 hex digits, and its owner's phone number."""
 
     address: str
     phone: str
 
 
 def insert(database: Database, accounts: Sequence[NewAccount], dialect: str) -> set[NewAccount]:
-    """Adds rows; returns those that went in, and leaves out whom a unique index refuses."""
+    """Adds rows and gives the accounts that were added: the others have an address or number that is already there."""
     if not accounts:
         return set()
     now = _now()
     guardians = ("", "") if dialect == OLD else (", guardian_quora", ", 1")
-    row = f"(%s, %s, 0, {Status.PENDING.value}, %s, %s{guardians[1]})"
+    row = f"(%s, %s, 0, {UssdStatus.PENDING.value}, %s, %s{guardians[1]})"
     values: list[Any] = []
     for account in accounts:
         values += [account.address, account.phone, now, now]
@@ -144,8 +144,8 @@ def insert(database: Database, accounts: Sequence[NewAccount], dialect: str) -> 
     return {NewAccount(*row) for row in rows}
 
 
-def present(database: Database, accounts: Iterable[NewAccount]) -> set[NewAccount]:
-    """Those that are in the table exactly so."""
+def find_existing(database: Database, accounts: Iterable[NewAccount]) -> set[NewAccount]:
+    """The ``accounts`` that are in the table with the same address and phone number."""
     rows = database.rows(
         "SELECT blockchain_address, phone_number FROM account WHERE phone_number = ANY(%s)",
         ([account.phone for account in accounts],),
@@ -154,5 +154,5 @@ def present(database: Database, accounts: Iterable[NewAccount]) -> set[NewAccoun
 
 
 def _now() -> datetime:
-    """UTC without a zone, which is what the columns hold."""
+    """The time in UTC without a time zone, as the columns need it."""
     return datetime.now(UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""What cic-ussd keeps in Redis, under its own keys: sha256 of an identifier and a salt. Source of the salts: cic-types."""
+"""cic-ussd's cache in Redis. A key is the sha256 of an identifier and a salt. Source of the salts: cic-types."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ from redis.client import Pipeline
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.accounts import Session
 
-_SESSION_LIFE = 60  # seconds that a session is remembered after its last request
-_CREATION_LIFE = 180  # seconds that a creation is remembered after its success
+_SESSION_LIFE = 60  # seconds after a session's last request
+_CREATION_LIFE = 180  # seconds after an account was created
 
 
 def key(salt: str, *identifiers: bytes) -> str:
-    """Where an entry of the cache is."""
+    """The Redis key of a cache entry."""
     return hashlib.sha256(b"".join(identifiers) + salt.encode()).hexdigest()
 
 
@@ -26,12 +26,12 @@ def languages_key() -> str:
 
 @dataclass(frozen=True)
 class Cache:
-    """``redis`` decodes its answers. Addresses are of 20 bytes."""
+    """The cache entries. ``redis`` must decode its responses; addresses have 20 bytes."""
 
     redis: Redis
 
     def _text(self, name: str) -> str | None:
-        text: str | None = self.redis.get(name)  # type: ignore[assignment]  # not of the asynchronous client
+        text: str | None = self.redis.get(name)  # type: ignore[assignment]  # typed for the asynchronous client too
         return text
 
     def session(self, session_id: str) -> Session | None:
@@ -57,7 +57,7 @@ class Cache:
         self.redis.set(session.id, json.dumps(entry), ex=_SESSION_LIFE)
 
     def language(self, address: bytes) -> str | None:
-        """The preferred language of an account, as far as it is known here."""
+        """The preferred language of an account, or None when it is not in the cache."""
         text = self._text(pointer.preferences(address).hex())
         if text is None:
             return None
@@ -68,11 +68,11 @@ class Cache:
         (to or self.redis).set(pointer.preferences(address).hex(), json.dumps(preferences))
 
     def start_creation(self, task: str, phone: str) -> None:
-        """Remembers whose account the custodial engine will report with this task id."""
+        """Stores the phone number of the account that the custodial engine will report with this task id."""
         self.redis.set(task, json.dumps(_creation(task, phone, "PENDING")))
 
     def creations(self, tasks: list[str]) -> list[str | None]:
-        """Phone numbers of task ids; None where nothing is known of one."""
+        """Phone numbers of task ids; None for an unknown task id."""
         texts: list[str | None] = self.redis.mget(tasks)  # type: ignore[assignment]
         return [json.loads(text)["phone_number"] if text else None for text in texts]
 
@@ -80,14 +80,14 @@ class Cache:
         to.set(task, json.dumps(_creation(task, phone, "CREATED")), ex=_CREATION_LIFE)
 
     def active_token(self, address: bytes) -> str | None:
-        """Symbol of the token that an account uses."""
+        """Symbol of the token that an account uses, or None."""
         return self._text(key(":cic.token.active", address))
 
     def set_active_token(self, address: bytes, symbol: str, to: Pipeline) -> None:
         to.set(key(":cic.token.active", address), symbol)
 
     def token_data(self, symbol: str) -> Any:
-        """What is known of a token, or None."""
+        """Details of a token, or None."""
         return _parsed(self._text(key(":cic.token.data", symbol.encode())))
 
     def save_token_data(self, symbol: str, data: Any) -> None:
@@ -103,7 +103,7 @@ class Cache:
             self.redis.set(key(":cic.token.symbols.list", address), json.dumps([*known, symbol]))
 
     def balances(self, address: bytes, symbol: str) -> Any:
-        """Balances as they were last asked for, or None."""
+        """The balances that were last read from the chain, or None."""
         return _parsed(self._text(key(":cic.balances", address, symbol.encode())))
 
     def save_balances(self, address: bytes, symbol: str, balances: Any) -> None:

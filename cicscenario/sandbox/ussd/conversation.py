@@ -1,4 +1,4 @@
-"""One request of a phone, from its form fields to the text on its screen."""
+"""Answers one request of a phone: from the form fields to the text on the screen."""
 
 import re
 import uuid
@@ -8,15 +8,15 @@ from typing import Any
 
 import phonenumbers
 
-from cicscenario.sandbox.ussd.accounts import Account, Accounts, Session, Status
+from cicscenario.sandbox.ussd.accounts import Session, UssdAccount, UssdAccounts, UssdStatus
 from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.engine import Engine
-from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS, PARENTS, Machine, Turn, lock_if_exhausted
+from cicscenario.sandbox.ussd.engine import AccountCreator
+from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS, PARENTS, StateMachine, Turn, lock_if_exhausted
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.screens import DeadEndError, Preferences, Screens, raw_address
+from cicscenario.sandbox.ussd.screens import NoScreenError, Preferences, Screens, raw_address
 
 _REGION = "KE"
-#: States in which a conversation is over: the next one begins at the start menu. Source: cic-ussd.
+#: States in which a conversation has ended: the next session begins at the start menu. Source: cic-ussd.
 _NOT_RESUMED = {
     "account_creation_prompt", "exit", "exit_invalid_pin", "exit_invalid_new_pin", "exit_invalid_recipient",
     "exit_invalid_request", "exit_pin_blocked", "exit_pin_mismatch", "exit_successful_transaction",
@@ -26,8 +26,8 @@ _NOT_RESUMED = {
 
 
 @dataclass(frozen=True)
-class Call:
-    """The form fields of a request; ``text`` is all that was entered in this session, or only the last of it."""
+class UssdRequest:
+    """The form fields of a request; ``text`` has all inputs of this session, or only the last one."""
 
     session_id: str
     service_code: str
@@ -41,10 +41,9 @@ class Call:
 
 @dataclass
 class _Creation:
-    """Asks for at most one account in a request, and remembers with which task."""
+    """Requests the creation of an account, at most one in each phone request; ``task`` is its task id."""
 
     begin: Callable[[str, str], None]
-    phone: str
     task: str | None = field(default=None)
 
     def __call__(self, language: str) -> None:
@@ -53,11 +52,11 @@ class _Creation:
 
 
 class Conversation:
-    """Answers requests, one at a time: whoever calls sees to that."""
+    """Answers requests. Not thread-safe: the caller must pass one request at a time."""
 
     def __init__(
-        self, dialect: str, menus: Menus, machine: Machine, screens: Screens, accounts: Accounts, cache: Cache,
-        engine: Engine, preferences: Preferences,
+        self, dialect: str, menus: Menus, machine: StateMachine, screens: Screens, accounts: UssdAccounts, cache: Cache,
+        engine: AccountCreator, preferences: Preferences,
     ) -> None:  # fmt: skip
         self._is_old = dialect == OLD
         self._menus = menus
@@ -68,8 +67,8 @@ class Conversation:
         self._engine = engine
         self._preferences = preferences
 
-    def answer(self, call: Call) -> str:
-        """The text for the screen. Raises an exception of any kind where cic-ussd fails."""
+    def answer(self, call: UssdRequest) -> str:
+        """The text for the screen. Raises an exception, of any kind, where cic-ussd fails."""
         account = self._find(call.phone)
         if account is None:
             return self._answer_unknown(call)
@@ -77,35 +76,36 @@ class Conversation:
         try:
             return self._answer_known(call, account)
         finally:
-            # cic-ussd asks first of all, so it does not get what this request has written; it has the answer after its own.
+            # cic-ussd starts reading the preferences before it handles the request, and has them only afterwards. So it
+            # does not read a language that the request itself writes.
             if "preferred_language" not in account.changes():
                 self._preferences.refresh(address)
 
-    def _find(self, phone: str) -> Account | None:
+    def _find(self, phone: str) -> UssdAccount | None:
         try:
             international: str | None = international_form(phone)
         except phonenumbers.NumberParseException:
             international = None
         account = self._accounts.find(phone, international)
         if account is None and international is None:
-            raise DeadEndError("this phone number exists in no country")
+            raise NoScreenError("this phone number is not valid in any country")
         return account
 
     def _creation(self, phone: str) -> _Creation:
         def begin(task: str, language: str) -> None:
-            # Before the engine hears of it: cic-ussd writes it after, and can miss a quick report.
+            # Stored before the engine gets the task. cic-ussd stores it after, and may miss a fast report.
             self._cache.start_creation(task, phone)
             self._engine.create_account(task, language)
 
-        return _Creation(begin, phone)
+        return _Creation(begin)
 
-    def _turn(self, call: Call, session: Session, account: Account | None, creation: _Creation) -> Turn:
-        def prefer(whose: Account, language: str) -> None:
-            self._preferences.write(raw_address(whose), language)
+    def _turn(self, call: UssdRequest, session: Session, account: UssdAccount | None, creation: _Creation) -> Turn:
+        def set_language(owner: UssdAccount, language: str) -> None:
+            self._preferences.write(raw_address(owner), language)
 
-        return Turn(call.last_input, session, account, creation, prefer)
+        return Turn(call.last_input, session, account, creation, set_language)
 
-    def _answer_unknown(self, call: Call) -> str:
+    def _answer_unknown(self, call: UssdRequest) -> str:
         creation = self._creation(call.phone)
         session = self._session(call.session_id)
         if self._is_old:
@@ -115,12 +115,12 @@ class Conversation:
             state = self._machine.next_state(self._turn(call, session, None, creation))
         else:
             state = "initial_language_selection"
-        session = self._advanced(session, call, call.phone, state, {})
+        session = self._next_session(session, call, call.phone, state, {})
         self._cache.save_session(session)
         self._accounts.save(session, None, creation.task)
         return self._screens.text(session, None)
 
-    def _answer_known(self, call: Call, account: Account) -> str:
+    def _answer_known(self, call: UssdRequest, account: UssdAccount) -> str:
         creation = self._creation(account.phone)
         session = self._session(call.session_id)
         data: dict[str, Any] = {}
@@ -135,26 +135,26 @@ class Conversation:
             state = PARENTS.get(session.state, "exit_invalid_request")
         else:
             state = self._machine.next_state(self._turn(call, session, account, creation))
-        session = self._advanced(session, call, account.phone, state, data)
+        session = self._next_session(session, call, account.phone, state, data)
         self._cache.save_session(session)
         screen = self._screens.text(session, account)
         if not re.match("CON|END", screen):
-            raise DeadEndError("the text neither continues nor ends the session")
+            raise NoScreenError("the text neither continues nor ends the session")
         self._accounts.save(session, account, creation.task)
         return screen
 
     def _session(self, session_id: str) -> Session | None:
         return self._accounts.session(session_id) if self._is_old else self._cache.session(session_id)
 
-    def _first_state(self, account: Account, last: Session | None) -> str:
-        """The first screen of a registered number's new session."""
+    def _first_state(self, account: UssdAccount, last: Session | None) -> str:
+        """The first state of a registered number's new session."""
         lock_if_exhausted(account)
-        beyond = account.failed_pin_attempts - MOST_ATTEMPTS
-        if beyond == 0 or (beyond > 0 and not self._is_old):
+        excess = account.failed_pin_attempts - MOST_ATTEMPTS
+        if excess == 0 or (excess > 0 and not self._is_old):
             return "exit_pin_blocked"
-        if account.status == Status.ACTIVE and account.password_hash is not None:
+        if account.status == UssdStatus.ACTIVE and account.password_hash is not None:
             if last is None:
-                raise DeadEndError("an account with a PIN and without any session")
+                raise NoScreenError("an account with a PIN, but without a session")
             if last.state in _NOT_RESUMED:
                 return "start"
             return last.state if last.state in self._menus else "exit_invalid_request"
@@ -162,7 +162,9 @@ class Conversation:
             return "initial_language_selection"
         return "initial_pin_entry"
 
-    def _advanced(self, session: Session | None, call: Call, phone: str, state: str, data: dict[str, Any]) -> Session:
+    def _next_session(
+        self, session: Session | None, call: UssdRequest, phone: str, state: str, data: dict[str, Any]
+    ) -> Session:
         if session is None:
             return Session(call.session_id, call.service_code, phone, call.text, state, data, 1)
         session.user_input, session.state = call.text, state
@@ -171,5 +173,5 @@ class Conversation:
 
 
 def international_form(phone: str) -> str:
-    """E.164 of a number as dialled in Kenya; raises NumberParseException for what no number can be."""
+    """A number as dialled in Kenya, in E.164 form. Raises NumberParseException when it is not a phone number."""
     return phonenumbers.format_number(phonenumbers.parse(phone, _REGION), phonenumbers.PhoneNumberFormat.E164)

@@ -1,4 +1,4 @@
-"""cic-ussd's tables in PostgreSQL. Source of the definitions: its migrations up to a571d0aee6f8."""
+"""cic-ussd's tables in PostgreSQL. Source: its migrations up to a571d0aee6f8."""
 
 import logging
 import threading
@@ -33,13 +33,13 @@ CREATE TABLE IF NOT EXISTS alembic_version (version_num varchar(32) NOT NULL,
   CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));
 INSERT INTO alembic_version VALUES ('a571d0aee6f8') ON CONFLICT DO NOTHING;
 """
-#: Not cic-ussd's: without it each dial would read all sessions of all people.
+#: cic-ussd does not have this index: without it, each dial reads the sessions of all people.
 _INDEX = "CREATE INDEX IF NOT EXISTS sandbox_ussd_session_msisdn ON ussd_session (msisdn, created)"
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where a database is; the password is not shown when this is printed."""
+class DatabaseAddress:
+    """Address and credentials of a database; ``repr`` leaves out the password."""
 
     host: str
     port: int
@@ -52,18 +52,18 @@ class Address:
 
 
 class Database:
-    """One connection, made when it is needed and made anew when it was lost; each call is a transaction of its own.
+    """One connection, opened at the first call, and opened again when it was lost. Each call is one transaction.
 
-    Raises psycopg2.OperationalError or InterfaceError when the server is away.
+    Raises psycopg2.OperationalError or InterfaceError when the server does not answer. Thread-safe.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: DatabaseAddress) -> None:
         self.address = address
         self._lock = threading.Lock()
         self._connection: Any = None
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Runs a statement, or several with semicolons between them; the rows of the last one that has any."""
+        """Runs one statement, or several with semicolons between them; gives the rows of the last one."""
         with self._lock:
             if self._connection is None:
                 self._connection = connect(self.address, self.address.name)
@@ -72,21 +72,21 @@ class Database:
                     cursor.execute(statement, values or None)
                     return list(cursor.fetchall()) if cursor.description else []
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                self._forget()
+                self._close_connection()
                 raise
 
-    def _forget(self) -> None:
+    def _close_connection(self) -> None:
         self._connection.close()
         self._connection = None
 
     def close(self) -> None:
         with self._lock:
             if self._connection is not None:
-                self._forget()
+                self._close_connection()
 
 
-def connect(address: Address, name: str) -> Any:
-    """A connection to the database ``name``, which commits each statement."""
+def connect(address: DatabaseAddress, name: str) -> Any:
+    """A connection to the database ``name`` that commits each statement."""
     connection = psycopg2.connect(
         host=address.host, port=address.port, user=address.user, password=address.password, dbname=name,
         connect_timeout=10,
@@ -95,8 +95,8 @@ def connect(address: Address, name: str) -> Any:
     return connection
 
 
-def prepare(address: Address, dialect: str) -> None:
-    """Creates the database and its tables, unless they are there. Raises UnavailableError when that cannot be done."""
+def prepare(address: DatabaseAddress, dialect: str) -> None:
+    """Creates the database and its tables if they do not exist. Raises UnavailableError when that fails."""
     try:
         _create_database(address)
         database = Database(address)
@@ -105,11 +105,11 @@ def prepare(address: Address, dialect: str) -> None:
     except psycopg2.Error as error:
         raise UnavailableError(
             f"the account database {address!r} cannot be used: {str(error).strip()}",
-            hint="is PostgreSQL running there, and do --database and --password-file fit?",
+            hint="is PostgreSQL running there, and are --database and --password-file right?",
         ) from None
 
 
-def _create_database(address: Address) -> None:
+def _create_database(address: DatabaseAddress) -> None:
     connection = connect(address, "postgres")
     try:
         with connection.cursor() as cursor:
@@ -117,6 +117,6 @@ def _create_database(address: Address) -> None:
             if cursor.fetchone() is None:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(address.name)))
     except psycopg2.errors.DuplicateDatabase:
-        _log.info("database %s was created by another process meanwhile", address.name)
+        _log.info("another process has just created the database %s", address.name)
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""Asks the custodial engine for new accounts, with cic-ussd's own chain of Celery tasks."""
+"""Requests new accounts from the custodial engine, with the same chain of Celery tasks as cic-ussd."""
 
 from typing import Any, Protocol
 
@@ -6,29 +6,28 @@ from celery import Celery
 
 from cicscenario.chainspec import ChainSpec
 
-#: Where the engine takes its tasks from, and where it sends its reports to.
-ENGINE_QUEUE = "cic-eth"
-QUEUE = "cic-ussd"
+ENGINE_QUEUE = "cic-eth"  #: the engine takes its tasks from this queue
+QUEUE = "cic-ussd"  #: the engine sends its reports to this queue
 ACCOUNT_CREATED = "cic_ussd.tasks.callback_handler.account_creation_callback"
 TRANSACTION = "cic_ussd.tasks.callback_handler.transaction_callback"
 
-_CREATE_LOCK = 4  # the flag of cic-eth's lock on the creation of accounts
+_CREATE_LOCK = 4  # cic-eth's lock flag for the creation of accounts
 _RETRY = {"max_retries": 3, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 
 
-class Engine(Protocol):
-    """Makes accounts; it reports each to the queue cic-ussd, with the task id that was given here."""
+class AccountCreator(Protocol):
+    """Creates accounts; each is reported to the queue cic-ussd with the task id that was given here."""
 
     def create_account(self, task: str, language: str) -> None: ...
 
 
-class CeleryEngine:
-    """A cic-eth worker behind a ``broker``. One thread at a time; raises kombu's OperationalError without a broker."""
+class CeleryAccountCreator:
+    """Sends the tasks to the cic-eth workers of ``broker``. Not thread-safe. Raises kombu's OperationalError."""
 
     def __init__(self, broker: str, chain: ChainSpec) -> None:
         self._app = Celery("cicscenario.sandbox.ussd", broker=broker, set_as_current=False)
         self._app.conf.update(task_ignore_result=True, broker_connection_timeout=5)
-        # A connection of its own, because those of the library's pool stay open when the pool is closed.
+        # Not a connection of Celery's pool: those stay open when the pool is closed.
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection)
         self._chain = chain.asdict()

@@ -1,4 +1,4 @@
-"""Faults that can be switched on, to see what a client makes of them."""
+"""Fault switches of the phone interface, for testing clients."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ _SHARES = {"no_callback", "duplicate_callback"}
 
 
 @dataclass(frozen=True)
-class Faults:
-    """Shares are from 0 to 1; who is hit depends on the phone number alone, so it is the same in every run."""
+class UssdFaults:
+    """Shares are from 0 to 1. The affected phone numbers are the same in every run."""
 
     no_callback: float = 0  #: share of phone numbers whose account creation is never reported back
-    slow_callback: float = 0  #: seconds that each report of a new account is held back
+    slow_callback: float = 0  #: seconds by which each report of a new account is delayed
     duplicate_callback: float = 0  #: share of phone numbers whose account creation is reported twice
-    error_every: int = 0  #: each N-th request is refused with status 500, and changes nothing
-    meta_delay: float = 0  #: seconds that each write to the metadata server is held back
+    error_every: int = 0  #: each N-th request gets status 500 and changes nothing
+    meta_delay: float = 0  #: seconds by which each write to the metadata server is delayed
 
 
-def parse_faults(entries: Sequence[str]) -> Faults:
-    """Reads entries such as ``no-callback=0.1``; raises InvalidError for what is no fault, or has a wrong value."""
+def parse_faults(entries: Sequence[str]) -> UssdFaults:
+    """Reads switches such as ``no-callback=0.1``. Raises InvalidError for an unknown fault or a wrong value."""
     values: dict[str, float] = {}
-    kinds = {field.name: field.type for field in fields(Faults)}
+    kinds = {field.name: field.type for field in fields(UssdFaults)}
     for entry in entries:
         name, _, text = entry.partition("=")
         key = name.replace("-", "_")
@@ -31,7 +31,7 @@ def parse_faults(entries: Sequence[str]) -> Faults:
             known = ", ".join(known.replace("_", "-") for known in kinds)
             raise InvalidError(f"--fault {entry}: there is no fault {name!r}", hint=f"the faults are {known}")
         values[key] = _value(entry, key, text)
-    return Faults(**values)  # type: ignore[arg-type]  # each is of its field's kind
+    return UssdFaults(**values)  # type: ignore[arg-type]  # each value has its field's type
 
 
 def _value(entry: str, key: str, text: str) -> float:
@@ -45,7 +45,7 @@ def _value(entry: str, key: str, text: str) -> float:
     return value
 
 
-def is_hit(share: float, fault: str, phone: str) -> bool:
-    """Whether this phone number is among the ``share`` of all that a fault hits."""
-    draw = int.from_bytes(hashlib.sha256(f"{fault}|{phone}".encode()).digest()[:8])
-    return draw < share * 2**64
+def is_affected(share: float, fault: str, phone: str) -> bool:
+    """Whether this phone number is in the ``share`` of numbers that a fault affects; depends on the number only."""
+    number = int.from_bytes(hashlib.sha256(f"{fault}|{phone}".encode()).digest()[:8])
+    return number < share * 2**64

@@ -1,7 +1,7 @@
-"""Messages in Redis lists that survive whoever reads them, and the thread that reads them.
+"""Reads messages from Redis lists, so that no message is lost when the reader is killed.
 
-Celery's own consumer gives a killed reader's messages back after an hour, and hands them out one by one. Here a message
-is moved to a second list when it is taken, leaves that when it is done, and is found there after a crash.
+Celery's own consumer returns the messages of a killed reader only after an hour, and delivers one message at a time. Here,
+taking a message moves it to a second list. It is deleted there when it is done; after a crash it is found there.
 """
 
 import base64
@@ -22,15 +22,15 @@ from cicscenario.errors import UnavailableError
 
 _log = logging.getLogger(__name__)
 
-_MOST = 100  # messages handled at once
-_HELD = 5000  # messages taken and held back at most
-_PATIENCE = 0.1  # seconds that a look into an empty list lasts
+_BATCH = 100  # messages handled at once
+_MOST_HELD = 5000  # limit of delayed messages
+_PATIENCE = 0.1  # seconds to wait for a message
 _PAUSE = 0.5  # seconds after a failure
 
 
 @dataclass(frozen=True)
 class Task:
-    """A Celery message. ``root`` is the id of the task that all of its tree began with."""
+    """A Celery message. ``root`` is the id of the first task of its tree."""
 
     name: str
     root: str
@@ -38,7 +38,7 @@ class Task:
 
 
 def decode(message: str) -> Task:
-    """Reads a message of Celery's protocol 2 as kombu writes it to Redis; raises ValueError for anything else."""
+    """Decodes a message of Celery's protocol 2, as kombu writes it to Redis. Raises ValueError for anything else."""
     try:
         envelope = json.loads(message)
         headers = envelope["headers"]
@@ -49,7 +49,7 @@ def decode(message: str) -> Task:
 
 
 class Inbox:
-    """The list ``name``, to whose left end messages are pushed. ``redis`` decodes its answers."""
+    """The Redis list ``name``; senders push messages at its left end. ``redis`` must decode its responses."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
@@ -58,12 +58,12 @@ class Inbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every message is done."""
+        """Whether there are no messages, neither waiting nor taken."""
         return not self._redis.exists(self.name, self._taken)
 
     def take(self, most: int, patience: float) -> list[str]:
         """Up to ``most`` messages, oldest first; waits ``patience`` seconds for the first."""
-        # The types of the library know neither fractions of a second nor the answer of a synchronous client.
+        # redis-py's types allow neither a fraction of a second nor the result of the synchronous client.
         first: Any = self._redis.blmove(self.name, self._taken, patience, "RIGHT", "LEFT")  # type: ignore[arg-type]
         if first is None:
             return []
@@ -73,26 +73,27 @@ class Inbox:
                 pipe.lmove(self.name, self._taken, src="RIGHT", dest="LEFT")
             return [message for message in [first, *pipe.execute()] if message is not None]
 
-    def left_over(self) -> list[str]:
-        """Messages that were taken and never done, oldest first."""
+    def unfinished(self) -> list[str]:
+        """Messages that were taken and are not done, oldest first."""
         messages: list[str] = self._redis.lrange(self._taken, 0, -1)  # type: ignore[assignment]
         return messages[::-1]
 
     def done(self, messages: Sequence[str]) -> None:
+        """Deletes messages that were taken."""
         with self._redis.pipeline(transaction=False) as pipe:
             for message in messages:
                 pipe.lrem(self._taken, -1, message)
             pipe.execute()
 
 
-#: Gets messages, and whether they may have been handled before. Raises what is worth another try, and nothing else.
+#: Arguments: messages, and whether they may have been handled before. When it raises, it is called with them again.
 Handler = Callable[[list[str], bool], None]
 
 
 class Reader(threading.Thread):
-    """Hands an inbox's messages to ``handle``, each ``delay`` seconds after it was taken, until ``stop`` is set.
+    """A thread that passes messages to ``handle``, each ``delay`` seconds after it was taken, until ``stop`` is set.
 
-    When ``handle`` fails the same messages come again, for ever, with a pause between.
+    When ``handle`` raises, the same messages are passed again after a pause, without a limit.
     """
 
     def __init__(self, inbox: Inbox, delay: float, handle: Handler, stop: threading.Event) -> None:
@@ -102,44 +103,44 @@ class Reader(threading.Thread):
         self._handle = handle
         self._stop_asked = stop
         self._held: deque[tuple[float, str]] = deque()
-        self._must_look_back = True
+        self._must_redo = True
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
             try:
-                self._round()
+                self._step()
             except (RedisError, psycopg2.Error, UnavailableError, OSError) as error:
                 _log.warning("%s: %s; trying again", self.inbox.name, str(error).strip())
-                self._start_over()
+                self._back_off()
             except Exception:
                 _log.exception("%s: unexpected; trying again", self.inbox.name)
-                self._start_over()
+                self._back_off()
 
-    def _start_over(self) -> None:
+    def _back_off(self) -> None:
         self._held.clear()
-        self._must_look_back = True
+        self._must_redo = True
         self._stop_asked.wait(_PAUSE)
 
-    def _round(self) -> None:
-        if self._must_look_back:
-            old = self.inbox.left_over()
-            for start in range(0, len(old), _MOST):
-                self._finish(old[start : start + _MOST], again=True)
-            self._must_look_back = False
+    def _step(self) -> None:
+        if self._must_redo:
+            old = self.inbox.unfinished()
+            for start in range(0, len(old), _BATCH):
+                self._finish(old[start : start + _BATCH], again=True)
+            self._must_redo = False
         now = time.monotonic()
-        if len(self._held) < _HELD:
+        if len(self._held) < _MOST_HELD:
             due = now + self._delay
-            self._held += ((due, message) for message in self.inbox.take(_MOST, self._patience(now)))
+            self._held += ((due, message) for message in self.inbox.take(_BATCH, self._patience(now)))
         else:
             self._stop_asked.wait(self._patience(now))
         ready: list[str] = []
-        while self._held and self._held[0][0] <= time.monotonic() and len(ready) < _MOST:
+        while self._held and self._held[0][0] <= time.monotonic() and len(ready) < _BATCH:
             ready.append(self._held.popleft()[1])
         if ready:
             self._finish(ready, again=False)
 
     def _patience(self, now: float) -> float:
-        """Seconds to wait for new messages; never 0, which would mean for ever."""
+        """Seconds to wait for new messages; never 0, which means no timeout in Redis."""
         return max(0.01, min(_PATIENCE, self._held[0][0] - now if self._held else _PATIENCE))
 
     def _finish(self, messages: list[str], *, again: bool) -> None:

@@ -1,12 +1,12 @@
-"""Which state follows which input. Source: cic-ussd's transitions, as far as they are met on the way to a balance."""
+"""The state machine: the next state for each input. Source: cic-ussd's transitions, up to the balance screen."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cicscenario.sandbox.ussd.accounts import Account, Session, Status
+from cicscenario.sandbox.ussd.accounts import Session, UssdAccount, UssdStatus
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.pins import Pins
+from cicscenario.sandbox.ussd.pins import PinScheme
 
 MOST_ATTEMPTS = 3
 
@@ -28,7 +28,7 @@ _ACCOUNT_MANAGEMENT = {
 }  # fmt: skip
 _OLD_LANGUAGES = {"1": "en", "2": "sw"}
 
-#: Where 0 leads; from everywhere else it leads nowhere.
+#: The state after input 0; in other states 0 is an invalid request.
 PARENTS = {
     "initial_pin_confirmation": "initial_pin_entry",
     "account_management": "start",
@@ -38,29 +38,29 @@ PARENTS = {
 
 
 class NoTransitionError(Exception):
-    """Nothing can be entered in this state: cic-ussd's state machine gives up."""
+    """This state has no transition for the input: cic-ussd's state machine fails."""
 
 
 @dataclass
 class Turn:
-    """One input to a session. ``account`` is None for a number that is not registered; it is changed in place."""
+    """One input to a session. ``account`` is None for an unregistered number. Transitions change session and account."""
 
     text: str
     session: Session
-    account: Account | None
-    create: Callable[[str], None]  #: asks for an account in a language
-    prefer: Callable[[Account, str], None]  #: writes a preferred language to the metadata server
+    account: UssdAccount | None
+    request_account: Callable[[str], None]  #: requests an account with this language
+    set_language: Callable[[UssdAccount, str], None]  #: writes the preferred language to the metadata server
 
-    def known_account(self) -> Account:
+    def require_account(self) -> UssdAccount:
         if self.account is None:
             raise NoTransitionError("this state is only for a registered number")
         return self.account
 
 
-class Machine:
+class StateMachine:
     """The state machine of one dialect."""
 
-    def __init__(self, dialect: str, menus: Menus, pins: Pins) -> None:
+    def __init__(self, dialect: str, menus: Menus, pins: PinScheme) -> None:
         self._is_old = dialect == OLD
         self._menus = menus
         self._pins = pins
@@ -80,7 +80,7 @@ class Machine:
             self._steps[page] = self._old_language if self._is_old else self._language
 
     def next_state(self, turn: Turn) -> str:
-        """The state after an input. Raises NoTransitionError, or what cic-ussd fails with, such as ValueError."""
+        """The state after an input. Raises NoTransitionError, or the error with which cic-ussd fails, such as ValueError."""
         state = turn.session.state
         if state in self._options:
             options, otherwise = self._options[state]
@@ -98,7 +98,7 @@ class Machine:
             return LANGUAGE_PAGES[turned] if 0 <= turned < len(LANGUAGE_PAGES) else _INVALID
         if not self._menus.offers(turn.text):
             return _INVALID
-        turn.create(self._menus.chosen_language(turn.text))
+        turn.request_account(self._menus.chosen_language(turn.text))
         return "account_creation_prompt"
 
     def _old_language(self, turn: Turn) -> str:
@@ -107,9 +107,9 @@ class Machine:
         language = _OLD_LANGUAGES.get(turn.text)
         if language is None:
             return _INVALID
-        account = turn.known_account()
+        account = turn.require_account()
         account.preferred_language = language
-        turn.prefer(account, language)
+        turn.set_language(account, language)
         return "initial_pin_entry"
 
     def _pin_entry(self, turn: Turn) -> str:
@@ -120,7 +120,7 @@ class Machine:
         return "initial_pin_confirmation"
 
     def _pin_confirmation(self, turn: Turn) -> str:
-        account = turn.known_account()
+        account = turn.require_account()
         initial = turn.session.data["initial_pin"]
         if self._is_old:
             if not self._pins.matches(turn.text, initial):
@@ -130,12 +130,12 @@ class Machine:
             return "initial_pin_confirmation"
         else:
             account.password_hash = self._pins.hash(initial)
-        account.status = Status.ACTIVE
+        account.status = UssdStatus.ACTIVE
         account.failed_pin_attempts = 0
         return "start"
 
     def _authorization(self, turn: Turn) -> str:
-        account = turn.known_account()
+        account = turn.require_account()
         if self._pins.matches(turn.text, account.password_hash):
             if not self._is_old:
                 account.failed_pin_attempts = 0
@@ -144,8 +144,8 @@ class Machine:
         return "exit_pin_blocked" if lock_if_exhausted(account) else "account_balances_pin_authorization"
 
 
-def lock_if_exhausted(account: Account) -> bool:
-    """Locks an account that has used up its attempts; says whether it is locked."""
+def lock_if_exhausted(account: UssdAccount) -> bool:
+    """Locks an account after its last failed PIN attempt; says whether it is locked."""
     if account.failed_pin_attempts >= MOST_ATTEMPTS:
-        account.status = Status.LOCKED
-    return account.status == Status.LOCKED
+        account.status = UssdStatus.LOCKED
+    return account.status == UssdStatus.LOCKED

@@ -1,4 +1,4 @@
-"""The texts on the screen, and which language a choice means. They are in menus.json, which says where they are from."""
+"""The texts on the screen and the list of languages. They are in menus.json, which names their source."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ _PLACEHOLDERS = {
     "initial_last_language_set": "last_language_set",
 }
 _NO_STATES = {"retry_pin_entry", "invalid_service_code"}
-#: These alone are told the number of support: in the others its placeholder stays as it is, as in cic-ussd.
+#: States whose text gets the support number. In other texts the placeholder is shown as it is, as in cic-ussd.
 _WITH_SUPPORT = {"help", "exit_invalid_menu_option", "exit_pin_blocked"}
 
 
 class Menus:
-    """Texts of one ``dialect``; who has no known language reads them in ``fallback``."""
+    """The texts of one ``dialect``. ``fallback`` is the language of people whose language is not known."""
 
     def __init__(self, dialect: str, fallback: str) -> None:
         document = json.loads(files(__package__).joinpath("menus.json").read_text("utf-8"))
@@ -36,11 +36,11 @@ class Menus:
 
     @property
     def listed_languages(self) -> list[str]:
-        """Languages as they are listed, such as ``1. English``."""
+        """Languages as shown in the menu, such as ``1. English``."""
         return [f"{number}. {name}" for number, name in enumerate(self._names, 1)]
 
     def text(self, state: str, language: str | None, values: Mapping[str, Any] | None = None) -> str:
-        """The screen of a state; raises KeyError for a state without one."""
+        """The text of a state, with ``values`` filled in. Raises KeyError for a state without a text."""
         translations = self._texts[state]
         text = translations.get(language or self.fallback) or translations[self.fallback]
         filled = dict(values or {})
@@ -54,9 +54,9 @@ class Menus:
         return text
 
     def offers(self, choice: str) -> bool:
-        """Whether cic-ussd takes a choice for a language: any integer up to seven. Raises ValueError for no integer."""
+        """Whether cic-ussd accepts a choice as a language: any integer up to seven. Raises ValueError for other input."""
         return int(choice) <= len(self._codes)
 
     def chosen_language(self, choice: str) -> str:
-        """The language of a choice; as in cic-ussd, numbers below 1 count from the end. Raises IndexError, ValueError."""
+        """The language of a choice. As in cic-ussd, numbers below 1 count from the end. Raises IndexError, ValueError."""
         return self._codes[int(choice) - 1]

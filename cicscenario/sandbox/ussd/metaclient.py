@@ -1,4 +1,4 @@
-"""Reads and writes cic-meta's entries over HTTP. Source: cic-meta's protocol, its two-step write."""
+"""Reads and writes cic-meta's entries over HTTP. Source: cic-meta's protocol, with the two-step write."""
 
 import http.client
 import json
@@ -15,22 +15,22 @@ from cicscenario.errors import InvalidError
 
 _log = logging.getLogger(__name__)
 
-_TIMEOUT = 5.0  # seconds: an answer to a write that takes longer will never come
-_TRIES = 5  # of the same write, before it is begun anew
+_TIMEOUT = 5.0  # seconds; the server never answers a write that takes longer
+_TRIES = 5  # of the second step of a write
 
 
 class MetaError(Exception):
-    """The metadata server is away or, when it ``answered``, did so as it should not."""
+    """A request to the metadata server failed: it did not answer, or (``answered``) its answer was an error or wrong."""
 
     def __init__(self, message: str, *, answered: bool = True) -> None:
         super().__init__(message)
         self.answered = answered
 
 
-class Signer:
-    """A private key of ``file`` that signs texts as cic-ussd does: in clear, armored.
+class EntrySigner:
+    """Signs texts with the private key in ``file``, as cic-ussd does: a cleartext signature with armor.
 
-    An empty passphrase is none. Raises InvalidError when there is no such key, or the passphrase is not its own.
+    An empty passphrase means none. Raises InvalidError when the file has no such key, or the passphrase is wrong.
     """
 
     def __init__(self, file: Path, passphrase: str) -> None:
@@ -39,7 +39,7 @@ class Signer:
         except Exception as error:  # the library has no exceptions of its own
             raise InvalidError(
                 f"--key {file}: no private key that can sign: {str(error).splitlines()[0]}",
-                hint="it must be an OpenPGP private key, and --passphrase-file hold its passphrase",
+                hint="the file must have an OpenPGP private key, and --passphrase-file its passphrase",
             ) from None
         self._lock = threading.Lock()
 
@@ -48,16 +48,16 @@ class Signer:
             return bytes(sign(self._signer, text.encode(), mode=SignatureMode.CLEAR)).decode()
 
 
-class MetaClient:
-    """The server at ``url``. Many threads may use it, each with a connection of its own; raises MetaError."""
+class SigningMetaClient:
+    """A client of the server at ``url``. Thread-safe: each thread has its own connection. Raises MetaError."""
 
-    def __init__(self, url: str, signer: Signer) -> None:
+    def __init__(self, url: str, signer: EntrySigner) -> None:
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path.rstrip("/")
         self._signer = signer
         self._local = threading.local()
         self._open: list[http.client.HTTPConnection] = []
-        # The real server loses a write that comes while another is under way.
+        # The real server loses a write that arrives during another one.
         self._one_put = threading.Lock()
 
     def get(self, pointer: str, timeout: float = _TIMEOUT) -> Any:
@@ -70,10 +70,10 @@ class MetaClient:
         try:
             return json.loads(body)
         except ValueError:
-            raise MetaError("a read was answered with something else than a value") from None
+            raise MetaError("the answer to a read is not JSON") from None
 
     def put(self, pointer: str, value: Any) -> None:
-        """Writes an entry, which should not exist yet unless it is an object."""
+        """Writes an entry. Only an entry whose value is an object may exist already."""
         headers = {"X-CIC-AUTOMERGE": "server", "Content-Type": "application/json"}
         status, envelope = self._request("POST", pointer, json.dumps(value), headers)
         if status != 200:
@@ -81,7 +81,7 @@ class MetaClient:
         try:
             digest = json.loads(envelope)["digest"]
         except (ValueError, KeyError, TypeError):
-            raise MetaError("the first step of a write was answered with something else than a document") from None
+            raise MetaError("the answer to the first step of a write is not a document with a digest") from None
         signature = {"engine": "pgp", "algo": "1", "data": self._signer.sign(digest), "digest": digest}
         body = json.dumps({"m": envelope, "s": signature})
         for attempt in range(_TRIES):
@@ -110,7 +110,7 @@ class MetaClient:
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        # The server closes a connection that idles for five seconds: one as old is not tried.
+        # The server closes a connection after five idle seconds, so an older one is not used again.
         if connection is None or time.monotonic() - self._local.used > 4:
             self._drop()
             connection = self._local.connection = http.client.HTTPConnection(self._host, self._port)
@@ -128,6 +128,6 @@ class MetaClient:
             self._local.connection = None
 
     def close(self) -> None:
-        """Closes the connections of all threads, which must have ended."""
+        """Closes the connections of all threads; the threads must have ended."""
         while self._open:
             self._open.pop().close()

@@ -1,4 +1,4 @@
-"""Writes to the metadata server that are done some time, whatever happens, and the preferences that come back."""
+"""Background writes to the metadata server, which are retried until they succeed, and reads of preferences."""
 
 import json
 import logging
@@ -14,22 +14,22 @@ from redis.exceptions import RedisError
 
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.metaclient import MetaClient, MetaError
+from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
 
 _log = logging.getLogger(__name__)
 
-#: Entries on their way to the metadata server. cic-ussd has them among its tasks, where they hold up new accounts.
+#: Queue of entries for the metadata server. In cic-ussd they share a queue with new accounts and delay those.
 METADATA_QUEUE = "cic-ussd:metadata"
 
-_WRITERS = 4  # only the second step of a write has to be alone
-_PAUSE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)  # seconds after each failed write; the last is repeated
-_REFUSALS = 8  # answers that refuse a write, after which it is given up: others are waiting
-_SOON = 1.0  # seconds within which preferences come, or do not matter
+_WRITERS = 4  # threads; only the second step of a write excludes other writes
+_BACK_OFF = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)  # seconds after each failed write; the last is repeated
+_REFUSALS = 8  # refusals after which a write is given up, so that it does not block the queue
+_REFRESH_TIMEOUT = 1.0  # seconds to wait for preferences
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A value for the metadata server; ``pointer`` is 64 hex digits."""
+class QueuedEntry:
+    """An entry to write to the metadata server; ``pointer`` is 64 hex digits."""
 
     pointer: str
     value: Any
@@ -39,41 +39,45 @@ class Entry:
 
 
 class MetadataWriter:
-    """Writes entries of METADATA_QUEUE, four at a time, each until it is there, or refused for good, or ``stop`` is set."""
+    """Writes the entries of METADATA_QUEUE, four at a time.
 
-    def __init__(self, client: MetaClient, stop: threading.Event) -> None:
+    It repeats each write until the entry is stored, the server has refused it eight times, or ``stop`` is set.
+    """
+
+    def __init__(self, client: SigningMetaClient, stop: threading.Event) -> None:
         self._client = client
         self._stop = stop
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="metadata")
 
     def handle(self, messages: list[str], again: bool) -> None:
-        """Returns when all is written. Raises MetaStoppedError when it was asked to stop before that."""
+        """Returns when all entries are written. Raises MetaStoppedError when ``stop`` is set before."""
         by_pointer: dict[str, list[Any]] = {}
         for message in messages:
-            place, value = json.loads(message)
-            by_pointer.setdefault(place, []).append(value)  # entries of one place stay in order
-        done = self._pool.map(lambda place: self._write_all(place, by_pointer[place], again), by_pointer)
+            key, value = json.loads(message)
+            by_pointer.setdefault(key, []).append(value)  # entries of one pointer stay in order
+        done = self._pool.map(lambda key: self._write_all(key, by_pointer[key], again), by_pointer)
         if not all(list(done)):
-            raise MetaStoppedError("stopped with entries to write")
+            raise MetaStoppedError("stopped before all entries were written")
 
-    def _write_all(self, place: str, values: Iterable[Any], again: bool) -> bool:
-        return all(self._write(place, value, again) for value in values)
+    def _write_all(self, key: str, values: Iterable[Any], again: bool) -> bool:
+        return all(self._write(key, value, again) for value in values)
 
-    def _write(self, place: str, value: Any, again: bool) -> bool:
+    def _write(self, key: str, value: Any, again: bool) -> bool:
         failures = refusals = 0
         while not self._stop.is_set():
             try:
-                # A second first step onto a text ends the real server: look whether the first has come through.
-                if (again or failures) and self._client.get(place) == value:
+                # Repeating the first step on an entry that is a text crashes the real server. So read first whether an
+                # earlier attempt was stored.
+                if (again or failures) and self._client.get(key) == value:
                     return True
-                self._client.put(place, value)
+                self._client.put(key, value)
             except MetaError as error:
-                _log.warning("metadata %s…: %s; trying again", place[:8], error)
-                self._stop.wait(_PAUSE[min(failures, len(_PAUSE) - 1)])
+                _log.warning("metadata %s…: %s; trying again", key[:8], error)
+                self._stop.wait(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
                 failures += 1
                 refusals += error.answered
                 if refusals == _REFUSALS:
-                    _log.error("metadata %s…: given up", place[:8])
+                    _log.error("metadata %s…: given up after %d refusals", key[:8], _REFUSALS)
                     return True
             else:
                 return True
@@ -84,13 +88,13 @@ class MetadataWriter:
 
 
 class MetaStoppedError(OSError):
-    """There was no time to write everything; what was not stays in the queue."""
+    """The service stops before all entries are written; the rest stays in the queue."""
 
 
-class PreferencesLink:
-    """Preferences from the metadata server into the cache and, by way of METADATA_QUEUE, to it."""
+class PreferencesSync:
+    """Copies preferences from the metadata server into the cache, and writes preferences through METADATA_QUEUE."""
 
-    def __init__(self, client: MetaClient, redis: Redis) -> None:
+    def __init__(self, client: SigningMetaClient, redis: Redis) -> None:
         self._client = client
         self._redis = redis
         self._cache = Cache(redis)
@@ -103,31 +107,31 @@ class PreferencesLink:
 
     def close(self) -> None:
         self._asked.put(None)
-        self._thread.join(2 * _SOON)
+        self._thread.join(2 * _REFRESH_TIMEOUT)
 
     @property
     def is_idle(self) -> bool:
-        """Whether every refresh that was asked for is done."""
+        """Whether all requested refreshes are done."""
         return self._asked.unfinished_tasks == 0
 
     def refresh(self, address: bytes) -> None:
-        """Copies an account's preferences into the cache, some time soon."""
+        """Copies an account's preferences into the cache, in the background."""
         if address not in self._waiting:
             self._waiting.add(address)
             self._asked.put(address)
 
     def refresh_now(self, address: bytes) -> None:
-        """The same at once; does nothing when the server does not answer within a second."""
+        """Copies an account's preferences into the cache now; gives up when the server does not answer in a second."""
         try:
-            preferences = self._client.get(pointer.preferences(address).hex(), _SOON)
+            preferences = self._client.get(pointer.preferences(address).hex(), _REFRESH_TIMEOUT)
             if isinstance(preferences, dict):
                 self._cache.save_preferences(address, preferences)
         except (MetaError, RedisError) as error:
             _log.info("preferences could not be read: %s", error)
 
     def write(self, address: bytes, language: str) -> None:
-        """Writes a preferred language, some time soon."""
-        entry = Entry(pointer.preferences(address).hex(), {"preferred_language": language})
+        """Writes a preferred language, in the background."""
+        entry = QueuedEntry(pointer.preferences(address).hex(), {"preferred_language": language})
         self._redis.lpush(METADATA_QUEUE, entry.dump())
 
     def _run(self) -> None:

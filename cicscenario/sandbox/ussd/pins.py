@@ -1,27 +1,27 @@
-"""PIN hashes of both generations. Source: cic-ussd, ``encoder.py``."""
+"""PIN hashes, as cic-ussd makes them since 2022-03 and before. Source: cic-ussd, ``encoder.py``."""
 
 from typing import Protocol
 
 import bcrypt
 from cryptography.fernet import Fernet
 
-#: The key of PIN hashes that cic-ussd's own composition of 2021 is shipped with; known to everybody.
+#: The key for PIN hashes in the published configuration of cic-ussd of 2021. It is public, so it protects nothing.
 PEPPER = b"QYbzKff6NhiQzY3ygl2BkiKOpER8RE/Upqs/5aZWW+I="
-_LONGEST = 72  # bytes that bcrypt looks at; today's library refuses more instead of ignoring them
+_LONGEST = 72  # bytes that bcrypt uses; today's library refuses a longer input, older ones cut it
 
 
-class Pins(Protocol):
-    """One way of keeping a PIN."""
+class PinScheme(Protocol):
+    """A format of PIN hashes."""
 
     def hash(self, pin: str) -> str:
-        """A new hash of a PIN, as it is kept in the account table."""
+        """A new hash of a PIN, for the account table."""
 
     def matches(self, pin: str, hashed: str | None) -> bool:
-        """Whether a hash is of this PIN. Raises an exception, as cic-ussd does, for what is no hash at all."""
+        """Whether ``hashed`` is a hash of this PIN. Raises an exception, as cic-ussd does, when it is not a hash."""
 
 
-class BcryptPins:
-    """Bare bcrypt, since 2022-03."""
+class BcryptPinScheme:
+    """A plain bcrypt hash; the format since 2022-03."""
 
     def __init__(self, cost: int = 8) -> None:
         self._cost = cost
@@ -35,12 +35,12 @@ class BcryptPins:
         return bcrypt.checkpw(pin.encode()[:_LONGEST], hashed.encode())
 
 
-class FernetPins:
-    """A bcrypt hash within a Fernet token, until 2022-03. ``pepper`` is the token's key, in base64."""
+class FernetPinScheme:
+    """A bcrypt hash in a Fernet token; the format until 2022-03. ``pepper`` is the token's key, in base64."""
 
     def __init__(self, pepper: bytes = PEPPER) -> None:
         self._fernet = Fernet(pepper)
-        self._inner = BcryptPins(12)
+        self._inner = BcryptPinScheme(12)
 
     def hash(self, pin: str) -> str:
         return self._fernet.encrypt(self._inner.hash(pin).encode()).decode()

@@ -1,4 +1,4 @@
-"""Handles what the custodial engine reports: new accounts, and tokens that accounts have received."""
+"""Handles the custodial engine's reports about new accounts and received tokens."""
 
 import json
 import logging
@@ -11,14 +11,14 @@ from redis import Redis
 
 from cicscenario.errors import CicScenarioError
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.accounts import NewAccount, insert, present
+from cicscenario.sandbox.ussd.accounts import NewAccount, find_existing, insert
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.database import Database
 from cicscenario.sandbox.ussd.engine import ACCOUNT_CREATED, TRANSACTION
-from cicscenario.sandbox.ussd.faults import Faults, is_hit
+from cicscenario.sandbox.ussd.faults import UssdFaults, is_affected
 from cicscenario.sandbox.ussd.inbox import Task, decode
 from cicscenario.sandbox.ussd.menus import OLD
-from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, Entry
+from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, QueuedEntry
 from cicscenario.sandbox.ussd.tokens import Tokens
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _TAGS = {"tags": ["ussd", "individual"]}
 
 @dataclass(frozen=True)
 class _Report:
-    """An account that was made by the task ``task`` for a number that chose ``language``."""
+    """A new account, the ``task`` that created it, and the language that its owner chose."""
 
     task: str
     account: NewAccount
@@ -36,9 +36,9 @@ class _Report:
 
 
 class Reports:
-    """Turns reports into rows, cache entries and writes to the metadata server, a whole batch at once."""
+    """Turns reports into database rows, cache entries and writes to the metadata server, in batches."""
 
-    def __init__(self, dialect: str, database: Database, redis: Redis, tokens: Tokens, faults: Faults) -> None:
+    def __init__(self, dialect: str, database: Database, redis: Redis, tokens: Tokens, faults: UssdFaults) -> None:
         self._dialect = dialect
         self._database = database
         self._redis = redis
@@ -47,7 +47,7 @@ class Reports:
         self._faults = faults
 
     def handle(self, messages: list[str], again: bool) -> None:
-        """Raises an error of PostgreSQL, Redis or the chain; nothing is lost then, and all may be handed in again."""
+        """Handles messages. When PostgreSQL, Redis or the chain fail, it raises, and may be called with the same again."""
         tasks = list(_decoded(messages))
         self._accounts([task for task in tasks if task.name == ACCOUNT_CREATED], again)
         for task in tasks:
@@ -69,29 +69,29 @@ class Reports:
             for task in tasks:
                 self._accounts([task], again)
             return
-        if again:  # a crash may have come between the rows and the rest
-            added |= present(self._database, [report.account for report in reports])
+        if again:  # an earlier attempt may have added the rows and then failed
+            added |= find_existing(self._database, [report.account for report in reports])
         self._announce(reports, added)
 
     def _known(self, tasks: list[Task]) -> list[_Report]:
-        """Reports of accounts that were asked for here; whatever else comes is dropped, as cic-ussd's task fails."""
+        """Reports of accounts that this service has requested. Others are dropped: cic-ussd's task fails for them."""
         reports = []
         phones = self._cache.creations([task.root for task in tasks]) if tasks else []
         for task, phone in zip(tasks, phones, strict=True):
             try:
                 address, language, status = task.arguments
             except ValueError:
-                _log.warning("task %s reports something else than an account; dropped", task.root)
+                _log.warning("task %s does not report an account; dropped", task.root)
                 continue
             if phone is None or status != 0 or not isinstance(address, str):
                 _log.warning(
                     "task %s: status %s, phone number %s; dropped", task.root, status, "un" * (not phone) + "known"
                 )
                 continue
-            if is_hit(self._faults.no_callback, "no-callback", phone):
+            if is_affected(self._faults.no_callback, "no-callback", phone):
                 continue
             report = _Report(task.root, NewAccount(address, phone), language or "")
-            twice = is_hit(self._faults.duplicate_callback, "duplicate-callback", phone)
+            twice = is_affected(self._faults.duplicate_callback, "duplicate-callback", phone)
             reports += [report, report] if twice else [report]
         return reports
 
@@ -107,29 +107,29 @@ class Reports:
                     address = bytes.fromhex(report.account.address)
                 except ValueError:
                     _log.warning(
-                        "task %s reports an address that is no bare hex; its account is of no use", report.task
+                        "task %s reports an address that is not plain hex; the account cannot be used", report.task
                     )
                     continue
                 self._cache.end_creation(report.task, report.account.phone, pipe)
                 entries = [
-                    Entry(pointer.phone(report.account.phone).hex(), report.account.address),
-                    Entry(pointer.custom(address).hex(), _TAGS),
+                    QueuedEntry(pointer.phone(report.account.phone).hex(), report.account.address),
+                    QueuedEntry(pointer.custom(address).hex(), _TAGS),
                 ]
                 if self._dialect != OLD:
                     preferences = {"preferred_language": report.language}
                     self._cache.set_active_token(address, symbol, pipe)
                     self._cache.save_preferences(address, preferences, pipe)
-                    entries.insert(0, Entry(pointer.preferences(address).hex(), preferences))
+                    entries.insert(0, QueuedEntry(pointer.preferences(address).hex(), preferences))
                 pipe.lpush(METADATA_QUEUE, *[entry.dump() for entry in entries])
             pipe.execute()
 
     def _transaction(self, task: Task) -> None:
-        """cic-ussd collects the token's metadata here; the sandbox takes the token from the chain."""
+        """Adds a received token to the cache. cic-ussd reads the token's metadata; the sandbox reads the chain."""
         try:
             result, _, status = task.arguments
             holder, symbol = bytes.fromhex(result["recipient"].removeprefix("0x")), result["destination_token_symbol"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            _log.warning("task %s reports something else than a transaction: %r; dropped", task.root, error)
+            _log.warning("task %s does not report a transaction: %r; dropped", task.root, error)
             return
         if status != 0:
             _log.warning("task %s reports a failed transaction; dropped", task.root)
@@ -145,7 +145,7 @@ class Reports:
             try:
                 token = self._tokens.by_symbol(symbol)
             except CicScenarioError as error:
-                _log.warning("a transaction of %s was reported, which cannot be found: %s", symbol, error)
+                _log.warning("a transaction of token %s was reported, but the token is not found: %s", symbol, error)
                 return None
         about = {"description": token.name, "issuer": "", "location": "", "contact": {"phone": ""}}
         return about | token.as_entry()

@@ -1,4 +1,4 @@
-"""Puts the phone interface together from its parts, starts and stops it."""
+"""Builds the phone interface from its parts, starts it and stops it."""
 
 import json
 import threading
@@ -10,94 +10,96 @@ from redis.exceptions import RedisError
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import UnavailableError
-from cicscenario.sandbox.ussd.accounts import Accounts
+from cicscenario.sandbox.ussd.accounts import UssdAccounts
 from cicscenario.sandbox.ussd.cache import Cache, key, languages_key
 from cicscenario.sandbox.ussd.conversation import Conversation
-from cicscenario.sandbox.ussd.database import Address, Database, prepare
-from cicscenario.sandbox.ussd.engine import QUEUE, CeleryEngine
-from cicscenario.sandbox.ussd.faults import Faults
+from cicscenario.sandbox.ussd.database import Database, DatabaseAddress, prepare
+from cicscenario.sandbox.ussd.engine import QUEUE, CeleryAccountCreator
+from cicscenario.sandbox.ussd.faults import UssdFaults
 from cicscenario.sandbox.ussd.inbox import Inbox, Reader
-from cicscenario.sandbox.ussd.machine import Machine
+from cicscenario.sandbox.ussd.machine import StateMachine
 from cicscenario.sandbox.ussd.menus import CURRENT, OLD, Menus
-from cicscenario.sandbox.ussd.metaclient import MetaClient, Signer
-from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, MetadataWriter, PreferencesLink
-from cicscenario.sandbox.ussd.pins import BcryptPins, FernetPins
+from cicscenario.sandbox.ussd.metaclient import EntrySigner, SigningMetaClient
+from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, MetadataWriter, PreferencesSync
+from cicscenario.sandbox.ussd.pins import BcryptPinScheme, FernetPinScheme
 from cicscenario.sandbox.ussd.reports import Reports
 from cicscenario.sandbox.ussd.screens import Screens
 from cicscenario.sandbox.ussd.tokens import Tokens
-from cicscenario.sandbox.ussd.web import Gate, Server
+from cicscenario.sandbox.ussd.web import UssdApplication, UssdServer
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where everything is, and how the phone interface behaves."""
+class UssdSettings:
+    """Addresses of the services that the phone interface needs, and its own options."""
 
     host: str
     port: int
-    broker: str  #: URL of the Redis that it shares with the custodial engine
-    database: Address
+    broker: str  #: URL of Redis, the same as the custodial engine's
+    database: DatabaseAddress
     chain: ChainSpec
     meta: str  #: URL of the metadata server
-    signer: Signer
+    signer: EntrySigner
     tokens: Tokens
     dialect: str = CURRENT
     fallback: str = "sw"
-    faults: Faults = field(default_factory=Faults)
+    faults: UssdFaults = field(default_factory=UssdFaults)
 
 
-class Service:
-    """The running phone interface; ``start`` it, and ``stop`` it. Raises UnavailableError for what it needs and misses."""
+class UssdService:
+    """The phone interface. Raises UnavailableError when a service that it needs is down."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: UssdSettings) -> None:
         prepare(settings.database, settings.dialect)
         self._redis = Redis.from_url(settings.broker, decode_responses=True)
         self._stop = threading.Event()
         self._databases = [Database(settings.database), Database(settings.database)]
         self._menus = Menus(settings.dialect, settings.fallback)
-        self._engine = CeleryEngine(settings.broker, settings.chain)
-        self._remember(settings)
-        self._meta = MetaClient(settings.meta, settings.signer)
+        self._engine = CeleryAccountCreator(settings.broker, settings.chain)
+        self._store_defaults(settings)
+        self._meta = SigningMetaClient(settings.meta, settings.signer)
         self._writer = MetadataWriter(self._meta, self._stop)
-        self._preferences = PreferencesLink(self._meta, self._redis)
+        self._preferences = PreferencesSync(self._meta, self._redis)
         reports = Reports(settings.dialect, self._databases[1], self._redis, settings.tokens, settings.faults)
         self._readers = [
             Reader(Inbox(self._redis, QUEUE), settings.faults.slow_callback, reports.handle, self._stop),
             Reader(Inbox(self._redis, METADATA_QUEUE), settings.faults.meta_delay, self._writer.handle, self._stop),
         ]
-        gate = Gate(settings.dialect, self._menus, self._conversation(settings).answer, settings.faults.error_every)
-        self._server = Server(settings.host, settings.port, gate)
+        gate = UssdApplication(
+            settings.dialect, self._menus, self._conversation(settings).answer, settings.faults.error_every
+        )
+        self._server = UssdServer(settings.host, settings.port, gate)
         self._front = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="front", daemon=True)
 
-    def _remember(self, settings: Settings) -> None:
-        """Keeps in Redis what cic-ussd does from its start on."""
+    def _store_defaults(self, settings: UssdSettings) -> None:
+        """Stores the default token and the list of languages in Redis, as cic-ussd does at its start."""
         chain = key(":cic.token.default", str(settings.chain).encode())
         token = json.dumps(settings.tokens.default().as_entry())
         try:
             self._redis.mset({chain: token, languages_key(): json.dumps(self._menus.listed_languages)})
         except RedisError as error:
             raise UnavailableError(
-                f"Redis at {_place(settings.broker)} does not answer: {error}",
+                f"Redis at {_without_password(settings.broker)} does not answer: {error}",
                 hint="is it running, and is --broker right?",
             ) from None
 
-    def _conversation(self, settings: Settings) -> Conversation:
+    def _conversation(self, settings: UssdSettings) -> Conversation:
         cache = Cache(self._redis)
-        pins = FernetPins() if settings.dialect == OLD else BcryptPins()
-        machine = Machine(settings.dialect, self._menus, pins)
+        pins = FernetPinScheme() if settings.dialect == OLD else BcryptPinScheme()
+        machine = StateMachine(settings.dialect, self._menus, pins)
         screens = Screens(settings.dialect, self._menus, cache, settings.tokens, self._preferences)
-        accounts = Accounts(self._databases[0])
+        accounts = UssdAccounts(self._databases[0])
         return Conversation(
             settings.dialect, self._menus, machine, screens, accounts, cache, self._engine, self._preferences
         )
 
     @property
     def port(self) -> int:
-        """The port it listens on, which the system chose if 0 was asked for."""
+        """The port it listens on; with port 0 in the settings, the system has chosen it."""
         return int(self._server.server_address[1])
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way: reports, metadata, preferences."""
+        """Whether there are no reports, metadata or preferences left to handle."""
         return self._preferences.is_idle and all(reader.inbox.is_empty for reader in self._readers)
 
     def start(self) -> None:
@@ -107,7 +109,7 @@ class Service:
         self._front.start()
 
     def stop(self) -> None:
-        """Ends everything; what is under way stays in Redis for the next start."""
+        """Stops all threads; messages that are not handled stay in Redis until the next start."""
         self._stop.set()
         self._server.shutdown()
         self._front.join()
@@ -123,7 +125,7 @@ class Service:
         self._redis.close()
 
 
-def _place(url: str) -> str:
-    """A URL without user and password."""
+def _without_password(url: str) -> str:
+    """Host, port and path of a URL."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}{parts.path}"

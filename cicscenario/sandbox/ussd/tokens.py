@@ -1,4 +1,4 @@
-"""Tokens and balances, read from the chain."""
+"""Reads tokens and balances from the chain."""
 
 import threading
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _NAME = selector("name()")
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """A token; ``address`` of 20 bytes."""
+    """A token; ``address`` has 20 bytes."""
 
     symbol: str
     name: str
@@ -23,26 +23,27 @@ class TokenInfo:
     address: bytes
 
     def as_entry(self) -> dict[str, Any]:
-        """As the custodial engine tells it."""
+        """The token in the custodial engine's format."""
         return {
             "symbol": self.symbol, "address": self.address.hex(), "name": self.name, "decimals": self.decimals,
         }  # fmt: skip
 
 
 class Tokens(Protocol):
-    """Where tokens and balances are known. Raises UnavailableError when they cannot be asked for."""
+    """A source of tokens and balances. Raises UnavailableError when it does not answer."""
 
     def default(self) -> TokenInfo:
-        """The token that new accounts use."""
+        """The default token, which new accounts use."""
 
-    def by_symbol(self, symbol: str) -> TokenInfo: ...
+    def by_symbol(self, symbol: str) -> TokenInfo:
+        """The token with this symbol."""
 
     def balance(self, token: bytes, holder: bytes) -> int:
-        """In the token's base units."""
+        """A balance in the token's base units."""
 
 
 class ChainTokens:
-    """Tokens that the registry names. The phone interface asks the chain itself where cic-ussd asks the engine."""
+    """Tokens of the registry. cic-ussd asks the custodial engine for them; the sandbox asks the chain."""
 
     def __init__(self, rpc: Rpc, registry: bytes) -> None:
         self._rpc = rpc
@@ -69,7 +70,7 @@ class ChainTokens:
 
 
 def registry_address(text: str) -> bytes:
-    """20 bytes of ``0x`` and 40 hex digits; raises ValueError for anything else."""
+    """The 20 bytes of an address written as ``0x`` and 40 hex digits. Raises ValueError for anything else."""
     raw = from_hex(text) if text.startswith("0x") else b""
     if len(raw) != 20:
         raise ValueError(f"not an address: {to_hex(raw) if raw else text!r}")

@@ -1,6 +1,6 @@
-"""The HTTP front: cic-ussd's statuses, reasons and headers, to the letter.
+"""The HTTP server, with exactly cic-ussd's statuses, reasons and headers.
 
-The reasons and the dropped connections are why this stands on the standard library's server, which adds nothing.
+It uses the standard library's server, because other servers do not allow such reasons and dropped connections.
 """
 
 import logging
@@ -15,28 +15,27 @@ from urllib.parse import parse_qs
 
 import phonenumbers
 
-from cicscenario.errors import UnavailableError
-from cicscenario.sandbox.process import require_loopback
-from cicscenario.sandbox.ussd.conversation import Call, international_form
+from cicscenario.sandbox.process import cannot_listen, require_loopback
+from cicscenario.sandbox.ussd.conversation import UssdRequest, international_form
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.screens import DeadEndError
+from cicscenario.sandbox.ussd.screens import NoScreenError
 
 _log = logging.getLogger(__name__)
 
-#: The first is the one that is named to who dials another.
+#: The text for a wrong service code names the first one.
 SERVICE_CODES = ("*483*46#", "*483*061#", "*384*96#")
 
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST_BODY = 1024  # bytes
-_LARGEST_READ = 1 << 20  # bytes of a request that are looked at, at all
+_LARGEST_READ = 1 << 20  # bytes of a body that are read
 _PHONE = re.compile(r"[+]?[0-9]{10,12}$")
-_IDLE = 10.0  # seconds that a connection may say nothing
+_IDLE = 10.0  # seconds after which a silent connection is closed
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer; that to the health check is the only one without a length."""
+class UssdReply:
+    """A response; only the one to the health check has no Content-Length."""
 
     status: int
     reason: str
@@ -48,10 +47,10 @@ class DroppedError(Exception):
     """The connection is closed without an answer, as uWSGI does when the application fails."""
 
 
-class Gate:
-    """What cic-ussd's WSGI application does around a conversation. Conversations are held one at a time, as there."""
+class UssdApplication:
+    """Does what cic-ussd's WSGI application does: checks the request, then passes it to ``converse``, one at a time."""
 
-    def __init__(self, dialect: str, menus: Menus, converse: Callable[[Call], str], error_every: int) -> None:
+    def __init__(self, dialect: str, menus: Menus, converse: Callable[[UssdRequest], str], error_every: int) -> None:
         self._is_old = dialect == OLD
         self._menus = menus
         self._converse = converse
@@ -59,24 +58,24 @@ class Gate:
         self._requests = 0
         self._lock = threading.Lock()
 
-    def reply(self, method: str, path: str, content_type: str | None, body: bytes) -> Reply:
-        """The answer to a request; raises DroppedError where there is none."""
+    def reply(self, method: str, path: str, content_type: str | None, body: bytes) -> UssdReply:
+        """The response to a request. Raises DroppedError when the connection must be closed without one."""
         if path == "/health-check" and not self._is_old:
-            return Reply(200, "OK", "healthy", has_length=False)
+            return UssdReply(200, "OK", "healthy", has_length=False)
         if method != "POST" or path != "/":
-            return Reply(405, "Play by the rules")
-        if self._must_fail():
-            return Reply(500, "Internal Server Error")
+            return UssdReply(405, "Play by the rules")
+        if self._is_fault_due():
+            return UssdReply(500, "Internal Server Error")
         if content_type != _FORM:
-            return Reply(405, "Urlencoded, please")
-        return self._converse_about(self._call(body), len(body))
+            return UssdReply(405, "Urlencoded, please")
+        return self._answer(self._call(body), len(body))
 
-    def _must_fail(self) -> bool:
+    def _is_fault_due(self) -> bool:
         with self._lock:
             self._requests += 1
             return bool(self._error_every) and self._requests % self._error_every == 0
 
-    def _call(self, body: bytes) -> Call:
+    def _call(self, body: bytes) -> UssdRequest:
         try:
             form = parse_qs(body.decode())
             service_code, phone, session_id = (form[name][0] for name in ("serviceCode", "phoneNumber", "sessionId"))
@@ -84,34 +83,34 @@ class Gate:
                 phone = international_form(phone)
         except (UnicodeDecodeError, ValueError, KeyError, phonenumbers.NumberParseException) as error:
             raise DroppedError(f"the form cannot be read: {error!r}") from None
-        return Call(session_id, service_code, phone, form.get("text", [""])[0])
+        return UssdRequest(session_id, service_code, phone, form.get("text", [""])[0])
 
-    def _converse_about(self, call: Call, length: int) -> Reply:
+    def _answer(self, call: UssdRequest, length: int) -> UssdReply:
         if length > _LARGEST_BODY:
-            return Reply(400, "Size matters")
+            return UssdReply(400, "Size matters")
         if call.service_code not in SERVICE_CODES:
             text = self._menus.text("invalid_service_code", None, {"valid_service_code": SERVICE_CODES[0]})
-            return Reply(200, "OK", text)
+            return UssdReply(200, "OK", text)
         if not _PHONE.match(call.phone):
-            return Reply(400, "Invalid phone number format")
+            return UssdReply(400, "Invalid phone number format")
         try:
             with self._lock:
-                return Reply(200, "OK,", self._converse(call))
-        except Exception as error:  # whatever it is: so does cic-ussd
-            # Only reasons of our own: others may quote the input, which may be a PIN.
-            reason = error if isinstance(error, DeadEndError | NoTransitionError) else type(error).__name__
+                return UssdReply(200, "OK,", self._converse(call))
+        except Exception as error:  # cic-ussd answers any exception in the same way
+            # Logs only the text of our own exceptions: another text may contain the input, which may be a PIN.
+            reason = error if isinstance(error, NoScreenError | NoTransitionError) else type(error).__name__
             _log.info("session %s failed: %s", call.session_id, reason)
             _log.debug("because of", exc_info=True)
             if self._is_old:
                 raise DroppedError("the application failed") from None
-            return Reply(500, "Internal Server Error")
+            return UssdReply(500, "Internal Server Error")
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE
-    wbufsize = -1  # an answer leaves in one piece
-    server: "Server"
+    wbufsize = -1  # buffered: a response is sent in one piece
+    server: "UssdServer"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):
@@ -119,8 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _answer(self) -> None:
-        self.close_connection = True  # as uWSGI does, after each answer
-        # Not self.path, where the standard library has made one slash of two.
+        self.close_connection = True  # uWSGI closes the connection after each response
+        # Not self.path: the standard library replaces two leading slashes there by one.
         path = self.requestline.split()[1].partition("?")[0]
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(min(length, _LARGEST_READ))
@@ -143,21 +142,19 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
 
-class Server(ThreadingHTTPServer):
-    """Listens on ``host`` and ``port`` at once; ``serve_forever`` answers. Raises UnavailableError for a taken port."""
+class UssdServer(ThreadingHTTPServer):
+    """Listens on ``host`` and ``port``; call ``serve_forever``. Raises UnavailableError when the port is taken."""
 
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, host: str, port: int, gate: Gate) -> None:
+    def __init__(self, host: str, port: int, gate: UssdApplication) -> None:
         require_loopback(host, "phone interface")
         self.gate = gate
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
-            raise UnavailableError(
-                f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another --port."
-            ) from None
+            raise cannot_listen(host, port, error) from None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.info("a connection ended early: %r", sys.exc_info()[1])

@@ -7,39 +7,39 @@ import pytest
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox import stack
-from cicscenario.sandbox.custodial.faults import Faults
+from cicscenario.sandbox.custodial.faults import EngineFaults
 from cicscenario.sandbox.daemon import Daemon
 from tests.support.running_engine import CHAIN_SPEC, RunningEngine
 from tests.support.waiting import eventually
 
 
 def test_without_faults_nothing_is_wrong() -> None:
-    none = Faults.parse([])
-    assert none == Faults()
+    none = EngineFaults.parse([])
+    assert none == EngineFaults()
     assert not any(none.drops(f"root {n}") or none.duplicates(f"root {n}") for n in range(1000))
 
 
 def test_shares_are_of_root_ids_and_always_the_same_ones() -> None:
-    faults = Faults.parse(["drop-callback=0.1", "duplicate-callback=0.5"])
+    faults = EngineFaults.parse(["drop-callback=0.1", "duplicate-callback=0.5"])
     roots = [f"root {number}" for number in range(2000)]
     dropped = [root for root in roots if faults.drops(root)]
     assert 150 < len(dropped) < 250
-    assert dropped == [root for root in roots if Faults.parse(["drop-callback=0.1"]).drops(root)]
-    assert set(dropped) < {root for root in roots if Faults.parse(["drop-callback=0.2"]).drops(root)}
+    assert dropped == [root for root in roots if EngineFaults.parse(["drop-callback=0.1"]).drops(root)]
+    assert set(dropped) < {root for root in roots if EngineFaults.parse(["drop-callback=0.2"]).drops(root)}
     assert 900 < sum(faults.duplicates(root) for root in roots) < 1100
-    assert all(Faults.parse(["drop-callback"]).drops(root) for root in roots)
+    assert all(EngineFaults.parse(["drop-callback"]).drops(root) for root in roots)
 
 
 @pytest.mark.parametrize("text", ["explode", "drop-callback=2", "delay=soon", "die-after=x"])
 def test_others_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no such fault|share|could not convert|invalid literal"):
-        Faults.parse([text])
+        EngineFaults.parse([text])
 
 
 @pytest.mark.slow
 def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: RunningEngine) -> None:
     named = ["drop-callback=0.4", "duplicate-callback=0.4", "delay=1", "fail-task=cic_eth.eth.erc20.default_token"]
-    faults = Faults.parse(named)
+    faults = EngineFaults.parse(named)
     engine.start(*named)
     try:
         with engine.listen() as listener:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cicscenario.errors import InvalidError
-from cicscenario.sandbox.meta.faults import Faults
+from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.faults import parse as parse_faults
 from tests.support.meta_wire import WireAnswer, parse, request_bytes, talk
 from tests.support.running_meta import CLIENT, IMMUTABLE, SERVER, RunningMeta, one_step, signature, silent
@@ -153,12 +153,12 @@ def test_strict_refuses_a_wrong_signature_and_takes_a_right_one(meta_with: Start
 @pytest.mark.parametrize(
     ("switches", "expected"),
     [
-        ([], Faults()),
-        (["strict", "delay=0.5"], Faults(strict=True, delay=0.5)),
-        (["error-every=3", "drop-every=4"], Faults(error_every=3, drop_every=4)),
+        ([], MetaFaults()),
+        (["strict", "delay=0.5"], MetaFaults(strict=True, delay=0.5)),
+        (["error-every=3", "drop-every=4"], MetaFaults(error_every=3, drop_every=4)),
     ],
 )
-def test_switches_are_read(switches: list[str], expected: Faults) -> None:
+def test_switches_are_read(switches: list[str], expected: MetaFaults) -> None:
     assert parse_faults(switches) == expected
 
 

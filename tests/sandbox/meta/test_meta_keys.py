@@ -9,7 +9,7 @@ from pysequoia.packet import PacketPile, Tag
 from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox.meta.keys import WriterKeys, ensure_keys, trusted_keys
 from cicscenario.sandbox.meta.protect import protect
-from cicscenario.sandbox.meta.signatures import Trust, Verdict
+from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
 from tests.support.openpgp_keys import RECORDED_KEYS
 from tests.support.running_meta import signature, signer_of
 
@@ -98,7 +98,7 @@ def test_a_trusted_file_without_a_key_is_refused(tmp_path: Path, content: str) -
 
 def test_what_the_check_of_a_signature_says(writer_keys: WriterKeys) -> None:
     signer = signer_of(writer_keys)
-    mine = Trust([Cert.from_file(str(writer_keys.public_key))])
+    mine = TrustedKeys([Cert.from_file(str(writer_keys.public_key))])
     right = signature(signer, "W10=")
     cleartext = sign(signer, b"W10=", mode=SignatureMode.CLEAR).decode()
     assert mine.check(right) is Verdict.VALID
@@ -107,5 +107,5 @@ def test_what_the_check_of_a_signature_says(writer_keys: WriterKeys) -> None:
     assert mine.check({"data": cleartext, "digest": "W11="}) is Verdict.INVALID
     assert mine.check(signature(signer, "W10=", "W10=\n")) is Verdict.INVALID
     assert mine.check(right | {"digest": 5}) is Verdict.INVALID
-    assert Trust([Cert.from_file(str(RECORDED_KEYS / "stranger.pub.asc"))]).check(right) is Verdict.INVALID
+    assert TrustedKeys([Cert.from_file(str(RECORDED_KEYS / "stranger.pub.asc"))]).check(right) is Verdict.INVALID
     assert mine.check({"data": writer_keys.public_key.read_text(), "digest": "W10="}) is Verdict.FATAL

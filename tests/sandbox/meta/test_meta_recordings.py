@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cicscenario.sandbox.meta.keys import WriterKeys, trusted_keys
-from cicscenario.sandbox.meta.signatures import Trust, Verdict
+from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
 from tests.support.meta_wire import WireAnswer
 from tests.support.openpgp_keys import RECORDED_KEYS
 from tests.support.running_meta import ClockedMeta
@@ -126,7 +126,7 @@ def test_ids_are_compared_by_where_they_occur_again() -> None:
 
 def test_what_was_recorded_of_signatures_is_what_a_check_says(tmp_path: Path) -> None:
     (tmp_path / "writer.pub.asc").write_text((RECORDED_KEYS / "writer.pub.asc").read_text())
-    trust = Trust(trusted_keys(tmp_path))
+    trust = TrustedKeys(trusted_keys(tmp_path))
     seen = []
     for name, recording in RECORDINGS.items():
         for step in recording["steps"]:

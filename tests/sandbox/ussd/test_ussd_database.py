@@ -8,7 +8,7 @@ import pytest
 
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.accounts import NewAccount, insert
-from cicscenario.sandbox.ussd.database import Address, Database, prepare
+from cicscenario.sandbox.ussd.database import Database, DatabaseAddress, prepare
 from tests.support.postgres import Postgres
 from tests.support.processes import free_port
 from tests.support.ussd_world import database_address
@@ -34,12 +34,12 @@ TRACKER = [
 
 
 @pytest.fixture
-def address(postgres: Postgres) -> Address:
+def address(postgres: Postgres) -> DatabaseAddress:
     return database_address(postgres, f"tables_{uuid.uuid4().hex}")
 
 
 @pytest.fixture
-def database(address: Address) -> Iterator[Database]:
+def database(address: DatabaseAddress) -> Iterator[Database]:
     database = Database(address)
     yield database
     database.close()
@@ -53,7 +53,7 @@ def columns(database: Database, table: str) -> list[tuple[str, ...]]:
     )
 
 
-def test_the_columns_are_the_real_ones(address: Address, database: Database) -> None:
+def test_the_columns_are_the_real_ones(address: DatabaseAddress, database: Database) -> None:
     prepare(address, "current")
     assert columns(database, "account") == ACCOUNT
     assert columns(database, "ussd_session") == SESSION
@@ -61,12 +61,12 @@ def test_the_columns_are_the_real_ones(address: Address, database: Database) -> 
     assert database.rows("SELECT version_num FROM alembic_version") == [("a571d0aee6f8",)]
 
 
-def test_in_2021_there_were_no_guardians(address: Address, database: Database) -> None:
+def test_in_2021_there_were_no_guardians(address: DatabaseAddress, database: Database) -> None:
     prepare(address, "2021")
     assert columns(database, "account") == [column for column in ACCOUNT if not column[0].startswith("guardian")]
 
 
-def test_address_and_phone_number_and_session_are_unique(address: Address, database: Database) -> None:
+def test_address_and_phone_number_and_session_are_unique(address: DatabaseAddress, database: Database) -> None:
     prepare(address, "current")
     unique = database.rows(
         "SELECT indexname FROM pg_indexes WHERE indexdef LIKE 'CREATE UNIQUE%%' AND indexname LIKE 'ix%%'"
@@ -76,14 +76,14 @@ def test_address_and_phone_number_and_session_are_unique(address: Address, datab
     }  # fmt: skip
 
 
-def test_preparing_again_keeps_what_is_there(address: Address, database: Database) -> None:
+def test_preparing_again_keeps_what_is_there(address: DatabaseAddress, database: Database) -> None:
     prepare(address, "current")
     insert(database, [NewAccount("ab" * 20, "+254711000001")], "current")
     prepare(address, "current")
     assert database.rows("SELECT phone_number FROM account") == [("+254711000001",)]
 
 
-def test_whom_an_index_refuses_stays_out_and_the_others_go_in(address: Address, database: Database) -> None:
+def test_whom_an_index_refuses_stays_out_and_the_others_go_in(address: DatabaseAddress, database: Database) -> None:
     prepare(address, "current")
     first, same_phone, same_address, other = (
         NewAccount("aa" * 20, "+254711000001"), NewAccount("bb" * 20, "+254711000001"),
@@ -93,7 +93,7 @@ def test_whom_an_index_refuses_stays_out_and_the_others_go_in(address: Address, 
     assert insert(database, [first], "current") == set()
 
 
-def test_statements_sent_together_are_one_transaction(address: Address, database: Database) -> None:
+def test_statements_sent_together_are_one_transaction(address: DatabaseAddress, database: Database) -> None:
     prepare(address, "current")
     with pytest.raises(Exception, match="division by zero"):
         database.rows(
@@ -102,7 +102,7 @@ def test_statements_sent_together_are_one_transaction(address: Address, database
     assert database.rows("SELECT count(*) FROM task_tracker") == [(0,)]
 
 
-def test_a_missing_server_is_named_and_its_password_is_not(address: Address) -> None:
+def test_a_missing_server_is_named_and_its_password_is_not(address: DatabaseAddress) -> None:
     away = dataclasses.replace(address, port=free_port(), password="very-secret")
     with pytest.raises(UnavailableError) as failure:
         prepare(away, "current")

@@ -10,9 +10,9 @@ from pysequoia import Tsk
 
 from cicscenario.errors import InvalidError
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.faults import Faults
-from cicscenario.sandbox.ussd.metaclient import MetaClient, MetaError, Signer
-from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, Entry
+from cicscenario.sandbox.ussd.faults import UssdFaults
+from cicscenario.sandbox.ussd.metaclient import EntrySigner, MetaError, SigningMetaClient
+from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, QueuedEntry
 from tests.support.fake_meta import FakeMeta, key, signer
 from tests.support.ussd_world import World
 from tests.support.waiting import eventually
@@ -24,12 +24,12 @@ ADDRESS = "446d13e337294871090432e6c6c6d8a732bb191c"
 @pytest.fixture
 def client(meta: FakeMeta) -> Any:
     meta.clear()
-    client = MetaClient(meta.url, signer())
+    client = SigningMetaClient(meta.url, signer())
     yield client
     client.close()
 
 
-def test_a_write_is_two_steps_with_a_signature_that_holds(client: MetaClient, meta: FakeMeta) -> None:
+def test_a_write_is_two_steps_with_a_signature_that_holds(client: SigningMetaClient, meta: FakeMeta) -> None:
     client.put(PLACE, ADDRESS)
     ((place, value, headers),) = meta.writes
     assert (place, value) == (PLACE, ADDRESS)
@@ -40,7 +40,7 @@ def test_a_write_is_two_steps_with_a_signature_that_holds(client: MetaClient, me
 def test_a_signature_of_another_key_does_not_hold(meta: FakeMeta, tmp_path: Path) -> None:
     meta.clear()
     (tmp_path / "key").write_bytes(bytes(Tsk.generate("Stranger <stranger@example.org>")))
-    client = MetaClient(meta.url, Signer(tmp_path / "key", ""))
+    client = SigningMetaClient(meta.url, EntrySigner(tmp_path / "key", ""))
     with pytest.raises(MetaError):
         client.put(PLACE, ADDRESS)
     assert meta.values == {}
@@ -50,7 +50,7 @@ def test_a_signature_of_another_key_does_not_hold(meta: FakeMeta, tmp_path: Path
 def test_a_passphrase_opens_the_key_and_another_does_not(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(bytes(key()))
     with pytest.raises(InvalidError, match="no private key that can sign") as failure:
-        Signer(tmp_path / "key", "not its passphrase")
+        EntrySigner(tmp_path / "key", "not its passphrase")
     assert "not its passphrase" not in str(failure.value)
 
 
@@ -58,11 +58,11 @@ def test_a_passphrase_opens_the_key_and_another_does_not(tmp_path: Path) -> None
 def test_a_file_that_is_no_key_is_an_error_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(InvalidError) as failure:
-        Signer(tmp_path / "key", "")
+        EntrySigner(tmp_path / "key", "")
     assert "\n" not in failure.value.message
 
 
-def test_a_missing_entry_is_none_and_a_present_one_its_value(client: MetaClient, meta: FakeMeta) -> None:
+def test_a_missing_entry_is_none_and_a_present_one_its_value(client: SigningMetaClient, meta: FakeMeta) -> None:
     assert client.get(PLACE) is None
     meta.values[PLACE] = {"a": [1, "ü"]}
     assert client.get(PLACE) == {"a": [1, "ü"]}
@@ -83,7 +83,7 @@ def test_a_text_that_is_there_is_not_sent_again_after_a_crash(world: World) -> N
     """A first step onto a text ends the real server."""
     world.meta.values[PLACE] = ADDRESS
     world.stop()
-    world.redis.lpush(f"{METADATA_QUEUE}:sandbox-taken", Entry(PLACE, ADDRESS).dump())
+    world.redis.lpush(f"{METADATA_QUEUE}:sandbox-taken", QueuedEntry(PLACE, ADDRESS).dump())
     world.start_again()
     world.wait_for_quiet()
     assert world.meta.posts == []
@@ -92,7 +92,7 @@ def test_a_text_that_is_there_is_not_sent_again_after_a_crash(world: World) -> N
 def test_only_one_second_step_is_under_way_at_a_time(world: World) -> None:
     world.meta.behaviour.put_seconds = 0.02
     for number in range(30):
-        entry = Entry(pointer.phone(f"+2547{number:08d}").hex(), ADDRESS)
+        entry = QueuedEntry(pointer.phone(f"+2547{number:08d}").hex(), ADDRESS)
         world.redis.lpush(METADATA_QUEUE, entry.dump())
     world.wait_for_quiet()
     assert len(world.meta.values) == 30
@@ -101,7 +101,7 @@ def test_only_one_second_step_is_under_way_at_a_time(world: World) -> None:
 
 def test_entries_of_one_place_are_written_in_order(world: World) -> None:
     for language in ("en", "sw", "luo"):
-        world.redis.lpush(METADATA_QUEUE, Entry(PLACE, {"preferred_language": language}).dump())
+        world.redis.lpush(METADATA_QUEUE, QueuedEntry(PLACE, {"preferred_language": language}).dump())
     world.wait_for_quiet()
     assert [value["preferred_language"] for _, value, _ in world.meta.writes] == ["en", "sw", "luo"]
 
@@ -120,17 +120,17 @@ def test_while_the_server_is_away_everything_waits(world: World) -> None:
 
 def test_what_is_refused_for_good_does_not_hold_up_the_others(world: World) -> None:
     world.meta.values[PLACE] = "a text, onto which none can be written"
-    world.redis.lpush(METADATA_QUEUE, Entry(PLACE, ADDRESS).dump())
+    world.redis.lpush(METADATA_QUEUE, QueuedEntry(PLACE, ADDRESS).dump())
     phone = world.register(gift=False)
     assert world.meta.values[pointer.phone(phone).hex()] == world.account(phone)["blockchain_address"]
     assert world.meta.values[PLACE] == "a text, onto which none can be written"
 
 
 def test_an_answer_that_is_no_value_is_an_error_of_the_server(
-    client: MetaClient, monkeypatch: pytest.MonkeyPatch
+    client: SigningMetaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeMeta, "get", lambda self, place: (200, '"cut'))
-    with pytest.raises(MetaError, match="something else than a value"):
+    with pytest.raises(MetaError, match="the answer to a read is not JSON"):
         client.get(PLACE)
 
 
@@ -147,7 +147,7 @@ def test_stopping_while_the_server_is_away_loses_nothing(world: World) -> None:
 
 
 def test_writes_can_be_slow(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(meta_delay=0.7))
+    world = open_world(faults=UssdFaults(meta_delay=0.7))
     phone = world.phone()
     world.dial(phone, "1")
     world.wait_for_account(phone)
@@ -177,4 +177,4 @@ def test_a_preference_that_is_no_known_language_is_read_in_the_fallback(world: W
 
 
 def test_an_entry_in_the_queue_is_its_place_and_its_value() -> None:
-    assert json.loads(Entry(PLACE, {"a": 1}).dump()) == [PLACE, {"a": 1}]
+    assert json.loads(QueuedEntry(PLACE, {"a": 1}).dump()) == [PLACE, {"a": 1}]

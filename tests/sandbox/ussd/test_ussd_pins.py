@@ -3,7 +3,7 @@
 import pytest
 from cryptography.fernet import InvalidToken
 
-from cicscenario.sandbox.ussd.pins import BcryptPins, FernetPins, Pins
+from cicscenario.sandbox.ussd.pins import BcryptPinScheme, FernetPinScheme, PinScheme
 
 BCRYPT = {
     "1234": "$2b$08$abcdefghijklmnopqrstuuxK63Ig36twWcwokXH3TrjY0dIY5tfmG",
@@ -19,40 +19,40 @@ FERNET = (
 
 @pytest.mark.parametrize(("pin", "hashed"), BCRYPT.items())
 def test_a_pin_matches_its_hash_and_no_other(pin: str, hashed: str) -> None:
-    assert [other for other in BCRYPT if BcryptPins().matches(other, hashed)] == [pin]
-    assert BcryptPins().matches(pin, hashed.replace("$2b$", "$2a$"))
+    assert [other for other in BCRYPT if BcryptPinScheme().matches(other, hashed)] == [pin]
+    assert BcryptPinScheme().matches(pin, hashed.replace("$2b$", "$2a$"))
 
 
 def test_the_real_servers_token_of_2021_opens_with_its_pepper() -> None:
-    assert FernetPins().matches("1234", FERNET)
-    assert not FernetPins().matches("9999", FERNET)
+    assert FernetPinScheme().matches("1234", FERNET)
+    assert not FernetPinScheme().matches("9999", FERNET)
 
 
 def test_new_hashes_look_like_those_of_their_time() -> None:
-    new, old = BcryptPins().hash("1234"), FernetPins().hash("1234")
+    new, old = BcryptPinScheme().hash("1234"), FernetPinScheme().hash("1234")
     assert new.startswith("$2b$08$")
     assert len(new) == 60
     assert old.startswith("gAAAAA")
     assert len(old) == 164
-    assert BcryptPins().matches("1234", new)
-    assert FernetPins().matches("1234", old)
+    assert BcryptPinScheme().matches("1234", new)
+    assert FernetPinScheme().matches("1234", old)
 
 
 def test_another_pepper_opens_nothing() -> None:
     with pytest.raises(InvalidToken):
-        FernetPins(b"A" * 43 + b"=").matches("1234", FERNET)
+        FernetPinScheme(b"A" * 43 + b"=").matches("1234", FERNET)
 
 
 @pytest.mark.parametrize("hashed", ["", " " + BCRYPT["1234"], FERNET, "5f3f0e6a7b6c4f0d9f0e6a7b6c4f0d9f", None])
 def test_what_is_no_bcrypt_hash_is_an_error_and_no_wrong_pin(hashed: str | None) -> None:
     with pytest.raises(ValueError, match=r"salt|no PIN"):
-        BcryptPins().matches("1234", hashed)
+        BcryptPinScheme().matches("1234", hashed)
 
 
 def test_a_hash_with_a_line_end_never_matches() -> None:
-    assert not BcryptPins().matches("1234", BCRYPT["1234"] + "\n")
+    assert not BcryptPinScheme().matches("1234", BCRYPT["1234"] + "\n")
 
 
-@pytest.mark.parametrize("pins", [BcryptPins(4), FernetPins()])
-def test_a_very_long_input_is_wrong_and_no_error(pins: Pins) -> None:
+@pytest.mark.parametrize("pins", [BcryptPinScheme(4), FernetPinScheme()])
+def test_a_very_long_input_is_wrong_and_no_error(pins: PinScheme) -> None:
     assert not pins.matches("1" * 500, pins.hash("1234"))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.faults import Faults, is_hit
+from cicscenario.sandbox.ussd.faults import UssdFaults, is_affected
 from cicscenario.sandbox.ussd.inbox import decode
 from tests.support.ussd_world import World
 from tests.support.waiting import eventually
@@ -163,18 +163,18 @@ def test_a_crash_between_the_row_and_the_rest_is_made_good(open_world: Callable[
 
 
 def test_a_share_of_accounts_is_never_reported(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(no_callback=0.5))
+    world = open_world(faults=UssdFaults(no_callback=0.5))
     phones = [world.phone() for _ in range(20)]
     for phone in phones:
         world.dial(phone, "1")
     world.wait_for_quiet()
     silent = [phone for phone in phones if not world.account(phone)]
-    assert silent == [phone for phone in phones if is_hit(0.5, "no-callback", phone)]
+    assert silent == [phone for phone in phones if is_affected(0.5, "no-callback", phone)]
     assert 2 <= len(silent) <= 18
 
 
 def test_reports_can_be_slow(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(slow_callback=0.7))
+    world = open_world(faults=UssdFaults(slow_callback=0.7))
     phone = world.phone()
     task = pending(world, phone)
     world.engine.report(task, ADDRESS, "en")
@@ -185,7 +185,7 @@ def test_reports_can_be_slow(open_world: Callable[..., World]) -> None:
 
 
 def test_a_report_that_comes_twice_makes_one_account(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(duplicate_callback=1))
+    world = open_world(faults=UssdFaults(duplicate_callback=1))
     phone = world.register()
     assert world.sql("SELECT count(*) FROM account") == [(1,)]
     assert len(world.meta.writes) == 3
@@ -205,10 +205,10 @@ def test_a_lost_database_connection_costs_one_request_and_no_account(world: Worl
 
 
 def test_shares_hit_as_many_as_they_say() -> None:
-    hit = sum(is_hit(0.25, "no-callback", f"+2547{number:08d}") for number in range(4000))
+    hit = sum(is_affected(0.25, "no-callback", f"+2547{number:08d}") for number in range(4000))
     assert 900 < hit < 1100
-    assert not is_hit(0, "no-callback", "+254711000001")
-    assert is_hit(1, "no-callback", "+254711000001")
+    assert not is_affected(0, "no-callback", "+254711000001")
+    assert is_affected(1, "no-callback", "+254711000001")
 
 
 def test_a_message_of_an_older_celery_is_read_too() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox.process import require_loopback
-from cicscenario.sandbox.ussd.faults import Faults
-from cicscenario.sandbox.ussd.web import Server
+from cicscenario.sandbox.ussd.faults import UssdFaults
+from cicscenario.sandbox.ussd.web import UssdServer
 from tests.support.ussd_world import CODE, DROPPED, FORM, Answer, World
 
 MENU = "CON Karibu Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Mbele\n00. Ondoka"
@@ -113,7 +113,7 @@ def test_only_the_last_part_of_the_text_counts(world: World) -> None:
 
 
 def test_each_nth_request_is_refused_and_changes_nothing(open_world: Callable[..., World]) -> None:
-    world = open_world(faults=Faults(error_every=3))
+    world = open_world(faults=UssdFaults(error_every=3))
     session, phone = uuid.uuid4().hex, world.phone()
     statuses = [world.post(session, phone, text).status for text in ("", "11", "1", "1")]
     assert statuses == [200, 200, 500, 200]
@@ -129,7 +129,7 @@ def test_it_does_not_listen_where_others_could_reach_it(host: str) -> None:
 
 def test_a_taken_port_is_an_error_that_says_so(world: World) -> None:
     with pytest.raises(UnavailableError, match=f"cannot listen on 127.0.0.1:{world.port}: Address already in use"):
-        Server("127.0.0.1", world.port, None)  # type: ignore[arg-type]  # it does not come to that
+        UssdServer("127.0.0.1", world.port, None)  # type: ignore[arg-type]  # it does not come to that
 
 
 def test_a_plus_that_is_not_encoded_is_a_blank(world: World) -> None:

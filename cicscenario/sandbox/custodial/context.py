@@ -1,4 +1,4 @@
-"""What a process of the engine works with: its connections, opened when first needed and opened again when they break."""
+"""The connections of one engine process. Each is opened at its first use, and again after ``reconnect``."""
 
 from functools import cached_property
 
@@ -6,24 +6,24 @@ from cicscenario.chain.abi import from_hex, selector
 from cicscenario.chain.contracts import Contracts, discover, eth_call
 from cicscenario.chain.rpc import Rpc
 from cicscenario.people.person import checksum
-from cicscenario.sandbox.custodial.ledger import Ledger
-from cicscenario.sandbox.custodial.settings import Settings
+from cicscenario.sandbox.custodial.database import EngineDatabase
+from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 
 _NAME = selector("name()")
 _BATCH = 100  # calls in one round trip to the node
 
 
-class Room:
-    """For one thread."""
+class EngineContext:
+    """Settings and connections; not thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.chain = str(settings.chain_spec)
 
     @cached_property
-    def ledger(self) -> Ledger:
-        return Ledger(self.settings.dsn("cic_eth"))
+    def database(self) -> EngineDatabase:
+        return EngineDatabase(self.settings.dsn("cic_eth"))
 
     @cached_property
     def vault(self) -> Vault:
@@ -46,11 +46,11 @@ class Room:
         return raw[64 : 64 + length].decode("utf-8", "replace")
 
     def reconnect(self) -> None:
-        """Forgets the database connections; the next use opens new ones."""
-        for name in ("ledger", "vault"):
+        """Drops the database connections; the next use opens new ones."""
+        for name in ("database", "vault"):
             self.__dict__.pop(name, None)
 
 
 def checksummed(address: bytes) -> str:
-    """An address as cic-eth gives it where it is a contract's: with the capitals of its checksum, without 0x."""
+    """A contract's address as cic-eth writes it: with checksum capitals, without 0x."""
     return checksum(address).removeprefix("0x")

@@ -1,6 +1,6 @@
-"""The engine's rows in PostgreSQL: locks, roles, reservations, and transactions with their states.
+"""The engine's tables in PostgreSQL: locks, roles, nonce reservations, and transactions with their status.
 
-Whatever has to happen once is a row that can be there once; so any process may be killed at any moment.
+Everything that must happen only once is a row with a unique key, so any process may be killed at any moment.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,9 +20,9 @@ WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"
 
 @dataclass(frozen=True)
 class Otx:
-    """A transaction of the engine's. ``purpose`` is register, gas or faucet; ``account`` whom it is for.
+    """An outgoing transaction (cic-eth's name for it). ``purpose`` is register, gas or faucet, for ``account``.
 
-    One that is queued again has the ``nonce`` of the attempt that failed.
+    A transaction that is queued again after a failure has the ``nonce`` of the failed one.
     """
 
     id: int
@@ -34,26 +34,26 @@ class Otx:
     signed_tx: str | None = None
 
 
-class Ledger:
-    """One process's access to the rows. Not safe for several threads."""
+class EngineDatabase:
+    """One connection to the database. Not thread-safe."""
 
     def __init__(self, dsn: str) -> None:
-        self._database = psycopg2.connect(dsn)
-        self._database.autocommit = True  # what is one statement needs no more than one round trip
+        self._connection = psycopg2.connect(dsn)
+        self._connection.autocommit = True  # a single statement then takes one round trip
 
     @contextmanager
     def _statement(self) -> Iterator[Cursor]:
-        with self._database.cursor() as cursor:
+        with self._connection.cursor() as cursor:
             yield cursor
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
-        """All or nothing of what is done with the cursor."""
-        with self._database, self._database.cursor() as cursor:
+        """A cursor in a transaction, which is committed when the block ends and rolled back when it raises."""
+        with self._connection, self._connection.cursor() as cursor:
             yield cursor
 
     def prepare(self) -> None:
-        """Makes the tables."""
+        """Creates the tables."""
         with self.transaction() as cursor:
             cursor.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
 
@@ -72,7 +72,7 @@ class Ledger:
             )
 
     def locked(self, chain: str, flags: int, addresses: Sequence[str]) -> int:
-        """Those of ``flags`` that are set for any of the addresses."""
+        """The bits of ``flags`` that are set for any of the addresses."""
         with self._statement() as cursor:
             cursor.execute(
                 "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s)",
@@ -96,29 +96,29 @@ class Ledger:
             return dict(cursor.fetchall())
 
     def reserve(self, root_id: str, address: str) -> None:
-        """Reserves a nonce of ``address`` for a task tree; asking again changes nothing."""
+        """Reserves a nonce of ``address`` for a task tree; a second call changes nothing."""
         with self._statement() as cursor:
             cursor.execute(
                 "INSERT INTO nonce_task_reservation VALUES (%s, %s) ON CONFLICT DO NOTHING", (root_id, address)
             )
 
     def register(self, root_id: str, account: str, writer: str) -> None:
-        """Queues the registration of ``account``, with the tree's reservation; sent once, however often it is asked for.
+        """Queues the registration of ``account`` and takes the task tree's reservation. A second call changes nothing.
 
-        Raises IntegrityError in cic-eth's words when there is no reservation.
+        Raises IntegrityError, with cic-eth's text, when there is no reservation.
         """
         with self.transaction() as cursor:
             queued = queue(cursor, [("register", account, writer, "queued")])
-            release(cursor, root_id, writer, needed=queued > 0)
+            take_reservation(cursor, root_id, writer, needed=queued > 0)
 
     def signed(self, limit: int) -> list[Otx]:
-        """The oldest signed transactions that were not sent yet."""
+        """The oldest signed transactions that have not been sent."""
         with self._statement() as cursor:
             cursor.execute(f"{_SELECT} WHERE status = 'signed' ORDER BY id LIMIT %s", (limit,))
             return [Otx(*row) for row in cursor.fetchall()]
 
     def stale(self, seconds: float, limit: int) -> list[Otx]:
-        """Sent transactions that have not been mined for so long, in the order of their nonces."""
+        """Transactions that were sent more than ``seconds`` ago and are not mined, in the order of their nonces."""
         with self._statement() as cursor:
             cursor.execute(
                 f"{_SELECT} WHERE status = 'sent' AND date_sent < now() - %s * interval '1 second'"
@@ -144,17 +144,17 @@ class Ledger:
 _SELECT = "SELECT id, purpose, account, sender, nonce, tx_hash, signed_tx FROM otx"
 
 
-def release(cursor: Cursor, root_id: str, address: str, *, needed: bool) -> None:
-    """Takes a tree's reservation; raises IntegrityError in cic-eth's words when it is ``needed`` and not there."""
+def take_reservation(cursor: Cursor, root_id: str, address: str, *, needed: bool) -> None:
+    """Deletes a task tree's reservation. Raises IntegrityError, with cic-eth's text, if it is ``needed`` and missing."""
     cursor.execute("DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address))
     if needed and not cursor.rowcount:
         raise IntegrityError(f'"release" called on key {root_id} address {address} which does not exists')
 
 
 def queue(cursor: Cursor, rows: Iterable[tuple[str, str, str, str]]) -> int:
-    """Adds transactions (purpose, account, sender, status) that are not there, or have failed; gives their number.
+    """Adds transactions (purpose, account, sender, status) that do not exist or have failed; gives their number.
 
-    One that failed is made anew, as cic-eth does when it is asked again: its nonce is spent.
+    A failed one is queued again with a new nonce, as in cic-eth: the chain has used the old nonce.
     """
     queued = execute_values(
         cursor,
@@ -168,8 +168,8 @@ def queue(cursor: Cursor, rows: Iterable[tuple[str, str, str, str]]) -> int:
     return len(queued)
 
 
-def by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
-    """Open transactions with these hashes."""
+def open_by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
+    """Transactions with these hashes that are neither final nor failed."""
     cursor.execute(
         f"{_SELECT} WHERE tx_hash = ANY(%s) AND status NOT IN ('final', 'failed') ORDER BY id", (list(hashes),)
     )
@@ -177,25 +177,25 @@ def by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
 
 
 def take_queued(cursor: Cursor, limit: int) -> list[Otx]:
-    """The oldest transactions that wait for their signature, kept from others until the end of the transaction."""
+    """The oldest queued transactions; their rows are locked until the database transaction ends."""
     cursor.execute(f"{_SELECT} WHERE status = 'queued' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED", (limit,))
     return [Otx(*row) for row in cursor.fetchall()]
 
 
 def take_faucet(cursor: Cursor, account: str) -> list[Otx]:
-    """The faucet's payout to an account, if it is queued, kept from others until the end of the transaction."""
+    """The faucet's payout to an account, if there is one; its row is locked until the database transaction ends."""
     cursor.execute(f"{_SELECT} WHERE account = %s AND purpose = 'faucet' FOR UPDATE", (account,))
     return [Otx(*row) for row in cursor.fetchall()]
 
 
-def end(cursor: Cursor, ids: Sequence[int], status: str) -> None:
-    """Sets the last state of transactions: final or failed."""
+def finish(cursor: Cursor, ids: Sequence[int], status: str) -> None:
+    """Sets the last status of transactions: final or failed."""
     cursor.execute("UPDATE otx SET status = %s WHERE id = ANY(%s)", (status, list(ids)))
 
 
-def draw_nonces(cursor: Cursor, counts: dict[str, int]) -> dict[str, int]:
-    """The first of so many consecutive nonces for each address."""
-    drawn = execute_values(
+def allocate_nonces(cursor: Cursor, counts: dict[str, int]) -> dict[str, int]:
+    """Allocates as many consecutive nonces as ``counts`` says for each address; gives the first of each."""
+    allocated = execute_values(
         cursor,
         "INSERT INTO nonce VALUES %s ON CONFLICT (address_hex)"
         " DO UPDATE SET nonce = nonce.nonce + EXCLUDED.nonce RETURNING address_hex, nonce",
@@ -203,4 +203,4 @@ def draw_nonces(cursor: Cursor, counts: dict[str, int]) -> dict[str, int]:
         page_size=1000,
         fetch=True,
     )
-    return {address: after - counts[address] for address, after in drawn}
+    return {address: after - counts[address] for address, after in allocated}
