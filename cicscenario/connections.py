@@ -1,5 +1,6 @@
 """The services of one environment: each is opened when it is first asked for, and shared by everybody after that."""
 
+import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -32,11 +33,22 @@ class Service(StrEnum):
 class Connections:
     """The clients. Each property raises InvalidError when the environment does not describe its service."""
 
-    def __init__(self, environment: Environment, *, token: str | None, dialect: str) -> None:
-        """``token`` is the symbol of the gift token, or None for the default; ``dialect`` is the phone interface's."""
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        token: str | None,
+        dialect: str,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """``token`` is the symbol of the gift token, or None for the default; ``dialect`` is the phone interface's.
+
+        Once ``stopping`` is set, every call of a client raises InterruptedRunError within a second.
+        """
         self.environment = environment
         self._token = token
         self._dialect = dialect
+        self._stopping = stopping
 
     def _missing(self, service: Service) -> InvalidError:
         return InvalidError(
@@ -69,7 +81,7 @@ class Connections:
         from cicscenario.services.custodial.client import Custodial
 
         broker = _with_password(where.broker, _revealed(where.password))
-        return Custodial(broker, self.spec, queue=where.queue, callback=where.callback)
+        return Custodial(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
 
     @cached_property
     def ussd(self) -> "Ussd":
@@ -86,6 +98,7 @@ class Connections:
             password=_revealed(where.password),
             timeout=where.timeout,
             dialect=Dialect(self._dialect),
+            stopping=self._stopping,
         )
 
     @cached_property
@@ -101,6 +114,7 @@ class Connections:
             passphrase=_revealed(where.passphrase),
             mode=where.write,
             timeout=where.timeout,
+            stopping=self._stopping,
         )
 
     @cached_property
@@ -110,7 +124,8 @@ class Connections:
             raise self._missing(Service.ACCOUNTS)
         from cicscenario.services.accounts import AccountsDatabase
 
-        return AccountsDatabase(where.host, where.port, where.database, where.user, _revealed(where.password) or "")
+        password = _revealed(where.password) or ""
+        return AccountsDatabase(where.host, where.port, where.database, where.user, password, stopping=self._stopping)
 
     @property
     def pepper(self) -> str | None:

@@ -7,9 +7,12 @@ A dial goes on where the phone's newest session stopped, even at a PIN entry of 
 given something new is through with that session. Source: cic-ussd, ``resume_last_ussd_session``.
 """
 
+import os
+import socket
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -19,6 +22,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.transport import Cancellation, shut
 
 _COLUMNS = {
     "account": {
@@ -62,10 +66,20 @@ class AccountsDatabase:
     """The database. Threads may share it: each batch has a connection and a transaction of its own.
 
     ``timeout`` is in seconds, for connecting and for a statement. Raises UnavailableError when the database cannot be
-    reached, refuses the user, or is not cic-ussd's.
+    reached, refuses the user, or is not cic-ussd's, and InterruptedRunError within a second after ``stopping`` is set.
     """
 
-    def __init__(self, host: str, port: int, database: str, user: str, password: str, *, timeout: int = 30) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        timeout: int = 30,
+        stopping: threading.Event | None = None,
+    ) -> None:
         self._login: dict[str, Any] = {
             "host": host,
             "port": port,
@@ -74,6 +88,7 @@ class AccountsDatabase:
             "password": password,
         }
         self._timeout = timeout
+        self._cancellation = Cancellation(stopping)
         self.name = f"{host}:{port}/{database}"  #: for messages
 
     def __repr__(self) -> str:
@@ -144,7 +159,12 @@ class AccountsDatabase:
     def _transaction(self) -> Iterator[Connection]:
         """A connection is a few milliseconds, a batch has hundreds of rows: none is kept that could go stale."""
         try:
-            with closing(self._connect()) as connection, connection:
+            connecting = self._cancellation.aside(self._connect, Connection.close)
+            with (
+                closing(connecting) as connection,
+                self._cancellation.during(_QueryCancel(connection, self._connect)),
+                connection,
+            ):
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
                 yield connection
@@ -168,6 +188,32 @@ class AccountsDatabase:
             f"database {self.name} does not do its work: {reason.replace(password, '***') if password else reason}",
             hint="is PostgreSQL running, and is `accounts` in the environment file right?",
         )
+
+
+class _QueryCancel:
+    """Ends the query under way: the server is asked to cancel it, and should it be silent, the connection is shut.
+
+    ``Connection.cancel`` is not used: it waits for the server with the interpreter's lock held, so a server that does not
+    answer would stop the whole process.
+    """
+
+    def __init__(self, connection: Connection, connect: Callable[[], Connection]) -> None:
+        self._connection = connection
+        self._connect = connect
+        self._asked = False
+
+    def __call__(self) -> None:
+        if not self._asked:
+            self._asked = True
+            pid = self._connection.get_backend_pid()
+            threading.Thread(target=self._ask, args=(pid,), name="cancel query", daemon=True).start()
+            return
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as opened:
+            shut(opened)
+
+    def _ask(self, pid: int) -> None:
+        with suppress(psycopg2.Error), closing(self._connect()) as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
 
 
 def _one(cursor: Any) -> bool:

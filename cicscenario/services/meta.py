@@ -8,11 +8,19 @@ look at the entry afterwards. See ``people/pointer.py`` for where entries are.
 import json
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Literal, Self
 
-from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
+from cicscenario.errors import (
+    CicScenarioError,
+    InterruptedRunError,
+    InvalidError,
+    StepFailedError,
+    UnavailableError,
+)
+from cicscenario.retry import pause as wait
 from cicscenario.services.automerge import Actors, envelope, signature
 from cicscenario.services.jsonvalues import contains, refuse_unfit, same
 from cicscenario.services.metahttp import Connections, NoAnswerError, Reply, Server
@@ -23,6 +31,7 @@ Outcome = Literal["written", "present"]
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: a server that died may be started again
 _LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
 
+_TURN = 0.2  # seconds of waiting for one's turn to write before looking whether the run is stopped
 _LOST = (
     8  # entries in a row that could not be written, before the server is given up: one may have a trouble of its own
 )
@@ -44,6 +53,8 @@ class MetaClient:
     ``key`` is the text of an armored private key; without one, nothing can be written. ``mode`` says how values are
     written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
     in seconds for each request; the server never answers a write that it has lost. Raises InvalidError for a bad URL.
+
+    Within a second after ``stopping`` is set, every method raises InterruptedRunError; writing again is safe.
     """
 
     def __init__(
@@ -54,9 +65,11 @@ class MetaClient:
         passphrase: str | None = None,
         mode: Literal["one-step", "two-step"] = "one-step",
         timeout: float = 4,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._server = Server.parse(url)
-        self._http = Connections(self._server, timeout)
+        self._stopping = stopping
+        self._http = Connections(self._server, timeout, stopping)
         self._key = key
         self._passphrase = passphrase
         self._mode = mode
@@ -155,6 +168,8 @@ class MetaClient:
             except UnavailableError as error:
                 lost.append(error)
                 return error
+            except InterruptedRunError:
+                raise
             except CicScenarioError as error:
                 end = error
             lost.clear()
@@ -175,7 +190,7 @@ class MetaClient:
         """GET, again where no answer or a server error comes."""
         last = ""
         for pause in _PAUSES:
-            time.sleep(pause)
+            wait(pause, self._stopping)
             try:
                 reply = self._http.read(f"/{pointer.hex()}")
             except NoAnswerError as error:
@@ -205,7 +220,7 @@ class MetaClient:
         """The document that the server makes of a value; it stores nothing yet."""
         last = ""
         for pause in _PAUSES:
-            time.sleep(pause)
+            wait(pause, self._stopping)
             try:
                 reply = self._http.request(
                     "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
@@ -224,9 +239,9 @@ class MetaClient:
         """Sends the same bytes until the value can be read."""
         last = ""
         for pause in _PAUSES:
-            time.sleep(pause)
+            wait(pause, self._stopping)
             try:
-                with self._writer:
+                with self._turn():
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
                 last = f"it answered {_status(reply)}, and the value was not there afterwards"
             except NoAnswerError as error:
@@ -243,10 +258,20 @@ class MetaClient:
             hint="does it run and trust the key? does somebody else write there, or is this machine's clock behind?",
         )
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The block is the only write to this server by this process."""
+        while not self._writer.acquire(timeout=_TURN):
+            wait(0, self._stopping)
+        try:
+            yield
+        finally:
+            self._writer.release()
+
     def _readable(self, pointer: bytes, value: Any, *, patient: bool) -> bool:
         """Whether the value is there; looks more than once when the server said that it stores it."""
         for pause in _LOOKS if patient else _LOOKS[:1]:
-            time.sleep(pause)
+            wait(pause, self._stopping)
             if self._arrived(self.get(pointer), value):
                 return True
         return False

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
+from cicscenario.transport import Cancellation, Sockets, http_connection
 
 #: Seconds that the server leaves an idle connection open is 5; we leave earlier.
 _IDLE = 4.0
@@ -69,12 +70,15 @@ class Server:
 class Connections:
     """Connections to one server, kept open between requests and handed out to one thread at a time.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method.
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method. Soon after
+    ``stopping`` is set, requests raise InterruptedRunError.
     """
 
-    def __init__(self, server: Server, timeout: float) -> None:
+    def __init__(self, server: Server, timeout: float, stopping: threading.Event | None = None) -> None:
         self.server = server
         self._timeout = timeout
+        self._cancellation = Cancellation(stopping)
+        self._sockets = Sockets()
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
@@ -97,15 +101,20 @@ class Connections:
 
         Raises NoAnswerError when no whole reply came.
         """
-        connection = self._borrow()
+        with self._lock:
+            self.sent[method] += 1
         try:
-            with self._lock:
-                self.sent[method] += 1
-            connection.request(method, self.server.path + path, body, {**(headers or {}), **(_CLOSE if to_end else {})})
-            response = connection.getresponse()
-            if to_end and not response.chunked:
-                response.length = None
-            reply = Reply(response.status, response.reason, response.read())
+            connection = self._borrow()
+        except OSError as error:
+            raise NoAnswerError(self._reason(error)) from None
+        try:
+            with self._cancellation.during(self._sockets.shut):
+                all_headers = {**(headers or {}), **(_CLOSE if to_end else {})}
+                connection.request(method, self.server.path + path, body, all_headers)
+                response = connection.getresponse()
+                if to_end and not response.chunked:
+                    response.length = None
+                reply = Reply(response.status, response.reason, response.read())
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None
@@ -122,8 +131,14 @@ class Connections:
                 if time.monotonic() - since < _IDLE:
                     return connection
                 connection.close()
-        kind = http.client.HTTPSConnection if self.server.scheme == "https" else http.client.HTTPConnection
-        return kind(self.server.host, self.server.port, timeout=self._timeout)
+        return http_connection(
+            self.server.scheme,
+            self.server.host,
+            self.server.port,
+            timeout=self._timeout,
+            cancellation=self._cancellation,
+            sockets=self._sockets,
+        )
 
     def _give_back(self, connection: http.client.HTTPConnection, *, reusable: bool) -> None:
         if not reusable:

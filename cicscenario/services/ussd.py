@@ -6,17 +6,18 @@ Protocol: one POST per input, answered with the next screen (plain text beginnin
 
 import re
 import threading
-import time
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlencode, urlsplit
 
-import requests
 import urllib3
+from requests import ConnectTimeout, RequestException, Response, Timeout
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.retry import pause as wait
 from cicscenario.services.ussd_screens import Dialect, Screen, State, recognise
+from cicscenario.transport import HttpSessions
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
 _PHONE = re.compile(r"\+[0-9]{10,12}")  # longer numbers are refused; without + an account is made that nobody finds
@@ -104,6 +105,7 @@ class Ussd:
         dialect: Dialect = Dialect.CURRENT,
         timeout: float = 30,
         pause: float | None = None,
+        stopping: threading.Event | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
@@ -113,10 +115,16 @@ class Ussd:
         self._url = f"{url}?{urlencode(login)}" if login else url
         self._service_code = service_code
         self._dialect = dialect
-        self._timeout = timeout
         self._pause = _PAUSES[dialect] if pause is None else pause
-        self._counting = threading.Lock()
-        self.requests = 0
+        self._stopping = stopping
+        # A connection for each request: the server closes it after its answer without saying so before, and a request on a
+        # connection that is being closed would end like one that was taken and not answered.
+        self._http = HttpSessions(timeout, stopping, keep=False)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._http.sent
 
     def check(self) -> None:
         """Asks with a number that cannot be: a server that would take calls refuses it after looking at everything else.
@@ -130,11 +138,13 @@ class Ussd:
 
     def dial(self, phone: str) -> Screen:
         """The first screen of a new session for an E.164 number. In the dialect of 2021 this registers an unknown number."""
+        wait(0, self._stopping)
         return self._input(uuid.uuid4().hex, phone, "", creates=self._dialect is Dialect.OF_2021)
 
     def send(self, screen: Screen, text: str) -> Screen:
         """The screen after an input to ``screen``."""
-        time.sleep(self._pause)
+        if self._pause:
+            wait(self._pause, self._stopping)  # without a pause, the dialog under way goes on to its end
         return self._input(screen.session, screen.phone, text, creates=True)
 
     def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
@@ -200,7 +210,7 @@ class Ussd:
             )
         return self._screen(self._post(session, phone, text, creates=creates), session, phone, creates=creates)
 
-    def _screen(self, reply: requests.Response, session: str, phone: str, *, creates: bool) -> Screen:
+    def _screen(self, reply: Response, session: str, phone: str, *, creates: bool) -> Screen:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
@@ -216,23 +226,12 @@ class Ussd:
             )
         return screen
 
-    def _post(self, session: str, phone: str, text: str, *, creates: bool) -> requests.Response:
+    def _post(self, session: str, phone: str, text: str, *, creates: bool) -> Response:
         form = {"sessionId": session, "serviceCode": self._service_code, "phoneNumber": phone, "text": text}
-        with self._counting:
-            self.requests += 1
+        headers = {"Content-Type": _CONTENT_TYPE, "Connection": "close"}
         try:
-            # A connection for each request: the server closes it after its answer without saying so before, and a request
-            # on a connection that is being closed would end like one that was taken and not answered.
-            with requests.Session() as connection:
-                connection.trust_env = False  # a proxy setting of the shell is not part of the environment file
-                return connection.post(
-                    self._url,
-                    data=urlencode(form),
-                    headers={"Content-Type": _CONTENT_TYPE, "Connection": "close"},
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                )
-        except requests.RequestException as error:
+            return self._http.post(self._url, data=urlencode(form), headers=headers)
+        except RequestException as error:
             words, reached = _reason(error)
             raise UssdError(
                 f"phone interface {self.address} {words}",
@@ -242,13 +241,13 @@ class Ussd:
             ) from None
 
 
-def _reason(error: requests.RequestException) -> tuple[str, bool]:
+def _reason(error: RequestException) -> tuple[str, bool]:
     """What happened, without the address (it holds the password), and whether the request may have reached the server."""
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, ConnectTimeout):
         return "does not answer: no connection in time", False
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
-    if isinstance(error, requests.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
         return "has not answered in time", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__

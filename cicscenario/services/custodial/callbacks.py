@@ -8,6 +8,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from cicscenario.errors import InterruptedRunError
+from cicscenario.retry import pause
 from cicscenario.services.custodial.broker import Broker
 
 _TICK = 0.2
@@ -48,8 +50,15 @@ class Callbacks:
         self._thread.join(2 * _TICK + _PAUSE)
 
     def confirmed(self, timeout: float) -> None:
-        """Returns once Redis has confirmed the subscription; raises UnavailableError after ``timeout`` seconds."""
-        if not self._subscribed.wait(timeout):
+        """Returns once Redis has confirmed the subscription.
+
+        Raises UnavailableError after ``timeout`` seconds, and InterruptedRunError when the run is stopped.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._subscribed.wait(min(_TICK, max(deadline - time.monotonic(), 0))):
+            pause(0, self._broker.stopping)
+            if time.monotonic() < deadline:
+                continue
             raise self._broker.unavailable(self._problem or TimeoutError("no answer to SUBSCRIBE"))
 
     def expect(self, root_ids: Collection[str]) -> set[str]:
@@ -67,13 +76,17 @@ class Callbacks:
                 self._news.discard(root_id)
 
     def take(self, root_ids: Collection[str], gaps: int, deadline: float) -> dict[str, list[Heard]]:
-        """What was heard of these; waits for the first of it, for more ``gaps``, or until ``deadline`` (of time.monotonic)."""
+        """What was heard of these; waits for the first of it, for more ``gaps``, or until ``deadline`` (of time.monotonic).
+
+        Raises InterruptedRunError when the run is stopped.
+        """
         with self._changed:
             while not (found := self._news.intersection(root_ids)) and gaps == self.gaps and not self._stop.is_set():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(left)
+                self._changed.wait(min(left, _TICK))
+                pause(0, self._broker.stopping)
             self._news -= found
             return {root_id: list(self._heard[root_id]) for root_id in found}
 
@@ -81,6 +94,8 @@ class Callbacks:
         while not self._stop.is_set():
             try:
                 self._subscription()
+            except InterruptedRunError:
+                return  # whoever waits for callbacks raises it too
             except (RedisError, OSError) as error:
                 self._problem = error
             self._subscribed.clear()

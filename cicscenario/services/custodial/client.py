@@ -1,5 +1,6 @@
 """The custodial engine as a whole: is it there, whose keys does it hold, and a door to new accounts."""
 
+import threading
 import time
 import uuid
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.retry import pause
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import Accounts
 from cicscenario.services.custodial.broker import Broker
@@ -38,8 +40,8 @@ class Custodial:
     """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
 
     ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
-    Safe for use by many threads. Everything raises UnavailableError when Redis cannot be reached; deadlines are instants of
-    ``time.monotonic``.
+    Safe for use by many threads. Everything raises UnavailableError when Redis cannot be reached, and InterruptedRunError
+    within a second after ``stopping`` is set. Deadlines are instants of ``time.monotonic``.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class Custodial:
         callback: str | None = None,
         timeout: float = 5,
         patience: float = 15,
+        stopping: threading.Event | None = None,
     ) -> None:
-        self._broker = Broker(broker, queue, timeout=timeout, patience=patience)
+        self._broker = Broker(broker, queue, timeout=timeout, patience=patience, stopping=stopping)
         self._messages = Messages(queue, chain_spec)
         self._results = Results(self._broker)
         self._chain = chain_spec.asdict()
@@ -160,7 +163,7 @@ class Custodial:
 
     def _answers(self, ids: Sequence[str], deadline: float) -> dict[str, Entry]:
         answers: dict[str, Entry] = {}
-        pause = _FASTEST
+        interval = _FASTEST
         while True:
             missing = [task_id for task_id in ids if task_id not in answers]
             found = {task_id: entry for task_id, entry in self._results.read(missing).items() if entry.done}
@@ -168,8 +171,8 @@ class Custodial:
             left = deadline - time.monotonic()
             if len(answers) == len(ids) or left <= 0:
                 return answers
-            pause = _FASTEST if found else min(pause * 2, _SLOWEST)
-            time.sleep(min(pause, left))
+            interval = _FASTEST if found else min(interval * 2, _SLOWEST)
+            pause(min(interval, left), self._broker.stopping)
 
     def _lost(self, ids: Sequence[str]) -> dict[str, Lost]:
         if not ids:
