@@ -20,7 +20,7 @@ from cicscenario.errors import (
     StepFailedError,
     UnavailableError,
 )
-from cicscenario.retry import pause as wait
+from cicscenario.retry import PAUSES, Attempts, pause
 from cicscenario.services.automerge import Actors, envelope, signature
 from cicscenario.services.jsonvalues import contains, refuse_unfit, same
 from cicscenario.services.metahttp import Connections, NoAnswerError, Reply, Server
@@ -28,9 +28,9 @@ from cicscenario.services.openpgp import Signer
 
 Outcome = Literal["written", "present"]
 
-_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: a server that died may be started again
 _LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
 
+_TOO_MANY = 429  # the status of a server, or a proxy before it, that has not carried out a request
 _TURN = 0.2  # seconds of waiting for one's turn to write before looking whether the run is stopped
 _LOST = (
     8  # entries in a row that could not be written, before the server is given up: one may have a trouble of its own
@@ -54,7 +54,8 @@ class MetaClient:
     written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
     in seconds for each request; the server never answers a write that it has lost. Raises InvalidError for a bad URL.
 
-    Within a second after ``stopping`` is set, every method raises InterruptedRunError; writing again is safe.
+    ``pauses`` are the seconds before each attempt at a request, ``looks`` those before each look for a value that the server
+    said it stores. Within a second after ``stopping`` is set, every method raises InterruptedRunError; writing again is safe.
     """
 
     def __init__(
@@ -66,9 +67,13 @@ class MetaClient:
         mode: Literal["one-step", "two-step"] = "one-step",
         timeout: float = 4,
         stopping: threading.Event | None = None,
+        pauses: Sequence[float] = PAUSES,
+        looks: Sequence[float] = _LOOKS,
     ) -> None:
         self._server = Server.parse(url)
         self._stopping = stopping
+        self._pauses = pauses
+        self._looks = looks
         self._http = Connections(self._server, timeout, stopping)
         self._key = key
         self._passphrase = passphrase
@@ -187,17 +192,18 @@ class MetaClient:
             return self._opened
 
     def _read(self, pointer: bytes) -> Reply:
-        """GET, again where no answer or a server error comes."""
+        """GET, again where no answer or a server error comes, or the server asks for a pause."""
         last = ""
-        for pause in _PAUSES:
-            wait(pause, self._stopping)
+        attempts = Attempts(self._stopping, self._pauses)
+        for _ in attempts:
             try:
                 reply = self._http.read(f"/{pointer.hex()}")
             except NoAnswerError as error:
                 last = str(error)
                 continue
-            if reply.status < 500:
+            if reply.status < 500 and reply.status != _TOO_MANY:
                 return reply
+            attempts.after(reply.retry_after)
             last = _status(reply)
         raise UnavailableError(
             f"metadata server {self._server} does not answer: {last}",
@@ -219,12 +225,13 @@ class MetaClient:
     def _proposal(self, pointer: bytes, value: Any) -> str:
         """The document that the server makes of a value; it stores nothing yet."""
         last = ""
-        for pause in _PAUSES:
-            wait(pause, self._stopping)
+        attempts = Attempts(self._stopping, self._pauses)
+        for _ in attempts:
             try:
                 reply = self._http.request(
                     "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
                 )
+                attempts.after(reply.retry_after)
                 document = reply.body.decode()
                 if reply.status == 200 and isinstance(json.loads(document)["digest"], str):
                     return document
@@ -232,20 +239,23 @@ class MetaClient:
             except NoAnswerError as error:
                 last = str(error)
             except (ValueError, LookupError, TypeError):
-                last = "what is not a document"
+                last = "what is not a document" if reply.status == 200 else _status(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 
     def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
         """Sends the same bytes until the value can be read."""
         last = ""
-        for pause in _PAUSES:
-            wait(pause, self._stopping)
+        attempts = Attempts(self._stopping, self._pauses)
+        for _ in attempts:
             try:
                 with self._turn():
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
+                attempts.after(reply.retry_after)
                 last = f"it answered {_status(reply)}, and the value was not there afterwards"
             except NoAnswerError as error:
                 reply, last = None, str(error)
+            if reply is not None and reply.status == _TOO_MANY:
+                continue  # it was not carried out
             if reply is not None and 400 <= reply.status < 500:
                 raise StepFailedError(
                     f"metadata server {self._server} refuses to store {pointer.hex()}: {_status(reply)}",
@@ -254,7 +264,7 @@ class MetaClient:
             if self._readable(pointer, value, patient=reply is not None and reply.status == 200):
                 return
         raise UnavailableError(
-            f"metadata server {self._server} did not store {pointer.hex()} in {len(_PAUSES)} attempts: {last}",
+            f"metadata server {self._server} did not store {pointer.hex()} in {len(self._pauses)} attempts: {last}",
             hint="does it run and trust the key? does somebody else write there, or is this machine's clock behind?",
         )
 
@@ -262,7 +272,7 @@ class MetaClient:
     def _turn(self) -> Iterator[None]:
         """The block is the only write to this server by this process."""
         while not self._writer.acquire(timeout=_TURN):
-            wait(0, self._stopping)
+            pause(0, self._stopping)
         try:
             yield
         finally:
@@ -270,11 +280,8 @@ class MetaClient:
 
     def _readable(self, pointer: bytes, value: Any, *, patient: bool) -> bool:
         """Whether the value is there; looks more than once when the server said that it stores it."""
-        for pause in _LOOKS if patient else _LOOKS[:1]:
-            wait(pause, self._stopping)
-            if self._arrived(self.get(pointer), value):
-                return True
-        return False
+        looks = Attempts(self._stopping, self._looks if patient else self._looks[:1])
+        return any(self._arrived(self.get(pointer), value) for _ in looks)
 
     def _arrived(self, present: Any | None, value: Any) -> bool:
         if self._mode == "two-step" and isinstance(value, dict):

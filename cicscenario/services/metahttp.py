@@ -29,11 +29,12 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """Status code, reason phrase and whole body."""
+    """Status code, reason phrase, whole body, and the header Retry-After of a server that asks for a pause."""
 
     status: int
     reason: str
     body: bytes
+    retry_after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Connections:
                 response = connection.getresponse()
                 if to_end and not response.chunked:
                     response.length = None
-                reply = Reply(response.status, response.reason, response.read())
+                reply = Reply(response.status, response.reason, response.read(), response.headers.get("Retry-After"))
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None

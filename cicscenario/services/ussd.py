@@ -15,6 +15,7 @@ import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.retry import Attempts
 from cicscenario.retry import pause as wait
 from cicscenario.services.ussd_screens import Dialect, Screen, State, recognise
 from cicscenario.transport import HttpSessions
@@ -35,7 +36,10 @@ _REFUSED = {
     403: "this machine's address is not allowed",
     404: "there is nothing at this address",
     405: "this is not the address of a phone interface",
+    429: "it takes no more calls for now",
 }
+_TOO_MANY, _UNAVAILABLE = 429, 503
+_REPEATS = (0.0, 0.0, 0.0)  # seconds before each attempt, where the server does not name a longer pause
 
 
 class UssdError(UnavailableError):
@@ -208,7 +212,14 @@ class Ussd:
             raise InvalidError(
                 f"the phone interface does not take the number {phone!r}", hint="it takes + and ten to twelve digits"
             )
-        return self._screen(self._post(session, phone, text, creates=creates), session, phone, creates=creates)
+        attempts = Attempts(self._stopping, _REPEATS)
+        for _ in attempts:
+            reply = self._post(session, phone, text, creates=creates)
+            pause_asked = reply.headers.get("Retry-After")
+            if pause_asked is None or not _not_carried_out(reply.status_code, creates=creates):
+                break
+            attempts.after(pause_asked)
+        return self._screen(reply, session, phone, creates=creates)
 
     def _screen(self, reply: Response, session: str, phone: str, *, creates: bool) -> Screen:
         if reply.status_code != 200:
@@ -239,6 +250,11 @@ class Ussd:
                 hint=None if reached else "is it running, and is `ussd.url` in the environment file right?",
                 answered=False,
             ) from None
+
+
+def _not_carried_out(status: int, *, creates: bool) -> bool:
+    """Whether a request with this answer may be sent again: 503 may come from a proxy behind which it was carried out."""
+    return status == _TOO_MANY or (status == _UNAVAILABLE and not creates)
 
 
 def _reason(error: RequestException) -> tuple[str, bool]:

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +14,8 @@ from pysequoia import Cert, Sig, verify
 KEYS = Path(__file__).parent / "keys"
 WRITER = (KEYS / "writer.asc").read_text("ascii")
 PASSPHRASE = "sesame"
+PAUSE = 0.4  #: seconds that the server asks for with 429 and 503
+NO_HEADERS: Mapping[str, str] = {}
 
 
 def value_of(document: str) -> tuple[str, Any]:
@@ -76,6 +78,7 @@ class StubMeta:
         self.values: dict[str, tuple[str, Any]] = {}  #: actor and value by pointer
         self.fault: Callable[[str, int], str | None] = lambda method, number: None
         self.requests: list[tuple[str, str, str | None, bytes]] = []  #: method, path, header, body
+        self.times: list[tuple[str, float]] = []  #: method and moment
         self.together = 0  #: most PUTs that were under way at a time
         self._putting = 0
         self._lock = threading.Lock()
@@ -85,6 +88,7 @@ class StubMeta:
     def begin(self, method: str, path: str, header: str | None, body: bytes) -> str | None:
         with self._lock:
             self.requests.append((method, path, header, body))
+            self.times.append((method, time.monotonic()))
             if method == "PUT":
                 self._putting += 1
                 self.together = max(self.together, self._putting)
@@ -137,6 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault in ("500", "403", "404"):
             self._answer(int(fault), b"")
+        elif fault in ("429", "503"):
+            self._answer(int(fault), b"", {"Retry-After": str(PAUSE)})
         elif fault == "store and drop":
             stub.store(pointer, header, body)
             stub.end(self.command)
@@ -162,13 +168,15 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"")
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """As the real server does: the length is that of UTF-16 text."""
         self.server.stub.end(self.command)  # before the client can know
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         announced = len(body.decode().encode("utf-16-le")) // 2
         self.send_header("Content-Length", str(announced))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[:announced])
         self.wfile.flush()

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from stub_meta import KEYS, PASSPHRASE, WRITER, StubMeta, running_stub, signature_of, valid
+from stub_meta import KEYS, PASSPHRASE, PAUSE, WRITER, StubMeta, running_stub, signature_of, valid
 
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services import meta
 from cicscenario.services.meta import MetaClient
 
 ADDRESS = bytes.fromhex("c1912fee45d61c87cc5ea59dae31190fffff232d")
@@ -38,14 +37,12 @@ def client(stub: StubMeta) -> Iterator[MetaClient]:
     client.close()
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meta, "_PAUSES", (0.0, 0.02, 0.02, 0.05, 0.05))
-    monkeypatch.setattr(meta, "_LOOKS", (0.0, 0.02, 0.1))
+#: Seconds before attempts, and before looks for what was written.
+SHORT = {"pauses": (0.0, 0.02, 0.02, 0.05, 0.05), "looks": (0.0, 0.02, 0.1)}
 
 
 def writer(stub: StubMeta, **options: Any) -> MetaClient:
-    return MetaClient(stub.url, **{"key": WRITER, "passphrase": PASSPHRASE, "timeout": 0.3} | options)
+    return MetaClient(stub.url, **{"key": WRITER, "passphrase": PASSPHRASE, "timeout": 0.3} | SHORT | options)
 
 
 @pytest.mark.parametrize("value", VALUES, ids=ascii)
@@ -351,6 +348,28 @@ def test_a_look_up_is_repeated_when_it_fails(client: MetaClient, stub: StubMeta)
     client.put(PHONE, 5)
     stub.fault = lambda method, number: {1: "drop", 2: "500", 3: "hang"}.get(number - 1)
     assert client.get(PHONE) == 5
+
+
+@pytest.mark.parametrize("status", ["429", "503"])
+@pytest.mark.parametrize(("method", "mode"), [("GET", "one-step"), ("PUT", "one-step"), ("POST", "two-step")])
+def test_a_server_that_asks_for_a_pause_gets_it(stub: StubMeta, method: str, mode: Any, status: str) -> None:
+    client = writer(stub, mode=mode, timeout=4)
+    stub.fault = lambda sent, number: status if sent == method and number == 1 else None
+    client.put(PHONE, "text")
+    assert client.get(PHONE) == "text"
+    client.close()
+    first, second = [moment for sent, moment in stub.times if sent == method][:2]
+    assert second - first >= PAUSE
+    assert len(set(stub.bodies("PUT"))) == 1
+
+
+def test_a_server_that_asks_for_pauses_without_an_end_is_an_error(stub: StubMeta) -> None:
+    client = writer(stub, timeout=4)
+    stub.fault = lambda method, number: "429"
+    with pytest.raises(UnavailableError, match="429 Too Many Requests"):
+        client.get(PHONE)
+    client.close()
+    assert len(stub.requests) == 5
 
 
 def test_a_server_that_is_missing_says_where() -> None:

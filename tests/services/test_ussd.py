@@ -314,6 +314,43 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
 
 
+def pausing(status: int, seconds: float = 0.3) -> bytes:
+    return f"HTTP/1.1 {status} Later\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [pausing(429), screen(MENU_SW), screen(CREATION_SW)],
+        [pausing(503), screen(MENU_SW), screen(CREATION_SW)],
+        [screen(MENU_SW), pausing(429), screen(CREATION_SW)],
+    ],
+    ids=["dial 429", "dial 503", "choice 429"],
+)
+def test_a_server_that_asks_for_a_pause_gets_it(serving: Callable[..., Server], answers: Answers) -> None:
+    server = serving(*answers)
+    began = time.monotonic()
+    assert Ussd(server.url).choose_language(PHONE, "sw").joining is Joining.PENDING
+    assert time.monotonic() - began >= 0.3
+    assert len(server.bodies) == 3
+    assert len(set(server.bodies)) == 2  # the one that was not carried out is repeated to the letter
+
+
+def test_a_choice_that_may_have_been_taken_is_not_repeated(serving: Callable[..., Server]) -> None:
+    server = serving(screen(MENU_SW), pausing(503))
+    assert failure(lambda: Ussd(server.url).choose_language(PHONE, "sw")).taken is None
+    assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(("status", "taken"), [(429, False), (503, None)])
+def test_a_first_dial_of_2021_is_repeated_only_when_it_was_not_taken(
+    serving: Callable[..., Server], status: int, taken: bool | None
+) -> None:
+    server = serving(*[pausing(status, 0.1)] * 9)
+    assert failure(lambda: old(server).choose_language(PHONE, "en")).taken is taken
+    assert len(server.bodies) == (3 if status == 429 else 1)
+
+
 def test_a_service_code_that_is_not_known_names_the_one_that_is(serving: Callable[..., Server]) -> None:
     server = serving(screen(SERVICE_CODE, "OK"))
     with pytest.raises(InvalidError, match=r"does not know the service code '\*1#': .*\*483\*46#"):
