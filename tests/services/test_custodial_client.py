@@ -1,6 +1,8 @@
 """What is wrong with the engine is told apart, and said, before anybody is asked for; keys are asked for in batches."""
 
+import itertools
 import json
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -95,6 +97,32 @@ def test_a_worker_that_is_busy_is_not_one_that_is_missing(engine: Valkey) -> Non
         assert custodial.check(timeout=0.7) == TOKEN
         assert time.monotonic() - began > 0.7
         accounts.wait(ids, time.monotonic() + 20)
+
+
+def test_an_engine_that_never_comes_to_the_question_is_not_waited_for_without_an_end(alone: Valkey) -> None:
+    """Tasks of others are taken, and pushed, faster than ours come to be the next."""
+    ended = threading.Event()
+
+    def others() -> None:
+        for number in itertools.count():
+            if ended.wait(0.02):
+                return
+            alone.client.rpush("cic-eth", json.dumps({"headers": {"id": f"other {number}"}}))  # the next to be taken
+            if number > 3:
+                alone.client.lrem("cic-eth", -1, json.dumps({"headers": {"id": f"other {number - 1}"}}))
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        began = time.monotonic()
+        found = problem(Custodial(alone.url, SPEC, busy=1), 0.2)
+        assert time.monotonic() - began < 5
+    finally:
+        ended.set()
+        thread.join(5)
+    assert found.message.startswith("the custodial engine is busy: it takes tasks from the queue 'cic-eth' of Redis")
+    waiting = [json.loads(text)["headers"]["id"] for text in alone.client.lrange("cic-eth", 0, -1)]
+    assert all(name.startswith("other ") for name in waiting)  # the questions were taken back
 
 
 def test_a_queue_that_another_worker_does_not_take_from_is_said(engine: Valkey) -> None:

@@ -1,7 +1,7 @@
 """The result tree says what became of an account when no callback does: recorded trees, put into a real Redis."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +210,33 @@ def test_a_thousand_trees_are_read_in_a_few_requests(valkey: Valkey) -> None:
 
 def reads(valkey: Valkey) -> int:
     return int(valkey.client.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+
+
+class _BusyBroker(Broker):
+    """With each look at the queue, others push and take messages."""
+
+    pushed = 0
+    taken = 0
+
+    def read(self, command: Callable[[Any], Any]) -> Any:
+        found = super().read(command)
+        for _ in range(self.pushed):
+            super().read(lambda client: client.lpush(self.queue, message("newer")))
+        for _ in range(self.taken):
+            super().read(lambda client: client.rpop(self.queue))
+        return found
+
+
+def message(task_id: str) -> str:
+    return json.dumps({"headers": {"id": task_id}})
+
+
+@pytest.mark.parametrize(("pushed", "taken"), [(0, 0), (300, 0), (0, 50), (300, 50)])
+def test_a_queue_that_grows_and_is_worked_on_is_searched_once(valkey: Valkey, pushed: int, taken: int) -> None:
+    """The search has an end, and misses nobody who is there all the time."""
+    names = [f"task {number}" for number in range(1000)]
+    valkey.client.lpush("cic-eth", *[message(name) for name in names])
+    broker = _BusyBroker(valkey.url, "cic-eth")
+    broker.pushed, broker.taken = pushed, taken
+    kept = set(names[-500:])  # no more than fifty are taken in each of at most eight looks
+    assert broker.queued(kept) == kept

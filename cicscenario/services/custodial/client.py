@@ -40,6 +40,7 @@ class Custodial:
     """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
 
     ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
+    ``busy`` is how many seconds ``check`` waits for an engine that is at work on other tasks.
     Safe for use by many threads. Everything raises UnavailableError when Redis cannot be reached, and InterruptedRunError
     within a second after ``stopping`` is set. Deadlines are instants of ``time.monotonic``.
     """
@@ -53,11 +54,13 @@ class Custodial:
         callback: str | None = None,
         timeout: float = 5,
         patience: float = 15,
+        busy: float = 300,
         stopping: threading.Event | None = None,
     ) -> None:
         self._broker = Broker(broker, queue, timeout=timeout, patience=patience, stopping=stopping)
         self._messages = Messages(queue, chain_spec)
         self._results = Results(self._broker)
+        self._busy = busy
         self._chain = chain_spec.asdict()
         self._callback = callback or self._broker.callback
         if self._callback.count(":") != 2:  # the engine splits it at its colons
@@ -83,7 +86,7 @@ class Custodial:
 
         Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, a
         writer of the accounts index, or that account creation is locked. ``timeout`` is in seconds; an engine that is busy, as
-        after a run that was killed, is waited for while it takes tasks.
+        after a run that was killed, is waited for longer while it takes tasks, but not for ever (``busy``).
         """
         self._broker.ping()
         calls: list[Call] = [
@@ -136,13 +139,24 @@ class Custodial:
         return self._conclude(calls, ids, self._answers(ids, deadline))
 
     def _ask_busy(self, calls: Sequence[Call], timeout: float) -> list[Entry | Failed | Lost]:
-        """The same, with a deadline that is put off while in every ``timeout`` seconds something is taken from the queue."""
+        """As ``_ask``, but goes on waiting, for ``busy`` seconds at most, while tasks are taken from the queue.
+
+        Raises UnavailableError after that.
+        """
         ids = self._push(calls)
+        last = time.monotonic() + max(timeout, self._busy)
         oldest = self._broker.oldest()
         answers = self._answers(ids, time.monotonic() + timeout)
-        while len(answers) < len(ids) and (now := self._broker.oldest()) != oldest:
+        while len(answers) < len(ids) and time.monotonic() < last and (now := self._broker.oldest()) != oldest:
             oldest = now
-            answers = self._answers(ids, time.monotonic() + timeout)
+            answers = self._answers(ids, min(time.monotonic() + timeout, last))
+        if len(answers) < len(ids) and time.monotonic() >= last and self._busy > timeout:
+            self._broker.take_back(ids)
+            raise UnavailableError(
+                f"the custodial engine is busy: it takes tasks from the {self.address}, but has not come to those of this run"
+                f" in {self._busy:g} seconds; {self._broker.waiting()} tasks wait there",
+                hint="wait until the queue is shorter, and run the same command again; is something else filling it?",
+            )
         return self._conclude(calls, ids, answers)
 
     def _push(self, calls: Sequence[Call]) -> list[str]:
