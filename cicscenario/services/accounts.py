@@ -18,6 +18,7 @@ from enum import IntEnum
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
@@ -184,10 +185,16 @@ class AccountsDatabase:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         password = str(self._login["password"])
-        return UnavailableError(
-            f"database {self.name} does not do its work: {reason.replace(password, '***') if password else reason}",
-            hint="is PostgreSQL running, and is `accounts` in the environment file right?",
-        )
+        if isinstance(error, QueryCanceled):
+            hint = (
+                f"does another program hold a lock on the account table? A statement may take {self._timeout} seconds"
+            )
+        elif error.pgcode:  # it has answered
+            hint = "is the database in `accounts` of the environment file that of cic-ussd?"
+        else:
+            hint = "is PostgreSQL running, and is `accounts` in the environment file right?"
+        shown = reason.replace(password, "***") if password else reason
+        return UnavailableError(f"database {self.name} does not do its work: {shown}", hint=hint)
 
 
 class _QueryCancel:

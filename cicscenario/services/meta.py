@@ -193,19 +193,27 @@ class MetaClient:
 
     def _read(self, pointer: bytes) -> Reply:
         """GET, again where no answer or a server error comes, or the server asks for a pause."""
-        last = ""
+        last, answered = "", False
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
                 reply = self._http.read(f"/{pointer.hex()}")
             except NoAnswerError as error:
-                last = str(error)
+                last, answered = str(error), False
                 continue
             if reply.status < 500 and reply.status != _TOO_MANY:
                 return reply
             attempts.after(reply.retry_after)
-            last = _status(reply)
-        raise UnavailableError(
+            last, answered = _status(reply), True
+        raise self._no_reply(last, answered)
+
+    def _no_reply(self, last: str, answered: bool) -> UnavailableError:
+        if answered:
+            return UnavailableError(
+                f"metadata server {self._server} answers a look-up with {last}",
+                hint="it runs, but is not well: does cic-meta reach its database, and what does its log say?",
+            )
+        return UnavailableError(
             f"metadata server {self._server} does not answer: {last}",
             hint="is cic-meta running, and is `meta.url` in the environment file right?",
         )

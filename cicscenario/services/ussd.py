@@ -138,7 +138,11 @@ class Ussd:
         reply = self._post(uuid.uuid4().hex, _NO_PHONE, "", creates=False)
         if reply.status_code != 400 or reply.reason != "Invalid phone number format":
             self._screen(reply, "", "", creates=False)
-            raise UssdError(f"phone interface {self.address} takes any phone number: it is none", taken=False)
+            raise UssdError(
+                f"{self.address} takes {_NO_PHONE} for a phone number, which no phone interface does",
+                taken=False,
+                hint="is `ussd.url` in the environment file the address of cic-ussd?",
+            )
 
     def dial(self, phone: str) -> Screen:
         """The first screen of a new session for an E.164 number. In the dialect of 2021 this registers an unknown number."""

@@ -175,9 +175,10 @@ def test_a_locked_table_ends_in_an_error_and_nothing_is_set(
         cursor.execute("LOCK TABLE account IN EXCLUSIVE MODE")
         relief = threading.Timer(8, holder.close)  # an endless wait would be one in C, which no timeout of pytest ends
         relief.start()
-        with pytest.raises(UnavailableError, match="statement timeout"):
+        with pytest.raises(UnavailableError, match="statement timeout") as caught:
             impatient.set_pins([(PHONES[0], PIN_HASH)])
         relief.cancel()
+    assert "does another program hold a lock" in str(caught.value.hint)
     assert accounts.read(PHONES[:1])[PHONES[0]].password_hash is None
 
 

@@ -390,6 +390,18 @@ def test_a_server_that_is_not_well_says_so(stub: StubMeta, fault: str, reason: s
     client.close()
 
 
+@pytest.mark.parametrize(
+    ("fault", "hint"), [("500", "does cic-meta reach its database"), ("drop", "is cic-meta running")]
+)
+def test_the_advice_is_about_what_is_wrong(stub: StubMeta, fault: str, hint: str) -> None:
+    client = writer(stub)
+    stub.fault = lambda method, number: fault
+    with pytest.raises(UnavailableError) as caught:
+        client.get(PHONE)
+    client.close()
+    assert hint in str(caught.value.hint)
+
+
 def test_an_answer_that_is_not_json_is_an_error(client: MetaClient, stub: StubMeta) -> None:
     stub.fault = lambda method, number: "not JSON"
     with pytest.raises(UnavailableError, match="what is not JSON: b'<html>'"):
