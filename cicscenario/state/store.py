@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
 
-SCHEMA_VERSION = 1
 STATE = "state.sqlite"  #: name of the file in a run directory
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _PAGE = 1000
@@ -112,18 +112,19 @@ class Store:
                 raise _damaged(path, error, set_aside=set_aside) from None
 
     def _check(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        version = version_of(self._db)
         if version == 0:
             raise sqlite3.DatabaseError("it holds no state")
-        if version != SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             self._db.close()
             raise StateRefusedError(
-                f"{self.path} has state format {version}; this cicscenario reads {SCHEMA_VERSION}",
+                f"{self.path} has state format {version}; this cicscenario reads up to {SCHEMA_VERSION}",
                 hint="resume with the version that began this run, or begin anew with --fresh",
             )
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)
+        migrate(self._db)
 
     def close(self) -> None:
         with self._mutex:
@@ -312,12 +313,13 @@ class Store:
         """Commits to the disk what is about to be asked for: a power cut must not make somebody a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
         with self._write(durable=True) as db:
-            db.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
+            db.executemany(f"INSERT INTO requests ({_REQUEST}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
-        """What was asked for each of these people."""
+        """What was asked for each of these people, in the order in which it was written down."""
         found: dict[int, list[RequestRow]] = {}
-        sql = f"SELECT * FROM requests WHERE person IN ({','.join('?' * len(people))})"  # noqa: S608
+        marks = ",".join("?" * len(people))
+        sql = f"SELECT {_REQUEST} FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
         for row in self._rows(sql, people):
             found.setdefault(row[1], []).append(RequestRow(*row))
         return found
@@ -353,6 +355,7 @@ class Store:
 
 
 _LEDGER = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"
+_REQUEST = "id, person, channel, status, address, detail"
 
 
 def _create(path: Path) -> None:
