@@ -15,9 +15,9 @@ from cicscenario.language import Environment, Secret
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
     from cicscenario.services.accounts import AccountsDatabase
-    from cicscenario.services.custodial.client import Custodial
+    from cicscenario.services.custodial.client import CustodialClient
     from cicscenario.services.meta import MetaClient
-    from cicscenario.services.ussd import Ussd
+    from cicscenario.services.ussd import UssdClient
 
 
 class Service(StrEnum):
@@ -74,24 +74,24 @@ class Connections:
         return connect(self.environment.chain, self._token)
 
     @cached_property
-    def custodial(self) -> "Custodial":
+    def custodial(self) -> "CustodialClient":
         where = self.environment.custodial
         if where is None:
             raise self._missing(Service.CUSTODIAL)
-        from cicscenario.services.custodial.client import Custodial
+        from cicscenario.services.custodial.client import CustodialClient
 
         broker = _with_password(where.broker, _revealed(where.password))
-        return Custodial(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
+        return CustodialClient(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
 
     @cached_property
-    def ussd(self) -> "Ussd":
+    def ussd(self) -> "UssdClient":
         where = self.environment.ussd
         if where is None:
             raise self._missing(Service.USSD)
-        from cicscenario.services.ussd import Ussd
+        from cicscenario.services.ussd import UssdClient
         from cicscenario.services.ussd_screens import Dialect
 
-        return Ussd(
+        return UssdClient(
             where.url,
             service_code=where.service_code,
             username=where.user,

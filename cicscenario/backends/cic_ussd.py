@@ -19,7 +19,8 @@ from cicscenario.backends.movement import Movement
 from cicscenario.backends.once_more import OnceMore
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.ussd import Joining, Silence, UssdError
+from cicscenario.services.circuit import CircuitBreaker
+from cicscenario.services.ussd import SILENT, Joining, UssdError
 from cicscenario.state.store import PersonRow, RequestRow
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt to call an interface that has not answered
@@ -42,7 +43,7 @@ class CicUssdBackend:
         self._once_more = OnceMore(context.services)
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
-        self._silence = Silence()
+        self._circuit = CircuitBreaker(SILENT)
 
     def close(self) -> None:
         pass
@@ -100,7 +101,7 @@ class CicUssdBackend:
                 if not pending:
                     self._answer(request, "failed", error.message)
             else:
-                self._silence.ended(answered=True)
+                self._circuit.succeeded()
                 self._movement.began()
                 if not asked and joined.joining is Joining.EXISTS:
                     self._refuse(person, request, made)
@@ -111,8 +112,11 @@ class CicUssdBackend:
 
     def _in_doubt(self, person: PersonRow, error: UssdError, made: Made) -> bool:
         """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
-        self._silence.ended(answered=error.answered)
-        if self._silence.lasts:
+        if error.answered:
+            self._circuit.succeeded()
+        else:
+            self._circuit.failed(error)
+        if self._circuit.open:
             raise error
         if error.taken is None:
             return True  # only the phone pointer can tell

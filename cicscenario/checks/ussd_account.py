@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from cicscenario.checks.base import Check, CheckContext, Verifier
 from cicscenario.connections import Service
 from cicscenario.people.pins import Pins, scheme_of, verify
-from cicscenario.services.accounts import Account, Status
+from cicscenario.services.accounts import AccountRow, AccountStatus
 from cicscenario.state.store import PersonRow
 
 _SAMPLE = 20  # one of so many PINs is tried out: that is as slow as hashing it
 
 #: What is wrong with someone's row of the table, or None.
-Look = Callable[[PersonRow, Account], str | None]
+Look = Callable[[PersonRow, AccountRow], str | None]
 
 
 def _each_row(context: CheckContext, look: Look) -> Verifier:
@@ -34,7 +34,7 @@ def _pins(context: CheckContext) -> Verifier:
     pins = Pins(context.scenario.population.seed, wanted.fixed or ())
     pepper = context.services.pepper
 
-    def look(person: PersonRow, row: Account) -> str | None:
+    def look(person: PersonRow, row: AccountRow) -> str | None:
         if row.password_hash is None:
             return "has no PIN"
         if scheme_of(row.password_hash) != wanted.scheme:
@@ -47,9 +47,9 @@ def _pins(context: CheckContext) -> Verifier:
 
 
 def _ussd_data(context: CheckContext) -> Verifier:
-    def look(person: PersonRow, row: Account) -> str | None:
-        if row.status != Status.ACTIVE:
-            return f"the account's status is {row.status}, expected {int(Status.ACTIVE)} (active)"
+    def look(person: PersonRow, row: AccountRow) -> str | None:
+        if row.status != AccountStatus.ACTIVE:
+            return f"the account's status is {row.status}, expected {int(AccountStatus.ACTIVE)} (active)"
         if row.preferred_language != person.language:
             return f"the account's language is {row.preferred_language!r}, expected {person.language!r}"
         return None

@@ -43,7 +43,7 @@ SELECT phone_number, blockchain_address, status, password_hash, preferred_langua
 FROM account WHERE phone_number = ANY(%s)"""
 
 
-class Status(IntEnum):
+class AccountStatus(IntEnum):
     """States of an account. Source: cic-ussd, ``AccountStatus``."""
 
     PENDING = 1
@@ -53,7 +53,7 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountRow:
     """A row of the table, as it is there."""
 
     address: str
@@ -130,7 +130,7 @@ class AccountsDatabase:
         return self._update("password_hash = new.hash", "phone, hash", pins)
 
     def set_ussd_data(self, rows: Sequence[tuple[str, int, str]]) -> list[str]:
-        """Gives each phone number its status (see Status) and language, without blanks around it, in one statement.
+        """Gives each phone number its status (see AccountStatus) and language, without blanks around it, in one statement.
 
         Returns the numbers without an account. Raises InvalidError for a number that is there twice, a status that does
         not exist, and an empty language.
@@ -138,11 +138,11 @@ class AccountsDatabase:
         clean = [(phone, _status(phone, status), _language(phone, language)) for phone, status, language in rows]
         return self._update("status = new.status, preferred_language = new.language", "phone, status, language", clean)
 
-    def read(self, phones: Iterable[str]) -> dict[str, Account]:
+    def read(self, phones: Iterable[str]) -> dict[str, AccountRow]:
         """Accounts by phone number, in one query; numbers without an account are left out."""
         with self._transaction() as connection, connection.cursor() as cursor:
             cursor.execute(_SELECT, (list(phones),))
-            return {phone: Account(*rest) for phone, *rest in cursor.fetchall()}
+            return {phone: AccountRow(*rest) for phone, *rest in cursor.fetchall()}
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]
@@ -230,7 +230,7 @@ def _one(cursor: Any) -> bool:
 
 def _status(phone: str, status: int) -> int:
     try:
-        return int(Status(status))
+        return int(AccountStatus(status))
     except ValueError:
         raise InvalidError(
             f"{phone}: there is no account status {status!r}", hint="1 pending, 2 active, 3, 4"

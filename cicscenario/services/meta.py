@@ -22,11 +22,12 @@ from cicscenario.errors import (
 )
 from cicscenario.retry import PAUSES, Attempts, pause
 from cicscenario.services.automerge import Actors, envelope, signature
+from cicscenario.services.circuit import CircuitBreaker
 from cicscenario.services.jsonvalues import contains, refuse_unfit, same
-from cicscenario.services.metahttp import Connections, NoAnswerError, Reply, Server
-from cicscenario.services.openpgp import Signer
+from cicscenario.services.metahttp import MetaAddress, MetaConnections, MetaReply, NoAnswerError
+from cicscenario.services.openpgp import OpenPgpSigner
 
-Outcome = Literal["written", "present"]
+WriteOutcome = Literal["written", "present"]
 
 _LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
 
@@ -37,11 +38,11 @@ _LOST = (
 )
 
 _actors = Actors()
-_writing: dict[Server, threading.Lock] = {}
+_writing: dict[MetaAddress, threading.Lock] = {}
 _writing_guard = threading.Lock()
 
 
-def _writer_lock(server: Server) -> threading.Lock:
+def _writer_lock(server: MetaAddress) -> threading.Lock:
     """The lock that all writers of this process to one server share."""
     with _writing_guard:
         return _writing.setdefault(server, threading.Lock())
@@ -70,15 +71,15 @@ class MetaClient:
         pauses: Sequence[float] = PAUSES,
         looks: Sequence[float] = _LOOKS,
     ) -> None:
-        self._server = Server.parse(url)
+        self._server = MetaAddress.parse(url)
         self._stopping = stopping
         self._pauses = pauses
         self._looks = looks
-        self._http = Connections(self._server, timeout, stopping)
+        self._http = MetaConnections(self._server, timeout, stopping)
         self._key = key
         self._passphrase = passphrase
         self._mode = mode
-        self._opened: Signer | None = None
+        self._opened: OpenPgpSigner | None = None
         self._opening = threading.Lock()
         self._writer = _writer_lock(self._server)
 
@@ -143,7 +144,7 @@ class MetaClient:
         else:
             self._put_two_step(pointer, value, self.get(pointer))
 
-    def ensure(self, pointer: bytes, value: Any) -> Outcome:
+    def ensure(self, pointer: bytes, value: Any) -> WriteOutcome:
         """Writes a value unless it is there. Raises as ``put`` does."""
         refuse_unfit(value)
         present = self.get(pointer)
@@ -157,41 +158,41 @@ class MetaClient:
 
     def ensure_many(
         self, entries: Iterable[tuple[bytes, Any]], *, threads: int = 4
-    ) -> list[Outcome | CicScenarioError]:
+    ) -> list[WriteOutcome | CicScenarioError]:
         """``ensure`` for each entry: outcomes in their order, with the error in its place where there was one.
 
         Looking, signing and reading back go side by side with the one write that is on its way. Raises UnavailableError,
         rather than wait for each of the rest, when the server does not take any more.
         """
-        lost: list[UnavailableError] = []  # in a row
+        circuit = CircuitBreaker(_LOST)
 
-        def one(entry: tuple[bytes, Any]) -> Outcome | CicScenarioError:
-            if len(so_far := tuple(lost)) >= _LOST:
-                raise so_far[-1]
+        def one(entry: tuple[bytes, Any]) -> WriteOutcome | CicScenarioError:
+            if error := circuit.open:
+                raise error
             try:
-                end: Outcome | CicScenarioError = self.ensure(*entry)
+                end: WriteOutcome | CicScenarioError = self.ensure(*entry)
             except UnavailableError as error:
-                lost.append(error)
+                circuit.failed(error)
                 return error
             except InterruptedRunError:
                 raise
             except CicScenarioError as error:
                 end = error
-            lost.clear()
+            circuit.succeeded()
             return end
 
         with ThreadPoolExecutor(threads, "meta") as pool:
             return list(pool.map(one, entries))
 
-    def _signer(self) -> Signer:
+    def _signer(self) -> OpenPgpSigner:
         with self._opening:
             if self._opened is None:
                 if self._key is None:
                     raise InvalidError("metadata cannot be written without a key", hint="set `meta.key`")
-                self._opened = Signer(self._key, self._passphrase)
+                self._opened = OpenPgpSigner(self._key, self._passphrase)
             return self._opened
 
-    def _read(self, pointer: bytes) -> Reply:
+    def _read(self, pointer: bytes) -> MetaReply:
         """GET, again where no answer or a server error comes, or the server asks for a pause."""
         last, answered = "", False
         attempts = Attempts(self._stopping, self._pauses)
@@ -311,5 +312,5 @@ def _headers(mode: str) -> dict[str, str]:
     return {"X-CIC-AUTOMERGE": mode, "Content-Type": "application/json"}
 
 
-def _status(reply: Reply) -> str:
+def _status(reply: MetaReply) -> str:
     return f"{reply.status} {reply.reason}".rstrip()

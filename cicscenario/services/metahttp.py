@@ -28,7 +28,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Reply:
+class MetaReply:
     """Status code, reason phrase, whole body, and the header Retry-After of a server that asks for a pause."""
 
     status: int
@@ -38,7 +38,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Server:
+class MetaAddress:
     """Where a server is. ``path`` is what goes before every path, without the slash at its end."""
 
     scheme: str
@@ -47,7 +47,7 @@ class Server:
     path: str
 
     @classmethod
-    def parse(cls, url: str) -> "Server":
+    def parse(cls, url: str) -> "MetaAddress":
         """Raises InvalidError for what is not the address of an HTTP server, or has a password in it."""
         try:
             parts = urlsplit(url)
@@ -68,14 +68,14 @@ class Server:
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
-class Connections:
+class MetaConnections:
     """Connections to one server, kept open between requests and handed out to one thread at a time.
 
     ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method. Soon after
     ``stopping`` is set, requests raise InterruptedRunError.
     """
 
-    def __init__(self, server: Server, timeout: float, stopping: threading.Event | None = None) -> None:
+    def __init__(self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None) -> None:
         self.server = server
         self._timeout = timeout
         self._cancellation = Cancellation(stopping)
@@ -84,7 +84,7 @@ class Connections:
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
 
-    def read(self, path: str) -> Reply:
+    def read(self, path: str) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
         reply = self.request("GET", path)
         return reply if _is_whole(reply.body) else self.request("GET", path, to_end=True)
@@ -97,7 +97,7 @@ class Connections:
         headers: Mapping[str, str] | None = None,
         *,
         to_end: bool = False,
-    ) -> Reply:
+    ) -> MetaReply:
         """One request, sent once. With ``to_end`` the server closes behind the reply, whose length is not believed.
 
         Raises NoAnswerError when no whole reply came.
@@ -115,7 +115,9 @@ class Connections:
                 response = connection.getresponse()
                 if to_end and not response.chunked:
                     response.length = None
-                reply = Reply(response.status, response.reason, response.read(), response.headers.get("Retry-After"))
+                reply = MetaReply(
+                    response.status, response.reason, response.read(), response.headers.get("Retry-After")
+                )
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None

@@ -8,7 +8,7 @@ from pysequoia.packet import PacketPile, Tag
 from cicscenario.errors import InvalidError
 
 
-class Signer:
+class OpenPgpSigner:
     """A private key, parsed and unlocked once. Threads may share it.
 
     ``armor`` is the text of the key file; ``passphrase`` is not looked at when the key has none. Raises InvalidError

@@ -29,7 +29,7 @@ _CHOICES = {
 }
 _PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # of 2021: a session's state is written behind the answer's back
 _MISREAD = 3
-_SILENT = 3  # people in a row who got no answer at all, before nobody else is called
+SILENT = 3  #: people in a row who got no answer at all, before nobody else is called
 _REFUSED = {
     400: "the phone number or the request is not to its liking",
     401: "it wants another user name or password",
@@ -72,26 +72,7 @@ class Joined:
     screen: Screen | None
 
 
-class Silence:
-    """People in a row whom the interface gave no answer at all. Threads share one."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._people = 0
-
-    def ended(self, *, answered: bool) -> None:
-        """Somebody's calls are over, with an answer or without any."""
-        with self._mutex:
-            self._people = 0 if answered else self._people + 1
-
-    @property
-    def lasts(self) -> bool:
-        """Whether it answers nobody any more, so that nobody else need call."""
-        with self._mutex:
-            return self._people >= _SILENT
-
-
-class Ussd:
+class UssdClient:
     """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one answer; ``pause`` is seconds between
     the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go into the query string,
     where a proxy in front of the server looks for them. ``requests`` counts what was sent.

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from cicscenario.connections import Service
 from cicscenario.people.pins import PinHasher, Pins
-from cicscenario.services.accounts import Status
+from cicscenario.services.accounts import AccountStatus
 from cicscenario.state.store import Outcome
 from cicscenario.steps.base import Batch, Context, Executor, Lane, Result, Step
 
@@ -32,7 +32,7 @@ def _write_pins(context: Context) -> Executor:
 
 def _write_ussd_data(context: Context) -> Executor:
     def run(batch: Batch) -> Result:
-        rows = [(person.phone, Status.ACTIVE, person.language) for person in batch.people]
+        rows = [(person.phone, AccountStatus.ACTIVE, person.language) for person in batch.people]
         return _result(batch, context.services.accounts.set_ussd_data(rows))
 
     return run

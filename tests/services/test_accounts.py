@@ -10,7 +10,7 @@ import pytest
 from running_postgres import PASSWORD, Postgres, running_postgres
 
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.services.accounts import Account, AccountsDatabase, Status
+from cicscenario.services.accounts import AccountRow, AccountsDatabase, AccountStatus
 
 #: As cic-ussd's migrations make it, today and in 2021.
 GUARDIANS = "guardians varchar, guardian_quora integer NOT NULL, "
@@ -64,7 +64,7 @@ def statements(postgres: Postgres) -> int:
 
 def test_a_row_is_read_as_it_is_there(accounts: AccountsDatabase) -> None:
     accounts.check()
-    assert accounts.read(PHONES[:1]) == {PHONES[0]: Account("1".rjust(40, "0"), 1, None, None, 0)}
+    assert accounts.read(PHONES[:1]) == {PHONES[0]: AccountRow("1".rjust(40, "0"), 1, None, None, 0)}
 
 
 def test_pins_are_set_and_the_unknown_are_named(accounts: AccountsDatabase) -> None:
@@ -76,7 +76,7 @@ def test_pins_are_set_and_the_unknown_are_named(accounts: AccountsDatabase) -> N
 
 
 def test_states_and_languages_are_set_without_blanks(accounts: AccountsDatabase) -> None:
-    rows = [(PHONES[0], Status.ACTIVE, " en"), (PHONES[1], 1, "sw"), ("+254799000001", 2, "en")]
+    rows = [(PHONES[0], AccountStatus.ACTIVE, " en"), (PHONES[1], 1, "sw"), ("+254799000001", 2, "en")]
     assert accounts.set_ussd_data(rows) == ["+254799000001"]
     found = accounts.read(PHONES[:3])
     assert [(found[p].status, found[p].preferred_language) for p in PHONES[:3]] == [(2, "en"), (1, "sw"), (1, None)]

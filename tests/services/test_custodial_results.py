@@ -10,7 +10,7 @@ from custodial_engine import Valkey
 
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 from cicscenario.services.custodial.results import Results, address_in, outcome, parse
 
 RECORDINGS: dict[str, Any] = json.loads(Path(__file__).with_name("custodial_recordings.json").read_text("utf-8"))
@@ -39,11 +39,11 @@ def replay(valkey: Valkey, name: str, **changes: Any) -> str:
     return str(recorded["root_id"])
 
 
-def result(valkey: Valkey, root_id: str) -> Outcome:
+def result(valkey: Valkey, root_id: str) -> AccountOutcome:
     return outcome(root_id, Results(Broker(valkey.url, "cic-eth")).trees([root_id]))
 
 
-def words(found: Outcome) -> tuple[str, str, str, str]:
+def words(found: AccountOutcome) -> tuple[str, str, str, str]:
     assert isinstance(found, Failed), found
     assert found.hint
     return found.task, found.exception, found.message, found.meaning
@@ -167,7 +167,7 @@ def test_an_answer_that_is_no_address_is_no_account(valkey: Valkey) -> None:
     )
 
 
-def words_of_no_address(found: Outcome) -> str:
+def words_of_no_address(found: AccountOutcome) -> str:
     assert isinstance(found, Failed)
     assert found.meaning == "the engine answered without an address"
     return found.message

@@ -7,7 +7,7 @@ import pytest
 from stub_meta import KEYS, PASSPHRASE, WRITER, valid
 
 from cicscenario.errors import InvalidError
-from cicscenario.services.openpgp import Signer
+from cicscenario.services.openpgp import OpenPgpSigner
 
 #: The digest of a document without links, base64 of ``[]``.
 DIGEST = "W10="
@@ -18,18 +18,18 @@ def key(name: str) -> str:
 
 
 def test_a_signature_is_armored_detached_and_valid() -> None:
-    signer = Signer(WRITER, PASSPHRASE)
+    signer = OpenPgpSigner(WRITER, PASSPHRASE)
     assert signer.fingerprint == "1FA6A900534A5CAAA98579A7EB2E8A2FAA5D7A37"
     assert signer.expires is None
     signature = signer.sign(DIGEST)
     assert signature.startswith("-----BEGIN PGP SIGNATURE-----\n")
     assert valid(signature, DIGEST)
     assert not valid(signature, DIGEST + "\n")
-    assert not valid(Signer(key("bare")).sign(DIGEST), DIGEST)
+    assert not valid(OpenPgpSigner(key("bare")).sign(DIGEST), DIGEST)
 
 
 def test_many_threads_share_a_signer() -> None:
-    signer = Signer(WRITER, PASSPHRASE)
+    signer = OpenPgpSigner(WRITER, PASSPHRASE)
     texts = [str(number) for number in range(40)]
     with ThreadPoolExecutor(4) as pool:
         signatures = list(pool.map(signer.sign, texts))
@@ -38,7 +38,7 @@ def test_many_threads_share_a_signer() -> None:
 
 @pytest.mark.parametrize("passphrase", [None, "", "anything"])
 def test_a_key_without_passphrase_needs_none(passphrase: str | None) -> None:
-    assert Signer(key("bare"), passphrase).fingerprint == "F98AD28C8BBCDFB68E535A81EA8095D33920EEF9"
+    assert OpenPgpSigner(key("bare"), passphrase).fingerprint == "F98AD28C8BBCDFB68E535A81EA8095D33920EEF9"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_key_without_passphrase_needs_none(passphrase: str | None) -> None:
 )
 def test_a_key_that_cannot_sign_is_refused(armor: str, passphrase: str | None, message: str) -> None:
     with pytest.raises(InvalidError, match=message) as caught:
-        Signer(armor, passphrase)
+        OpenPgpSigner(armor, passphrase)
     shown = f"{caught.value} {caught.value.hint}"
     assert "sesam" not in shown
     assert "backtrace" not in shown

@@ -17,9 +17,9 @@ from stub_meta import PASSPHRASE, WRITER
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InterruptedRunError
 from cicscenario.services.accounts import AccountsDatabase
-from cicscenario.services.custodial.client import Custodial
+from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.meta import MetaClient
-from cicscenario.services.ussd import Ussd
+from cicscenario.services.ussd import UssdClient
 
 SPEC = ChainSpec.parse(CHAIN)
 POINTERS = [bytes([n]) * 32 for n in range(200)]
@@ -83,14 +83,16 @@ def test_metadata_pauses_between_attempts(stopping: threading.Event) -> None:
     ],
     ids=["check", "dial", "choose_language"],
 )
-def test_phone_interface(silent: int, stopping: threading.Event, call: Callable[[Ussd], object], scheme: str) -> None:
-    ussd = Ussd(f"{scheme}://127.0.0.1:{silent}", timeout=60, stopping=stopping)
+def test_phone_interface(
+    silent: int, stopping: threading.Event, call: Callable[[UssdClient], object], scheme: str
+) -> None:
+    ussd = UssdClient(f"{scheme}://127.0.0.1:{silent}", timeout=60, stopping=stopping)
     assert_ends_with_the_run(lambda: call(ussd), stopping)
 
 
 def test_nobody_is_dialled_after_the_stop(silent: int, stopping: threading.Event) -> None:
     stopping.set()
-    ussd = Ussd(f"http://127.0.0.1:{silent}", stopping=stopping)
+    ussd = UssdClient(f"http://127.0.0.1:{silent}", stopping=stopping)
     with pytest.raises(InterruptedRunError):
         ussd.choose_language("+254711080002", "sw")
     assert ussd.requests == 0
@@ -109,15 +111,15 @@ def test_nobody_is_dialled_after_the_stop(silent: int, stopping: threading.Event
     ids=["check", "default_token", "have", "register", "gift"],
 )
 def test_custodial_engine_behind_a_silent_redis(
-    silent: int, stopping: threading.Event, call: Callable[[Custodial], object], scheme: str
+    silent: int, stopping: threading.Event, call: Callable[[CustodialClient], object], scheme: str
 ) -> None:
     url = f"{scheme}://127.0.0.1:{silent}/0"
-    engine = Custodial(url, SPEC, timeout=60, patience=FAR, stopping=stopping)
+    engine = CustodialClient(url, SPEC, timeout=60, patience=FAR, stopping=stopping)
     assert_ends_with_the_run(lambda: call(engine), stopping)
 
 
 def test_custodial_engine_behind_a_redis_that_is_away(stopping: threading.Event) -> None:
-    engine = Custodial("redis://127.0.0.1:9/0", SPEC, patience=FAR, stopping=stopping)
+    engine = CustodialClient("redis://127.0.0.1:9/0", SPEC, patience=FAR, stopping=stopping)
     with engine.accounts("away") as accounts:
         assert_ends_with_the_run(lambda: accounts.wait([ROOT], time.monotonic() + FAR), stopping)
 
@@ -140,21 +142,21 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
     ids=["check", "default_token", "have"],
 )
 def test_custodial_engine_without_a_worker(
-    valkey: Valkey, stopping: threading.Event, call: Callable[[Custodial], object]
+    valkey: Valkey, stopping: threading.Event, call: Callable[[CustodialClient], object]
 ) -> None:
-    engine = Custodial(valkey.url, SPEC, stopping=stopping)
+    engine = CustodialClient(valkey.url, SPEC, stopping=stopping)
     assert_ends_with_the_run(lambda: call(engine), stopping)
 
 
 def test_custodial_accounts_without_a_worker(valkey: Valkey, stopping: threading.Event) -> None:
-    with Custodial(valkey.url, SPEC, stopping=stopping).accounts("nobody") as accounts:
+    with CustodialClient(valkey.url, SPEC, stopping=stopping).accounts("nobody") as accounts:
         accounts.submit([ROOT])
         assert_ends_with_the_run(lambda: accounts.wait([ROOT], time.monotonic() + FAR), stopping)
 
 
 def test_custodial_accounts_of_a_redis_that_stands_still(valkey: Valkey, stopping: threading.Event) -> None:
     """The connections are there already."""
-    engine = Custodial(valkey.url, SPEC, timeout=60, patience=FAR, stopping=stopping)
+    engine = CustodialClient(valkey.url, SPEC, timeout=60, patience=FAR, stopping=stopping)
     with engine.accounts("still") as accounts:
         accounts.submit([ROOT])
         assert valkey._process
@@ -166,7 +168,7 @@ def test_custodial_accounts_of_a_redis_that_stands_still(valkey: Valkey, stoppin
 
 
 def test_custodial_accounts_wait_for_a_subscription(silent: int, stopping: threading.Event) -> None:
-    with Custodial(f"redis://127.0.0.1:{silent}/0", SPEC, stopping=stopping).accounts("never") as accounts:
+    with CustodialClient(f"redis://127.0.0.1:{silent}/0", SPEC, stopping=stopping).accounts("never") as accounts:
         assert_ends_with_the_run(lambda: accounts.submit([ROOT]), stopping)
 
 

@@ -10,8 +10,8 @@ from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.callbacks import Callbacks, Heard
 from cicscenario.services.custodial.meaning import explain
 from cicscenario.services.custodial.messages import Messages
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
-from cicscenario.services.custodial.results import Entry, Results, address_in, outcome, unregistered
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.services.custodial.results import Results, TaskRecord, address_in, outcome, unregistered
 
 _FIRST_LOOK = 1.0
 _LAST_LOOK = 5.0
@@ -19,7 +19,7 @@ _SUBSCRIBE = 10.0
 _PUSH = 100
 
 
-class Accounts:
+class AccountRequests:
     """Account creations of one run, heard of on one ``channel``. Close it, or use it as a context manager.
 
     Safe for use by many threads, each waiting for its own people. A root id is the caller's: written down before it is
@@ -36,7 +36,7 @@ class Accounts:
         self._register = register
         self._callbacks = Callbacks(broker, channel)
 
-    def __enter__(self) -> "Accounts":
+    def __enter__(self) -> "AccountRequests":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,14 +78,14 @@ class Accounts:
         found = {root: unregistered(tree.get(root), tree) for root in root_ids}
         return {root: failed for root, failed in found.items() if failed}
 
-    def wait(self, root_ids: Collection[str], deadline: float) -> dict[str, Outcome]:
+    def wait(self, root_ids: Collection[str], deadline: float) -> dict[str, AccountOutcome]:
         """The outcome of each, as soon as there is one; Lost for those without one at ``deadline`` (of time.monotonic).
 
         Callbacks are heard at once. Those that do not come are made up for from the result tree, which is looked at when
         the connection was lost, and now and then anyway. Raises UnavailableError while Redis cannot be reached.
         """
         pending = set(root_ids)
-        outcomes: dict[str, Outcome] = {}
+        outcomes: dict[str, AccountOutcome] = {}
         new = self._callbacks.expect(pending)
         interval = _FIRST_LOOK
         look = time.monotonic() + (0 if new else interval)  # a run that goes on has missed what came before
@@ -107,7 +107,7 @@ class Accounts:
         self._callbacks.forget([root_id for root_id, last in final.items() if not isinstance(last, Lost)])
         return outcomes | final
 
-    def recover(self, root_ids: Sequence[str]) -> dict[str, Outcome]:
+    def recover(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """What the result tree and the queue say of each now, without waiting; works for another process's ids too."""
         tree = self._results.trees(root_ids)
         outcomes = {root_id: outcome(root_id, tree) for root_id in root_ids}
@@ -127,15 +127,15 @@ class Accounts:
             "is the custodial engine running, and does it take tasks from this queue?",
         )
 
-    def _looked_up(self, root_ids: Collection[str]) -> dict[str, Outcome]:
+    def _looked_up(self, root_ids: Collection[str]) -> dict[str, AccountOutcome]:
         """Outcomes that are final, from the result tree."""
         tree = self._results.trees(list(root_ids))
         found = {root_id: outcome(root_id, tree) for root_id in root_ids}
         return {root_id: last for root_id, last in found.items() if not isinstance(last, Lost)}
 
-    def _judge(self, heard: dict[str, list[Heard]]) -> dict[str, Outcome]:
+    def _judge(self, heard: dict[str, list[Heard]]) -> dict[str, AccountOutcome]:
         """Outcomes of what was heard. A failure is looked up in the tree: the account may exist for all that."""
-        found: dict[str, Outcome] = {}
+        found: dict[str, AccountOutcome] = {}
         failed: dict[str, Any] = {}
         for root_id, messages in heard.items():
             addresses = [address for status, result in messages if status == 0 and (address := address_in(result))]
@@ -148,11 +148,11 @@ class Accounts:
             found |= self._failures(failed, found)
         return found
 
-    def _failures(self, failed: dict[str, Any], created: dict[str, Outcome]) -> dict[str, Outcome]:
+    def _failures(self, failed: dict[str, Any], created: dict[str, AccountOutcome]) -> dict[str, AccountOutcome]:
         """Outcomes of creations of which a failed task was announced, by the id of that task."""
         looked_up = self._looked_up(failed)
         entries = self._results.read([task_id for task_id in failed.values() if isinstance(task_id, str)])
-        found: dict[str, Outcome] = {}
+        found: dict[str, AccountOutcome] = {}
         for root_id, task_id in failed.items():
             # a parent's entry may be written after its child's: then the tree has a hole
             reason = _announced(root_id, task_id, entries.get(task_id) if isinstance(task_id, str) else None)
@@ -161,7 +161,7 @@ class Accounts:
         return found
 
 
-def _announced(root_id: str, task_id: Any, entry: Entry | None) -> Failed:
+def _announced(root_id: str, task_id: Any, entry: TaskRecord | None) -> Failed:
     """The failure of a task known by its id. Its place in the tree tells its name."""
     if entry is None:
         return Failed(

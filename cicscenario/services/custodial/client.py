@@ -11,12 +11,12 @@ from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.services.custodial import tasks
-from cicscenario.services.custodial.accounts import Accounts
+from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain, no_writer
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
-from cicscenario.services.custodial.results import Entry, Results, address_in
+from cicscenario.services.custodial.results import Results, TaskRecord, address_in
 
 _PUSH = 100
 _FASTEST = 0.01
@@ -27,7 +27,7 @@ Call = tuple[str, list[Any]]
 
 
 @dataclass(frozen=True)
-class Token:
+class EngineToken:
     """The engine's default token; ``address`` has 20 bytes."""
 
     symbol: str
@@ -36,7 +36,7 @@ class Token:
     decimals: int
 
 
-class Custodial:
+class CustodialClient:
     """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
 
     ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
@@ -74,14 +74,14 @@ class Custodial:
         """Where the engine is, for messages to people."""
         return f"queue {self._broker.queue!r} of Redis {self._broker.address}"
 
-    def accounts(self, channel: str, *, register: bool = True) -> Accounts:
+    def accounts(self, channel: str, *, register: bool = True) -> AccountRequests:
         """Creation of accounts that are called back for on ``channel``, a name that no other run uses.
 
         ``register`` has the engine register each account in the accounts index.
         """
-        return Accounts(self._broker, self._messages, channel, self._callback, register=register)
+        return AccountRequests(self._broker, self._messages, channel, self._callback, register=register)
 
-    def check(self, timeout: float = 10) -> Token:
+    def check(self, timeout: float = 10) -> EngineToken:
         """The engine's default token, after asking for all that account creation needs.
 
         Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, a
@@ -97,18 +97,18 @@ class Custodial:
         ]
         lock, have, role, token = self._ask_busy(calls, timeout)
         for answer in (lock, have, token):
-            if not isinstance(answer, Entry):
+            if not isinstance(answer, TaskRecord):
                 raise self._problem(answer)
-        if isinstance(role, Entry) and _is_nobody(role.result):
+        if isinstance(role, TaskRecord) and _is_nobody(role.result):
             meaning, hint = no_writer()
             raise UnavailableError(f"{meaning} ({self.address})", hint=hint)
-        assert isinstance(token, Entry)
+        assert isinstance(token, TaskRecord)
         return self._token(token.result)
 
-    def default_token(self, timeout: float = 10) -> Token:
+    def default_token(self, timeout: float = 10) -> EngineToken:
         """The token that the engine works with unless told otherwise; ``timeout`` in seconds."""
         answer = self._ask([(tasks.DEFAULT_TOKEN, [])], time.monotonic() + timeout)[0]
-        if not isinstance(answer, Entry):
+        if not isinstance(answer, TaskRecord):
             raise self._problem(answer)
         return self._token(answer.result)
 
@@ -117,7 +117,7 @@ class Custodial:
         calls: list[Call] = [(tasks.HAVE, [address.hex(), self._chain]) for address in addresses]
         answers = self._ask(calls, deadline)
         return {
-            address: address_in(answer.result) == address if isinstance(answer, Entry) else answer
+            address: address_in(answer.result) == address if isinstance(answer, TaskRecord) else answer
             for address, answer in zip(addresses, answers, strict=True)
         }
 
@@ -133,12 +133,12 @@ class Custodial:
         for start in range(0, len(messages), _PUSH):
             self._broker.push(messages[start : start + _PUSH])
 
-    def _ask(self, calls: Sequence[Call], deadline: float) -> list[Entry | Failed | Lost]:
+    def _ask(self, calls: Sequence[Call], deadline: float) -> list[TaskRecord | Failed | Lost]:
         """Answers in the order of ``calls``; questions nobody has taken by the deadline are taken back."""
         ids = self._push(calls)
         return self._conclude(calls, ids, self._answers(ids, deadline))
 
-    def _ask_busy(self, calls: Sequence[Call], timeout: float) -> list[Entry | Failed | Lost]:
+    def _ask_busy(self, calls: Sequence[Call], timeout: float) -> list[TaskRecord | Failed | Lost]:
         """As ``_ask``, but goes on waiting, for ``busy`` seconds at most, while tasks are taken from the queue.
 
         Raises UnavailableError after that.
@@ -169,14 +169,14 @@ class Custodial:
         return ids
 
     def _conclude(
-        self, calls: Sequence[Call], ids: Sequence[str], answers: dict[str, Entry]
-    ) -> list[Entry | Failed | Lost]:
+        self, calls: Sequence[Call], ids: Sequence[str], answers: dict[str, TaskRecord]
+    ) -> list[TaskRecord | Failed | Lost]:
         lost = self._lost([task_id for task_id in ids if task_id not in answers])
         names = dict(zip(ids, (task for task, _ in calls), strict=True))
         return [lost[i] if i in lost else _judge(names[i], answers[i]) for i in ids]
 
-    def _answers(self, ids: Sequence[str], deadline: float) -> dict[str, Entry]:
-        answers: dict[str, Entry] = {}
+    def _answers(self, ids: Sequence[str], deadline: float) -> dict[str, TaskRecord]:
+        answers: dict[str, TaskRecord] = {}
         interval = _FASTEST
         while True:
             missing = [task_id for task_id in ids if task_id not in answers]
@@ -208,16 +208,16 @@ class Custodial:
         hint = "is the worker overloaded, or does it leave its results elsewhere (CELERY_RESULT_URL)?"
         return UnavailableError(answer.why, hint=hint)
 
-    def _token(self, found: Any) -> Token:
+    def _token(self, found: Any) -> EngineToken:
         """Source: ``default_token`` answers {symbol, address, name, decimals}, the address without 0x."""
         fields = found if isinstance(found, dict) else {}
         address = address_in(fields.get("address"))
         if address is None or not isinstance(fields.get("decimals"), int) or not fields.get("symbol"):
             raise UnavailableError(f"the custodial engine's default token is no token: {found!r:.200} ({self.address})")
-        return Token(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
+        return EngineToken(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
 
 
-def _judge(task: str, entry: Entry) -> Entry | Failed:
+def _judge(task: str, entry: TaskRecord) -> TaskRecord | Failed:
     return explain(task, entry.result) if entry.failed else entry
 
 

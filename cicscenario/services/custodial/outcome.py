@@ -48,4 +48,4 @@ class Lost:
         return self.why
 
 
-Outcome = Created | Failed | Lost
+AccountOutcome = Created | Failed | Lost

@@ -1,0 +1,35 @@
+"""A class is known by its name alone: no two public ones of the package share it."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import cicscenario
+
+PACKAGE = Path(cicscenario.__file__).parent
+#: Folders that are not looked at, as long as their classes still share names.
+EXCLUDED = {"sandbox"}
+#: Names that still stand twice in other rooms.
+TWICE = {"Backend", "Entry", "Form", "Pins", "Population", "Signer"}
+
+
+def public_classes() -> dict[str, list[str]]:
+    """Modules by the name of each public class at the top level of a module."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE)
+        if place.parts[0] in EXCLUDED:
+            continue
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(place.as_posix())
+    return found
+
+
+def test_no_two_public_classes_have_the_same_name() -> None:
+    twice = {name: places for name, places in public_classes().items() if len(places) > 1 and name not in TWICE}
+    assert twice == {}
+
+
+def test_nothing_is_excused_that_is_mended() -> None:
+    assert {name for name, places in public_classes().items() if len(places) > 1} >= TWICE
