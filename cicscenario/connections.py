@@ -1,4 +1,4 @@
-"""The services of one environment: each is opened when it is first asked for, and shared by everybody after that."""
+"""The clients of one environment's services: each is made when it is first used, and shared after that."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -58,11 +58,11 @@ class Connections:
 
     @property
     def spec(self) -> ChainSpec:
-        """The chain that people's identities are of, whether or not it is spoken to."""
+        """The chain spec in people's identities; a run that does not use the chain needs it, too."""
         spec = self.environment.chain_spec
         if spec is None:
             raise InvalidError(
-                f"{self.environment.path} names no chain, which people's identities are of",
+                f"{self.environment.path} names no chain spec, which is part of people's identities",
                 hint="add `spec: evm:byzantium:8996:bloxberg`, with the right chain spec, to it",
             )
         return spec
@@ -133,11 +133,11 @@ class Connections:
         return _revealed(self.environment.accounts.pepper) if self.environment.accounts else None
 
     def ask(self, service: Service) -> str:
-        """What the service answers, in a few words; raises what is wrong with it."""
-        return _QUESTIONS[service](self)
+        """Asks whether the service is ready; returns one line for people. Raises CicScenarioError when it is not."""
+        return _CHECKS[service](self)
 
     def requests(self) -> dict[str, int]:
-        """How many requests were sent so far to the services that are asked person by person."""
+        """Number of requests sent so far, by service, for those services that get requests for each person."""
         sent = {}
         if "ussd" in self.__dict__:
             sent["ussd"] = self.ussd.requests
@@ -185,7 +185,7 @@ def _accounts(services: Connections) -> str:
     return f"{services.accounts.name} has the account table"
 
 
-_QUESTIONS: Mapping[Service, Callable[[Connections], str]] = {
+_CHECKS: Mapping[Service, Callable[[Connections], str]] = {
     Service.CHAIN: _chain,
     Service.CUSTODIAL: _custodial,
     Service.USSD: _ussd,

@@ -52,7 +52,7 @@ def test_a_service_that_the_environment_does_not_describe_is_named_with_what_to_
 
 
 def test_an_environment_without_a_chain_spec_is_told_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(InvalidError, match="names no chain, which people's identities are of") as caught:
+    with pytest.raises(InvalidError, match="names no chain spec, which is part of people's identities") as caught:
         _ = connections(tmp_path, "").spec
     assert "spec: evm:byzantium:8996:bloxberg" in str(caught.value.hint)
 

@@ -1,10 +1,10 @@
-"""The account table of cic-ussd, in PostgreSQL: what a person needs there beyond what the phone interface writes.
+"""Client of cic-ussd's account table, in PostgreSQL. It sets what the phone interface leaves out: PIN, status, language.
 
-Works with both forms of the table: the older has no guardians. Addresses are there as 40 lower-case hexadecimal digits
-without 0x, phone numbers in E.164, times in UTC without a zone.
+Both forms of the table will do: the older has no guardians. The table holds addresses as 40 lower-case hexadecimal digits
+without 0x, phone numbers in E.164, and times in UTC without a zone.
 
-A dial goes on where the phone's newest session stopped, even at a PIN entry of before the PIN was there; so whoever is
-given something new is through with that session. Source: cic-ussd, ``resume_last_ussd_session``.
+A dial resumes the phone's newest session, even one that stopped at the PIN entry before there was a PIN. So an update also
+ends the newest session of each phone number. Source: cic-ussd, ``resume_last_ussd_session``.
 """
 
 import os
@@ -54,7 +54,7 @@ class AccountStatus(IntEnum):
 
 @dataclass(frozen=True)
 class AccountRow:
-    """A row of the table, as it is there."""
+    """A row of the table, unchanged."""
 
     address: str
     status: int
@@ -64,7 +64,7 @@ class AccountRow:
 
 
 class AccountsDatabase:
-    """The database. Threads may share it: each batch has a connection and a transaction of its own.
+    """The database. Safe for use by many threads: each call has a connection and a transaction of its own.
 
     ``timeout`` is in seconds, for connecting and for a statement. Raises UnavailableError when the database cannot be
     reached, refuses the user, or is not cic-ussd's, and InterruptedRunError within a second after ``stopping`` is set.
@@ -96,7 +96,7 @@ class AccountsDatabase:
         return f"AccountsDatabase({self.name})"
 
     def check(self) -> None:
-        """Asks whether the tables are there, have the columns, and may be read and changed. Changes nothing."""
+        """Checks that the tables exist, have the columns, and may be read and changed. Changes nothing."""
         with self._transaction() as connection, connection.cursor() as cursor:
             for table, columns in _COLUMNS.items():
                 self._check_table(cursor, table, columns)
@@ -125,14 +125,14 @@ class AccountsDatabase:
     def set_pins(self, pins: Sequence[tuple[str, str]]) -> list[str]:
         """Gives each phone number its password hash, all in one statement. Returns the numbers without an account.
 
-        Raises InvalidError for a number that is there twice.
+        Raises InvalidError for a number that is given twice.
         """
         return self._update("password_hash = new.hash", "phone, hash", pins)
 
     def set_ussd_data(self, rows: Sequence[tuple[str, int, str]]) -> list[str]:
         """Gives each phone number its status (see AccountStatus) and language, without blanks around it, in one statement.
 
-        Returns the numbers without an account. Raises InvalidError for a number that is there twice, a status that does
+        Returns the numbers without an account. Raises InvalidError for a number that is given twice, a status that does
         not exist, and an empty language.
         """
         clean = [(phone, _status(phone, status), _language(phone, language)) for phone, status, language in rows]
@@ -147,7 +147,7 @@ class AccountsDatabase:
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]
         if twice := next((phone for phone, times in Counter(phones).items() if times > 1), None):
-            raise InvalidError(f"phone number {twice} is there twice: it can have but one value in {self.name}")
+            raise InvalidError(f"phone number {twice} is given twice, but can have only one value in {self.name}")
         if not rows:
             return []
         statement = _UPDATE.format(assignments=assignments, columns=columns)
@@ -158,7 +158,7 @@ class AccountsDatabase:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """A connection is a few milliseconds, a batch has hundreds of rows: none is kept that could go stale."""
+        """A transaction on a new connection: for a batch of hundreds of rows, connecting takes no time that counts."""
         try:
             connecting = self._cancellation.aside(self._connect, Connection.close)
             with (
@@ -194,11 +194,11 @@ class AccountsDatabase:
         else:
             hint = "is PostgreSQL running, and is `accounts` in the environment file right?"
         shown = reason.replace(password, "***") if password else reason
-        return UnavailableError(f"database {self.name} does not do its work: {shown}", hint=hint)
+        return UnavailableError(f"database {self.name} failed: {shown}", hint=hint)
 
 
 class _QueryCancel:
-    """Ends the query under way: the server is asked to cancel it, and should it be silent, the connection is shut.
+    """Ends the query under way: the server is asked to cancel it, and if it is silent, the connection is shut.
 
     ``Connection.cancel`` is not used: it waits for the server with the interpreter's lock held, so a server that does not
     answer would stop the whole process.

@@ -1,8 +1,8 @@
 """Client of cic-meta, the metadata store: JSON values by 32-byte pointer, signed.
 
-The server loses all but one of the writes that reach it at the same time, and answers before it has stored: so there is
-one writer at a time, short timeouts, the very same bytes again (which changes nothing when they have arrived), and a
-look at the entry afterwards. See ``people/pointer.py`` for where entries are.
+The server loses all but one of the writes that arrive at the same time, and answers before it has stored a value. So the
+client sends one write at a time, with a short timeout, and reads the value back. When it is not there, the very same bytes
+are sent again, which changes nothing if they have arrived. See ``people/pointer.py`` for the pointers.
 """
 
 import json
@@ -29,13 +29,11 @@ from cicscenario.services.openpgp import OpenPgpSigner
 
 WriteOutcome = Literal["written", "present"]
 
-_LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
+_LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each attempt to read a value back; some are late by milliseconds
 
-_TOO_MANY = 429  # the status of a server, or a proxy before it, that has not carried out a request
+_TOO_MANY = 429  # HTTP status: the server, or a proxy before it, has not carried out the request
 _TURN = 0.2  # seconds of waiting for one's turn to write before looking whether the run is stopped
-_LOST = (
-    8  # entries in a row that could not be written, before the server is given up: one may have a trouble of its own
-)
+_LOST = 8  # failed entries in a row, after which no more are tried; a single one may fail for a reason of its own
 
 _actors = Actors()
 _writing: dict[MetaAddress, threading.Lock] = {}
@@ -49,7 +47,7 @@ def _writer_lock(server: MetaAddress) -> threading.Lock:
 
 
 class MetaClient:
-    """A metadata server. Threads may share a client; reads go side by side, writes one after the other.
+    """A metadata server. Safe for use by many threads: reads run in parallel, writes one after the other.
 
     ``key`` is the text of an armored private key; without one, nothing can be written. ``mode`` says how values are
     written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
@@ -161,8 +159,8 @@ class MetaClient:
     ) -> list[WriteOutcome | CicScenarioError]:
         """``ensure`` for each entry: outcomes in their order, with the error in its place where there was one.
 
-        Looking, signing and reading back go side by side with the one write that is on its way. Raises UnavailableError,
-        rather than wait for each of the rest, when the server does not take any more.
+        Reads and signatures run in parallel with the one write that is under way. Raises UnavailableError, without trying the
+        rest, when the server takes no more writes.
         """
         circuit = CircuitBreaker(_LOST)
 
@@ -193,7 +191,7 @@ class MetaClient:
             return self._opened
 
     def _read(self, pointer: bytes) -> MetaReply:
-        """GET, again where no answer or a server error comes, or the server asks for a pause."""
+        """GET, repeated after no answer, a server error, or a request of the server to wait."""
         last, answered = "", False
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
@@ -232,7 +230,7 @@ class MetaClient:
         self._deliver("server", pointer, value, body)
 
     def _proposal(self, pointer: bytes, value: Any) -> str:
-        """The document that the server makes of a value; it stores nothing yet."""
+        """The document that the server makes of a value, without storing anything."""
         last = ""
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
@@ -252,7 +250,7 @@ class MetaClient:
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 
     def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
-        """Sends the same bytes until the value can be read."""
+        """Sends the same bytes until the value can be read back."""
         last = ""
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:

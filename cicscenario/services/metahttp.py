@@ -1,9 +1,8 @@
-"""HTTP as the metadata server speaks it, with its wrong lengths.
+"""HTTP with the metadata server, whose ``Content-Length`` is wrong.
 
-``Content-Length`` counts UTF-16 units while the body is UTF-8: what is not ASCII is longer than announced, and the rest
-would be taken for the next reply on the same connection. Whether it is whole shows, though. When the announced part is
-ASCII, all is: not every byte of such characters can lie beyond it. And JSON that is not a number is none when its end is
-missing.
+It counts UTF-16 units, while the body is UTF-8. A body that is not ASCII is therefore longer than announced, and the rest
+would be taken for the next reply on the same connection. Whether a body is whole can be seen: when the announced part is
+all ASCII, nothing is missing, and JSON without its end is not valid, unless it is a number, which is ASCII.
 """
 
 import http.client
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 from cicscenario.errors import InvalidError
 from cicscenario.transport import Cancellation, Sockets, http_connection
 
-#: Seconds that the server leaves an idle connection open is 5; we leave earlier.
+#: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0
 _CLOSE = {"Connection": "close"}
 
@@ -98,7 +97,8 @@ class MetaConnections:
         *,
         to_end: bool = False,
     ) -> MetaReply:
-        """One request, sent once. With ``to_end`` the server closes behind the reply, whose length is not believed.
+        """One request, sent once. With ``to_end`` the server closes the connection after the reply, which is
+        read to its end, whatever length it announces.
 
         Raises NoAnswerError when no whole reply came.
         """
@@ -151,7 +151,7 @@ class MetaConnections:
             self._idle.append((time.monotonic(), connection))
 
     def close(self) -> None:
-        """Closes what is idle; connections in use are closed by who uses them."""
+        """Closes what is idle; connections in use are closed by their users."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, connection in idle:

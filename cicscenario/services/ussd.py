@@ -1,4 +1,4 @@
-"""Client of the phone interface (cic-ussd): dials for a person, as the gateway of a telephone company does.
+"""Client of the phone interface (cic-ussd): dials for a person, as a telephone company's gateway does.
 
 Protocol: one POST per input, answered with the next screen (plain text beginning CON or END). Source: cic-ussd 0.3.1a7,
 ``cic_ussd.runnable.daemons.cic_user_ussd_server``, and its version of August 2021.
@@ -22,16 +22,16 @@ from cicscenario.transport import HttpSessions
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
 _PHONE = re.compile(r"\+[0-9]{10,12}")  # longer numbers are refused; without + an account is made that nobody finds
-_NO_PHONE = "+25471"  # too short for both dialects; what is no number at all ends the connection in that of 2021
+_NO_PHONE = "+25471"  # too short for both dialects; text without digits makes that of 2021 close the connection
 _CHOICES = {
     Dialect.CURRENT: {"en": "1", "sw": "2", "kam": "3", "kik": "4", "miji": "5", "luo": "6", "bor": "7"},
     Dialect.OF_2021: {"en": "1", "sw": "2"},
 }
-_PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # of 2021: a session's state is written behind the answer's back
-_MISREAD = 3
+_PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # that of 2021 stores a session only after its answer
+_MISREAD = 3  # choices of a language that the server does not take, before that is an error
 SILENT = 3  #: people in a row who got no answer at all, before nobody else is called
 _REFUSED = {
-    400: "the phone number or the request is not to its liking",
+    400: "it refuses the phone number or the form of the request",
     401: "it wants another user name or password",
     403: "this machine's address is not allowed",
     404: "there is nothing at this address",
@@ -45,9 +45,9 @@ _REPEATS = (0.0, 0.0, 0.0)  # seconds before each attempt, where the server does
 class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
-    ``taken`` is False when the input has surely had no effect, and None when that is unknown: then look whether the
-    account has come to be before choosing again, since every choice that is taken makes an account. ``answered`` is whether
-    anything came back: what does is about one person, silence is about everybody.
+    ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
+    account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
+    answer concerns one person, no answer concerns everybody.
     """
 
     def __init__(self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True) -> None:
@@ -58,7 +58,7 @@ class UssdError(UnavailableError):
 
 
 class Joining(StrEnum):
-    """How far a person is after a call."""
+    """How far the registration of a person is after a call."""
 
     PENDING = "pending"  #: the account is being created; it exists once the phone pointer does
     EXISTS = "exists"  #: the number is registered
@@ -66,7 +66,7 @@ class Joining(StrEnum):
 
 @dataclass(frozen=True)
 class Joined:
-    """What ``choose_language`` came to, and the last ``screen`` seen (None when nothing was sent)."""
+    """The result of ``choose_language``, and the last ``screen`` seen (None when nothing was sent)."""
 
     joining: Joining
     screen: Screen | None
@@ -112,7 +112,7 @@ class UssdClient:
         return self._http.sent
 
     def check(self) -> None:
-        """Asks with a number that cannot be: a server that would take calls refuses it after looking at everything else.
+        """Dials with an invalid number, which a working server refuses only after it has found all else in order.
 
         Raises UssdError, or InvalidError for a service code that the server does not have. Creates nothing.
         """
@@ -139,9 +139,9 @@ class UssdClient:
     def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
         """Registers a number with a language, unless it is registered already.
 
-        ``pending`` says that an earlier call for this number may have been taken: until the account is there, the interface
-        offers the choice again and a second choice makes a second account, so none is made. In the dialect of 2021 the first
-        call registers, and a call after the account has come to be chooses the language.
+        ``pending`` says that an earlier call for this number may have been taken. Then no choice is made: until there is an
+        account, the interface offers the choice again, and a second choice makes a second account. In the dialect of 2021 the
+        first call registers the number, and a call once there is an account chooses the language.
 
         Raises InvalidError for a language it does not offer, and UssdError (see there for what is known then).
         """
@@ -168,12 +168,12 @@ class UssdClient:
         )
 
     def _choose_later(self, screen: Screen, choice: str) -> Screen:
-        """The choice of an account that exists. A server that has not caught up shows the menu again."""
+        """Chooses the language of an account that exists. A server that is behind shows the menu again."""
         for _ in range(_MISREAD):
             screen = self.send(screen, choice)
             if screen.state is not State.LANGUAGE_MENU:
                 return self._expected(screen, taken=None)
-        raise UssdError(f"phone interface {self.address} shows the language menu again and again", taken=False)
+        raise UssdError(f"phone interface {self.address} shows the language menu again after each choice", taken=False)
 
     def _choice(self, language: str) -> str:
         choices = _CHOICES[self._dialect]
@@ -186,7 +186,7 @@ class UssdClient:
     def _expected(self, screen: Screen, *, taken: bool | None) -> Screen:
         if screen.state is State.UNKNOWN:
             raise UssdError(
-                f"phone interface {self.address} answered {screen.phone} with a screen that is not known: {screen}",
+                f"phone interface {self.address} answered {screen.phone} with an unknown screen: {screen}",
                 taken=taken,
                 hint="is the dialect of the environment file the server's?",
             )

@@ -216,7 +216,7 @@ def test_two_step_writes_that_would_kill_or_garble_are_never_sent(stub: StubMeta
     ("options", "message"),
     [
         ({"passphrase": "wrong"}, "the passphrase does not open"),
-        ({"key": (KEYS / "expired.asc").read_text()}, "is expired since 2022-11-01"),
+        ({"key": (KEYS / "expired.asc").read_text()}, "has been expired since 2022-11-01"),
         ({"key": (KEYS / "writer.pub.asc").read_text()}, "is a public key"),
     ],
 )

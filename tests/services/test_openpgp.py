@@ -47,7 +47,7 @@ def test_a_key_without_passphrase_needs_none(passphrase: str | None) -> None:
         (WRITER, "sesam", "the passphrase does not open the metadata key 1FA6A900"),
         (WRITER, None, "1FA6A900534A5CAAA98579A7EB2E8A2FAA5D7A37 has a passphrase, and none is given"),
         (WRITER, "", "has a passphrase, and none is given"),
-        (key("expired"), PASSPHRASE, "F7B8F3E4D74A69D6D8F02E4EC584F54BEBBF832D is expired since 2022-11-01"),
+        (key("expired"), PASSPHRASE, "F7B8F3E4D74A69D6D8F02E4EC584F54BEBBF832D has been expired since 2022-11-01"),
         (key("writer.pub"), PASSPHRASE, "is a public key, which cannot sign"),
         ("", PASSPHRASE, "not an armored OpenPGP key: Malformed Cert: No data$"),
         ("file:key.asc", PASSPHRASE, "not an armored OpenPGP key"),

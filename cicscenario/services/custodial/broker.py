@@ -1,4 +1,4 @@
-"""The Redis that the engine takes its tasks from, and leaves its results in."""
+"""The Redis from which the engine takes its tasks, and where it leaves its results."""
 
 import json
 import threading
@@ -58,7 +58,7 @@ class Broker:
         self._redis = self.connect(timeout)
 
     def connect(self, timeout: float) -> "redis.Redis":
-        """A client of its own. It never repeats a command by itself: a repeated LPUSH makes a second account."""
+        """A new Redis client. It never repeats a command by itself: a repeated LPUSH makes a second account."""
         secure = self._url.startswith("rediss:")
         return redis.Redis.from_url(
             self._url,
@@ -88,7 +88,7 @@ class Broker:
         self._redis.connection_pool.disconnect(inuse_connections=True)
 
     def push(self, messages: Sequence[bytes]) -> None:
-        """Puts all messages on the queue, or none: one command. UnavailableError leaves open whether they were taken."""
+        """Puts all messages on the queue, or none, by one command. After UnavailableError it is not known which."""
         try:
             with self._cancellation.during(self._disconnect):
                 self._redis.lpush(self.queue, *messages)
@@ -109,17 +109,17 @@ class Broker:
         return int(self.read(lambda client: client.llen(self.queue)))
 
     def oldest(self) -> bytes | None:
-        """The message that is taken next; another one as soon as a worker has taken it."""
+        """The message that a worker takes next."""
         return cast("bytes | None", self.read(lambda client: client.lindex(self.queue, -1)))
 
     def queued(self, ids: Collection[str]) -> set[str]:
-        """Those of these tasks whose message waits on the queue, or has been fetched by a worker and not acknowledged."""
+        """The ids whose messages wait on the queue, or were fetched by a worker that has not acknowledged them."""
         wanted = set(ids)
         found = {task_id for task_id in map(_task_id, self._pages()) if task_id in wanted}
         return found if found == wanted else found | wanted.intersection(self.read(_fetched))
 
     def take_back(self, ids: Collection[str]) -> set[str]:
-        """Removes the messages of these tasks from the queue; returns those that no worker had fetched."""
+        """Removes the messages of these tasks from the queue; returns the ids that were still there."""
         wanted = set(ids)
         found = {text: task_id for text in self._pages() if (task_id := _task_id(text)) in wanted}
         return {task_id for text, task_id in found.items() if task_id and self._remove(text)}

@@ -1,4 +1,4 @@
-"""The custodial engine as a whole: is it there, whose keys does it hold, and a door to new accounts."""
+"""Client of the custodial engine: checks that it is ready, asks which keys it holds, and requests accounts."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ from cicscenario.services.custodial.results import Results, TaskRecord, address_
 _PUSH = 100
 _FASTEST = 0.01
 _SLOWEST = 0.25
-_NOBODY = "00" * 19 + "01"  # an address whose key nobody has: asking for it tells of the chain and the signer
+_NOBODY = "00" * 19 + "01"  # an address whose key nobody has; asking for it tries the chain spec and the signer
 
 Call = tuple[str, list[Any]]
 
@@ -75,14 +75,14 @@ class CustodialClient:
         return f"queue {self._broker.queue!r} of Redis {self._broker.address}"
 
     def accounts(self, channel: str, *, register: bool = True) -> AccountRequests:
-        """Creation of accounts that are called back for on ``channel``, a name that no other run uses.
+        """Requests for accounts, with callbacks on ``channel``, a name that no other run uses.
 
         ``register`` has the engine register each account in the accounts index.
         """
         return AccountRequests(self._broker, self._messages, channel, self._callback, register=register)
 
     def check(self, timeout: float = 10) -> EngineToken:
-        """The engine's default token, after asking for all that account creation needs.
+        """The engine's default token, after a check of all that account creation needs.
 
         Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, a
         writer of the accounts index, or that account creation is locked. ``timeout`` is in seconds; an engine that is busy, as
@@ -106,14 +106,14 @@ class CustodialClient:
         return self._token(token.result)
 
     def default_token(self, timeout: float = 10) -> EngineToken:
-        """The token that the engine works with unless told otherwise; ``timeout`` in seconds."""
+        """The engine's default token; ``timeout`` is in seconds."""
         answer = self._ask([(tasks.DEFAULT_TOKEN, [])], time.monotonic() + timeout)[0]
         if not isinstance(answer, TaskRecord):
             raise self._problem(answer)
         return self._token(answer.result)
 
     def have(self, addresses: Sequence[bytes], deadline: float) -> dict[bytes, bool | Failed | Lost]:
-        """Whether the engine holds the key of each 20-byte address. Failed and Lost where it could not tell."""
+        """Whether the engine holds the key of each 20-byte address. Failed or Lost where that is not known."""
         calls: list[Call] = [(tasks.HAVE, [address.hex(), self._chain]) for address in addresses]
         answers = self._ask(calls, deadline)
         return {
@@ -122,11 +122,11 @@ class CustodialClient:
         }
 
     def register(self, accounts: Sequence[bytes]) -> None:
-        """Has the engine register 20-byte addresses that it made, whatever became of that before; the chain tells the end."""
+        """Has the engine register 20-byte addresses that it made, even if it has tried before. The chain shows the result."""
         self._send([self._messages.register_account(str(uuid.uuid4()), account.hex()) for account in accounts])
 
     def gift(self, accounts: Sequence[bytes]) -> None:
-        """Has the engine give gas to registered accounts that it made, and trigger the faucet; the chain tells the end."""
+        """Has the engine give gas to registered accounts that it made, and trigger the faucet. The chain shows the result."""
         self._send([self._messages.gift_account(str(uuid.uuid4()), account.hex()) for account in accounts])
 
     def _send(self, messages: Sequence[bytes]) -> None:
@@ -134,7 +134,7 @@ class CustodialClient:
             self._broker.push(messages[start : start + _PUSH])
 
     def _ask(self, calls: Sequence[Call], deadline: float) -> list[TaskRecord | Failed | Lost]:
-        """Answers in the order of ``calls``; questions nobody has taken by the deadline are taken back."""
+        """Answers in the order of ``calls``; questions that no worker has taken by the deadline are removed from the queue."""
         ids = self._push(calls)
         return self._conclude(calls, ids, self._answers(ids, deadline))
 
@@ -160,7 +160,7 @@ class CustodialClient:
         return self._conclude(calls, ids, answers)
 
     def _push(self, calls: Sequence[Call]) -> list[str]:
-        """Puts questions on the queue; gives their ids."""
+        """Puts questions on the queue; returns their ids."""
         ids = [str(uuid.uuid4()) for _ in calls]
         for start in range(0, len(calls), _PUSH):
             part = slice(start, start + _PUSH)
@@ -213,7 +213,7 @@ class CustodialClient:
         fields = found if isinstance(found, dict) else {}
         address = address_in(fields.get("address"))
         if address is None or not isinstance(fields.get("decimals"), int) or not fields.get("symbol"):
-            raise UnavailableError(f"the custodial engine's default token is no token: {found!r:.200} ({self.address})")
+            raise UnavailableError(f"the custodial engine answers with no valid token: {found!r:.200} ({self.address})")
         return EngineToken(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
 
 
@@ -222,7 +222,7 @@ def _judge(task: str, entry: TaskRecord) -> TaskRecord | Failed:
 
 
 def _is_nobody(pairs: Any) -> bool:
-    """Whether ``role_account`` found nobody: its answer is ``[[address, role]]``, with an address of zeros."""
+    """Whether ``role_account`` found no account: its answer is ``[[address, role]]``, with an address of zeros."""
     try:
         address = address_in(pairs[0][0])
     except (TypeError, IndexError, KeyError):

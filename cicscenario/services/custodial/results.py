@@ -1,7 +1,7 @@
-"""The engine's results, read straight from Redis, and what a tree of them says about an account.
+"""The engine's results, read from Redis, and what a tree of them says about an account.
 
-Every task leaves an entry ``celery-task-meta-<id>`` for a day: JSON with status, result and children. That is how an account
-is found whose callback was lost. Source: celery 4.4.7, ``BaseKeyValueStoreBackend`` and ``ResultBase.as_tuple``.
+Every task leaves a record ``celery-task-meta-<id>`` for a day: JSON with status, result and children. By these, an
+account is found whose callback was lost. Source: celery 4.4.7, ``BaseKeyValueStoreBackend`` and ``ResultBase.as_tuple``.
 """
 
 import json
@@ -49,7 +49,7 @@ def address_in(value: Any) -> bytes | None:
 
 
 def parse(text: bytes) -> TaskRecord | None:
-    """One entry; None for what is no result of Celery's."""
+    """One record; None for text that is not a result of Celery's."""
     try:
         found = json.loads(text)
         children = tuple(leaf for child in found.get("children") or () for leaf in _leaves(child))
@@ -69,13 +69,13 @@ def _leaves(child: Any) -> Iterator[str]:
 
 
 class Results:
-    """Reads entries in batches."""
+    """Reads records in batches."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
     def read(self, ids: Iterable[str]) -> dict[str, TaskRecord]:
-        """The entries there are. One request per 500."""
+        """The records that exist, by task id. One request per 500 ids."""
         wanted = list(dict.fromkeys(ids))
         found: dict[str, TaskRecord] = {}
         for start in range(0, len(wanted), _BATCH):
@@ -91,7 +91,7 @@ class Results:
         return cast("list[bytes | None]", texts)
 
     def trees(self, roots: Sequence[str]) -> dict[str, TaskRecord]:
-        """The entries of account creations down to the registration, all roots at once: four requests per 500."""
+        """The records of account creations, from the root to the registration, by task id: four requests per 500 roots."""
         level: list[str] = list(roots)
         tree: dict[str, TaskRecord] = {}
         for _ in (tasks.CHECK_LOCK, tasks.CREATE, tasks.RESERVE_NONCE, tasks.REGISTER):
@@ -104,7 +104,7 @@ class Results:
 
 
 def outcome(root_id: str, tree: Tree) -> AccountOutcome:
-    """What the tree of one creation says. A root without an entry is Lost with the trace UNKNOWN."""
+    """What the tree of one creation says. A root without a record is Lost with the trace UNKNOWN."""
     root = tree.get(root_id)
     if root is None:
         return Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
@@ -127,7 +127,7 @@ def _unregistered(create: TaskRecord, tree: Tree) -> Failed | None:
 
 
 def unregistered(nonce: TaskRecord | None, tree: Tree) -> Failed | None:
-    """Why a registration failed, from the entry of the task that reserves its nonce; None when it did not, or not yet."""
+    """Why a registration failed, from the record of the task that reserves its nonce; None when it did not, or not yet."""
     if nonce is None or not nonce.done:
         return None
     if nonce.failed:
