@@ -15,8 +15,8 @@ import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.retry import Attempts
 from cicscenario.retry import pause as wait
+from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, recognise
 from cicscenario.transport import HttpSessions
 
@@ -39,7 +39,7 @@ _REFUSED = {
     429: "it takes no more calls for now",
 }
 _TOO_MANY, _UNAVAILABLE = 429, 503
-_REPEATS = (0.0, 0.0, 0.0)  # seconds before each attempt, where the server does not name a longer pause
+_REPEATS = 2  # times that a request is sent again to a server that asks for a pause
 
 
 class UssdError(UnavailableError):
@@ -133,7 +133,9 @@ class UssdClient:
     def send(self, screen: Screen, text: str) -> Screen:
         """The screen after an input to ``screen``."""
         if self._pause:
-            wait(self._pause, self._stopping)  # without a pause, the dialog under way goes on to its end
+            wait(
+                self._pause, self._stopping
+            )  # else a dialog that has begun goes on when the run is stopped, to its choice
         return self._input(screen.session, screen.phone, text, creates=True)
 
     def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
@@ -197,13 +199,13 @@ class UssdClient:
             raise InvalidError(
                 f"the phone interface does not take the number {phone!r}", hint="it takes + and ten to twelve digits"
             )
-        attempts = Attempts(self._stopping, _REPEATS)
-        for _ in attempts:
-            reply = self._post(session, phone, text, creates=creates)
+        reply = self._post(session, phone, text, creates=creates)
+        for _ in range(_REPEATS):
             pause_asked = reply.headers.get("Retry-After")
             if pause_asked is None or not _not_carried_out(reply.status_code, creates=creates):
                 break
-            attempts.after(pause_asked)
+            wait(retry_after(pause_asked), self._stopping)
+            reply = self._post(session, phone, text, creates=creates)
         return self._screen(reply, session, phone, creates=creates)
 
     def _screen(self, reply: Response, session: str, phone: str, *, creates: bool) -> Screen:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InterruptedRunError, InvalidError
 from cicscenario.services.ussd import Dialect, Joined, Joining, UssdClient, UssdError
 from cicscenario.services.ussd_screens import State
 
@@ -312,6 +312,19 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
     assert "Connection refused" in problem.message
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
+
+
+def test_a_dialog_that_has_begun_when_the_run_is_stopped_comes_to_its_choice(serving: Callable[..., Server]) -> None:
+    """Left there, the next run would wait long for an account that nobody asked for."""
+    stopping = threading.Event()
+    server = serving(screen(MENU_SW), screen(CREATION_SW))
+    ussd = UssdClient(server.url, stopping=stopping)
+    menu = ussd.dial(PHONE)
+    stopping.set()
+    assert ussd.send(menu, "2").state is State.ACCOUNT_CREATION
+    with pytest.raises(InterruptedRunError):
+        ussd.dial(PHONE)
+    assert server.texts() == ["", "2"]
 
 
 def pausing(status: int, seconds: float = 0.3) -> bytes:
