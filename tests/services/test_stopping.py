@@ -146,6 +146,7 @@ def test_custodial_engine_without_a_worker(
 ) -> None:
     engine = CustodialClient(valkey.url, SPEC, stopping=stopping)
     assert_ends_with_the_run(lambda: call(engine), stopping)
+    assert valkey.client.llen("cic-eth") == 0  # the questions were taken back
 
 
 def test_custodial_accounts_without_a_worker(valkey: Valkey, stopping: threading.Event) -> None:

@@ -4,11 +4,12 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from cicscenario.chainspec import ChainSpec
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import CicScenarioError, InterruptedRunError, InvalidError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
@@ -186,7 +187,12 @@ class CustodialClient:
             if len(answers) == len(ids) or left <= 0:
                 return answers
             interval = _FASTEST if found else min(interval * 2, _SLOWEST)
-            pause(min(interval, left), self._broker.stopping)
+            try:
+                pause(min(interval, left), self._broker.stopping)
+            except InterruptedRunError:
+                with suppress(CicScenarioError):  # the questions do no harm where they are
+                    self._broker.take_back(ids)
+                raise
 
     def _lost(self, ids: Sequence[str]) -> dict[str, Lost]:
         if not ids:
