@@ -13,7 +13,7 @@ PACKAGE = ROOT / "cicscenario"
 FLOORS = (
     {"cli"}, {"report", "review"}, {"engine"}, {"plan"}, {"steps"}, {"checks", "backends"}, {"connections"},
     {"services", "chain", "legacy"}, {"state"},
-    {"language", "people"}, {"resources", "chainspec", "address", "numberplan"}, {"files", "retry"}, {"errors"},
+    {"language", "people"}, {"resources", "chainspec", "address", "numberplan"}, {"files", "retry", "transport"}, {"errors"},
 )  # fmt: skip
 #: These are not on the stairs. The sandbox uses accounts and chains, and only commands know of it.
 SANDBOX_MAY_USE = {"sandbox", "people", "chain", "errors", "resources", "chainspec", "files"}
