@@ -1,5 +1,6 @@
-"""The services of one environment: each is opened when it is first asked for, and shared by everybody after that."""
+"""The clients of one environment's services: each is made when it is first used, and shared after that."""
 
+import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -14,9 +15,9 @@ from cicscenario.language import Environment, Secret
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
     from cicscenario.services.accounts import AccountsDatabase
-    from cicscenario.services.custodial.client import Custodial
+    from cicscenario.services.custodial.client import CustodialClient
     from cicscenario.services.meta import MetaClient
-    from cicscenario.services.ussd import Ussd
+    from cicscenario.services.ussd import UssdClient
 
 
 class Service(StrEnum):
@@ -32,11 +33,22 @@ class Service(StrEnum):
 class Connections:
     """The clients. Each property raises InvalidError when the environment does not describe its service."""
 
-    def __init__(self, environment: Environment, *, token: str | None, dialect: str) -> None:
-        """``token`` is the symbol of the gift token, or None for the default; ``dialect`` is the phone interface's."""
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        token: str | None,
+        dialect: str,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """``token`` is the symbol of the gift token, or None for the default; ``dialect`` is the phone interface's.
+
+        Once ``stopping`` is set, every call of a client raises InterruptedRunError within a second.
+        """
         self.environment = environment
         self._token = token
         self._dialect = dialect
+        self._stopping = stopping
 
     def _missing(self, service: Service) -> InvalidError:
         return InvalidError(
@@ -46,11 +58,11 @@ class Connections:
 
     @property
     def spec(self) -> ChainSpec:
-        """The chain that people's identities are of, whether or not it is spoken to."""
+        """The chain spec in people's identities; a run that does not use the chain needs it, too."""
         spec = self.environment.chain_spec
         if spec is None:
             raise InvalidError(
-                f"{self.environment.path} names no chain, which people's identities are of",
+                f"{self.environment.path} names no chain spec, which is part of people's identities",
                 hint="add `spec: evm:byzantium:8996:bloxberg`, with the right chain spec, to it",
             )
         return spec
@@ -62,30 +74,31 @@ class Connections:
         return connect(self.environment.chain, self._token)
 
     @cached_property
-    def custodial(self) -> "Custodial":
+    def custodial(self) -> "CustodialClient":
         where = self.environment.custodial
         if where is None:
             raise self._missing(Service.CUSTODIAL)
-        from cicscenario.services.custodial.client import Custodial
+        from cicscenario.services.custodial.client import CustodialClient
 
         broker = _with_password(where.broker, _revealed(where.password))
-        return Custodial(broker, self.spec, queue=where.queue, callback=where.callback)
+        return CustodialClient(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
 
     @cached_property
-    def ussd(self) -> "Ussd":
+    def ussd(self) -> "UssdClient":
         where = self.environment.ussd
         if where is None:
             raise self._missing(Service.USSD)
-        from cicscenario.services.ussd import Ussd
+        from cicscenario.services.ussd import UssdClient
         from cicscenario.services.ussd_screens import Dialect
 
-        return Ussd(
+        return UssdClient(
             where.url,
             service_code=where.service_code,
             username=where.user,
             password=_revealed(where.password),
             timeout=where.timeout,
             dialect=Dialect(self._dialect),
+            stopping=self._stopping,
         )
 
     @cached_property
@@ -101,6 +114,7 @@ class Connections:
             passphrase=_revealed(where.passphrase),
             mode=where.write,
             timeout=where.timeout,
+            stopping=self._stopping,
         )
 
     @cached_property
@@ -110,7 +124,8 @@ class Connections:
             raise self._missing(Service.ACCOUNTS)
         from cicscenario.services.accounts import AccountsDatabase
 
-        return AccountsDatabase(where.host, where.port, where.database, where.user, _revealed(where.password) or "")
+        password = _revealed(where.password) or ""
+        return AccountsDatabase(where.host, where.port, where.database, where.user, password, stopping=self._stopping)
 
     @property
     def pepper(self) -> str | None:
@@ -118,11 +133,11 @@ class Connections:
         return _revealed(self.environment.accounts.pepper) if self.environment.accounts else None
 
     def ask(self, service: Service) -> str:
-        """What the service answers, in a few words; raises what is wrong with it."""
-        return _QUESTIONS[service](self)
+        """Asks whether the service is ready; returns one line for people. Raises CicScenarioError when it is not."""
+        return _CHECKS[service](self)
 
     def requests(self) -> dict[str, int]:
-        """How many requests were sent so far to the services that are asked person by person."""
+        """Number of requests sent so far, by service, for those services that get requests for each person."""
         sent = {}
         if "ussd" in self.__dict__:
             sent["ussd"] = self.ussd.requests
@@ -170,7 +185,7 @@ def _accounts(services: Connections) -> str:
     return f"{services.accounts.name} has the account table"
 
 
-_QUESTIONS: Mapping[Service, Callable[[Connections], str]] = {
+_CHECKS: Mapping[Service, Callable[[Connections], str]] = {
     Service.CHAIN: _chain,
     Service.CUSTODIAL: _custodial,
     Service.USSD: _ussd,

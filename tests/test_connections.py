@@ -1,5 +1,6 @@
 """The services of an environment: opened when first asked for, named when missing, and closed when they were opened."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -9,16 +10,18 @@ import pytest
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
+from tests.support.openpgp_keys import PASSPHRASE, WRITER
+from tests.support.silent_server import assert_ends_with_the_run, silent_server
 from tests.support.valkey import Valkey
 
 NOWHERE = "127.0.0.1:9"
 PASSWORD = "a/b:c@d e%"
 
 
-def connections(folder: Path, text: str) -> Connections:
+def connections(folder: Path, text: str, stopping: threading.Event | None = None) -> Connections:
     path = folder / "place.yaml"
     path.write_text(f"version: 1\nname: place\n{text}")
-    return Connections(load_environment(path), token=None, dialect="current")
+    return Connections(load_environment(path), token=None, dialect="current", stopping=stopping)
 
 
 def custodial(broker: str) -> str:
@@ -49,7 +52,7 @@ def test_a_service_that_the_environment_does_not_describe_is_named_with_what_to_
 
 
 def test_an_environment_without_a_chain_spec_is_told_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(InvalidError, match="names no chain, which people's identities are of") as caught:
+    with pytest.raises(InvalidError, match="names no chain spec, which is part of people's identities") as caught:
         _ = connections(tmp_path, "").spec
     assert "spec: evm:byzantium:8996:bloxberg" in str(caught.value.hint)
 
@@ -96,3 +99,20 @@ def test_each_service_that_is_away_says_which_it_is_and_where(tmp_path: Path) ->
             services.ask(service)
         assert caught.value.hint
         assert PASSWORD not in caught.value.message
+
+
+@pytest.mark.parametrize("service", [service for service in Service if service is not Service.CHAIN])
+def test_every_client_ends_with_the_run(tmp_path: Path, service: Service) -> None:
+    stopping = threading.Event()
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "writer.asc").write_text(WRITER)
+    (tmp_path / "passphrase").write_text(PASSPHRASE)
+    with silent_server() as port:
+        where = f"127.0.0.1:{port}"
+        text = custodial(where) + (
+            f"ussd: {{url: 'http://{where}', timeout: 60}}\n"
+            f"meta: {{url: 'http://{where}', key: 'file:writer.asc', passphrase: 'file:passphrase', timeout: 60}}\n"
+            f"accounts: {{host: 127.0.0.1, port: {port}, database: cic_ussd, user: grassroots, password: 'file:password'}}\n"
+        )
+        services = connections(tmp_path, text, stopping)
+        assert_ends_with_the_run(lambda: services.ask(service), stopping)

@@ -11,12 +11,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cicscenario"
 #: From the top down. A floor may import from those after it; rooms on one floor do not reach into each other.
 FLOORS = (
-    {"cli"}, {"report", "review"}, {"engine"}, {"plan"}, {"steps"}, {"checks", "backends"}, {"connections"},
-    {"services", "chain", "legacy"}, {"state"},
-    {"language", "people"}, {"resources", "chainspec", "address", "numberplan"}, {"files", "retry"}, {"errors"},
+    {"cli"}, {"report", "review"}, {"engine"}, {"plan"}, {"vocabulary"}, {"steps", "checks", "backends"}, {"metadata"},
+    {"capabilities"}, {"connections"}, {"services", "chain", "legacy"}, {"state"}, {"language", "people"},
+    {"resources", "chainspec", "address", "numberplan"}, {"transport"}, {"files", "retry"}, {"errors"},
 )  # fmt: skip
 #: These are not on the stairs. The sandbox uses accounts and chains, and only commands know of it.
-SANDBOX_MAY_USE = {"sandbox", "people", "chain", "errors", "resources", "chainspec", "files"}
+SANDBOX_MAY_USE = {"sandbox", "people", "chain", "errors", "resources", "chainspec", "files", "retry"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -17,8 +17,8 @@ from cicscenario.capabilities.step import Batch, Lane, Result
 from cicscenario.connections import Service
 from cicscenario.language import KeyHolder
 from cicscenario.people.person import Person
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
-from cicscenario.state.store import RequestRow
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.state.rows import RequestRow
 
 _SLICE = 2.0  # seconds of waiting before looking whether the run is to end
 _AT_ONCE = 50  # accounts in one submission
@@ -109,7 +109,7 @@ class CicEthBackend(CustodialBackend):
             if isinstance(end, Lost) and end.trace is not Trace.UNKNOWN and rows[root].person not in addresses
         }
 
-    def _seen(self, roots: Sequence[str]) -> dict[str, Outcome]:
+    def _seen(self, roots: Sequence[str]) -> dict[str, AccountOutcome]:
         """What became of tasks; one that a worker has only just taken gets a moment to show up."""
         if not roots:
             return {}
@@ -135,7 +135,7 @@ class CicEthBackend(CustodialBackend):
                     self._timer.give_up(number, str(next(iter(ends.values()))))
                 return
 
-    def _settle(self, asked: dict[str, int], ends: dict[str, Outcome], made: Result) -> bool:
+    def _settle(self, asked: dict[str, int], ends: dict[str, AccountOutcome], made: Result) -> bool:
         """Takes those who have an account or have failed out of ``asked``; says whether there were any."""
         self._write_down({root: RequestRow(root, person, self._channel) for root, person in asked.items()}, ends)
         finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
@@ -147,7 +147,7 @@ class CicEthBackend(CustodialBackend):
                 made.fail(person, str(end))
         return bool(finished)
 
-    def _write_down(self, rows: dict[str, RequestRow], ends: dict[str, Outcome]) -> None:
+    def _write_down(self, rows: dict[str, RequestRow], ends: dict[str, AccountOutcome]) -> None:
         answered = []
         for root, end in ends.items():
             if isinstance(end, Created):
@@ -157,7 +157,7 @@ class CicEthBackend(CustodialBackend):
         self._context.state.answer_requests(answered)
 
 
-def _vanished(ends: dict[str, Outcome]) -> list[str]:
+def _vanished(ends: dict[str, AccountOutcome]) -> list[str]:
     """Tasks that are neither on the queue nor among the results: a worker that is killed takes what it has just fetched along."""
     return [root for root, end in ends.items() if isinstance(end, Lost) and end.trace is Trace.UNKNOWN]
 

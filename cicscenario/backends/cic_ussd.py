@@ -26,8 +26,9 @@ from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.retry import PAUSES
-from cicscenario.services.ussd import Joining, Silence, UssdError
-from cicscenario.state.store import RequestRow
+from cicscenario.services.circuit import CircuitBreaker
+from cicscenario.services.ussd import SILENT, Joining, UssdError
+from cicscenario.state.rows import RequestRow
 
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
@@ -48,7 +49,7 @@ class CicUssdBackend(CustodialBackend):
         self._timer = StallTimer(context.clock)
         # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
         self._dialling = threading.Lock()
-        self._silence = Silence()
+        self._circuit = CircuitBreaker(SILENT)
 
     def accounts(self, batch: Batch) -> Result:
         people, made = batch.people, Result()
@@ -97,7 +98,7 @@ class CicUssdBackend(CustodialBackend):
                 if not pending:
                     self._answer(request, "failed", error.message)
             else:
-                self._silence.ended(answered=True)
+                self._circuit.succeeded()
                 self._timer.restart()
                 if not asked and joined.joining is Joining.EXISTS:
                     self._refuse(person, request, made)
@@ -108,8 +109,11 @@ class CicUssdBackend(CustodialBackend):
 
     def _in_doubt(self, person: Person, error: UssdError, made: Result) -> bool:
         """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
-        self._silence.ended(answered=error.answered)
-        if self._silence.lasts:
+        if error.answered:
+            self._circuit.succeeded()
+        else:
+            self._circuit.failed(error)
+        if self._circuit.open:
             raise error
         if error.taken is None:
             return True  # only the phone pointer can tell

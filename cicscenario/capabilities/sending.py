@@ -11,7 +11,7 @@ from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
 from cicscenario.errors import StepFailedError
 from cicscenario.people.person import Person
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 
 #: Makes one person's transaction, or None when there is nothing to send for them.
 Maker = Callable[[RunContext, Person], Intent | None]

@@ -11,7 +11,7 @@ from cicscenario.capabilities.cost import Cost
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 
 
 class Lane(Enum):

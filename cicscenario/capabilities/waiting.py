@@ -13,7 +13,7 @@ from cicscenario.capabilities.stall import StallTimer
 from cicscenario.capabilities.step import Batch, Result
 from cicscenario.chain.abi import to_hex
 from cicscenario.people.person import Person
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between looks
 _ASK_AFTER = 3.0  # seconds without progress before it is asked what became of those who wait

@@ -15,7 +15,8 @@ from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
-from cicscenario.state.store import LedgerRow, Outcome, Store
+from cicscenario.state.rows import LedgerRow, Outcome
+from cicscenario.state.store import Store
 
 _POLL = 0.05  # seconds between looks at the chain while nothing moves
 _RESEND_AFTER = 3.0  # seconds without an end before the first re-broadcast; doubles up to

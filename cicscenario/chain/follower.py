@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.errors import UnavailableError
-from cicscenario.state.store import LedgerRow
+from cicscenario.state.rows import LedgerRow
 
 PLAIN_TRANSFER_GAS = 21_000  #: what a transfer of value costs; with this limit nothing else can have run
 _BLOCKS_AT_ONCE = 20

@@ -13,7 +13,8 @@ from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import ReconcileError
-from cicscenario.state.store import LedgerRow, Outcome, Store
+from cicscenario.state.rows import LedgerRow, Outcome
+from cicscenario.state.store import Store
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.people.person import Person
-from cicscenario.services.accounts import Account
+from cicscenario.services.accounts import AccountRow
 
 #: What is wrong with someone's row of the table, or None.
-Look = Callable[[Person, Account], str | None]
+Look = Callable[[Person, AccountRow], str | None]
 
 
 def each_row(context: RunContext, look: Look) -> Verifier:

@@ -7,7 +7,7 @@ from cicscenario.connections import Service
 from cicscenario.language import Condition
 from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins, scheme_of, verify
-from cicscenario.services.accounts import Account
+from cicscenario.services.accounts import AccountRow
 
 _SAMPLE = 20  # one of so many PINs is tried out: that is as slow as hashing it
 
@@ -18,7 +18,7 @@ def _verifier(context: RunContext) -> Verifier:
     pins = Pins(context.scenario.population.seed, wanted.fixed or ())
     pepper = context.services.pepper
 
-    def look(person: Person, row: Account) -> str | None:
+    def look(person: Person, row: AccountRow) -> str | None:
         if row.password_hash is None:
             return "has no PIN"
         if scheme_of(row.password_hash) != wanted.scheme:

@@ -14,7 +14,8 @@ from cicscenario.connections import Service
 from cicscenario.language import Condition, Scenario
 from cicscenario.people.person import Person
 from cicscenario.retry import Attempts
-from cicscenario.services.ussd import Silence, Ussd, UssdError
+from cicscenario.services.circuit import CircuitBreaker
+from cicscenario.services.ussd import SILENT, UssdClient, UssdError
 from cicscenario.services.ussd_screens import Screen, State
 
 
@@ -49,23 +50,21 @@ def _verifier(context: RunContext) -> Verifier:
 class _Calls:
     """Calls to the interface, which is given up when it answers nobody any more. Threads share one."""
 
-    def __init__(self, ussd: Ussd, stopping: Event) -> None:
+    def __init__(self, ussd: UssdClient, stopping: Event) -> None:
         self._ussd = ussd
         self._stopping = stopping
-        self._silence = Silence()
-        self._why = ""
+        self._circuit = CircuitBreaker(SILENT)
 
     def dial(self, phone: str) -> Screen | str:
         """What a person is shown, or why that is not known."""
-        if self._silence.lasts:
-            return f"was not dialled: {self._why}"
+        if error := self._circuit.open:
+            return f"was not dialled: {error.message}"
         end = self._attempts(phone)
-        if isinstance(end, Screen):
-            self._silence.ended(answered=True)
-            return end
-        self._why = end.message  # before it counts: whoever finds that it lasts says why
-        self._silence.ended(answered=end.answered)
-        return end.message
+        if isinstance(end, Screen) or end.answered:
+            self._circuit.succeeded()
+        else:
+            self._circuit.failed(end)
+        return end if isinstance(end, Screen) else end.message
 
     def _attempts(self, phone: str) -> Screen | UssdError:
         error: UssdError | None = None

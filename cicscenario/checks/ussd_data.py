@@ -6,12 +6,12 @@ from cicscenario.checks.account_table import each_row
 from cicscenario.connections import Service
 from cicscenario.language import Condition
 from cicscenario.people.person import Person
-from cicscenario.services.accounts import Account, Status
+from cicscenario.services.accounts import AccountRow, AccountStatus
 
 
-def _look(person: Person, row: Account) -> str | None:
-    if row.status != Status.ACTIVE:
-        return f"the account's status is {row.status}, expected {int(Status.ACTIVE)} (active)"
+def _look(person: Person, row: AccountRow) -> str | None:
+    if row.status != AccountStatus.ACTIVE:
+        return f"the account's status is {row.status}, expected {int(AccountStatus.ACTIVE)} (active)"
     if row.preferred_language != person.language:
         return f"the account's language is {row.preferred_language!r}, expected {person.language!r}"
     return None

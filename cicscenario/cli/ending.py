@@ -10,7 +10,7 @@ from cicscenario.engine.verify import finished
 from cicscenario.errors import ChecksFailedError, ExitCode
 from cicscenario.report.console import check_line
 from cicscenario.report.listeners import listening
-from cicscenario.state.store import CheckRow
+from cicscenario.state.rows import CheckRow
 
 
 def verify_command(scenario: Path, overrides: Sequence[str], **options: Path | str | None) -> str:

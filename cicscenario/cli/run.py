@@ -10,7 +10,7 @@ from cicscenario.engine.events import Listener
 from cicscenario.engine.select import EVERYTHING, Selection
 from cicscenario.errors import ExitCode
 from cicscenario.report.summary import write_record
-from cicscenario.state.store import CheckRow
+from cicscenario.state.rows import CheckRow
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from cicscenario.engine.events import Listener
 from cicscenario.engine.reverify import VerifyRequest, reverify
 from cicscenario.errors import ExitCode
 from cicscenario.report.summary import write_record
-from cicscenario.state.store import CheckRow
+from cicscenario.state.rows import CheckRow
 
 
 def verify(

@@ -11,7 +11,8 @@ from cicscenario.engine.progress import Progress
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
 from cicscenario.files import write_whole
 from cicscenario.plan.compile import Plan
-from cicscenario.state.store import CheckRow, Store
+from cicscenario.state.rows import CheckRow
+from cicscenario.state.store import Store
 
 TRANSACTIONS = "tx"  #: folder of the run directory
 

@@ -2,7 +2,7 @@
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.plan.compile import Plan
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 
 
 def reopen_lost(plan: Plan, context: RunContext) -> None:

@@ -18,7 +18,7 @@ from cicscenario.language import Environment, Scenario
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
 from cicscenario.plan.preflight import ask_services
 from cicscenario.state.directory import store_of_a_run
-from cicscenario.state.store import CheckRow
+from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import load_scenario
 
 

@@ -27,7 +27,8 @@ from cicscenario.language import Environment
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside
-from cicscenario.state.store import STATE, CheckRow, Store
+from cicscenario.state.rows import CheckRow
+from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 
 #: Calls back when the user asks to stop, for as long as the context lasts.
@@ -147,7 +148,10 @@ def open_services(
     with environment(plan) as where:
         scenario = plan.scenario
         services = Connections(
-            where, token=scenario.gift.token, dialect=scenario.backend.option("dialect") or "current"
+            where,
+            token=scenario.gift.token,
+            dialect=scenario.backend.option("dialect") or "current",
+            stopping=stopping,
         )
         try:
             yield services

@@ -10,7 +10,8 @@ from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.engine.events import CheckFinished, Listener
 from cicscenario.errors import InterruptedRunError
-from cicscenario.state.store import CheckRow, Store
+from cicscenario.state.rows import CheckRow
+from cicscenario.state.store import Store
 
 FAILING_SHOWN = 20
 _BATCH = 500

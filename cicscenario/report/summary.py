@@ -11,7 +11,7 @@ from cicscenario.files import from_here, write_whole
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.report.environment import shown_environment
-from cicscenario.state.store import CheckRow
+from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import scenario_schema
 
 REPORT, PROGRESS = "report.json", "progress.json"

@@ -1,24 +1,29 @@
-"""The account table of cic-ussd, in PostgreSQL: what a person needs there beyond what the phone interface writes.
+"""Client of cic-ussd's account table, in PostgreSQL. It sets what the phone interface leaves out: PIN, status, language.
 
-Works with both forms of the table: the older has no guardians. Addresses are there as 40 lower-case hexadecimal digits
-without 0x, phone numbers in E.164, times in UTC without a zone.
+Both forms of the table will do: the older has no guardians. The table holds addresses as 40 lower-case hexadecimal digits
+without 0x, phone numbers in E.164, and times in UTC without a zone.
 
-A dial goes on where the phone's newest session stopped, even at a PIN entry of before the PIN was there; so whoever is
-given something new is through with that session. Source: cic-ussd, ``resume_last_ussd_session``.
+A dial resumes the phone's newest session, even one that stopped at the PIN entry before there was a PIN. So an update also
+ends the newest session of each phone number. Source: cic-ussd, ``resume_last_ussd_session``.
 """
 
+import os
+import socket
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.transport import Cancellation, shut
 
 _COLUMNS = {
     "account": {
@@ -38,7 +43,7 @@ SELECT phone_number, blockchain_address, status, password_hash, preferred_langua
 FROM account WHERE phone_number = ANY(%s)"""
 
 
-class Status(IntEnum):
+class AccountStatus(IntEnum):
     """States of an account. Source: cic-ussd, ``AccountStatus``."""
 
     PENDING = 1
@@ -48,8 +53,8 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True)
-class Account:
-    """A row of the table, as it is there."""
+class AccountRow:
+    """A row of the table, unchanged."""
 
     address: str
     status: int
@@ -59,13 +64,23 @@ class Account:
 
 
 class AccountsDatabase:
-    """The database. Threads may share it: each batch has a connection and a transaction of its own.
+    """The database. Safe for use by many threads: each call has a connection and a transaction of its own.
 
     ``timeout`` is in seconds, for connecting and for a statement. Raises UnavailableError when the database cannot be
-    reached, refuses the user, or is not cic-ussd's.
+    reached, refuses the user, or is not cic-ussd's, and InterruptedRunError within a second after ``stopping`` is set.
     """
 
-    def __init__(self, host: str, port: int, database: str, user: str, password: str, *, timeout: int = 30) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        database: str,
+        user: str,
+        password: str,
+        *,
+        timeout: int = 30,
+        stopping: threading.Event | None = None,
+    ) -> None:
         self._login: dict[str, Any] = {
             "host": host,
             "port": port,
@@ -74,13 +89,14 @@ class AccountsDatabase:
             "password": password,
         }
         self._timeout = timeout
+        self._cancellation = Cancellation(stopping)
         self.name = f"{host}:{port}/{database}"  #: for messages
 
     def __repr__(self) -> str:
         return f"AccountsDatabase({self.name})"
 
     def check(self) -> None:
-        """Asks whether the tables are there, have the columns, and may be read and changed. Changes nothing."""
+        """Checks that the tables exist, have the columns, and may be read and changed. Changes nothing."""
         with self._transaction() as connection, connection.cursor() as cursor:
             for table, columns in _COLUMNS.items():
                 self._check_table(cursor, table, columns)
@@ -109,29 +125,29 @@ class AccountsDatabase:
     def set_pins(self, pins: Sequence[tuple[str, str]]) -> list[str]:
         """Gives each phone number its password hash, all in one statement. Returns the numbers without an account.
 
-        Raises InvalidError for a number that is there twice.
+        Raises InvalidError for a number that is given twice.
         """
         return self._update("password_hash = new.hash", "phone, hash", pins)
 
     def set_ussd_data(self, rows: Sequence[tuple[str, int, str]]) -> list[str]:
-        """Gives each phone number its status (see Status) and language, without blanks around it, in one statement.
+        """Gives each phone number its status (see AccountStatus) and language, without blanks around it, in one statement.
 
-        Returns the numbers without an account. Raises InvalidError for a number that is there twice, a status that does
+        Returns the numbers without an account. Raises InvalidError for a number that is given twice, a status that does
         not exist, and an empty language.
         """
         clean = [(phone, _status(phone, status), _language(phone, language)) for phone, status, language in rows]
         return self._update("status = new.status, preferred_language = new.language", "phone, status, language", clean)
 
-    def read(self, phones: Iterable[str]) -> dict[str, Account]:
+    def read(self, phones: Iterable[str]) -> dict[str, AccountRow]:
         """Accounts by phone number, in one query; numbers without an account are left out."""
         with self._transaction() as connection, connection.cursor() as cursor:
             cursor.execute(_SELECT, (list(phones),))
-            return {phone: Account(*rest) for phone, *rest in cursor.fetchall()}
+            return {phone: AccountRow(*rest) for phone, *rest in cursor.fetchall()}
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]
         if twice := next((phone for phone, times in Counter(phones).items() if times > 1), None):
-            raise InvalidError(f"phone number {twice} is there twice: it can have but one value in {self.name}")
+            raise InvalidError(f"phone number {twice} is given twice, but can have only one value in {self.name}")
         if not rows:
             return []
         statement = _UPDATE.format(assignments=assignments, columns=columns)
@@ -142,9 +158,14 @@ class AccountsDatabase:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """A connection is a few milliseconds, a batch has hundreds of rows: none is kept that could go stale."""
+        """A transaction on a new connection: for a batch of hundreds of rows, connecting takes no time that counts."""
         try:
-            with closing(self._connect()) as connection, connection:
+            connecting = self._cancellation.aside(self._connect, Connection.close)
+            with (
+                closing(connecting) as connection,
+                self._cancellation.during(_QueryCancel(connection, self._connect)),
+                connection,
+            ):
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
                 yield connection
@@ -164,10 +185,42 @@ class AccountsDatabase:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         password = str(self._login["password"])
-        return UnavailableError(
-            f"database {self.name} does not do its work: {reason.replace(password, '***') if password else reason}",
-            hint="is PostgreSQL running, and is `accounts` in the environment file right?",
-        )
+        if isinstance(error, QueryCanceled):
+            hint = (
+                f"does another program hold a lock on the account table? A statement may take {self._timeout} seconds"
+            )
+        elif error.pgcode:  # it has answered
+            hint = "is the database in `accounts` of the environment file that of cic-ussd?"
+        else:
+            hint = "is PostgreSQL running, and is `accounts` in the environment file right?"
+        shown = reason.replace(password, "***") if password else reason
+        return UnavailableError(f"database {self.name} failed: {shown}", hint=hint)
+
+
+class _QueryCancel:
+    """Ends the query under way: the server is asked to cancel it, and if it is silent, the connection is shut.
+
+    ``Connection.cancel`` is not used: it waits for the server with the interpreter's lock held, so a server that does not
+    answer would stop the whole process.
+    """
+
+    def __init__(self, connection: Connection, connect: Callable[[], Connection]) -> None:
+        self._connection = connection
+        self._connect = connect
+        self._asked = False
+
+    def __call__(self) -> None:
+        if not self._asked:
+            self._asked = True
+            pid = self._connection.get_backend_pid()
+            threading.Thread(target=self._ask, args=(pid,), name="cancel query", daemon=True).start()
+            return
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as opened:
+            shut(opened)
+
+    def _ask(self, pid: int) -> None:
+        with suppress(psycopg2.Error), closing(self._connect()) as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
 
 
 def _one(cursor: Any) -> bool:
@@ -177,7 +230,7 @@ def _one(cursor: Any) -> bool:
 
 def _status(phone: str, status: int) -> int:
     try:
-        return int(Status(status))
+        return int(AccountStatus(status))
     except ValueError:
         raise InvalidError(
             f"{phone}: there is no account status {status!r}", hint="1 pending, 2 active, 3, 4"

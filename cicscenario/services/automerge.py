@@ -2,7 +2,7 @@
 
 A document is two changes by one actor: the first sets ``id``, ``timestamp`` and ``data``, the second sets ``signature``.
 Documents of different actors are merged by the server, and the actor that sorts last wins each key: with the time in
-the actor's name, the newest write wins. Source: recordings of an unmodified server, held against in the tests.
+the actor's name, the newest write wins. Source: recordings of an unmodified server, which the tests compare with.
 """
 
 import base64
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 _ROOT = "00000000-0000-0000-0000-000000000000"
-#: Of the first part of an actor's name: sorts behind nearly every random UUID.
+#: Of the first part of an actor's name: sorts after nearly every random UUID.
 _LAST = "ffffffff"
 _ESCAPED = ("~", "^", "`")  # text that begins with one means something in transit
 
@@ -23,7 +23,7 @@ Json = Any
 
 
 class Actors:
-    """Names of writers, each sorting behind all before it, within a process even when the clock stands or goes back."""
+    """Actor names, each sorting after all earlier ones; within a process also when the clock stands still or goes back."""
 
     def __init__(self) -> None:
         self._latest = 0

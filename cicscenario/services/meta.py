@@ -1,49 +1,60 @@
 """Client of cic-meta, the metadata store: JSON values by 32-byte pointer, signed.
 
-The server loses all but one of the writes that reach it at the same time, and answers before it has stored: so there is
-one writer at a time, short timeouts, the very same bytes again (which changes nothing when they have arrived), and a
-look at the entry afterwards. See ``people/pointer.py`` for where entries are.
+The server loses all but one of the writes that arrive at the same time, and answers before it has stored a value. So the
+client sends one write at a time, with a short timeout, and reads the value back. When it is not there, the very same bytes
+are sent again, which changes nothing if they have arrived. See ``people/pointer.py`` for the pointers.
 """
 
 import json
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Literal, Self
 
-from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
-from cicscenario.services.automerge import Actors, envelope, signature
-from cicscenario.services.jsonvalues import contains, refuse_unfit, same
-from cicscenario.services.metahttp import Connections, NoAnswerError, Reply, Server
-from cicscenario.services.openpgp import Signer
-
-Outcome = Literal["written", "present"]
-
-_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds before each attempt: a server that died may be started again
-_LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each look for a write; one of twenty is late by milliseconds
-
-_LOST = (
-    8  # entries in a row that could not be written, before the server is given up: one may have a trouble of its own
+from cicscenario.errors import (
+    CicScenarioError,
+    InterruptedRunError,
+    InvalidError,
+    StepFailedError,
+    UnavailableError,
 )
+from cicscenario.retry import PAUSES, Attempts, pause
+from cicscenario.services.automerge import Actors, envelope, signature
+from cicscenario.services.circuit import CircuitBreaker
+from cicscenario.services.jsonvalues import contains, refuse_unfit, same
+from cicscenario.services.metahttp import MetaAddress, MetaConnections, MetaReply, NoAnswerError
+from cicscenario.services.openpgp import OpenPgpSigner
+
+WriteOutcome = Literal["written", "present"]
+
+_LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each attempt to read a value back; some are late by milliseconds
+
+_TOO_MANY = 429  # HTTP status: the server, or a proxy before it, has not carried out the request
+_TURN = 0.2  # seconds of waiting for one's turn to write before looking whether the run is stopped
+_LOST = 8  # failed entries in a row, after which no more are tried; a single one may fail for a reason of its own
 
 _actors = Actors()
-_writing: dict[Server, threading.Lock] = {}
+_writing: dict[MetaAddress, threading.Lock] = {}
 _writing_guard = threading.Lock()
 
 
-def _writer_lock(server: Server) -> threading.Lock:
+def _writer_lock(server: MetaAddress) -> threading.Lock:
     """The lock that all writers of this process to one server share."""
     with _writing_guard:
         return _writing.setdefault(server, threading.Lock())
 
 
 class MetaClient:
-    """A metadata server. Threads may share a client; reads go side by side, writes one after the other.
+    """A metadata server. Safe for use by many threads: reads run in parallel, writes one after the other.
 
     ``key`` is the text of an armored private key; without one, nothing can be written. ``mode`` says how values are
     written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
     in seconds for each request; the server never answers a write that it has lost. Raises InvalidError for a bad URL.
+
+    ``pauses`` are the seconds before each attempt at a request, ``looks`` those before each look for a value that the server
+    said it stores. Within a second after ``stopping`` is set, every method raises InterruptedRunError; writing again is safe.
     """
 
     def __init__(
@@ -54,13 +65,19 @@ class MetaClient:
         passphrase: str | None = None,
         mode: Literal["one-step", "two-step"] = "one-step",
         timeout: float = 4,
+        stopping: threading.Event | None = None,
+        pauses: Sequence[float] = PAUSES,
+        looks: Sequence[float] = _LOOKS,
     ) -> None:
-        self._server = Server.parse(url)
-        self._http = Connections(self._server, timeout)
+        self._server = MetaAddress.parse(url)
+        self._stopping = stopping
+        self._pauses = pauses
+        self._looks = looks
+        self._http = MetaConnections(self._server, timeout, stopping)
         self._key = key
         self._passphrase = passphrase
         self._mode = mode
-        self._opened: Signer | None = None
+        self._opened: OpenPgpSigner | None = None
         self._opening = threading.Lock()
         self._writer = _writer_lock(self._server)
 
@@ -125,7 +142,7 @@ class MetaClient:
         else:
             self._put_two_step(pointer, value, self.get(pointer))
 
-    def ensure(self, pointer: bytes, value: Any) -> Outcome:
+    def ensure(self, pointer: bytes, value: Any) -> WriteOutcome:
         """Writes a value unless it is there. Raises as ``put`` does."""
         refuse_unfit(value)
         present = self.get(pointer)
@@ -139,52 +156,63 @@ class MetaClient:
 
     def ensure_many(
         self, entries: Iterable[tuple[bytes, Any]], *, threads: int = 4
-    ) -> list[Outcome | CicScenarioError]:
+    ) -> list[WriteOutcome | CicScenarioError]:
         """``ensure`` for each entry: outcomes in their order, with the error in its place where there was one.
 
-        Looking, signing and reading back go side by side with the one write that is on its way. Raises UnavailableError,
-        rather than wait for each of the rest, when the server does not take any more.
+        Reads and signatures run in parallel with the one write that is under way. Raises UnavailableError, without trying the
+        rest, when the server takes no more writes.
         """
-        lost: list[UnavailableError] = []  # in a row
+        circuit = CircuitBreaker(_LOST)
 
-        def one(entry: tuple[bytes, Any]) -> Outcome | CicScenarioError:
-            if len(so_far := tuple(lost)) >= _LOST:
-                raise so_far[-1]
+        def one(entry: tuple[bytes, Any]) -> WriteOutcome | CicScenarioError:
+            if error := circuit.open:
+                raise error
             try:
-                end: Outcome | CicScenarioError = self.ensure(*entry)
+                end: WriteOutcome | CicScenarioError = self.ensure(*entry)
             except UnavailableError as error:
-                lost.append(error)
+                circuit.failed(error)
                 return error
+            except InterruptedRunError:
+                raise
             except CicScenarioError as error:
                 end = error
-            lost.clear()
+            circuit.succeeded()
             return end
 
         with ThreadPoolExecutor(threads, "meta") as pool:
             return list(pool.map(one, entries))
 
-    def _signer(self) -> Signer:
+    def _signer(self) -> OpenPgpSigner:
         with self._opening:
             if self._opened is None:
                 if self._key is None:
                     raise InvalidError("metadata cannot be written without a key", hint="set `meta.key`")
-                self._opened = Signer(self._key, self._passphrase)
+                self._opened = OpenPgpSigner(self._key, self._passphrase)
             return self._opened
 
-    def _read(self, pointer: bytes) -> Reply:
-        """GET, again where no answer or a server error comes."""
-        last = ""
-        for pause in _PAUSES:
-            time.sleep(pause)
+    def _read(self, pointer: bytes) -> MetaReply:
+        """GET, repeated after no answer, a server error, or a request of the server to wait."""
+        last, answered = "", False
+        attempts = Attempts(self._stopping, self._pauses)
+        for _ in attempts:
             try:
                 reply = self._http.read(f"/{pointer.hex()}")
             except NoAnswerError as error:
-                last = str(error)
+                last, answered = str(error), False
                 continue
-            if reply.status < 500:
+            if reply.status < 500 and reply.status != _TOO_MANY:
                 return reply
-            last = _status(reply)
-        raise UnavailableError(
+            attempts.after(reply.retry_after)
+            last, answered = _status(reply), True
+        raise self._no_reply(last, answered)
+
+    def _no_reply(self, last: str, answered: bool) -> UnavailableError:
+        if answered:
+            return UnavailableError(
+                f"metadata server {self._server} answers a look-up with {last}",
+                hint="it runs, but is not well: does cic-meta reach its database, and what does its log say?",
+            )
+        return UnavailableError(
             f"metadata server {self._server} does not answer: {last}",
             hint="is cic-meta running, and is `meta.url` in the environment file right?",
         )
@@ -202,14 +230,15 @@ class MetaClient:
         self._deliver("server", pointer, value, body)
 
     def _proposal(self, pointer: bytes, value: Any) -> str:
-        """The document that the server makes of a value; it stores nothing yet."""
+        """The document that the server makes of a value, without storing anything."""
         last = ""
-        for pause in _PAUSES:
-            time.sleep(pause)
+        attempts = Attempts(self._stopping, self._pauses)
+        for _ in attempts:
             try:
                 reply = self._http.request(
                     "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
                 )
+                attempts.after(reply.retry_after)
                 document = reply.body.decode()
                 if reply.status == 200 and isinstance(json.loads(document)["digest"], str):
                     return document
@@ -217,20 +246,23 @@ class MetaClient:
             except NoAnswerError as error:
                 last = str(error)
             except (ValueError, LookupError, TypeError):
-                last = "what is not a document"
+                last = "what is not a document" if reply.status == 200 else _status(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 
     def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
-        """Sends the same bytes until the value can be read."""
+        """Sends the same bytes until the value can be read back."""
         last = ""
-        for pause in _PAUSES:
-            time.sleep(pause)
+        attempts = Attempts(self._stopping, self._pauses)
+        for _ in attempts:
             try:
-                with self._writer:
+                with self._turn():
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
+                attempts.after(reply.retry_after)
                 last = f"it answered {_status(reply)}, and the value was not there afterwards"
             except NoAnswerError as error:
                 reply, last = None, str(error)
+            if reply is not None and reply.status == _TOO_MANY:
+                continue  # it was not carried out
             if reply is not None and 400 <= reply.status < 500:
                 raise StepFailedError(
                     f"metadata server {self._server} refuses to store {pointer.hex()}: {_status(reply)}",
@@ -239,17 +271,24 @@ class MetaClient:
             if self._readable(pointer, value, patient=reply is not None and reply.status == 200):
                 return
         raise UnavailableError(
-            f"metadata server {self._server} did not store {pointer.hex()} in {len(_PAUSES)} attempts: {last}",
+            f"metadata server {self._server} did not store {pointer.hex()} in {len(self._pauses)} attempts: {last}",
             hint="does it run and trust the key? does somebody else write there, or is this machine's clock behind?",
         )
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The block is the only write to this server by this process."""
+        while not self._writer.acquire(timeout=_TURN):
+            pause(0, self._stopping)
+        try:
+            yield
+        finally:
+            self._writer.release()
+
     def _readable(self, pointer: bytes, value: Any, *, patient: bool) -> bool:
         """Whether the value is there; looks more than once when the server said that it stores it."""
-        for pause in _LOOKS if patient else _LOOKS[:1]:
-            time.sleep(pause)
-            if self._arrived(self.get(pointer), value):
-                return True
-        return False
+        looks = Attempts(self._stopping, self._looks if patient else self._looks[:1])
+        return any(self._arrived(self.get(pointer), value) for _ in looks)
 
     def _arrived(self, present: Any | None, value: Any) -> bool:
         if self._mode == "two-step" and isinstance(value, dict):
@@ -271,5 +310,5 @@ def _headers(mode: str) -> dict[str, str]:
     return {"X-CIC-AUTOMERGE": mode, "Content-Type": "application/json"}
 
 
-def _status(reply: Reply) -> str:
+def _status(reply: MetaReply) -> str:
     return f"{reply.status} {reply.reason}".rstrip()

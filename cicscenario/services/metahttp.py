@@ -1,9 +1,8 @@
-"""HTTP as the metadata server speaks it, with its wrong lengths.
+"""HTTP with the metadata server, whose ``Content-Length`` is wrong.
 
-``Content-Length`` counts UTF-16 units while the body is UTF-8: what is not ASCII is longer than announced, and the rest
-would be taken for the next reply on the same connection. Whether it is whole shows, though. When the announced part is
-ASCII, all is: not every byte of such characters can lie beyond it. And JSON that is not a number is none when its end is
-missing.
+It counts UTF-16 units, while the body is UTF-8. A body that is not ASCII is therefore longer than announced, and the rest
+would be taken for the next reply on the same connection. Whether a body is whole can be seen: when the announced part is
+all ASCII, nothing is missing, and JSON without its end is not valid, unless it is a number, which is ASCII.
 """
 
 import http.client
@@ -16,8 +15,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
+from cicscenario.transport import Cancellation, Sockets, http_connection
 
-#: Seconds that the server leaves an idle connection open is 5; we leave earlier.
+#: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0
 _CLOSE = {"Connection": "close"}
 
@@ -27,16 +27,17 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True)
-class Reply:
-    """Status code, reason phrase and whole body."""
+class MetaReply:
+    """Status code, reason phrase, whole body, and the header Retry-After of a server that asks for a pause."""
 
     status: int
     reason: str
     body: bytes
+    retry_after: str | None = None
 
 
 @dataclass(frozen=True)
-class Server:
+class MetaAddress:
     """Where a server is. ``path`` is what goes before every path, without the slash at its end."""
 
     scheme: str
@@ -45,7 +46,7 @@ class Server:
     path: str
 
     @classmethod
-    def parse(cls, url: str) -> "Server":
+    def parse(cls, url: str) -> "MetaAddress":
         """Raises InvalidError for what is not the address of an HTTP server, or has a password in it."""
         try:
             parts = urlsplit(url)
@@ -66,20 +67,23 @@ class Server:
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
-class Connections:
+class MetaConnections:
     """Connections to one server, kept open between requests and handed out to one thread at a time.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method.
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method. Soon after
+    ``stopping`` is set, requests raise InterruptedRunError.
     """
 
-    def __init__(self, server: Server, timeout: float) -> None:
+    def __init__(self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None) -> None:
         self.server = server
         self._timeout = timeout
+        self._cancellation = Cancellation(stopping)
+        self._sockets = Sockets()
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
 
-    def read(self, path: str) -> Reply:
+    def read(self, path: str) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
         reply = self.request("GET", path)
         return reply if _is_whole(reply.body) else self.request("GET", path, to_end=True)
@@ -92,20 +96,28 @@ class Connections:
         headers: Mapping[str, str] | None = None,
         *,
         to_end: bool = False,
-    ) -> Reply:
-        """One request, sent once. With ``to_end`` the server closes behind the reply, whose length is not believed.
+    ) -> MetaReply:
+        """One request, sent once. With ``to_end`` the server closes the connection after the reply, which is
+        read to its end, whatever length it announces.
 
         Raises NoAnswerError when no whole reply came.
         """
-        connection = self._borrow()
+        with self._lock:
+            self.sent[method] += 1
         try:
-            with self._lock:
-                self.sent[method] += 1
-            connection.request(method, self.server.path + path, body, {**(headers or {}), **(_CLOSE if to_end else {})})
-            response = connection.getresponse()
-            if to_end and not response.chunked:
-                response.length = None
-            reply = Reply(response.status, response.reason, response.read())
+            connection = self._borrow()
+        except OSError as error:
+            raise NoAnswerError(self._reason(error)) from None
+        try:
+            with self._cancellation.during(self._sockets.shut):
+                all_headers = {**(headers or {}), **(_CLOSE if to_end else {})}
+                connection.request(method, self.server.path + path, body, all_headers)
+                response = connection.getresponse()
+                if to_end and not response.chunked:
+                    response.length = None
+                reply = MetaReply(
+                    response.status, response.reason, response.read(), response.headers.get("Retry-After")
+                )
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None
@@ -122,8 +134,14 @@ class Connections:
                 if time.monotonic() - since < _IDLE:
                     return connection
                 connection.close()
-        kind = http.client.HTTPSConnection if self.server.scheme == "https" else http.client.HTTPConnection
-        return kind(self.server.host, self.server.port, timeout=self._timeout)
+        return http_connection(
+            self.server.scheme,
+            self.server.host,
+            self.server.port,
+            timeout=self._timeout,
+            cancellation=self._cancellation,
+            sockets=self._sockets,
+        )
 
     def _give_back(self, connection: http.client.HTTPConnection, *, reusable: bool) -> None:
         if not reusable:
@@ -133,7 +151,7 @@ class Connections:
             self._idle.append((time.monotonic(), connection))
 
     def close(self) -> None:
-        """Closes what is idle; connections in use are closed by who uses them."""
+        """Closes what is idle; connections in use are closed by their users."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, connection in idle:

@@ -8,7 +8,7 @@ from pysequoia.packet import PacketPile, Tag
 from cicscenario.errors import InvalidError
 
 
-class Signer:
+class OpenPgpSigner:
     """A private key, parsed and unlocked once. Threads may share it.
 
     ``armor`` is the text of the key file; ``passphrase`` is not looked at when the key has none. Raises InvalidError
@@ -31,7 +31,7 @@ class Signer:
     def _refuse_ended(self, certificate: Cert) -> None:
         if self.expires is not None and self.expires <= datetime.now(UTC):
             raise InvalidError(
-                f"the metadata key {self.fingerprint} is expired since {self.expires:%Y-%m-%d %H:%M} UTC",
+                f"the metadata key {self.fingerprint} has been expired since {self.expires:%Y-%m-%d %H:%M} UTC",
                 hint="make a key that does not expire, and let the metadata server trust it",
             )
         if certificate.is_revoked:

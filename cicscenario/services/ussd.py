@@ -1,4 +1,4 @@
-"""Client of the phone interface (cic-ussd): dials for a person, as the gateway of a telephone company does.
+"""Client of the phone interface (cic-ussd): dials for a person, as a telephone company's gateway does.
 
 Protocol: one POST per input, answered with the next screen (plain text beginning CON or END). Source: cic-ussd 0.3.1a7,
 ``cic_ussd.runnable.daemons.cic_user_ussd_server``, and its version of August 2021.
@@ -6,43 +6,48 @@ Protocol: one POST per input, answered with the next screen (plain text beginnin
 
 import re
 import threading
-import time
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlencode, urlsplit
 
-import requests
 import urllib3
+from requests import ConnectTimeout, RequestException, Response, Timeout
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.retry import pause as wait
+from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, recognise
+from cicscenario.transport import HttpSessions
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
 _PHONE = re.compile(r"\+[0-9]{10,12}")  # longer numbers are refused; without + an account is made that nobody finds
-_NO_PHONE = "+25471"  # too short for both dialects; what is no number at all ends the connection in that of 2021
+_NO_PHONE = "+25471"  # too short for both dialects; text without digits makes that of 2021 close the connection
 _CHOICES = {
     Dialect.CURRENT: {"en": "1", "sw": "2", "kam": "3", "kik": "4", "miji": "5", "luo": "6", "bor": "7"},
     Dialect.OF_2021: {"en": "1", "sw": "2"},
 }
-_PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # of 2021: a session's state is written behind the answer's back
-_MISREAD = 3
-_SILENT = 3  # people in a row who got no answer at all, before nobody else is called
+_PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # that of 2021 stores a session only after its answer
+_MISREAD = 3  # choices of a language that the server does not take, before that is an error
+SILENT = 3  #: people in a row who got no answer at all, before nobody else is called
 _REFUSED = {
-    400: "the phone number or the request is not to its liking",
+    400: "it refuses the phone number or the form of the request",
     401: "it wants another user name or password",
     403: "this machine's address is not allowed",
     404: "there is nothing at this address",
     405: "this is not the address of a phone interface",
+    429: "it takes no more calls for now",
 }
+_TOO_MANY, _UNAVAILABLE = 429, 503
+_REPEATS = 2  # times that a request is sent again to a server that asks for a pause
 
 
 class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
-    ``taken`` is False when the input has surely had no effect, and None when that is unknown: then look whether the
-    account has come to be before choosing again, since every choice that is taken makes an account. ``answered`` is whether
-    anything came back: what does is about one person, silence is about everybody.
+    ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
+    account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
+    answer concerns one person, no answer concerns everybody.
     """
 
     def __init__(self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True) -> None:
@@ -53,7 +58,7 @@ class UssdError(UnavailableError):
 
 
 class Joining(StrEnum):
-    """How far a person is after a call."""
+    """How far the registration of a person is after a call."""
 
     PENDING = "pending"  #: the account is being created; it exists once the phone pointer does
     EXISTS = "exists"  #: the number is registered
@@ -61,32 +66,13 @@ class Joining(StrEnum):
 
 @dataclass(frozen=True)
 class Joined:
-    """What ``choose_language`` came to, and the last ``screen`` seen (None when nothing was sent)."""
+    """The result of ``choose_language``, and the last ``screen`` seen (None when nothing was sent)."""
 
     joining: Joining
     screen: Screen | None
 
 
-class Silence:
-    """People in a row whom the interface gave no answer at all. Threads share one."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._people = 0
-
-    def ended(self, *, answered: bool) -> None:
-        """Somebody's calls are over, with an answer or without any."""
-        with self._mutex:
-            self._people = 0 if answered else self._people + 1
-
-    @property
-    def lasts(self) -> bool:
-        """Whether it answers nobody any more, so that nobody else need call."""
-        with self._mutex:
-            return self._people >= _SILENT
-
-
-class Ussd:
+class UssdClient:
     """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one answer; ``pause`` is seconds between
     the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go into the query string,
     where a proxy in front of the server looks for them. ``requests`` counts what was sent.
@@ -104,6 +90,7 @@ class Ussd:
         dialect: Dialect = Dialect.CURRENT,
         timeout: float = 30,
         pause: float | None = None,
+        stopping: threading.Event | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
@@ -113,36 +100,50 @@ class Ussd:
         self._url = f"{url}?{urlencode(login)}" if login else url
         self._service_code = service_code
         self._dialect = dialect
-        self._timeout = timeout
         self._pause = _PAUSES[dialect] if pause is None else pause
-        self._counting = threading.Lock()
-        self.requests = 0
+        self._stopping = stopping
+        # A connection for each request: the server closes it after its answer without saying so before, and a request on a
+        # connection that is being closed would end like one that was taken and not answered.
+        self._http = HttpSessions(timeout, stopping, keep=False)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._http.sent
 
     def check(self) -> None:
-        """Asks with a number that cannot be: a server that would take calls refuses it after looking at everything else.
+        """Dials with an invalid number, which a working server refuses only after it has found all else in order.
 
         Raises UssdError, or InvalidError for a service code that the server does not have. Creates nothing.
         """
         reply = self._post(uuid.uuid4().hex, _NO_PHONE, "", creates=False)
         if reply.status_code != 400 or reply.reason != "Invalid phone number format":
             self._screen(reply, "", "", creates=False)
-            raise UssdError(f"phone interface {self.address} takes any phone number: it is none", taken=False)
+            raise UssdError(
+                f"{self.address} takes {_NO_PHONE} for a phone number, which no phone interface does",
+                taken=False,
+                hint="is `ussd.url` in the environment file the address of cic-ussd?",
+            )
 
     def dial(self, phone: str) -> Screen:
         """The first screen of a new session for an E.164 number. In the dialect of 2021 this registers an unknown number."""
+        wait(0, self._stopping)
         return self._input(uuid.uuid4().hex, phone, "", creates=self._dialect is Dialect.OF_2021)
 
     def send(self, screen: Screen, text: str) -> Screen:
         """The screen after an input to ``screen``."""
-        time.sleep(self._pause)
+        if self._pause:
+            wait(
+                self._pause, self._stopping
+            )  # else a dialog that has begun goes on when the run is stopped, to its choice
         return self._input(screen.session, screen.phone, text, creates=True)
 
     def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
         """Registers a number with a language, unless it is registered already.
 
-        ``pending`` says that an earlier call for this number may have been taken: until the account is there, the interface
-        offers the choice again and a second choice makes a second account, so none is made. In the dialect of 2021 the first
-        call registers, and a call after the account has come to be chooses the language.
+        ``pending`` says that an earlier call for this number may have been taken. Then no choice is made: until there is an
+        account, the interface offers the choice again, and a second choice makes a second account. In the dialect of 2021 the
+        first call registers the number, and a call once there is an account chooses the language.
 
         Raises InvalidError for a language it does not offer, and UssdError (see there for what is known then).
         """
@@ -169,12 +170,12 @@ class Ussd:
         )
 
     def _choose_later(self, screen: Screen, choice: str) -> Screen:
-        """The choice of an account that exists. A server that has not caught up shows the menu again."""
+        """Chooses the language of an account that exists. A server that is behind shows the menu again."""
         for _ in range(_MISREAD):
             screen = self.send(screen, choice)
             if screen.state is not State.LANGUAGE_MENU:
                 return self._expected(screen, taken=None)
-        raise UssdError(f"phone interface {self.address} shows the language menu again and again", taken=False)
+        raise UssdError(f"phone interface {self.address} shows the language menu again after each choice", taken=False)
 
     def _choice(self, language: str) -> str:
         choices = _CHOICES[self._dialect]
@@ -187,7 +188,7 @@ class Ussd:
     def _expected(self, screen: Screen, *, taken: bool | None) -> Screen:
         if screen.state is State.UNKNOWN:
             raise UssdError(
-                f"phone interface {self.address} answered {screen.phone} with a screen that is not known: {screen}",
+                f"phone interface {self.address} answered {screen.phone} with an unknown screen: {screen}",
                 taken=taken,
                 hint="is the dialect of the environment file the server's?",
             )
@@ -198,9 +199,16 @@ class Ussd:
             raise InvalidError(
                 f"the phone interface does not take the number {phone!r}", hint="it takes + and ten to twelve digits"
             )
-        return self._screen(self._post(session, phone, text, creates=creates), session, phone, creates=creates)
+        reply = self._post(session, phone, text, creates=creates)
+        for _ in range(_REPEATS):
+            pause_asked = reply.headers.get("Retry-After")
+            if pause_asked is None or not _not_carried_out(reply.status_code, creates=creates):
+                break
+            wait(retry_after(pause_asked), self._stopping)
+            reply = self._post(session, phone, text, creates=creates)
+        return self._screen(reply, session, phone, creates=creates)
 
-    def _screen(self, reply: requests.Response, session: str, phone: str, *, creates: bool) -> Screen:
+    def _screen(self, reply: Response, session: str, phone: str, *, creates: bool) -> Screen:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
@@ -216,23 +224,12 @@ class Ussd:
             )
         return screen
 
-    def _post(self, session: str, phone: str, text: str, *, creates: bool) -> requests.Response:
+    def _post(self, session: str, phone: str, text: str, *, creates: bool) -> Response:
         form = {"sessionId": session, "serviceCode": self._service_code, "phoneNumber": phone, "text": text}
-        with self._counting:
-            self.requests += 1
+        headers = {"Content-Type": _CONTENT_TYPE, "Connection": "close"}
         try:
-            # A connection for each request: the server closes it after its answer without saying so before, and a request
-            # on a connection that is being closed would end like one that was taken and not answered.
-            with requests.Session() as connection:
-                connection.trust_env = False  # a proxy setting of the shell is not part of the environment file
-                return connection.post(
-                    self._url,
-                    data=urlencode(form),
-                    headers={"Content-Type": _CONTENT_TYPE, "Connection": "close"},
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                )
-        except requests.RequestException as error:
+            return self._http.post(self._url, data=urlencode(form), headers=headers)
+        except RequestException as error:
             words, reached = _reason(error)
             raise UssdError(
                 f"phone interface {self.address} {words}",
@@ -242,13 +239,18 @@ class Ussd:
             ) from None
 
 
-def _reason(error: requests.RequestException) -> tuple[str, bool]:
+def _not_carried_out(status: int, *, creates: bool) -> bool:
+    """Whether a request with this answer may be sent again: 503 may come from a proxy behind which it was carried out."""
+    return status == _TOO_MANY or (status == _UNAVAILABLE and not creates)
+
+
+def _reason(error: RequestException) -> tuple[str, bool]:
     """What happened, without the address (it holds the password), and whether the request may have reached the server."""
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, ConnectTimeout):
         return "does not answer: no connection in time", False
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
-    if isinstance(error, requests.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
         return "has not answered in time", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__

@@ -42,13 +42,14 @@ CREATE INDEX outstanding ON ledger (signer, nonce) WHERE status IN ('signed', 'b
 
 -- What was asked of a service that holds the keys itself; written before it is asked.
 CREATE TABLE requests (
-  id TEXT PRIMARY KEY,           -- as the service knows it: the root task's id, or the session's
+  sequence INTEGER PRIMARY KEY,  -- the order in which they were written
+  id TEXT NOT NULL UNIQUE,       -- as the service knows it: the root task's id, or the session's
   person INTEGER NOT NULL REFERENCES people (id),
   channel TEXT NOT NULL,         -- where the answer is published, if anywhere
   status TEXT NOT NULL CHECK (status IN ('asked', 'created', 'failed')),
   address BLOB,                  -- the account that was created
   detail TEXT
-) WITHOUT ROWID;
+);
 CREATE INDEX requests_of_person ON requests (person);
 
 CREATE TABLE checks (

@@ -5,67 +5,18 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.errors import StateRefusedError
 from cicscenario.people.person import Person
+from cicscenario.state.database import create, damaged, refusals
+from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
+from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
 
-SCHEMA_VERSION = 1
 STATE = "state.sqlite"  #: name of the file in a run directory
-_SCHEMA = Path(__file__).with_name("schema.sql")
 _PAGE = 1000
 _HALF = 2**32  # sums are made of two halves: SQLite's own end at 2**63
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a step came to for one person."""
-
-    person: int
-    ok: bool
-    detail: str | None = None
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """One transaction; see ``chain.ledger`` for what each status means."""
-
-    purpose: str
-    person: int
-    signer: bytes
-    nonce: int
-    hash: bytes
-    raw: bytes
-    gas: int
-    status: str
-    block: int | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True)
-class RequestRow:
-    """An account asked for: ``id`` as the service knows it, ``channel`` where it answers, if anywhere."""
-
-    id: str
-    person: int
-    channel: str
-    status: str = "asked"  #: asked (its end is unknown), created or failed
-    address: bytes | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """The result of one check over the whole population."""
-
-    name: str
-    errors: int
-    total: int
-    allowed: str | None
-    failing: list[dict[str, Any]]
 
 
 class Store:
@@ -78,9 +29,9 @@ class Store:
     def __init__(self, path: Path, *, set_aside: bool = False) -> None:
         self.path = path
         self._mutex = threading.RLock()
-        with _refusals(path):
+        with refusals(path):
             if not path.exists():
-                _create(path)
+                create(path)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             try:
                 self._check()
@@ -89,21 +40,22 @@ class Store:
                 raise
             except sqlite3.DatabaseError as error:
                 self._db.close()
-                raise _damaged(path, error, set_aside=set_aside) from None
+                raise damaged(path, error, set_aside=set_aside) from None
 
     def _check(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        version = version_of(self._db)
         if version == 0:
             raise sqlite3.DatabaseError("it holds no state")
-        if version != SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             self._db.close()
             raise StateRefusedError(
-                f"{self.path} has state format {version}; this cicscenario reads {SCHEMA_VERSION}",
+                f"{self.path} has state format {version}; this cicscenario reads up to {SCHEMA_VERSION}",
                 hint="resume with the version that began this run, or begin anew with --fresh",
             )
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)
+        migrate(self._db)
 
     def close(self) -> None:
         with self._mutex:
@@ -115,7 +67,7 @@ class Store:
 
         A durable commit takes all earlier ones to the disk with it, so what is lost can only be done again, safely.
         """
-        with self._mutex, _refusals(self.path):
+        with self._mutex, refusals(self.path):
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -138,7 +90,7 @@ class Store:
             ) from None
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._mutex, _refusals(self.path):
+        with self._mutex, refusals(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
     # --- identity -----------------------------------------------------------------------------------------------
@@ -367,12 +319,13 @@ class Store:
         """Commits to the disk what is about to be asked for: a power cut must not make somebody a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
         with self._unique(), self._write(durable=True) as db:
-            db.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
+            db.executemany(f"INSERT INTO requests ({_REQUEST}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
-        """What was asked for each of these people."""
+        """What was asked for each of these people, in the order in which it was written down."""
         found: dict[int, list[RequestRow]] = {}
-        sql = f"SELECT * FROM requests WHERE person IN ({','.join('?' * len(people))})"  # noqa: S608
+        marks = ",".join("?" * len(people))
+        sql = f"SELECT {_REQUEST} FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
         for row in self._rows(sql, people):
             found.setdefault(row[1], []).append(RequestRow(*row))
         return found
@@ -408,48 +361,4 @@ class Store:
 
 
 _LEDGER = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"
-
-
-def _create(path: Path) -> None:
-    """Makes an empty state under a passing name, so that a file called ``path`` is always a whole one."""
-    passing = path.with_name(f".{path.name}.new")
-    passing.unlink(missing_ok=True)
-    db = sqlite3.connect(passing, isolation_level=None)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-    db.close()
-    passing.rename(path)
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """Makes a message of what the disk, or another program, does not let SQLite do."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise UnavailableError(
-            f"cannot use {path}: {error}",
-            hint="is the disk full, is the file open in another program, and may you write to it? Nothing is lost by this",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:  # the base class itself stands for a damaged file
-            raise
-        raise _damaged(path, error, set_aside=False) from error
-
-
-def _damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedError:
-    if not set_aside:
-        return StateRefusedError(
-            f"{path} is damaged ({error})",
-            hint="restore a copy of it; the next `cicscenario run` sets this one aside, and nothing is deleted",
-        )
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    kept = path.with_name(f"{path.name}.damaged-{stamp}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
-    return StateRefusedError(
-        f"{path} is damaged ({error}); it was set aside as {kept.name}, nothing was deleted",
-        hint="restore a copy of the state to resume; on the chain each person may already have been paid",
-    )
+_REQUEST = "id, person, channel, status, address, detail"

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from cicscenario.capabilities.step import Batch, Result
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 
 
 def result(batch: Batch, unknown: Collection[str]) -> Result:

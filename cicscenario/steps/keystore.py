@@ -10,7 +10,7 @@ from cicscenario.errors import StateRefusedError
 from cicscenario.files import write_once
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
 
 

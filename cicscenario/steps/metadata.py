@@ -10,7 +10,7 @@ from cicscenario.connections import Service
 from cicscenario.errors import CicScenarioError
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
-from cicscenario.state.store import Outcome
+from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
 
 _ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"

@@ -8,14 +8,14 @@ from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, R
 from cicscenario.connections import Service
 from cicscenario.legacy.accountfiles import UssdDataRow, write_ussd_data
 from cicscenario.people.person import Person
-from cicscenario.services.accounts import Status
+from cicscenario.services.accounts import AccountStatus
 from cicscenario.steps import accounts
 from cicscenario.steps.account_table import result
 
 
 def _executor(context: RunContext, step: str) -> Executor:
     def run(batch: Batch) -> Result:
-        rows = [(person.phone, Status.ACTIVE, person.language) for person in batch.people]
+        rows = [(person.phone, AccountStatus.ACTIVE, person.language) for person in batch.people]
         return result(batch, context.services.accounts.set_ussd_data(rows))
 
     return run

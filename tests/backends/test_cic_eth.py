@@ -14,8 +14,9 @@ from eth_hash.auto import keccak
 from cicscenario.backends.cic_eth import CicEthBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.people.person import Person
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
-from cicscenario.state.store import STATE, RequestRow, Store
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.state.rows import RequestRow
+from cicscenario.state.store import STATE, Store
 from tests.support.batches import batch
 
 NOWHERE = Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
@@ -43,7 +44,7 @@ class Engine:
     def __init__(self, clock: Clock, store: Store) -> None:
         self._clock = clock
         self._store = store
-        self.end: Callable[[str], Outcome] = lambda root: Created(address(root))
+        self.end: Callable[[str], AccountOutcome] = lambda root: Created(address(root))
         self.submitted: list[str] = []
         self.waits = 0
         self.closed = False
@@ -65,10 +66,10 @@ class Engine:
         assert known.issuperset(roots), "sent before it was written down"
         self.submitted += roots
 
-    def recover(self, roots: Sequence[str]) -> dict[str, Outcome]:
+    def recover(self, roots: Sequence[str]) -> dict[str, AccountOutcome]:
         return {root: self.end(root) for root in roots}
 
-    def wait(self, roots: Collection[str], deadline: float) -> dict[str, Outcome]:
+    def wait(self, roots: Collection[str], deadline: float) -> dict[str, AccountOutcome]:
         self.waits += 1
         assert self.waits < 1000, "it waits for ever"
         ends = self.recover(list(roots))
@@ -196,7 +197,7 @@ def test_a_failure_is_told_with_its_task_and_exception_and_not_waited_for(world:
 def test_when_nobody_moves_for_the_patience_each_is_told_what_was_seen_last(world: World) -> None:
     people = world.people(3)
 
-    def end(root: str) -> Outcome:
+    def end(root: str) -> AccountOutcome:
         """One comes late, and keeps the others' hope up."""
         late = root == world.engine.submitted[0] and world.clock.now >= 1010
         return Created(address(root)) if late else QUEUED
@@ -231,7 +232,7 @@ def test_an_engine_that_leaves_no_trace_of_anything_is_not_asked_for_ever(world:
 
 
 def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World) -> None:
-    def end(root: str) -> Outcome:
+    def end(root: str) -> AccountOutcome:
         world.stopping.set()
         return QUEUED
 
@@ -278,7 +279,7 @@ def test_no_more_are_in_flight_than_the_environment_says_and_never_needlessly_fe
             under_way.update(roots)
             greatest[0] = max(greatest[0], len(under_way))
 
-    def waited(roots: Collection[str], deadline: float) -> dict[str, Outcome]:
+    def waited(roots: Collection[str], deadline: float) -> dict[str, AccountOutcome]:
         time.sleep(0.005)
         with mutex:
             under_way.difference_update(roots)

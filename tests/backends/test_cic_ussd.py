@@ -15,7 +15,8 @@ from cicscenario.capabilities.step import Result
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.services.ussd import Joined, Joining, UssdError
-from cicscenario.state.store import Outcome, Store
+from cicscenario.state.rows import Outcome
+from cicscenario.state.store import Store
 from tests.support.batches import batch
 
 PATIENCE = 40.0

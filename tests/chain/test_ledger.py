@@ -17,7 +17,8 @@ from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import ReconcileError, StepFailedError, UnavailableError
 from cicscenario.people.person import Person
-from cicscenario.state.store import LedgerRow, Outcome, Store
+from cicscenario.state.rows import LedgerRow, Outcome
+from cicscenario.state.store import Store
 from tests.support.sandboxes import NODES, Sandbox
 from tests.support.waiting import eventually
 

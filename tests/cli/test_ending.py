@@ -6,7 +6,7 @@ import pytest
 
 from cicscenario.cli.ending import verify_command, watched
 from cicscenario.errors import ChecksFailedError, ExitCode
-from cicscenario.state.store import CheckRow
+from cicscenario.state.rows import CheckRow
 
 
 def test_failed_checks_are_told_again_with_the_command_that_asks_again() -> None:

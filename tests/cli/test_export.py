@@ -9,7 +9,8 @@ from cicscenario.cli.export import export
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.legacy.directory import OldPopulation
 from cicscenario.people.generator import Generator
-from cicscenario.state.store import STATE, Outcome, Store
+from cicscenario.state.rows import Outcome
+from cicscenario.state.store import STATE, Store
 
 PEOPLE = Generator(seed=3, locales=["sl"], region="KE", languages=[("en", 1)], tags=["individual"], gift_threshold=50)
 GIFTS = [PEOPLE.gift(index) for index in range(4)]

@@ -15,7 +15,8 @@ from cicscenario.legacy.export import write_datadir
 from cicscenario.people.generator import Generator
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.state.store import STATE, CheckRow, Outcome, Store
+from cicscenario.state.rows import CheckRow, Outcome
+from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
 

@@ -19,7 +19,8 @@ from cicscenario.engine.select import Selection, select_steps
 from cicscenario.errors import ExitCode, InvalidError, StepFailedError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.state.store import STATE, CheckRow, Outcome, Store
+from cicscenario.state.rows import CheckRow, Outcome
+from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
 

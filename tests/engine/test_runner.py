@@ -15,7 +15,8 @@ from cicscenario.engine.runner import Runner
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
-from cicscenario.state.store import STATE, Outcome, Store
+from cicscenario.state.rows import Outcome
+from cicscenario.state.store import STATE, Store
 
 
 def person(number: int) -> Person:

@@ -13,7 +13,8 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.engine.verify import verify
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
-from cicscenario.state.store import Outcome, Store
+from cicscenario.state.rows import Outcome
+from cicscenario.state.store import Store
 
 PEOPLE = 5000
 

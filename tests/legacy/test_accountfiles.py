@@ -1,10 +1,11 @@
 """``pins.csv`` and ``ussd_data.csv`` are read as the old tools left them; every bad line is named."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.legacy.accountfiles import (
     PinRow,
     UssdDataRow,
@@ -43,6 +44,21 @@ def test_ussd_data_is_written_without_a_blank_before_the_language(path: Path) ->
     write_ussd_data(path, rows)
     assert path.read_bytes() == b"+254711000001,1,en,False\n+254711000002,0,sw,True\n"
     assert list(read_ussd_data(path)) == rows
+
+
+def test_pins_that_cannot_be_written_to_their_end_leave_the_old_file(path: Path) -> None:
+    """The database goes away in the middle; what is half written would pass for everybody's."""
+
+    def rows() -> Iterator[PinRow]:
+        yield PinRow("+254711000003", "new")
+        raise UnavailableError("the database went away")
+
+    write_pins(path, [PinRow("+254711000001", "old"), PinRow("+254711000002", "old")])
+    before = path.read_bytes()
+    with pytest.raises(UnavailableError, match="went away"):
+        write_pins(path, rows())
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_pins_are_written_for_their_owner_only(path: Path) -> None:

@@ -12,7 +12,8 @@ from cicscenario.legacy.export import write_datadir
 from cicscenario.people.generator import Generator
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.sources import RunPopulation, fingerprint
-from cicscenario.state.store import STATE, Outcome, Store
+from cicscenario.state.rows import Outcome
+from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 
 PEOPLE = Generator(

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.services.accounts import Account, AccountsDatabase, Status
+from cicscenario.services.accounts import AccountRow, AccountsDatabase, AccountStatus
 from tests.support.postgres import PASSWORD, Postgres
 
 #: As cic-ussd's migrations make it, today and in 2021.
@@ -64,7 +64,7 @@ def statements(postgres: Postgres) -> int:
 
 def test_a_row_is_read_as_it_is_there(accounts: AccountsDatabase) -> None:
     accounts.check()
-    assert accounts.read(PHONES[:1]) == {PHONES[0]: Account("1".rjust(40, "0"), 1, None, None, 0)}
+    assert accounts.read(PHONES[:1]) == {PHONES[0]: AccountRow("1".rjust(40, "0"), 1, None, None, 0)}
 
 
 def test_pins_are_set_and_the_unknown_are_named(accounts: AccountsDatabase) -> None:
@@ -76,7 +76,7 @@ def test_pins_are_set_and_the_unknown_are_named(accounts: AccountsDatabase) -> N
 
 
 def test_states_and_languages_are_set_without_blanks(accounts: AccountsDatabase) -> None:
-    rows = [(PHONES[0], Status.ACTIVE, " en"), (PHONES[1], 1, "sw"), ("+254799000001", 2, "en")]
+    rows = [(PHONES[0], AccountStatus.ACTIVE, " en"), (PHONES[1], 1, "sw"), ("+254799000001", 2, "en")]
     assert accounts.set_ussd_data(rows) == ["+254799000001"]
     found = accounts.read(PHONES[:3])
     assert [(found[p].status, found[p].preferred_language) for p in PHONES[:3]] == [(2, "en"), (1, "sw"), (1, None)]
@@ -138,7 +138,7 @@ def test_nothing_is_nothing(accounts: AccountsDatabase) -> None:
 
 
 def test_a_number_that_is_there_twice_is_refused_and_nothing_is_set(accounts: AccountsDatabase) -> None:
-    with pytest.raises(InvalidError, match=r"\+254711000002 is there twice"):
+    with pytest.raises(InvalidError, match=r"\+254711000002 is given twice"):
         accounts.set_pins([(PHONES[0], "a"), (PHONES[1], "b"), (PHONES[1], "c")])
     assert accounts.read(PHONES[:1])[PHONES[0]].password_hash is None
 
@@ -161,7 +161,7 @@ def test_hostile_text_is_data(accounts: AccountsDatabase) -> None:
 def test_a_restarted_server_is_used_again(accounts: AccountsDatabase, postgres: Postgres) -> None:
     accounts.check()
     postgres.stop()
-    with pytest.raises(UnavailableError, match=f"database 127.0.0.1:{postgres.port}/cic_ussd does not do its work"):
+    with pytest.raises(UnavailableError, match=f"database 127.0.0.1:{postgres.port}/cic_ussd failed: "):
         accounts.read(PHONES[:1])
     postgres.start()
     assert len(accounts.read(PHONES)) == 1000
@@ -175,9 +175,10 @@ def test_a_locked_table_ends_in_an_error_and_nothing_is_set(
         cursor.execute("LOCK TABLE account IN EXCLUSIVE MODE")
         relief = threading.Timer(8, holder.close)  # an endless wait would be one in C, which no timeout of pytest ends
         relief.start()
-        with pytest.raises(UnavailableError, match="statement timeout"):
+        with pytest.raises(UnavailableError, match="statement timeout") as caught:
             impatient.set_pins([(PHONES[0], PIN_HASH)])
         relief.cancel()
+    assert "does another program hold a lock" in str(caught.value.hint)
     assert accounts.read(PHONES[:1])[PHONES[0]].password_hash is None
 
 

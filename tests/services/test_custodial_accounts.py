@@ -13,9 +13,9 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.services.custodial.accounts import Accounts
-from cicscenario.services.custodial.client import Custodial
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.accounts import AccountRequests
+from cicscenario.services.custodial.client import CustodialClient
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 from tests.support.celery_engine import CHAIN, worker
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
@@ -55,8 +55,8 @@ def alone(tmp_path: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def accounts(engine: Valkey) -> Iterator[Accounts]:
-    with Custodial(engine.url, SPEC).accounts(str(uuid.uuid4())) as accounts:
+def accounts(engine: Valkey) -> Iterator[AccountRequests]:
+    with CustodialClient(engine.url, SPEC).accounts(str(uuid.uuid4())) as accounts:
         yield accounts
 
 
@@ -68,7 +68,7 @@ def soon(seconds: float = 20) -> float:
     return time.monotonic() + seconds
 
 
-def kinds(outcomes: Mapping[str, Outcome]) -> Counter[str]:
+def kinds(outcomes: Mapping[str, AccountOutcome]) -> Counter[str]:
     return Counter(type(found).__name__ for found in outcomes.values())
 
 
@@ -81,14 +81,14 @@ def keys_of(engine: Valkey, ids: list[str]) -> dict[str, set[bytes]]:
     return made
 
 
-def assert_everybody_has_their_own(engine: Valkey, ids: list[str], outcomes: Mapping[str, Outcome]) -> None:
+def assert_everybody_has_their_own(engine: Valkey, ids: list[str], outcomes: Mapping[str, AccountOutcome]) -> None:
     assert kinds(outcomes) == {"Created": len(ids)}
     assert {root: {found.address} for root, found in outcomes.items() if isinstance(found, Created)} == keys_of(
         engine, ids
     )
 
 
-def test_everybody_gets_the_address_that_the_engine_made(engine: Valkey, accounts: Accounts) -> None:
+def test_everybody_gets_the_address_that_the_engine_made(engine: Valkey, accounts: AccountRequests) -> None:
     ids = roots(100)
     accounts.submit(ids)
     assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
@@ -96,7 +96,7 @@ def test_everybody_gets_the_address_that_the_engine_made(engine: Valkey, account
 
 def test_without_registration_nobody_is_registered(engine: Valkey) -> None:
     ids = roots(3)
-    with Custodial(engine.url, SPEC).accounts("unregistered", register=False) as accounts:
+    with CustodialClient(engine.url, SPEC).accounts("unregistered", register=False) as accounts:
         accounts.submit(ids)
         found = accounts.wait(ids, soon())
     assert_everybody_has_their_own(engine, ids, found)
@@ -105,7 +105,7 @@ def test_without_registration_nobody_is_registered(engine: Valkey) -> None:
     assert not registered & {address for made in keys_of(engine, ids).values() for address in made}
 
 
-def test_callbacks_that_are_dropped_are_made_up_for_by_the_results(engine: Valkey, accounts: Accounts) -> None:
+def test_callbacks_that_are_dropped_are_made_up_for_by_the_results(engine: Valkey, accounts: AccountRequests) -> None:
     engine.client.hset("faults", "drop-callback", 40)
     ids = roots(100)
     accounts.submit(ids)
@@ -115,19 +115,19 @@ def test_callbacks_that_are_dropped_are_made_up_for_by_the_results(engine: Valke
 def test_without_any_callback_everybody_is_found(engine: Valkey) -> None:
     ids = roots(20)
     closed = f"127.0.0.1:{free_port()}:0"  # the worker cannot reach this
-    with Custodial(engine.url, SPEC, callback=closed).accounts("nowhere") as accounts:
+    with CustodialClient(engine.url, SPEC, callback=closed).accounts("nowhere") as accounts:
         accounts.submit(ids)
         assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
 
 
-def test_callbacks_that_come_twice_count_once(engine: Valkey, accounts: Accounts) -> None:
+def test_callbacks_that_come_twice_count_once(engine: Valkey, accounts: AccountRequests) -> None:
     engine.client.hset("faults", "duplicate-callback", 100)
     ids = roots(20)
     accounts.submit(ids)
     assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
 
 
-def test_a_lock_fails_everybody_at_once_and_says_so(engine: Valkey, accounts: Accounts) -> None:
+def test_a_lock_fails_everybody_at_once_and_says_so(engine: Valkey, accounts: AccountRequests) -> None:
     engine.client.hset("faults", "locked", 4)
     ids = roots(10)
     began = time.monotonic()
@@ -144,7 +144,7 @@ def test_a_lock_fails_everybody_at_once_and_says_so(engine: Valkey, accounts: Ac
     ("fault", "value", "exception"), [("signer-down", "1", "RPCException"), ("chain", "evm:a:1:b", "KeyError")]
 )
 def test_failures_of_creation_are_known_with_and_without_a_callback(
-    engine: Valkey, accounts: Accounts, fault: str, value: str, exception: str, dropped: int
+    engine: Valkey, accounts: AccountRequests, fault: str, value: str, exception: str, dropped: int
 ) -> None:
     engine.client.hset("faults", mapping={fault: value, "drop-callback": dropped})
     ids = roots(5)
@@ -156,7 +156,7 @@ def test_failures_of_creation_are_known_with_and_without_a_callback(
     assert kinds(found) == {"Failed": 5}
 
 
-def test_an_account_that_cannot_be_registered_is_an_account(engine: Valkey, accounts: Accounts) -> None:
+def test_an_account_that_cannot_be_registered_is_an_account(engine: Valkey, accounts: AccountRequests) -> None:
     engine.client.hset("faults", "no-writer", 1)
     ids = roots(10)
     accounts.submit(ids)
@@ -170,7 +170,9 @@ def test_an_account_that_cannot_be_registered_is_an_account(engine: Valkey, acco
     assert kinds(later) == {"Created": 10}
 
 
-def test_accounts_that_were_not_registered_can_be_registered_by_themselves(engine: Valkey, accounts: Accounts) -> None:
+def test_accounts_that_were_not_registered_can_be_registered_by_themselves(
+    engine: Valkey, accounts: AccountRequests
+) -> None:
     engine.client.hset("faults", "no-writer", 1)
     ids = roots(10)
     accounts.submit(ids)
@@ -189,7 +191,7 @@ def test_accounts_that_were_not_registered_can_be_registered_by_themselves(engin
 
 def test_without_a_worker_everybody_is_in_the_queue(alone: Valkey) -> None:
     ids = roots(3)
-    with Custodial(alone.url, SPEC).accounts("nobody") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("nobody") as accounts:
         accounts.submit(ids)
         found = accounts.wait([*ids, "never-sent"], soon(1.5))
     assert {one.trace for root, one in found.items() if root in ids and isinstance(one, Lost)} == {Trace.QUEUED}
@@ -205,7 +207,7 @@ def test_without_a_worker_everybody_is_in_the_queue(alone: Valkey) -> None:
 def test_what_a_worker_has_fetched_is_not_unknown(alone: Valkey, name: str) -> None:
     """Sending it again would make a second account."""
     ids = roots(2)
-    with Custodial(alone.url, SPEC).accounts("fetched") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("fetched") as accounts:
         accounts.submit(ids)
         for _ in ids:  # as kombu does
             message = json.loads(str(alone.client.rpop("cic-eth")))
@@ -218,7 +220,7 @@ def test_what_a_worker_has_fetched_is_not_unknown(alone: Valkey, name: str) -> N
 
 def test_whoever_was_in_the_queue_is_created_when_a_worker_comes(alone: Valkey) -> None:
     ids = roots(20)
-    with Custodial(alone.url, SPEC).accounts("late") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("late") as accounts:
         accounts.submit(ids)
         assert kinds(accounts.wait(ids, soon(0.2))) == {"Lost": 20}
         with worker(alone.url):
@@ -228,7 +230,7 @@ def test_whoever_was_in_the_queue_is_created_when_a_worker_comes(alone: Valkey) 
 def test_a_killed_worker_leaves_those_it_had_begun_without_an_outcome(alone: Valkey) -> None:
     alone.client.hset("faults", "delay", 30)
     ids = roots(1)
-    with Custodial(alone.url, SPEC).accounts("killed") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("killed") as accounts:
         with worker(alone.url, 1) as process:
             accounts.submit(ids)
             eventually(lambda: alone.client.exists(f"celery-task-meta-{ids[0]}"))
@@ -241,8 +243,8 @@ def test_a_killed_worker_leaves_those_it_had_begun_without_an_outcome(alone: Val
 
 def test_a_redis_that_restarts_in_the_middle_loses_nobody(alone: Valkey) -> None:
     ids = roots(50)
-    found: dict[str, Outcome] = {}
-    with Custodial(alone.url, SPEC).accounts("restart") as accounts:
+    found: dict[str, AccountOutcome] = {}
+    with CustodialClient(alone.url, SPEC).accounts("restart") as accounts:
         accounts.submit(ids)
         waiting = threading.Thread(target=lambda: found.update(accounts.wait(ids, soon(30))))
         waiting.start()
@@ -257,9 +259,9 @@ def test_a_redis_that_restarts_in_the_middle_loses_nobody(alone: Valkey) -> None
 def test_what_was_called_back_while_nobody_could_hear_is_looked_up_at_once(alone: Valkey) -> None:
     recorded = RECORDINGS["create-account"]
     root = recorded["root_id"]
-    with Custodial(alone.url, SPEC).accounts("deaf") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("deaf") as accounts:
         accounts.submit([root])
-        found: dict[str, Outcome] = {}
+        found: dict[str, AccountOutcome] = {}
         waiting = threading.Thread(target=lambda: found.update(accounts.wait([root], soon(30))))
         waiting.start()
         for task_id, entry in recorded["results"].items():
@@ -273,9 +275,9 @@ def test_what_was_called_back_while_nobody_could_hear_is_looked_up_at_once(alone
 
 def test_another_process_goes_on_where_one_was_killed(engine: Valkey) -> None:
     ids = roots(20)
-    with Custodial(engine.url, SPEC).accounts("first") as accounts:
+    with CustodialClient(engine.url, SPEC).accounts("first") as accounts:
         accounts.submit(ids)
-    with Custodial(engine.url, SPEC).accounts("first") as accounts:
+    with CustodialClient(engine.url, SPEC).accounts("first") as accounts:
         assert_everybody_has_their_own(engine, ids, accounts.wait(ids, soon()))
 
 
@@ -283,16 +285,16 @@ def test_what_was_done_before_a_run_goes_on_is_known_at_once(alone: Valkey) -> N
     recorded = RECORDINGS["create-account"]
     for task_id, entry in recorded["results"].items():
         alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry))
-    with Custodial(alone.url, SPEC).accounts("resumed") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("resumed") as accounts:
         began = time.monotonic()
         found = accounts.wait([recorded["root_id"]], soon())
         assert time.monotonic() - began < 0.8  # sooner than it would look for one it sent itself
     assert found == {recorded["root_id"]: Created(bytes.fromhex("205810f67b4a0430b29d73f4eafb227972b81ca4"))}
 
 
-def test_many_batches_wait_at_once_on_one_channel(engine: Valkey, accounts: Accounts) -> None:
+def test_many_batches_wait_at_once_on_one_channel(engine: Valkey, accounts: AccountRequests) -> None:
     batches = [roots(50) for _ in range(6)]
-    found: dict[str, Outcome] = {}
+    found: dict[str, AccountOutcome] = {}
 
     def take(ids: list[str]) -> None:
         accounts.submit(ids)
@@ -319,7 +321,7 @@ class Channel:
 
 def test_recorded_callbacks_are_understood(alone: Valkey) -> None:
     success, locked = RECORDINGS["create-account-error-links"], RECORDINGS["create-account-locked-error-links"]
-    with Custodial(alone.url, SPEC).accounts("recorded") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("recorded") as accounts:
         accounts.submit([success["root_id"], locked["root_id"]])
         for task_id, entry in locked["results"].items():
             alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry))
@@ -336,7 +338,7 @@ def test_a_failure_announced_before_its_parents_result_is_known_by_its_own(alone
     """A worker may write a task's result after its child has failed already."""
     recorded = RECORDINGS["create-account-signer-down-error-links"]
     root = recorded["root_id"]
-    with Custodial(alone.url, SPEC).accounts("early") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("early") as accounts:
         accounts.submit([root])
         for task_id, entry in recorded["results"].items():
             if task_id != root:
@@ -355,7 +357,7 @@ def test_a_failure_announced_before_the_success_keeps_the_account(alone: Valkey)
         "exc_message": ['"release" called on key None'],
         "exc_module": "cic_eth.error",
     }
-    with Custodial(alone.url, SPEC).accounts("order") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("order") as accounts:
         accounts.submit([root])
         for task_id, entry in recorded["results"].items():
             change = {"status": "FAILURE", "result": failure} if task_id == register else {}
@@ -368,7 +370,7 @@ def test_a_failure_announced_before_the_success_keeps_the_account(alone: Valkey)
 
 def test_messages_that_make_no_sense_are_passed_over(alone: Valkey) -> None:
     (root,) = roots(1)
-    with Custodial(alone.url, SPEC).accounts("noise") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("noise") as accounts:
         accounts.submit([root])
         channel = Channel(alone, "noise")
         for nonsense in (
@@ -392,7 +394,7 @@ def _subscribers(valkey: Valkey) -> set[str]:
 
 def test_a_subscription_that_was_cut_is_taken_up_again(alone: Valkey) -> None:
     ids = roots(1)
-    with Custodial(alone.url, SPEC).accounts("cut") as accounts:
+    with CustodialClient(alone.url, SPEC).accounts("cut") as accounts:
         accounts.submit(ids)
         before = _subscribers(alone)
         assert alone.client.client_kill_filter(_type="pubsub") == 1
@@ -405,7 +407,7 @@ def test_a_subscription_that_was_cut_is_taken_up_again(alone: Valkey) -> None:
 def test_nothing_is_sent_to_a_redis_that_is_not_there() -> None:
     port = free_port()
     with (
-        Custodial(f"redis://:secret-word@127.0.0.1:{port}/0", SPEC, patience=0).accounts("nowhere") as accounts,
+        CustodialClient(f"redis://:secret-word@127.0.0.1:{port}/0", SPEC, patience=0).accounts("nowhere") as accounts,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr("cicscenario.services.custodial.accounts._SUBSCRIBE", 0.5)
@@ -422,7 +424,7 @@ def test_nothing_is_sent_before_the_subscription_is_confirmed(alone: Valkey, mon
     monkeypatch.setattr("cicscenario.services.custodial.accounts._SUBSCRIBE", 0.5)
     alone.client.acl_setuser("deaf", enabled=True, passwords=["+secret-word"], commands=["+@all"], keys=["*"])
     url = alone.url.replace("redis://", "redis://deaf:secret-word@")
-    with Custodial(url, SPEC).accounts("deaf") as accounts:
+    with CustodialClient(url, SPEC).accounts("deaf") as accounts:
         with pytest.raises(UnavailableError, match="refuses: No permissions"):
             accounts.submit(roots(1))
         assert alone.client.llen("cic-eth") == 0
@@ -431,4 +433,4 @@ def test_nothing_is_sent_before_the_subscription_is_confirmed(alone: Valkey, mon
 @pytest.mark.parametrize("channel", ["", "a:b"])
 def test_a_channel_that_the_engine_could_not_split_is_refused(alone: Valkey, channel: str) -> None:
     with pytest.raises(InvalidError, match="not a callback channel"):
-        Custodial(alone.url, SPEC).accounts(channel)
+        CustodialClient(alone.url, SPEC).accounts(channel)

@@ -1,6 +1,8 @@
 """What is wrong with the engine is told apart, and said, before anybody is asked for; keys are asked for in batches."""
 
+import itertools
 import json
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,14 +12,14 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.services.custodial.client import Custodial, Token
+from cicscenario.services.custodial.client import CustodialClient, EngineToken
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 from tests.support.celery_engine import CHAIN, worker
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 
 SPEC = ChainSpec.parse(CHAIN)
-TOKEN = Token("GFT", "Giftable Token", bytes.fromhex("32e860c2a0645d1b7b005273696905f5d6dc5d05"), 6)
+TOKEN = EngineToken("GFT", "Giftable Token", bytes.fromhex("32e860c2a0645d1b7b005273696905f5d6dc5d05"), 6)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def alone(tmp_path: Path) -> Iterator[Valkey]:
     valkey.close()
 
 
-def problem(custodial: Custodial, timeout: float = 5) -> UnavailableError:
+def problem(custodial: CustodialClient, timeout: float = 5) -> UnavailableError:
     with pytest.raises(UnavailableError) as caught:
         custodial.check(timeout)
     assert caught.value.hint
@@ -50,7 +52,7 @@ def problem(custodial: Custodial, timeout: float = 5) -> UnavailableError:
 
 
 def test_an_engine_that_is_ready_gives_its_token(engine: Valkey) -> None:
-    custodial = Custodial(engine.url, SPEC)
+    custodial = CustodialClient(engine.url, SPEC)
     assert custodial.check() == TOKEN
     assert custodial.default_token() == TOKEN
 
@@ -58,7 +60,7 @@ def test_an_engine_that_is_ready_gives_its_token(engine: Valkey) -> None:
 def test_a_redis_that_is_not_there_is_said_at_once() -> None:
     port = free_port()
     began = time.monotonic()
-    found = problem(Custodial(f"redis://user:secret-word@127.0.0.1:{port}/3", SPEC))
+    found = problem(CustodialClient(f"redis://user:secret-word@127.0.0.1:{port}/3", SPEC))
     assert found.message.startswith(f"Redis 127.0.0.1:{port}/3 does not answer")
     assert "secret-word" not in str(found)
     assert time.monotonic() - began < 2
@@ -67,20 +69,20 @@ def test_a_redis_that_is_not_there_is_said_at_once() -> None:
 def test_a_redis_that_wants_a_password_is_told_apart(alone: Valkey) -> None:
     alone.client.config_set("requirepass", "secret-word")
     try:
-        assert "wants another user name or password" in problem(Custodial(alone.url, SPEC)).message
+        assert "wants another user name or password" in problem(CustodialClient(alone.url, SPEC)).message
         wrong = alone.url.replace("redis://", "redis://:other-word@")
-        found = problem(Custodial(wrong, SPEC))
+        found = problem(CustodialClient(wrong, SPEC))
         assert "wants another user name or password" in found.message
         assert "word@" not in str(found)
         right = alone.url.replace("redis://", "redis://:secret-word@")
-        assert "no worker takes tasks" in problem(Custodial(right, SPEC), 0.3).message
+        assert "no worker takes tasks" in problem(CustodialClient(right, SPEC), 0.3).message
     finally:
         alone.client.config_set("requirepass", "")
 
 
 def test_a_queue_without_a_worker_is_said_and_left_as_it_was(alone: Valkey) -> None:
     alone.client.lpush("cic-eth", "somebody else's")
-    found = problem(Custodial(alone.url, SPEC), 0.3)
+    found = problem(CustodialClient(alone.url, SPEC), 0.3)
     assert found.message == (
         f"no worker takes tasks from the queue 'cic-eth' of Redis 127.0.0.1:{alone.port}/0; 1 tasks wait there"
     )
@@ -88,7 +90,7 @@ def test_a_queue_without_a_worker_is_said_and_left_as_it_was(alone: Valkey) -> N
 
 
 def test_a_worker_that_is_busy_is_not_one_that_is_missing(engine: Valkey) -> None:
-    custodial, ids = Custodial(engine.url, SPEC), [str(uuid.uuid4()) for _ in range(40)]
+    custodial, ids = CustodialClient(engine.url, SPEC), [str(uuid.uuid4()) for _ in range(40)]
     engine.client.hset("faults", "delay", 0.1)
     with custodial.accounts("busy") as accounts:
         accounts.submit(ids)
@@ -99,10 +101,36 @@ def test_a_worker_that_is_busy_is_not_one_that_is_missing(engine: Valkey) -> Non
         accounts.wait(ids, time.monotonic() + 20)
 
 
+def test_an_engine_that_never_comes_to_the_question_is_not_waited_for_without_an_end(alone: Valkey) -> None:
+    """Tasks of others are taken, and pushed, faster than ours come to be the next."""
+    ended = threading.Event()
+
+    def others() -> None:
+        for number in itertools.count():
+            if ended.wait(0.02):
+                return
+            alone.client.rpush("cic-eth", json.dumps({"headers": {"id": f"other {number}"}}))  # the next to be taken
+            if number > 3:
+                alone.client.lrem("cic-eth", -1, json.dumps({"headers": {"id": f"other {number - 1}"}}))
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        began = time.monotonic()
+        found = problem(CustodialClient(alone.url, SPEC, busy=1), 0.2)
+        assert time.monotonic() - began < 5
+    finally:
+        ended.set()
+        thread.join(5)
+    assert found.message.startswith("the custodial engine is busy: it takes tasks from the queue 'cic-eth' of Redis")
+    waiting = [json.loads(text)["headers"]["id"] for text in alone.client.lrange("cic-eth", 0, -1)]
+    assert all(name.startswith("other ") for name in waiting)  # the questions were taken back
+
+
 def test_a_queue_that_another_worker_does_not_take_from_is_said(engine: Valkey) -> None:
     assert (
         "no worker takes tasks from the queue 'other'"
-        in problem(Custodial(engine.url, SPEC, queue="other"), 0.5).message
+        in problem(CustodialClient(engine.url, SPEC, queue="other"), 0.5).message
     )
     assert engine.client.llen("other") == 0
 
@@ -118,13 +146,13 @@ def test_a_queue_that_another_worker_does_not_take_from_is_said(engine: Valkey) 
 )
 def test_what_would_fail_everybody_is_said_before(engine: Valkey, fault: str, value: str, words: str) -> None:
     engine.client.hset("faults", fault, value)
-    assert problem(Custodial(engine.url, SPEC)).message.startswith(words)
+    assert problem(CustodialClient(engine.url, SPEC)).message.startswith(words)
 
 
 def test_a_worker_without_the_tasks_is_not_the_engine(alone: Valkey) -> None:
     name = "cic_eth.eth.erc20.default_token"
     failure = {"exc_type": "NotRegistered", "exc_message": [name], "exc_module": "celery.exceptions"}
-    custodial = Custodial(alone.url, SPEC)
+    custodial = CustodialClient(alone.url, SPEC)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cicscenario.services.custodial.client.uuid.uuid4", lambda: "known")
         alone.client.set("celery-task-meta-known", json.dumps({"status": "FAILURE", "result": failure}))
@@ -138,19 +166,19 @@ def test_keys_that_the_engine_holds_are_told_from_those_it_does_not(engine: Valk
     strange = [uuid.uuid4().bytes + b"else" for _ in range(150)]
     engine.client.hset("keys", mapping={address.hex(): "x" for address in held})
     mixed = [address for pair in zip(held, strange, strict=True) for address in pair]
-    found = Custodial(engine.url, SPEC).have(mixed, time.monotonic() + 20)
+    found = CustodialClient(engine.url, SPEC).have(mixed, time.monotonic() + 20)
     assert list(found) == mixed
     assert {address for address, has in found.items() if has is True} == set(held)
     assert {address for address, has in found.items() if has is False} == set(strange)
 
 
 def test_keys_of_nobody_are_asked_for_without_a_message(engine: Valkey) -> None:
-    assert Custodial(engine.url, SPEC).have([], time.monotonic() + 1) == {}
+    assert CustodialClient(engine.url, SPEC).have([], time.monotonic() + 1) == {}
 
 
 def test_an_answer_that_did_not_come_is_no_missing_key(alone: Valkey) -> None:
     address = b"\x01" * 20
-    (found,) = Custodial(alone.url, SPEC).have([address], time.monotonic() + 0.3).values()
+    (found,) = CustodialClient(alone.url, SPEC).have([address], time.monotonic() + 0.3).values()
     assert isinstance(found, Lost)
     assert found.trace is Trace.QUEUED
     assert alone.client.llen("cic-eth") == 0
@@ -158,7 +186,7 @@ def test_an_answer_that_did_not_come_is_no_missing_key(alone: Valkey) -> None:
 
 def test_a_question_that_failed_is_no_missing_key(engine: Valkey) -> None:
     engine.client.hset("faults", "signer-down", 1)
-    (found,) = Custodial(engine.url, SPEC).have([b"\x01" * 20], time.monotonic() + 5).values()
+    (found,) = CustodialClient(engine.url, SPEC).have([b"\x01" * 20], time.monotonic() + 5).values()
     assert isinstance(found, Failed)
     assert found.exception == "RPCException"
 
@@ -166,17 +194,17 @@ def test_a_question_that_failed_is_no_missing_key(engine: Valkey) -> None:
 @pytest.mark.parametrize("url", ["127.0.0.1:6379", "amqp://127.0.0.1", "redis://"])
 def test_an_address_that_is_none_of_a_redis_is_refused(url: str) -> None:
     with pytest.raises(InvalidError, match="not the address of a Redis broker"):
-        Custodial(url, SPEC)
+        CustodialClient(url, SPEC)
 
 
 @pytest.mark.parametrize(("url", "callback"), [("redis://[::1]:6379/0", None), ("redis://redis/0", "redis:6379")])
 def test_a_callback_address_that_the_engine_could_not_split_is_refused(url: str, callback: str | None) -> None:
     with pytest.raises(InvalidError, match="not a callback address"):
-        Custodial(url, SPEC, callback=callback)
+        CustodialClient(url, SPEC, callback=callback)
 
 
 def test_a_redis_that_forbids_is_not_one_that_is_gone(alone: Valkey) -> None:
     alone.client.acl_setuser("guest", enabled=True, passwords=["+secret-word"], commands=["+ping"])
-    found = problem(Custodial(alone.url.replace("redis://", "redis://guest:secret-word@"), SPEC), 1)
+    found = problem(CustodialClient(alone.url.replace("redis://", "redis://guest:secret-word@"), SPEC), 1)
     assert found.message.startswith(f"Redis 127.0.0.1:{alone.port}/0 refuses: ")
     assert "secret-word" not in found.message

@@ -1,7 +1,7 @@
 """The result tree says what became of an account when no callback does: recorded trees, put into a real Redis."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 from cicscenario.services.custodial.results import Results, address_in, outcome, parse
 from tests.support.valkey import Valkey
 
@@ -39,11 +39,11 @@ def replay(valkey: Valkey, name: str, **changes: Any) -> str:
     return str(recorded["root_id"])
 
 
-def result(valkey: Valkey, root_id: str) -> Outcome:
+def result(valkey: Valkey, root_id: str) -> AccountOutcome:
     return outcome(root_id, Results(Broker(valkey.url, "cic-eth")).trees([root_id]))
 
 
-def words(found: Outcome) -> tuple[str, str, str, str]:
+def words(found: AccountOutcome) -> tuple[str, str, str, str]:
     assert isinstance(found, Failed), found
     assert found.hint
     return found.task, found.exception, found.message, found.meaning
@@ -167,7 +167,7 @@ def test_an_answer_that_is_no_address_is_no_account(valkey: Valkey) -> None:
     )
 
 
-def words_of_no_address(found: Outcome) -> str:
+def words_of_no_address(found: AccountOutcome) -> str:
     assert isinstance(found, Failed)
     assert found.meaning == "the engine answered without an address"
     return found.message
@@ -210,3 +210,33 @@ def test_a_thousand_trees_are_read_in_a_few_requests(valkey: Valkey) -> None:
 
 def reads(valkey: Valkey) -> int:
     return int(valkey.client.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+
+
+class _BusyBroker(Broker):
+    """With each look at the queue, others push and take messages."""
+
+    pushed = 0
+    taken = 0
+
+    def read(self, command: Callable[[Any], Any]) -> Any:
+        found = super().read(command)
+        for _ in range(self.pushed):
+            super().read(lambda client: client.lpush(self.queue, message("newer")))
+        for _ in range(self.taken):
+            super().read(lambda client: client.rpop(self.queue))
+        return found
+
+
+def message(task_id: str) -> str:
+    return json.dumps({"headers": {"id": task_id}})
+
+
+@pytest.mark.parametrize(("pushed", "taken"), [(0, 0), (300, 0), (0, 50), (300, 50)])
+def test_a_queue_that_grows_and_is_worked_on_is_searched_once(valkey: Valkey, pushed: int, taken: int) -> None:
+    """The search has an end, and misses nobody who is there all the time."""
+    names = [f"task {number}" for number in range(1000)]
+    valkey.client.lpush("cic-eth", *[message(name) for name in names])
+    broker = _BusyBroker(valkey.url, "cic-eth")
+    broker.pushed, broker.taken = pushed, taken
+    kept = set(names[-500:])  # no more than fifty are taken in each of at most eight looks
+    assert broker.queued(kept) == kept

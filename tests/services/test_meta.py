@@ -10,10 +10,9 @@ import pytest
 
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services import meta
 from cicscenario.services.meta import MetaClient
 from tests.support.openpgp_keys import KEYS, PASSPHRASE, WRITER
-from tests.support.stub_meta import StubMeta, signature_of, valid
+from tests.support.stub_meta import PAUSE, StubMeta, signature_of, valid
 
 ADDRESS = bytes.fromhex("c1912fee45d61c87cc5ea59dae31190fffff232d")
 PHONE = pointer.phone("+254711223344")
@@ -39,14 +38,12 @@ def client(stub: StubMeta) -> Iterator[MetaClient]:
     client.close()
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meta, "_PAUSES", (0.0, 0.02, 0.02, 0.05, 0.05))
-    monkeypatch.setattr(meta, "_LOOKS", (0.0, 0.02, 0.1))
+#: Seconds before attempts, and before looks for what was written.
+SHORT = {"pauses": (0.0, 0.02, 0.02, 0.05, 0.05), "looks": (0.0, 0.02, 0.1)}
 
 
 def writer(stub: StubMeta, **options: Any) -> MetaClient:
-    return MetaClient(stub.url, **{"key": WRITER, "passphrase": PASSPHRASE, "timeout": 0.3} | options)
+    return MetaClient(stub.url, **{"key": WRITER, "passphrase": PASSPHRASE, "timeout": 0.3} | SHORT | options)
 
 
 @pytest.mark.parametrize("value", VALUES, ids=ascii)
@@ -220,7 +217,7 @@ def test_two_step_writes_that_would_kill_or_garble_are_never_sent(stub: StubMeta
     ("options", "message"),
     [
         ({"passphrase": "wrong"}, "the passphrase does not open"),
-        ({"key": (KEYS / "expired.asc").read_text()}, "is expired since 2022-11-01"),
+        ({"key": (KEYS / "expired.asc").read_text()}, "has been expired since 2022-11-01"),
         ({"key": (KEYS / "writer.pub.asc").read_text()}, "is a public key"),
     ],
 )
@@ -354,6 +351,28 @@ def test_a_look_up_is_repeated_when_it_fails(client: MetaClient, stub: StubMeta)
     assert client.get(PHONE) == 5
 
 
+@pytest.mark.parametrize("status", ["429", "503"])
+@pytest.mark.parametrize(("method", "mode"), [("GET", "one-step"), ("PUT", "one-step"), ("POST", "two-step")])
+def test_a_server_that_asks_for_a_pause_gets_it(stub: StubMeta, method: str, mode: Any, status: str) -> None:
+    client = writer(stub, mode=mode, timeout=4)
+    stub.fault = lambda sent, number: status if sent == method and number == 1 else None
+    client.put(PHONE, "text")
+    assert client.get(PHONE) == "text"
+    client.close()
+    first, second = [moment for sent, moment in stub.times if sent == method][:2]
+    assert second - first >= PAUSE
+    assert len(set(stub.bodies("PUT"))) == 1
+
+
+def test_a_server_that_asks_for_pauses_without_an_end_is_an_error(stub: StubMeta) -> None:
+    client = writer(stub, timeout=4)
+    stub.fault = lambda method, number: "429"
+    with pytest.raises(UnavailableError, match="429 Too Many Requests"):
+        client.get(PHONE)
+    client.close()
+    assert len(stub.requests) == 5
+
+
 def test_a_server_that_is_missing_says_where() -> None:
     with pytest.raises(
         UnavailableError, match=r"metadata server http://127\.0\.0\.1:9 does not answer: connection refused"
@@ -370,6 +389,18 @@ def test_a_server_that_is_not_well_says_so(stub: StubMeta, fault: str, reason: s
     with pytest.raises(UnavailableError, match=reason):
         client.check()
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "hint"), [("500", "does cic-meta reach its database"), ("drop", "is cic-meta running")]
+)
+def test_the_advice_is_about_what_is_wrong(stub: StubMeta, fault: str, hint: str) -> None:
+    client = writer(stub)
+    stub.fault = lambda method, number: fault
+    with pytest.raises(UnavailableError) as caught:
+        client.get(PHONE)
+    client.close()
+    assert hint in str(caught.value.hint)
 
 
 def test_an_answer_that_is_not_json_is_an_error(client: MetaClient, stub: StubMeta) -> None:

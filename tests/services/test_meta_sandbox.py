@@ -13,7 +13,6 @@ import pytest
 
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services import meta
 from cicscenario.services.meta import MetaClient
 from tests.support.openpgp_keys import KEYS, PASSPHRASE
 from tests.support.processes import free_port
@@ -31,6 +30,7 @@ PERSON = {
     "products": ["fish", "~oil", "^x"],
     "date_of_birth": {"year": 1992},
 }
+PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)  # seconds
 MODES: list[Literal["one-step", "two-step"]] = ["one-step", "two-step"]
 
 
@@ -69,12 +69,7 @@ class Server:
     def client(self, **options: Any) -> MetaClient:
         key = (self.folder / "writer.asc").read_text("ascii")
         passphrase = (self.folder / "writer.passphrase").read_text("ascii").strip()
-        return MetaClient(self.url, **{"key": key, "passphrase": passphrase} | options)
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meta, "_PAUSES", (0.0, 0.02, 0.05, 0.1, 0.2))
+        return MetaClient(self.url, **{"key": key, "passphrase": passphrase, "pauses": PAUSES} | options)
 
 
 @pytest.fixture

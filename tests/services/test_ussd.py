@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cicscenario.errors import InvalidError
-from cicscenario.services.ussd import Dialect, Joined, Joining, Ussd, UssdError
+from cicscenario.errors import InterruptedRunError, InvalidError
+from cicscenario.services.ussd import Dialect, Joined, Joining, UssdClient, UssdError
 from cicscenario.services.ussd_screens import State
 
 PHONE = "+254711080002"
@@ -119,8 +119,8 @@ def serving() -> Iterator[Callable[..., Server]]:
         server.close()
 
 
-def old(server: Server) -> Ussd:
-    return Ussd(server.url, dialect=Dialect.OF_2021, pause=0)
+def old(server: Server) -> UssdClient:
+    return UssdClient(server.url, dialect=Dialect.OF_2021, pause=0)
 
 
 def failure(call: Callable[[], Any]) -> UssdError:
@@ -131,7 +131,7 @@ def failure(call: Callable[[], Any]) -> UssdError:
 
 def test_a_request_is_what_the_gateway_sends_byte_for_byte(serving: Callable[..., Server]) -> None:
     server = serving(screen(MENU_SW), screen(CREATION_SW))
-    ussd = Ussd(server.url)
+    ussd = UssdClient(server.url)
     menu = ussd.dial(PHONE)
     ussd.send(menu, "2")
     session = menu.session
@@ -149,14 +149,14 @@ def test_a_request_is_what_the_gateway_sends_byte_for_byte(serving: Callable[...
 
 def test_every_dial_is_a_session_of_its_own(serving: Callable[..., Server]) -> None:
     server = serving(screen(START_SW), screen(START_SW))
-    ussd = Ussd(server.url)
+    ussd = UssdClient(server.url)
     assert ussd.dial(PHONE).session != ussd.dial(PHONE).session
     assert ussd.requests == 2
 
 
 def test_a_login_goes_into_the_query_and_nowhere_else(serving: Callable[..., Server]) -> None:
     server = serving(answer(401, "Unauthorized"))
-    ussd = Ussd(server.url, username="importer", password="secret word")
+    ussd = UssdClient(server.url, username="importer", password="secret word")
     problem = failure(lambda: ussd.dial(PHONE))
     assert server.heads[0].startswith("POST /?username=importer&password=secret+word HTTP/1.1")
     server.close()
@@ -179,7 +179,7 @@ def test_an_unknown_number_is_registered_with_one_choice(
     serving: Callable[..., Server], language: str, menu: str, choice: str, creation: str
 ) -> None:
     server = serving(screen(menu), screen(creation))
-    joined = Ussd(server.url).choose_language(PHONE, language)
+    joined = UssdClient(server.url).choose_language(PHONE, language)
     assert (joined.joining, joined.screen and joined.screen.text) == (Joining.PENDING, creation)
     assert server.texts() == ["", choice]
     assert len({form["sessionId"] for form in server.forms()}) == 1
@@ -188,7 +188,7 @@ def test_an_unknown_number_is_registered_with_one_choice(
 def test_while_an_account_is_being_created_no_second_choice_is_made(serving: Callable[..., Server]) -> None:
     """Recorded: until the callback, a dial shows the language menu again, and a choice there makes a second account."""
     server = serving(screen(MENU_SW), screen(PIN_SW))
-    ussd = Ussd(server.url)
+    ussd = UssdClient(server.url)
     assert ussd.choose_language(PHONE, "sw", pending=True).joining is Joining.PENDING
     assert ussd.choose_language(PHONE, "sw", pending=True).joining is Joining.EXISTS
     assert server.texts() == ["", ""]
@@ -206,7 +206,7 @@ def test_while_an_account_is_being_created_no_second_choice_is_made(serving: Cal
 )
 def test_a_registered_number_is_left_alone(serving: Callable[..., Server], body: str, state: State) -> None:
     server = serving(screen(body))
-    joined = Ussd(server.url).choose_language(PHONE, "en")
+    joined = UssdClient(server.url).choose_language(PHONE, "en")
     assert joined.joining is Joining.EXISTS
     assert joined.screen is not None
     assert (joined.screen.state, joined.screen.text) == (state, body)
@@ -234,13 +234,13 @@ def test_a_server_of_2021_that_lags_behind_is_told_again(serving: Callable[..., 
 
 def test_a_server_of_2021_that_never_takes_the_choice_is_an_error(serving: Callable[..., Server]) -> None:
     server = serving(*[screen(MENU_2021)] * 4)
-    assert "again and again" in failure(lambda: old(server).choose_language(PHONE, "sw")).message
+    assert "again after each choice" in failure(lambda: old(server).choose_language(PHONE, "sw")).message
 
 
 def test_a_session_of_2021_is_given_time(serving: Callable[..., Server]) -> None:
     server = serving(screen(MENU_2021), screen(PIN_EN))
     began = time.monotonic()
-    Ussd(server.url, dialect=Dialect.OF_2021, pause=0.3).choose_language(PHONE, "en")
+    UssdClient(server.url, dialect=Dialect.OF_2021, pause=0.3).choose_language(PHONE, "en")
     assert time.monotonic() - began >= 0.3
 
 
@@ -248,7 +248,7 @@ def test_a_session_of_2021_is_given_time(serving: Callable[..., Server]) -> None
     ("dialect", "language"), [(Dialect.CURRENT, "fr"), (Dialect.OF_2021, "luo"), (Dialect.CURRENT, "0")]
 )
 def test_a_language_that_is_not_offered_is_refused_before_anything_is_sent(dialect: Dialect, language: str) -> None:
-    ussd = Ussd("http://127.0.0.1:1", dialect=dialect)
+    ussd = UssdClient("http://127.0.0.1:1", dialect=dialect)
     with pytest.raises(InvalidError, match="does not offer the language"):
         ussd.choose_language(PHONE, language)
     assert ussd.requests == 0
@@ -256,7 +256,7 @@ def test_a_language_that_is_not_offered_is_refused_before_anything_is_sent(diale
 
 @pytest.mark.parametrize("phone", ["0799000001", "254799000001", "+44790000000001", "+2547", "", "+254711 080002"])
 def test_a_number_that_would_be_lost_or_refused_is_not_dialled(phone: str) -> None:
-    ussd = Ussd("http://127.0.0.1:1")
+    ussd = UssdClient("http://127.0.0.1:1")
     with pytest.raises(InvalidError, match="does not take the number"):
         ussd.dial(phone)
     assert ussd.requests == 0
@@ -281,7 +281,7 @@ Answers = Sequence[bytes | None]
         ([screen(MENU_SW), screen("END Something new.")], None, "'END Something new.'"),
         ([screen(MENU_SW), answer(403, "Sneaky, sneaky")], False, "403 Sneaky, sneaky"),
         ([screen(MENU_SW), screen(INVALID_CHOICE)], False, "Chaguo lako sio sahihi"),
-        ([screen("CON Something new\n1. Yes")], False, "a screen that is not known: 'CON Something new"),
+        ([screen("CON Something new\n1. Yes")], False, "an unknown screen: 'CON Something new"),
     ],
 )
 def test_an_error_says_whether_the_choice_may_have_been_taken(
@@ -289,7 +289,7 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
 ) -> None:
     server = serving(*answers)
     timeout = 1 if SILENT in answers else 20
-    problem = failure(lambda: Ussd(server.url, timeout=timeout).choose_language(PHONE, "en"))
+    problem = failure(lambda: UssdClient(server.url, timeout=timeout).choose_language(PHONE, "en"))
     assert problem.taken is taken
     assert problem.answered is ("without an answer" not in words and "in time" not in words)
     assert words in problem.message
@@ -299,14 +299,14 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
 
 @pytest.mark.parametrize("reply", [CLOSED, FAILED, SILENT])
 def test_a_first_dial_of_2021_may_have_been_taken(serving: Callable[..., Server], reply: bytes | None) -> None:
-    ussd = Ussd(serving(reply).url, dialect=Dialect.OF_2021, timeout=1 if reply is SILENT else 20, pause=0)
+    ussd = UssdClient(serving(reply).url, dialect=Dialect.OF_2021, timeout=1 if reply is SILENT else 20, pause=0)
     assert failure(lambda: ussd.choose_language(PHONE, "en")).taken is None
 
 
 def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    ussd = Ussd(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
+    ussd = UssdClient(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
     problem = failure(lambda: ussd.choose_language(PHONE, "en"))
     assert (problem.taken, problem.answered) == (False, False)
     assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
@@ -314,15 +314,65 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
 
 
+def test_a_dialog_that_has_begun_when_the_run_is_stopped_comes_to_its_choice(serving: Callable[..., Server]) -> None:
+    """Left there, the next run would wait long for an account that nobody asked for."""
+    stopping = threading.Event()
+    server = serving(screen(MENU_SW), screen(CREATION_SW))
+    ussd = UssdClient(server.url, stopping=stopping)
+    menu = ussd.dial(PHONE)
+    stopping.set()
+    assert ussd.send(menu, "2").state is State.ACCOUNT_CREATION
+    with pytest.raises(InterruptedRunError):
+        ussd.dial(PHONE)
+    assert server.texts() == ["", "2"]
+
+
+def pausing(status: int, seconds: float = 0.3) -> bytes:
+    return f"HTTP/1.1 {status} Later\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [pausing(429), screen(MENU_SW), screen(CREATION_SW)],
+        [pausing(503), screen(MENU_SW), screen(CREATION_SW)],
+        [screen(MENU_SW), pausing(429), screen(CREATION_SW)],
+    ],
+    ids=["dial 429", "dial 503", "choice 429"],
+)
+def test_a_server_that_asks_for_a_pause_gets_it(serving: Callable[..., Server], answers: Answers) -> None:
+    server = serving(*answers)
+    began = time.monotonic()
+    assert UssdClient(server.url).choose_language(PHONE, "sw").joining is Joining.PENDING
+    assert time.monotonic() - began >= 0.3
+    assert len(server.bodies) == 3
+    assert len(set(server.bodies)) == 2  # the one that was not carried out is repeated to the letter
+
+
+def test_a_choice_that_may_have_been_taken_is_not_repeated(serving: Callable[..., Server]) -> None:
+    server = serving(screen(MENU_SW), pausing(503))
+    assert failure(lambda: UssdClient(server.url).choose_language(PHONE, "sw")).taken is None
+    assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(("status", "taken"), [(429, False), (503, None)])
+def test_a_first_dial_of_2021_is_repeated_only_when_it_was_not_taken(
+    serving: Callable[..., Server], status: int, taken: bool | None
+) -> None:
+    server = serving(*[pausing(status, 0.1)] * 9)
+    assert failure(lambda: old(server).choose_language(PHONE, "en")).taken is taken
+    assert len(server.bodies) == (3 if status == 429 else 1)
+
+
 def test_a_service_code_that_is_not_known_names_the_one_that_is(serving: Callable[..., Server]) -> None:
     server = serving(screen(SERVICE_CODE, "OK"))
     with pytest.raises(InvalidError, match=r"does not know the service code '\*1#': .*\*483\*46#"):
-        Ussd(server.url, service_code="*1#").choose_language(PHONE, "en")
+        UssdClient(server.url, service_code="*1#").choose_language(PHONE, "en")
 
 
 def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Callable[..., Server]) -> None:
     server = serving(answer(400, "Invalid phone number format"))
-    Ussd(server.url).check()
+    UssdClient(server.url).check()
     assert server.forms()[0]["phoneNumber"] == "+25471"  # recorded with this answer from both servers
 
 
@@ -331,7 +381,7 @@ def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Ca
     [
         (answer(405, "Play by the rules"), "this is not the address of a phone interface"),
         (answer(404, "Not Found"), "there is nothing at this address"),
-        (screen("<html>It works!</html>", "OK"), "takes any phone number"),
+        (screen("<html>It works!</html>", "OK"), "takes +25471 for a phone number"),
         (CLOSED, "closed the connection"),
         (answer(400, "Bad Request"), "400 Bad Request"),
     ],
@@ -339,25 +389,25 @@ def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Ca
 def test_what_is_no_phone_interface_is_found_before_anybody_is_dialled(
     serving: Callable[..., Server], reply: bytes, words: str
 ) -> None:
-    assert words in failure(Ussd(serving(reply).url).check).message
+    assert words in failure(UssdClient(serving(reply).url).check).message
 
 
 def test_the_check_finds_a_wrong_service_code(serving: Callable[..., Server]) -> None:
     with pytest.raises(InvalidError, match="does not know the service code"):
-        Ussd(serving(screen(SERVICE_CODE, "OK")).url, service_code="*1#").check()
+        UssdClient(serving(screen(SERVICE_CODE, "OK")).url, service_code="*1#").check()
 
 
 def test_no_call_goes_out_on_the_connection_of_another(serving: Callable[..., Server]) -> None:
     """It may be closing, and the call would seem to have been taken."""
     server = serving(screen(START_SW), screen(START_SW))
     server.lingers = True
-    ussd = Ussd(server.url, timeout=2)
+    ussd = UssdClient(server.url, timeout=2)
     assert [ussd.dial(PHONE).state for _ in range(2)] == [State.START, State.START]
 
 
 def test_many_threads_may_call(serving: Callable[..., Server]) -> None:
     server = serving(*[screen(START_SW)] * 400)
-    ussd = Ussd(server.url)
+    ussd = UssdClient(server.url)
     with ThreadPoolExecutor(4) as threads:
         seen = list(threads.map(lambda _: ussd.dial(PHONE), range(400)))
     assert {one.state for one in seen} == {State.START}
@@ -369,5 +419,5 @@ def test_many_threads_may_call(serving: Callable[..., Server]) -> None:
 @pytest.mark.parametrize("url", ["127.0.0.1:9000", "ftp://host", "http://host/?password=x", "http://"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InvalidError, match="not the address of a phone interface") as caught:
-        Ussd(url)
+        UssdClient(url)
     assert "password=x" not in str(caught.value)

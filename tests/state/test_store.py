@@ -9,7 +9,8 @@ import pytest
 
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.people.person import Person
-from cicscenario.state.store import CheckRow, LedgerRow, Outcome, Store
+from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
+from cicscenario.state.store import Store
 
 SIGNER = b"\x01" * 20
 
@@ -214,3 +215,14 @@ def test_transactions_are_committed_to_the_disk_itself(store: Store) -> None:
     store.commit("gift", [Outcome(0, ok=True)])
     levels = [text for text in seen if text.startswith(("PRAGMA", "COMMIT"))]
     assert levels == ["PRAGMA synchronous=FULL", "COMMIT", "PRAGMA synchronous=NORMAL", "COMMIT"]
+
+
+def test_requests_come_in_the_order_in_which_they_were_written_down(store: Store) -> None:
+    """Whatever their ids: the last one is the one that counts."""
+    ids = ["m", "z", "a", "k", "b"]
+    for name in ids:
+        store.add_requests([RequestRow(name, 0, "")])
+    store.add_requests([RequestRow("0", 1, ""), RequestRow("9", 1, ""), RequestRow("5", 1, "")])
+    found = store.requests([1, 0])
+    assert [row.id for row in found[0]] == ids
+    assert [row.id for row in found[1]] == ["0", "9", "5"]

@@ -25,6 +25,10 @@ class FakeServer(ABC):
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str] | None:
         """Status and text; None drops the connection. Names of headers are as they were sent."""
 
+    def more_headers(self, status: int) -> dict[str, str]:
+        """Headers of the answer beside those that every answer has."""
+        return {}
+
     def announced_length(self, body: bytes) -> int:
         """The answer's Content-Length; what is longer is sent a moment later."""
         return len(body)
@@ -72,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fake.content_type:
             self.send_header("Content-Type", fake.content_type)
         self.send_header("Content-Length", str(announced))
+        for name, value in fake.more_headers(status).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[:announced])
         self.wfile.flush()

@@ -11,6 +11,8 @@ from pysequoia import Cert, Sig, verify
 from tests.support.fake_server import FakeServer
 from tests.support.openpgp_keys import KEYS
 
+PAUSE = 0.4  #: seconds that the server asks for with 429 and 503
+
 
 def value_of(document: str) -> tuple[str, Any]:
     """The actor and the value of a one-step document: what its operations build, read back independently."""
@@ -75,6 +77,7 @@ class StubMeta(FakeServer):
         self.values: dict[str, tuple[str, Any]] = {}  #: actor and value by pointer
         self.fault: Callable[[str, int], str | None] = lambda method, number: None
         self.requests: list[tuple[str, str, str | None, bytes]] = []  #: method, path, header, body
+        self.times: list[tuple[str, float]] = []  #: method and moment
         self.together = 0  #: most PUTs that were under way at a time
         self._putting = 0
         self._lock = threading.Lock()
@@ -86,6 +89,9 @@ class StubMeta(FakeServer):
 
     def bodies(self, method: str) -> list[bytes]:
         return [body for sent, _, _, body in self.requests if sent == method]
+
+    def more_headers(self, status: int) -> dict[str, str]:
+        return {"Retry-After": str(PAUSE)} if status in (429, 503) else {}
 
     def announced_length(self, body: bytes) -> int:
         """As the real server counts: the length of UTF-16 text."""
@@ -102,6 +108,7 @@ class StubMeta(FakeServer):
     def _begin(self, method: str, path: str, header: str | None, body: bytes) -> str | None:
         with self._lock:
             self.requests.append((method, path, header, body))
+            self.times.append((method, time.monotonic()))
             if method == "PUT":
                 self._putting += 1
                 self.together = max(self.together, self._putting)
@@ -122,7 +129,7 @@ class StubMeta(FakeServer):
             self._store(pointer, header, body)
         if fault in ("hang", "drop", "store and drop"):
             return None
-        if fault in ("500", "403", "404"):
+        if fault in ("500", "403", "404", "429", "503"):
             return int(fault), ""
         if fault == "not JSON":
             return 200, "<html>"

@@ -1,6 +1,7 @@
-"""The Redis that the engine takes its tasks from, and leaves its results in."""
+"""The Redis from which the engine takes its tasks, and where it leaves its results."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar, cast
@@ -12,10 +13,13 @@ from redis.exceptions import AuthenticationError, ConnectionError, RedisError, T
 from redis.retry import Retry
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.retry import pause
+from cicscenario.transport import Cancellation
 
 _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
 _PAGE = 200
+_PAUSE = 0.1  # seconds between attempts to reach Redis
 _FETCHED = "*unacked*"  # kombu's hashes of what workers have fetched; a worker may give its own another name
 
 
@@ -23,11 +27,19 @@ class Broker:
     """One Redis database and the engine's queue in it. ``timeout`` is seconds for one request; ``patience`` is how long reads
     are tried again while it cannot be reached. Safe for use by many threads.
 
-    Raises InvalidError for an address that is not ``redis://`` or ``rediss://``, and UnavailableError when Redis cannot be
-    reached. Passwords are in no message.
+    Raises InvalidError for an address that is not ``redis://`` or ``rediss://``, UnavailableError when Redis cannot be
+    reached, and InterruptedRunError within a second after ``stopping`` is set. Passwords are in no message.
     """
 
-    def __init__(self, url: str, queue: str, *, timeout: float = 5, patience: float = 15) -> None:
+    def __init__(
+        self,
+        url: str,
+        queue: str,
+        *,
+        timeout: float = 5,
+        patience: float = 15,
+        stopping: threading.Event | None = None,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("redis", "rediss") or not parts.hostname:
             raise InvalidError(
@@ -41,12 +53,16 @@ class Broker:
         self._url = url
         self._timeout = timeout
         self._patience = patience
+        self.stopping = stopping
+        self._cancellation = Cancellation(stopping)
         self._redis = self.connect(timeout)
 
     def connect(self, timeout: float) -> "redis.Redis":
-        """A client of its own. It never repeats a command by itself: a repeated LPUSH makes a second account."""
+        """A new Redis client. It never repeats a command by itself: a repeated LPUSH makes a second account."""
+        secure = self._url.startswith("rediss:")
         return redis.Redis.from_url(
             self._url,
+            connection_class=_connection_of(redis.SSLConnection if secure else redis.Connection, self._cancellation),
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             socket_keepalive=True,
@@ -59,18 +75,23 @@ class Broker:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return command(self._redis)
+                with self._cancellation.during(self._disconnect):
+                    return command(self._redis)
             except _GONE as error:
                 if isinstance(error, AuthenticationError) or time.monotonic() > deadline:
                     raise self.unavailable(error) from None
-                time.sleep(0.1)
+                pause(_PAUSE, self.stopping)
             except RedisError as error:
                 raise self.unavailable(error) from None
 
+    def _disconnect(self) -> None:
+        self._redis.connection_pool.disconnect(inuse_connections=True)
+
     def push(self, messages: Sequence[bytes]) -> None:
-        """Puts all messages on the queue, or none: one command. UnavailableError leaves open whether they were taken."""
+        """Puts all messages on the queue, or none, by one command. After UnavailableError it is not known which."""
         try:
-            self._redis.lpush(self.queue, *messages)
+            with self._cancellation.during(self._disconnect):
+                self._redis.lpush(self.queue, *messages)
         except (*_GONE, RedisError) as error:
             doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
             raise self.unavailable(error, doubt) from None
@@ -78,7 +99,8 @@ class Broker:
     def ping(self) -> None:
         """Raises UnavailableError when Redis does not answer, without patience."""
         try:
-            self._redis.ping()
+            with self._cancellation.during(self._disconnect):
+                self._redis.ping()
         except (*_GONE, RedisError) as error:
             raise self.unavailable(error) from None
 
@@ -87,17 +109,17 @@ class Broker:
         return int(self.read(lambda client: client.llen(self.queue)))
 
     def oldest(self) -> bytes | None:
-        """The message that is taken next; another one as soon as a worker has taken it."""
+        """The message that a worker takes next."""
         return cast("bytes | None", self.read(lambda client: client.lindex(self.queue, -1)))
 
     def queued(self, ids: Collection[str]) -> set[str]:
-        """Those of these tasks whose message waits on the queue, or has been fetched by a worker and not acknowledged."""
+        """The ids whose messages wait on the queue, or were fetched by a worker that has not acknowledged them."""
         wanted = set(ids)
         found = {task_id for task_id in map(_task_id, self._pages()) if task_id in wanted}
         return found if found == wanted else found | wanted.intersection(self.read(_fetched))
 
     def take_back(self, ids: Collection[str]) -> set[str]:
-        """Removes the messages of these tasks from the queue; returns those that no worker had fetched."""
+        """Removes the messages of these tasks from the queue; returns the ids that were still there."""
         wanted = set(ids)
         found = {text: task_id for text in self._pages() if (task_id := _task_id(text)) in wanted}
         return {task_id for text, task_id in found.items() if task_id and self._remove(text)}
@@ -106,15 +128,16 @@ class Broker:
         return bool(self.read(lambda client: client.lrem(self.queue, 1, message)))  # type: ignore[arg-type]
 
     def _pages(self) -> Iterator[bytes]:
-        """The queue's messages, oldest last. Those that a worker takes in the meantime leave from the far end."""
-        start = 0
-        while page := self._page(start):
-            yield from page
-            start += _PAGE
+        """The messages that are on the queue now, oldest last.
 
-    def _page(self, start: int) -> list[bytes]:
-        page = self.read(lambda client: client.lrange(self.queue, start, start + _PAGE - 1))
-        return cast("list[bytes]", page)
+        Positions are counted from the end that workers take from: what they take moves the rest towards that end, where it is
+        still to be read, and what is pushed meanwhile is not read, so that this ends on a queue that grows.
+        """
+        for start in range(-self.waiting(), 0, _PAGE):
+            yield from self._page(start, min(start + _PAGE, 0) - 1)
+
+    def _page(self, first: int, last: int) -> list[bytes]:
+        return cast("list[bytes]", self.read(lambda client: client.lrange(self.queue, first, last)))
 
     def unavailable(self, error: BaseException, doubt: str = "") -> UnavailableError:
         """The error for a person; ``doubt`` is added to it."""
@@ -128,6 +151,16 @@ class Broker:
             f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
+
+
+def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:
+    """Connections that can be cut while they are being made, too."""
+
+    def connect(self: Any) -> None:
+        if not self.is_connected:
+            cancellation.aside(lambda: kind.connect(self), lambda _: self.disconnect())
+
+    return type(kind.__name__, (kind,), {"connect": connect})
 
 
 def _task_id(text: bytes) -> str | None:

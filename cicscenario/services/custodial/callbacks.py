@@ -8,6 +8,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from cicscenario.errors import InterruptedRunError
+from cicscenario.retry import pause
 from cicscenario.services.custodial.broker import Broker
 
 _TICK = 0.2
@@ -18,11 +20,10 @@ Heard = tuple[int, Any]
 
 
 class Callbacks:
-    """One subscription, kept up by a thread of its own.
+    """One subscription, renewed by a thread of its own when the connection is lost.
 
-    Messages are kept for expected root ids alone, until forgotten: memory does not grow with strangers. Redis stores no
-    published message, so whatever comes while the connection is lost is lost: ``gaps`` counts how often that was so, each
-    time when the connection is there again.
+    Messages are kept only for root ids that are expected, and until ``forget``; ``strangers`` counts the others. Redis does not
+    store published messages, so those sent while there is no connection are lost: ``gaps`` counts the reconnections.
     """
 
     def __init__(self, broker: Broker, channel: str) -> None:
@@ -48,32 +49,43 @@ class Callbacks:
         self._thread.join(2 * _TICK + _PAUSE)
 
     def confirmed(self, timeout: float) -> None:
-        """Returns once Redis has confirmed the subscription; raises UnavailableError after ``timeout`` seconds."""
-        if not self._subscribed.wait(timeout):
+        """Returns once Redis has confirmed the subscription.
+
+        Raises UnavailableError after ``timeout`` seconds, and InterruptedRunError when the run is stopped.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._subscribed.wait(min(_TICK, max(deadline - time.monotonic(), 0))):
+            pause(0, self._broker.stopping)
+            if time.monotonic() < deadline:
+                continue
             raise self._broker.unavailable(self._problem or TimeoutError("no answer to SUBSCRIBE"))
 
     def expect(self, root_ids: Collection[str]) -> set[str]:
-        """Messages of these are kept from now on. Returns those that were not expected before."""
+        """Keeps messages of these ids from now on. Returns the ids that were not expected before."""
         with self._changed:
             new = {root_id for root_id in root_ids if root_id not in self._heard}
             self._heard.update((root_id, []) for root_id in new)
         return new
 
     def forget(self, root_ids: Collection[str]) -> None:
-        """Messages of these are of no use any more."""
+        """Drops the messages of these ids, and keeps no more of them."""
         with self._changed:
             for root_id in root_ids:
                 self._heard.pop(root_id, None)
                 self._news.discard(root_id)
 
     def take(self, root_ids: Collection[str], gaps: int, deadline: float) -> dict[str, list[Heard]]:
-        """What was heard of these; waits for the first of it, for more ``gaps``, or until ``deadline`` (of time.monotonic)."""
+        """Messages of these ids; waits for the first new one, for more ``gaps``, or until ``deadline`` (of time.monotonic).
+
+        Raises InterruptedRunError when the run is stopped.
+        """
         with self._changed:
             while not (found := self._news.intersection(root_ids)) and gaps == self.gaps and not self._stop.is_set():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(left)
+                self._changed.wait(min(left, _TICK))
+                pause(0, self._broker.stopping)
             self._news -= found
             return {root_id: list(self._heard[root_id]) for root_id in found}
 
@@ -81,13 +93,15 @@ class Callbacks:
         while not self._stop.is_set():
             try:
                 self._subscription()
+            except InterruptedRunError:
+                return  # whoever waits for callbacks raises it too
             except (RedisError, OSError) as error:
                 self._problem = error
             self._subscribed.clear()
             self._stop.wait(_PAUSE)
 
     def _subscription(self) -> None:
-        """One connection's life."""
+        """Subscribes, and receives until the connection is lost or ``close`` is called."""
         client = self._broker.connect(_HEALTH)
         subscription = client.pubsub()  # type: ignore[no-untyped-call]
         try:

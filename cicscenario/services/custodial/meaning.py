@@ -17,7 +17,7 @@ class _Failure:
     message: str
 
 
-_Words = tuple[str, str]
+_Words = tuple[str, str]  # message and hint
 
 
 def explain(task: str, result: Any) -> Failed:
@@ -37,7 +37,7 @@ def explain(task: str, result: Any) -> Failed:
 
 
 def locked(flags: int) -> _Words:
-    """The words for a lock with these flags."""
+    """Message and hint for a lock with these flags."""
     names = [name for bit, name in tasks.LOCKS.items() if flags & bit]
     what = "account creation is locked" if flags & tasks.CREATE_LOCK else f"it is locked by {', '.join(names)}"
     unlock = ",".join(names) or "CREATE"
@@ -86,7 +86,7 @@ def _no_writer(failure: _Failure) -> _Words | None:
 
 
 def no_writer() -> _Words:
-    """The words for an engine that cannot register accounts."""
+    """Message and hint for an engine that cannot register accounts."""
     return (
         f"the custodial engine has no account with the role {tasks.WRITER_ROLE}: it makes keys, but registers none",
         f"make one, give it the role with `cic-eth-tag {tasks.WRITER_ROLE} ADDRESS`, and make it a writer of the index",

@@ -1,7 +1,7 @@
 """Celery messages for the engine, as bytes that can be pushed onto its queue.
 
-Celery and kombu write them; a transport that only collects takes the place of their connection. So a whole batch goes out
-in one LPUSH, which the broker takes entirely or not at all, and nothing is ever re-sent behind the caller's back.
+Celery and kombu write them, to a transport that only collects them. So a whole batch is sent by one LPUSH, which the broker
+takes whole or not at all, and no library sends a message twice by itself.
 """
 
 import threading
@@ -19,14 +19,14 @@ from cicscenario.services.custodial import tasks
 
 
 class _Channel(virtual.Channel):
-    """Keeps what is published."""
+    """Collects what is published."""
 
     def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:
         self.connection.collected.append(dumps(message).encode())  # type: ignore[no-untyped-call]
 
 
 class _Transport(virtual.Transport):
-    """Goes nowhere."""
+    """Sends nothing."""
 
     Channel = _Channel
     driver_type = driver_name = "collect"
@@ -48,14 +48,14 @@ class Messages:
         self._lock = threading.Lock()
 
     def call(self, task_id: str, task: str, arguments: Sequence[Any]) -> bytes:
-        """One task by its name; its result will be found under ``task_id``."""
+        """One task by its name; its result is stored under ``task_id``."""
         return self._message(task_id, task, arguments, [], [])
 
     def create_account(self, root_id: str, destination: str, *, register: bool = True) -> bytes:
         """The engine's own ``create_account``: its links nested as the engine nests them.
 
         ``destination`` is ``host:port:db:channel`` as the worker sees Redis. Every task has an error link to it, which the
-        engine's own composition lacks: without, a failure is never told to anybody.
+        engine's own composition lacks: without it, nobody is told of a failure.
         """
         failed = self._signature(tasks.CALLBACK, destination, 1)
         after = [self._signature(tasks.CALLBACK, destination, 0)]

@@ -1,4 +1,4 @@
-"""What became of an account that was asked for."""
+"""The outcome of a request for an account."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +22,7 @@ class Failed:
 class Created:
     """The engine holds the key of this 20-byte ``address``. That alone does not mean that it is registered.
 
-    ``unregistered`` tells why it never will be, where that is known by now.
+    ``unregistered`` says why it never will be, if that is known.
     """
 
     address: bytes
@@ -30,11 +30,11 @@ class Created:
 
 
 class Trace(StrEnum):
-    """How much is known of a task without an outcome."""
+    """What is known of a task that has no outcome."""
 
     QUEUED = "queued"  #: its message waits on the broker, or with a worker that has not finished its first task
     RUNNING = "running"  #: its first task is done, and no more is known
-    UNKNOWN = "unknown"  #: neither on the queue nor among the results: never sent, or in the hands of a worker just now
+    UNKNOWN = "unknown"  #: neither on the queue nor among the results: never sent, or taken by a worker just now
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,4 @@ class Lost:
         return self.why
 
 
-Outcome = Created | Failed | Lost
+AccountOutcome = Created | Failed | Lost

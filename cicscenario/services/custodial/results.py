@@ -1,7 +1,7 @@
-"""The engine's results, read straight from Redis, and what a tree of them says about an account.
+"""The engine's results, read from Redis, and what a tree of them says about an account.
 
-Every task leaves an entry ``celery-task-meta-<id>`` for a day: JSON with status, result and children. That is how an account
-is found whose callback was lost. Source: celery 4.4.7, ``BaseKeyValueStoreBackend`` and ``ResultBase.as_tuple``.
+Every task leaves a record ``celery-task-meta-<id>`` for a day: JSON with status, result and children. By these, an
+account is found whose callback was lost. Source: celery 4.4.7, ``BaseKeyValueStoreBackend`` and ``ResultBase.as_tuple``.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, cast
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
-from cicscenario.services.custodial.outcome import Created, Failed, Lost, Outcome, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 
 _PREFIX = "celery-task-meta-"
 _ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
@@ -22,7 +22,7 @@ _FINAL = {"FAILURE", "REVOKED"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class TaskRecord:
     """One task's result. ``children`` are the ids of the tasks it sent, group members among them, in order."""
 
     status: str
@@ -39,7 +39,7 @@ class Entry:
         return self.failed or self.status == "SUCCESS"
 
 
-Tree = Mapping[str, Entry]
+Tree = Mapping[str, TaskRecord]
 
 
 def address_in(value: Any) -> bytes | None:
@@ -48,12 +48,12 @@ def address_in(value: Any) -> bytes | None:
     return bytes.fromhex(match[1]) if match else None
 
 
-def parse(text: bytes) -> Entry | None:
-    """One entry; None for what is no result of Celery's."""
+def parse(text: bytes) -> TaskRecord | None:
+    """One record; None for text that is not a result of Celery's."""
     try:
         found = json.loads(text)
         children = tuple(leaf for child in found.get("children") or () for leaf in _leaves(child))
-        return Entry(str(found["status"]), found.get("result"), children, found.get("parent_id"))
+        return TaskRecord(str(found["status"]), found.get("result"), children, found.get("parent_id"))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
 
@@ -69,15 +69,15 @@ def _leaves(child: Any) -> Iterator[str]:
 
 
 class Results:
-    """Reads entries in batches."""
+    """Reads records in batches."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def read(self, ids: Iterable[str]) -> dict[str, Entry]:
-        """The entries there are. One request per 500."""
+    def read(self, ids: Iterable[str]) -> dict[str, TaskRecord]:
+        """The records that exist, by task id. One request per 500 ids."""
         wanted = list(dict.fromkeys(ids))
-        found: dict[str, Entry] = {}
+        found: dict[str, TaskRecord] = {}
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             for task_id, text in zip(batch, self._texts(batch), strict=True):
@@ -90,10 +90,10 @@ class Results:
         texts = self._broker.read(lambda client: client.mget([_PREFIX + task_id for task_id in ids]))
         return cast("list[bytes | None]", texts)
 
-    def trees(self, roots: Sequence[str]) -> dict[str, Entry]:
-        """The entries of account creations down to the registration, all roots at once: four requests per 500."""
+    def trees(self, roots: Sequence[str]) -> dict[str, TaskRecord]:
+        """The records of account creations, from the root to the registration, by task id: four requests per 500 roots."""
         level: list[str] = list(roots)
-        tree: dict[str, Entry] = {}
+        tree: dict[str, TaskRecord] = {}
         for _ in (tasks.CHECK_LOCK, tasks.CREATE, tasks.RESERVE_NONCE, tasks.REGISTER):
             found = self.read(level)
             tree |= found
@@ -103,8 +103,8 @@ class Results:
         return tree
 
 
-def outcome(root_id: str, tree: Tree) -> Outcome:
-    """What the tree of one creation says. A root without an entry is Lost with the trace UNKNOWN."""
+def outcome(root_id: str, tree: Tree) -> AccountOutcome:
+    """What the tree of one creation says. A root without a record is Lost with the trace UNKNOWN."""
     root = tree.get(root_id)
     if root is None:
         return Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
@@ -121,13 +121,13 @@ def outcome(root_id: str, tree: Tree) -> Outcome:
     return Created(address, _unregistered(create, tree))
 
 
-def _unregistered(create: Entry, tree: Tree) -> Failed | None:
+def _unregistered(create: TaskRecord, tree: Tree) -> Failed | None:
     """Why the registration failed. The first child of ``create`` is the callback, the second reserves a nonce."""
     return unregistered(_child(create, 1, tree), tree)
 
 
-def unregistered(nonce: Entry | None, tree: Tree) -> Failed | None:
-    """Why a registration failed, from the entry of the task that reserves its nonce; None when it did not, or not yet."""
+def unregistered(nonce: TaskRecord | None, tree: Tree) -> Failed | None:
+    """Why a registration failed, from the record of the task that reserves its nonce; None when it did not, or not yet."""
     if nonce is None or not nonce.done:
         return None
     if nonce.failed:
@@ -136,5 +136,5 @@ def unregistered(nonce: Entry | None, tree: Tree) -> Failed | None:
     return explain(tasks.REGISTER, register.result) if register and register.failed else None
 
 
-def _child(entry: Entry, index: int, tree: Tree) -> Entry | None:
+def _child(entry: TaskRecord, index: int, tree: Tree) -> TaskRecord | None:
     return tree.get(entry.children[index]) if index < len(entry.children) else None

@@ -1,0 +1,54 @@
+"""Brings the state of an earlier version to the format of ``schema.sql``, in place.
+
+A change of the format is a new pair in ``MIGRATIONS`` and the same change in ``schema.sql``.
+"""
+
+import sqlite3
+
+_ORDER_OF_REQUESTS = """
+CREATE TABLE requests_new (
+  sequence INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  person INTEGER NOT NULL REFERENCES people (id),
+  channel TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('asked', 'created', 'failed')),
+  address BLOB,
+  detail TEXT
+);
+-- The order of earlier requests is not known, but those that failed came before others.
+INSERT INTO requests_new (id, person, channel, status, address, detail)
+  SELECT id, person, channel, status, address, detail FROM requests ORDER BY status <> 'failed', id;
+DROP TABLE requests;
+ALTER TABLE requests_new RENAME TO requests;
+CREATE INDEX requests_of_person ON requests (person)
+"""
+
+#: Pairs of a version and the SQL that makes the next one of it. No statement may hold a semicolon within.
+MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS),)
+SCHEMA_VERSION = MIGRATIONS[-1][0] + 1
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """The format of a state; 0 when it is none."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Takes an earlier state to ``SCHEMA_VERSION`` in one transaction; does nothing to one that has it.
+
+    Raises sqlite3.Error, and then the state is as it was.
+    """
+    if version_of(db) == SCHEMA_VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        found = version_of(db)  # another process may have been faster
+        for statement in (part for version, sql in MIGRATIONS if version >= found for part in sql.split(";")):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -1,0 +1,260 @@
+"""Requests to servers, which end soon after a run is stopped: within a second, however long the server is silent.
+
+``Cancellation`` cuts blocking calls of any kind; ``HttpSessions`` does it for ``requests``, ``http_connection`` for
+``http.client``. Python cannot wake a thread that waits for a server, so another thread shuts the socket it reads from.
+"""
+
+import contextlib
+import http.client
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar, cast
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from cicscenario.errors import InterruptedRunError
+
+_T = TypeVar("_T")
+_GRACE = 0.6  # seconds after the stop in which calls under way may still finish
+_AGAIN = 0.15  # seconds after which what is still under way is cut once more
+_IDLE = 1.0  # seconds between looks whether the watching thread is still needed
+
+
+class Cancellation:
+    """Ends the blocking calls of one client when ``stopping`` is set. Safe for use by many threads.
+
+    Calls under way, and those that begin just then, may finish within a short grace; after it they are cut and raise
+    InterruptedRunError, as does every new call. Without an event nothing is ever cut. ``grace`` is in seconds.
+    """
+
+    def __init__(self, stopping: threading.Event | None = None, grace: float = _GRACE) -> None:
+        self.stopping = stopping
+        self._grace = grace
+        self._mutex = threading.Lock()
+        self._cuts: dict[object, Callable[[], object]] = {}
+        self._watched = False
+        self._over = False  # the run is stopped, and the grace has passed
+
+    @contextlib.contextmanager
+    def during(self, cut: Callable[[], object]) -> Iterator[None]:
+        """The block makes one blocking call; ``cut`` ends it, is called by another thread, and perhaps more than once."""
+        if self.stopping is None:
+            yield
+            return
+        call = object()
+        self._begin(call, cut)
+        try:
+            yield
+        except Exception as error:
+            if self._over:  # what a call raises whose socket was shut says nothing about the server
+                raise _stopped() from error
+            raise
+        finally:
+            with self._mutex:
+                del self._cuts[call]
+
+    def aside(self, call: Callable[[], _T], discard: Callable[[_T], object] = lambda _: None) -> _T:
+        """The result of a call that nothing can cut, such as the look-up of a host's name.
+
+        A thread of its own carries it out. If the run is stopped first, it is left behind, and ``discard`` gets its result.
+        """
+        if self.stopping is None:
+            return call()
+        aside = _Aside[_T](call, discard)
+        with self.during(aside.leave):
+            threading.Thread(target=aside.run, name="aside", daemon=True).start()
+            return aside.result()
+
+    def _begin(self, call: object, cut: Callable[[], object]) -> None:
+        with self._mutex:
+            if self._over:
+                raise _stopped()
+            self._cuts[call] = cut
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, name="cancellation", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Runs while there are calls; a client that is idle has no thread."""
+        assert self.stopping is not None
+        while not self.stopping.wait(_IDLE):
+            if not self._still_needed():
+                return
+        time.sleep(self._grace)
+        with self._mutex:
+            self._over = True
+        while self._still_needed():
+            with self._mutex:
+                cuts = list(self._cuts.values())
+            for cut in cuts:
+                with contextlib.suppress(Exception):  # a connection may be closing by itself just now
+                    cut()
+            time.sleep(_AGAIN)
+
+    def _still_needed(self) -> bool:
+        with self._mutex:
+            self._watched = bool(self._cuts)
+            return self._watched
+
+
+class _Aside(Generic[_T]):
+    """One call in a thread that may be left behind."""
+
+    def __init__(self, call: Callable[[], _T], discard: Callable[[_T], object]) -> None:
+        self._call = call
+        self._discard = discard
+        self._mutex = threading.Lock()
+        self._ready = threading.Event()
+        self._left = False
+        self._result: _T | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:  # raised again in the thread that waits
+            self._error = error
+        with self._mutex:
+            left = self._left
+            self._ready.set()
+        if left and not self._error:
+            self._discard(cast("_T", self._result))
+
+    def leave(self) -> None:
+        with self._mutex:
+            self._left = self._left or not self._ready.is_set()
+            self._ready.set()
+
+    def result(self) -> _T:
+        self._ready.wait()
+        if self._left:
+            raise _stopped()
+        if self._error:
+            raise self._error
+        return cast("_T", self._result)
+
+
+def _stopped() -> InterruptedRunError:
+    return InterruptedRunError("stopped while waiting for a server; everything done so far is saved")
+
+
+class Sockets:
+    """The open sockets of one client."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._open = weakref.WeakSet[socket.socket]()
+
+    def add(self, opened: socket.socket) -> None:
+        with self._mutex:
+            self._open.add(opened)
+
+    def shut(self) -> None:
+        """Ends every wait for these sockets, and every later use of them."""
+        with self._mutex:
+            for opened in list(self._open):
+                shut(opened)
+
+
+def shut(opened: socket.socket) -> None:
+    """Ends every wait for a socket in other threads. One that is closed already is left alone."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(opened, socket.SHUT_RDWR)  # not TLS's own shutdown, which is not made for other threads
+
+
+def http_connection(
+    scheme: str, host: str, port: int, *, timeout: float, cancellation: Cancellation, sockets: Sockets
+) -> http.client.HTTPConnection:
+    """A connection of ``http.client`` that is open. ``timeout`` is in seconds, for connecting and each wait for bytes."""
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, port, timeout=timeout)
+    cancellation.aside(connection.connect, lambda _: connection.close())
+    sockets.add(connection.sock)
+    return connection
+
+
+class HttpSessions:
+    """Requests by ``requests``, with a connection pool for each thread. Safe for use by many threads.
+
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. Proxies and passwords of the shell's environment
+    are not used, since the environment file alone says where a service is; redirects are not followed. ``sent`` counts requests.
+    ``keep`` says whether a connection is used for more than one request.
+    """
+
+    def __init__(self, timeout: float, stopping: threading.Event | None = None, *, keep: bool = True) -> None:
+        self.sent = 0
+        self._timeout = timeout
+        self._keep = keep
+        self._cancellation = Cancellation(stopping)
+        self._sockets = Sockets()
+        self._mutex = threading.Lock()
+        self._local = threading.local()
+        self._sessions = weakref.WeakSet[requests.Session]()
+
+    def post(self, url: str, **options: Any) -> requests.Response:
+        """One POST, with the options of ``requests``.
+
+        Raises requests.RequestException, and InterruptedRunError when the run is stopped.
+        """
+        with self._mutex:
+            self.sent += 1
+        with self._cancellation.during(self._sockets.shut):
+            if self._keep:
+                return self._post(self._session(), url, options)
+            with self._new_session() as session:
+                return self._post(session, url, options)
+
+    def close(self) -> None:
+        """Closes the connections that are kept; the sessions can still be used."""
+        with self._mutex:
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
+
+    def _post(self, session: requests.Session, url: str, options: dict[str, Any]) -> requests.Response:
+        return session.post(url, timeout=self._timeout, allow_redirects=False, **options)
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = self._new_session()
+            with self._mutex:
+                self._sessions.add(self._local.session)
+        session: requests.Session = self._local.session
+        return session
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(self._cancellation, self._sockets))
+        return session
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections whose sockets are known."""
+
+    def __init__(self, cancellation: Cancellation, sockets: Sockets) -> None:
+        self._pools = {
+            "http": _pool_of(urllib3.HTTPConnectionPool, HTTPConnection, cancellation, sockets),
+            "https": _pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection, cancellation, sockets),
+        }
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+
+def _pool_of(pool: type[Any], connection: type[Any], cancellation: Cancellation, sockets: Sockets) -> type[Any]:
+    def connect(self: Any) -> None:
+        cancellation.aside(lambda: connection.connect(self), lambda _: self.close())
+        sockets.add(self.sock)
+
+    known = type(connection.__name__, (connection,), {"connect": connect})
+    return type(pool.__name__, (pool,), {"ConnectionCls": known})

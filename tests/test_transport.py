@@ -1,0 +1,196 @@
+"""Calls to servers end with the run; requests go where the environment file says, once, and nowhere else."""
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+
+from cicscenario.errors import InterruptedRunError
+from cicscenario.transport import Cancellation, HttpSessions, Sockets, http_connection
+from tests.support.silent_server import assert_ends_with_the_run, silent_server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers each POST with its body; ``/moved`` with a redirect; ``/cut`` with less than it announces, and then nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(307 if self.path == "/moved" else 200)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", str(len(body) + 10 * (self.path == "/cut")))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def stopping() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_requests_are_answered_and_counted(echo: str, stopping: threading.Event, keep: bool) -> None:
+    sessions = HttpSessions(20, stopping, keep=keep)
+    headers = {} if keep else {"Connection": "close"}
+    assert [sessions.post(echo, data=f"{n}", headers=headers).text for n in range(3)] == ["0", "1", "2"]
+    assert sessions.sent == 3
+    sessions.close()
+
+
+def test_redirects_are_not_followed(echo: str) -> None:
+    sessions = HttpSessions(20)
+    assert sessions.post(f"{echo}/moved", data="x").status_code == 307
+    assert sessions.sent == 1
+    sessions.close()
+
+
+def test_a_proxy_of_the_shell_is_not_used(echo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    sessions = HttpSessions(20)
+    assert sessions.post(echo, data="x").text == "x"
+    sessions.close()
+
+
+def test_a_silent_server_is_given_up_after_the_timeout() -> None:
+    with silent_server() as port, pytest.raises(requests.ReadTimeout):
+        HttpSessions(0.1, keep=False).post(f"http://127.0.0.1:{port}", data="x")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_request_to_a_silent_server_ends_with_the_run(scheme: str, stopping: threading.Event) -> None:
+    """With https it is the handshake that is not answered."""
+    sessions = HttpSessions(60, stopping, keep=False)
+    with silent_server() as port:
+        assert_ends_with_the_run(lambda: sessions.post(f"{scheme}://127.0.0.1:{port}", data="x"), stopping)
+        with pytest.raises(InterruptedRunError):
+            sessions.post(f"{scheme}://127.0.0.1:{port}", data="x")
+
+
+def test_a_body_that_does_not_come_to_its_end_ends_with_the_run(echo: str, stopping: threading.Event) -> None:
+    sessions = HttpSessions(60, stopping)
+    assert sessions.post(echo, data="x").text == "x"  # the next request uses this connection again
+    assert_ends_with_the_run(lambda: sessions.post(f"{echo}/cut", data="x"), stopping)
+    sessions.close()
+
+
+def test_requests_of_many_threads_end_together(stopping: threading.Event) -> None:
+    sessions = HttpSessions(60, stopping, keep=False)
+    ended: list[type[BaseException]] = []
+
+    def ask(port: int) -> None:
+        try:
+            sessions.post(f"http://127.0.0.1:{port}", data="x")
+        except InterruptedRunError as error:
+            ended.append(type(error))
+
+    with silent_server() as port:
+        threads = [threading.Thread(target=ask, args=(port,), daemon=True) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        assert_ends_with_the_run(lambda: sessions.post(f"http://127.0.0.1:{port}", data="x"), stopping)
+        for thread in threads:
+            thread.join(2)
+    assert ended == [InterruptedRunError] * 20
+
+
+def test_a_request_that_is_answered_soon_after_the_stop_counts(echo: str, stopping: threading.Event) -> None:
+    stopping.set()
+    sessions = HttpSessions(60, stopping)
+    assert sessions.post(echo, data="x").text == "x"
+    sessions.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_http_client_ends_with_the_run(scheme: str, stopping: threading.Event) -> None:
+    cancellation, sockets = Cancellation(stopping), Sockets()
+
+    def ask(port: int) -> http.client.HTTPResponse:
+        connection = http_connection(scheme, "127.0.0.1", port, timeout=60, cancellation=cancellation, sockets=sockets)
+        try:
+            with cancellation.during(sockets.shut):
+                connection.request("GET", "/")
+                return connection.getresponse()
+        finally:
+            connection.close()
+
+    with silent_server() as port:
+        assert_ends_with_the_run(lambda: ask(port), stopping)
+
+
+def test_a_look_up_of_a_name_ends_with_the_run(stopping: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30) and [])
+    sessions = HttpSessions(60, stopping, keep=False)
+    assert_ends_with_the_run(lambda: sessions.post("http://metadata.example", data="x"), stopping)
+    released.set()
+
+
+def test_what_is_left_behind_is_discarded_when_it_comes(stopping: threading.Event) -> None:
+    discarded: list[str] = []
+    come, gone = threading.Event(), threading.Event()
+
+    def late() -> str:
+        come.wait(30)
+        return "late"
+
+    def discard(result: str) -> None:
+        discarded.append(result)
+        gone.set()
+
+    assert_ends_with_the_run(lambda: Cancellation(stopping).aside(late, discard), stopping)
+    assert not discarded
+    come.set()
+    assert gone.wait(5)
+    assert discarded == ["late"]
+
+
+def test_an_error_aside_is_the_callers_error(stopping: threading.Event) -> None:
+    def fail() -> None:
+        raise ValueError("its own")
+
+    with pytest.raises(ValueError, match="its own"):
+        Cancellation(stopping).aside(fail)
+
+
+def test_an_error_before_the_stop_is_not_taken_for_the_stop(stopping: threading.Event) -> None:
+    with pytest.raises(ValueError, match="its own"), Cancellation(stopping).during(lambda: None):
+        raise ValueError("its own")
+
+
+def test_an_idle_client_has_no_thread(stopping: threading.Event) -> None:
+    cancellation = Cancellation(stopping)
+    with cancellation.during(lambda: None):
+        assert _watching()
+    deadline = time.monotonic() + 10
+    while _watching() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _watching()
+    with cancellation.during(lambda: None):
+        assert _watching()
+
+
+def _watching() -> bool:
+    return any(thread.name == "cancellation" for thread in threading.enumerate())
