@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
-from cicscenario.chain.rpc import Rpc, RpcError
+from cicscenario.chain.rpc import Rpc, RpcError, reading
 from cicscenario.errors import UnavailableError
 from cicscenario.state.store import LedgerRow
 
@@ -38,7 +38,8 @@ class Follower:
         self._rpc = rpc
         self._contracts = [to_hex(address) for address in contracts]
         self.confirmations = confirmations
-        self.block = self._newest()
+        with reading(rpc):
+            self.block = self._newest()
 
     def _newest(self) -> int:
         return self._deep(self._rpc.call("eth_blockNumber"))
@@ -48,11 +49,12 @@ class Follower:
 
     def ends(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
         """What happened to the transactions in ``watched`` (by hash) in the next few blocks, if there are any."""
-        newest = self._newest()
-        if self.block >= newest:
-            return []
-        stop = min(self.block + _BLOCKS_AT_ONCE, newest)
-        ends = self._read(self.block + 1, stop, watched)
+        with reading(self._rpc):
+            newest = self._newest()
+            if self.block >= newest:
+                return []
+            stop = min(self.block + _BLOCKS_AT_ONCE, newest)
+            ends = self._read(self.block + 1, stop, watched)
         self.block = stop  # only now: what could not be read is read by the next call
         return ends
 
@@ -94,19 +96,31 @@ class Follower:
         return ends
 
     def taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those of one signer's that can never be mined, because other transactions have used their nonces."""
-        if not rows:
-            return []
-        block = hex(self._newest()) if self.confirmations else "latest"
-        used = self._rpc.results([("eth_getTransactionCount", [to_hex(rows[0].signer), block])])[0]
-        if isinstance(used, RpcError):
-            return []  # the node keeps no state that old, so it cannot prove anything
-        return self.unknown([row for row in rows if row.nonce < int(used, 16)])
+        """Those of one signer's that can never be mined, because other transactions have used their nonces.
 
-    def unknown(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those that the node has neither in a block nor waiting."""
-        answers = self._rpc.calls([("eth_getTransactionByHash", [to_hex(row.hash)]) for row in rows])
-        return [row for row, answer in zip(rows, answers, strict=True) if answer is None]
+        The nonce and the transactions are asked for in one request: behind one address there may be several nodes, and
+        the nonce of one that is ahead proves nothing together with the gaps of one that lags.
+        """
+        with reading(self._rpc):
+            block = hex(self._newest()) if self.confirmations and rows else "latest"
+            taken: list[LedgerRow] = []
+            step = max(1, self._rpc.batch - 1)
+            for start in range(0, len(rows), step):
+                part = rows[start : start + step]
+                used, *answers = self._rpc.results(
+                    [
+                        ("eth_getTransactionCount", [to_hex(part[0].signer), block]),
+                        *(("eth_getTransactionByHash", [to_hex(row.hash)]) for row in part),
+                    ]
+                )
+                if isinstance(used, RpcError):
+                    continue  # the node keeps no state that old, so it cannot prove anything
+                taken += [
+                    row
+                    for row, answer in zip(part, answers, strict=True)
+                    if answer is None and row.nonce < int(used, 16)
+                ]
+            return taken
 
     def _why(self, row: LedgerRow) -> str:
         call = self._rpc.call("eth_getTransactionByHash", to_hex(row.hash))

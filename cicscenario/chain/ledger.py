@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.broadcast import Broadcaster
-from cicscenario.chain.rpc import Rpc
+from cicscenario.chain.rpc import Rpc, reading
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import ReconcileError
 from cicscenario.state.store import LedgerRow, Outcome, Store
@@ -57,12 +57,13 @@ class Ledger:
 
     def __enter__(self) -> "Ledger":
         address = "0x" + self._signer.address.hex()
-        mined, pending = (
-            int(count, 16)
-            for count in self._rpc.calls(
-                [("eth_getTransactionCount", [address, block]) for block in ("latest", "pending")]
+        with reading(self._rpc):
+            mined, pending = (
+                int(count, 16)
+                for count in self._rpc.calls(
+                    [("eth_getTransactionCount", [address, block]) for block in ("latest", "pending")]
+                )
             )
-        )
         self._reopen(mined)
         self._broadcaster.start(self._signer.address, reconcile=self._reconcile)
         last = self._store.last_nonce(self._signer.address)

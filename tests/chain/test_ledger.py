@@ -84,10 +84,13 @@ def ledger(
     patience: float = 20,
     confirmations: int = 0,
     reconcile: bool = False,
+    resend_after: float = 3,
 ) -> Ledger:
     wire = rpc or session.rpc
     follower = Follower(session.rpc, session.contracts.addresses, confirmations)
-    broadcaster = Broadcaster(store, wire, follower, window=session.block_gas_limit, patience=patience)
+    broadcaster = Broadcaster(
+        store, wire, follower, window=session.block_gas_limit, patience=patience, resend_after=resend_after
+    )
     return kind(store, session.rpc, session.signer, broadcaster, session.gas_price, reconcile=reconcile)
 
 
@@ -248,9 +251,7 @@ def test_a_reverted_transaction_is_a_failure_with_its_reason_and_may_be_tried_ag
     assert store.transaction_counts() == {"faucet": {"failed": 2}}
 
 
-def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
-    sandbox: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(sandbox: Sandbox, store: Store) -> None:
     session = sandbox.session()
 
     class Swallowing(Rpc):
@@ -267,11 +268,8 @@ def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
     assert received(session, 2) == [1, 1]
 
 
-def test_what_a_node_accepted_and_lost_is_sent_again(
-    sandbox: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_node_accepted_and_lost_is_sent_again(sandbox: Sandbox, store: Store) -> None:
     """anvil answers with a hash and forgets; only the same bytes may follow."""
-    monkeypatch.setattr("cicscenario.chain.broadcast._RESEND_AFTER", 0.1)
     session = sandbox.session()
     sent: list[str] = []
 
@@ -284,7 +282,7 @@ def test_what_a_node_accepted_and_lost_is_sent_again(
                     return ["0x"] * len(calls)
             return super().results(calls)
 
-    pay(ledger(session, store, rpc=Forgetful(session.rpc.url)), 3)
+    pay(ledger(session, store, rpc=Forgetful(session.rpc.url), resend_after=0.1), 3)
     assert received(session, 3) == [1] * 3
     assert len(sent) >= 6
     assert len(set(sent)) == 3
@@ -297,12 +295,9 @@ def test_a_signer_without_money_is_said_at_once(session: ChainSession, store: St
         endless.send("gas", huge, limit(PLAIN_TRANSFER_GAS))
 
 
-def test_nothing_has_ended_before_the_block_is_deep_enough(
-    session: ChainSession, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_has_ended_before_the_block_is_deep_enough(session: ChainSession, store: Store) -> None:
     """Whatever is looked at: blocks, receipts, and what a node says of a transaction that is sent again."""
-    monkeypatch.setattr("cicscenario.chain.broadcast._RESEND_AFTER", 0.1)
-    impatient = ledger(session, store, patience=1, confirmations=3)
+    impatient = ledger(session, store, patience=1, confirmations=3, resend_after=0.1)
     with pytest.raises(UnavailableError, match="no transaction was mined"), impatient:
         impatient.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 2) == [1, 1]
@@ -346,10 +341,10 @@ def test_what_failed_and_was_forgotten_waits_for_the_chain(sandbox: Sandbox, sto
     assert session.contracts.faucet
     give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
     mark = session.rpc.call("evm_snapshot")
-    with ledger(session, store) as open_ledger:
+    with ledger(session, store, patience=1) as open_ledger:
         open_ledger.send("faucet", give, limit(250_000))
         session.rpc.call("evm_revert", mark)
-        with pytest.raises(UnavailableError, match="no longer knows transaction 0x"):
+        with pytest.raises(UnavailableError, match="does not know transaction 0x"):
             open_ledger.send("faucet", give, limit(250_000))
     assert store.transaction_counts() == {"faucet": {"failed": 1}}
 
