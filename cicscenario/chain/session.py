@@ -42,7 +42,7 @@ class ChainSession:
         broadcaster = Broadcaster(
             store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stopping
         )
-        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile)
+        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stopping)
 
     def estimate(self, intent: Intent) -> int:
         """A gas limit for transactions like ``intent``; raises RpcError when it would revert now."""

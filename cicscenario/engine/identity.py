@@ -89,7 +89,8 @@ def _same(store: Store, held: dict[str, str], document: dict[str, Any], place: d
     if differences:
         raise StateRefusedError(
             f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences),
-            hint="use another --dir, or --fresh to set this state aside and begin anew",
+            hint="this state goes on with the scenario and the chain that began it; a run in another --dir is a run of its own,"
+            " and makes and pays all its people anew",
         )
 
 
