@@ -1,9 +1,8 @@
 """Where commands find things: the home folder, run directories, environments; and how they open a run."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
 from cicscenario.sandbox.stack import sandbox
-from cicscenario.state.lock import FileLock
+from cicscenario.state.lock import FileLock, user_lock
 from cicscenario.state.store import STATE, Store
 
 
@@ -124,8 +123,7 @@ def directory_lock(directory: Path) -> FileLock:
     return FileLock(directory / "lock", f"the run directory {directory}")
 
 
-def signer_lock(session: ChainSession) -> FileLock:
+def signer_lock(session: ChainSession) -> AbstractContextManager[None]:
     """Nobody else uses this signer on this chain, from this machine, while it is held."""
-    shared = Path(tempfile.gettempdir()) / f"cicscenario-{os.getuid()}"
-    signer = f"signer-{session.chain_id}-{session.genesis[2:18]}-{session.signer.address.hex()}.lock"
-    return FileLock(shared / signer, f"the signer {to_hex(session.signer.address)}")
+    name = f"signer-{session.chain_id}-{session.genesis[2:18]}-{session.signer.address.hex()}.lock"
+    return user_lock(name, f"the signer {to_hex(session.signer.address)}")
