@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.follower import End, Follower
+from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.errors import (
@@ -75,8 +76,9 @@ class Broadcaster:
     """Sends and watches.
 
     ``window`` is the gas that may be in flight. ``patience`` is how long (seconds) the chain may stand still, or the node
-    give no answers, with transactions in flight, before waiting is given up. ``clock`` tells seconds. When ``stopping``
-    is set, the thread ends; what is in flight stays open in the ledger.
+    give no answers, with transactions in flight, before waiting is given up. ``clock`` tells seconds. The thread ends when
+    ``stopping`` is set, which ``stop`` does too; what is in flight stays open in the ledger. Give ``rpc`` the same event,
+    so that its requests end as well.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Broadcaster:
         batch: int = 100,
         patience: float = 120,
         resend_after: float = _RESEND_AFTER,
-        stopping: threading.Event | None = None,
+        stopping: StopEvent | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -99,13 +101,12 @@ class Broadcaster:
         self._batch = batch
         self._patience = patience
         self._resend_first = self._resend_after = resend_after
-        self._stopping = stopping
+        self._stopping = stopping or StopEvent()
         self._clock = clock
         self._mutex = threading.Condition()
         self._waiting: deque[LedgerRow] = deque()
         self._in_flight: dict[bytes, LedgerRow] = {}
         self._tickets: dict[bytes, Ticket] = {}
-        self._ended = False
         self._fatal: CicScenarioError | None = None
         self._last_error: CicScenarioError | None = None
         self._moved = self._resent = clock()
@@ -161,7 +162,7 @@ class Broadcaster:
     def stop(self) -> None:
         """Ends the thread; transactions in flight stay open in the ledger."""
         with self._mutex:
-            self._ended = True
+            self._stopping.set()
             self._mutex.notify_all()
         if self._thread.is_alive():
             self._thread.join()
@@ -238,13 +239,10 @@ class Broadcaster:
     def _idle_until_work(self) -> bool:
         """Waits for transactions; False when the thread is to end."""
         with self._mutex:
-            while not (self._ended or self._is_stopping() or self._waiting or self._in_flight):
+            while not (self._stopping.is_set() or self._waiting or self._in_flight):
                 self._mutex.wait(_LOOK)
                 self._moved = self._resent = self._clock()
-            return not (self._ended or self._is_stopping())
-
-    def _is_stopping(self) -> bool:
-        return self._stopping is not None and self._stopping.is_set()
+            return not self._stopping.is_set()
 
     def _give_up(self, error: CicScenarioError) -> None:
         with self._mutex:

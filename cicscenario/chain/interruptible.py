@@ -1,6 +1,7 @@
-"""A blocking call that can be left: whatever it waits for (name server, connection, answer), it ends soon after a stop."""
+"""Waits that end soon after a stop, whatever they wait for: a name server, a connection, an answer, a pause."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +11,26 @@ T = TypeVar("T")
 
 GRACE = 0.7  # seconds that a call under way may still take after ``stopping`` is set
 _LOOK = 0.1  # seconds between looks at ``stopping``
+
+
+class StopEvent(threading.Event):
+    """An event that is set by itself, or together with ``parent``: the end of a part, and the end of the whole."""
+
+    def __init__(self, parent: threading.Event | None = None) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._parent is not None and self._parent.is_set())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = _LOOK if end is None else min(_LOOK, end - time.monotonic())
+            if left <= 0:
+                break
+            super().wait(left)
+        return self.is_set()
 
 
 def interruptible(call: Callable[[], T], stopping: threading.Event | None) -> T:

@@ -7,6 +7,7 @@ from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts, discover
 from cicscenario.chain.follower import Follower
+from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, reading
@@ -36,13 +37,14 @@ class ChainSession:
 
     def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
         """The ledger of this chain's signer, to be entered before use; see there for ``reconcile`` and ``stopping``."""
-        rpc = _node(self.environment, patience=PATIENCE, stopping=stopping)
+        stop = StopEvent(stopping)
+        rpc = _node(self.environment, patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
-            store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stopping
+            store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
         )
-        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stopping)
+        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
 
     def estimate(self, intent: Intent) -> int:
         """A gas limit for transactions like ``intent``; raises RpcError when it would revert now."""

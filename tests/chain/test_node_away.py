@@ -1,5 +1,7 @@
 """A node that is away, refuses or answers nonsense for a while is sat out; what was sent is never sent as something else."""
 
+import contextlib
+import dataclasses
 import json
 import threading
 import time
@@ -13,6 +15,7 @@ from tests_support import Sandbox
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
+from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, UnansweredError
 from cicscenario.chain.session import ChainSession
@@ -58,10 +61,11 @@ def pay_through(session: ChainSession, store: Store, tmp_path: Path) -> Callable
         patience: float = 30,
         stopping: threading.Event | None = None,
     ) -> list[int]:
-        rpc = Rpc(node.url, patience=patience, stopping=stopping)
+        stop = StopEvent(stopping)
+        rpc = Rpc(node.url, patience=patience, stopping=stop)
         follower = Follower(rpc, session.contracts.addresses)
         broadcaster = Broadcaster(
-            store, rpc, follower, window=session.block_gas_limit, patience=patience, resend_after=0.2, stopping=stopping
+            store, rpc, follower, window=session.block_gas_limit, patience=patience, resend_after=0.2, stopping=stop
         )
         intents = [Intent(n, _account(n, tmp_path), value=AMOUNT) for n in range(PEOPLE)]
         with Ledger(store, rpc, session.signer, broadcaster, session.gas_price) as ledger:
@@ -213,3 +217,32 @@ def test_a_stop_ends_a_run_with_transactions_in_flight_within_a_second(
         assert time.monotonic() - began < 1.9
         node.rude = None
         assert pay_through(node, lambda: None) == [1] * PEOPLE
+
+
+@pytest.mark.parametrize("rude", [hang, status(502)], ids=["hangs", "502"])
+def test_a_ledger_that_is_left_ends_its_requests_too(
+    session: ChainSession, store: Store, tmp_path: Path, rude: Rudeness
+) -> None:
+    """Another step failed: the run ends, although nobody asked for it, and the node does not answer."""
+    with RudeNode(session.rpc.url) as node:
+        environment = dataclasses.replace(session.environment, rpc=node.url)
+        opened = dataclasses.replace(session, environment=environment)
+        began = time.monotonic()
+        with contextlib.suppress(InterruptedRunError), opened.ledger(store) as ledger:
+            sender = threading.Thread(
+                target=_interrupted,
+                args=(
+                    lambda: ledger.send("gas", [Intent(0, _account(0, tmp_path), value=AMOUNT)], lambda intent: 21_000),
+                ),
+            )
+            node.rude = rude
+            sender.start()
+            time.sleep(0.5)
+        assert time.monotonic() - began < 2.5
+        sender.join(2)
+        assert not sender.is_alive()
+
+
+def _interrupted(call: Callable[[], object]) -> None:
+    with pytest.raises(InterruptedRunError):
+        call()
