@@ -32,12 +32,14 @@ _RESEND_AT_MOST = 30.0
 
 
 class Ticket:
-    """The ends of some transactions, to wait for."""
+    """The ends of some transactions, to wait for; ``ended`` are those that are known already."""
 
-    def __init__(self, hashes: Iterable[bytes], stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self, hashes: Iterable[bytes], ended: Iterable[Outcome] = (), stopping: threading.Event | None = None
+    ) -> None:
         self._open = set(hashes)
         self._stopping = stopping
-        self._outcomes: list[Outcome] = []
+        self._outcomes = list(ended)
         self._error: CicScenarioError | None = None
         self._done = threading.Event()
         if not self._open:
@@ -173,9 +175,9 @@ class Broadcaster:
             self._waiting.extend(rows)
             self._mutex.notify_all()
 
-    def expect(self, rows: Sequence[LedgerRow]) -> Ticket:
-        """A ticket for transactions that are in flight or about to be submitted."""
-        ticket = Ticket((row.hash for row in rows), self._stopping)
+    def expect(self, rows: Sequence[LedgerRow], ended: Iterable[Outcome] = ()) -> Ticket:
+        """A ticket for transactions that are in flight or about to be submitted, and what is known of others."""
+        ticket = Ticket((row.hash for row in rows), ended, self._stopping)
         with self._mutex:
             if self._fatal:
                 ticket.abandon(self._fatal)

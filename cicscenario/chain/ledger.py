@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.broadcast import Broadcaster, Ticket
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, reading
@@ -31,6 +31,8 @@ class Intent:
     data: bytes = b""
     value: int = 0
 
+
+_NONCE_IS_USED_UP = (Refusal.KNOWN, Refusal.USED, Refusal.REPLACING)
 
 GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the one given
 
@@ -124,18 +126,25 @@ class Ledger:
         ]
 
     def _use_up(self, replaced: Sequence[LedgerRow]) -> None:
-        """Sends a transfer of nothing to the signer itself with the nonce of each, so that they can never be mined."""
+        """Sends a transfer of nothing to the signer itself with the nonce of each, so that they can never be mined.
+
+        A dearer transaction of another program that waits with that nonce will use it up as well.
+        """
         me = self._signer.address
         for row in replaced:
             signed = self._signer.sign(
                 nonce=row.nonce, gas_price=2 * self._gas_price, gas=PLAIN_TRANSFER_GAS, to=me, value=0, data=b""
             )
             (answer,) = self._rpc.results([("eth_sendRawTransaction", [to_hex(signed.raw)])])
-            if isinstance(answer, RpcError) and refusal(answer) not in (Refusal.KNOWN, Refusal.USED):
+            if isinstance(answer, RpcError) and refusal(answer) not in _NONCE_IS_USED_UP:
                 raise answer
 
     def send(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> list[Outcome]:
-        """Sends one transaction a person, at most once each whatever happened before, and waits for their ends.
+        """Sends one transaction a person, at most once each whatever happened before, and waits for their ends; see ``begin``."""
+        return self.begin(purpose, intents, gas).wait()
+
+    def begin(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> Ticket:
+        """Signs, commits and submits one transaction a person, at most once each; the ticket waits for their ends.
 
         ``gas`` gives the limit of each; it is asked with the first intent that has yet to be sent, since one that was
         sent before could not be carried out again. Raises UnavailableError when the chain stands still and ReconcileError when it
@@ -150,11 +159,10 @@ class Ledger:
             new = [intent for intent in intents if intent.person not in live]
             limit = gas(new[0]) if new else 0
             rows = [self._sign(purpose, intent, nonce, limit) for nonce, intent in enumerate(new, self._next_nonce)]
-            ticket = self._broadcaster.expect([row for row in live.values() if row.status != "mined"] + rows)
+            mined = [Outcome(row.person, True, row.detail) for row in live.values() if row.status == "mined"]
+            ticket = self._broadcaster.expect([row for row in live.values() if row.status != "mined"] + rows, mined)
             self._admit(rows)
-        ends = ticket.wait()
-        settled = [Outcome(row.person, ok=True) for row in live.values() if row.status == "mined"]
-        return settled + ends
+        return ticket
 
     def _admit(self, rows: list[LedgerRow]) -> None:
         """Commits, then sends: this order is what makes a gift happen once. Nonces are drawn when they are committed."""
