@@ -16,7 +16,7 @@ from cicscenario.language.model import (
     Pins,
     Population,
     Scenario,
-    Signer,
+    SignerEnvironment,
     UssdEnvironment,
 )
 from cicscenario.language.secret import Secret
@@ -38,7 +38,7 @@ __all__ = [
     "Population",
     "Scenario",
     "Secret",
-    "Signer",
+    "SignerEnvironment",
     "UssdEnvironment",
     "is_environment",
     "load_environment",
