@@ -1,16 +1,31 @@
-"""Ethereum JSON-RPC over HTTP, in batches."""
+"""Ethereum JSON-RPC over HTTP, in batches. Reads are tried again when they were not answered; writes never are."""
 
 import itertools
+import math
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 
 from cicscenario.address import public
-from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
+from cicscenario.chain.interruptible import interruptible
+from cicscenario.errors import CicScenarioError, ExitCode, InterruptedRunError, UnavailableError
+from cicscenario.retry import PAUSES, Attempts
 
 Call = tuple[str, list[Any]]
+
+_READS = frozenset({
+    "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",
+    "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+})  # fmt: skip
+_PASSING_STATUSES = (408, 429, *range(500, 600))  # HTTP: the same request may be answered later
+_PASSING_CODES = (-32005, 429)  # JSON-RPC: limit exceeded (EIP-1474); some providers use the HTTP status
+_PASSING_WORDS = ("rate limit", "too many requests")
+_LONG_PAUSE = 5.0  # seconds between attempts once those of retry.PAUSES are used up
 
 
 class RpcError(CicScenarioError):
@@ -25,45 +40,52 @@ class RpcError(CicScenarioError):
         self.data: Any = fields.get("data")
         super().__init__(f"{node} refused {method}: {self.text}")
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the node asks for fewer requests: the same call may be answered later."""
+        return self.code in _PASSING_CODES or any(words in self.text.lower() for words in _PASSING_WORDS)
+
+
+class UnansweredError(UnavailableError):
+    """A request got no JSON-RPC answer. ``passing``: a later attempt may get one, after ``retry_after`` (the header)."""
+
+    def __init__(self, message: str, *, passing: bool = True, retry_after: str | None = None) -> None:
+        super().__init__(message, hint="is the node running, and is `chain.rpc` in the environment file right?")
+        self.passing = passing
+        self.retry_after = retry_after
+
 
 class Rpc:
-    """A node; ``name`` is its address as it may be shown. ``batch`` is the number of calls in one HTTP request;
+    """A node; ``name`` is its address as it may be shown. ``batch`` is the number of calls in one HTTP request,
     ``timeout`` is seconds for one request.
 
-    Safe for use by many threads; each keeps its own connection. Raises UnavailableError when the node cannot be
-    reached or does not speak JSON-RPC. A call whose request failed may still have been carried out.
+    Calls that only read are tried again for ``patience`` seconds while they are not answered: no connection, HTTP 408,
+    429 or 5xx, a body that is not JSON-RPC, a rate limit. Every other call is sent once: after a failure it may have been
+    carried out. Raises UnansweredError, an UnavailableError, when there is no answer, and InterruptedRunError within a
+    second after ``stopping`` is set, whatever the node does.
+
+    Safe for use by many threads; each keeps its own connection.
     """
 
-    def __init__(self, url: str, *, batch: int = 100, timeout: float = 30) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        batch: int = 100,
+        timeout: float = 30,
+        patience: float = 3,
+        stopping: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.url = url
         self.name = public(url)
-        self._batch = batch
+        self.batch = batch
         self._timeout = timeout
+        self._patience = patience
+        self._stopping = stopping
+        self._clock = clock
         self._local = threading.local()
         self._ids = itertools.count(1)
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.trust_env = False  # a proxy setting of the shell is not part of the environment file
-        session: requests.Session = self._local.session
-        return session
-
-    def _post(self, body: Any) -> Any:
-        try:
-            reply = self._session().post(self.url, json=body, timeout=self._timeout)
-        except requests.RequestException as error:
-            raise self._silent(f"does not answer: {_reason(error).replace(self.url, self.name)}") from None
-        if not reply.ok:
-            raise self._silent(f"answers with HTTP {reply.status_code} {reply.reason}")
-        try:
-            return reply.json()
-        except requests.JSONDecodeError:
-            raise self._silent(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
-
-    def _silent(self, what: str) -> UnavailableError:
-        hint = "is the node running, and is `chain.rpc` in the environment file right?"
-        return UnavailableError(f"chain node {self.name} {what}", hint=hint)
 
     def call(self, method: str, *params: Any) -> Any:
         """One call; raises RpcError when the node answers with an error."""
@@ -83,8 +105,28 @@ class Rpc:
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         """Results in the order of ``calls``; a refused call gives its RpcError in its place."""
         results: list[Any | RpcError] = []
-        for start in range(0, len(calls), self._batch):
-            results += self._one_request(calls[start : start + self._batch])
+        for start in range(0, len(calls), self.batch):
+            part = calls[start : start + self.batch]
+            reads = all(method in _READS for method, _ in part)
+            results += self._repeated(part) if reads else self._one_request(part)
+        return results
+
+    def _repeated(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+        began = self._clock()
+        results: list[Any | RpcError] = []
+        unanswered: UnansweredError | None = None
+        attempts = Attempts(self._stopping, PAUSES + (_LONG_PAUSE,) * math.ceil(self._patience / _LONG_PAUSE))
+        for _ in attempts:
+            try:
+                results, unanswered = self._one_request(calls), None
+            except UnansweredError as error:
+                unanswered = error
+                attempts.after(error.retry_after)
+            passing = unanswered.passing if unanswered else any(map(_is_passing, results))
+            if not passing or self._clock() - began >= self._patience:
+                break
+        if unanswered:
+            raise unanswered
         return results
 
     def _one_request(self, calls: Sequence[Call]) -> list[Any | RpcError]:
@@ -95,17 +137,64 @@ class Rpc:
         ]
         replies = self._post(body)
         if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
-            raise self._silent(f"does not take JSON-RPC batches: it answers {replies!r:.200}")
+            raise self._unanswered(f"does not take JSON-RPC batches: it answers {replies!r:.200}")
         by_id = {reply.get("id"): reply for reply in replies}
         missing = [calls[n][0] for n, i in enumerate(ids) if i not in by_id]
         if missing:
-            raise self._silent(f"left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}")
+            raise self._unanswered(f"left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}")
         return [
             RpcError(method, self.name, error)
             if (error := by_id[i].get("error")) is not None
             else by_id[i].get("result")
             for i, (method, _) in zip(ids, calls, strict=True)
         ]
+
+    def _post(self, body: Any) -> Any:
+        session = self._session()
+        try:
+            reply = interruptible(lambda: session.post(self.url, json=body, timeout=self._timeout), self._stopping)
+        except requests.RequestException as error:
+            what = f"does not answer: {_reason(error).replace(self.url, self.name)}"
+            raise self._unanswered(what, passing=not isinstance(error, ValueError)) from None  # ValueError: a bad URL
+        except InterruptedRunError:
+            del self._local.session  # the request that was given up still uses it
+            raise
+        if not reply.ok:
+            raise self._unanswered(
+                f"answers with HTTP {reply.status_code} {reply.reason}",
+                passing=reply.status_code in _PASSING_STATUSES,
+                retry_after=reply.headers.get("Retry-After"),
+            )
+        try:
+            return reply.json()
+        except requests.JSONDecodeError:
+            raise self._unanswered(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            self._local.session.trust_env = False  # a proxy setting of the shell is not part of the environment file
+        session: requests.Session = self._local.session
+        return session
+
+    def _unanswered(self, what: str, *, passing: bool = True, retry_after: str | None = None) -> UnansweredError:
+        return UnansweredError(f"chain node {self.name} {what}", passing=passing, retry_after=retry_after)
+
+
+@contextmanager
+def reading(rpc: Rpc) -> Iterator[None]:
+    """Makes an UnavailableError of what is raised in the block when an answer has not the form that the protocol gives it."""
+    try:
+        yield
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
+        raise UnavailableError(
+            f"chain node {rpc.name} gave an answer that is not of the Ethereum protocol ({type(error).__name__}: {error})",
+            hint="does `chain.rpc` in the environment file lead to a whole node?",
+        ) from error
+
+
+def _is_passing(result: Any) -> bool:
+    return isinstance(result, RpcError) and result.is_passing
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -1,22 +1,25 @@
 """Opens a chain as an environment file describes it: the node, the signer, the contracts, and what a transaction costs."""
 
+import threading
 from dataclasses import dataclass
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts, discover
 from cicscenario.chain.follower import Follower
+from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.rpc import Rpc
+from cicscenario.chain.rpc import Rpc, reading
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 
-_ESTIMATE_MARGIN = (
-    1.5  # a first holder, a first entry and a decayed balance cost more than the one that was asked about
-)
+#: The first transfer to an account, the first entry in an index and a decayed balance cost more gas than the others.
+_ESTIMATE_MARGIN = 1.5
+_PATIENCE_TO_OPEN = 3.0  # seconds that a node which does not answer is asked again when the chain is opened
+PATIENCE = 120.0  #: the same once it is open: a node that is started again, or refuses for a minute, is waited for
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,16 @@ class ChainSession:
     gas_price: int
     block_gas_limit: int
 
-    def ledger(self, store: Store, *, reconcile: bool = False) -> Ledger:
-        """The ledger of this chain's signer, to be entered before use; see there for ``reconcile``."""
-        follower = Follower(self.rpc, self.contracts.addresses, self.environment.confirmations)
+    def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
+        """The ledger of this chain's signer, to be entered before use; see there for ``reconcile`` and ``stopping``."""
+        stop = StopEvent(stopping)
+        rpc = _node(self.environment, patience=PATIENCE, stopping=stop)
+        follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
-        broadcaster = Broadcaster(store, self.rpc, follower, window=window, batch=self.environment.batch)
-        return Ledger(store, self.rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile)
+        broadcaster = Broadcaster(
+            store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
+        )
+        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
 
     def estimate(self, intent: Intent) -> int:
         """A gas limit for transactions like ``intent``; raises RpcError when it would revert now."""
@@ -47,20 +54,25 @@ class ChainSession:
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        gas = int(self.rpc.call("eth_estimateGas", call), 16)
+        with reading(self.rpc):
+            gas = int(self.rpc.call("eth_estimateGas", call), 16)
         return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
 
     def balance(self) -> int:
         """The signer's native currency, in wei."""
-        return int(self.rpc.call("eth_getBalance", to_hex(self.signer.address), "latest"), 16)
+        with reading(self.rpc):
+            return int(self.rpc.call("eth_getBalance", to_hex(self.signer.address), "latest"), 16)
 
 
-def connect(environment: ChainEnvironment, token: str | None) -> ChainSession:
+def connect(
+    environment: ChainEnvironment, token: str | None, *, stopping: threading.Event | None = None
+) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
 
-    Raises UnavailableError when the node does not answer, is another chain, or lacks a contract.
+    Raises UnavailableError when the node does not answer, is another chain, or lacks a contract. Once open, the session
+    bears a node that is away for two minutes. It ends every wait within a second after ``stopping`` is set.
     """
-    rpc = Rpc(environment.rpc, batch=environment.batch, timeout=environment.timeout)
+    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping)
     chain_id, genesis, newest, price = rpc.calls(
         [
             ("eth_chainId", []),
@@ -83,13 +95,19 @@ def connect(environment: ChainEnvironment, token: str | None) -> ChainSession:
     fair = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(
         environment=environment,
-        rpc=rpc,
+        rpc=_node(environment, patience=PATIENCE, stopping=stopping),
         signer=Signer(_private_key(environment), int(chain_id, 16)),
         contracts=discover(rpc, from_hex(environment.registry), token),
         chain_id=int(chain_id, 16),
         genesis=genesis["hash"],
         gas_price=fair if environment.gas_price is None else environment.gas_price,
         block_gas_limit=int(newest["gasLimit"], 16),
+    )
+
+
+def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None) -> Rpc:
+    return Rpc(
+        environment.rpc, batch=environment.batch, timeout=environment.timeout, patience=patience, stopping=stopping
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
-from cicscenario.engine.messages import ANEW
 from cicscenario.errors import StateRefusedError
 from cicscenario.language import Scenario
 from cicscenario.language.dotted import flatten
@@ -42,7 +41,9 @@ def compare(store: Store, plan: Plan, services: Connections | None) -> None:
     differences += _source_differences(store, held, plan)
     if differences:
         raise StateRefusedError(
-            f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences), hint=ANEW
+            f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences),
+            hint="this state goes on with the scenario, the people and the chain that began it; a run in another --dir is a"
+            " run of its own, and makes and pays all its people anew",
         )
 
 

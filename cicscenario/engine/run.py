@@ -174,7 +174,8 @@ def execute(this: Run) -> None:
     with ExitStack() as opened:
         ledger = None
         if plan.sends:
-            ledger = opened.enter_context(this.services.chain.ledger(this.state, reconcile=this.request.reconcile))
+            chain, reconcile = this.services.chain, this.request.reconcile
+            ledger = opened.enter_context(chain.ledger(this.state, reconcile=reconcile, stopping=this.stopping))
         context = replace(context, ledger=ledger)
         backend = descriptor(plan.scenario).open(context)
         opened.callback(backend.close)

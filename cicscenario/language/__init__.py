@@ -16,7 +16,7 @@ from cicscenario.language.model import (
     PinOptions,
     PopulationOptions,
     Scenario,
-    Signer,
+    SignerEnvironment,
     UssdEnvironment,
 )
 from cicscenario.language.secret import Secret
@@ -41,7 +41,7 @@ __all__ = [
     "Rule",
     "Scenario",
     "Secret",
-    "Signer",
+    "SignerEnvironment",
     "UssdEnvironment",
     "Vocabulary",
     "is_environment",

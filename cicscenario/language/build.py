@@ -20,7 +20,7 @@ from cicscenario.language.model import (
     PinOptions,
     PopulationOptions,
     Scenario,
-    Signer,
+    SignerEnvironment,
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
@@ -101,7 +101,7 @@ def _chain(values: Values) -> ChainEnvironment:
         **values
         | {
             "spec": ChainSpec.parse(values["spec"]),
-            "signer": Signer(
+            "signer": SignerEnvironment(
                 private_key=_secret(signer["private_key"]),
                 keyfile=Path(signer["keyfile"]) if signer["keyfile"] else None,
                 password=_secret(signer["password"]),

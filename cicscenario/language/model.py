@@ -146,7 +146,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
-class Signer:
+class SignerEnvironment:
     """The key that registers and pays: either ``private_key`` (hexadecimal), or a V3 keystore file and its password."""
 
     private_key: Secret | None
@@ -161,7 +161,7 @@ class ChainEnvironment:
     rpc: str
     spec: ChainSpec
     registry: str  #: address, ``0x`` and 40 hexadecimal digits
-    signer: Signer
+    signer: SignerEnvironment
     gas_price: int | None  #: wei; None to ask the node
     batch: int  #: JSON-RPC calls in one HTTP request
     timeout: float  #: seconds for one request

@@ -20,7 +20,7 @@ def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
     if damaged and not path.exists():
         raise StateRefusedError(
             f"{directory} has a damaged state, {damaged[-1].name}, and no whole one",
-            hint=f"restore a copy as {path}, or set the folder aside with --fresh",
+            hint=f"restore a copy as {path}; without it nobody knows who was paid, and a new run pays everybody anew",
         )
     return Store(path, set_aside=set_aside) if path.exists() else None
 

@@ -50,7 +50,7 @@ class Store:
             self._db.close()
             raise StateRefusedError(
                 f"{self.path} has state format {version}; this cicscenario reads up to {SCHEMA_VERSION}",
-                hint="resume with the version that began this run, or begin anew with --fresh",
+                hint="resume with the version that began this run; a new run makes and pays everybody anew",
             )
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
@@ -262,7 +262,7 @@ class Store:
         return [LedgerRow(*row) for row in self._rows(sql, hashes)]
 
     def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
-        """Ended transactions at or above ``nonce``; there are none unless the chain went back."""
+        """Ended transactions at or above ``nonce``; there are none unless the chain was set back or the node lags."""
         sql = f"SELECT {_LEDGER} FROM ledger WHERE signer = ? AND nonce >= ? AND status IN ('mined', 'failed')"  # noqa: S608
         return [LedgerRow(*row) for row in self._rows(sql, (signer, nonce))]
 

@@ -1,6 +1,8 @@
 """The ledger's promise: whatever crashes, whenever, each person's transaction happens exactly once on the chain."""
 
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from cicscenario.chain.ledger import GasLimit, Intent, Ledger
 from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import Signer
-from cicscenario.errors import ReconcileError, StepFailedError, UnavailableError
+from cicscenario.errors import InterruptedRunError, ReconcileError, StepFailedError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
@@ -87,11 +89,15 @@ def ledger(
     patience: float = 20,
     confirmations: int = 0,
     reconcile: bool = False,
+    resend_after: float = 3,
+    lag: float = 60,
 ) -> Ledger:
     wire = rpc or session.rpc
     follower = Follower(session.rpc, session.contracts.addresses, confirmations)
-    broadcaster = Broadcaster(store, wire, follower, window=session.block_gas_limit, patience=patience)
-    return kind(store, session.rpc, session.signer, broadcaster, session.gas_price, reconcile=reconcile)
+    broadcaster = Broadcaster(
+        store, wire, follower, window=session.block_gas_limit, patience=patience, resend_after=resend_after
+    )
+    return kind(store, session.rpc, session.signer, broadcaster, session.gas_price, reconcile=reconcile, lag=lag)
 
 
 def next_nonce(session: ChainSession) -> int:
@@ -251,9 +257,7 @@ def test_a_reverted_transaction_is_a_failure_with_its_reason_and_may_be_tried_ag
     assert store.transaction_counts() == {"faucet": {"failed": 2}}
 
 
-def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
-    sandbox: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(sandbox: Sandbox, store: Store) -> None:
     session = sandbox.session()
 
     class Swallowing(Rpc):
@@ -270,11 +274,8 @@ def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(
     assert received(session, 2) == [1, 1]
 
 
-def test_what_a_node_accepted_and_lost_is_sent_again(
-    sandbox: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_node_accepted_and_lost_is_sent_again(sandbox: Sandbox, store: Store) -> None:
     """anvil answers with a hash and forgets; only the same bytes may follow."""
-    monkeypatch.setattr("cicscenario.chain.broadcast._RESEND_AFTER", 0.1)
     session = sandbox.session()
     sent: list[str] = []
 
@@ -287,7 +288,7 @@ def test_what_a_node_accepted_and_lost_is_sent_again(
                     return ["0x"] * len(calls)
             return super().results(calls)
 
-    pay(ledger(session, store, rpc=Forgetful(session.rpc.url)), 3)
+    pay(ledger(session, store, rpc=Forgetful(session.rpc.url), resend_after=0.1), 3)
     assert received(session, 3) == [1] * 3
     assert len(sent) >= 6
     assert len(set(sent)) == 3
@@ -300,12 +301,9 @@ def test_a_signer_without_money_is_said_at_once(session: ChainSession, store: St
         endless.send("gas", huge, limit(PLAIN_TRANSFER_GAS))
 
 
-def test_nothing_has_ended_before_the_block_is_deep_enough(
-    session: ChainSession, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_has_ended_before_the_block_is_deep_enough(session: ChainSession, store: Store) -> None:
     """Whatever is looked at: blocks, receipts, and what a node says of a transaction that is sent again."""
-    monkeypatch.setattr("cicscenario.chain.broadcast._RESEND_AFTER", 0.1)
-    impatient = ledger(session, store, patience=1, confirmations=3)
+    impatient = ledger(session, store, patience=1, confirmations=3, resend_after=0.1)
     with pytest.raises(UnavailableError, match="no transaction was mined"), impatient:
         impatient.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
     assert received(session, 2) == [1, 1]
@@ -349,12 +347,125 @@ def test_what_failed_and_was_forgotten_waits_for_the_chain(sandbox: Sandbox, sto
     assert session.contracts.faucet
     give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
     mark = session.rpc.call("evm_snapshot")
-    with ledger(session, store) as open_ledger:
+    with ledger(session, store, patience=1) as open_ledger:
         open_ledger.send("faucet", give, limit(250_000))
         session.rpc.call("evm_revert", mark)
-        with pytest.raises(UnavailableError, match="no longer knows transaction 0x"):
+        with pytest.raises(UnavailableError, match="does not know transaction 0x"):
             open_ledger.send("faucet", give, limit(250_000))
     assert store.transaction_counts() == {"faucet": {"failed": 1}}
+
+
+def a_failed_gift_that_was_replaced(session: ChainSession, store: Store) -> Callable[[], None]:
+    """The first transaction of a gift fails, the second is carried out. The answer sets the chain back to before both, and
+    makes both possible.
+    """
+    token, friend = session.contracts.token.address, Signer(b"\x22" * 32, session.chain_id)
+    has = balance(session, session.signer.address)
+    sent(session, session.signer, friend.address, value=10**18)
+    sent(session, session.signer, token, pack(TRANSFER, friend.address, has))
+    mark = session.rpc.call("evm_snapshot")
+    assert not pay_gift(ledger(session, store), token).ok
+    sent(session, friend, token, pack(TRANSFER, session.signer.address, has))
+    assert pay_gift(ledger(session, store), token).ok
+
+    def set_back() -> None:
+        assert session.rpc.call("evm_revert", mark) is True
+        sent(session, friend, token, pack(TRANSFER, session.signer.address, has))
+
+    return set_back
+
+
+def pay_gift(one: Ledger, token: bytes) -> Outcome:
+    with one:
+        (outcome,) = one.send("gift", [Intent(0, token, pack(TRANSFER, account(0), AMOUNT))], limit(100_000))
+    return outcome
+
+
+def test_a_replaced_transaction_stops_the_run_when_the_chain_was_set_back(sandbox: Sandbox, store: Store) -> None:
+    session = sandbox.session()
+    token = session.contracts.token.address
+    set_back = a_failed_gift_that_was_replaced(session, store)
+    failed, paid = store.transactions()
+    set_back()
+    with pytest.raises(ReconcileError) as refused, ledger(session, store, lag=1):
+        pass
+    told = f"{refused.value.message} {refused.value.hint}"
+    assert f"the ledger saw nonce {paid.nonce} end in block {paid.block}" in told
+    assert re.search(rf"is at block \d+ and counts {failed.nonce} transactions of 0x{failed.signer.hex()}", told)
+    assert "1 seconds did not change that" in told
+    assert "--fresh" not in told
+    assert list(store.transactions()) == [failed, paid]
+    assert pay_gift(ledger(session, store, lag=0, reconcile=True), token).ok
+    assert balance(session, account(0)) == AMOUNT
+    assert session.rpc.call("eth_getTransactionReceipt", to_hex(failed.hash)) is None
+    assert pay_gift(ledger(session, store), token).ok
+    assert balance(session, account(0)) == AMOUNT
+
+
+def test_a_node_that_lags_is_waited_for(sandbox: Sandbox, store: Store) -> None:
+    """It looks like a chain that was set back, until it has caught up."""
+    session = sandbox.session()
+    a_failed_gift_that_was_replaced(session, store)
+    seconds = iter(range(0, 1000, 10))
+    lagging = Lagging(session.rpc.url, count=next(store.transactions()).nonce, times=2)
+    with Ledger(
+        store,
+        lagging,
+        session.signer,
+        Broadcaster(store, session.rpc, Follower(session.rpc, session.contracts.addresses), window=10**9),
+        session.gas_price,
+        lag=60,
+        clock=lambda: next(seconds),
+    ):
+        assert lagging.times == 0
+    assert store.transaction_counts() == {"gift": {"failed": 1, "mined": 1}}
+
+
+class Lagging(Rpc):
+    """Counts ``count`` transactions of the signer for as many ``times`` as it is asked, and then what there are."""
+
+    def __init__(self, url: str, count: int, times: int) -> None:
+        super().__init__(url)
+        self.times = times
+        self._count = count
+
+    def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+        answers = super().results(calls)
+        if calls[0][0] == "eth_getTransactionCount" and self.times:
+            self.times -= 1
+            answers[:2] = [hex(self._count)] * 2
+        return answers
+
+
+def test_waiting_for_a_node_that_lags_ends_at_a_stop(sandbox: Sandbox, store: Store) -> None:
+    session = sandbox.session()
+    a_failed_gift_that_was_replaced(session, store)()
+    stopping = threading.Event()
+    broadcaster = Broadcaster(store, session.rpc, Follower(session.rpc, ()), window=10**9)
+    threading.Timer(0.3, stopping.set).start()
+    began = time.monotonic()
+    with (
+        pytest.raises(InterruptedRunError),
+        Ledger(store, session.rpc, session.signer, broadcaster, session.gas_price, stopping=stopping),
+    ):
+        pass
+    assert time.monotonic() - began < 1.5
+
+
+def test_what_failed_and_was_not_replaced_is_sent_again_as_it_was(sandbox: Sandbox, store: Store) -> None:
+    session = sandbox.session()
+    assert session.contracts.faucet
+    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
+    mark = session.rpc.call("evm_snapshot")
+    with ledger(session, store) as open_ledger:
+        open_ledger.send("faucet", give, limit(250_000))
+    (before,) = store.transactions()
+    session.rpc.call("evm_revert", mark)
+    with ledger(session, store) as open_ledger:
+        (outcome,) = open_ledger.send("faucet", give, limit(250_000))
+    assert not outcome.ok
+    (after,) = store.transactions()
+    assert after.raw == before.raw
 
 
 def balance(session: ChainSession, holder: bytes) -> int:

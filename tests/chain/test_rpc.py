@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ def node() -> Iterator[Node]:
 def failure(node: Node) -> CicScenarioError:
     """What one call raises; it tells no secret."""
     with pytest.raises(CicScenarioError) as raised:
-        Rpc(f"{node.url.replace('//', '//someone:hunter2@')}/v3/apikey").call("eth_chainId")
+        Rpc(f"{node.url.replace('//', '//someone:hunter2@')}/v3/apikey", patience=0).call("eth_chainId")
     for secret in ("hunter2", "apikey"):
         assert secret not in str(raised.value)
     return raised.value
@@ -73,7 +75,7 @@ def test_an_error_that_is_null_is_none(node: Node) -> None:
 
 def test_a_node_that_is_not_there_is_said_without_its_secrets() -> None:
     with pytest.raises(UnavailableError, match=r"^chain node http://127\.0\.0\.1:9 does not answer: ") as silent:
-        Rpc("http://someone:hunter2@127.0.0.1:9/v3/apikey").call("eth_chainId")
+        Rpc("http://someone:hunter2@127.0.0.1:9/v3/apikey", patience=0).call("eth_chainId")
     assert "hunter2" not in str(silent.value)
     assert "apikey" not in str(silent.value)
 
@@ -112,3 +114,9 @@ def test_a_node_that_has_no_chain_yet_is_said(node: Node, tmp_path: Path) -> Non
     )
     with pytest.raises(UnavailableError, match="is no whole Ethereum node"):
         connect(load_environment(place).chain, None)
+
+
+def test_web3_is_not_loaded_with_the_package() -> None:
+    """It takes long to load, and the hot path does without it."""
+    program = "import sys, cicscenario.cli.app, cicscenario.chain.session; sys.exit('web3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -128,7 +128,8 @@ def test_what_differs_is_named_and_no_advice_pays_anybody_twice(store: Store, tm
     assert "metadata: ['person'] in the state, ['custom'] now" in caught.value.message
     assert "spec: evm:byzantium:8996:bloxberg in the state, evm:london:1:main now" in caught.value.message
     assert caught.value.hint
-    assert "pays everybody again" in caught.value.hint
+    assert "makes and pays all its people anew" in caught.value.hint
+    assert "--fresh" not in caught.value.hint
 
 
 def test_options_of_other_backends_are_nothing_to_a_run(store: Store, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
     "environment-v1": {
         (): model.Environment,
         ("chain",): model.ChainEnvironment,
-        ("chain", "signer"): model.Signer,
+        ("chain", "signer"): model.SignerEnvironment,
         ("custodial",): model.CustodialEnvironment,
         ("ussd",): model.UssdEnvironment,
         ("accounts",): model.AccountsEnvironment,

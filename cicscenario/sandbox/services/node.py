@@ -54,7 +54,7 @@ class NodeDaemon(ServiceDaemon):
 
     def answers(self, site: Site) -> bool:
         try:
-            return int(Rpc(self.address(site), timeout=5).call("eth_chainId"), 16) == nodes.CHAIN_ID
+            return int(Rpc(self.address(site), timeout=5, patience=0).call("eth_chainId"), 16) == nodes.CHAIN_ID
         except CicScenarioError:
             return False
 

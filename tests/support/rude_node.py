@@ -1,0 +1,156 @@
+"""A proxy on 127.0.0.1 in front of a node, which can be rude: it refuses, drops, delays and answers nonsense."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import requests
+
+#: What a rude proxy makes of a request: (status, body, headers), or an action on the connection, or None to pass it on.
+Rudeness = Callable[["Handler", bytes], bool]
+
+
+def status(code: int, text: str = "<html>sorry</html>", **headers: str) -> Rudeness:
+    def answer(handler: "Handler", body: bytes) -> bool:
+        handler.reply(code, text.encode(), {name.replace("_", "-"): value for name, value in headers.items()})
+        return True
+
+    return answer
+
+
+def reset(handler: "Handler", body: bytes) -> bool:
+    """The connection is reset before an answer."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+    return True
+
+
+def lose_answer(handler: "Handler", body: bytes) -> bool:
+    """The node carries the request out; its answer is lost."""
+    handler.server.forward(body)
+    handler.close_connection = True
+    return True
+
+
+def hang(handler: "Handler", body: bytes) -> bool:
+    """No answer comes, and the connection stays open."""
+    handler.server.released.wait(60)
+    handler.close_connection = True
+    return True
+
+
+class RudeNode:
+    """Entered, it listens at ``url``. Requests are passed on to ``target``, unless ``rude`` says otherwise."""
+
+    def __init__(self, target: str = "") -> None:
+        self._target = target
+        self.seen: list[bytes] = []  #: bodies of all requests
+        self.rude: Rudeness | None = None
+        self._port = 0
+        self._listen()
+
+    def _listen(self) -> None:
+        self._server = _Server(("127.0.0.1", self._port), Handler)
+        self._server.node = self
+        self._port = self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def forward(self, body: bytes) -> requests.Response:
+        return requests.post(self._target, data=body, headers={"Content-Type": "application/json"}, timeout=30)
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        self._server.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in list(self._server.connections):
+            _shut(connection)
+
+    def away(self, seconds: float) -> threading.Thread:
+        """Connections are refused for so long; then it listens again."""
+        self.stop()
+
+        def come_back() -> None:
+            time.sleep(seconds)
+            self._listen()
+            self.start()
+
+        thread = threading.Thread(target=come_back)
+        thread.start()
+        return thread
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Server(ThreadingHTTPServer):
+    node: RudeNode
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.released = threading.Event()
+        self.connections: set[socket.socket] = set()
+
+    def forward(self, body: bytes) -> requests.Response:
+        return self.node.forward(body)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.node.seen.append(body)
+        rude = self.server.node.rude
+        if rude is None or not rude(self, body):
+            answer = self.server.forward(body)
+            self.reply(answer.status_code, answer.content, {})
+
+    def reply(self, code: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
