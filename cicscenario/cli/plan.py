@@ -32,8 +32,6 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
     place = workspace.run_directory(compiled.scenario, directory)
     store = existing_store(place)
     try:
-        if store:
-            compare(store, compiled, None)
         lines = work(compiled, store)
         services, found = _services(compiled, env, lines, store)
     finally:
@@ -52,11 +50,13 @@ def _services(
     """Each service this scenario needs with what became of asking it, and what the signer needs."""
     where = _environment(compiled, env)
     if isinstance(where, Need):
+        if store:
+            compare(store, compiled, None)
         return [where, *map(not_asked, compiled.services)], foreseen(compiled, lines, store)
     with open_services(compiled, lambda plan: nullcontext(load_environment(where)), threading.Event()) as connections:
         asked = answers(connections, compiled.services)
-        if store and all(need.ok for need in asked):
-            compare(store, compiled, connections)
+        if store:
+            compare(store, compiled, connections if all(need.ok for need in asked) else None)
         if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
             return asked, needs(compiled, lines, connections.chain, store)
         return asked, foreseen(compiled, lines, store)

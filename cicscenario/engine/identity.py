@@ -22,11 +22,12 @@ _FREE = ("description", "environment", "checks", "population.size", "backend.pat
 _GROWS = ("metadata", "pins", "ussd_data")
 
 
-def compare(store: Store, plan: Plan, services: Connections | None) -> None:
+def compare(store: Store, plan: Plan, services: Connections | None, *, people: bool = True) -> None:
     """Makes sure that a state is this plan's, or nobody's yet; changes nothing.
 
-    A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. Without ``services`` only
-    the scenario is compared, and its people. Raises StateRefusedError naming what differs.
+    A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. Without ``services`` the
+    chain is not compared; without ``people`` neither is the source of the people, which may be gone when nobody new is
+    made of it. Raises StateRefusedError naming what differs.
     """
     held = store.meta()
     if not held:
@@ -38,7 +39,7 @@ def compare(store: Store, plan: Plan, services: Connections | None) -> None:
         for key, value in place.items()
         if key in held and held[key] != value
     ]
-    differences += _source_differences(store, held, plan)
+    differences += _source_differences(store, held, plan) if people else []
     if differences:
         raise StateRefusedError(
             f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences),

@@ -47,7 +47,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         plan = compile_plan(scenario, store)
         with open_services(plan, request.environment, stopping) as services, request.stoppable(stopping.set):
             ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
-            compare(store, plan, services)
+            compare(store, plan, services, people=False)
             written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
             context = RunContext(
                 scenario, directory, plan.population, services, store, stopping, written_to_accounts=written

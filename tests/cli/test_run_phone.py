@@ -224,7 +224,7 @@ def test_nobody_is_dialled_before_the_pins_are_in(world: PhoneWorld) -> None:
     path = world.scenario(SCENARIO.replace("seed: 5", "seed: 8"), name="undialled", size=2)
     assert world.command("run", str(path), "--until", "accounts").returncode == 0
     done = world.command("verify", str(path), "--include", "ussd")
-    assert "person 0: was not dialled: the PIN has not been written yet" in done.stdout
+    assert "person 0: was not dialled: PIN, status and language have not all been written yet" in done.stdout
     assert world.command("run", str(path)).returncode == 0
 
 
