@@ -109,12 +109,18 @@ def run(engine: Sandbox, custodial: Path, tmp_path: Path) -> Run:
 
 #: Files that take minutes are begun first, so that no worker is left alone with one at the end.
 LONG = (
-    "test_readme.py",
-    "test_run_phone.py",
     "test_run_custodial.py",
+    "test_run_phone.py",
+    "test_readme.py",
     "test_run.py",
+    "test_run_again.py",
     "test_kills.py",
+    "test_creation.py",
+    "test_faults.py",
+    "test_commands.py",
     "test_checks.py",
+    "test_report.py",
+    "test_ci_recipes.py",
 )
 
 
