@@ -11,6 +11,8 @@ from pysequoia import Cert, Sig, verify
 from tests.support.fake_server import FakeServer
 from tests.support.openpgp_keys import KEYS
 
+PAUSE = 0.4  #: seconds that the server asks for with 429 and 503
+
 
 def value_of(document: str) -> tuple[str, Any]:
     """The actor and the value of a one-step document: what its operations build, read back independently."""
@@ -68,13 +70,12 @@ def valid(armor: str, text: str, public: str | None = None) -> bool:
 class StubMeta(FakeServer):
     """``fault`` names what goes wrong with a request; it gets the method and the number of such requests so far."""
 
-    content_type = "application/json"
-
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, tuple[str, Any]] = {}  #: actor and value by pointer
         self.fault: Callable[[str, int], str | None] = lambda method, number: None
         self.requests: list[tuple[str, str, str | None, bytes]] = []  #: method, path, header, body
+        self.times: list[tuple[str, float]] = []  #: method and moment
         self.together = 0  #: most PUTs that were under way at a time
         self._putting = 0
         self._lock = threading.Lock()
@@ -86,6 +87,10 @@ class StubMeta(FakeServer):
 
     def bodies(self, method: str) -> list[bytes]:
         return [body for sent, _, _, body in self.requests if sent == method]
+
+    def headers(self, status: int) -> dict[str, str]:
+        pause = {"Retry-After": str(PAUSE)} if status in (429, 503) else {}
+        return {"Content-Type": "application/json"} | pause
 
     def announced_length(self, body: bytes) -> int:
         """As the real server counts: the length of UTF-16 text."""
@@ -102,6 +107,7 @@ class StubMeta(FakeServer):
     def _begin(self, method: str, path: str, header: str | None, body: bytes) -> str | None:
         with self._lock:
             self.requests.append((method, path, header, body))
+            self.times.append((method, time.monotonic()))
             if method == "PUT":
                 self._putting += 1
                 self.together = max(self.together, self._putting)
@@ -122,7 +128,7 @@ class StubMeta(FakeServer):
             self._store(pointer, header, body)
         if fault in ("hang", "drop", "store and drop"):
             return None
-        if fault in ("500", "403", "404"):
+        if fault in ("500", "403", "404", "429", "503"):
             return int(fault), ""
         if fault == "not JSON":
             return 200, "<html>"
