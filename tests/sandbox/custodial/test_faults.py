@@ -118,6 +118,7 @@ def test_a_running_service_is_started_again_for_other_faults_only(engine: Runnin
     engine.start()
 
 
+@pytest.mark.slow
 def test_an_unknown_fault_is_refused_with_the_engines_own_words(engine: RunningEngine) -> None:
     with pytest.raises(UnavailableError, match="no such fault: explode"):
         engine.start("explode")
