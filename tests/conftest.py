@@ -8,7 +8,7 @@ import eth_account  # noqa: F401  # the tests' oracle; see below
 import pytest
 
 from cicscenario.sandbox import stack
-from tests.support.sandboxes import Run, Sandbox
+from tests.support.sandboxes import Run, Sandbox, small_scenario
 
 # A library below eth_account raises the interpreter's recursion limit a hundredfold when it is imported, and what should
 # be refused as nested too deeply would then crash the interpreter. The commands and servers do not import it.
@@ -43,21 +43,20 @@ def sandbox(sandbox_of: Callable[..., Sandbox]) -> Sandbox:
     return sandbox_of()
 
 
-SCENARIO = """
-version: 1
-name: small
-population: {size: 12, seed: 5}
-gift: {threshold: 200}
-backend: {kind: eth, keystore: {kdf: light}}
-environment: sandbox
-"""
+@pytest.fixture
+def kdf() -> str:
+    """How the keys of the scenario's people are kept: not at all, for twelve files take longer than all the rest of it.
+
+    Tests that look at keystore files, or at the step and the check of that name, have it ``light``: see ``with_keystore``.
+    """
+    return "none"
 
 
 @pytest.fixture
-def scenario(tmp_path: Path) -> Path:
+def scenario(tmp_path: Path, kdf: str) -> Path:
     """A scenario of twelve people."""
     path = tmp_path / "small.yaml"
-    path.write_text(SCENARIO)
+    path.write_text(small_scenario(kdf))
     return path
 
 
@@ -110,12 +109,18 @@ def run(engine: Sandbox, custodial: Path, tmp_path: Path) -> Run:
 
 #: Files that take minutes are begun first, so that no worker is left alone with one at the end.
 LONG = (
-    "test_readme.py",
-    "test_run_phone.py",
     "test_run_custodial.py",
+    "test_run_phone.py",
+    "test_readme.py",
     "test_run.py",
+    "test_run_again.py",
     "test_kills.py",
+    "test_creation.py",
+    "test_faults.py",
+    "test_commands.py",
     "test_checks.py",
+    "test_report.py",
+    "test_ci_recipes.py",
 )
 
 

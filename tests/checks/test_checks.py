@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import derive_key
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
-from tests.support.sandboxes import GENERATIONS, Sandbox, send_from
+from tests.support.sandboxes import GENERATIONS, Sandbox, send_from, small_scenario
 
 ALL = ("accounts_index", "gas", "faucet", "balance", "keystore")
 
@@ -24,23 +25,49 @@ def verify(box: Sandbox, scenario: Path, *more: str) -> tuple[int, dict[str, int
     return done.returncode, {c["name"]: c["errors"] for c in report["checks"] if c["errors"]}, done.stdout + done.stderr
 
 
+@pytest.fixture
+def kdf() -> str:
+    return "light"
+
+
+@dataclass
+class Arrived:
+    """A sandbox in which twelve people have arrived, and what brings it back to that: a mark on the chain, and a copy."""
+
+    box: Sandbox
+    runs: Path
+    mark: str
+
+    def again(self) -> Sandbox:
+        """The sandbox as it was before any test broke something in it."""
+        rpc = self.box.session().rpc
+        assert rpc.call("evm_revert", self.mark)
+        self.mark = rpc.call("evm_snapshot")
+        shutil.rmtree(self.box.home / "runs")
+        shutil.copytree(self.runs, self.box.home / "runs")
+        return self.box
+
+
 @pytest.fixture(scope="module", params=GENERATIONS)
-def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A chain for all tests of a generation: what one breaks is only its own people's."""
+def arrived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arrived]:
+    """One for all tests of a generation."""
     home = tmp_path_factory.mktemp("checks")
+    scenario = home / "small.yaml"
+    scenario.write_text(small_scenario("light"))
     try:
-        yield Sandbox(home, stack.up(home, contracts=request.param).environment)
+        box = Sandbox(home, stack.up(home, contracts=request.param).environment)
+        ran = box.command("run", str(scenario))
+        assert ran.returncode == 0, ran.stderr
+        shutil.copytree(home / "runs", home / "as-they-arrived")
+        yield Arrived(box, home / "as-they-arrived", box.session().rpc.call("evm_snapshot"))
     finally:
         stack.down(home, purge=True)
 
 
 @pytest.fixture
-def done(chain: Sandbox, scenario: Path) -> Sandbox:
-    """Twelve people who all arrived, and whom no other test knows."""
-    shutil.rmtree(chain.home / "runs", ignore_errors=True)
-    ran = chain.command("run", str(scenario))
-    assert ran.returncode == 0, ran.stderr
-    return chain
+def done(arrived: Arrived) -> Sandbox:
+    """Twelve people who all arrived, and whom no other test has touched."""
+    return arrived.again()
 
 
 def key_of(box: Sandbox, person: int) -> bytes:

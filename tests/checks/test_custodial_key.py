@@ -7,8 +7,6 @@ from typing import Any
 from cicscenario.checks.custodial_key import CHECK
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
-from cicscenario.state.store import Store
-from tests.support.sandboxes import Run
 
 SIGNER = Failed("cic_eth.eth.account.have", "RPCException", "URLError", "the custodial engine cannot reach its signer")
 SILENT = Lost(Trace.QUEUED, "no worker takes tasks from the queue")
@@ -25,16 +23,6 @@ def problems(answers: dict[int, bool | Failed | Lost], size: int) -> tuple[dict[
     context: Any = SimpleNamespace(services=SimpleNamespace(custodial=SimpleNamespace(have=have)))
     people = [Person(i, "{}", "", "en", (), b"", 1, i.to_bytes(20)) for i in range(size)]
     return CHECK.verifier(context)(people), asked
-
-
-def test_a_key_of_somebody_else_is_an_error_on_the_real_engine(run: Run) -> None:
-    assert run.command("--set", "population.size=4").returncode == 0
-    store = Store(run.place / "state.sqlite")
-    store.commit("accounts", [], addresses=[(3, b"\x77" * 20)])
-    store.close()
-    done = run.box.command("verify", *run.arguments("--set", "population.size=4", "--include", "custodial_key")[1:])
-    assert done.returncode == 1, done.stderr
-    assert "custodial_key: 1 errors of 4; first: person 3: the custodial engine does not hold the key" in done.stdout
 
 
 def test_all_keys_that_are_held_are_no_problem_and_are_asked_for_in_parts_that_can_be_answered_in_time() -> None:

@@ -13,9 +13,10 @@ import pytest
 from cicscenario.errors import ExitCode
 from cicscenario.sandbox import stack
 from tests.support.commands import cicscenario
-from tests.support.sandboxes import Sandbox
+from tests.support.sandboxes import Sandbox, with_keystore
 
 
+@with_keystore
 def test_plan_fits_on_a_screen_and_changes_nothing(sandbox: Sandbox, scenario: Path) -> None:
     done = sandbox.command("plan", str(scenario))
     assert done.returncode == 0, done.stderr
@@ -111,6 +112,7 @@ def test_status_needs_no_service(tmp_path: Path, scenario: Path) -> None:
     assert (steps["accounts"]["ok"], steps["registration"]["pending"]) == (12, 12)
 
 
+@with_keystore
 def test_looking_back_needs_no_source_of_people(sandbox: Sandbox, scenario: Path, tmp_path: Path) -> None:
     """Once everybody is in the state, where they came from may be tidied away."""
     first = tmp_path / "first"
@@ -126,6 +128,7 @@ def test_looking_back_needs_no_source_of_people(sandbox: Sandbox, scenario: Path
     assert "keystore: 0 errors of 12" in verified.stdout
 
 
+@with_keystore
 def test_what_selects_nothing_is_refused(sandbox: Sandbox, scenario: Path) -> None:
     refused = sandbox.command("run", str(scenario), "--until", "population", "--since", "keystore")
     assert refused.returncode == 2
@@ -136,6 +139,7 @@ def test_what_selects_nothing_is_refused(sandbox: Sandbox, scenario: Path) -> No
     assert "no check is left" in refused.stderr
 
 
+@with_keystore
 def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path, tmp_path: Path) -> None:
     assert sandbox.command("run", str(scenario)).returncode == 0
     done = sandbox.command("export", str(scenario), str(tmp_path / "out"))
@@ -147,6 +151,7 @@ def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path,
     assert len(raw) == len(list((sandbox.home / "runs" / "small" / "tx").iterdir()))
 
 
+@with_keystore
 def test_events_can_be_read_by_programs(tmp_path: Path, scenario: Path) -> None:
     done = cicscenario(tmp_path / "home", "run", str(scenario), "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]

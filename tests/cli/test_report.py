@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from cicscenario.cli.report import report as write_report
 from cicscenario.errors import InvalidError
 from cicscenario.resources import load_schema
-from tests.support.sandboxes import Sandbox
+from tests.support.sandboxes import Sandbox, with_keystore
 
 REPORTS = ("report.html", "junit.xml", "report.md", "metrics.txt")
 
@@ -22,6 +22,7 @@ def valid(place: Path, name: str) -> dict:
     return document
 
 
+@with_keystore
 def test_a_run_writes_its_reports_and_they_can_be_written_again(sandbox: Sandbox, scenario: Path) -> None:
     done = sandbox.command("run", str(scenario))
     place = sandbox.home / "runs" / "small"
@@ -52,6 +53,7 @@ def test_a_run_writes_its_reports_and_they_can_be_written_again(sandbox: Sandbox
     assert gone.stdout == before["report.md"], gone.stderr
 
 
+@with_keystore
 def test_no_secret_gets_into_a_report(sandbox: Sandbox, scenario: Path) -> None:
     text = scenario.read_text().replace("kdf: light", "kdf: light, password: 'file:hidden-place'")
     scenario.write_text(text)
@@ -66,6 +68,7 @@ def test_no_secret_gets_into_a_report(sandbox: Sandbox, scenario: Path) -> None:
         assert (sandbox.home / "sandbox" / "signer.key").read_text().strip() not in held
 
 
+@with_keystore
 def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(sandbox: Sandbox, scenario: Path) -> None:
     assert sandbox.command("run", str(scenario)).returncode == 0
     place = sandbox.home / "runs" / "small"
@@ -89,6 +92,7 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     assert (place / "progress.json").read_text() == progress
 
 
+@with_keystore
 def test_a_verification_of_one_thing_does_not_undo_the_others(sandbox: Sandbox, scenario: Path) -> None:
     scenario.write_text(scenario.read_text() + "checks: {exclude: [faucet]}\n")
     assert sandbox.command("run", str(scenario)).returncode == 0

@@ -18,7 +18,7 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.resources import load_schema
 from cicscenario.sandbox import stack
 from tests.support.commands import cicscenario, command_environment, command_line
-from tests.support.sandboxes import GENERATIONS, NODES, Run, Sandbox
+from tests.support.sandboxes import GENERATIONS, NODES, Run, Sandbox, with_keystore
 
 ALL_CHECKS = ["accounts_index", "gas", "faucet", "balance", "keystore"]
 SENDING = "SELECT 1 FROM ledger"
@@ -67,6 +67,7 @@ def people(home: Path, name: str = "small") -> list[str]:
     return [("0x" + address.hex(), gift) for address, gift in rows]
 
 
+@with_keystore
 def test_one_command_fills_a_chain_and_proves_it(tmp_path: Path, scenario: Path) -> None:
     done = cicscenario(tmp_path / "home", "run", str(scenario))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -76,6 +77,7 @@ def test_one_command_fills_a_chain_and_proves_it(tmp_path: Path, scenario: Path)
     assert [service.state for service in stack.status(tmp_path / "home")] == ["down"]  # it ended what it had started
 
 
+@with_keystore
 @pytest.mark.slow
 @pytest.mark.parametrize("contracts", GENERATIONS)
 @pytest.mark.parametrize("node", NODES)
@@ -96,6 +98,7 @@ def test_both_generations_on_both_nodes(
     }
 
 
+@with_keystore
 def test_run_again_does_nothing_and_says_so(sandbox: Sandbox, scenario: Path) -> None:
     assert sandbox.command("run", str(scenario)).returncode == 0
     before = sandbox.session().rpc.call("eth_blockNumber")
@@ -105,6 +108,7 @@ def test_run_again_does_nothing_and_says_so(sandbox: Sandbox, scenario: Path) ->
     assert sandbox.session().rpc.call("eth_blockNumber") == before
 
 
+@with_keystore
 def test_a_larger_population_continues_with_the_new_people_only(sandbox: Sandbox, scenario: Path) -> None:
     assert sandbox.command("run", str(scenario)).returncode == 0
     first = people(sandbox.home)
@@ -214,6 +218,7 @@ def test_a_chain_that_is_not_there_is_a_message(tmp_path: Path, scenario: Path) 
     assert "11" * 32 not in done.stderr
 
 
+@with_keystore
 def test_no_secret_is_written_where_it_should_not_be(sandbox: Sandbox, scenario: Path) -> None:
     done = sandbox.command("run", str(scenario))
     place = sandbox.home / "runs" / "small"

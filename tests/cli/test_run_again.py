@@ -14,7 +14,7 @@ from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.ledger import Intent
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
-from tests.support.sandboxes import Run, Sandbox, gifts_since, send_from
+from tests.support.sandboxes import Run, Sandbox, gifts_since, send_from, with_keystore
 
 SENDING = "SELECT 1 FROM ledger"
 
@@ -84,6 +84,7 @@ def test_a_run_that_cannot_begin_sets_nothing_aside(run: Run, broken: tuple[str,
     assert "nothing to do: 12 of 12 people" in again.stdout
 
 
+@with_keystore
 def test_fresh_sets_the_run_aside_whole(run: Run) -> None:
     assert run.command().returncode == 0
     before = run.addresses()
@@ -139,6 +140,7 @@ def test_what_a_lax_check_passed_is_not_taken_for_exact(run: Run) -> None:
     assert "allowed" not in exact.stdout
 
 
+@with_keystore
 def test_lost_keystore_files_are_written_again(run: Run) -> None:
     assert run.command().returncode == 0
     lost = sorted((run.place / "keystore").iterdir())[3:5]
@@ -151,6 +153,7 @@ def test_lost_keystore_files_are_written_again(run: Run) -> None:
     assert run.steps()["keystore"] == (12, 0)
 
 
+@with_keystore
 def test_without_the_secret_of_its_accounts_a_run_writes_no_keys(run: Run) -> None:
     assert run.command("--until", "accounts").returncode == 0
     (run.place / "secret").write_text("ab" * 32)
@@ -183,6 +186,7 @@ def test_what_is_mined_needs_no_money_again(run: Run) -> None:
     assert run.report()["transactions"]["gas"] == {"mined": 12}
 
 
+@with_keystore
 def test_what_the_system_refuses_in_the_middle_of_a_run_is_in_its_report_as_it_was_told(run: Run) -> None:
     run.place.mkdir(parents=True)
     (run.place / "keystore").write_text("a file where a folder has to be")

@@ -13,6 +13,7 @@ import pytest
 
 from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
+from cicscenario.state.store import Store
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, registered_since, send_from
 from tests.support.waiting import eventually
 
@@ -138,6 +139,7 @@ def test_an_account_that_nobody_uses_is_counted_and_gets_no_gift(run: Run) -> No
 # --- services that go away and come back ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["redis", "custodial"])
 def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, service: str) -> None:
     """A killed engine, whose workers take the tasks that they have just fetched along, not even that."""
@@ -182,6 +184,7 @@ def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(
     ends_well(run, size, since, *more)
 
 
+@pytest.mark.slow
 def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_ends_it_right(run: Run) -> None:
     size, since = 40, run.box.block()
     process = run.start("--set", f"population.size={size}")
@@ -350,6 +353,19 @@ def test_registrations_that_fail_on_the_chain_are_asked_for_again_by_the_run_its
     since = run.box.block()
     ends_well(run, 12, since, "--set", "backend.patience=10")
     assert run.report()["orphans"] == 0
+
+
+# --- the check ------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_somebody_else_is_an_error_on_the_real_engine(run: Run) -> None:
+    assert run.command("--set", "population.size=4").returncode == 0
+    store = Store(run.place / "state.sqlite")
+    store.commit("accounts", [], addresses=[(3, b"\x77" * 20)])
+    store.close()
+    done = run.box.command("verify", *run.arguments("--set", "population.size=4", "--include", "custodial_key")[1:])
+    assert done.returncode == 1, done.stderr
+    assert "custodial_key: 1 errors of 4; first: person 3: the custodial engine does not hold the key" in done.stdout
 
 
 # --- the environment's limit ----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """``cicscenario run`` by phone, from end to end: real servers, real signatures, processes of its own."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins, verify
 from cicscenario.sandbox import stack
 from tests.support.phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
+from tests.support.processes import free_port
 from tests.support.sandboxes import Sandbox, gifts_since
 
 pytestmark = pytest.mark.timeout(300)
@@ -386,15 +388,16 @@ def test_a_key_that_cannot_sign_is_found_before_anything_is_written(world: Phone
     assert world.people("unsigned") == []
 
 
-def test_a_service_that_is_missing_is_named_before_anything_is_changed(
-    tmp_path: Path, another: list[PhoneWorld]
-) -> None:
-    another.append(world := PhoneWorld(tmp_path / "home"))
+def test_a_service_that_is_missing_is_named_before_anything_is_changed(world: PhoneWorld) -> None:
+    """The environment names a port for each service but the chain at which nobody listens."""
     text = world.environment.read_text()
-    stack.down(world.home)
+    for service in stack.status(world.home):
+        if service.name != "node":
+            port = re.search(r":(\d+)(?:/|\s|$)", service.address)
+            assert port, service.address
+            text = re.sub(rf"\b{port[1]}\b", str(free_port()), text)
     where = world.environment.with_name("copied.yaml")
     where.write_text(text)
-    stack.up(world.home, services=["node"])
     path = world.scenario(name="alone", size=2)
     done = world.command("run", str(path), "--env", str(where))
     assert done.returncode == 3, done.stderr

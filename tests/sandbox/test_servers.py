@@ -57,6 +57,17 @@ def query(home: Path, text: str) -> list[Any]:
         connection.close()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of servers that are only looked at: making a database takes longer than most tests here."""
+    place = tmp_path_factory.mktemp("shared") / "home"
+    try:
+        stack.up(place, services=SERVERS)
+        yield place
+    finally:
+        stack.down(place, purge=True)
+
+
 @pytest.fixture
 def redis(home: Path) -> Iterator[Redis]:
     stack.up(home, services=SERVERS)
@@ -65,16 +76,19 @@ def redis(home: Path) -> Iterator[Redis]:
     client.close()
 
 
-def test_they_are_what_they_say(home: Path, redis: Redis) -> None:
-    assert redis.info("server")["redis_version"].startswith("7.")
-    assert int(query(home, "SHOW server_version_num")[0][0]) >= 160_000
-    assert [row[0] for row in query(home, "SELECT datname FROM pg_database WHERE datname LIKE 'cic%' ORDER BY 1")] == [
+def test_they_are_what_they_say(shared: Path) -> None:
+    with Redis.from_url(status(shared, "redis").address) as redis:
+        assert redis.info("server")["redis_version"].startswith("7.")
+    assert int(query(shared, "SHOW server_version_num")[0][0]) >= 160_000
+    assert [
+        row[0] for row in query(shared, "SELECT datname FROM pg_database WHERE datname LIKE 'cic%' ORDER BY 1")
+    ] == [
         "cic_eth",
         "cic_signer",
         "cic_ussd",
     ]
-    assert [service.name for service in stack.status(home)] == ["redis", "postgres"], "nobody asked for a chain"
-    assert not (home / "sandbox" / "environment.yaml").exists()
+    assert [service.name for service in stack.status(shared)] == ["redis", "postgres"], "nobody asked for a chain"
+    assert not (shared / "sandbox" / "environment.yaml").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -98,9 +112,9 @@ def test_stopped_or_killed_they_go_on_where_they_were(home: Path, redis: Redis, 
     assert query(home, "SELECT text FROM note ORDER BY 1") == [("one",), ("two",)]
 
 
-def test_nothing_listens_beyond_loopback(home: Path, redis: Redis) -> None:
+def test_nothing_listens_beyond_loopback(shared: Path) -> None:
     for name in SERVERS:
-        pid = status(home, name).pid
+        pid = status(shared, name).pid
         assert set(listens_at(pid)) == {"0100007F"}, f"{name}: 127.0.0.1, and nothing else"
         held = open_files(pid)
         for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
@@ -110,15 +124,15 @@ def test_nothing_listens_beyond_loopback(home: Path, redis: Redis) -> None:
             )
 
 
-def test_the_database_asks_for_its_password(home: Path, redis: Redis) -> None:
-    secret = home / "sandbox" / "postgres.password"
+def test_the_database_asks_for_its_password(shared: Path) -> None:
+    secret = shared / "sandbox" / "postgres.password"
     assert secret.stat().st_mode & 0o777 == 0o600
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-        database(home, password="wrong")
-    for path in (home / "sandbox").iterdir():
+        database(shared, password="wrong")
+    for path in (shared / "sandbox").iterdir():
         if path.is_file() and path != secret:
             assert secret.read_text().strip() not in path.read_text(), path
-    assert secret.read_text().strip() not in repr(stack.status(home))
+    assert secret.read_text().strip() not in repr(stack.status(shared))
 
 
 @as_root

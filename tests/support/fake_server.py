@@ -10,8 +10,6 @@ from typing import Any, Self
 class FakeServer(ABC):
     """Entered, it answers at ``url``, each request in a thread of its own."""
 
-    content_type: str | None = None
-
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.fake = self
@@ -25,8 +23,8 @@ class FakeServer(ABC):
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str] | None:
         """Status and text; None drops the connection. Names of headers are as they were sent."""
 
-    def more_headers(self, status: int) -> dict[str, str]:
-        """Headers of the answer beside those that every answer has."""
+    def headers(self, status: int) -> dict[str, str]:
+        """Headers of an answer, beside its Content-Length."""
         return {}
 
     def announced_length(self, body: bytes) -> int:
@@ -73,11 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = text.encode()
         announced = fake.announced_length(body)
         self.send_response(status)
-        if fake.content_type:
-            self.send_header("Content-Type", fake.content_type)
-        self.send_header("Content-Length", str(announced))
-        for name, value in fake.more_headers(status).items():
+        for name, value in fake.headers(status).items():
             self.send_header(name, value)
+        self.send_header("Content-Length", str(announced))
         self.end_headers()
         self.wfile.write(body[:announced])
         self.wfile.flush()

@@ -42,6 +42,12 @@ class RunningEngine:
         named = [f"custodial.{fault}" for fault in faults]
         stack.up(self.home, services=["custodial"], node=node, faults=named)
 
+    def close(self) -> None:
+        """Ends the sandbox, and the connection to Redis if anybody asked for it."""
+        stack.down(self.home, purge=True)
+        if "redis" in self.__dict__:
+            self.redis.close()
+
     @cached_property
     def environment(self) -> dict[str, Any]:
         document: dict[str, Any] = yaml.safe_load((self.home / "sandbox" / "environment.yaml").read_text())

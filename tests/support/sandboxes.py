@@ -28,6 +28,20 @@ from tests.support.waiting import eventually
 needs_anvil = pytest.mark.skipif(not anvil_path(), reason="no anvil here")
 NODES = ["embedded", pytest.param("anvil", marks=needs_anvil)]
 GENERATIONS = ["classic", "latest"]
+#: The twelve people of the fixture ``scenario`` have keystore files.
+with_keystore = pytest.mark.parametrize("kdf", ["light"])
+
+
+def small_scenario(kdf: str) -> str:
+    """Twelve people with keys of their own, whose keystore files are made with ``kdf``: none are, when it is ``none``."""
+    return f"""
+version: 1
+name: small
+population: {{size: 12, seed: 5}}
+gift: {{threshold: 200}}
+backend: {{kind: eth, keystore: {{kdf: {kdf}}}}}
+environment: sandbox
+"""
 
 
 @dataclass(frozen=True)

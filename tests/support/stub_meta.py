@@ -70,8 +70,6 @@ def valid(armor: str, text: str, public: str | None = None) -> bool:
 class StubMeta(FakeServer):
     """``fault`` names what goes wrong with a request; it gets the method and the number of such requests so far."""
 
-    content_type = "application/json"
-
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, tuple[str, Any]] = {}  #: actor and value by pointer
@@ -90,8 +88,9 @@ class StubMeta(FakeServer):
     def bodies(self, method: str) -> list[bytes]:
         return [body for sent, _, _, body in self.requests if sent == method]
 
-    def more_headers(self, status: int) -> dict[str, str]:
-        return {"Retry-After": str(PAUSE)} if status in (429, 503) else {}
+    def headers(self, status: int) -> dict[str, str]:
+        pause = {"Retry-After": str(PAUSE)} if status in (429, 503) else {}
+        return {"Content-Type": "application/json"} | pause
 
     def announced_length(self, body: bytes) -> int:
         """As the real server counts: the length of UTF-16 text."""

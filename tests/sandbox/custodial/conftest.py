@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.sandbox import stack
 from tests.support.running_engine import Listener, RunningEngine
 
 
@@ -17,8 +16,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
         running.start()
         yield running
     finally:
-        stack.down(home, purge=True)
-    running.redis.close()
+        running.close()
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: Running
     eventually(lambda: engine.are_done(accounts))
 
 
+@pytest.mark.slow
 def test_the_first_registration_of_an_account_fails_on_the_chain_and_the_next_does_not(engine: RunningEngine) -> None:
     engine.start("revert-registration")
     before = int(engine.rpc.call("eth_blockNumber"), 16)
@@ -98,6 +99,7 @@ def test_it_dies_after_so_many_tasks_and_started_again_finishes_them(engine: Run
         assert engine.entry(root)["status"] == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_a_running_service_is_started_again_for_other_faults_only(engine: RunningEngine) -> None:
     daemon = Daemon("custodial", engine.home / "sandbox")
     engine.start()
@@ -116,6 +118,7 @@ def test_a_running_service_is_started_again_for_other_faults_only(engine: Runnin
     engine.start()
 
 
+@pytest.mark.slow
 def test_an_unknown_fault_is_refused_with_the_engines_own_words(engine: RunningEngine) -> None:
     with pytest.raises(UnavailableError, match="no such fault: explode"):
         engine.start("explode")

@@ -27,4 +27,4 @@ def test_twenty_people_are_taken_in(tmp_path: Path, node: str, contracts: str) -
         gas = [gas for _, gas, _ in engine.counts(accounts).values()]
         assert GAS_GIFT - 200_000 < min(gas) <= max(gas) < GAS_GIFT, "one gift, less what the faucet cost"
     finally:
-        stack.down(tmp_path, purge=True)
+        engine.close()
