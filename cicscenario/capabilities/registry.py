@@ -49,4 +49,4 @@ def _bad(point: EntryPoint, what: str) -> InvalidError:
 
 
 def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else point.value.partition(".")[0]
+    return point.dist.name if point.dist else point.value.partition(":")[0].partition(".")[0]
