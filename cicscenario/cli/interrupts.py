@@ -8,7 +8,7 @@ from types import FrameType
 
 from cicscenario.errors import ExitCode
 
-_SAID = b"\nstopping: what is under way is finished and saved first; once more leaves at once\n"
+_SAID = b"\nstopping: what is done is saved first, which takes about a second; once more leaves at once\n"
 
 
 @contextmanager

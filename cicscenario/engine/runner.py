@@ -1,6 +1,7 @@
 """Takes every batch of people through every step, many at a time, and writes each outcome down before it counts."""
 
 import queue
+import threading
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class Runner:
         self._stopping = context.stopping
         self._finished: queue.SimpleQueue[tuple[_OpenBatch, PlannedStep, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
+        self._mutex = threading.Lock()
+        self._cause: BaseException | None = None  #: what stopped the run, unless the user did
         self._pools = {
             Lane.CPU: ThreadPoolExecutor(1, "cpu"),
             Lane.CHAIN: ThreadPoolExecutor(_OPEN_BATCHES * _CHAIN_STEPS_AT_ONCE, "chain"),
@@ -95,7 +98,7 @@ class Runner:
                 if self._advance(batch):
                     open_batches.append(batch)
             if not self._under_way:
-                return error
+                return self._cause or error
             batch, step, future = self._finished.get()
             self._under_way -= 1
             batch.running.discard(step.name)
@@ -136,8 +139,11 @@ class Runner:
         began = self._progress.clock()
         try:
             result = self._executors[step.name](batch)
-        except BaseException:
-            self._stopping.set()  # at once: no other batch begins what has just turned out to be impossible
+        except BaseException as error:
+            with self._mutex:
+                if not self._stopping.is_set():
+                    self._cause = error  # what other batches raise from now on only follows from it
+                self._stopping.set()  # at once: no other batch begins what has just turned out to be impossible
             raise
         written = self._store.commit(step.name, result.outcomes, result.people, result.addresses)
         ok = sum(outcome.ok for outcome in written)

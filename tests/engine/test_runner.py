@@ -15,6 +15,7 @@ from cicscenario.engine.runner import Runner
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
+from cicscenario.retry import pause
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
 
@@ -123,6 +124,25 @@ def test_the_first_error_is_the_one_that_is_raised(world: World) -> None:
 
     with pytest.raises(UnavailableError, match="first"):
         world.run({"people": people, "a": breaks})
+
+
+def test_what_waits_end_with_never_hides_the_error_that_ended_them(world: World) -> None:
+    """The others are told to stop before the error itself has been handed on."""
+    waiting = threading.Event()
+
+    def breaks(batch: Batch) -> Result:
+        if batch.ids[0] == 0:
+            assert waiting.wait(5)
+            raise UnavailableError("the service is gone")
+        waiting.set()
+        pause(30, world.stopping)
+        return ok(batch)
+
+    for _ in range(20):
+        world.stopping.clear()
+        waiting.clear()
+        with pytest.raises(UnavailableError, match="gone"):
+            world.run({"people": people, "a": breaks})
 
 
 def test_a_run_that_is_asked_to_stop_saves_what_is_under_way(world: World) -> None:
