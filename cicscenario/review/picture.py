@@ -118,7 +118,10 @@ def _down(route: Sequence[tuple[int, int]], edges: Sequence[tuple[int, int]]) ->
 
 
 def _around(one: Box, other: Box) -> str:
-    """An SVG path out of the right side of one box, into the right side of another."""
+    """An SVG path beside the others: from side to side, or below the boxes where both are on one floor."""
+    if one.top == other.top:
+        (x, across), bottom = (one.left + one.width // 2, other.left + other.width // 2), one.top + one.height
+        return f"M{x} {bottom}C{x} {bottom + _GAP} {across} {bottom + _GAP} {across} {bottom + _TIP}"
     start, end = one.top + one.height // 2, other.top + other.height // 2
     bulge = min(max(one.right, other.right) + 120, _WIDTH)
     return f"M{one.right} {start}C{bulge} {start} {bulge} {end} {other.right + _TIP} {end}"
