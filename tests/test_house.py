@@ -100,3 +100,51 @@ def test_a_capability_is_one_file_and_one_line(folder: str) -> None:
     for module in (PACKAGE / folder).glob("*.py"):
         if re.search(r"^(BACKEND|STEP|CHECK|KIND|FORM) = ", module.read_text("utf-8"), re.MULTILINE):
             assert len(re.findall(rf"\b{module.stem}\.(?:BACKEND|STEP|CHECK|KIND|FORM)\b", listed)) == 1, module
+
+
+#: What changes outcomes or results of checks in the state.
+WRITERS = ("commit", "record_checks", "forget_checks")
+SENDING = "eth_sendRawTransaction"
+#: `retry` sleeps where there is no run that could be stopped; `transport` in a thread that begins when one is.
+MAY_SLEEP = {"retry.py", "transport.py"}
+
+
+def attributes(module: Path) -> Iterator[str]:
+    """The names after a dot, as in ``store.commit``; those of imported modules too."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_engine_alone_writes_outcomes(module: Path) -> None:
+    if room(module) not in ("engine", "state", "sandbox"):
+        assert set(attributes(module)).isdisjoint(WRITERS)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_ledger_alone_sends(module: Path) -> None:
+    """And the broadcaster, which it gives what it has written down."""
+    if room(module) != "sandbox" and module not in (
+        PACKAGE / "chain" / "ledger.py",
+        PACKAGE / "chain" / "broadcast.py",
+    ):
+        assert SENDING not in {text for _, text in strings(module)}
+        assert set(attributes(module)).isdisjoint({"add_transactions", "mark_broadcast", "settle"})
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_sleeps_through_a_stop(module: Path) -> None:
+    if room(module) != "sandbox" and str(module.relative_to(PACKAGE)) not in MAY_SLEEP:
+        assert "sleep" not in set(attributes(module))
+
+
+def test_writing_sending_and_sleeping_are_noticed(tmp_path: Path) -> None:
+    module = tmp_path / "wrong.py"
+    module.write_text(
+        f'from time import sleep\nstore.commit("x", [])\nrpc.calls([("{SENDING}", [])])\nstore.add_transactions([])\n'
+    )
+    assert {"sleep", "commit", "add_transactions"} <= set(attributes(module))
+    assert SENDING in {text for _, text in strings(module)}

@@ -1,4 +1,7 @@
-"""Backends: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.backends``."""
+"""How people get their accounts: one file for each backend, and one line here.
+
+Those of other packages come by the entry points ``cicscenario.backends``.
+"""
 
 from functools import cache
 

@@ -1,4 +1,7 @@
-"""Checks: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.checks``."""
+"""What is asked about each person at the end: one file for each check, and one line here.
+
+Those of other packages come by the entry points ``cicscenario.checks``.
+"""
 
 from functools import cache
 

@@ -1,0 +1,1 @@
+"""Carries out a plan: takes people through the steps, writes down every outcome, and makes the checks."""

@@ -1,4 +1,7 @@
-"""Metadata kinds: one file each, and one line here. Those of other packages come by ``cicscenario.metadata`` entry points."""
+"""What the stack keeps about people: one file for each metadata kind, and one line here.
+
+Those of other packages come by the entry points ``cicscenario.metadata``.
+"""
 
 from functools import cache
 

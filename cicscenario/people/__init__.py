@@ -1,0 +1,1 @@
+"""Who the people are: names, phone numbers, PINs and pointers, all made from a seed."""

@@ -1,4 +1,7 @@
-"""Report forms: one file each, and one line here. Those of other packages come by ``cicscenario.reports`` entry points."""
+"""Reports of runs: one file for each form, and one line here.
+
+Those of other packages come by the entry points ``cicscenario.reports``.
+"""
 
 from functools import cache
 

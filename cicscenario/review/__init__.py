@@ -1,0 +1,1 @@
+"""What people look at in merge requests: differences between scenarios, findings, and the pages in docs/."""

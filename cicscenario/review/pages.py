@@ -15,6 +15,7 @@ from cicscenario.language.schema import Schema, first_sentence, keys, required_k
 from cicscenario.plan.compile import ordered
 from cicscenario.resources import load_schema
 from cicscenario.review.effects import Effect, Outline, by_backend, effects
+from cicscenario.review.picture import picture
 from cicscenario.steps import all_steps
 from cicscenario.vocabulary import scenario_schema
 
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
         "steps.md": _steps(),
         "checks.md": _checks(),
         "exit-codes.md": _exit_codes(),
+        "architecture.svg": picture(),
     }
 
 

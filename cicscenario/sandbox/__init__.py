@@ -1,0 +1,1 @@
+"""A local stack that speaks the same protocols as a real one."""

@@ -1,4 +1,7 @@
-"""Steps: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.steps``."""
+"""What is done for each person: one file for each step, and one line here.
+
+Those of other packages come by the entry points ``cicscenario.steps``.
+"""
 
 from functools import cache
 
