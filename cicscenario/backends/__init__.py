@@ -1,4 +1,4 @@
-"""Backends: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.backends``."""
+"""The list of backends: one file and one line here for each. Other packages add theirs by entry point."""
 
 from functools import cache
 
@@ -11,5 +11,5 @@ BUILT_IN = (eth.BACKEND, cic_eth.BACKEND, cic_ussd.BACKEND, existing.BACKEND)
 
 @cache
 def all_backends() -> tuple[BackendDescriptor, ...]:
-    """Every known backend; the first is the default. Raises InvalidError for a bad one from outside."""
+    """Every known backend; the first is the default. Raises InvalidError for an invalid one of another package."""
     return registered("backends", BUILT_IN, BackendDescriptor, lambda backend: backend.kind)

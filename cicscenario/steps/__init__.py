@@ -1,4 +1,4 @@
-"""Steps: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.steps``."""
+"""The list of steps: one file and one line here for each. Other packages add theirs by entry point."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ from cicscenario.steps import (
 
 @cache
 def all_steps() -> tuple[Step, ...]:
-    """Every known step, in the order in which plans list them. Raises InvalidError for a bad one from outside."""
+    """Every known step, in the order of plans. Raises InvalidError for an invalid one of another package."""
     built_in = (
         population.STEP,
         accounts.STEP,
