@@ -9,7 +9,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cicscenario.engine.events import CheckFinished, Event, Listener, Noted, ReportWritten, RunStarted, StepProgressed
+from cicscenario.engine.events import CheckFinished, Event, Listener, Notice, ReportWritten, RunStarted, StepProgressed
 
 _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
@@ -54,7 +54,7 @@ class PlainConsole:
                 return _step_line(event)
             case CheckFinished():
                 return check_line(event)
-            case Noted():
+            case Notice():
                 return event.text
             case ReportWritten():
                 return report_line(event)
@@ -109,7 +109,7 @@ class LiveConsole:
                 )
             case CheckFinished():
                 self._progress.console.print(check_line(event), highlight=False, markup=False)
-            case Noted():
+            case Notice():
                 self._progress.console.print(event.text, highlight=False, markup=False)
             case ReportWritten():
                 self._progress.console.print(report_line(event), highlight=False, markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
-from cicscenario.engine.events import Event, Listener, Noted
+from cicscenario.engine.events import Event, Listener, Notice
 from cicscenario.errors import InvalidError
 from cicscenario.report.console import console
 from cicscenario.report.jsonl import JsonLines
@@ -20,7 +20,7 @@ def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
             try:
                 write_when_over(event)
             except (OSError, InvalidError) as error:  # what the run came to must not be lost over how it is told
-                show(Noted(f"the reports cannot be written: {error}"))
+                show(Notice(f"the reports cannot be written: {error}"))
             else:
                 show(event)
 
