@@ -1,4 +1,4 @@
-"""Checks: one file each, and one line here. Those of other packages come by the entry points ``cicscenario.checks``."""
+"""The list of checks: one file and one line here for each. Other packages add theirs by entry point."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ from cicscenario.metadata import all_kinds
 
 @cache
 def all_checks() -> tuple[Check, ...]:
-    """Every known check, in the order of reports. Raises InvalidError for a bad one from outside."""
+    """Every known check, in the order of reports. Raises InvalidError for an invalid one of another package."""
     built_in = (
         accounts_index.CHECK,
         gas.CHECK,

@@ -1,4 +1,4 @@
-"""Metadata kinds: one file each, and one line here. Those of other packages come by ``cicscenario.metadata`` entry points."""
+"""The list of metadata kinds: one file and one line here for each. Other packages add theirs by entry point."""
 
 from functools import cache
 
@@ -11,5 +11,5 @@ BUILT_IN = (person.KIND, phone.KIND, preferences.KIND, custom.KIND)
 
 @cache
 def all_kinds() -> tuple[MetadataKind, ...]:
-    """Every known kind, in the order of the steps and checks. Raises InvalidError for a bad one from outside."""
+    """Every known kind, in the order of the steps and checks. Raises InvalidError for an invalid one of another package."""
     return registered("metadata", BUILT_IN, MetadataKind, lambda kind: kind.name)
