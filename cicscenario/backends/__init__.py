@@ -14,5 +14,5 @@ BUILT_IN = (eth.BACKEND, cic_eth.BACKEND, cic_ussd.BACKEND, existing.BACKEND)
 
 @cache
 def all_backends() -> tuple[BackendDescriptor, ...]:
-    """Every known backend; the first is the default. Raises InvalidError for a bad one from outside."""
+    """Every known backend; the first is the default. Raises InvalidError for an invalid one of another package."""
     return registered("backends", BUILT_IN, BackendDescriptor, lambda backend: backend.kind)

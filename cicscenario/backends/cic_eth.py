@@ -1,7 +1,7 @@
-"""Custodial accounts: the engine makes the keys, registers them, gives them gas and triggers the faucet.
+"""The backend cic_eth: the custodial engine makes keys, registers accounts, gives gas and triggers the faucet.
 
-The engine holds no record of who asked, so it is asked at least once and looked up first: the id of each task is in the
-state before it is sent, and a later run asks what became of it before it asks for another account.
+Requests are at-least-once with a look-up first, because the engine does not record who sent a request: the id of each
+task is saved in the state before the task is sent, and a resumed run looks up its result before it sends another.
 """
 
 import threading
@@ -20,14 +20,14 @@ from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 from cicscenario.state.rows import RequestRow
 
-_SLICE = 2.0  # seconds of waiting before looking whether the run is to end
+_SLICE = 2.0  # seconds of one wait for results; ``stopping`` is tested between two waits
 _AT_ONCE = 50  # accounts in one submission
-_RESULTS = 2.0  # seconds for an earlier run's task to show up among the results before its id counts as never sent
-_VANISHED = 10.0  # seconds without a move after which a task that is nowhere counts as lost, and is asked for once more
+_RESULT_GRACE = 2.0  # seconds until a task of an earlier run without a result counts as never sent
+_LOST_AFTER = 10.0  # seconds without progress until a task that is neither queued nor has a result is sent again
 
 
 class CicEthBackend(CustodialBackend):
-    """Accounts of the custodial engine, at most ``in_flight`` of the environment at a time."""
+    """Requests accounts from the custodial engine, at most the environment's ``in_flight`` at a time."""
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
@@ -39,7 +39,7 @@ class CicEthBackend(CustodialBackend):
         self._at_once = min(_AT_ONCE, in_flight)
         self._patience: float = context.scenario.backend.option("patience")
         self._timer = StallTimer(context.clock)
-        self._registering: dict[int, str] = {}  # root ids of registrations asked for once more, by person
+        self._registering: dict[int, str] = {}  # root ids of repeated registrations, by person id
 
     def close(self) -> None:
         self._accounts.close()
@@ -51,17 +51,18 @@ class CicEthBackend(CustodialBackend):
             with self._slots.taken(len(part), self._context.stopping) as free:
                 if not free:
                     break
-                if why := self._timer.hopeless:
+                if why := self._timer.stalled:
                     for person in people[start:]:
-                        made.fail(person.id, f"not asked for: {why}")
+                        made.fail(person.id, f"no account was requested: {why}")
                     break
-                self._some(part, made)
+                self._make_accounts(part, made)
         return made
 
     def registration_failed(self, people: Sequence[Person]) -> dict[int, str]:
-        """What the engine's results say of accounts that do not get registered.
+        """The accounts whose registration has failed, with the reason from the engine's results.
 
-        The engine never tries again by itself, so each run asks it once more, and counts only what fails then.
+        The engine does not retry. So each run requests a failed registration once more, and only reports it if it fails
+        again.
         """
         requests = self._context.state.requests([person.id for person in people])
         owned = {
@@ -81,24 +82,24 @@ class CicEthBackend(CustodialBackend):
         self._accounts.register({root: failed[person] for root, person in new.items()})
         return {asked[root]: str(why) for root, why in self._accounts.unregistered(list(asked)).items()}
 
-    def _some(self, people: Sequence[Person], made: Result) -> None:
+    def _make_accounts(self, people: Sequence[Person], made: Result) -> None:
         asked = self._earlier(people, made)
         have = {person for person, _ in made.addresses} | set(asked.values())
         self._await(asked | self._ask({person.id for person in people} - have), made)
 
     def _ask(self, people: Collection[int]) -> dict[str, int]:
-        """Asks for an account for each; gives the people by root id."""
+        """Requests an account for each person id. Returns the person ids by root id."""
         new = {str(uuid.uuid4()): person for person in sorted(people)}
         self._context.state.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
         self._accounts.submit(list(new))
         return new
 
     def _earlier(self, people: Sequence[Person], made: Result) -> dict[str, int]:
-        """What earlier runs asked for and is still under way, by root id; accounts that are there already go to ``made``."""
+        """The person ids by root id of earlier requests that are still pending. Adds finished accounts to ``made``."""
         requests = self._context.state.requests([person.id for person in people])
         rows = {row.id: row for mine in requests.values() for row in mine if row.status != "failed"}
-        ends = self._seen([row.id for row in rows.values() if row.status == "asked"])
-        self._write_down(rows, ends)
+        ends = self._recover([row.id for row in rows.values() if row.status == "asked"])
+        self._record(rows, ends)
         addresses = {rows[root].person: end.address for root, end in ends.items() if isinstance(end, Created)}
         addresses |= {row.person: row.address for row in rows.values() if row.address}
         for person, address in addresses.items():
@@ -109,25 +110,25 @@ class CicEthBackend(CustodialBackend):
             if isinstance(end, Lost) and end.trace is not Trace.UNKNOWN and rows[root].person not in addresses
         }
 
-    def _seen(self, roots: Sequence[str]) -> dict[str, AccountOutcome]:
-        """What became of tasks; one that a worker has only just taken gets a moment to show up."""
+    def _recover(self, roots: Sequence[str]) -> dict[str, AccountOutcome]:
+        """The outcomes of earlier tasks. Waits a moment for tasks that a worker may have just taken from the queue."""
         if not roots:
             return {}
         ends = self._accounts.recover(roots)
-        unknown = _vanished(ends)
-        return ends | self._accounts.wait(unknown, self._context.clock() + _RESULTS) if unknown else ends
+        unknown = _lost_tasks(ends)
+        return ends | self._accounts.wait(unknown, self._context.clock() + _RESULT_GRACE) if unknown else ends
 
     def _await(self, asked: dict[str, int], made: Result) -> None:
-        """Waits until everybody has an account or has failed, or nobody at all has moved for the backend's patience."""
+        """Waits until each person has an account or has failed, or until the stall timer reaches the patience."""
         self._timer.restart()
         number, again = len(asked), True
         while asked and not self._context.stopping.is_set():
             ends = self._accounts.wait(list(asked), self._context.clock() + _SLICE)
             if self._settle(asked, ends, made):
                 self._timer.progress()
-            elif again and self._timer.seconds() > _VANISHED and (vanished := _vanished(ends)):
+            elif again and self._timer.seconds() > _LOST_AFTER and (lost := _lost_tasks(ends)):
                 again = False
-                asked |= self._ask({asked.pop(root) for root in vanished})
+                asked |= self._ask({asked.pop(root) for root in lost})
             elif self._timer.seconds() > self._patience:
                 for root, person in asked.items():
                     made.fail(person, str(ends[root]))
@@ -136,8 +137,8 @@ class CicEthBackend(CustodialBackend):
                 return
 
     def _settle(self, asked: dict[str, int], ends: dict[str, AccountOutcome], made: Result) -> bool:
-        """Takes those who have an account or have failed out of ``asked``; says whether there were any."""
-        self._write_down({root: RequestRow(root, person, self._channel) for root, person in asked.items()}, ends)
+        """Removes people who have an account or have failed from ``asked``. Returns whether there were any."""
+        self._record({root: RequestRow(root, person, self._channel) for root, person in asked.items()}, ends)
         finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
         for root in finished:
             person, end = asked.pop(root), ends[root]
@@ -147,7 +148,7 @@ class CicEthBackend(CustodialBackend):
                 made.fail(person, str(end))
         return bool(finished)
 
-    def _write_down(self, rows: dict[str, RequestRow], ends: dict[str, AccountOutcome]) -> None:
+    def _record(self, rows: dict[str, RequestRow], ends: dict[str, AccountOutcome]) -> None:
         answered = []
         for root, end in ends.items():
             if isinstance(end, Created):
@@ -157,13 +158,13 @@ class CicEthBackend(CustodialBackend):
         self._context.state.answer_requests(answered)
 
 
-def _vanished(ends: dict[str, AccountOutcome]) -> list[str]:
-    """Tasks that are neither on the queue nor among the results: a worker that is killed takes what it has just fetched along."""
+def _lost_tasks(ends: dict[str, AccountOutcome]) -> list[str]:
+    """Tasks that are neither queued nor have a result. A killed worker loses the tasks that it has fetched."""
     return [root for root, end in ends.items() if isinstance(end, Lost) and end.trace is Trace.UNKNOWN]
 
 
 class _Slots:
-    """Room for a number of accounts in flight."""
+    """A semaphore for a number of accounts, with a wait that can be stopped."""
 
     def __init__(self, number: int) -> None:
         self._free = number
@@ -171,7 +172,7 @@ class _Slots:
 
     @contextmanager
     def taken(self, number: int, stopping: threading.Event) -> Iterator[bool]:
-        """Waits for room for ``number``; False when the run is to end first."""
+        """Takes ``number`` slots, and releases them at the end. Yields False if ``stopping`` was set before."""
         with self._changed:
             while self._free < number and not stopping.is_set():
                 self._changed.wait(0.5)

@@ -1,12 +1,12 @@
-"""Accounts by phone: everybody dials, chooses a language, and is found by the phone pointer once the account is there.
+"""The backend cic_ussd: each person dials and chooses a language; the new account is then found by the phone pointer.
 
-The interface offers the choice of a language until the account has come to be, and each choice makes an account. So what
-was asked for is in the state before it is asked, a choice that may have been taken is not made again while anybody moves,
-and nobody dials to find out: the phone pointers tell. They come in about the order of the dials, so only the first few
-that are awaited are looked for, and the rest when those are there: little more than one look a person.
+The interface offers the language menu until the account exists, and each choice creates another account. So each request
+is saved in the state before it is sent. A choice that the interface may have accepted is not repeated while other people
+progress. The result is looked up by the phone pointer, never by dialling. Pointers appear in about the order of the
+dials, so only the first few are polled until they are there: little more than one look-up per person.
 
-An account that is there before it was asked for is not this run's: whoever had it made may have paid it, and would be
-paying it for ever. So everybody is looked for once before they dial, too.
+An account that exists before this run requested it is refused: another run may have paid its gift already, and might
+pay again. So each phone pointer is also looked up once before the person dials.
 """
 
 import threading
@@ -30,16 +30,16 @@ from cicscenario.services.circuit import CircuitBreaker
 from cicscenario.services.ussd import SILENT, Joining, UssdError
 from cicscenario.state.rows import RequestRow
 
-_LOOKS, _MOST_LOOKS = 4, 32  # phone pointers asked for at a time, while none and while all of them are there
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between looks that found nothing
-_DOUBT = 0.25  # share of the patience after which a choice that may have been taken counts as lost
+_LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and at most
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between look-ups that found nothing (back-off)
+_REPEAT_AFTER = 0.25  # share of the patience after which a choice that may have been accepted is made again
 
-#: What to make of somebody whose phone pointer leads to an account.
+#: Handles a person whose phone pointer leads to an account.
 Found = Callable[[Person, bytes, Result], None]
 
 
 class CicUssdBackend(CustodialBackend):
-    """Accounts of the phone interface."""
+    """Creates accounts through the phone interface."""
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
@@ -47,7 +47,7 @@ class CicUssdBackend(CustodialBackend):
         self._patience: float = scenario.backend.option("patience")
         self._asks_later = scenario.backend.option("dialect") == "2021" and scenario.chooses_language
         self._timer = StallTimer(context.clock)
-        # The interface takes one call at a time: batches that dial in turn are through one after the other, not all at last.
+        # The interface handles one call at a time, so batches dial one after the other. Otherwise all would end late.
         self._dialling = threading.Lock()
         self._circuit = CircuitBreaker(SILENT)
 
@@ -62,24 +62,24 @@ class CicUssdBackend(CustodialBackend):
             for person in missing:
                 if self._context.stopping.is_set():
                     break
-                if why := self._timer.hopeless:
-                    made.fail(person.id, f"not asked for: {why}")
+                if why := self._timer.stalled:
+                    made.fail(person.id, f"no account was requested: {why}")
                 elif self._join(person, made, asked=person.id in earlier):
                     waiting.append(person)
         self._await(waiting, made)
         return made
 
     def _requests(self, people: Sequence[Person]) -> dict[int, list[RequestRow]]:
-        """What may have been taken, by person; requests that surely came to nothing are left out."""
+        """The requests that the interface may have accepted, by person id. Requests that have failed are left out."""
         found = self._context.state.requests([person.id for person in people])
         return {person: [row for row in rows if row.status != "failed"] for person, rows in found.items()}
 
     # --- dialling -----------------------------------------------------------------------------------------------
 
     def _join(self, person: Person, made: Result, *, asked: bool, again: bool = False) -> bool:
-        """Has a person dial; says whether their account is there or on its way. Writes down first what it asks for.
+        """Dials for a person. Returns whether the account exists or is being created. Saves the request first.
 
-        ``asked`` is whether an account was asked for before, ``again`` whether another is asked for nevertheless.
+        ``asked`` is whether an account was requested before, ``again`` whether to request it again in that case.
         """
         pending = asked and not again
         error: UssdError | None = None
@@ -105,10 +105,10 @@ class CicUssdBackend(CustodialBackend):
                     return False
                 return True
         assert error
-        return self._in_doubt(person, error, made)
+        return self._may_be_accepted(person, error, made)
 
-    def _in_doubt(self, person: Person, error: UssdError, made: Result) -> bool:
-        """Whether an account may be on its way all the same; raises the error when the interface answers nobody any more."""
+    def _may_be_accepted(self, person: Person, error: UssdError, made: Result) -> bool:
+        """Whether the account may be created in spite of the error. Raises the error when the circuit breaker is open."""
         if error.answered:
             self._circuit.succeeded()
         else:
@@ -116,12 +116,12 @@ class CicUssdBackend(CustodialBackend):
         if self._circuit.open:
             raise error
         if error.taken is None:
-            return True  # only the phone pointer can tell
+            return True  # only the phone pointer will show it
         made.fail(person.id, error.message)
         return False
 
     def _refuse(self, person: Person, request: RequestRow, made: Result) -> None:
-        why = _not_asked_for(f"the phone interface knows {person.phone}")
+        why = _not_requested(f"the phone interface knows {person.phone}")
         self._answer(request, "failed", why)
         made.fail(person.id, why)
 
@@ -132,48 +132,48 @@ class CicUssdBackend(CustodialBackend):
             [RequestRow(request.id, request.person, request.channel, status, address, detail)]
         )
 
-    # --- finding ------------------------------------------------------------------------------------------------
+    # --- looking up phone pointers ------------------------------------------------------------------------------
 
     def _await(self, waiting: deque[Person], made: Result) -> None:
-        """Looks for phone pointers until all are there, or nobody at all has moved for the backend's patience."""
+        """Polls for phone pointers until all are there, or until the stall timer reaches the patience."""
         number, looks, pause = len(waiting), _LOOKS, _FIRST_PAUSE
         again = set[int]()
         while waiting and not self._context.stopping.is_set():
             part = [waiting.popleft() for _ in range(min(looks, len(waiting)))]
             missing = self._look(part, made, self._found)
-            waiting.extend(missing)  # behind the others: nobody who is lost holds them up
+            waiting.extend(missing)  # at the end of the queue, so that a lost account does not delay the others
             if len(missing) < len(part):
                 self._timer.progress()
                 looks, pause = min(2 * looks, _MOST_LOOKS), _FIRST_PAUSE
                 continue
             looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
             self._context.stopping.wait(pause)
-            still = self._timer.seconds()
-            if still > self._patience:
+            stalled = self._timer.seconds()
+            if stalled > self._patience:
                 if len(waiting) == number:
-                    self._timer.give_up(number, self._standstill(waiting[0], still))
+                    self._timer.give_up(number, self._stall_message(waiting[0], stalled))
                 for person in waiting:
-                    made.fail(person.id, self._standstill(person, still))
+                    made.fail(person.id, self._stall_message(person, stalled))
                 return
-            if still > _DOUBT * self._patience:
+            if stalled > _REPEAT_AFTER * self._patience:
                 self._choose_again(waiting, again, made)
 
     def _choose_again(self, waiting: deque[Person], again: set[int], made: Result) -> None:
-        """Whoever is still offered the choice, long after it was made, makes it again, once in a run."""
+        """Makes the choice again for people who are still offered the menu, once per person and run."""
         for person in [person for person in waiting if person.id not in again]:
             again.add(person.id)
             if not self._join(person, made, asked=True, again=True):
                 waiting.remove(person)
 
     def _look(self, people: Sequence[Person], made: Result, there: Found) -> list[Person]:
-        """Tells ``there`` of those whose phone pointer is there; gives the others."""
+        """Calls ``there`` for each person whose phone pointer exists. Returns the other people."""
         found = self._context.services.meta.get_many([pointer.phone(person.phone) for person in people])
         missing = []
         for person, value in zip(people, found, strict=True):
             if value is None:
                 missing.append(person)
             elif (address := _address(value)) is None:
-                made.fail(person.id, f"the phone pointer of {person.phone} leads nowhere: {value!r:.80}")
+                made.fail(person.id, f"the phone pointer of {person.phone} is not an address: {value!r:.80}")
             else:
                 there(person, address, made)
         return missing
@@ -190,26 +190,26 @@ class CicUssdBackend(CustodialBackend):
             self._answer(rows[-1], "created", address=address)
         made.found(person.id, address)
 
-    def _standstill(self, person: Person, seconds: float) -> str:
+    def _stall_message(self, person: Person, seconds: float) -> str:
         return (
-            f"no phone pointer of {person.phone} in the metadata store, and nobody has got one for {seconds:.0f} seconds;"
+            f"the metadata store has no phone pointer of {person.phone}, and got no new pointer for {seconds:.0f} seconds;"
             " do cic-ussd's tasker and the custodial engine run?"
         )
 
 
 def _refuse_found(person: Person, address: bytes, made: Result) -> None:
-    made.fail(person.id, _not_asked_for(f"the phone pointer of {person.phone} leads to 0x{address.hex()}"))
+    made.fail(person.id, _not_requested(f"the phone pointer of {person.phone} leads to 0x{address.hex()}"))
 
 
-def _not_asked_for(seen: str) -> str:
+def _not_requested(seen: str) -> str:
     return (
-        f"has an account already, which this run did not ask for: {seen}; choose another `population.seed`, or take people"
-        " and accounts from the run that made them, with `population.from` and `backend: existing`"
+        f"has an account that this run did not request: {seen}; choose another `population.seed`, or take people and"
+        " accounts from the run that made them, with `population.from` and `backend: existing`"
     )
 
 
 def _address(value: object) -> bytes | None:
-    """A pointer's value: 40 hexadecimal digits, in any case, with or without 0x."""
+    """Parses a pointer's value: 40 hexadecimal digits, upper or lower case, with or without 0x. None if it is not one."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,8 +1,8 @@
-"""What the custodial backends share: the engine registers accounts, gives them gas and triggers the faucet by itself.
+"""The base of the custodial backends: waits while the engine registers accounts, gives gas and triggers the faucet.
 
-The chain is asked until it shows the result. An account that the engine has made is not registered yet, and one that is
-registered has neither gas nor the faucet's tokens yet. A transaction that fails on the chain is not reported by the engine
-and not tried again by it, so it is asked for once more before people are given up.
+The engine does these one after the other, and only the chain shows which is done, so the chain is polled. The engine
+neither reports nor retries a transaction that fails on the chain. So the request is repeated once before people are
+given up.
 """
 
 import threading
@@ -17,7 +17,7 @@ from cicscenario.chain.contracts import HAVE, eth_call
 from cicscenario.connections import Service
 from cicscenario.people.person import Person
 
-#: Asks the engine to do something with these accounts.
+#: Sends a request about these accounts to the engine.
 EngineTask = Callable[[Sequence[bytes]], None]
 
 _ADVICE = "do the engine's tracker and dispatcher run?"
@@ -27,8 +27,8 @@ GAS = BackendPart("wait for the engine to give gas", Lane.SERVICE, (Service.CHAI
 FAUCET = BackendPart("wait for the engine to trigger the faucet", Lane.SERVICE, (Service.CHAIN,))
 
 PATIENCE = {
-    "description": "Seconds that nothing may move while the custodial engine is waited for. After half of them it is asked"
-    " once more to register and gift those who wait; after all of them waiting is given up, and a later run goes on."
+    "description": "Time limit in seconds for waits without progress of the custodial engine (a stall timer). At half of it,"
+    " the engine is asked once more to register the accounts and give gas; after it, the wait ends and a later run resumes."
     " `cic_eth` and `cic_ussd` only.",
     "type": "number",
     "exclusiveMinimum": 0,
@@ -40,7 +40,7 @@ PATIENCE = {
 
 
 class CustodialBackend(Backend):
-    """Waits for the engine. Subclasses give people their accounts."""
+    """Waits for the engine. Subclasses create the accounts."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -48,7 +48,7 @@ class CustodialBackend(Backend):
         self._asked_again: set[tuple[str, int]] = set()
 
     def registration_failed(self, people: Sequence[Person]) -> dict[int, str]:
-        """Why accounts will never be registered, for those of whom that is known."""
+        """The people whose registration is known to have failed, with the reason."""
         return {}
 
     def registration(self, step: str) -> Executor:
@@ -61,11 +61,11 @@ class CustodialBackend(Backend):
         return self._wait(self._used_faucet, "has not used the faucet", self.gift_again)
 
     def register_again(self, people: Sequence[Person]) -> bool:
-        """Asks once more for the registration of those for whom that was not done in this run; says whether of anybody."""
+        """Repeats the registration request, once per person and run. Returns whether any request was sent."""
         return self._ask_again("register", people, lambda accounts: self._context.services.custodial.register(accounts))
 
     def gift_again(self, people: Sequence[Person]) -> bool:
-        """The same for gas and faucet, which are one task of the engine."""
+        """The same for gas and the faucet, which are one task of the engine."""
         return self._ask_again("gift", people, lambda accounts: self._context.services.custodial.gift(accounts))
 
     def _wait(
@@ -77,10 +77,10 @@ class CustodialBackend(Backend):
         return WaitExecutor(self._context, Awaited(look, missing, _ADVICE, self.registration_failed, repeat))
 
     def _ask_again(self, what: str, people: Sequence[Person], ask: EngineTask) -> bool:
-        """Asks for those who were not asked for yet in this run; says whether there were any.
+        """Sends the request for people who had no repeated request yet in this run. Returns whether there were any.
 
-        What was done meanwhile is not done twice: the contracts refuse it. Nobody is asked for when the environment does not
-        say where the engine is.
+        If the engine did it meanwhile, the contracts reject the second transaction. Sends nothing when the environment has
+        no `custodial` section.
         """
         if self._context.services.environment.custodial is None:
             return False
@@ -91,7 +91,7 @@ class CustodialBackend(Backend):
             ask([person.account for person in new])
         return bool(new)
 
-    # --- what the chain shows -------------------------------------------------------------------------------------
+    # --- look-ups on the chain ------------------------------------------------------------------------------------
 
     def _registered(self, people: Sequence[Person]) -> list[bool]:
         chain = self._context.services.chain
@@ -108,6 +108,6 @@ class CustodialBackend(Backend):
         chain = self._context.services.chain
         faucet = chain.contracts.faucet
         if faucet is None:
-            return [True] * len(people)  # there is nothing that the engine could trigger
+            return [True] * len(people)  # without a faucet there is nothing to wait for
         answers = chain.rpc.calls([eth_call(faucet.address, pack(faucet.probe, p.account)) for p in people])
         return [faucet.used(answer) for answer in answers]

@@ -1,8 +1,8 @@
-"""The option of backends whose people are in a phone interface: which version of cic-ussd that is."""
+"""The option `dialect`: the version of cic-ussd, for backends whose people have accounts in the phone interface."""
 
 DIALECT = {
-    "description": "Which cic-ussd is spoken to: `current` creates the account when the language is chosen, `2021` at the"
-    " first dial and asks for the language afterwards; `cic_ussd` and `existing` only.",
+    "description": "The version of cic-ussd: `current` creates the account when the language is chosen; `2021` creates it at"
+    " the first dial and asks for the language afterwards. `cic_ussd` and `existing` only.",
     "type": "string",
     "enum": ["current", "2021"],
     "default": "current",

@@ -1,4 +1,4 @@
-"""Sovereign accounts: every person's key is derived from one secret of the run, and the run's signer pays for everything."""
+"""The backend eth: sovereign accounts. Each key is derived from one secret of the run; the run's signer pays all costs."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.cost import SAMPLE, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Batch, Executor, Lane, Result
 from cicscenario.chain.abi import pack, to_hex, word
@@ -22,7 +22,7 @@ from cicscenario.people.person import Person
 
 
 class EthBackend(Backend):
-    """The accounts of one run directory. Its file ``secret`` is made once, readable by its owner only."""
+    """Derives the accounts of one run directory from its file ``secret`` (created once, readable by the owner only)."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -52,12 +52,12 @@ class EthBackend(Backend):
         return TransactionExecutor(self._context, step, _faucet)
 
     def private_key(self, person: Person) -> bytes:
-        """Raises StateRefusedError when the person's account was not made of this secret."""
+        """Raises StateRefusedError when the person's account was not derived from this secret."""
         key = derive_key(self._secret, person.id)
         if address_of(key) != person.address:
             raise StateRefusedError(
-                f"{self._path} is not the secret that the account of person {person.id} was made of",
-                hint="restore the secret of this run; without it nobody has the keys of its accounts",
+                f"the account of person {person.id} was not derived from the secret in {self._path}",
+                hint="restore the secret of this run; without it the keys of its accounts are lost",
             )
         return key
 
@@ -78,29 +78,29 @@ def _faucet(context: RunContext, person: Person) -> Intent:
 
 
 class RegistrationCost(Cost):
-    """The signer has to be a writer of the accounts index."""
+    """The cost of registration. The signer must be a writer of the accounts index."""
 
     def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
         hint = f"make {to_hex(session.signer.address)} a writer of the accounts index (addWriter)"
         index = session.contracts.accounts_index
-        return [role(session, "write to the accounts index", index, pack(ADD, SAMPLE), hint)]
+        return [role(session, "write to the accounts index", index, pack(ADD, PROBE_ADDRESS), hint)]
 
-    def foreseen(self, pending: Pending) -> Sequence[Need]:
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
         return [not_asked("may write to the accounts index", "yes")]
 
 
 class GasCost(Cost):
-    """Each transaction takes native currency along."""
+    """The cost of gas gifts. Each transaction transfers native currency."""
 
     def native(self, scenario: Scenario) -> int:
         return scenario.gas
 
-    def foreseen(self, pending: Pending) -> Sequence[Need]:
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
         return [not_asked("native currency to give", needed=pending.left * pending.scenario.gas, unit="wei")]
 
 
 class FaucetCost(Cost):
-    """The faucet has to have what it pays out, unless it mints it."""
+    """The cost of the faucet. The faucet needs the tokens that it pays out, unless it mints them."""
 
     def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
         faucet = session.contracts.faucet
@@ -111,15 +111,15 @@ class FaucetCost(Cost):
         held, needed = word(answer), faucet.amount * pending.left
         hint = f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}"
         need = amount(f"{faucet.token.symbol} in the faucet", needed, held, "base units", hint)
-        # A faucet that mints what it pays out needs no balance; only one that had some and ran low is known to be short.
+        # A faucet that mints needs no balance. So only a balance that is too low but not 0 is known to be unmet.
         return [need if held else replace(need, has="none (it may mint)", ok=True)]
 
-    def foreseen(self, pending: Pending) -> Sequence[Need]:
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
         return [not_asked("a faucet", "named by the registry")]
 
 
 _KEYSTORE = {
-    "description": "The V3 keystore files, one a person; `eth` only.",
+    "description": "The V3 keystore files, one per person; `eth` only.",
     "type": "object",
     "additionalProperties": False,
     "default": {},
@@ -127,8 +127,8 @@ _KEYSTORE = {
     "x-since": "0.1.0",
     "properties": {
         "kdf": {
-            "description": "Strength of the key derivation of the V3 keystore files: `standard` is scrypt with N=2^18, a"
-            " second of work a person; `light` is N=2^12; `none` writes no keystore files.",
+            "description": "Strength of the key derivation of the V3 keystore files: `standard` is scrypt with N=2^18, about"
+            " one second per person; `light` is N=2^12; `none` writes no keystore files.",
             "type": "string",
             "enum": ["standard", "light", "none"],
             "default": "light",
@@ -136,8 +136,8 @@ _KEYSTORE = {
             "x-since": "0.1.0",
         },
         "password": {
-            "description": "Where the password of the keystore files is: `file:` and a path relative to this file. When left"
-            " out, a password is made for the run and kept beside the files.",
+            "description": "The password of the keystore files: `file:` and a path relative to this file. When left out, a"
+            " password is made for the run and kept in `keystore.password` of the run directory.",
             "type": "string",
             "format": "secret",
             "examples": ["file:keystore.password"],
@@ -147,10 +147,10 @@ _KEYSTORE = {
 }
 _CHAIN = (Service.CHAIN,)
 
-#: The gas figures were measured on the older contracts with anvil; for the accounts index the node is asked as well.
+#: The gas figures were measured with anvil on the older contracts. The gas limit itself is estimated by the node.
 BACKEND = BackendDescriptor(
     kind="eth",
-    summary="everybody holds a key of their own",
+    summary="each person has a key of their own, which the run holds",
     keys=KeyHolder.RUN,
     options={"keystore": _KEYSTORE},
     open=EthBackend,

@@ -1,4 +1,4 @@
-"""Accounts that are there already: the population's source has them."""
+"""The backend existing: uses the accounts that the people of `population.from` have already."""
 
 from cicscenario.backends.dialect import DIALECT
 from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
@@ -8,7 +8,7 @@ from cicscenario.language import KeyHolder
 
 
 class ExistingBackend(Backend):
-    """Takes each person's account from where the people come from."""
+    """Takes each person's account from the source of the population."""
 
     def __init__(self, context: RunContext) -> None:
         self._population = context.population

@@ -1,1 +1,1 @@
-"""What a backend, step, check or metadata kind declares of itself, what it is given to work with, and what several share."""
+"""The types of declarations (backend, step, check, metadata kind), the context they run in, and helpers that they share."""

@@ -1,4 +1,4 @@
-"""What a backend is: the way in which accounts come to be. A descriptor declares it, and one class carries it out."""
+"""A backend creates the accounts of a scenario. A descriptor declares it; one class carries it out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,38 +14,38 @@ from cicscenario.people.person import Person
 
 
 class Backend(ABC):
-    """A backend that is open for one run; threads share it. Only the parts that its descriptor declares are asked for."""
+    """A backend, opened for one run; threads share it. The engine calls only the parts that the descriptor declares."""
 
     @abstractmethod
     def accounts(self, batch: Batch) -> Result:
-        """Gives people accounts; somebody without an outcome is asked about again by the next run.
+        """Creates the accounts of a batch. A person without an outcome stays pending, and the next run tries again.
 
-        Raises UnavailableError when nobody can be given one at present.
+        Raises UnavailableError when no account can be created at present.
         """
 
     def registration(self, step: str) -> Executor:
-        """Carries out, under the step's name, or waits for, the registration in the accounts index."""
+        """Registers accounts in the accounts index, or waits until the stack has. ``step`` is the ledger's purpose."""
         raise NotImplementedError
 
     def gas(self, step: str) -> Executor:
-        """Gives native currency for fees, or waits for it."""
+        """Sends native currency for fees, or waits until the stack has."""
         raise NotImplementedError
 
     def faucet(self, step: str) -> Executor:
-        """Triggers the token faucet, or waits for it."""
+        """Triggers the token faucet, or waits until the stack has."""
         raise NotImplementedError
 
     def private_key(self, person: Person) -> bytes:
-        """The 32-byte key of the person's account, where the run holds the keys."""
+        """The 32-byte private key of the person's account. Only for backends whose keys the run holds."""
         raise NotImplementedError
 
-    def close(self) -> None:  # noqa: B027 -- most have nothing to close
-        """Ends what was kept open."""
+    def close(self) -> None:  # noqa: B027 -- most backends have nothing to close
+        """Closes connections that the backend keeps open."""
 
 
 @dataclass(frozen=True)
 class BackendPart:
-    """How a backend takes part in a step."""
+    """What a backend does in one step. It takes part only in scenarios for which ``applies`` is true."""
 
     summary: str
     lane: Lane
@@ -56,9 +56,9 @@ class BackendPart:
 
 @dataclass(frozen=True, kw_only=True)
 class BackendDescriptor(BackendTraits):
-    """All there is to know of a backend. A part that is None is no step of its scenarios.
+    """The declaration of a backend. Where a part is None, scenarios of this backend do not have that step.
 
-    ``rules`` are contradictions between its options and other keys.
+    ``rules`` are the combinations of its options with other keys that are errors.
     """
 
     open: Callable[[RunContext], Backend]
@@ -71,13 +71,16 @@ class BackendDescriptor(BackendTraits):
 
 def descriptor(scenario: Scenario) -> BackendDescriptor:
     """The backend that a scenario names."""
-    return cast("BackendDescriptor", scenario.backend.traits)  # the vocabulary gives the language nothing else
+    return cast("BackendDescriptor", scenario.backend.traits)  # the vocabulary holds descriptors only
 
 
 def backend_part(
     declared: Callable[[BackendDescriptor], BackendPart | None], executor: Callable[[Backend, str], Executor]
 ) -> Callable[[Scenario], Part | None]:
-    """The ``part`` of a step that the scenario's backend carries out: what it declares of it, and how it is asked."""
+    """Makes the ``part`` function of a step that the scenario's backend carries out.
+
+    ``declared`` takes the step's part from the descriptor; ``executor`` gets the executor from the opened backend.
+    """
 
     def part(scenario: Scenario) -> Part | None:
         own = declared(descriptor(scenario))

@@ -1,4 +1,4 @@
-"""What a check is: a question about every person that only the services can answer."""
+"""A check verifies one fact about every person by asking the services."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from cicscenario.language import Condition, Scenario
 
 @dataclass(frozen=True)
 class Check:
-    """One verification. It applies where all ``conditions`` hold.
+    """The declaration of a check. It applies to scenarios that meet all ``conditions``.
 
-    ``allowed`` says what a bounded comparison lets pass, or None when it is exact.
+    ``allowed`` describes the tolerance of the comparison in words; it gives None when the comparison is exact.
     """
 
     name: str
@@ -23,11 +23,11 @@ class Check:
     allowed: Callable[[RunContext], str | None] = lambda context: None
 
     def applies(self, scenario: Scenario) -> bool:
-        """Whether it has something to look at."""
+        """Whether the scenario meets all conditions."""
         return all(condition.holds(scenario) for condition in self.conditions)
 
 
-#: The run puts something on the chain that can be looked for there.
+#: The condition of checks that look at the chain: the run makes accounts there.
 ON_CHAIN = Condition(
     lambda scenario: scenario.backend.traits.makes_accounts,
     ("backend.kind",),

@@ -1,4 +1,4 @@
-"""What steps, backends and checks are given of a run."""
+"""The context of a run, which is passed to steps, backends and checks."""
 
 import threading
 import time
@@ -18,17 +18,17 @@ from cicscenario.state.store import Store
 if TYPE_CHECKING:
     from cicscenario.capabilities.backend import Backend
 
-#: Looks at people who have an account: what is wrong, by person. Nobody is named with whom nothing is wrong.
+#: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
 Verifier = Callable[[Sequence[Person]], dict[int, str]]
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """One run. Executors and verifiers return what they found; they write no outcomes, print nothing and do not just sleep.
+    """One run. Executors and verifiers return outcomes; they do not write them, print or sleep.
 
-    ``stopping`` is set when the run is to end: every wait ends with it. Of ``state``, only requests are written by others
-    than the engine, because they have to be on the disk before they are sent. ``written_to_accounts`` are the names of the
-    plan's steps that write into the phone interface's account table.
+    ``stopping`` is set when the run must stop: every wait ends then. Only the engine writes ``state``, with one exception:
+    backends write requests, which must be on disk before they are sent. ``written_to_accounts`` are the names of the plan's
+    steps that write to the phone interface's account table.
     """
 
     scenario: Scenario
@@ -37,34 +37,34 @@ class RunContext:
     services: Connections
     state: Store
     stopping: threading.Event
-    ledger: Ledger | None = None  #: None for a plan that sends nothing
-    opened: "Backend | None" = None  #: None for what only looks back at a run
+    ledger: Ledger | None = None  #: None when the plan sends no transactions
+    opened: "Backend | None" = None  #: None when no steps are executed, as in a verification
     written_to_accounts: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic  #: in seconds
 
     @property
     def backend(self) -> "Backend":
-        """The scenario's backend, opened. Only steps have it."""
+        """The scenario's backend, opened. Available in steps only."""
         if self.opened is None:
-            raise AssertionError("no backend was opened: this run has no steps to carry out")
+            raise AssertionError("no backend is open: this run executes no steps")
         return self.opened
 
     @cached_property
     def lineage(self) -> str:
-        """The id of the state; the same in every run of it, and no other state has it."""
+        """The unique id of the state. It stays the same when the run is resumed."""
         return self.state.meta()["lineage"]
 
     @cached_property
     def since(self) -> int:
-        """The chain's own time when the state was begun, in Unix seconds; 0 where the chain has no part in it."""
+        """The time of the chain's latest block when the state was created, in Unix seconds; 0 if the chain is not used."""
         return int(self.state.meta()["since"])
 
     def keyfile(self, address: bytes) -> Path:
-        """Where the run directory keeps the keystore file of an address."""
+        """The path of the keystore file of an address in this run's directory."""
         return keyfile_path(self.directory, address)
 
     def accounts_written(self, first: int, stop: int) -> set[int]:
-        """Who of people ``first <= id < stop`` is through every step that writes into the account table."""
+        """The ids ``first <= id < stop`` that are done in every step that writes to the account table."""
         people = set(range(first, stop))
         for step in self.written_to_accounts:
             people &= self.state.done(step, first, stop)
@@ -72,5 +72,5 @@ class RunContext:
 
 
 def keyfile_path(directory: Path, address: bytes) -> Path:
-    """Where a run directory keeps the keystore file of an address."""
+    """The path of the keystore file of an address in a run directory."""
     return directory / "keystore" / f"{address.hex()}.json"

@@ -1,4 +1,4 @@
-"""What a step that sends transactions costs, and what has to be there before the first of them."""
+"""The cost of a step that sends transactions, and the requirements that must be met before the first one is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from cicscenario.language import Scenario
 from cicscenario.people.population import Population
 from cicscenario.state.store import Store
 
-#: Nobody's account: the first address that is not a precompile, for asking what would happen.
-SAMPLE = (0xC1C).to_bytes(20, "big")
+#: An address without an account, as the argument of simulated calls.
+PROBE_ADDRESS = (0xC1C).to_bytes(20, "big")
 
 
 @dataclass(frozen=True)
 class Need:
-    """Something a run cannot do without, and what was found, in words; where it is an amount, as numbers too.
+    """A requirement of a run, and what was found, in words. An amount is given as numbers too (``needed``, ``held``).
 
-    ``ok`` is whether nothing is known to be missing: also where the service was not ``asked``.
+    ``ok`` is false only when the requirement is known to be unmet; it is true when the service was not ``asked``.
     """
 
     what: str
@@ -30,23 +30,26 @@ class Need:
     asked: bool = True
     needed: int | None = None
     held: int | None = None
-    unit: str = ""  #: of both amounts
+    unit: str = ""  #: the unit of ``needed`` and ``held``
 
 
 def amount(what: str, needed: int, held: int, unit: str, hint: str) -> Need:
-    """A need for an amount, which was looked up."""
+    """The need for an amount that was looked up."""
     words = f"{needed:,} {unit}", f"{held:,} {unit}"
     return Need(what, *words, held >= needed, hint, needed=needed, held=held, unit=unit)
 
 
 def not_asked(what: str, needs: str = "an answer", *, needed: int | None = None, unit: str = "") -> Need:
-    """A need that is known beforehand, while the service that could say whether it is met was not asked."""
+    """A need whose service was not asked, so it is unknown whether the need is met."""
     words = needs if needed is None else f"{needed:,} {unit}"
     return Need(what, words, "not asked", ok=True, asked=False, needed=needed, unit=unit)
 
 
 def role(session: ChainSession, what: str, to: bytes, data: bytes, hint: str) -> Need:
-    """Whether the signer may make a call: the node is asked what would happen. Raises UnavailableError or RpcError."""
+    """Whether the signer may make a contract call, found by simulating it (eth_call).
+
+    Raises UnavailableError or RpcError.
+    """
     answer: Any = session.rpc.results([eth_call(to, data, session.signer.address)])[0]
     ok = not isinstance(answer, RpcError)
     return Need(f"may {what}", "yes", "yes" if ok else "no", ok, hint)
@@ -54,9 +57,9 @@ def role(session: ChainSession, what: str, to: bytes, data: bytes, hint: str) ->
 
 @dataclass(frozen=True)
 class Pending:
-    """What is left of a step: ``left`` people are not known to have had their transaction.
+    """The work that is left in a step: ``left`` people have no transaction that is known to be mined.
 
-    ``state`` is None where nothing has been run yet; then everybody of the population is left.
+    ``state`` is None when the scenario has not been run yet; then the whole population is left.
     """
 
     step: str
@@ -69,29 +72,29 @@ class Pending:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a step that sends one transaction a person, all alike. Subclasses say what differs.
+    """The cost of a step that sends one transaction per person. Subclasses override what differs.
 
-    ``gas`` is what one transaction is expected to use, rounded up.
+    ``gas`` is the expected gas use of one transaction, rounded up.
     """
 
     gas: int
 
     def transactions(self, pending: Pending) -> int:
-        """How many are still to be sent."""
+        """The number of transactions still to be sent."""
         return pending.left
 
     def tokens(self, pending: Pending) -> int:
-        """Whole tokens that the signer still gives away."""
+        """The whole tokens that the signer still has to give."""
         return 0
 
     def native(self, scenario: Scenario) -> int:
-        """Native currency that goes along with one transaction, in wei."""
+        """The native currency that one transaction transfers, in wei."""
         return 0
 
     def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
-        """What the signer must have and may do, beside native currency; the chain is asked."""
+        """The tokens and roles that the signer needs, looked up on the chain. Native currency is counted elsewhere."""
         return ()
 
-    def foreseen(self, pending: Pending) -> Sequence[Need]:
-        """The same needs where the chain cannot be asked."""
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
+        """The same needs when the chain cannot be asked."""
         return ()

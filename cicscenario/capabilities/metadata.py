@@ -1,4 +1,4 @@
-"""What a kind of metadata is: an entry that the stack keeps about a person beside the chain. Source: cic-types, cic-ussd."""
+"""A metadata kind: one kind of entry about a person in the metadata store. Source: cic-types, cic-ussd."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,31 +12,32 @@ from cicscenario.people.person import Person
 
 @dataclass(frozen=True)
 class MetadataEntry:
-    """A JSON value and the 32-byte pointer that it is at."""
+    """A JSON value and its 32-byte pointer."""
 
     pointer: bytes
     value: Any
 
     def holds(self, found: Any) -> bool:
-        """Whether ``found`` is this value. Addresses are compared as the old tools write them: in any case, 0x or not."""
+        """Whether ``found`` equals this value. Strings are compared without case and 0x, as addresses vary in both."""
         if isinstance(self.value, str) and isinstance(found, str):
             return found.lower().removeprefix("0x") == self.value
         return bool(found == self.value)
 
 
 class Writer(Enum):
-    """Who writes the entries of a kind."""
+    """Which program writes the entries of a kind."""
 
     RUN = auto()
-    INTERFACE_FIRST = auto()  #: the phone interface does, and would overwrite what was there: the run writes after it
-    INTERFACE = auto()  #: the phone interface alone: the run looks at the entry and never writes it
+    INTERFACE_FIRST = auto()  #: the phone interface first, then the run: the interface would overwrite the run's entry
+    INTERFACE = auto()  #: the phone interface only: the run waits for the entry and never writes it
 
 
 @dataclass(frozen=True)
 class MetadataKind:
-    """One kind. ``label`` is the name of its step and of its check; ``writes`` and ``proves`` say what these two do.
+    """The declaration of a metadata kind.
 
-    ``entry`` is the entry of a person who has the account, whose identity is of the chain.
+    ``label`` is the name of its step and of its check; ``writes`` is the summary of the step, ``proves`` that of the check.
+    ``entry`` makes the entry of a person with the given account address on the given chain.
     """
 
     name: str
@@ -47,5 +48,5 @@ class MetadataKind:
     writer: Callable[[Scenario], Writer] = lambda scenario: Writer.RUN
 
     def of(self, person: Person, spec: ChainSpec) -> MetadataEntry:
-        """The entry of somebody who has an account."""
+        """The entry of a person who has an account."""
         return self.entry(person, person.account, spec)

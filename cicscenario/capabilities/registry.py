@@ -1,4 +1,4 @@
-"""Lists what is declared: the built-in ones, then those of installed packages. Both come in by the same door."""
+"""Lists declarations: the built-in ones first, then those that installed packages provide by entry points."""
 
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
@@ -12,8 +12,8 @@ T = TypeVar("T")
 def registered(group: str, built_in: Iterable[T], kind: type[T], name: Callable[[T], str]) -> tuple[T, ...]:
     """The built-in declarations, then those of the entry points ``cicscenario.<group>``, in the order of their names.
 
-    An entry point gives one declaration of the type ``kind``. Raises InvalidError, naming the package, for one that cannot
-    be loaded, is of another type, or has a ``name`` that is taken.
+    An entry point must load one declaration of the type ``kind``. Raises InvalidError, naming the package, when one cannot
+    be loaded, has another type, or has a ``name`` that another declaration has.
     """
     found = list(built_in)
     taken = {name(one): "cicscenario itself" for one in found}
@@ -22,7 +22,7 @@ def registered(group: str, built_in: Iterable[T], kind: type[T], name: Callable[
         package = _package(point)
         if name(one) in taken:
             raise InvalidError(
-                f"the package {package} brings `{name(one)}` in {point.group}, a name that {taken[name(one)]} has",
+                f"the package {package} provides `{name(one)}` in {point.group}, but {taken[name(one)]} has that name already",
                 hint=f"uninstall one of the two: pip uninstall {package}",
             )
         taken[name(one)] = f"the package {package}"
@@ -33,7 +33,7 @@ def registered(group: str, built_in: Iterable[T], kind: type[T], name: Callable[
 def _load(point: EntryPoint, kind: type[T]) -> T:
     try:
         one = point.load()
-    except Exception as error:  # whatever a package from outside raises is told in one line, with its name
+    except Exception as error:  # an outside package may raise anything; the user gets one line with its name
         raise _bad(point, f"cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(one, kind):
         raise _bad(point, f"is a {type(one).__name__}, expected a {kind.__module__}.{kind.__name__}")
@@ -44,7 +44,7 @@ def _bad(point: EntryPoint, what: str) -> InvalidError:
     package = _package(point)
     return InvalidError(
         f"the package {package}: {point.value}, its entry point `{point.name}` in {point.group}, {what}",
-        hint=f"mend or uninstall it: pip uninstall {package}",
+        hint=f"fix or uninstall it: pip uninstall {package}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Sends one transaction a person through the ledger."""
+"""An executor that sends one transaction per person through the ledger."""
 
 import threading
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from cicscenario.errors import StepFailedError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
 
-#: Makes one person's transaction, or None when there is nothing to send for them.
+#: Makes one person's transaction, or None when this person needs none.
 Maker = Callable[[RunContext, Person], Intent | None]
 
 
 class TransactionExecutor:
-    """Sends the transactions of one purpose. The node is asked for the gas limit once, with the first of them."""
+    """Sends the transactions of one purpose. The gas limit is estimated once, from the first transaction."""
 
     def __init__(self, context: RunContext, purpose: str, make: Maker) -> None:
         self._context = context
@@ -33,7 +33,7 @@ class TransactionExecutor:
         intents = [intent for _, intent in made if intent is not None]
         if intents:
             if self._context.ledger is None:
-                raise AssertionError("a plan that sends transactions has a ledger")
+                raise AssertionError("a plan that sends transactions must have a ledger")
             outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit)
         return Result(outcomes)
 
@@ -53,7 +53,7 @@ class TransactionExecutor:
                 raise
             reason = revert_reason(error.data) or error.text
             raise StepFailedError(
-                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.name} refuses"
-                f" 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
+                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.name} rejects the"
+                f" call by 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
                 hint="see `cicscenario plan` for the roles and funds that the signer needs",
             ) from None

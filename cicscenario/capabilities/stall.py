@@ -1,14 +1,14 @@
-"""A stall timer: measures how long nobody who waits for the same thing has got it, so that patience scales with the work."""
+"""A stall timer: the time since the last progress. Waits that end after a stall scale with the size of the work."""
 
 import threading
 import time
 from collections.abc import Callable
 
-_FEW = 2  # people who may be given up in a row, each for a reason of their own
+_MAX_GIVEN_UP = 2  # people given up in a row without progress; more mean that the service has stopped
 
 
 class StallTimer:
-    """How long nothing has progressed. Threads share one. ``clock`` gives seconds."""
+    """Measures the time without progress; also stops further work after a stall. Thread-safe. ``clock`` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -18,12 +18,12 @@ class StallTimer:
         self._reason = ""
 
     def restart(self) -> None:
-        """Somebody new begins to wait: the time counts from now."""
+        """Restarts the timer, because a new person begins to wait."""
         with self._mutex:
             self._last = self._clock()
 
     def progress(self) -> None:
-        """Somebody got what they wait for."""
+        """Restarts the timer, because a person got what they waited for."""
         with self._mutex:
             self._last = self._clock()
             self._given_up = 0
@@ -34,13 +34,13 @@ class StallTimer:
             return self._clock() - self._last
 
     def give_up(self, people: int, reason: str) -> None:
-        """So many people who waited side by side are no longer waited for, and none of them got it."""
+        """Records that a batch of ``people`` is given up: none of them got what they waited for."""
         with self._mutex:
             self._given_up += people
             self._reason = reason
 
     @property
-    def hopeless(self) -> str | None:
-        """The reason of the last who were given up, once they are so many that nobody else need be asked for."""
+    def stalled(self) -> str | None:
+        """The reason of the last ``give_up`` when too many were given up in a row to start more work; else None."""
         with self._mutex:
-            return self._reason if self._given_up > _FEW else None
+            return self._reason if self._given_up > _MAX_GIVEN_UP else None

@@ -1,4 +1,4 @@
-"""What a step is: a column of the grid *steps x people*. It declares all that other modules need to know of it."""
+"""A step: one column of the grid *steps x people*. Its declaration holds everything that other modules need to know."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,17 +15,17 @@ from cicscenario.state.rows import Outcome
 
 
 class Lane(Enum):
-    """What a step waits for: each lane has threads of its own, so that none holds up another."""
+    """The resource that a step mainly uses. Each lane has its own threads, so that a slow lane does not block others."""
 
     CPU = "cpu"
     CHAIN = "chain"  #: sends transactions through the ledger
-    SERVICE = "service"  #: asks a service, or waits for what it does by itself
-    BACKGROUND = "background"  #: slow work that nothing depends on; it never holds a batch open
+    SERVICE = "service"  #: sends requests to a service, or waits for it
+    BACKGROUND = "background"  #: slow work that no other step depends on; it does not delay the next batch
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Part of the population: ids to do, and the people, whom the first step has yet to make."""
+    """Part of the population: the ids to process, and the people (none in the first step, which makes them)."""
 
     ids: Sequence[int]
     people: Sequence[Person]
@@ -33,9 +33,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Result:
-    """What a step made of a batch. The engine commits all of it in one transaction, before it counts.
+    """The result of a step for a batch. The engine commits it in one database transaction.
 
-    ``people`` and ``addresses`` (person, account) are written along with the outcomes.
+    ``people`` (new or changed) and ``addresses`` (person id, account address) are written together with the outcomes.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -43,19 +43,20 @@ class Result:
     addresses: list[tuple[int, bytes]] = field(default_factory=list)
 
     def found(self, person: int, address: bytes) -> None:
-        """The person has an account."""
+        """Adds a success: the person has this account."""
         self.addresses.append((person, address))
         self.outcomes.append(Outcome(person, ok=True))
 
     def fail(self, person: int, why: str) -> None:
+        """Adds a failure of one person."""
         self.outcomes.append(Outcome(person, ok=False, detail=why))
 
 
 class Executor(Protocol):
-    """Carries a batch through one step, for as many batches at a time as the lane has threads.
+    """Executes one step for a batch. It is called from several threads, as many as the lane has.
 
-    Raises UnavailableError or ReconcileError when the whole step cannot go on; what fails for one person is an outcome.
-    Someone without an outcome is left for the next run.
+    Raises UnavailableError or ReconcileError when the step cannot continue for anybody. The failure of one person is an
+    outcome. A person without an outcome stays pending.
     """
 
     def __call__(self, batch: Batch) -> Result: ...
@@ -63,7 +64,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """How a step is carried out for one scenario. ``executor`` is made of the run and the step's own name."""
+    """How a step is executed for one scenario. ``executor`` makes the executor from the run and the step's name."""
 
     summary: str
     lane: Lane
@@ -74,9 +75,9 @@ class Part:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A file of the run directory that lists everybody who is through a step; it is written at the end of every run.
+    """A file in the run directory that lists the people who are done in a step. Every run writes it at its end.
 
-    ``write`` gets its path and the people, a page at a time. Raises UnavailableError or OSError.
+    ``write`` gets the path and the people in pages. Raises UnavailableError or OSError.
     """
 
     name: str
@@ -85,12 +86,12 @@ class ResultFile:
 
 @dataclass(frozen=True)
 class Step:
-    """One step. Its name is its key in the state, the ledger and the command line.
+    """The declaration of a step. Its name is its key in the state, the ledger and on the command line.
 
-    ``part`` is how it is carried out, or None for a scenario that it is no part of. ``after`` names the steps a person must
-    have behind them, of those that the plan has. ``repeatable`` is whether it can be done again for a person without
-    making or paying anything twice. ``lost`` says, without asking a service, for whom the result of a repeatable step is
-    gone; every run then does it again.
+    ``part`` gives how it is executed, or None for a scenario that does not have this step. ``after`` names the steps that
+    must be done for a person first; those that the plan does not have are ignored. ``repeatable`` is true when executing
+    the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
+    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``).
     """
 
     name: str
@@ -103,7 +104,7 @@ class Step:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step of a plan: what it declares, and how it is carried out for the plan's scenario."""
+    """A step of a plan: its declaration, and how it is executed for the plan's scenario."""
 
     step: Step
     part: Part
@@ -137,11 +138,11 @@ class PlannedStep:
 
 
 def planned(step: Step, scenario: Scenario) -> PlannedStep | None:
-    """The step as this scenario has it; None when it is no part of it."""
+    """The step as this scenario executes it; None when the scenario does not have the step."""
     part = step.part(scenario)
     return None if part is None else PlannedStep(step, part)
 
 
-def everybody(batch: Batch) -> list[Outcome]:
-    """Outcomes for a batch that went through whole."""
+def all_ok(batch: Batch) -> list[Outcome]:
+    """A successful outcome for each person of the batch."""
     return [Outcome(person, ok=True) for person in batch.ids]

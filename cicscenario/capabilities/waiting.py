@@ -1,7 +1,8 @@
-"""Waits for what a service does by itself: it is looked for until it is there.
+"""An executor that polls until a service has done something by itself, such as the engine's registration of accounts.
 
-Waiting is given up when nobody at all has progressed for the backend's patience, so that it scales with the work; somebody
-of whom it is known that it failed is not waited for. Before people are given up, whoever can do it is asked once more.
+The time limit is a stall timer: the wait ends when no person has progressed for the backend's patience (in seconds), so it
+scales with the size of the work. People who are known to have failed are not waited for. At half of the patience the
+service is asked once more to do it.
 """
 
 import threading
@@ -15,37 +16,38 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between looks
-_ASK_AFTER = 3.0  # seconds without progress before it is asked what became of those who wait
-_REPEAT_AFTER = 0.5  # share of the patience without progress before it is asked for once more
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between look-ups (back-off)
+_ASK_AFTER = 3.0  # seconds without progress before failures are looked up
+_REPEAT_AFTER = 0.5  # share of the patience without progress before the request is repeated
 
 
-def _nothing_known(people: Sequence[Person]) -> dict[int, str]:
+def _no_failures(people: Sequence[Person]) -> dict[int, str]:
     return {}
 
 
-def _nobody_to_ask(people: Sequence[Person]) -> bool:
+def _not_repeatable(people: Sequence[Person]) -> bool:
     return False
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """What is waited for.
+    """The result that a WaitExecutor waits for.
 
-    ``look`` says for whom it is there, in the order of the people. ``missing`` says of an account that it is not there
-    ("is not in the accounts index"), ``advice`` what to look at when nothing progresses. ``failed`` tells for whom it will
-    never come, with the reason; ``repeat`` asks for it once more, and says whether there was anybody to ask it for.
+    ``look`` returns for each person, in order, whether the result is there. ``missing`` completes a message about an
+    account ("is not in the accounts index"); ``advice`` tells the user what to look at after a stall. ``failed`` returns
+    the people who will never get the result, with the reason. ``repeat`` asks the service once more and returns whether it
+    sent any request.
     """
 
     look: Callable[[Sequence[Person]], Sequence[bool]]
     missing: str
     advice: str
-    failed: Callable[[Sequence[Person]], dict[int, str]] = _nothing_known
-    repeat: Callable[[Sequence[Person]], bool] = _nobody_to_ask
+    failed: Callable[[Sequence[Person]], dict[int, str]] = _no_failures
+    repeat: Callable[[Sequence[Person]], bool] = _not_repeatable
 
 
 class WaitExecutor:
-    """Waits for a batch; batches that wait side by side share one stall timer."""
+    """Waits for a batch. Batches that wait at the same time share one stall timer."""
 
     def __init__(self, context: RunContext, awaited: Awaited) -> None:
         self._stopping = context.stopping
@@ -58,7 +60,7 @@ class WaitExecutor:
     def __call__(self, batch: Batch) -> Result:
         with self._mutex:
             if not self._waiting:
-                self._timer.progress()  # nobody waited before, so nobody can have waited in vain
+                self._timer.progress()  # no batch was waiting, so the time until now was no stall
             self._waiting += 1
         try:
             return Result(self._wait({person.id: person for person in batch.people}))
@@ -96,6 +98,6 @@ class WaitExecutor:
 
     def _given_up(self, person: Person, seconds: float) -> str:
         return (
-            f"{to_hex(person.account)} {self._awaited.missing} yet, and for {seconds:.0f} seconds nobody has progressed;"
+            f"{to_hex(person.account)} {self._awaited.missing} yet, and no person has progressed for {seconds:.0f} seconds;"
             f" {self._awaited.advice}"
         )

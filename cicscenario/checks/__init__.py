@@ -24,7 +24,7 @@ from cicscenario.metadata import all_kinds
 
 @cache
 def all_checks() -> tuple[Check, ...]:
-    """Every known check, in the order of reports. Raises InvalidError for a bad one from outside."""
+    """Every known check, in the order of reports. Raises InvalidError for an invalid one of another package."""
     built_in = (
         accounts_index.CHECK,
         gas.CHECK,

@@ -1,4 +1,4 @@
-"""What the checks share that look into the phone interface's account table."""
+"""A helper of the checks that read the phone interface's account table."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,12 +6,12 @@ from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountRow
 
-#: What is wrong with someone's row of the table, or None.
+#: Verifies one row of the table. Returns the problem, or None.
 Look = Callable[[Person, AccountRow], str | None]
 
 
 def each_row(context: RunContext, look: Look) -> Verifier:
-    """Holds every person's row against what it should be; a phone number that is not there is an error."""
+    """A verifier that calls ``look`` with each person's row. A phone number without a row is a problem."""
 
     def run(people: Sequence[Person]) -> dict[int, str]:
         rows = context.services.accounts.read(person.phone for person in people)

@@ -1,4 +1,4 @@
-"""Is the account registered in the accounts index?"""
+"""The check accounts_index: the account is registered in the accounts index."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""Is the token balance exactly gift plus faucet payout, in base units?
+"""The check balance: the token balance is exactly gift plus faucet payout, in base units.
 
-Tokens with demurrage shrink by the minute, and what is sent of them arrives up to a unit short; for these, and with
-``balance_adjust``, the comparison has bounds, and says which.
+The comparison has bounds for tokens with demurrage and with ``balance_adjust``; the report names them. With demurrage,
+balances shrink every minute, and a transfer may arrive one base unit short because of rounding.
 """
 
 import time
@@ -16,19 +16,19 @@ from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
 from cicscenario.connections import Service
 from cicscenario.people.person import Person
 
-_ROUNDING = 2  # base units that demurrage may lose, one for each amount received
+_ROUNDING = 2  # base units that may be lost by rounding: one for the gift, one for the faucet's payout
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What share of an expected balance may be missing or surplus, and how many base units of rounding."""
+    """The bounds of a balance as factors of the expected one, and the tolerance for rounding in base units."""
 
     lower: Decimal = Decimal(1)
     upper: Decimal = Decimal(1)
     rounding: int = 0
 
     def admit(self, expected: int, found: int) -> bool:
-        """Exact unless the bounds say otherwise; amounts in base units."""
+        """Whether ``found`` is within the bounds; both amounts in base units."""
         least = int((expected * self.lower).to_integral_value(ROUND_FLOOR)) - self.rounding
         most = int((expected * self.upper).to_integral_value(ROUND_CEILING)) + self.rounding
         return least <= found <= most
@@ -38,11 +38,11 @@ class Bounds:
 
 
 def bounds(context: RunContext, token: Token) -> Bounds:
-    """What may be allowed for ``token`` by now."""
+    """The bounds for ``token`` at present."""
     adjust = context.scenario.checks.balance_adjust or Decimal(0)
     lower, upper, rounding = Decimal(1) + min(adjust, Decimal(0)), Decimal(1) + max(adjust, Decimal(0)), 0
     if token.decay is not None:
-        # Chain time may run ahead of the clock, and decay is applied by whole minutes.
+        # The chain's time may be ahead of the clock, and decay is applied per whole minute.
         minutes = max(_chain_time(context), int(time.time())) // 60 - context.since // 60 + 1
         lower, rounding = lower * Decimal(token.decay) ** minutes, _ROUNDING
     return Bounds(lower, upper, rounding)
@@ -61,7 +61,7 @@ def _expected(context: RunContext, token: Token, person: Person) -> int:
 
 
 def _tokens(context: RunContext) -> list[Token]:
-    """The gift token, and the faucet's where that is another."""
+    """The gift token, and the faucet's token if it is another."""
     contracts = context.services.chain.contracts
     tokens = [contracts.token]
     if contracts.faucet and context.scenario.faucet and contracts.faucet.token != contracts.token:

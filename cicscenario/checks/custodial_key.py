@@ -1,4 +1,4 @@
-"""Does the custodial engine hold the account's key?"""
+"""The check custodial_key: the custodial engine holds the account's key."""
 
 import time
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from cicscenario.language import Condition
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost
 
-_AT_ONCE = 100  # questions
-_PATIENCE = 60.0  # seconds for the answers to so many
+_AT_ONCE = 100  # requests
+_PATIENCE = 60.0  # seconds for all answers to these
 
 
 def _verifier(context: RunContext) -> Verifier:
@@ -25,7 +25,7 @@ def _verifier(context: RunContext) -> Verifier:
             for person in part:
                 if (answer := answers[person.account]) is not True:
                     problems[person.id] = _words(answer)
-            if all(isinstance(answer, Lost) for answer in answers.values()):  # it answers nobody any more
+            if all(isinstance(answer, Lost) for answer in answers.values()):  # the engine has stopped answering
                 unasked = people[start + _AT_ONCE :]
                 return problems | {person.id: f"not asked: {problems[part[0].id]}" for person in unasked}
         return problems

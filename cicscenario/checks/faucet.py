@@ -1,4 +1,4 @@
-"""Has the account used the token faucet?"""
+"""The check faucet: the account has used the token faucet."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from cicscenario.people.person import Person
 def _verifier(context: RunContext) -> Verifier:
     faucet = context.services.chain.contracts.faucet
     if faucet is None and context.scenario.backend.traits.custodial:
-        return lambda people: {}  # the engine triggers what there is
+        return lambda people: {}  # the engine skips a faucet that does not exist
     if faucet is None:
         raise UnavailableError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
 

@@ -1,4 +1,4 @@
-"""Has the account native currency to pay fees with?"""
+"""The check gas: the account has native currency for fees."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Is there a whole V3 keystore file for the account, readable by its owner only?"""
+"""The check keystore: the account has a complete V3 keystore file, readable by its owner only."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ CHECK = Check(
         Condition(
             lambda s: s.backend.traits.sovereign and s.backend.option("keystore.kdf") not in (None, "none"),
             ("backend.keystore.kdf", "backend.kind"),
-            "where no keystore files are written",
+            "when no keystore files are written",
             "choose the backend eth with the kdf light or standard",
         ),
     ),

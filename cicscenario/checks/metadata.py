@@ -1,4 +1,4 @@
-"""Are the metadata entries there, and exactly what they should be? One check a kind."""
+"""The metadata checks, one for each kind: the entry exists and has exactly the expected value."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _SHOWN = 120  # characters of a value in a problem
 
 
 def check(kind: MetadataKind) -> Check:
-    """The check that looks at a kind; also where the phone interface alone writes it, whether or not it is asked for."""
+    """The check of a kind. It applies when the scenario writes the kind, or when the phone interface always does."""
     there = Condition(
         lambda scenario: kind.name in scenario.metadata or kind.writer(scenario) is Writer.INTERFACE,
         ("metadata", "backend.kind"),

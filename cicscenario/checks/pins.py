@@ -1,4 +1,4 @@
-"""Has everybody the hash of their PIN in the phone interface's account table?"""
+"""The check pins: the phone interface's account table has the hash of the person's PIN."""
 
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier
@@ -9,12 +9,12 @@ from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins, scheme_of, verify
 from cicscenario.services.accounts import AccountRow
 
-_SAMPLE = 20  # one of so many PINs is tried out: that is as slow as hashing it
+_SAMPLE = 20  # one PIN in this many is verified against its hash, because that is as slow as hashing
 
 
 def _verifier(context: RunContext) -> Verifier:
     wanted = context.scenario.pins
-    assert wanted is not None  # the check applies only then
+    assert wanted is not None  # otherwise the check does not apply
     pins = Pins(context.scenario.population.seed, wanted.fixed or ())
     pepper = context.services.pepper
 
@@ -24,7 +24,7 @@ def _verifier(context: RunContext) -> Verifier:
         if scheme_of(row.password_hash) != wanted.scheme:
             return f"the PIN's hash is not of the scheme {wanted.scheme}"
         if person.id % _SAMPLE == 0 and not verify(row.password_hash, pins.pin(person.id), pepper):
-            return "the PIN's hash is of another PIN"
+            return "the PIN's hash does not match the PIN"
         return None
 
     return each_row(context, look)
@@ -36,5 +36,5 @@ CHECK = Check(
     (Condition(lambda s: s.pins is not None, ("pins",), "without `pins`", "add `pins` to the scenario"),),
     _verifier,
     (Service.ACCOUNTS,),
-    lambda context: f"one PIN in {_SAMPLE} was tried out; of the others, the hash's form was looked at",
+    lambda context: f"one PIN in {_SAMPLE} was verified against its hash; for the others, the form of the hash was",
 )

@@ -1,8 +1,8 @@
-"""Does the phone interface show everybody the screen that their account's state calls for?
+"""The check ussd: the phone interface shows the screen that the account's state requires.
 
-The states follow from what the scenario did: an account with a PIN that is active is shown the start menu, one without
-is asked for a PIN. A dial leaves a trace (a session that the next dial resumes, until the account table is given something
-new), so nobody is dialled whose PIN the scenario has yet to write. Source: cic-ussd 0.3.1a7, and its version of August 2021.
+The expected screen follows from the scenario: the start menu for an active account with a PIN, otherwise the PIN entry. A
+dial opens a session, and the next dial resumes it until the account's row changes. So the check does not dial for a person
+whose row is not complete yet. Source: cic-ussd 0.3.1a7, and its version of August 2021.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from cicscenario.services.ussd_screens import Screen, State
 
 
 def expected_state(scenario: Scenario) -> State:
-    """What a dial should show for the people of this scenario."""
+    """The screen that a dial should show for the people of this scenario."""
     if scenario.pins and scenario.ussd_data:
         return State.START
     return State.PIN_ENTRY
@@ -48,7 +48,7 @@ def _verifier(context: RunContext) -> Verifier:
 
 
 class _Calls:
-    """Calls to the interface, which is given up when it answers nobody any more. Threads share one."""
+    """Dials with a circuit breaker, which opens when the interface stops answering. Thread-safe."""
 
     def __init__(self, ussd: UssdClient, stopping: Event) -> None:
         self._ussd = ussd
@@ -56,7 +56,7 @@ class _Calls:
         self._circuit = CircuitBreaker(SILENT)
 
     def dial(self, phone: str) -> Screen | str:
-        """What a person is shown, or why that is not known."""
+        """The screen that is shown, or the reason why it is not known."""
         if error := self._circuit.open:
             return f"was not dialled: {error.message}"
         end = self._attempts(phone)
@@ -68,7 +68,7 @@ class _Calls:
 
     def _attempts(self, phone: str) -> Screen | UssdError:
         error: UssdError | None = None
-        for _ in Attempts(self._stopping):  # tokens' state arrives behind the faucet's payout
+        for _ in Attempts(self._stopping):  # the interface may learn of the faucet's tokens a little later
             try:
                 return self._ussd.dial(phone)
             except UssdError as failure:
@@ -78,7 +78,7 @@ class _Calls:
 
 
 def _known(scenario: Scenario) -> bool:
-    """Of accounts that were there before, the state is known only when the scenario sets all of it."""
+    """Whether the scenario determines the screen. For existing accounts, it must set both the PIN and the USSD data."""
     traits = scenario.backend.traits
     return traits.joins_by_phone or (traits.has_phone_accounts and scenario.pins is not None and scenario.ussd_data)
 
@@ -90,8 +90,8 @@ CHECK = Check(
         Condition(
             _known,
             ("backend.kind", "pins", "ussd_data"),
-            "where it is not known what the phone interface should show",
-            "choose a backend by which people join by phone, or set both `pins` and `ussd_data`",
+            "when it is not known what the phone interface should show",
+            "choose a backend whose people join by phone, or set both `pins` and `ussd_data`",
         ),
     ),
     _verifier,

@@ -1,4 +1,4 @@
-"""Has everybody their status and language in the phone interface's account table?"""
+"""The check ussd_data: the phone interface's account table has the person's status and language."""
 
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier

@@ -16,7 +16,7 @@ from cicscenario.engine.run import open_services
 from cicscenario.errors import ExitCode
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import StepWork, answers, foreseen, needs, work
+from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, work
 from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
@@ -52,14 +52,14 @@ def _services(
     if isinstance(where, Need):
         if store:
             compare(store, compiled, None)
-        return [where, *map(not_asked, compiled.services)], foreseen(compiled, lines, store)
+        return [where, *map(not_asked, compiled.services)], offline_needs(compiled, lines, store)
     with open_services(compiled, lambda plan: nullcontext(load_environment(where)), threading.Event()) as connections:
         asked = answers(connections, compiled.services)
         if store:
             compare(store, compiled, connections if all(need.ok for need in asked) else None)
         if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
             return asked, needs(compiled, lines, connections.chain, store)
-        return asked, foreseen(compiled, lines, store)
+        return asked, offline_needs(compiled, lines, store)
 
 
 def _environment(compiled: Plan, env: str | None) -> Path | Need:

@@ -1,4 +1,4 @@
-"""The end of a run: whether anything was left to do, the files that people expect, and whether everybody is through."""
+"""The end of a run: tests whether work is left, writes the result files, and raises an error for incomplete steps."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ TRANSACTIONS = "tx"  #: folder of the run directory
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run, or a verification, ended: all that a report is made of. ``checks`` are those that were just made."""
+    """How a run or a verification ended; reports are made from it. ``checks`` are the results of this run only."""
 
     plan: Plan
     store: Store
     directory: Path
     code: ExitCode
-    services: Connections | None = None  #: that were asked
-    error: CicScenarioError | None = None  #: what ended it early
-    progress: Progress | None = None  #: of its steps, when any were carried out
+    services: Connections | None = None  #: None when no service was asked
+    error: CicScenarioError | None = None  #: the error that ended it early
+    progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
 
 
 def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection[str] | None) -> bool:
-    """Whether everybody is through every step, every check has found all of them, and every file is there."""
+    """Whether every person is done in every step, every check passed for all of them, and every result file exists."""
     held, counts = store.checks(), store.counts()
     proved = checks_as_before(store, plan.scenario) and all(
         check.name in held and held[check.name].errors == 0 and held[check.name].total == plan.size
@@ -44,14 +44,14 @@ def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection
 
 
 def write_files(plan: Plan, context: RunContext) -> None:
-    """Writes the file of each step that has one, of everybody who is through it."""
+    """Writes the result file of each step that has one."""
     for planned in plan.steps:
         if file := planned.step.file:
             file.write(context, context.directory / file.name, context.state.pages(through=planned.name))
 
 
 def write_transactions(directory: Path, store: Store) -> None:
-    """Writes each transaction as ``tx/<hash>``: its raw signed bytes in hexadecimal, without 0x. Skips what is there."""
+    """Writes each transaction to ``tx/<hash>``: the raw signed bytes in hexadecimal, without 0x. Keeps existing files."""
     folder = directory / TRANSACTIONS
     folder.mkdir(exist_ok=True)
     there = {path.name for path in folder.iterdir()}
@@ -60,21 +60,21 @@ def write_transactions(directory: Path, store: Store) -> None:
             write_whole(folder / name, row.raw.hex())
 
 
-def tell(write: Callable[[], None], *, under_way: BaseException | None) -> None:
-    """Writes down how a run ended. What goes wrong with that never takes the place of an error that is ``under_way``."""
+def write_at_end(write: Callable[[], None], *, run_error: BaseException | None) -> None:
+    """Calls ``write``. If it fails while ``run_error`` is being raised, its error becomes a note of ``run_error``."""
     try:
         write()
-    except (CicScenarioError, OSError) as unwritten:
-        if under_way is None:
+    except (CicScenarioError, OSError) as error:
+        if run_error is None:
             raise
-        told = as_told(unwritten)
-        under_way.add_note(f"not everything could be written down: {told.message if told else unwritten}")
+        known = as_told(error)
+        run_error.add_note(f"some files could not be written: {known.message if known else error}")
 
 
 def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None:
-    """Raises StepFailedError unless everybody is through every step that was to be done.
+    """Raises StepFailedError unless every person is done in every selected step.
 
-    It outweighs what the checks found: running again may mend it.
+    This error has priority over failed checks, because a resumed run may fix both.
     """
     counts = store.counts()
     for step in plan.steps:
@@ -88,7 +88,9 @@ def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None
         pending = plan.size - counts.get(step.name, (0, 0))[0]
         if pending and (selected is None or step.name in selected):
             raise StepFailedError(
-                f"step {step.name}: {pending} people pending of {plan.size}, who have yet to go through what comes before"
-                f" it: {', '.join(step.after) or 'nothing'}",
-                hint="select those steps too, or none" if selected is not None else None,
+                f"step {step.name}: {pending} people pending of {plan.size}, because the steps before it are not done for"
+                f" them: {', '.join(step.after) or 'none'}",
+                hint="select those steps too, or leave out --only, --since and --until"
+                if selected is not None
+                else None,
             )

@@ -1,4 +1,4 @@
-"""What happens in a run, for whoever listens: the console, JSON lines, reports. The engine itself prints nothing."""
+"""The events of a run. Listeners (console, JSON lines, reports) show them; the engine itself prints nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins or resumes; ``steps`` in order, with how many people each has behind it."""
+    """A run starts or resumes. ``steps`` maps each step, in order, to the number of people who are done already."""
 
     scenario: str
     directory: str
@@ -16,9 +16,9 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class StepProgressed:
-    """A batch went through a step; the numbers are of the whole step, ``seconds`` since its first batch in this run.
+    """A step has finished a batch. The counts are of the whole step; ``seconds`` is the time since its first batch began.
 
-    ``batch`` is the number of people in the batch, which took ``batch_seconds`` from its beginning until it was saved.
+    ``batch`` is the number of people in the batch, and ``batch_seconds`` its duration, saving included.
     """
 
     step: str
@@ -32,25 +32,25 @@ class StepProgressed:
 
 @dataclass(frozen=True)
 class CheckFinished:
-    """A check is through with everybody."""
+    """A check has verified all people."""
 
     name: str
     errors: int
     total: int
     allowed: str | None
-    first: str | None  #: what is wrong with the first failing person
+    first: str | None  #: the problem of the first failing person
 
 
 @dataclass(frozen=True)
 class Noted:
-    """Something a person should read."""
+    """A message for the user."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class ReportWritten:
-    """A command that asked the services has ended, and ``report.json`` in ``directory`` says how."""
+    """A run or verification has ended, and its result is in ``report.json`` in ``directory``."""
 
     directory: str
 

@@ -1,4 +1,4 @@
-"""Whose state it is: a run goes on only with the scenario, the people and the chain that it began with."""
+"""The identity of a state: a run resumes only with the scenario, the people and the chain that it began with."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ from cicscenario.plan.compile import Plan
 from cicscenario.plan.sources import fingerprint
 from cicscenario.state.store import Store
 
-#: What may differ: how a scenario is described, where it runs (the chain itself is compared), and what is checked.
-_FREE = ("description", "environment", "checks", "population.size", "backend.patience")
-#: What may be added to a run, and never taken back: it is done for everybody who is there already.
-_GROWS = ("metadata", "pins", "ussd_data")
+#: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
+_MAY_CHANGE = ("description", "environment", "checks", "population.size", "backend.patience")
+#: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
+_MAY_GROW = ("metadata", "pins", "ussd_data")
 
 
 def compare(store: Store, plan: Plan, services: Connections | None, *, people: bool = True) -> None:
-    """Makes sure that a state is this plan's, or nobody's yet; changes nothing.
+    """Compares a state with a plan; changes nothing. An empty state matches every plan.
 
-    A scenario that only grew goes on: more people, more kinds of metadata, PINs or USSD data. Without ``services`` the
-    chain is not compared; without ``people`` neither is the source of the people, which may be gone when nobody new is
-    made of it. Raises StateRefusedError naming what differs.
+    A scenario that only grew matches too: more people, more metadata kinds, PINs or USSD data. Without ``services`` the
+    chain is not compared. Without ``people`` the source of the people is not compared either: a verification does not
+    read it, and it may be gone. Raises StateRefusedError with the differences.
     """
     held = store.meta()
     if not held:
@@ -42,16 +42,16 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
     differences += _source_differences(store, held, plan) if people else []
     if differences:
         raise StateRefusedError(
-            f"{store.path} is not of this scenario and chain:\n  " + "\n  ".join(differences),
-            hint="this state goes on with the scenario, the people and the chain that began it; a run in another --dir is a"
-            " run of its own, and makes and pays all its people anew",
+            f"{store.path} is not the state of this scenario and chain:\n  " + "\n  ".join(differences),
+            hint="resume this state with the scenario, the people and the chain that it began with; another --dir starts"
+            " an independent run, which makes and pays all its people again",
         )
 
 
 def claim(store: Store, plan: Plan, services: Connections) -> None:
-    """Makes a state, which was compared, this plan's: from now on it is refused to others.
+    """Writes the plan's identity into a state that was compared; ``compare`` then refuses the state to other plans.
 
-    What checks had found counts no more when they are asked for in another way.
+    Earlier check results are deleted when the scenario's ``checks`` have changed.
     """
     held = store.meta()
     if not checks_as_before(store, plan.scenario):
@@ -65,7 +65,7 @@ def claim(store: Store, plan: Plan, services: Connections) -> None:
 
 
 def checks_as_before(store: Store, scenario: Scenario) -> bool:
-    """Whether the scenario asks for checks as it did when the state was last claimed."""
+    """Whether the scenario's ``checks`` are the same as when the state was last claimed."""
     held = store.meta().get("scenario")
     return held is not None and json.loads(held).get("checks") == scenario.canonical().get("checks")
 
@@ -90,7 +90,7 @@ def _chain(session: ChainSession) -> dict[str, str]:
 
 
 def _time(services: Connections) -> int:
-    """The chain's own, in Unix seconds: decay is reckoned by it."""
+    """The time of the latest block, in Unix seconds. The balance check computes a token's decay from it."""
     return int(services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
@@ -100,7 +100,7 @@ def _time(services: Connections) -> int:
 def _scenario_differences(held: dict[str, Any], scenario: Scenario) -> list[str]:
     document = scenario.canonical()
     before, now = flatten(held), flatten(document)
-    free = (*_FREE, *_idle_options(scenario, {*before, *now}))
+    free = (*_MAY_CHANGE, *_idle_options(scenario, {*before, *now}))
     differences = [
         f"{key}: {before.get(key)!r} in the state, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
@@ -108,19 +108,19 @@ def _scenario_differences(held: dict[str, Any], scenario: Scenario) -> list[str]
     ]
     sizes = [document.get("population.size") for document in (before, now)]
     if sizes[0] is not None and sizes[1] is not None and sizes[1] < sizes[0]:
-        differences.append(f"population.size: {sizes[0]} in the state, {sizes[1]} now; people cannot be unmade")
+        differences.append(f"population.size: {sizes[0]} in the state, {sizes[1]} now; people cannot be removed")
     return differences
 
 
 def _idle_options(scenario: Scenario, keys: set[str]) -> list[str]:
-    """Options of other backends: which of them there are depends on the packages that are installed."""
-    meant = ("backend.kind", *(f"backend.{option}" for option in scenario.backend.traits.options))
-    return [key for key in keys if key.startswith("backend.") and not key.startswith(meant)]
+    """Options of other backends. They are not compared, because the installed packages decide which exist."""
+    used = ("backend.kind", *(f"backend.{option}" for option in scenario.backend.traits.options))
+    return [key for key in keys if key.startswith("backend.") and not key.startswith(used)]
 
 
 def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether the change only asks for more: a kind of metadata, PINs where there were none, USSD data."""
-    if not key.startswith(_GROWS):
+    """Whether the change only adds work: a metadata kind, PINs where there were none, or USSD data."""
+    if not key.startswith(_MAY_GROW):
         return False
     if key.startswith("pins"):
         return not any(name.startswith("pins") for name in before)
@@ -129,30 +129,30 @@ def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
     return before.get(key) in (None, False) and now.get(key) is not None
 
 
-# --- where people come from ---------------------------------------------------------------------------------------
+# --- the source of the people -------------------------------------------------------------------------------------
 
 
 def _source(plan: Plan) -> dict[str, str]:
-    """What identifies the people of ``population.from``; those whom a seed makes are identified by the scenario."""
+    """The digest and number of the people of ``population.from``. Generated people are identified by the scenario."""
     if plan.scenario.population.source is None:
         return {}
     return {"source_size": str(plan.size), "source": fingerprint(plan.population, plan.size)}
 
 
 def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[str]:
-    """More people at the end of the source are fine; other people, and fewer, are not."""
+    """The differences in the people of ``population.from``. People who were appended at the end are no difference."""
     if "source" not in held or plan.scenario.population.source is None:
         return []
     size, source = int(held["source_size"]), plan.scenario.population.source
     if plan.size < size:
-        return [f"the people of {source}: {size} in the state, {plan.size} now; people cannot be unmade"]
+        return [f"the people of {source}: {size} in the state, {plan.size} now; people cannot be removed"]
     if fingerprint(plan.population, size) == held["source"]:
         return []
-    return [f"the people of {source} are others than those that the run began with{_first(store, plan.population)}"]
+    return [f"the people of {source} are not those that the run began with{_first(store, plan.population)}"]
 
 
 def _first(store: Store, population: Population) -> str:
-    """Names the first of the people in the state who is somebody else in the source."""
+    """Describes the first person whose data in the state differ from those in the source."""
     for person in store.all_people():
         now = population.person(person.id)
         if (now.phone, now.old_address) != (person.phone, person.old_address):

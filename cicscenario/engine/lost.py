@@ -1,4 +1,4 @@
-"""Has steps done again whose result is gone: each step says how that is seen."""
+"""Finds people whose result of a step is gone, so that the run repeats the step. The step declares how to find them."""
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.plan.compile import Plan
@@ -6,7 +6,7 @@ from cicscenario.state.rows import Outcome
 
 
 def reopen_lost(plan: Plan, context: RunContext) -> None:
-    """Looks at the results that can be seen without asking a service, and opens the step again for whom one is gone."""
+    """Marks the step as failed for people whose result is gone. Asks no service; only repeatable steps are looked at."""
     for planned in plan.steps:
         step = planned.step
         if step.lost is None or not step.repeatable:

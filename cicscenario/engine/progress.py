@@ -1,4 +1,4 @@
-"""The tally of a run: how far each step is, and how it went over time. Console, JSON lines and reports all show this one."""
+"""The progress of a run: counts, times and a curve for each step. Console, JSON lines and reports all read from it."""
 
 import threading
 import time
@@ -9,28 +9,31 @@ from typing import Any
 
 from cicscenario.engine.events import StepProgressed
 
-POINTS = 200  #: most that are kept of one step, however many people there are
-BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  #: seconds; a batch took at most so long
+POINTS = 200  #: the maximum number of points kept for one step
+BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  #: upper bounds of batch durations, in seconds
 
 Point = tuple[float, int, int]  #: seconds since the run began, people ok, people failed
 
 
 @dataclass
 class StepTally:
-    """One step. ``ok`` counts earlier runs too, ``failed`` this one; ``seconds`` spans its first to its last batch."""
+    """The progress of one step. ``ok`` includes earlier runs, ``failed`` is of this run only.
+
+    ``seconds`` is the time from the beginning of its first batch to the end of its last.
+    """
 
     total: int
     ok: int = 0
     failed: int = 0
     seconds: float = 0.0
     batches: int = 0
-    people: int = 0  #: that went through in this run
+    people: int = 0  #: processed in this run, ok or failed
     _began: float | None = None
     _batch_seconds: float = 0.0
     _slowest: float = 0.0
     _buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     _points: list[Point] = field(default_factory=list)
-    _every: int = 1  #: of so many batches one point is kept
+    _every: int = 1  #: one point is kept for this many batches
 
     def __post_init__(self) -> None:
         self._points.append((0.0, self.ok, 0))
@@ -41,7 +44,7 @@ class StepTally:
         return self._points[-1][0]
 
     def add(self, ok: int, failed: int, began: float, ended: float, start: float) -> None:
-        """A batch that ``began`` and ``ended``; ``start`` is when the run began; all in seconds of one clock."""
+        """Adds a finished batch. ``began`` and ``ended`` are its times, ``start`` that of the run, in seconds of one clock."""
         self.ok += ok
         self.failed += failed
         self._began = began if self._began is None else min(self._began, began)
@@ -54,7 +57,7 @@ class StepTally:
         self.batches += 1
 
     def _add_point(self, point: Point) -> None:
-        """The last point is always the newest; the others become half as dense when they are too many."""
+        """Adds a point to the curve. The newest point is always kept; when there are too many, every second one is deleted."""
         if (self.batches - 1) % self._every:
             self._points[-1] = point
         else:
@@ -64,7 +67,7 @@ class StepTally:
             self._every *= 2
 
     def document(self) -> dict[str, Any]:
-        """As ``schemas/progress-v1.json`` has it."""
+        """The step in ``progress.json``; ``schemas/progress-v1.json`` defines its shape."""
         return {
             "total": self.total,
             "seconds": round(self.seconds, 3),
@@ -80,7 +83,7 @@ class StepTally:
 
 
 class Progress:
-    """All steps of a run. Threads may share it. ``counts`` are (ok, failed) of earlier runs; ``clock`` gives seconds."""
+    """The progress of all steps. Thread-safe. ``counts`` are (ok, failed) of earlier runs; ``clock`` gives seconds."""
 
     def __init__(
         self,
@@ -96,7 +99,7 @@ class Progress:
         self._began = datetime.now(UTC)
 
     def add(self, step: str, ok: int, failed: int, began: float) -> StepProgressed:
-        """A batch that began then has just been saved."""
+        """Adds a batch that has just been saved; ``began`` is the clock's time at its beginning. Returns the event."""
         ended = self.clock()
         with self._mutex:
             tally = self.steps[step]
@@ -104,12 +107,12 @@ class Progress:
             return StepProgressed(step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began)
 
     @property
-    def moved(self) -> bool:
-        """Whether any batch went through in this run."""
+    def any_batches(self) -> bool:
+        """Whether any batch was finished in this run."""
         return any(tally.batches for tally in self.steps.values())
 
     def unfinished(self) -> str | None:
-        """How far the first step is that not everybody is through; the later ones wait for it."""
+        """The counts of the first incomplete step, in words; None when all steps are complete."""
         for step, tally in self.steps.items():
             if tally.ok < tally.total:
                 pending = tally.total - tally.ok - tally.failed
@@ -117,7 +120,7 @@ class Progress:
         return None
 
     def document(self) -> dict[str, Any]:
-        """``progress.json``; its shape is ``schemas/progress-v1.json``."""
+        """The content of ``progress.json``; ``schemas/progress-v1.json`` defines its shape."""
         return {
             "began": self._began.isoformat(timespec="seconds"),
             "seconds": max((tally.last for tally in self.steps.values()), default=0.0),

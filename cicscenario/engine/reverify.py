@@ -1,4 +1,4 @@
-"""Asks the services again about a run that was begun; at any time, also beside a run."""
+"""Verifies an existing run again. This is possible at any time, also while the run is active."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from cicscenario.vocabulary import load_scenario
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """What is to be verified, where and how; ``include`` and ``exclude`` narrow the scenario's checks."""
+    """The arguments of a verification; ``include`` and ``exclude`` narrow the scenario's checks."""
 
     path: Path
     directory: Callable[[Scenario], Path]
@@ -37,7 +37,7 @@ class VerifyRequest:
 
 
 def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
-    """Runs the checks; gives OK only when every one of them finds everybody. Steps are not looked at."""
+    """Runs the checks. The exit code is OK only when every check passes for every person; steps are not considered."""
     scenario = load_scenario(request.path, request.overrides)
     checks = narrowed_checks(scenario, request.include, request.exclude)
     directory = request.directory(scenario)
@@ -62,5 +62,5 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
 
 
 def _chain(plan: Plan) -> set[Service]:
-    """The chain is asked which one it is, whatever is checked."""
+    """The chain, when the plan uses it: ``compare`` needs it even if no check does."""
     return {Service.CHAIN} if plan.on_chain else set()

@@ -1,6 +1,6 @@
 """One run, from the scenario file to the report: load, compile, open, preflight, claim, execute, verify, report.
 
-Each stage is a function of its own. ``run`` says in which order they come; nothing else does.
+Each stage is one function. ``run`` and ``carry_out`` call them in order.
 """
 
 import sys
@@ -14,7 +14,7 @@ from cicscenario.capabilities.backend import descriptor
 from cicscenario.capabilities.context import RunContext
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
-from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, tell, write_files, write_transactions
+from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_at_end, write_files, write_transactions
 from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
@@ -31,15 +31,15 @@ from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 
-#: Calls back when the user asks to stop, for as long as the context lasts.
+#: A context manager that calls the given function when the user asks to stop.
 Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is to be run, where and how. ``directory`` gives the run directory of a plan, ``environment`` its environment.
+    """The arguments of a run. ``directory`` gives the run directory of a plan, ``environment`` opens its environment.
 
-    ``report`` is told how the run ended, and writes it down.
+    ``report`` writes the reports.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class RunRequest:
 
 @dataclass
 class Run:
-    """A run that is open: locks are held, and services can be asked."""
+    """An open run: its locks are held and its services are connected."""
 
     request: RunRequest
     plan: Plan
@@ -64,8 +64,8 @@ class Run:
     services: Connections
     listener: Listener
     stopping: threading.Event
-    store: Store | None  #: None until a new state may be made
-    held: ExitStack = field(repr=False)  #: what is given back at the end
+    store: Store | None  #: None until the state of a --fresh run is created
+    held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     progress: Progress | None = None
     checks: list[CheckRow] = field(default_factory=list)
 
@@ -76,7 +76,7 @@ class Run:
         return self.store
 
     def context(self) -> RunContext:
-        """What steps and checks are given; without a ledger and a backend, which only steps use."""
+        """The context for checks; ``execute`` adds the ledger and the backend for steps."""
         plan = self.plan
         written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
         return RunContext(
@@ -86,7 +86,7 @@ class Run:
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
-    """Runs a scenario; gives the exit code and what the checks found. Raises what stopped it, after it was reported."""
+    """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
     plan = compile_plan(load_scenario(request.path, request.overrides))
     with open_run(request, plan, listener) as this:
         code = report(this, carry_out)
@@ -94,18 +94,18 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
 
 
 def carry_out(this: Run) -> ExitCode:
-    """All that is between opening a run and reporting it."""
+    """The stages between opening a run and reporting it."""
     if this.request.fresh:
-        preflight(this.plan, this.services, None)  # nothing is set aside for a run that cannot begin
-        begin_anew(this)
+        preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
+        start_fresh(this)
     else:
         compare(this.state, this.plan, this.services)
         reopen_lost(this.plan, this.context())
         if nothing_left(this.plan, this.state, this.directory, this.selected):
             this.listener(
                 Noted(
-                    f"nothing to do: {this.plan.size} of {this.plan.size} people are through every step, and"
-                    " every check found all of them (`cicscenario verify` asks the services again)"
+                    f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
+                    " has passed for all of them (`cicscenario verify` asks the services again)"
                 )
             )
             return ExitCode.OK
@@ -121,13 +121,13 @@ def carry_out(this: Run) -> ExitCode:
 
 @contextmanager
 def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
-    """Takes the locks, opens the state and the services. Changes nothing but to make an empty state where there is none."""
+    """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan)
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
-        # First of all: a damaged state is noticed before anything is started.
+        # The state is opened first, so that a damaged state is reported before any service is started.
         store = None if request.fresh else existing_store(directory, set_aside=True)
         if store:
             held.callback(store.close)
@@ -144,7 +144,7 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
 def open_services(
     plan: Plan, environment: Callable[[Plan], AbstractContextManager[Environment]], stopping: threading.Event
 ) -> Iterator[Connections]:
-    """The services of an environment, for as long as it lasts; their waits end when ``stopping`` is set."""
+    """Connects to the services of an environment. Their waits end when ``stopping`` is set."""
     with environment(plan) as where:
         scenario = plan.scenario
         services = Connections(
@@ -159,8 +159,8 @@ def open_services(
             services.close()
 
 
-def begin_anew(this: Run) -> None:
-    """Sets the directory of an earlier run aside, and makes a new state in its place."""
+def start_fresh(this: Run) -> None:
+    """Renames the directory of an earlier run, and creates a new state in its place."""
     if kept := set_aside(this.directory):
         this.listener(Noted(f"the earlier run was set aside as {kept}"))
         this.held.enter_context(directory_lock(this.directory))
@@ -169,7 +169,7 @@ def begin_anew(this: Run) -> None:
 
 
 def execute(this: Run) -> None:
-    """Takes everybody through the steps; what the state holds already is left alone."""
+    """Executes the steps for all people who are not done yet."""
     plan, context = this.plan, this.context()
     with ExitStack() as opened:
         ledger = None
@@ -187,9 +187,9 @@ def execute(this: Run) -> None:
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
-    """Carries out ``body`` and reports how it ended, whatever that is; what it raises is raised again.
+    """Calls ``body`` and writes the reports, whether it returns or raises. Errors of ``body`` are raised again.
 
-    An error of the report itself never takes the place of the error that ended the run.
+    An error in writing the reports never replaces the error that ended the run.
     """
     code, error = ExitCode.INTERNAL, None
     try:
@@ -204,7 +204,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
     finally:
         if this.store:
             end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
-            tell(lambda: write_transactions(this.directory, end.store), under_way=sys.exc_info()[1])
-            tell(lambda: this.request.report(end), under_way=sys.exc_info()[1])
+            write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
+            write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
             this.listener(ReportWritten(str(this.directory)))
     return code

@@ -1,4 +1,4 @@
-"""Takes every batch of people through every step, many at a time, and writes each outcome down before it counts."""
+"""Executes every step for every batch of people, many batches at the same time, and saves each outcome."""
 
 import queue
 import threading
@@ -15,9 +15,9 @@ from cicscenario.errors import InterruptedRunError
 from cicscenario.plan.compile import Plan
 
 BATCH = 100
-_OPEN_BATCHES = 10  # enough to keep the chain's window full while others sign; bounds memory
-_CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch go side by side
-_SERVICE_STEPS_AT_ONCE = 7  # so do waiting for the engine, the kinds of metadata, PINs and USSD data
+_OPEN_BATCHES = 10  # keeps the ledger's window of unconfirmed transactions full; limits memory
+_CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch are independent
+_SERVICE_STEPS_AT_ONCE = 7  # so are the waits for the engine, the metadata kinds, PINs and USSD data
 
 
 @dataclass
@@ -30,7 +30,7 @@ class _OpenBatch:
 
 
 class Runner:
-    """One run of a plan. It ends when ``stopping`` of its context is set: batches under way are finished and saved."""
+    """Schedules one run of a plan. When the context's ``stopping`` is set, active batches are finished and saved first."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Runner:
         only: Collection[str] | None = None,
         batch: int = BATCH,
     ) -> None:
-        """``only`` names the steps to carry out, None for all; the rest still have to be behind a person."""
+        """``only`` names the steps to execute (None: all). A step still needs the outcomes of the steps before it."""
         self._plan = plan
         self._store = context.state
         self._progress = progress
         self._steps = {step.name: step for step in plan.steps if only is None or step.name in only}
         self._executors = {name: step.executor(context) for name, step in self._steps.items()}
         self._names = {step.name for step in plan.steps}
-        self._elsewhere = self._names - set(self._steps)
+        self._unselected = self._names - set(self._steps)
         self._listener = listener
         self._batch = batch
         self._stopping = context.stopping
@@ -65,14 +65,14 @@ class Runner:
         }
 
     def run(self) -> None:
-        """Returns when every step has been tried for everybody who is ready for it.
+        """Returns when every step was tried for every person who was ready for it.
 
-        Raises the first error that stopped a step, and InterruptedRunError when the run was asked to stop; in both cases
-        only when everything under way has been written down. What had not begun by then is left for the next run.
+        Raises the first error that stopped a step, or InterruptedRunError when the run was asked to stop. In both cases
+        active batches are finished and saved first; batches that have not begun stay pending.
         """
         error: BaseException | None = None
         try:
-            error = self._drive()
+            error = self._schedule()
         finally:
             for pool in self._pools.values():
                 pool.shutdown(cancel_futures=True)
@@ -83,7 +83,7 @@ class Runner:
 
     # --- scheduling, in one thread ------------------------------------------------------------------------------
 
-    def _drive(self) -> BaseException | None:
+    def _schedule(self) -> BaseException | None:
         starts = iter(range(0, self._plan.size, self._batch))
         open_batches: list[_OpenBatch] = []
         error: BaseException | None = None
@@ -110,10 +110,10 @@ class Runner:
                 open_batches.remove(batch)
 
     def _open(self, first: int) -> _OpenBatch:
-        return _OpenBatch(first, min(first + self._batch, self._plan.size), dict(self._steps), set(self._elsewhere))
+        return _OpenBatch(first, min(first + self._batch, self._plan.size), dict(self._steps), set(self._unselected))
 
     def _advance(self, batch: _OpenBatch) -> bool:
-        """Starts every step that has become ready; says whether the batch still keeps its place."""
+        """Starts every step that has become ready. Returns whether the batch still counts as open."""
         for step in list(batch.waiting.values()):
             if self._stopping.is_set():
                 break
@@ -125,14 +125,14 @@ class Runner:
 
     def _submit(self, batch: _OpenBatch, step: PlannedStep) -> None:
         self._under_way += 1
-        future = self._pools[step.lane].submit(self._carry, step, batch.first, batch.stop)
+        future = self._pools[step.lane].submit(self._run_step, step, batch.first, batch.stop)
         future.add_done_callback(lambda done: self._finished.put((batch, step, done)))
 
     # --- one batch through one step, in a thread of the step's lane ---------------------------------------------
 
-    def _carry(self, step: PlannedStep, first: int, stop: int) -> None:
+    def _run_step(self, step: PlannedStep, first: int, stop: int) -> None:
         if self._stopping.is_set():
-            return  # a batch that has waited for a thread until now begins nothing any more
+            return  # the run was stopped while this batch waited for a thread
         batch = self._ready(step, first, stop)
         if not batch.ids:
             return
@@ -142,15 +142,15 @@ class Runner:
         except BaseException as error:
             with self._mutex:
                 if not self._stopping.is_set():
-                    self._cause = error  # what other batches raise from now on only follows from it
-                self._stopping.set()  # at once: no other batch begins what has just turned out to be impossible
+                    self._cause = error  # the errors of other batches after this one only follow from it
+                self._stopping.set()  # at once, so that no other batch begins
             raise
         written = self._store.commit(step.name, result.outcomes, result.people, result.addresses)
         ok = sum(outcome.ok for outcome in written)
         self._listener(self._progress.add(step.name, ok, len(written) - ok, began))
 
     def _ready(self, step: PlannedStep, first: int, stop: int) -> Batch:
-        """Those in the range who have everything before the step behind them, and not the step itself."""
+        """The people in the range who are done in all steps before this one, and not in this one."""
         done = self._store.done(step.name, first, stop)
         ids = set(range(first, stop)) - done
         if not ids:

@@ -1,4 +1,4 @@
-"""Which steps of a plan the command line asks for."""
+"""Selects the steps of a plan by the options --until, --since and --only."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from cicscenario.plan.compile import Plan
 
 @dataclass(frozen=True)
 class Selection:
-    """Names of steps: the last, the first, and the only ones to carry out."""
+    """Step names: the last (``until``), the first (``since``), and the only steps to execute (``only``)."""
 
     until: str | None = None
     since: str | None = None
@@ -19,9 +19,9 @@ EVERYTHING = Selection()
 
 
 def select_steps(plan: Plan, selection: Selection) -> frozenset[str] | None:
-    """The names of the steps to carry out; None for all of them and the checks.
+    """The names of the steps to execute; None for all steps and the checks.
 
-    Raises InvalidError for a step that the plan does not have, and when no step is left.
+    Raises InvalidError for a step that the plan does not have, and when no step is selected.
     """
     names = [step.name for step in plan.steps]
     for name in (*selection.only, selection.until, selection.since):

@@ -1,4 +1,4 @@
-"""Asks the services about everybody, check by check, and keeps what each check found as soon as it has."""
+"""Runs the checks one after the other over all people, and saves the result of each check when it is complete."""
 
 import os
 import threading
@@ -15,20 +15,20 @@ from cicscenario.state.store import Store
 
 FAILING_SHOWN = 20
 _BATCH = 500
-_LOOK = 0.2  # seconds between looks whether the run is to end
+_STOP_POLL = 0.2  # seconds between tests of ``stopping``
 
 Problems = dict[int, str]
 
 
 def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Listener) -> list[CheckRow]:
-    """Runs ``checks`` over people ``0 <= id < size``; someone who is not there, or has no account, is an error too.
+    """Runs ``checks`` over people ``0 <= id < size``. A person who is missing or has no account is an error of each check.
 
-    Raises InterruptedRunError within a second after the context's ``stopping`` is set; the checks that are through by then
-    keep what they found.
+    Raises InterruptedRunError within a second after the context's ``stopping`` is set; the results of complete checks are
+    kept.
     """
     rows = []
     for check in checks:
-        row = _over_everybody(check, context, size)
+        row = _run_check(check, context, size)
         context.state.record_checks([row])
         listener(finished(row))
         rows.append(row)
@@ -41,24 +41,24 @@ def finished(row: CheckRow) -> CheckFinished:
     return CheckFinished(row.name, row.errors, row.total, row.allowed, first)
 
 
-def _over_everybody(check: Check, context: RunContext, size: int) -> CheckRow:
+def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
     verifier = check.verifier(context)
     errors = 0
     failing: list[dict[str, object]] = []
     batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
-    for problems in _in_order(batches, verifier, context.state, context.stopping):
+    for problems in _batch_problems(batches, verifier, context.state, context.stopping):
         if problems is None:
-            raise InterruptedRunError(f"stopped while checking {check.name}; nothing was changed by that")
+            raise InterruptedRunError(f"stopped in the check {check.name}; checks change nothing")
         errors += len(problems)
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
     return CheckRow(check.name, errors, size, check.allowed(context), failing)
 
 
-def _in_order(
+def _batch_problems(
     batches: list[tuple[int, int]], verifier: Verifier, store: Store, stopping: threading.Event
 ) -> Iterator[Problems | None]:
-    """What is wrong in each batch, in their order; None, and nothing more, once the run is to end."""
+    """The problems of each batch, in order. When ``stopping`` is set, yields None and ends."""
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, "verify")
     left = iter(batches)
@@ -69,14 +69,14 @@ def _in_order(
                 running.append(pool.submit(_problems, verifier, store, *batch))  # noqa: PERF401 -- a few at a time
             if not running:
                 return
-            while not stopping.is_set() and not wait(running[:1], _LOOK, FIRST_COMPLETED).done:
+            while not stopping.is_set() and not wait(running[:1], _STOP_POLL, FIRST_COMPLETED).done:
                 pass
             if stopping.is_set():
                 yield None
                 return
             yield running.pop(0).result()
     finally:
-        # Nobody else is asked about; a question that is under way is not waited for when the run is to end.
+        # Batches that have not begun are cancelled. When the run is stopped, active ones are not waited for.
         pool.shutdown(wait=not stopping.is_set(), cancel_futures=True)
 
 

@@ -14,5 +14,5 @@ BUILT_IN = (person.KIND, phone.KIND, preferences.KIND, custom.KIND)
 
 @cache
 def all_kinds() -> tuple[MetadataKind, ...]:
-    """Every known kind, in the order of the steps and checks. Raises InvalidError for a bad one from outside."""
+    """Every known kind, in the order of the steps and checks. Raises InvalidError for an invalid one of another package."""
     return registered("metadata", BUILT_IN, MetadataKind, lambda kind: kind.name)

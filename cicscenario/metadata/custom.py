@@ -1,4 +1,4 @@
-"""The tags. The phone interface writes tags of its own for everybody who joins by phone."""
+"""The kind custom: the person's tags. The phone interface also writes tags for each person who joins by phone."""
 
 from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind, Writer
 from cicscenario.people import pointer

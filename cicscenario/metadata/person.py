@@ -1,4 +1,4 @@
-"""The person document."""
+"""The kind person: the document with name, phone, location and so on."""
 
 from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind
 from cicscenario.people import pointer

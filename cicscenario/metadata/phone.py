@@ -1,6 +1,6 @@
-"""The phone pointer: which account belongs to a phone number.
+"""The kind phone: the phone pointer, which leads from a phone number to an account.
 
-Where people join by phone, the interface writes it, and writing it again makes the metadata server fail.
+When people join by phone, the interface writes it; a second write makes the metadata server fail.
 """
 
 from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind, Writer

@@ -1,4 +1,4 @@
-"""The preferred language. The phone interface writes it, too, when somebody chooses a language there."""
+"""The kind preferences: the preferred language. The phone interface also writes it when a person chooses a language."""
 
 from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind, Writer
 from cicscenario.people import pointer

@@ -1,4 +1,4 @@
-"""Compiles a scenario into a plan: the ordered steps it causes, and the checks that it can be held to."""
+"""Compiles a scenario into a plan: its steps in order, and the checks that apply to it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from cicscenario.steps import all_steps
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does, in order, and for whom: people ``0 <= id < size`` of the population."""
+    """The steps and checks of a run, for people ``0 <= id < size`` of the population."""
 
     scenario: Scenario
     steps: tuple[PlannedStep, ...]
@@ -28,14 +28,14 @@ class Plan:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """What its steps and checks need, in a fixed order."""
+        """The services that its steps and checks need, in a fixed order."""
         needed = {service for step in self.steps for service in step.services}
         needed |= {service for check in self.checks for service in check.services}
         return tuple(service for service in Service if service in needed)
 
     @property
     def on_chain(self) -> bool:
-        """Whether the chain has any part in it."""
+        """Whether it needs the chain."""
         return Service.CHAIN in self.services
 
     @property
@@ -47,7 +47,8 @@ class Plan:
 def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
     """The plan of ``scenario``. Raises InvalidError.
 
-    For what only looks back at a run, ``held`` is its state, in which its people are: their source may be gone.
+    Commands that only read an existing run pass its state as ``held``. The people are then read from it, because their
+    source may not exist any more.
     """
     steps = steps_of(scenario)
     checks = narrowed_checks(scenario)
@@ -56,38 +57,38 @@ def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
 
 
 def steps_of(scenario: Scenario) -> tuple[PlannedStep, ...]:
-    """The steps of a scenario, each behind those it comes after. Raises InvalidError."""
+    """The steps of a scenario, each after those that it depends on. Raises InvalidError."""
     return tuple(one for step in ordered(all_steps()) if (one := planned(step, scenario)))
 
 
 def ordered(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """The steps with each behind those it comes after, and otherwise as they were.
+    """Sorts steps so that each comes after those that it depends on; otherwise keeps their order.
 
     Raises InvalidError for two steps of one name, for a name in ``after`` that no step has, and for a cycle.
     """
     by_name: dict[str, Step] = {}
     for step in steps:
         if step.name in by_name:
-            raise InvalidError(f"there are two steps of the name `{step.name}`", hint="give one of them another name")
+            raise InvalidError(f"two steps have the name `{step.name}`", hint="give one of them another name")
         by_name[step.name] = step
     for step in by_name.values():
         for earlier in step.after:
             if earlier not in by_name:
                 raise InvalidError(
-                    f"the step `{step.name}` comes after `{earlier}`, and there is no such step",
+                    f"the step `{step.name}` must come after `{earlier}`, but there is no such step",
                     hint=f"the steps are: {', '.join(by_name)}",
                 )
     return tuple(by_name[name] for name in _sorted({step.name: step.after for step in by_name.values()}))
 
 
 def _sorted(after: dict[str, tuple[str, ...]]) -> list[str]:
-    """Names in an order that their predecessors allow; of several the one that was listed first."""
+    """Topological order of the names; independent names keep their order."""
     sorter = TopologicalSorter(after)
     try:
         sorter.prepare()
     except CycleError as error:
-        circle = " -> ".join(error.args[1])
-        raise InvalidError(f"steps come after each other in a circle: {circle}") from None
+        cycle = " -> ".join(error.args[1])
+        raise InvalidError(f"the order of the steps has a cycle: {cycle}") from None
     place = {name: number for number, name in enumerate(after)}
     found: list[str] = []
     ready: list[str] = []
@@ -101,7 +102,7 @@ def _sorted(after: dict[str, tuple[str, ...]]) -> list[str]:
 def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> tuple[Check, ...]:
     """The checks that apply to ``scenario``, narrowed to ``include`` (None: all of them) and without ``exclude``.
 
-    Raises InvalidError for a name that is not a check, and for an included one that this scenario cannot have.
+    Raises InvalidError for a name that is not a check, and for an included check that does not apply.
     """
     known = {check.name: check for check in all_checks()}
     unknown = [name for name in (*(include or ()), *exclude) if name not in known]
@@ -110,8 +111,8 @@ def select_checks(scenario: Scenario, include: tuple[str, ...] | None, exclude: 
     idle = [name for name in include or () if not known[name].applies(scenario)]
     if idle:
         raise InvalidError(
-            f"this scenario cannot be checked for: {', '.join(idle)}",
-            hint="it does not do what the check looks for; leave the check out, or change the scenario",
+            f"checks that do not apply to this scenario: {', '.join(idle)}",
+            hint="the scenario does not do what these checks verify; leave them out, or change the scenario",
         )
     wanted = set(known if include is None else include) - set(exclude)
     return tuple(check for check in known.values() if check.name in wanted and check.applies(scenario))
@@ -126,6 +127,6 @@ def narrowed_checks(scenario: Scenario, include: Sequence[str] = (), exclude: Se
     checks = select_checks(scenario, names, tuple(exclude))
     if not checks:
         raise InvalidError(
-            "no check is left, so nothing would be proved", hint=f"--include or --exclude less: {', '.join(names)}"
+            "the options leave no check to run", hint=f"include more, or exclude fewer, of: {', '.join(names)}"
         )
     return checks

@@ -1,4 +1,4 @@
-"""What is left to do, what that costs, and whether the signer can pay for it and may do it."""
+"""Estimates the work that is left and its cost, and looks up whether the signer has the funds and roles for it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cicscenario.state.store import Store
 
 @dataclass(frozen=True)
 class StepWork:
-    """One line of a plan. ``gas`` is in gas, ``native`` in wei, ``tokens`` in whole tokens, each for what is still to send."""
+    """The work of one step. ``gas`` is in gas, ``native`` in wei, ``tokens`` in whole tokens, for transactions to be sent."""
 
     name: str
     summary: str
@@ -29,7 +29,7 @@ class StepWork:
 
 
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
-    """What each step has to do. Without a state, everything."""
+    """The work that is left in each step; without a state, all of it."""
     counts = store.counts() if store else {}
     lines = []
     for step, pending in _pending(plan, store):
@@ -44,27 +44,27 @@ def work(plan: Plan, store: Store | None) -> list[StepWork]:
 
 
 def _pending(plan: Plan, store: Store | None) -> list[tuple[PlannedStep, Pending]]:
-    """Each step with whom it has yet to send a transaction for."""
+    """Each step with the number of people whose transaction is still to be sent."""
     counts = store.counts() if store else {}
     sent = store.transaction_counts() if store else {}
     found = []
     for step in plan.steps:
         done = counts.get(step.name, (0, 0))[0]
-        # Some may be mined whose outcome a killed run had no time to write down.
+        # A killed run may have mined transactions whose outcomes it did not save.
         left = min(plan.size - done, plan.size - sent.get(step.name, {}).get("mined", 0))
         found.append((step, Pending(step.name, plan.scenario, plan.population, plan.size, left, store)))
     return found
 
 
 def _sending(plan: Plan, store: Store | None) -> list[tuple[Cost, Pending]]:
-    """Costs of the steps that still send something."""
+    """The costs of the steps that have transactions to send."""
     return [
         (step.cost, pending) for step, pending in _pending(plan, store) if step.cost and step.cost.transactions(pending)
     ]
 
 
 def answers(services: Connections, needed: Collection[Service]) -> list[Need]:
-    """Asks services, in a fixed order; what is missing says so, before anything is changed."""
+    """Asks each service whether it answers, in a fixed order. An error becomes a need that is not met."""
     found = []
     for service in (service for service in Service if service in needed):
         try:
@@ -75,7 +75,7 @@ def answers(services: Connections, needed: Collection[Service]) -> list[Need]:
 
 
 def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
-    """What the signer must have and may do for the work in ``lines``."""
+    """The funds and roles that the signer needs for the work in ``lines``, looked up on the chain."""
     native = sum(line.gas * session.gas_price + line.native for line in lines)
     hint = f"send native currency to {to_hex(session.signer.address)}"
     found = [amount("native currency", native, session.balance(), "wei", hint)]
@@ -84,14 +84,14 @@ def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: S
     return found
 
 
-def foreseen(plan: Plan, lines: Sequence[StepWork], store: Store | None) -> list[Need]:
-    """What of ``needs`` can be told without the chain: the gas price and what the signer has and may do cannot.
+def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) -> list[Need]:
+    """The needs that are known without the chain, which has the gas price and the signer's funds and roles.
 
-    Nothing, when the plan sends nothing.
+    Empty when the plan sends no transactions.
     """
     if not plan.sends:
         return []
     found = [not_asked("native currency for fees", needed=sum(line.gas for line in lines), unit="gas")]
     for cost, pending in _sending(plan, store):
-        found += cost.foreseen(pending)
+        found += cost.offline_needs(pending)
     return found

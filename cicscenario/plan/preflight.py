@@ -1,4 +1,4 @@
-"""What has to be so before a run may change anything."""
+"""Preflight: tests that every service answers and that the signer can pay, before a run changes anything."""
 
 from collections.abc import Collection
 
@@ -10,9 +10,9 @@ from cicscenario.state.store import Store
 
 
 def preflight(plan: Plan, services: Connections, store: Store | None) -> None:
-    """Nothing is changed anywhere before every service has answered and the signer can pay for all that is left.
+    """Asks every service of the plan, and compares the signer's funds and roles with the work that is left.
 
-    Raises UnavailableError naming what is missing.
+    Raises UnavailableError with everything that is missing.
     """
     ask_services(services, plan.services)
     if plan.sends:
@@ -20,11 +20,11 @@ def preflight(plan: Plan, services: Connections, store: Store | None) -> None:
 
 
 def ask_services(services: Connections, needed: Collection[Service]) -> None:
-    """Asks each service; raises UnavailableError naming all that are missing."""
+    """Asks each service. Raises UnavailableError with all that do not answer."""
     silent = [need for need in answers(services, needed) if not need.ok]
     if silent:
         raise UnavailableError(
-            "nothing was changed, because a service is missing:\n"
+            "nothing was changed, because these services do not answer:\n"
             + "\n".join(f"  {need.what}: {need.has}" for need in silent),
             hint="; ".join(need.hint for need in silent if need.hint),
         )
@@ -34,7 +34,7 @@ def _can_pay(plan: Plan, services: Connections, store: Store | None) -> None:
     unmet = [need for need in needs(plan, work(plan, store), services.chain, store) if not need.ok]
     if unmet:
         raise UnavailableError(
-            "nothing was sent, because the signer cannot do all of it:\n"
+            "nothing was sent, because the signer lacks funds or roles for all transactions:\n"
             + "\n".join(f"  {need.what}: needs {need.needs}, has {need.has}" for need in unmet),
             hint="; ".join(need.hint for need in unmet),
         )

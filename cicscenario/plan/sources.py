@@ -1,4 +1,4 @@
-"""Where a scenario's people come from: the generator, a data directory of the old tools, or another run."""
+"""The source of a scenario's people: the generator, a data directory of the old tools, or another run."""
 
 import hashlib
 import weakref
@@ -15,13 +15,13 @@ from cicscenario.people.person import Person
 from cicscenario.people.population import Population
 from cicscenario.state.store import STATE, Store
 
-_PAGE = 500  # people of another run kept at hand
+_PAGE = 500  # people of another run in the cache
 
 
 class RunPopulation:
-    """The people in a run's state; ``ids`` are those of person 0, 1, 2 and so on of this population.
+    """The people in a run's state. ``ids[i]`` is the id in that run of person ``i`` of this population.
 
-    A run that was stopped may have made person 300 and not yet person 200, so that place and id are two numbers.
+    The two differ when ids are missing: a stopped run may have made person 300 but not person 200.
     """
 
     def __init__(self, store: Store, ids: Sequence[int]) -> None:
@@ -34,7 +34,7 @@ class RunPopulation:
         place = self._store.path.parent
         if not 0 <= index < self.size:
             raise InvalidError(f"{place} has {self.size:,} people; there is no person {index:,} (from 0)")
-        wanted, page = self._ids[index], self._page  # threads share this: a page is replaced whole
+        wanted, page = self._ids[index], self._page  # thread-safe: a page is replaced, never changed
         if wanted not in page:
             first = index - index % _PAGE
             last = min(first + _PAGE, self.size) - 1
@@ -55,13 +55,13 @@ class RunPopulation:
 
 
 def open_population(scenario: Scenario) -> tuple[Population, int]:
-    """The people and how many of them the scenario is about.
+    """The people, and the number of them that the scenario uses.
 
-    Raises InvalidError when ``population.from`` is no source of people, or has fewer than ``population.size``.
+    Raises InvalidError when ``population.from`` is not a source of people, or has fewer than ``population.size``.
     """
     people = scenario.population
     if people.source is None:
-        assert people.size is not None  # the language sees to it that there is one or the other
+        assert people.size is not None  # the language requires `size` or `from`
         return _generator(scenario), people.size
     source = _source(people.source)
     if people.size is not None and people.size > source.size:
@@ -73,9 +73,9 @@ def open_population(scenario: Scenario) -> tuple[Population, int]:
 
 
 def held_population(scenario: Scenario, store: Store) -> tuple[Population, int]:
-    """The people of a scenario of which ``store`` is the state, and how many they are.
+    """The people of a scenario, read from its state ``store``, and their number.
 
-    A source is only opened to count those who are not in the state yet, and only while it is there.
+    The source is opened only if it decides the number of people (no ``population.size``) and still exists.
     """
     people = scenario.population
     if people.source is None or (people.size is None and people.source.is_dir()):
@@ -85,7 +85,7 @@ def held_population(scenario: Scenario, store: Store) -> tuple[Population, int]:
 
 
 def fingerprint(population: Population, size: int) -> str:
-    """A digest of people ``0 <= index < size``: who they are, what they bring along and in which order."""
+    """A digest of people ``0 <= index < size``: their data, gifts and accounts, in order."""
     digest = hashlib.sha256()
     for index in range(size):
         person = population.person(index)

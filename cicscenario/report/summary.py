@@ -95,7 +95,7 @@ def write_record(end: RunEnd) -> None:
 
     When nothing was left to do, the progress of the last run stays.
     """
-    if end.progress and end.progress.moved:
+    if end.progress and end.progress.any_batches:
         text = json.dumps(end.progress.document(), separators=(",", ":"))
         write_whole(end.directory / PROGRESS, text + "\n")
     write_whole(end.directory / REPORT, json.dumps(summary(end), indent=2, ensure_ascii=False) + "\n")

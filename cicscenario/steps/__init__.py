@@ -24,7 +24,7 @@ from cicscenario.steps import (
 
 @cache
 def all_steps() -> tuple[Step, ...]:
-    """Every known step, in the order in which plans list them. Raises InvalidError for a bad one from outside."""
+    """Every known step, in the order of plans. Raises InvalidError for an invalid one of another package."""
     built_in = (
         population.STEP,
         accounts.STEP,

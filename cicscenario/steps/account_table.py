@@ -1,4 +1,4 @@
-"""What the steps share that write into the phone interface's account table."""
+"""A helper of the steps that write to the phone interface's account table."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from cicscenario.state.rows import Outcome
 
 
 def result(batch: Batch, unknown: Collection[str]) -> Result:
-    """The outcomes of a batch; a phone number that the table does not have (``unknown``) is that person's failure."""
+    """The outcomes of a batch. A person fails when the table does not have their phone number (``unknown``)."""
     missing = set(unknown)
     return Result(
         [

@@ -1,4 +1,4 @@
-"""Gives everybody an account, in the way of the scenario's backend."""
+"""The step accounts: the backend creates an account for each person."""
 
 from cicscenario.capabilities.backend import backend_part
 from cicscenario.capabilities.step import Step

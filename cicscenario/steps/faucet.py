@@ -1,4 +1,4 @@
-"""Has the token faucet triggered for everybody."""
+"""The step faucet: the backend triggers the token faucet for each account."""
 
 from cicscenario.capabilities.backend import backend_part
 from cicscenario.capabilities.step import Step

@@ -1,4 +1,4 @@
-"""Has everybody given native currency for fees."""
+"""The step gas: the backend gives each account native currency for fees."""
 
 from cicscenario.capabilities.backend import backend_part
 from cicscenario.capabilities.step import Step

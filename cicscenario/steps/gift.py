@@ -1,9 +1,9 @@
-"""Sends everybody's opening balance, by transfer or by minting."""
+"""The step gift: sends each person's opening balance, by transfer or by minting."""
 
 from collections.abc import Sequence
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.cost import SAMPLE, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Executor, Lane, Part, Step
 from cicscenario.chain.abi import pack, to_hex, word
@@ -25,7 +25,7 @@ def _intent(context: RunContext, person: Person) -> Intent | None:
 
 
 class GiftCost(Cost):
-    """Only those get a transaction whose gift is more than nothing; the signer has the tokens, or may mint them."""
+    """The cost of gifts. Only gifts above 0 need a transaction. The signer needs the tokens, or the right to mint them."""
 
     def transactions(self, pending: Pending) -> int:
         return _to_give(pending)[0] if pending.left else 0
@@ -37,20 +37,20 @@ class GiftCost(Cost):
         token, signer = session.contracts.token, session.signer.address
         if pending.scenario.gift.method == "mint":
             hint = f"make {to_hex(signer)} a minter of {to_hex(token.address)}"
-            return [role(session, f"mint {token.symbol}", token.address, pack(MINT_TO, SAMPLE, 1), hint)]
+            return [role(session, f"mint {token.symbol}", token.address, pack(MINT_TO, PROBE_ADDRESS, 1), hint)]
         held = word(session.rpc.calls([eth_call(token.address, pack(BALANCE_OF, signer))])[0])
         hint = f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`"
         needed = token.base_units(self.tokens(pending))
         return [amount(f"{token.symbol} to give", needed, held, "base units", hint)]
 
-    def foreseen(self, pending: Pending) -> Sequence[Need]:
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
         token = pending.scenario.gift.token or "the default token"
         verb = "mint" if pending.scenario.gift.method == "mint" else "give"
         return [not_asked(f"{token} to {verb}", needed=self.tokens(pending), unit="whole tokens")]
 
 
 def _to_give(pending: Pending) -> tuple[int, int]:
-    """Number of people still to be given something, and the sum of it in whole tokens."""
+    """The number of gifts above 0 that are still to be sent, and their sum in whole tokens."""
     number, total = pending.state.gifts_without(pending.step) if pending.state else (0, 0)
     for index in pending.state.absent(pending.size) if pending.state else range(pending.size):
         gift = pending.population.gift(index)
@@ -63,7 +63,7 @@ def _executor(context: RunContext, step: str) -> Executor:
 
 
 def _part(scenario: Scenario) -> Part | None:
-    """People who exist already bring their opening balances with them."""
+    """People from ``population.from`` have their gifts from there, so the step applies to them without a threshold."""
     given = scenario.gift.threshold > 0 or scenario.population.source is not None
     gives = scenario.backend.traits.makes_accounts and scenario.gift.method != "none" and given
     return _PART if gives else None

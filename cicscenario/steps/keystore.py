@@ -1,4 +1,4 @@
-"""Writes V3 keystore files, where the run holds the keys. Deriving a file's key is slow on purpose: it goes in the background."""
+"""The step keystore: writes V3 keystore files when the run holds the keys. In the background, as scrypt is slow."""
 
 import secrets
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def _executor(context: RunContext, step: str) -> Executor:
 
 
 def _password(context: RunContext) -> str:
-    """The scenario's, or else one that is made once for the run directory, readable by its owner only."""
+    """The scenario's password, or one that is created once in the run directory, readable by the owner only."""
     if given := context.scenario.backend.option("keystore.password"):
         return str(given.reveal())
     path = context.directory / "keystore.password"

@@ -1,4 +1,4 @@
-"""The steps that write metadata entries, one a kind; what is there already and equal is left alone."""
+"""The metadata steps, one for each kind. An entry that is in the store already and equal is not written again."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"
 
 
 def step(kind: MetadataKind) -> Step:
-    """The step that writes a kind."""
+    """The step that writes the entries of a kind."""
     part = Part(
         kind.writes, Lane.SERVICE, lambda context, name: _WriteExecutor(context, kind), services=(Service.META,)
     )
@@ -30,7 +30,7 @@ def step(kind: MetadataKind) -> Step:
 
 
 class _WriteExecutor:
-    """Writes entries of a kind; behind those of the phone interface, where it writes such entries, too."""
+    """Writes the entries of a kind. If the phone interface writes such entries too, waits for its entry first."""
 
     def __init__(self, context: RunContext, kind: MetadataKind) -> None:
         self._kind = kind

@@ -1,4 +1,4 @@
-"""Writes the hash of everybody's PIN into the phone interface's account table, and ``pins.csv`` at the end."""
+"""The step pins: writes PIN hashes to the phone interface's account table, and ``pins.csv`` at the end of the run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from cicscenario.steps.account_table import result
 
 def _executor(context: RunContext, step: str) -> Executor:
     wanted = context.scenario.pins
-    assert wanted is not None  # the step is part of the plan only then
+    assert wanted is not None  # otherwise the plan does not have this step
     pins = Pins(context.scenario.population.seed, wanted.fixed or ())
     hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
 
@@ -28,7 +28,7 @@ def _executor(context: RunContext, step: str) -> Executor:
 
 
 def _write(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -> None:
-    """The hashes are read back from the account table: the state holds none."""
+    """Writes ``pins.csv``. The hashes are read from the account table, because the state does not hold them."""
 
     def rows() -> Iterator[PinRow]:
         for people in pages:
@@ -41,7 +41,7 @@ def _write(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -
     write_pins(path, rows())
 
 
-_PART = Part("write everybody's PIN hash", Lane.SERVICE, _executor, (Service.ACCOUNTS,))
+_PART = Part("write each person's PIN hash", Lane.SERVICE, _executor, (Service.ACCOUNTS,))
 STEP = Step(
     "pins",
     lambda scenario: _PART if scenario.pins is not None else None,

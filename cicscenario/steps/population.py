@@ -1,15 +1,15 @@
-"""Makes the people, or reads those who exist: no service needed, one seed gives the same people everywhere."""
+"""The step population: generates the people from the seed, or reads them from ``population.from``. Needs no service."""
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step, everybody
+from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step, all_ok
 
 
 def _executor(context: RunContext, step: str) -> Executor:
     def run(batch: Batch) -> Result:
-        return Result(everybody(batch), people=[context.population.person(index) for index in batch.ids])
+        return Result(all_ok(batch), people=[context.population.person(index) for index in batch.ids])
 
     return run
 
 
-_PART = Part("make the people, or read those who exist", Lane.CPU, _executor)
+_PART = Part("make the people, or read them from `population.from`", Lane.CPU, _executor)
 STEP = Step("population", lambda scenario: _PART)

@@ -1,4 +1,4 @@
-"""Has everybody's account registered in the accounts index."""
+"""The step registration: the backend registers each account in the accounts index."""
 
 from cicscenario.capabilities.backend import backend_part
 from cicscenario.capabilities.step import Step

@@ -1,4 +1,4 @@
-"""Writes everybody's status and language into the phone interface's account table, and ``ussd_data.csv`` at the end."""
+"""The step ussd_data: writes status and language to the phone interface's account table, and ``ussd_data.csv``."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def _write(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -
     write_ussd_data(path, rows)
 
 
-_PART = Part("write everybody's status and language", Lane.SERVICE, _executor, (Service.ACCOUNTS,))
+_PART = Part("write each person's status and language", Lane.SERVICE, _executor, (Service.ACCOUNTS,))
 STEP = Step(
     "ussd_data",
     lambda scenario: _PART if scenario.ussd_data else None,

@@ -254,7 +254,7 @@ def test_an_engine_that_stood_still_for_all_who_were_asked_for_is_asked_for_nobo
     details = {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
     assert set(details) == set(range(10, 50)), "everybody is told"
     assert {details[person] for person in range(10, 15)} == {QUEUED.why}
-    assert {details[person] for person in range(15, 50)} == {f"not asked for: {QUEUED.why}"}
+    assert {details[person] for person in range(15, 50)} == {f"no account was requested: {QUEUED.why}"}
     assert len(backend.accounts(batch(people[20:])).outcomes) == 30, "nor is it for another batch"
     assert len(world.engine.submitted) == 15
 

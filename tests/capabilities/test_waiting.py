@@ -100,7 +100,7 @@ def test_when_nobody_has_moved_for_the_patience_each_is_told_of_with_address_and
     found = world.run(2, patience=60)
     assert found == {
         0: None,
-        1: f"0x{'c102' * 10} is not there yet, and for {world.now - 1000:.0f} seconds nobody has progressed; does it run?",
+        1: f"0x{'c102' * 10} is not there yet, and no person has progressed for {world.now - 1000:.0f} seconds; does it run?",
     }
     assert 1060 <= world.now <= 1063
 

@@ -38,7 +38,7 @@ def test_every_key_is_there_or_shown_as_a_comment_with_what_it_is_for(tmp_path: 
     assert "  size: 100 # Number of people\n" in text
     assert "  # method: transfer # How gifts are paid: `transfer` from the signer's balance" in text
     assert "# faucet: true # Whether the token faucet is triggered for each person\n" in text
-    assert "  kind: eth # `eth`: everybody holds a key of their own" in text
+    assert "  kind: eth # `eth`: each person has a key of their own, which the run holds" in text
 
 
 def test_a_comment_taken_away_leaves_a_valid_scenario(tmp_path: Path) -> None:

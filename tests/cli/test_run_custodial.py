@@ -179,7 +179,7 @@ def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(
     # Some of one part had theirs when it was killed, and of the next part nobody got one.
     assert run.rows("SELECT count(DISTINCT person) FROM requests")[0][0] <= done + 2 * 5
     ((why,),) = run.rows("SELECT detail FROM outcomes WHERE step = 'accounts' AND NOT ok ORDER BY person DESC LIMIT 1")
-    assert why.startswith("not asked for: ")
+    assert why.startswith("no account was requested: ")
     stack.up(run.box.home, services=["custodial"])
     ends_well(run, size, since, *more)
 
@@ -219,7 +219,7 @@ def refused(run: Run, *more: str) -> str:
         done, planned = both.map(lambda verb: run.box.command(verb, *arguments[1:]), ("run", "plan"))
     assert (done.returncode, planned.returncode) == (3, 3), done.stdout + done.stderr
     said = clean(run.box, done)
-    assert "nothing was changed, because a service is missing" in said
+    assert "nothing was changed, because these services do not answer" in said
     what = said.partition("custodial: ")[2].splitlines()[0].split(";")[0]
     assert what
     assert f"MISSING custodial: needs an answer; has {what}" in clean(run.box, planned)

@@ -143,7 +143,10 @@ def test_nobody_is_paid_again_by_a_run_that_did_not_have_their_account_made(worl
     other = world.command("run", str(world.scenario(text, name="other", size=3)))
     for done in (anew, other):
         assert done.returncode == 3, done.stdout + done.stderr
-        assert "step accounts: 0 ok, 3 failed, 0 pending of 3; first, person 0: has an account already" in done.stderr
+        assert (
+            "step accounts: 0 ok, 3 failed, 0 pending of 3; first, person 0: has an account that this run did not request"
+            in done.stderr
+        )
         assert "`backend: existing`" in done.stderr
     assert gifts_since(box, since) == paid
     assert [person.address for person in world.people("other")] == [None] * 3

@@ -86,7 +86,7 @@ def test_people_at_the_end_of_the_source_are_new_people(store: Store, tmp_path: 
     compare(store, grown, services())
     claim(store, grown, services())
     data(tmp_path, *persons(0, 1))
-    with pytest.raises(StateRefusedError, match="3 in the state, 2 now; people cannot be unmade"):
+    with pytest.raises(StateRefusedError, match="3 in the state, 2 now; people cannot be removed"):
         compare(store, plan(tmp_path), services())
 
 
@@ -95,7 +95,7 @@ def test_people_at_the_end_of_the_source_are_new_people(store: Store, tmp_path: 
     [
         ((2, 0, 1), f"first, person 0: {PEOPLE.person(0).phone} in the state, {PEOPLE.person(2).phone} now"),
         ((0, 2), f"first, person 1: {PEOPLE.person(1).phone} in the state, {PEOPLE.person(2).phone} now"),
-        ((0,), "2 in the state, 1 now; people cannot be unmade"),
+        ((0,), "2 in the state, 1 now; people cannot be removed"),
     ],
 )
 def test_a_source_with_other_people_is_refused(store: Store, tmp_path: Path, now: tuple[int, ...], said: str) -> None:
@@ -116,7 +116,7 @@ def test_the_same_numbers_with_other_documents_are_other_people(store: Store, tm
     data(tmp_path, zero, Person.of(1, one.document | {"gender": "unknown"}, **{
         field: getattr(one, field) for field in ("phone", "language", "tags", "old_address", "gift")
     }))  # fmt: skip
-    with pytest.raises(StateRefusedError, match="are others than those that the run began with"):
+    with pytest.raises(StateRefusedError, match="are not those that the run began with"):
         compare(store, plan(tmp_path), services())
 
 
@@ -128,7 +128,7 @@ def test_what_differs_is_named_and_no_advice_pays_anybody_twice(store: Store, tm
     assert "metadata: ['person'] in the state, ['custom'] now" in caught.value.message
     assert "spec: evm:byzantium:8996:bloxberg in the state, evm:london:1:main now" in caught.value.message
     assert caught.value.hint
-    assert "makes and pays all its people anew" in caught.value.hint
+    assert "makes and pays all its people again" in caught.value.hint
     assert "--fresh" not in caught.value.hint
 
 

@@ -16,11 +16,11 @@ def test_batches_add_up_on_what_earlier_runs_did() -> None:
     clock = Clock()
     progress = Progress(["accounts", "gift"], 50, {"accounts": (10, 3)}, clock)
     assert progress.unfinished() == "step accounts: 10 ok, 0 failed, 40 pending of 50"
-    assert not progress.moved
+    assert not progress.any_batches
     clock.now = 102.0
     told = progress.add("accounts", ok=30, failed=2, began=101.0)
     assert told == StepProgressed("accounts", 40, 2, 50, 1.0, 32, 1.0)
-    assert progress.moved
+    assert progress.any_batches
     assert progress.unfinished() == "step accounts: 40 ok, 2 failed, 8 pending of 50"
 
 

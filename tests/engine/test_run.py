@@ -84,7 +84,7 @@ def test_a_step_that_there_is_not_and_a_selection_of_nothing_are_refused(tmp_pat
 @pytest.mark.parametrize("selected", [None, {"second"}])
 def test_people_who_are_not_through_are_no_success(tmp_path: Path, store: Store, selected: set[str] | None) -> None:
     """Whatever the checks say, and also when there is none."""
-    with pytest.raises(StepFailedError, match="step second: 1 people pending of 3, who have yet to go through what"):
+    with pytest.raises(StepFailedError, match="step second: 1 people pending of 3, because the steps before"):
         conclude(a_plan(tmp_path, FIRST, SECOND), store, selected)
 
 
@@ -183,7 +183,7 @@ def test_a_report_that_cannot_be_written_never_hides_the_error_that_ended_the_ru
     reported = Reported(tmp_path, store, fails=full)
     with pytest.raises(UnavailableError, match="the node is gone") as caught:
         report(reported.run, ends_with(UnavailableError("the node is gone")))
-    assert caught.value.__notes__ == ["not everything could be written down: report.json: no space left on device"]
+    assert caught.value.__notes__ == ["some files could not be written: report.json: no space left on device"]
 
 
 def test_a_transaction_that_cannot_be_written_never_hides_it_either(tmp_path: Path, store: Store) -> None:
@@ -191,7 +191,7 @@ def test_a_transaction_that_cannot_be_written_never_hides_it_either(tmp_path: Pa
     reported = Reported(tmp_path, store)
     with pytest.raises(UnavailableError, match="the node is gone") as caught:
         report(reported.run, ends_with(UnavailableError("the node is gone")))
-    assert "not everything could be written down" in caught.value.__notes__[0]
+    assert "some files could not be written" in caught.value.__notes__[0]
     assert [end.code for end in reported.ends] == [ExitCode.UNAVAILABLE], "and the report is written all the same"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, PlannedStep, Result, Step, everybody
+from cicscenario.capabilities.step import Batch, Executor, Lane, Part, PlannedStep, Result, Step, all_ok
 from cicscenario.engine.events import Event, StepProgressed
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.runner import Runner
@@ -25,11 +25,11 @@ def person(number: int) -> Person:
 
 
 def people(batch: Batch) -> Result:
-    return Result(everybody(batch), people=[person(number) for number in batch.ids])
+    return Result(all_ok(batch), people=[person(number) for number in batch.ids])
 
 
 def ok(batch: Batch) -> Result:
-    return Result(everybody(batch))
+    return Result(all_ok(batch))
 
 
 class World:
@@ -159,7 +159,7 @@ def test_a_run_that_is_asked_to_stop_saves_what_is_under_way(world: World) -> No
 def test_a_person_whom_the_state_refuses_is_counted_as_failed(world: World) -> None:
     def twins(batch: Batch) -> Result:
         made = [person(0 if number == 3 else number) for number in batch.ids]
-        return Result(everybody(batch), people=[Person(n, *fields(p)) for n, p in zip(batch.ids, made, strict=True)])
+        return Result(all_ok(batch), people=[Person(n, *fields(p)) for n, p in zip(batch.ids, made, strict=True)])
 
     def fields(who: Person) -> tuple[Any, ...]:
         return who.document_json, who.phone, who.language, who.tags, who.old_address, who.gift

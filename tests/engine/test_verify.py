@@ -46,7 +46,7 @@ def test_it_stops_when_it_is_asked_to(store: Store) -> None:
         return {}
 
     threading.Timer(0.2, stopping.set).start()
-    with pytest.raises(InterruptedRunError, match="while checking asking"):
+    with pytest.raises(InterruptedRunError, match="in the check asking"):
         verify([asking(verifier)], context(store, stopping), PEOPLE, print)
     assert store.checks() == {}
     assert sum(asked) < PEOPLE, "nobody else is asked about"

@@ -31,19 +31,19 @@ def test_a_step_comes_behind_those_it_is_after_and_no_further_than_that() -> Non
 
 
 def test_two_steps_of_one_name_are_refused() -> None:
-    with pytest.raises(InvalidError, match="there are two steps of the name `a`"):
+    with pytest.raises(InvalidError, match="two steps have the name `a`"):
         ordered([step("a"), step("b"), step("a")])
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(InvalidError, match="the step `b` comes after `moon`, and there is no such step") as caught:
+    with pytest.raises(InvalidError, match="the step `b` must come after `moon`, but there is no such step") as caught:
         ordered([step("a"), step("b", "moon")])
     assert caught.value.hint == "the steps are: a, b"
 
 
 @pytest.mark.parametrize("steps", [[step("a", "a")], [step("x"), step("a", "c"), step("b", "a"), step("c", "b", "x")]])
 def test_a_circle_is_refused(steps: list[Step]) -> None:
-    with pytest.raises(InvalidError, match="steps come after each other in a circle: ") as caught:
+    with pytest.raises(InvalidError, match="the order of the steps has a cycle: ") as caught:
         ordered(steps)
     circle = re.split(": | -> ", caught.value.message)[1:]
     assert circle[0] == circle[-1]

@@ -20,7 +20,7 @@ class WelcomeCost(Cost):
     def native(self, scenario: Scenario) -> int:
         return AMOUNT
 
-    def foreseen(self, pending: Pending) -> Sequence[Need]:
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
         return [not_asked("native currency for welcomes", needed=pending.left * AMOUNT, unit="wei")]
 
 
