@@ -6,7 +6,7 @@ Those of other packages come by the entry points ``cicscenario.backends``.
 from functools import cache
 
 from cicscenario.backends import cic_eth, cic_ussd, eth, existing
-from cicscenario.capabilities.backend import BackendDescriptor
+from cicscenario.capabilities.descriptor import BackendDescriptor
 from cicscenario.capabilities.registry import registered
 
 BUILT_IN = (eth.BACKEND, cic_eth.BACKEND, cic_ussd.BACKEND, existing.BACKEND)

@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
-from cicscenario.capabilities.backend import BackendDescriptor, BackendPart
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
+from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import StallTimer
-from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
 from cicscenario.language import KeyHolder
 from cicscenario.people.person import Person

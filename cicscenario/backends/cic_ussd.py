@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
 from cicscenario.backends.dialect import DIALECT
-from cicscenario.capabilities.backend import BackendDescriptor, BackendPart
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
+from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import StallTimer
-from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
 from cicscenario.language import KeyHolder, Rule, Scenario

@@ -8,9 +8,11 @@ given up.
 import threading
 from collections.abc import Callable, Sequence
 
-from cicscenario.capabilities.backend import Backend, BackendPart
+from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Executor, Lane
+from cicscenario.capabilities.descriptor import BackendPart
+from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.step import Lane
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import HAVE, eth_call

@@ -4,11 +4,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
+from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
+from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.sending import TransactionExecutor
-from cicscenario.capabilities.step import Batch, Executor, Lane, Result
+from cicscenario.capabilities.step import Lane
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import ADD, BALANCE_OF, GIVE_TO, eth_call
 from cicscenario.chain.ledger import Intent

@@ -1,9 +1,11 @@
 """The backend existing: uses the accounts that the people of `population.from` have already."""
 
 from cicscenario.backends.dialect import DIALECT
-from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
+from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
+from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.step import Lane
 from cicscenario.language import KeyHolder
 
 

@@ -6,17 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from cicscenario.capabilities.backend import Backend
 from cicscenario.chain.ledger import Ledger
 from cicscenario.connections import Connections
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
 from cicscenario.people.population import Population
 from cicscenario.state.store import Store
-
-if TYPE_CHECKING:
-    from cicscenario.capabilities.backend import Backend
 
 #: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
 Verifier = Callable[[Sequence[Person]], dict[int, str]]
@@ -38,12 +35,12 @@ class RunContext:
     state: Store
     stopping: threading.Event
     ledger: Ledger | None = None  #: None when the plan sends no transactions
-    opened: "Backend | None" = None  #: None when no steps are executed, as in a verification
+    opened: Backend | None = None  #: None when no steps are executed, as in a verification
     written_to_accounts: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic  #: in seconds
 
     @property
-    def backend(self) -> "Backend":
+    def backend(self) -> Backend:
         """The scenario's backend, opened. Available in steps only."""
         if self.opened is None:
             raise AssertionError("no backend is open: this run executes no steps")

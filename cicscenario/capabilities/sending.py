@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.chain.abi import revert_reason, to_hex
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.ledger import Intent

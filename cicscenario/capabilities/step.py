@@ -1,17 +1,16 @@
 """A step: one column of the grid *steps x people*. Its declaration holds everything that other modules need to know."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.cost import Cost
+from cicscenario.capabilities.executor import Executor
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
-from cicscenario.state.rows import Outcome
 
 
 class Lane(Enum):
@@ -21,45 +20,6 @@ class Lane(Enum):
     CHAIN = "chain"  #: sends transactions through the ledger
     SERVICE = "service"  #: sends requests to a service, or waits for it
     BACKGROUND = "background"  #: slow work that no other step depends on; it does not delay the next batch
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Part of the population: the ids to process, and the people (none in the first step, which makes them)."""
-
-    ids: Sequence[int]
-    people: Sequence[Person]
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of a step for a batch. The engine commits it in one database transaction.
-
-    ``people`` (new or changed) and ``addresses`` (person id, account address) are written together with the outcomes.
-    """
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    people: list[Person] = field(default_factory=list)
-    addresses: list[tuple[int, bytes]] = field(default_factory=list)
-
-    def found(self, person: int, address: bytes) -> None:
-        """Adds a success: the person has this account."""
-        self.addresses.append((person, address))
-        self.outcomes.append(Outcome(person, ok=True))
-
-    def fail(self, person: int, why: str) -> None:
-        """Adds a failure of one person."""
-        self.outcomes.append(Outcome(person, ok=False, detail=why))
-
-
-class Executor(Protocol):
-    """Executes one step for a batch. It is called from several threads, as many as the lane has.
-
-    Raises UnavailableError or ReconcileError when the step cannot continue for anybody. The failure of one person is an
-    outcome. A person without an outcome stays pending.
-    """
-
-    def __call__(self, batch: Batch) -> Result: ...
 
 
 @dataclass(frozen=True)
@@ -141,8 +101,3 @@ def planned(step: Step, scenario: Scenario) -> PlannedStep | None:
     """The step as this scenario executes it; None when the scenario does not have the step."""
     part = step.part(scenario)
     return None if part is None else PlannedStep(step, part)
-
-
-def all_ok(batch: Batch) -> list[Outcome]:
-    """A successful outcome for each person of the batch."""
-    return [Outcome(person, ok=True) for person in batch.ids]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import StallTimer
-from cicscenario.capabilities.step import Batch, Result
 from cicscenario.chain.abi import to_hex
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome

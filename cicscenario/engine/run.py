@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.capabilities.backend import descriptor
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_at_end, write_files, write_transactions

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from os import cpu_count
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Lane, PlannedStep
+from cicscenario.capabilities.executor import Batch
+from cicscenario.capabilities.step import Lane, PlannedStep
 from cicscenario.engine.events import Listener
 from cicscenario.engine.progress import Progress
 from cicscenario.errors import InterruptedRunError

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from cicscenario.capabilities.step import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.state.rows import Outcome
 
 

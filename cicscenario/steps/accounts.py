@@ -1,6 +1,6 @@
 """The step accounts: the backend creates an account for each person."""
 
-from cicscenario.capabilities.backend import backend_part
+from cicscenario.capabilities.descriptor import backend_part
 from cicscenario.capabilities.step import Step
 from cicscenario.steps import population
 

@@ -1,6 +1,6 @@
 """The step faucet: the backend triggers the token faucet for each account."""
 
-from cicscenario.capabilities.backend import backend_part
+from cicscenario.capabilities.descriptor import backend_part
 from cicscenario.capabilities.step import Step
 from cicscenario.steps import registration
 

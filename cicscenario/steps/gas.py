@@ -1,6 +1,6 @@
 """The step gas: the backend gives each account native currency for fees."""
 
-from cicscenario.capabilities.backend import backend_part
+from cicscenario.capabilities.descriptor import backend_part
 from cicscenario.capabilities.step import Step
 from cicscenario.steps import registration
 

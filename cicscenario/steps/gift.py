@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.sending import TransactionExecutor
-from cicscenario.capabilities.step import Executor, Lane, Part, Step
+from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import BALANCE_OF, MINT_TO, TRANSFER, eth_call
 from cicscenario.chain.ledger import Intent

@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Sequence
 
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step
+from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.chain.keyfile import encrypt, problem_of, write_keyfile
 from cicscenario.errors import StateRefusedError
 from cicscenario.files import write_once

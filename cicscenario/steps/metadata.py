@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.metadata import MetadataKind, Writer
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step
+from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.connections import Service
 from cicscenario.errors import CicScenarioError

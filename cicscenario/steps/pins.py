@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, ResultFile, Step
+from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.step import Lane, Part, ResultFile, Step
 from cicscenario.connections import Service
 from cicscenario.legacy.accountfiles import PinRow, write_pins
 from cicscenario.people.person import Person

@@ -1,7 +1,8 @@
 """The step population: generates the people from the seed, or reads them from ``population.from``. Needs no service."""
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, Step, all_ok
+from cicscenario.capabilities.executor import Batch, Executor, Result, all_ok
+from cicscenario.capabilities.step import Lane, Part, Step
 
 
 def _executor(context: RunContext, step: str) -> Executor:

@@ -1,6 +1,6 @@
 """The step registration: the backend registers each account in the accounts index."""
 
-from cicscenario.capabilities.backend import backend_part
+from cicscenario.capabilities.descriptor import backend_part
 from cicscenario.capabilities.step import Step
 from cicscenario.steps import accounts
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, Result, ResultFile, Step
+from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.step import Lane, Part, ResultFile, Step
 from cicscenario.connections import Service
 from cicscenario.legacy.accountfiles import UssdDataRow, write_ussd_data
 from cicscenario.people.person import Person

@@ -11,7 +11,7 @@ import pytest
 
 from cicscenario.backends.cic_ussd import CicUssdBackend
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Result
+from cicscenario.capabilities.executor import Result
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.services.ussd import Joined, Joining, UssdError

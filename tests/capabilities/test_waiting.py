@@ -9,7 +9,7 @@ import pytest
 
 from cicscenario.backends.custodial import CustodialBackend
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import ADD, GIVE_TO

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Executor, Lane, Part, PlannedStep, Result, Step, all_ok
+from cicscenario.capabilities.executor import Batch, Executor, Result, all_ok
+from cicscenario.capabilities.step import Lane, Part, PlannedStep, Step
 from cicscenario.engine.events import Event, StepProgressed
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.runner import Runner

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cicscenario.capabilities.step import Batch
+from cicscenario.capabilities.executor import Batch
 from cicscenario.people.person import Person
 
 

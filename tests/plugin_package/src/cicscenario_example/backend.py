@@ -2,9 +2,11 @@
 
 import hashlib
 
-from cicscenario.capabilities.backend import Backend, BackendDescriptor, BackendPart
+from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.step import Batch, Lane, Result
+from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
+from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.step import Lane
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.language import KeyHolder
 from cicscenario.people.person import Person

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Cost, Need, Pending, not_asked
+from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.sending import TransactionExecutor
-from cicscenario.capabilities.step import Executor, Lane, Part, Step
+from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.chain.ledger import Intent
 from cicscenario.connections import Service
 from cicscenario.language import Scenario

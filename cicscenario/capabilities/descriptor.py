@@ -1,0 +1,61 @@
+"""The declaration of a backend: who holds the keys, its options, and its part in each step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from cicscenario.capabilities.backend import Backend
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.cost import Cost
+from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.step import Lane, Part
+from cicscenario.connections import Service
+from cicscenario.language import BackendTraits, Rule, Scenario
+
+
+@dataclass(frozen=True)
+class BackendPart:
+    """What a backend does in one step. It takes part only in scenarios for which ``applies`` is true."""
+
+    summary: str
+    lane: Lane
+    services: tuple[Service, ...] = ()
+    cost: Cost | None = None
+    applies: Callable[[Scenario], bool] = lambda scenario: True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendDescriptor(BackendTraits):
+    """The declaration of a backend. Where a part is None, scenarios of this backend do not have that step.
+
+    ``rules`` are the combinations of its options with other keys that are errors.
+    """
+
+    open: Callable[[RunContext], Backend]
+    accounts: BackendPart
+    registration: BackendPart | None = None
+    gas: BackendPart | None = None
+    faucet: BackendPart | None = None
+    rules: tuple[Rule, ...] = ()
+
+
+def descriptor(scenario: Scenario) -> BackendDescriptor:
+    """The backend that a scenario names."""
+    return cast("BackendDescriptor", scenario.backend.traits)  # the vocabulary holds descriptors only
+
+
+def backend_part(
+    declared: Callable[[BackendDescriptor], BackendPart | None], executor: Callable[[Backend, str], Executor]
+) -> Callable[[Scenario], Part | None]:
+    """Makes the ``part`` function of a step that the scenario's backend carries out.
+
+    ``declared`` takes the step's part from the descriptor; ``executor`` gets the executor from the opened backend.
+    """
+
+    def part(scenario: Scenario) -> Part | None:
+        own = declared(descriptor(scenario))
+        if own is None or not own.applies(scenario):
+            return None
+        return Part(own.summary, own.lane, lambda run, step: executor(run.backend, step), own.services, own.cost)
+
+    return part
