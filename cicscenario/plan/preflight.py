@@ -24,7 +24,7 @@ def ask_services(services: Connections, needed: Collection[Service]) -> None:
     silent = [need for need in answers(services, needed) if not need.ok]
     if silent:
         raise UnavailableError(
-            "nothing was changed, because these services do not answer:\n"
+            "nothing was changed, because these services cannot be used:\n"
             + "\n".join(f"  {need.what}: {need.has}" for need in silent),
             hint="; ".join(need.hint for need in silent if need.hint),
         )

@@ -219,7 +219,7 @@ def refused(run: Run, *more: str) -> str:
         done, planned = both.map(lambda verb: run.box.command(verb, *arguments[1:]), ("run", "plan"))
     assert (done.returncode, planned.returncode) == (3, 3), done.stdout + done.stderr
     said = clean(run.box, done)
-    assert "nothing was changed, because these services do not answer" in said
+    assert "nothing was changed, because these services cannot be used" in said
     what = said.partition("custodial: ")[2].splitlines()[0].split(";")[0]
     assert what
     assert f"MISSING custodial: needs an answer; has {what}" in clean(run.box, planned)

@@ -80,7 +80,7 @@ def world(tmp_path: Path) -> World:
 
 def test_a_service_that_is_missing_is_named_before_any_check(world: World) -> None:
     world.begin()
-    with pytest.raises(UnavailableError, match="nothing was changed, because a service is missing:\n  meta: "):
+    with pytest.raises(UnavailableError, match="nothing was changed, because these services cannot be used:\n  meta: "):
         world.verify(f"http://127.0.0.1:{free_port()}")
     assert world.events == []
     assert world.held()["metadata"].errors == 0, "what was found before stays"
