@@ -11,9 +11,9 @@ from typing import Any
 import requests
 
 from cicscenario.address import public
-from cicscenario.chain.interruptible import interruptible
-from cicscenario.errors import CicScenarioError, ExitCode, InterruptedRunError, UnavailableError
+from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
 from cicscenario.retry import PAUSES, Attempts
+from cicscenario.transport import HttpSessions
 
 Call = tuple[str, list[Any]]
 
@@ -80,11 +80,10 @@ class Rpc:
         self.url = url
         self.name = public(url)
         self.batch = batch
-        self._timeout = timeout
         self._patience = patience
         self._stopping = stopping
         self._clock = clock
-        self._local = threading.local()
+        self._http = HttpSessions(timeout, stopping)
         self._ids = itertools.count(1)
 
     def call(self, method: str, *params: Any) -> Any:
@@ -150,15 +149,15 @@ class Rpc:
         ]
 
     def _post(self, body: Any) -> Any:
-        session = self._session()
         try:
-            reply = interruptible(lambda: session.post(self.url, json=body, timeout=self._timeout), self._stopping)
+            reply = self._http.post(self.url, json=body)
         except requests.RequestException as error:
             what = f"does not answer: {_reason(error).replace(self.url, self.name)}"
             raise self._unanswered(what, passing=not isinstance(error, ValueError)) from None  # ValueError: a bad URL
-        except InterruptedRunError:
-            del self._local.session  # the request that was given up still uses it
-            raise
+        if reply.is_redirect:
+            raise self._unanswered(
+                f"redirects to {public(reply.headers['Location'])}, and redirects are not followed", passing=False
+            )
         if not reply.ok:
             raise self._unanswered(
                 f"answers with HTTP {reply.status_code} {reply.reason}",
@@ -169,13 +168,6 @@ class Rpc:
             return reply.json()
         except requests.JSONDecodeError:
             raise self._unanswered(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.trust_env = False  # a proxy setting of the shell is not part of the environment file
-        session: requests.Session = self._local.session
-        return session
 
     def _unanswered(self, what: str, *, passing: bool = True, retry_after: str | None = None) -> UnansweredError:
         return UnansweredError(f"chain node {self.name} {what}", passing=passing, retry_after=retry_after)

@@ -7,7 +7,6 @@ from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts, discover
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, reading
@@ -15,6 +14,7 @@ from cicscenario.chain.signer import Signer
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
+from cicscenario.transport import StopEvent
 
 #: The first transfer to an account, the first entry in an index and a decayed balance cost more gas than the others.
 _ESTIMATE_MARGIN = 1.5

@@ -60,6 +60,15 @@ def test_an_answer_that_is_none_is_said(node: Node, status: int, text: str, said
     assert "chain.rpc" in (error.hint or "")
 
 
+def test_a_redirect_is_said_and_not_followed(node: Node) -> None:
+    """Signed transactions go only where the environment file says."""
+    node.says = lambda calls: (308, "")
+    node.more_headers = lambda status: {"Location": "https://someone:hunter2@node.example/v3/apikey"}  # type: ignore[method-assign]
+    error = failure(node)
+    assert error.message.endswith("redirects to https://node.example, and redirects are not followed")
+    assert "chain.rpc" in (error.hint or "")
+
+
 def test_an_error_may_be_a_bare_text(node: Node) -> None:
     node.says = lambda calls: (200, json.dumps([{"id": calls[0]["id"], "error": "rate limited"}]))
     error = failure(node)
