@@ -25,6 +25,12 @@ _READS = frozenset({
 _PASSING_STATUSES = (408, 429, *range(500, 600))  # HTTP: the same request may be answered later
 _PASSING_CODES = (-32005, 429)  # JSON-RPC: limit exceeded (EIP-1474); some providers use the HTTP status
 _PASSING_WORDS = ("rate limit", "too many requests")
+_REVERTED = 3  # JSON-RPC: the contract reverted (geth, anvil)
+# The same in the words of older geth, OpenEthereum (in ``data``), Nethermind, Besu and anvil, blanks left out. Contracts of
+# old compilers end a call to an unknown function with an invalid instruction instead.
+_REVERT_WORDS = (
+    "revert", "invalidopcode", "invalidfeopcode", "opcodenotfound", "badinstruction", "invalidjump", "badjump",
+)  # fmt: skip
 _LONG_PAUSE = 5.0  # seconds between attempts once those of retry.PAUSES are used up
 
 
@@ -44,6 +50,12 @@ class RpcError(CicScenarioError):
     def is_passing(self) -> bool:
         """Whether the node asks for fewer requests: the same call may be answered later."""
         return self.code in _PASSING_CODES or any(words in self.text.lower() for words in _PASSING_WORDS)
+
+    @property
+    def is_revert(self) -> bool:
+        """Whether the contract itself ended the call. Every other refusal is the node's, and says nothing about the contract."""
+        said = f"{self.text}{self.data if isinstance(self.data, str) else ''}".lower().replace(" ", "")
+        return not self.is_passing and (self.code == _REVERTED or any(words in said for words in _REVERT_WORDS))
 
 
 class UnansweredError(UnavailableError):

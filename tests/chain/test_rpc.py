@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,9 +121,3 @@ def test_a_node_that_has_no_chain_yet_is_said(node: Node, tmp_path: Path) -> Non
     )
     with pytest.raises(UnavailableError, match="is no whole Ethereum node"):
         connect(load_environment(place).chain, None)
-
-
-def test_web3_is_not_loaded_with_the_package() -> None:
-    """It takes long to load, and the hot path does without it."""
-    program = "import sys, cicscenario.cli.app, cicscenario.chain.session; sys.exit('web3' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
