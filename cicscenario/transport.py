@@ -24,6 +24,27 @@ _T = TypeVar("_T")
 _GRACE = 0.6  # seconds after the stop in which calls under way may still finish
 _AGAIN = 0.15  # seconds after which what is still under way is cut once more
 _IDLE = 1.0  # seconds between looks whether the watching thread is still needed
+_PARENT_POLL = 0.1  # seconds between looks at the parent of a StopEvent
+
+
+class StopEvent(threading.Event):
+    """The stop of one part of a run: set by itself, or when ``parent``, the stop of the whole run, is set."""
+
+    def __init__(self, parent: threading.Event | None = None) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._parent is not None and self._parent.is_set())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = _PARENT_POLL if end is None else min(_PARENT_POLL, end - time.monotonic())
+            if left <= 0:
+                break
+            super().wait(left)
+        return self.is_set()
 
 
 class Cancellation:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from cicscenario.errors import InterruptedRunError
-from cicscenario.transport import Cancellation, HttpSessions, Sockets, http_connection
+from cicscenario.transport import Cancellation, HttpSessions, Sockets, StopEvent, http_connection
 from tests.support.silent_server import assert_ends_with_the_run, silent_server
 
 
@@ -194,3 +194,20 @@ def test_an_idle_client_has_no_thread(stopping: threading.Event) -> None:
 
 def _watching() -> bool:
     return any(thread.name == "cancellation" for thread in threading.enumerate())
+
+
+def test_a_part_stops_with_the_whole_run_and_not_the_other_way_round(stopping: threading.Event) -> None:
+    first, second = StopEvent(stopping), StopEvent(stopping)
+    first.set()
+    assert (first.is_set(), second.is_set(), stopping.is_set()) == (True, False, False)
+    assert first.wait(30)
+    assert not second.wait(0.01)
+    threading.Timer(0.1, stopping.set).start()
+    assert second.wait(30)
+
+
+def test_a_request_ends_with_the_part_that_it_belongs_to(stopping: threading.Event) -> None:
+    part = StopEvent(stopping)
+    with silent_server() as port:
+        sessions = HttpSessions(60, part, keep=False)
+        assert_ends_with_the_run(lambda: sessions.post(f"http://127.0.0.1:{port}", data="x"), stopping)

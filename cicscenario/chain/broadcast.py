@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.follower import End, Follower
-from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.errors import (
@@ -25,6 +24,7 @@ from cicscenario.errors import (
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
+from cicscenario.transport import StopEvent
 
 _POLL = 0.05  # seconds between looks at the chain while nothing moves
 _LOOK = 0.2  # seconds between looks at ``stopping`` while something else is waited for

@@ -11,9 +11,9 @@ from typing import Any
 import requests
 
 from cicscenario.address import public
-from cicscenario.chain.interruptible import interruptible
-from cicscenario.errors import CicScenarioError, ExitCode, InterruptedRunError, UnavailableError
+from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
 from cicscenario.retry import PAUSES, Attempts
+from cicscenario.transport import HttpSessions
 
 Call = tuple[str, list[Any]]
 
@@ -25,6 +25,12 @@ _READS = frozenset({
 _PASSING_STATUSES = (408, 429, *range(500, 600))  # HTTP: the same request may be answered later
 _PASSING_CODES = (-32005, 429)  # JSON-RPC: limit exceeded (EIP-1474); some providers use the HTTP status
 _PASSING_WORDS = ("rate limit", "too many requests")
+_REVERTED = 3  # JSON-RPC: the contract reverted (geth, anvil)
+# The same in the words of older geth, OpenEthereum (in ``data``), Nethermind, Besu and anvil, blanks left out. Contracts of
+# old compilers end a call to an unknown function with an invalid instruction instead.
+_REVERT_WORDS = (
+    "revert", "invalidopcode", "invalidfeopcode", "opcodenotfound", "badinstruction", "invalidjump", "badjump",
+)  # fmt: skip
 _LONG_PAUSE = 5.0  # seconds between attempts once those of retry.PAUSES are used up
 
 
@@ -44,6 +50,12 @@ class RpcError(CicScenarioError):
     def is_passing(self) -> bool:
         """Whether the node asks for fewer requests: the same call may be answered later."""
         return self.code in _PASSING_CODES or any(words in self.text.lower() for words in _PASSING_WORDS)
+
+    @property
+    def is_revert(self) -> bool:
+        """Whether the contract itself ended the call. Every other refusal is the node's, and says nothing about the contract."""
+        said = f"{self.text}{self.data if isinstance(self.data, str) else ''}".lower().replace(" ", "")
+        return not self.is_passing and (self.code == _REVERTED or any(words in said for words in _REVERT_WORDS))
 
 
 class UnansweredError(UnavailableError):
@@ -80,11 +92,10 @@ class Rpc:
         self.url = url
         self.name = public(url)
         self.batch = batch
-        self._timeout = timeout
         self._patience = patience
         self._stopping = stopping
         self._clock = clock
-        self._local = threading.local()
+        self._http = HttpSessions(timeout, stopping)
         self._ids = itertools.count(1)
 
     def call(self, method: str, *params: Any) -> Any:
@@ -150,15 +161,15 @@ class Rpc:
         ]
 
     def _post(self, body: Any) -> Any:
-        session = self._session()
         try:
-            reply = interruptible(lambda: session.post(self.url, json=body, timeout=self._timeout), self._stopping)
+            reply = self._http.post(self.url, json=body)
         except requests.RequestException as error:
             what = f"does not answer: {_reason(error).replace(self.url, self.name)}"
             raise self._unanswered(what, passing=not isinstance(error, ValueError)) from None  # ValueError: a bad URL
-        except InterruptedRunError:
-            del self._local.session  # the request that was given up still uses it
-            raise
+        if reply.is_redirect:
+            raise self._unanswered(
+                f"redirects to {public(reply.headers['Location'])}, and redirects are not followed", passing=False
+            )
         if not reply.ok:
             raise self._unanswered(
                 f"answers with HTTP {reply.status_code} {reply.reason}",
@@ -169,13 +180,6 @@ class Rpc:
             return reply.json()
         except requests.JSONDecodeError:
             raise self._unanswered(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.trust_env = False  # a proxy setting of the shell is not part of the environment file
-        session: requests.Session = self._local.session
-        return session
 
     def _unanswered(self, what: str, *, passing: bool = True, retry_after: str | None = None) -> UnansweredError:
         return UnansweredError(f"chain node {self.name} {what}", passing=passing, retry_after=retry_after)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
-from cicscenario.chain.contracts import Contracts, discover
+from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, reading
@@ -15,6 +14,7 @@ from cicscenario.chain.signer import Signer
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
+from cicscenario.transport import StopEvent
 
 #: The first transfer to an account, the first entry in an index and a decayed balance cost more gas than the others.
 _ESTIMATE_MARGIN = 1.5
@@ -91,6 +91,8 @@ def connect(
             f"{rpc.name} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
             hint="check `chain.rpc` and `chain.spec` in the environment file",
         )
+    from cicscenario.chain.discovery import discover  # here, since it loads web3: only a chain that answers needs it
+
     # Twice the base fee stays valid while six full blocks raise it; the bytes can never be changed afterwards.
     fair = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(

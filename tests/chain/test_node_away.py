@@ -13,7 +13,6 @@ import pytest
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
-from cicscenario.chain.interruptible import StopEvent
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, UnansweredError
 from cicscenario.chain.session import ChainSession
@@ -21,6 +20,7 @@ from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
+from cicscenario.transport import StopEvent
 from tests.support.rude_node import Handler, Rudeness, RudeNode, hang, lose_answer, reset, status
 from tests.support.sandboxes import Sandbox
 

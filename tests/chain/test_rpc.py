@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +55,15 @@ def test_an_answer_that_is_none_is_said(node: Node, status: int, text: str, said
     error = failure(node)
     assert isinstance(error, UnavailableError)
     assert re.match(rf"chain node http://127\.0\.0\.1:\d+ {said}", error.message)
+    assert "chain.rpc" in (error.hint or "")
+
+
+def test_a_redirect_is_said_and_not_followed(node: Node) -> None:
+    """Signed transactions go only where the environment file says."""
+    node.says = lambda calls: (308, "")
+    node.more_headers = lambda status: {"Location": "https://someone:hunter2@node.example/v3/apikey"}  # type: ignore[method-assign]
+    error = failure(node)
+    assert error.message.endswith("redirects to https://node.example, and redirects are not followed")
     assert "chain.rpc" in (error.hint or "")
 
 
@@ -114,9 +121,3 @@ def test_a_node_that_has_no_chain_yet_is_said(node: Node, tmp_path: Path) -> Non
     )
     with pytest.raises(UnavailableError, match="is no whole Ethereum node"):
         connect(load_environment(place).chain, None)
-
-
-def test_web3_is_not_loaded_with_the_package() -> None:
-    """It takes long to load, and the hot path does without it."""
-    program = "import sys, cicscenario.cli.app, cicscenario.chain.session; sys.exit('web3' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -31,7 +31,7 @@ class FakeChain(FakeServer):
     def _result(self, method: str, params: list[Any]) -> str | None:
         """None is a refusal."""
         if method == "eth_getCode":
-            return "0x60" if params[0] == f"0x{REGISTRY.hex()}" else "0x"
+            return "0x60" if params[0].lower() == f"0x{REGISTRY.hex()}" else "0x"
         to, data = bytes.fromhex(params[0]["to"][2:]), bytes.fromhex(params[0]["data"][2:])
         found = self._call(to, data[:4], data[4:])
         return None if found is None else f"0x{found.hex()}"

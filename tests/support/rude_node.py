@@ -1,6 +1,7 @@
 """A proxy on 127.0.0.1 in front of a node, which can be rude: it refuses, drops, delays and answers nonsense."""
 
 import contextlib
+import json
 import socket
 import struct
 import threading
@@ -42,6 +43,33 @@ def hang(handler: "Handler", body: bytes) -> bool:
     handler.server.released.wait(60)
     handler.close_connection = True
     return True
+
+
+def refuse(function: bytes, error: dict[str, Any]) -> Rudeness:
+    """The node answers calls of one function, known by its selector, with a JSON-RPC error, and passes the others on."""
+    return replace(lambda call: _calls(call, function), {"error": error})
+
+
+def answer_with(function: bytes, result: Any) -> Rudeness:
+    """The same with a result."""
+    return replace(lambda call: _calls(call, function), {"result": result})
+
+
+def replace(is_meant: Callable[[dict[str, Any]], bool], answer: dict[str, Any]) -> Rudeness:
+    """The calls that are meant get this answer instead of the node's; the others of the batch get the node's."""
+
+    def rude(handler: "Handler", body: bytes) -> bool:
+        meant = {call["id"] for call in json.loads(body) if is_meant(call)}
+        replies = handler.server.forward(body).json()
+        mixed = [{"jsonrpc": "2.0", "id": reply["id"]} | answer if reply["id"] in meant else reply for reply in replies]
+        handler.reply(200, json.dumps(mixed).encode(), {})
+        return True
+
+    return rude
+
+
+def _calls(call: dict[str, Any], function: bytes) -> bool:
+    return call["method"] == "eth_call" and call["params"][0]["data"].startswith(f"0x{function.hex()}")
 
 
 class RudeNode:

@@ -18,7 +18,8 @@ import yaml
 from redis import Redis
 
 from cicscenario.chain.abi import pack, selector, to_hex, word
-from cicscenario.chain.contracts import BALANCE_OF, HAVE, Contracts, discover, eth_call
+from cicscenario.chain.contracts import BALANCE_OF, HAVE, Contracts, eth_call
+from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
 from cicscenario.sandbox import stack

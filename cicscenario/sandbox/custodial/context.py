@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from cicscenario.chain.abi import from_hex, selector
-from cicscenario.chain.contracts import Contracts, discover, eth_call
+from cicscenario.chain.contracts import Contracts, eth_call
 from cicscenario.chain.rpc import Rpc
 from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.database import EngineDatabase
@@ -35,6 +35,8 @@ class EngineContext:
 
     @cached_property
     def contracts(self) -> Contracts:
+        from cicscenario.chain.discovery import discover  # loads web3
+
         return discover(self.rpc, self.settings.registry, None)
 
     @cached_property
