@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 from cicscenario.chain.abi import to_hex
@@ -13,7 +14,6 @@ from cicscenario.language import Scenario
 from cicscenario.language.dotted import flatten
 from cicscenario.people.population import Population
 from cicscenario.plan.compile import Plan
-from cicscenario.plan.sources import fingerprint
 from cicscenario.state.store import Store
 
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
@@ -136,7 +136,7 @@ def _source(plan: Plan) -> dict[str, str]:
     """The digest and number of the people of ``population.from``. Generated people are identified by the scenario."""
     if plan.scenario.population.source is None:
         return {}
-    return {"source_size": str(plan.size), "source": fingerprint(plan.population, plan.size)}
+    return {"source_size": str(plan.size), "source": plan.fingerprint.of(plan.size)}
 
 
 def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[str]:
@@ -146,9 +146,22 @@ def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[
     size, source = int(held["source_size"]), plan.scenario.population.source
     if plan.size < size:
         return [f"the people of {source}: {size} in the state, {plan.size} now; people cannot be removed"]
-    if fingerprint(plan.population, size) == held["source"]:
+    if plan.fingerprint.of(size) != held["source"]:
+        return [f"the people of {source} are not those that the run began with{_first(store, plan.population)}"]
+    if plan.scenario.backend.traits.makes_accounts:
         return []
-    return [f"the people of {source} are not those that the run began with{_first(store, plan.population)}"]
+    return _account_differences(store, plan.population, source)
+
+
+def _account_differences(store: Store, population: Population, source: Path) -> list[str]:
+    """The first account that the run took from the source and that is another one there now."""
+    for person in store.all_people():
+        now = population.account(person.id) if person.address else None
+        if now is not None and now != person.address:
+            return [
+                f"the account of person {person.id} of {source}: {to_hex(person.account)} in the state, {to_hex(now)} now"
+            ]
+    return []
 
 
 def _first(store: Store, population: Population) -> str:

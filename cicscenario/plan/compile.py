@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from cicscenario.capabilities.check import Check
@@ -11,7 +12,7 @@ from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.people.population import Population
-from cicscenario.plan.sources import held_population, open_population
+from cicscenario.plan.sources import Fingerprint, held_population, open_population
 from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
 
@@ -32,6 +33,11 @@ class Plan:
         needed = {service for step in self.steps for service in step.services}
         needed |= {service for check in self.checks for service in check.services}
         return tuple(service for service in Service if service in needed)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Identifies the people of a source; those that a seed makes are identified by the scenario."""
+        return Fingerprint(self.population)
 
     @property
     def on_chain(self) -> bool:

@@ -1,6 +1,7 @@
 """The source of a scenario's people: the generator, a data directory of the old tools, or another run."""
 
 import hashlib
+import json
 import weakref
 from array import array
 from collections.abc import Sequence
@@ -84,13 +85,29 @@ def held_population(scenario: Scenario, store: Store) -> tuple[Population, int]:
     return held, held.size if people.size is None else people.size
 
 
-def fingerprint(population: Population, size: int) -> str:
-    """A digest of people ``0 <= index < size``: their data, gifts and accounts, in order."""
-    digest = hashlib.sha256()
-    for index in range(size):
-        person = population.person(index)
-        digest.update(repr((replace(person, id=index), population.account(index))).encode())
-    return digest.hexdigest()
+class Fingerprint:
+    """A digest of the people of a source: who they are and what they bring, in order, without their accounts.
+
+    Each person is read once, however many sizes are asked for in ascending order. A smaller size begins again.
+    """
+
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        self._begin()
+
+    def _begin(self) -> None:
+        self._digest, self._size = hashlib.sha256(), 0
+
+    def of(self, size: int) -> str:
+        """The digest of people ``0 <= index < size``, in hexadecimal."""
+        if size < self._size:
+            self._begin()
+        for index in range(self._size, size):
+            person = self._population.person(index)
+            fields = (person.document_json, person.phone, person.language, person.tags, person.gift)
+            self._digest.update(json.dumps([person.old_address.hex(), *fields]).encode())
+        self._size = size
+        return self._digest.hexdigest()
 
 
 def _source(path: Path) -> RunPopulation | OldPopulation:

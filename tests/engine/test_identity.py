@@ -42,12 +42,12 @@ def plan(folder: Path, **keys: str) -> Plan:
     return compile_plan(load_scenario(written(folder, **keys)))
 
 
-def data(folder: Path, *people: Person) -> None:
-    """A data directory of the old tools, made anew."""
+def data(folder: Path, *people: Person, account: int = 1) -> None:
+    """A data directory of the old tools, made anew; the first account is that number."""
     place = folder / "data"
     if place.exists():
         place.rename(folder / f"before-{len(list(folder.iterdir()))}")
-    made = [replace(person, address=bytes([person.id + 1]) * 20) for person in people]
+    made = [replace(person, address=bytes([person.id + account]) * 20) for person in people]
     write_datadir(place, made, [], chain_spec=SPEC)
 
 
@@ -118,6 +118,18 @@ def test_the_same_numbers_with_other_documents_are_other_people(store: Store, tm
     }))  # fmt: skip
     with pytest.raises(StateRefusedError, match="are not those that the run began with"):
         compare(store, plan(tmp_path), services())
+
+
+def test_people_who_have_other_accounts_now_are_refused(store: Store, tmp_path: Path) -> None:
+    data(tmp_path, *persons(0, 1))
+    begin(store, plan(tmp_path))
+    store.commit("accounts", [], addresses=[(0, bytes([1]) * 20)])
+    compare(store, plan(tmp_path), services())
+    data(tmp_path, *persons(0, 1), account=7)
+    said = f"the account of person 0 of {tmp_path}/data: 0x{'01' * 20} in the state, 0x{'07' * 20} now"
+    with pytest.raises(StateRefusedError, match=said):
+        compare(store, plan(tmp_path), services())
+    compare(store, plan(tmp_path), services(), people=False)
 
 
 def test_what_differs_is_named_and_no_advice_pays_anybody_twice(store: Store, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from cicscenario.errors import InvalidError
 from cicscenario.legacy.directory import OldPopulation
 from cicscenario.legacy.export import write_datadir
 from cicscenario.people.generator import Generator
+from cicscenario.people.person import Person
 from cicscenario.plan.compile import compile_plan
-from cicscenario.plan.sources import RunPopulation, fingerprint
+from cicscenario.plan.sources import Fingerprint, RunPopulation
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
@@ -128,11 +129,34 @@ def test_people_of_a_run_with_gaps_keep_their_own_accounts(tmp_path: Path) -> No
 
 def test_a_fingerprint_tells_other_people_from_the_same(run: Path) -> None:
     store = Store(run / STATE)
-    held = RunPopulation(store, range(4))
-    whole = fingerprint(held, 4)
-    assert fingerprint(RunPopulation(store, [0, 1, 2, 3]), 4) == whole
-    for ids in ([0, 1, 2], [0, 1, 3], [1, 2, 3]):
-        assert fingerprint(RunPopulation(store, ids), 3) not in (whole, fingerprint(held, 3) if ids[2] != 2 else whole)
+    of_all = Fingerprint(RunPopulation(store, range(4))).of(4)
+    assert Fingerprint(RunPopulation(store, [0, 1, 2, 3])).of(4) == of_all
+    first_three = Fingerprint(RunPopulation(store, range(4))).of(3)
+    assert first_three != of_all
+    for ids in ([0, 1, 3], [1, 2, 3]):
+        assert Fingerprint(RunPopulation(store, ids)).of(3) != first_three
     store.commit("accounts", [], addresses=[(3, bytes([9]) * 20)])
-    assert fingerprint(RunPopulation(store, range(4)), 4) != whole
+    assert Fingerprint(RunPopulation(store, range(4))).of(4) == of_all, "an account may come later"
     store.close()
+
+
+def test_a_fingerprint_reads_everybody_once() -> None:
+    class Counting:
+        def __init__(self) -> None:
+            self.read: list[int] = []
+
+        def person(self, index: int) -> Person:
+            self.read.append(index)
+            return PEOPLE.person(index)
+
+        def gift(self, index: int) -> int:
+            return PEOPLE.gift(index)
+
+        def account(self, index: int) -> bytes | None:
+            return None
+
+    population = Counting()
+    fingerprint = Fingerprint(population)
+    three, five = fingerprint.of(3), fingerprint.of(5)
+    assert population.read == [0, 1, 2, 3, 4]
+    assert (fingerprint.of(3), fingerprint.of(5)) == (three, five)
