@@ -11,7 +11,7 @@ from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
 from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.store import Store
-from tests.support.memory_chain import SIGNER, TOKEN, FakeChain, FakeRpc, no_answer
+from tests.support.memory_chain import MEMORY_TOKEN, SIGNER, FakeRpc, MemoryChain, no_answer
 
 
 class World:
@@ -19,13 +19,13 @@ class World:
 
     def __init__(self, path: Path) -> None:
         self.seconds = 0.0
-        self.chain = FakeChain()
+        self.chain = MemoryChain()
         self.rpc = FakeRpc(self.chain)
         self.store = Store(path / "state.sqlite")
         self.broadcaster = Broadcaster(
             self.store,
             self.rpc,
-            Follower(self.rpc, [TOKEN]),
+            Follower(self.rpc, [MEMORY_TOKEN]),
             window=3 * PLAIN_TRANSFER_GAS,
             patience=120,
             clock=lambda: self.seconds,

@@ -10,13 +10,13 @@ from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
 from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
-from tests.support.memory_chain import SIGNER, TOKEN, FakeChain, FakeRpc, Transaction
+from tests.support.memory_chain import MEMORY_TOKEN, SIGNER, FakeRpc, MemoryChain, Transaction
 
 WHO = b"\xaa" * 20
 
 
 def gift(nonce: int, gas: int = 60_000) -> LedgerRow:
-    return _row(nonce, TOKEN, pack(TRANSFER, WHO, 5), gas)
+    return _row(nonce, MEMORY_TOKEN, pack(TRANSFER, WHO, 5), gas)
 
 
 def value(nonce: int) -> LedgerRow:
@@ -33,16 +33,16 @@ def watched(*rows: LedgerRow) -> dict[bytes, LedgerRow]:
 
 
 @pytest.fixture
-def chain() -> FakeChain:
-    return FakeChain()
+def chain() -> MemoryChain:
+    return MemoryChain()
 
 
 @pytest.fixture
-def rpc(chain: FakeChain) -> FakeRpc:
+def rpc(chain: MemoryChain) -> FakeRpc:
     return FakeRpc(chain)
 
 
-def mined(chain: FakeChain, *rows: LedgerRow) -> None:
+def mined(chain: MemoryChain, *rows: LedgerRow) -> None:
     for row in rows:
         assert chain.take(Transaction(row.raw)) is None
     chain.mine()
@@ -53,14 +53,14 @@ def methods(rpc: FakeRpc) -> list[str]:
 
 
 def test_nothing_new_is_one_question(rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+    follower = Follower(rpc, [MEMORY_TOKEN])
     rpc.requests.clear()
     assert follower.ends({}) == []
     assert methods(rpc) == ["eth_blockNumber"]
 
 
-def test_a_block_and_its_logs_settle_gifts_and_values_without_receipts(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_a_block_and_its_logs_settle_gifts_and_values_without_receipts(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     rows = [gift(0), value(1), gift(2)]
     mined(chain, *rows)
     ends = follower.ends(watched(*rows))
@@ -70,8 +70,8 @@ def test_a_block_and_its_logs_settle_gifts_and_values_without_receipts(chain: Fa
     assert follower.block == 1
 
 
-def test_what_is_not_watched_is_nobodys(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_what_is_not_watched_is_nobodys(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     mined(chain, gift(0))
     assert follower.ends({}) == []
 
@@ -79,8 +79,8 @@ def test_what_is_not_watched_is_nobodys(chain: FakeChain, rpc: FakeRpc) -> None:
 @pytest.mark.parametrize(
     ("token", "said"), [("reverts", "reverted: execution reverted"), ("answers false", "no transfer")]
 )
-def test_without_a_log_the_receipt_tells(chain: FakeChain, rpc: FakeRpc, token: str, said: str) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_without_a_log_the_receipt_tells(chain: MemoryChain, rpc: FakeRpc, token: str, said: str) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     chain.token = token
     mined(chain, gift(0))
     (end,) = follower.ends(watched(gift(0)))
@@ -89,7 +89,7 @@ def test_without_a_log_the_receipt_tells(chain: FakeChain, rpc: FakeRpc, token: 
     assert said in (end.detail or "")
 
 
-def test_logs_that_were_not_asked_for_are_found_in_the_receipt(chain: FakeChain, rpc: FakeRpc) -> None:
+def test_logs_that_were_not_asked_for_are_found_in_the_receipt(chain: MemoryChain, rpc: FakeRpc) -> None:
     follower = Follower(rpc, [])
     mined(chain, gift(0))
     (end,) = follower.ends(watched(gift(0)))
@@ -97,8 +97,8 @@ def test_logs_that_were_not_asked_for_are_found_in_the_receipt(chain: FakeChain,
     assert "eth_getTransactionReceipt" in methods(rpc)
 
 
-def test_reasons_of_many_are_asked_in_one_request(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_reasons_of_many_are_asked_in_one_request(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     chain.token = "reverts"
     rows = [gift(n) for n in range(10)]
     mined(chain, *rows)
@@ -106,8 +106,8 @@ def test_reasons_of_many_are_asked_in_one_request(chain: FakeChain, rpc: FakeRpc
     assert len(rpc.requests) == 5  # making, newest, blocks, receipts, reasons
 
 
-def test_many_blocks_are_read_in_parts(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_many_blocks_are_read_in_parts(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     rows = [value(n) for n in range(45)]
     for row in rows:
         mined(chain, row)
@@ -116,8 +116,8 @@ def test_many_blocks_are_read_in_parts(chain: FakeChain, rpc: FakeRpc) -> None:
     assert [end.row for ends in found for end in ends] == rows
 
 
-def test_what_could_not_be_read_is_read_the_next_time(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_what_could_not_be_read_is_read_the_next_time(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     mined(chain, gift(0))
 
     def fail(calls: Any) -> None:
@@ -133,8 +133,8 @@ def test_what_could_not_be_read_is_read_the_next_time(chain: FakeChain, rpc: Fak
 
 @pytest.mark.parametrize("confirmations", [0, 1, 3])
 def test_nothing_ends_before_enough_blocks_are_on_top(confirmations: int) -> None:
-    chain = FakeChain()
-    follower = Follower(FakeRpc(chain), [TOKEN], confirmations)
+    chain = MemoryChain()
+    follower = Follower(FakeRpc(chain), [MEMORY_TOKEN], confirmations)
     mined(chain, gift(0))
     for _ in range(confirmations):
         assert follower.ends(watched(gift(0))) == []
@@ -144,9 +144,9 @@ def test_nothing_ends_before_enough_blocks_are_on_top(confirmations: int) -> Non
     assert [end.block for end in follower.ends(watched(gift(0)))] == [1]
 
 
-def test_logs_of_a_block_that_was_replaced_prove_nothing(chain: FakeChain, rpc: FakeRpc) -> None:
+def test_logs_of_a_block_that_was_replaced_prove_nothing(chain: MemoryChain, rpc: FakeRpc) -> None:
     """Behind one address a second node may still tell of the old block."""
-    follower = Follower(rpc, [TOKEN])
+    follower = Follower(rpc, [MEMORY_TOKEN])
     mined(chain, gift(0))
     old = chain.blocks[-1].receipts[next(iter(chain.blocks[-1].receipts))]["logs"]
     chain.set_back(1, waiting_again=True)
@@ -167,8 +167,10 @@ def test_logs_of_a_block_that_was_replaced_prove_nothing(chain: FakeChain, rpc: 
         lambda rpc: setattr(rpc, "_eth_blockNumber", lambda: "soon"),
     ],
 )
-def test_an_answer_of_another_form_is_said(chain: FakeChain, rpc: FakeRpc, break_it: Callable[[FakeRpc], None]) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_an_answer_of_another_form_is_said(
+    chain: MemoryChain, rpc: FakeRpc, break_it: Callable[[FakeRpc], None]
+) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     mined(chain, gift(0))
     break_it(rpc)
     with pytest.raises(UnavailableError, match=r"http://fake.example (gave an answer that is not of|has no block 1)"):
@@ -179,8 +181,8 @@ def test_an_answer_of_another_form_is_said(chain: FakeChain, rpc: FakeRpc, break
 # --- nonces that others have used ----------------------------------------------------------------------------------
 
 
-def test_a_nonce_is_taken_when_it_is_used_and_the_transaction_is_unknown(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN])
+def test_a_nonce_is_taken_when_it_is_used_and_the_transaction_is_unknown(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
     mined(chain, value(0), gift(1))
     waits = gift(2)
     chain.take(Transaction(waits.raw))
@@ -188,9 +190,9 @@ def test_a_nonce_is_taken_when_it_is_used_and_the_transaction_is_unknown(chain: 
     assert follower.taken([]) == []
 
 
-def test_nonce_and_transactions_are_asked_together(chain: FakeChain, rpc: FakeRpc) -> None:
+def test_nonce_and_transactions_are_asked_together(chain: MemoryChain, rpc: FakeRpc) -> None:
     """Asked one after the other, a node that is ahead and one that lags would together prove what is not so."""
-    follower = Follower(rpc, [TOKEN])
+    follower = Follower(rpc, [MEMORY_TOKEN])
     rpc.requests.clear()
     rpc.batch = 4
     follower.taken([gift(n) for n in range(7)])
@@ -199,8 +201,8 @@ def test_nonce_and_transactions_are_asked_together(chain: FakeChain, rpc: FakeRp
     ]
 
 
-def test_a_node_that_keeps_no_old_state_proves_nothing(chain: FakeChain, rpc: FakeRpc) -> None:
-    follower = Follower(rpc, [TOKEN], confirmations=1)
+def test_a_node_that_keeps_no_old_state_proves_nothing(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN], confirmations=1)
     mined(chain, value(0))
     rpc._eth_getTransactionCount = lambda address, block: ValueError({"code": -32000})  # type: ignore[method-assign]
     assert follower.taken([gift(0)]) == []

@@ -31,7 +31,7 @@ from cicscenario.chain.rpc import Call
 from cicscenario.errors import ReconcileError, UnavailableError
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.store import Store
-from tests.support.memory_chain import SIGNER, TOKEN, FakeChain, FakeRpc, Transaction, no_answer
+from tests.support.memory_chain import MEMORY_TOKEN, SIGNER, FakeRpc, MemoryChain, Transaction, no_answer
 
 PEOPLE = 4
 AMOUNT = 7
@@ -63,7 +63,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self, confirmations: int) -> None:
         self.folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         self.store = Store(self.folder / "state.sqlite")
-        self.chain = FakeChain()
+        self.chain = MemoryChain()
         self.confirmations = confirmations
         self.seconds = 0.0
         self.rpc = FakeRpc(self.chain)
@@ -88,7 +88,7 @@ class LedgerMachine(RuleBasedStateMachine):
             pass
 
     def _start(self, reconcile: bool) -> None:
-        follower = Follower(self.rpc, [TOKEN], self.confirmations)
+        follower = Follower(self.rpc, [MEMORY_TOKEN], self.confirmations)
         self.broadcaster = Driven(
             self.store, self.rpc, follower, window=5 * GAS, patience=0, resend_after=1, clock=lambda: self.seconds
         )
@@ -103,7 +103,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(people=WHO)
     def send(self, people: set[int]) -> None:
         assert self.ledger
-        intents = [Intent(n, TOKEN, pack(TRANSFER, account(n), AMOUNT)) for n in sorted(people)]
+        intents = [Intent(n, MEMORY_TOKEN, pack(TRANSFER, account(n), AMOUNT)) for n in sorted(people)]
         try:
             self.tickets.append(self.ledger.begin("gift", intents, lambda intent: GAS))
         except UnavailableError:
