@@ -1,4 +1,4 @@
-"""Files: written whole, so that a reader, also after a crash, sees the old one or the new one; and named as people know them."""
+"""Writes files atomically: a reader sees the old content or the new one, never a part, also after a crash."""
 
 import os
 import tempfile
@@ -13,13 +13,13 @@ FOR_ALL = 0o644
 
 @contextmanager
 def replacing(path: Path, *, mode: int = FOR_ALL, durable: bool = False) -> Iterator[BinaryIO]:
-    """A file to write into; it takes the place of ``path`` when the block ends, and is gone when the block raises.
+    """A temporary file to write into. It replaces ``path`` when the block ends, and is deleted when the block raises.
 
-    It is never wider open than ``mode``. ``durable`` has it on the disk before it takes the place: a power cut then leaves
-    the old content or the new one. Raises OSError.
+    Its permissions never exceed ``mode``. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a
+    power cut leaves the old content or the new one. Raises OSError.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 from its first byte on
-    passing = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
@@ -27,20 +27,20 @@ def replacing(path: Path, *, mode: int = FOR_ALL, durable: bool = False) -> Iter
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        passing.replace(path)
+        temporary.replace(path)
     except BaseException:
-        passing.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def write_whole(path: Path, content: str | bytes, *, mode: int = FOR_ALL, durable: bool = False) -> None:
-    """Writes ``path`` with this content; what UTF-8 cannot hold is written as an escape. See ``replacing``."""
+    """Writes ``content`` to ``path`` atomically; see ``replacing``. Characters that UTF-8 cannot encode are escaped."""
     with replacing(path, mode=mode, durable=durable) as file:
         file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 def write_once(path: Path, content: str) -> None:
-    """Makes ``path``, 0600 and on the disk, unless it is there: the first writer's content stays, others lose nothing."""
+    """Creates ``path`` with mode 0600, flushed to the disk. If it exists already, its content stays as it is."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -55,6 +55,6 @@ def write_once(path: Path, content: str) -> None:
 
 
 def from_here(path: Path) -> str:
-    """A path as reviewers know it, with slashes: from the current folder, where it is below it."""
+    """A path for messages, with slashes: relative if it is inside the current folder, else absolute."""
     relative = os.path.relpath(path)
     return path.absolute().as_posix() if relative.startswith("..") else Path(relative).as_posix()

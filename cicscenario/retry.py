@@ -1,4 +1,4 @@
-"""Trying again: pauses that grow, end at once when a run is to end, and heed what a server asks for (Retry-After)."""
+"""Retries: growing pauses that respect a server's Retry-After header and end at once when the run is stopped."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,9 +8,9 @@ from threading import Event
 
 from cicscenario.errors import InterruptedRunError
 
-#: Seconds before each attempt at something that a service, started again meanwhile, may do.
+#: Seconds before each attempt; together they are enough for a service that is restarting.
 PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
-_LONGEST = 60.0  # seconds that a server's Retry-After is heeded at most
+_LONGEST = 60.0  # seconds; a longer Retry-After is shortened to this
 
 
 def pause(seconds: float, stopping: Event | None) -> None:
@@ -24,8 +24,8 @@ def pause(seconds: float, stopping: Event | None) -> None:
 class Attempts:
     """One attempt for each of ``pauses``, each after its pause: ``for attempt in Attempts(...)``.
 
-    Leave the loop when an attempt succeeds; it ends by itself when there are no more. Iterating raises
-    InterruptedRunError when ``stopping`` is set.
+    Leave the loop when an attempt succeeds; it ends by itself after the last attempt. Raises InterruptedRunError during a
+    pause when ``stopping`` is set.
     """
 
     def __init__(self, stopping: Event | None = None, pauses: Sequence[float] = PAUSES) -> None:
@@ -40,12 +40,12 @@ class Attempts:
             yield number
 
     def after(self, header: str | None) -> None:
-        """The server has named a time (the value of its Retry-After): the next pause is at least that long."""
+        """Makes the next pause at least as long as the server asked for; ``header`` is the value of its Retry-After."""
         self._asked = retry_after(header)
 
 
 def retry_after(header: str | None) -> float:
-    """Seconds in a Retry-After header, given as a number or as a date; 0 for none, or what is neither."""
+    """Seconds that a Retry-After header asks for, as a number or as a date; 0 without a header or with an invalid one."""
     if header is None:
         return 0.0
     try:

@@ -1,7 +1,7 @@
-"""Requests to servers, which end soon after a run is stopped: within a second, however long the server is silent.
+"""Requests to servers that end within a second after the run is stopped, even if the server does not answer.
 
-``Cancellation`` cuts blocking calls of any kind; ``HttpSessions`` does it for ``requests``, ``http_connection`` for
-``http.client``. Python cannot wake a thread that waits for a server, so another thread shuts the socket it reads from.
+``Cancellation`` ends blocking calls of any kind; ``HttpSessions`` does it for ``requests``, ``http_connection`` for
+``http.client``. Python cannot interrupt a thread that waits for a server, so another thread shuts down its socket.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from cicscenario.errors import InterruptedRunError
 
 _T = TypeVar("_T")
-_GRACE = 0.6  # seconds after the stop in which calls under way may still finish
-_AGAIN = 0.15  # seconds after which what is still under way is cut once more
-_IDLE = 1.0  # seconds between looks whether the watching thread is still needed
-_PARENT_POLL = 0.1  # seconds between looks at the parent of a StopEvent
+_GRACE = 0.6  # seconds after the stop during which running calls may still finish
+_CUT_INTERVAL = 0.15  # seconds between attempts to end the calls that are still running
+_IDLE_POLL = 1.0  # seconds between checks whether the watching thread is still needed
+_PARENT_POLL = 0.1  # seconds between checks of the parent of a StopEvent
 
 
 class StopEvent(threading.Event):
@@ -50,8 +50,8 @@ class StopEvent(threading.Event):
 class Cancellation:
     """Ends the blocking calls of one client when ``stopping`` is set. Safe for use by many threads.
 
-    Calls under way, and those that begin just then, may finish within a short grace; after it they are cut and raise
-    InterruptedRunError, as does every new call. Without an event nothing is ever cut. ``grace`` is in seconds.
+    Calls may still finish, and begin, for ``grace`` seconds after the stop. Then running calls are ended, and they and all
+    new calls raise InterruptedRunError. Without an event no call is ever ended.
     """
 
     def __init__(self, stopping: threading.Event | None = None, grace: float = _GRACE) -> None:
@@ -60,11 +60,11 @@ class Cancellation:
         self._mutex = threading.Lock()
         self._cuts: dict[object, Callable[[], object]] = {}
         self._watched = False
-        self._over = False  # the run is stopped, and the grace has passed
+        self._cutting = False  # the run is stopped, and the grace period is over
 
     @contextlib.contextmanager
     def during(self, cut: Callable[[], object]) -> Iterator[None]:
-        """The block makes one blocking call; ``cut`` ends it, is called by another thread, and perhaps more than once."""
+        """The block makes one blocking call, and ``cut`` ends that call. Another thread calls ``cut``, perhaps several times."""
         if self.stopping is None:
             yield
             return
@@ -73,28 +73,29 @@ class Cancellation:
         try:
             yield
         except Exception as error:
-            if self._over:  # what a call raises whose socket was shut says nothing about the server
+            if self._cutting:  # the error comes from the socket that was shut down, not from the server
                 raise _stopped() from error
             raise
         finally:
             with self._mutex:
                 del self._cuts[call]
 
-    def aside(self, call: Callable[[], _T], discard: Callable[[_T], object] = lambda _: None) -> _T:
-        """The result of a call that nothing can cut, such as the look-up of a host's name.
+    def in_thread(self, call: Callable[[], _T], discard: Callable[[_T], object] = lambda _: None) -> _T:
+        """The result of a call that cannot be ended from outside, such as the look-up of a host name.
 
-        A thread of its own carries it out. If the run is stopped first, it is left behind, and ``discard`` gets its result.
+        It runs in a thread of its own. If the run is stopped before it returns, that thread goes on alone, and ``discard``
+        is called with the result.
         """
         if self.stopping is None:
             return call()
-        aside = _Aside[_T](call, discard)
-        with self.during(aside.leave):
-            threading.Thread(target=aside.run, name="aside", daemon=True).start()
-            return aside.result()
+        detached = _DetachedCall[_T](call, discard)
+        with self.during(detached.abandon):
+            threading.Thread(target=detached.run, name="request", daemon=True).start()
+            return detached.result()
 
     def _begin(self, call: object, cut: Callable[[], object]) -> None:
         with self._mutex:
-            if self._over:
+            if self._cutting:
                 raise _stopped()
             self._cuts[call] = cut
             if not self._watched:
@@ -102,21 +103,21 @@ class Cancellation:
                 threading.Thread(target=self._watch, name="cancellation", daemon=True).start()
 
     def _watch(self) -> None:
-        """Runs while there are calls; a client that is idle has no thread."""
+        """Runs only while there are calls, so that an idle client has no thread."""
         assert self.stopping is not None
-        while not self.stopping.wait(_IDLE):
+        while not self.stopping.wait(_IDLE_POLL):
             if not self._still_needed():
                 return
         time.sleep(self._grace)
         with self._mutex:
-            self._over = True
+            self._cutting = True
         while self._still_needed():
             with self._mutex:
                 cuts = list(self._cuts.values())
             for cut in cuts:
-                with contextlib.suppress(Exception):  # a connection may be closing by itself just now
+                with contextlib.suppress(Exception):  # the connection may be closing at the same moment
                     cut()
-            time.sleep(_AGAIN)
+            time.sleep(_CUT_INTERVAL)
 
     def _still_needed(self) -> bool:
         with self._mutex:
@@ -124,15 +125,15 @@ class Cancellation:
             return self._watched
 
 
-class _Aside(Generic[_T]):
-    """One call in a thread that may be left behind."""
+class _DetachedCall(Generic[_T]):
+    """One call in a thread of its own, whose result the caller may stop waiting for."""
 
     def __init__(self, call: Callable[[], _T], discard: Callable[[_T], object]) -> None:
         self._call = call
         self._discard = discard
         self._mutex = threading.Lock()
         self._ready = threading.Event()
-        self._left = False
+        self._abandoned = False
         self._result: _T | None = None
         self._error: BaseException | None = None
 
@@ -142,19 +143,19 @@ class _Aside(Generic[_T]):
         except BaseException as error:  # raised again in the thread that waits
             self._error = error
         with self._mutex:
-            left = self._left
+            left = self._abandoned
             self._ready.set()
         if left and not self._error:
             self._discard(cast("_T", self._result))
 
-    def leave(self) -> None:
+    def abandon(self) -> None:
         with self._mutex:
-            self._left = self._left or not self._ready.is_set()
+            self._abandoned = self._abandoned or not self._ready.is_set()
             self._ready.set()
 
     def result(self) -> _T:
         self._ready.wait()
-        if self._left:
+        if self._abandoned:
             raise _stopped()
         if self._error:
             raise self._error
@@ -177,25 +178,25 @@ class Sockets:
             self._open.add(opened)
 
     def shut(self) -> None:
-        """Ends every wait for these sockets, and every later use of them."""
+        """Shuts all of them down: every wait for them, and every later use, fails."""
         with self._mutex:
             for opened in list(self._open):
                 shut(opened)
 
 
 def shut(opened: socket.socket) -> None:
-    """Ends every wait for a socket in other threads. One that is closed already is left alone."""
+    """Ends every wait for a socket in other threads. Does nothing if it is closed already."""
     with contextlib.suppress(OSError):
-        socket.socket.shutdown(opened, socket.SHUT_RDWR)  # not TLS's own shutdown, which is not made for other threads
+        socket.socket.shutdown(opened, socket.SHUT_RDWR)  # not TLS's own shutdown, which is not thread-safe
 
 
 def http_connection(
     scheme: str, host: str, port: int, *, timeout: float, cancellation: Cancellation, sockets: Sockets
 ) -> http.client.HTTPConnection:
-    """A connection of ``http.client`` that is open. ``timeout`` is in seconds, for connecting and each wait for bytes."""
+    """An open connection of ``http.client``. ``timeout`` is in seconds, for connecting and for each wait for bytes."""
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
     connection = kind(host, port, timeout=timeout)
-    cancellation.aside(connection.connect, lambda _: connection.close())
+    cancellation.in_thread(connection.connect, lambda _: connection.close())
     sockets.add(connection.sock)
     return connection
 
@@ -203,9 +204,9 @@ def http_connection(
 class HttpSessions:
     """Requests by ``requests``, with a connection pool for each thread. Safe for use by many threads.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. Proxies and passwords of the shell's environment
-    are not used, since the environment file alone says where a service is; redirects are not followed. ``sent`` counts requests.
-    ``keep`` says whether a connection is used for more than one request.
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. Proxies from environment variables and passwords
+    from ``~/.netrc`` are ignored, since only the environment file says where a service is. Redirects are not followed.
+    ``sent`` counts requests. ``keep`` says whether a connection is used for more than one request.
     """
 
     def __init__(self, timeout: float, stopping: threading.Event | None = None, *, keep: bool = True) -> None:
@@ -232,7 +233,7 @@ class HttpSessions:
                 return self._post(session, url, options)
 
     def close(self) -> None:
-        """Closes the connections that are kept; the sessions can still be used."""
+        """Closes the open connections; the next request opens a new one."""
         with self._mutex:
             sessions = list(self._sessions)
         for session in sessions:
@@ -258,7 +259,7 @@ class HttpSessions:
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections whose sockets are known."""
+    """Registers the socket of each connection, so that it can be shut down when the run is stopped."""
 
     def __init__(self, cancellation: Cancellation, sockets: Sockets) -> None:
         self._pools = {
@@ -274,7 +275,7 @@ class _Adapter(HTTPAdapter):
 
 def _pool_of(pool: type[Any], connection: type[Any], cancellation: Cancellation, sockets: Sockets) -> type[Any]:
     def connect(self: Any) -> None:
-        cancellation.aside(lambda: connection.connect(self), lambda _: self.close())
+        cancellation.in_thread(lambda: connection.connect(self), lambda _: self.close())
         sockets.add(self.sock)
 
     known = type(connection.__name__, (connection,), {"connect": connect})

@@ -160,7 +160,7 @@ def test_what_is_left_behind_is_discarded_when_it_comes(stopping: threading.Even
         discarded.append(result)
         gone.set()
 
-    assert_ends_with_the_run(lambda: Cancellation(stopping).aside(late, discard), stopping)
+    assert_ends_with_the_run(lambda: Cancellation(stopping).in_thread(late, discard), stopping)
     assert not discarded
     come.set()
     assert gone.wait(5)
@@ -172,7 +172,7 @@ def test_an_error_aside_is_the_callers_error(stopping: threading.Event) -> None:
         raise ValueError("its own")
 
     with pytest.raises(ValueError, match="its own"):
-        Cancellation(stopping).aside(fail)
+        Cancellation(stopping).in_thread(fail)
 
 
 def test_an_error_before_the_stop_is_not_taken_for_the_stop(stopping: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""The few pieces of Solidity's ABI that the hot path needs, packed by hand: fifty times faster than a general encoder."""
+"""The parts of Solidity's ABI that are needed for each person, encoded by hand: fifty times faster than eth_abi."""
 
 from eth_hash.auto import keccak
 
@@ -11,12 +11,12 @@ def selector(signature: str) -> bytes:
 
 
 def pack(function: bytes, *words: Word) -> bytes:
-    """Call data: a selector and 32-byte words; integers and addresses are padded left, 32-byte values stay."""
+    """Call data: a selector and 32-byte words. Integers and addresses are padded on the left."""
     return function + b"".join(w.to_bytes(32, "big") if isinstance(w, int) else w.rjust(32, b"\0") for w in words)
 
 
 def text32(text: str) -> bytes:
-    """UTF-8 text as a right-padded bytes32, the registry's identifiers; longer text does not fit and raises ValueError."""
+    """Text as a bytes32, as the registry's keys are: UTF-8, padded on the right. Raises ValueError beyond 32 bytes."""
     raw = text.encode()
     if len(raw) > 32:
         raise ValueError(f"{text!r} is longer than 32 bytes")
@@ -33,12 +33,12 @@ def to_hex(value: bytes) -> str:
 
 
 def word(value: str) -> int:
-    """The first word of a call's result as an integer; an empty result, from an address without code, is 0."""
+    """The first word of a call's result as an integer. An empty result, as of an address without code, gives 0."""
     return int(value[2:66] or "0", 16)
 
 
 def revert_reason(data: object) -> str | None:
-    """The text of a Solidity ``Error(string)``, if that is what a revert carried."""
+    """The text in the data of a revert, if the contract gave one as Solidity's ``Error(string)``."""
     if not isinstance(data, str) or not data.startswith("0x08c379a0"):
         return None
     raw = from_hex(data)[4:]

@@ -1,7 +1,7 @@
-"""One thread that sends signed transactions in nonce order, watches them end, and sends again what a node lost.
+"""Sends signed transactions in nonce order, waits until they have ended, and sends again those that a node lost.
 
-A node that answered with a hash may still lose the transaction when a block fills up (seen with anvil 1.7), so the gas
-in flight stays below a share of the block gas limit, and whatever does not end is broadcast again, byte for byte.
+A node that accepted a transaction may still lose it when a block is full (seen with anvil 1.7). So the gas in flight is
+limited to a share of the block gas limit, and a transaction that does not end is sent again, byte for byte.
 """
 
 import itertools
@@ -26,14 +26,14 @@ from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 from cicscenario.transport import StopEvent
 
-_POLL = 0.05  # seconds between looks at the chain while nothing moves
-_LOOK = 0.2  # seconds between looks at ``stopping`` while something else is waited for
-_RESEND_AFTER = 3.0  # seconds without an end before the first re-broadcast; doubles up to
+_POLL = 0.05  # seconds between rounds without progress
+_STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
+_RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
 _RESEND_AT_MOST = 30.0
 
 
 class Ticket:
-    """The ends of some transactions, to wait for; ``ended`` are those that are known already."""
+    """Waits for the ends of some transactions. ``ended`` are the outcomes that are known already."""
 
     def __init__(
         self, hashes: Iterable[bytes], ended: Iterable[Outcome] = (), stopping: threading.Event | None = None
@@ -57,15 +57,15 @@ class Ticket:
         if not self._open:
             self._done.set()
 
-    def abandon(self, error: CicScenarioError) -> None:
+    def fail(self, error: CicScenarioError) -> None:
         self._error = error
         self._done.set()
 
     def wait(self) -> list[Outcome]:
-        """Outcomes by person. Raises what stopped the broadcaster, if it stopped first, and InterruptedRunError soon
-        after ``stopping`` is set.
+        """One outcome for each person. Raises the error that ended the broadcaster, if there was one, and
+        InterruptedRunError soon after ``stopping`` is set.
         """
-        while not self._done.wait(_LOOK):
+        while not self._done.wait(_STOP_POLL):
             if self._stopping is not None and self._stopping.is_set():
                 raise InterruptedRunError(
                     "stopped while transactions are in flight; they are in the ledger, and the next run looks them up"
@@ -76,12 +76,12 @@ class Ticket:
 
 
 class Broadcaster:
-    """Sends and watches.
+    """Sends transactions and watches them, in a thread of its own.
 
-    ``window`` is the gas that may be in flight. ``patience`` is how long (seconds) the chain may stand still, or the node
-    give no answers, with transactions in flight, before waiting is given up. ``clock`` tells seconds. The thread ends when
-    ``stopping`` is set, which ``stop`` does too; what is in flight stays open in the ledger. Give ``rpc`` the same event,
-    so that its requests end as well.
+    ``window`` is the gas that may be in flight. ``patience`` is the stall timer: the seconds without progress, with
+    transactions in flight, after which waiting ends with an error. ``clock`` gives seconds. The thread ends when
+    ``stopping`` is set, by ``stop`` or from outside; transactions in flight stay open in the ledger. ``rpc`` needs the same
+    event, so that its requests end too.
     """
 
     def __init__(
@@ -112,19 +112,19 @@ class Broadcaster:
         self._tickets: dict[bytes, Ticket] = {}
         self._fatal: CicScenarioError | None = None
         self._last_error: CicScenarioError | None = None
-        self._moved = self._resent = clock()
+        self._last_progress = self._resent = clock()
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
     def start(self, signer: bytes, *, reconcile: bool = False) -> None:
-        """Takes up what an earlier run left open, and begins to send and watch; see ``take_up``."""
-        self.take_up(signer, reconcile=reconcile)
+        """Resumes what an earlier run left open, and starts the thread; see ``resume``."""
+        self.resume(signer, reconcile=reconcile)
         self._thread.start()
 
-    def take_up(self, signer: bytes, *, reconcile: bool = False) -> None:
-        """Settles what ended while nobody looked, and queues the rest in nonce order.
+    def resume(self, signer: bytes, *, reconcile: bool = False) -> None:
+        """Records the ends of transactions that an earlier run left open, and queues the others in nonce order.
 
-        Raises ReconcileError when another transaction has used the nonce of one of them; with ``reconcile`` those have
-        failed instead.
+        Raises ReconcileError when other transactions used the nonces of some; with ``reconcile`` those count as failed
+        instead.
         """
         outstanding = self._store.outstanding(signer)
         for start in range(0, len(outstanding), self._batch):
@@ -132,29 +132,30 @@ class Broadcaster:
         left = self._store.outstanding(signer)
         if taken := self._follower.taken(left):
             if not reconcile:
-                raise _taken(taken)
+                raise _nonce_taken(taken)
             self._settle([End(row, False, self._follower.block, f"nonce {row.nonce} was taken") for row in taken])
             left = self._store.outstanding(signer)
         self._waiting.extend(left)
 
-    def ask_again(self, failed: Sequence[LedgerRow]) -> None:
-        """Looks once more at transactions of one purpose that had failed: a chain that went back may have carried them
-        out since. Where it has forgotten one that it could still mine, the node may lag: it is asked again for
-        ``patience`` seconds, then UnavailableError is raised.
+    def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
+        """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
+
+        If the node does not know one that could still be mined, it may lag behind. Then it is asked again for
+        ``patience`` seconds, and UnavailableError is raised.
         """
         began = self._clock()
-        while forgotten := self._forgotten(failed):
+        while unknown := self._still_unknown(failed):
             waited = self._clock() - began
             if waited >= self._patience:
                 raise UnavailableError(
-                    f"{self._rpc.name} does not know transaction {to_hex(forgotten[0].hash)}, which had failed, and has"
-                    f" not learned of it in {waited:.0f} seconds: its chain has gone back, or it lags behind",
-                    hint="run the same command again when the node has caught up; nothing is sent anew before",
+                    f"{self._rpc.name} does not know transaction {to_hex(unknown[0].hash)}, which had failed, and did not"
+                    f" learn of it in {waited:.0f} seconds: it lags behind, or its chain was set back",
+                    hint="run the same command again when the node has caught up; until then no new transaction is sent",
                 )
-            pause(min(_LOOK, self._patience), self._stopping)
+            pause(min(_STOP_POLL, self._patience), self._stopping)
 
-    def _forgotten(self, failed: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Settles those that were carried out after all; gives those that could still be mined without a trace of them."""
+    def _still_unknown(self, failed: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Records those that succeeded after all; gives those that the node does not know, although they could still be mined."""
         ends = self._follower.receipts(failed)
         self._settle(list({end.row.person: end for end in ends if end.ok}.values()))
         known = {end.row.hash for end in ends}
@@ -177,13 +178,13 @@ class Broadcaster:
             self._mutex.notify_all()
 
     def expect(self, rows: Sequence[LedgerRow], ended: Iterable[Outcome] = ()) -> Ticket:
-        """A ticket for transactions that are in flight or about to be submitted, and what is known of others."""
+        """A ticket for transactions that are in flight or will be submitted next; ``ended`` are other people's outcomes."""
         ticket = Ticket((row.hash for row in rows), ended, self._stopping)
         with self._mutex:
             if self._fatal:
-                ticket.abandon(self._fatal)
+                ticket.fail(self._fatal)
             self._tickets.update((row.hash, ticket) for row in rows)
-            # One that ended since the caller looked would otherwise be waited for in vain.
+            # One that ended after the caller read its state would otherwise be waited for without end.
             for row in self._store.ended([row.hash for row in rows]):
                 self._hand_out(row.hash, Outcome(row.person, row.status == "mined", row.detail))
         return ticket
@@ -199,19 +200,19 @@ class Broadcaster:
         try:
             while self._idle_until_work():
                 moved = self.round()
-                self.give_up_when_stuck(moved)
+                self.raise_if_stalled(moved)
                 if not moved:
                     pause(_POLL, self._stopping)
         except CicScenarioError as error:
-            self._give_up(error)
-        except Exception as error:  # a bug must not leave executors waiting for ever
-            self._give_up(CicScenarioError(f"internal error in the broadcaster: {error!r}"))
+            self._fail_tickets(error)
+        except Exception as error:  # a bug: those who wait for tickets must get an error
+            self._fail_tickets(CicScenarioError(f"internal error in the broadcaster: {error!r}"))
             raise
 
     def round(self) -> bool:
-        """Sends what fits, looks at the next blocks, and sends again what has not ended for long; True when something moved.
+        """Sends what fits into the window, reads the next blocks, and repeats transactions that are overdue.
 
-        A node that does not answer, or refuses, is no reason to end: it is asked again by the next round.
+        True when there was progress. If the node does not answer or refuses, there is none, and the next round tries again.
         """
         try:
             moved = self._send_some()
@@ -223,15 +224,15 @@ class Broadcaster:
             return False
         return moved
 
-    def give_up_when_stuck(self, moved: bool) -> None:
-        """Raises UnavailableError when nothing has moved for ``patience`` seconds."""
+    def raise_if_stalled(self, moved: bool) -> None:
+        """The stall timer: raises UnavailableError after ``patience`` seconds without progress."""
         now = self._clock()
         if moved:
-            self._moved = self._resent = now
+            self._last_progress = self._resent = now
             self._resend_after = self._resend_first
             self._last_error = None
-        elif self._in_flight and now - self._moved > self._patience:
-            raise self._stuck(now - self._moved)
+        elif self._in_flight and now - self._last_progress > self._patience:
+            raise self._stalled(now - self._last_progress)
 
     def _send_again(self) -> None:
         now = self._clock()
@@ -240,18 +241,18 @@ class Broadcaster:
             self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
 
     def _idle_until_work(self) -> bool:
-        """Waits for transactions; False when the thread is to end."""
+        """Waits until there are transactions to send or to watch; False when the thread must end."""
         with self._mutex:
             while not (self._stopping.is_set() or self._waiting or self._in_flight):
-                self._mutex.wait(_LOOK)
-                self._moved = self._resent = self._clock()
+                self._mutex.wait(_STOP_POLL)
+                self._last_progress = self._resent = self._clock()
             return not self._stopping.is_set()
 
-    def _give_up(self, error: CicScenarioError) -> None:
+    def _fail_tickets(self, error: CicScenarioError) -> None:
         with self._mutex:
             self._fatal = error
             for ticket in self._tickets.values():
-                ticket.abandon(error)
+                ticket.fail(error)
 
     def _send_some(self) -> bool:
         rows = self._next_rows()
@@ -260,7 +261,7 @@ class Broadcaster:
         return bool(rows)
 
     def _next_rows(self) -> list[LedgerRow]:
-        """Rows that fit into the window; one is always let through, or a large one could never be sent."""
+        """The next transactions that fit into the window, but at least one if none is in flight."""
         used = sum(row.gas for row in self._in_flight.values())
         rows: list[LedgerRow] = []
         with self._mutex:
@@ -282,26 +283,26 @@ class Broadcaster:
         refused = {row.hash for row, _ in doubtful}
         self._store.mark_broadcast(row.hash for row in rows if row.status == "signed" and row.hash not in refused)
         if doubtful:
-            self._look_up(doubtful)
+            self._handle_refused(doubtful)
 
-    def _look_up(self, doubtful: Sequence[tuple[LedgerRow, RpcError]]) -> None:
-        """A refusal is not an end: the transaction may have been mined before. Only the chain can say."""
+    def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, RpcError]]) -> None:
+        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before."""
         used: list[LedgerRow] = []
         for row, error in doubtful:
             match refusal(error):
-                case Refusal.USED:
+                case Refusal.NONCE_USED:
                     used.append(row)
-                case Refusal.REPLACING:
-                    raise _taken([row], error.text)
-                case Refusal.FOR_GOOD:
+                case Refusal.NONCE_PENDING:
+                    raise _nonce_taken([row], error.text)
+                case Refusal.PERMANENT:
                     raise StepFailedError(
-                        f"{self._rpc.name} will never take {row.purpose} of person {row.person}: {error.text}",
-                        hint=f"see to 0x{row.signer.hex()}, the signer, and run the same command again",
+                        f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {error.text}",
+                        hint=f"correct the cause (the signer is 0x{row.signer.hex()}), and run the same command again",
                     )
                 case _:
                     self._last_error = error
         if taken := self._follower.taken(used):
-            raise _taken(taken)
+            raise _nonce_taken(taken)
         self._settle(self._follower.receipts(used))
 
     def _settle(self, ends: Sequence[End]) -> bool:
@@ -314,24 +315,24 @@ class Broadcaster:
                 self._hand_out(end.row.hash, Outcome(end.row.person, end.ok, end.detail))
         return True
 
-    def _stuck(self, seconds: float) -> UnavailableError:
+    def _stalled(self, seconds: float) -> UnavailableError:
         row = next(iter(self._in_flight.values()))
-        seen = f"the newest block seen is {self._follower.block}"
+        seen = f"the newest block read is {self._follower.block}"
         if self._follower.confirmations:
-            seen += f", behind the {self._follower.confirmations} on top that `chain.confirmations` asks for"
+            seen += f", with the {self._follower.confirmations} blocks on top that `chain.confirmations` requires"
         last = f"; last error: {self._last_error.message}" if self._last_error else ""
         return UnavailableError(
             f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
             f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
-            hint="every transaction is in the ledger; run the same command again when the node makes blocks",
+            hint="every transaction is in the ledger; run the same command again when the node mines blocks",
         )
 
 
-def _taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
+def _nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
     row, more = rows[0], f", and {len(rows) - 1} others" if len(rows) > 1 else ""
     return ReconcileError(
         f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
         f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
-        hint="something else has used the same key: another run, or another program. See that it paid none of these"
-        " people (`cicscenario verify` tells who has been paid); then run with --reconcile, which sends theirs anew",
+        hint="another run or another program has used the same key. Make sure that it paid none of these people"
+        " (`cicscenario verify` shows who has been paid), then run with --reconcile: it sends new transactions for them",
     )

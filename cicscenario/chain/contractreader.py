@@ -15,7 +15,7 @@ from web3.providers import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from cicscenario.chain.abi import from_hex, to_hex
-from cicscenario.chain.rpc import Call, Rpc, RpcError, UnansweredError, reading
+from cicscenario.chain.rpc import Call, Rpc, RpcError, UnansweredError, protocol_errors
 from cicscenario.errors import UnavailableError
 
 
@@ -58,7 +58,7 @@ class ContractReader:
 
     def has_code(self, address: bytes) -> bool:
         """Whether there is a contract at this address."""
-        with self._asking(f"the code of the contract {to_hex(address)}"), reading(self._rpc):
+        with self._asking(f"the code of the contract {to_hex(address)}"), protocol_errors(self._rpc):
             return len(self._web3.eth.get_code(to_checksum_address(address))) > 0
 
     def values(self, *calls: ContractFunction) -> list[Any]:
@@ -84,13 +84,13 @@ class ContractReader:
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
-        """Makes errors of the node say what it was asked for."""
+        """Adds what was asked for to the errors of the node."""
         try:
             yield
         except RpcError as error:
             raise UnavailableError(
-                f"{self.node} refuses to tell {what}: {error.text}",
-                hint="whether the contract has it is not known; run the same command again when the node answers",
+                f"{self.node} refuses to read {what}: {error.text}",
+                hint="this does not mean that the contract lacks it; run the same command again when the node answers",
             ) from error
         except UnansweredError as error:
             raise UnavailableError(f"{error.message}; it was asked for {what}", hint=error.hint) from error

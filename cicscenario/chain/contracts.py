@@ -1,7 +1,7 @@
-"""The contracts that a run uses, and the selectors of their functions that it calls for each person.
+"""The contracts that a run uses, and the selectors of the functions that it calls for each person.
 
-``chain.discovery`` finds the contracts. These selectors are the same in both generations of contracts, but for the
-faucet's ``cooldown`` and ``check``.
+``chain.discovery`` finds the contracts. Both generations of contracts have these functions, except that the older faucet
+has only ``cooldown`` and the latest only ``check``.
 """
 
 from dataclasses import dataclass
@@ -34,22 +34,24 @@ class Token:
 
 @dataclass(frozen=True)
 class Faucet:
-    """The token faucet: what it pays out (base units of ``token``), and how to ask whether someone has used it."""
+    """The token faucet. It pays out ``amount`` base units of ``token``, once to each account."""
 
     address: bytes
     token: Token
     amount: int
-    probe: bytes  #: selector of ``cooldown(address)`` (0 = unused) or ``check(address)`` (1 = unused)
+    probe: (
+        bytes  #: selector of the function that tells whether an account has used it: COOLDOWN (0: unused) or CHECK (1)
+    )
 
     def used(self, answer: str) -> bool:
-        """Reads the probe's answer for one address."""
+        """Whether an account has used the faucet; ``answer`` is the result of calling ``probe`` for it."""
         unused = 0 if self.probe == COOLDOWN else 1
         return word(answer) != unused
 
 
 @dataclass(frozen=True)
 class Contracts:
-    """Everything the runner speaks to on chain."""
+    """The contracts of one registry that a run uses."""
 
     registry: bytes
     accounts_index: bytes
@@ -58,7 +60,7 @@ class Contracts:
 
     @property
     def addresses(self) -> tuple[bytes, ...]:
-        """Contracts whose logs prove that a transaction did what it was sent for."""
+        """The contracts whose logs prove that a transaction had its effect."""
         found = {self.accounts_index, self.token.address}
         if self.faucet:
             found |= {self.faucet.address, self.faucet.token.address}

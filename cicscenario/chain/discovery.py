@@ -20,8 +20,8 @@ from cicscenario.errors import UnavailableError
 REGISTRY_ABI = [view("addressOf(bytes32)", "address")]
 TOKEN_ABI = [
     view("decimals()", "uint256"),
-    view("symbol()", "bytes"),  # a string; read as bytes, since no rule makes it UTF-8
-    view("demurrageAmount()", "uint256"),  # tokens whose balances shrink have it
+    view("symbol()", "bytes"),  # a string, encoded like bytes; it may be invalid UTF-8
+    view("demurrageAmount()", "uint256"),  # only of tokens whose balances shrink
     # How fast balances shrink, as 64.64 fixed point: the names of the older and the latest generation.
     view("taxLevel()", "int256"),
     view("decayLevel()", "int256"),
@@ -29,18 +29,18 @@ TOKEN_ABI = [
 FAUCET_ABI = [
     view("token()", "address"),
     view("tokenAmount()", "uint256"),
-    view("cooldown(address)", "uint256"),  # only the older generation has it
+    view("cooldown(address)", "uint256"),  # only of the older generation
 ]
 
 _NAMES = ("AccountRegistry", "TokenRegistry", "DefaultToken", "Faucet")
-_ANYBODY = f"0x{1:040x}"  # any address serves to ask whether the contract has a function
+_ANY_ADDRESS = f"0x{1:040x}"  # to find out whether a function exists; the answer does not matter
 
 
 def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
     """Asks the registry; ``symbol`` names the gift token, else the registry's default token is taken.
 
-    Raises UnavailableError when the registry, a contract it must name, or the token is not there, and when the node
-    refuses a call: what was not answered is never taken for absent.
+    Raises UnavailableError when the registry, a contract it must name, or the token does not exist, and when the node does
+    not answer a call: that never counts as proof that a contract or a function does not exist.
     """
     reader = ContractReader(rpc)
     if not reader.has_code(registry):
@@ -68,14 +68,14 @@ def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
 
 
 def _addresses_of(reader: ContractReader, registry: bytes, keys: list[bytes]) -> list[bytes | None]:
-    """What the registry, or the token index, has under each key; the zero address stands for nothing."""
+    """The address that the registry or the token index has under each key, or None."""
     functions = reader.contract(registry, REGISTRY_ABI).functions
     return [_address(value) for value in reader.values(*(functions.addressOf(key) for key in keys))]
 
 
 def _address(value: str | None) -> bytes | None:
     address = from_hex(value) if value else b""
-    return address if any(address) else None
+    return address if any(address) else None  # the zero address means that there is no entry
 
 
 def _by_symbol(reader: ContractReader, index: bytes, symbol: str) -> bytes:
@@ -113,7 +113,7 @@ def _per_minute(level: int) -> float:
 
 def _faucet(reader: ContractReader, address: bytes, gift_token: Token) -> Faucet:
     faucet = reader.contract(address, FAUCET_ABI).functions
-    token, amount, cooldown = reader.values(faucet.token(), faucet.tokenAmount(), faucet.cooldown(_ANYBODY))
+    token, amount, cooldown = reader.values(faucet.token(), faucet.tokenAmount(), faucet.cooldown(_ANY_ADDRESS))
     paid = _address(token)
     if paid is None or amount is None:
         raise UnavailableError(f"the faucet {to_hex(address)} on {reader.node} does not say what it pays out")

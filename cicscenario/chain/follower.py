@@ -1,8 +1,8 @@
-"""Follows the chain block by block and tells which of our transactions have ended, and how.
+"""Follows the chain block by block and reports which of our transactions have ended, and how.
 
-A transaction is found in its block's list of hashes. The logs of the contracts, asked for many blocks at a time, prove
-that a call did its work (see ``chain.proof``); a plain transfer of value cannot fail once it is mined. Receipts, which
-nodes give out slowly, are asked for only where neither settles it, and are held to the same proof.
+A mined transaction is found in its block's list of hashes. The logs of the contracts, read for many blocks at a time, prove
+that a call had its effect (see ``chain.proof``); a plain transfer of value cannot fail once it is mined. Only where
+neither is enough, the receipt is read, since receipts are slow; its logs must give the same proof.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,17 +11,17 @@ from typing import Any
 
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
 from cicscenario.chain.proof import Log, ProofVerdict, SentCall, judge
-from cicscenario.chain.rpc import Call, Rpc, RpcError, reading
+from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
 from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
 
-PLAIN_TRANSFER_GAS = 21_000  #: what a transfer of value costs; with this limit nothing else can have run
+PLAIN_TRANSFER_GAS = 21_000  #: gas of a transfer of value; with this gas limit no contract code can run
 _BLOCKS_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
 class End:
-    """How a transaction ended; ``detail`` says why it failed, or in what it differs from what was intended."""
+    """How a transaction ended. ``detail`` says why it failed, or how its effect differs from the intended one."""
 
     row: LedgerRow
     ok: bool
@@ -30,34 +30,34 @@ class End:
 
 
 class Follower:
-    """Reads blocks that are ``confirmations`` deep, beginning behind the newest at the time of its making.
+    """Reads each block once it has ``confirmations`` blocks on top, from the first that has not when the follower is created.
 
-    Nothing in a block that is less deep has ended: it may be taken back. Raises UnavailableError when the node does not
-    answer, or has not got a block that it told of.
+    A transaction in a block with fewer on top has not ended, since a reorganisation may still remove it. Raises
+    UnavailableError when the node does not answer, or lacks a block that it reported.
     """
 
     def __init__(self, rpc: Rpc, contracts: Collection[bytes], confirmations: int = 0) -> None:
         self._rpc = rpc
         self._contracts = [to_hex(address) for address in contracts]
         self.confirmations = confirmations
-        with reading(rpc):
+        with protocol_errors(rpc):
             self.block = self._newest()
 
     def _newest(self) -> int:
-        return self._deep(self._rpc.call("eth_blockNumber"))
+        return self._confirmed(self._rpc.call("eth_blockNumber"))
 
-    def _deep(self, newest: str) -> int:
+    def _confirmed(self, newest: str) -> int:
         return max(0, int(newest, 16) - self.confirmations)
 
     def ends(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
-        """What happened to the transactions in ``watched`` (by hash) in the next few blocks, if there are any."""
-        with reading(self._rpc):
+        """Which of the transactions in ``watched`` (by hash) ended in the next few blocks, and how."""
+        with protocol_errors(self._rpc):
             newest = self._newest()
             if self.block >= newest:
                 return []
             stop = min(self.block + _BLOCKS_AT_ONCE, newest)
             ends = self._read(self.block + 1, stop, watched)
-        self.block = stop  # only now: what could not be read is read by the next call
+        self.block = stop  # after reading: if that fails, the next call reads the same blocks
         return ends
 
     def _read(self, first: int, last: int, watched: Mapping[bytes, LedgerRow]) -> list[End]:
@@ -69,10 +69,10 @@ class Follower:
         for log in logs:
             logs_of.setdefault((log["blockHash"], log["transactionHash"]), []).append(log)
         ends: list[End] = []
-        doubtful: list[LedgerRow] = []
+        undecided: list[LedgerRow] = []
         for number, block in enumerate(blocks, first):
             if block is None:
-                raise UnavailableError(f"{self._rpc.name} has no block {number}, though it told of block {last}")
+                raise UnavailableError(f"{self._rpc.name} has no block {number}, although it reported block {last}")
             for text in block["transactions"]:
                 row = watched.get(from_hex(text))
                 if row is None:
@@ -81,30 +81,30 @@ class Follower:
                 if verdict:
                     ends.append(End(row, verdict.ok, number, verdict.detail))
                 else:
-                    doubtful.append(row)
-        return ends + self.receipts(doubtful)
+                    undecided.append(row)
+        return ends + self.receipts(undecided)
 
     def _by_logs(self, row: LedgerRow, logs: Sequence[Log]) -> ProofVerdict | None:
-        """What a transaction's place in a block and the logs say of it, or None where only the receipt can tell."""
+        """The verdict on a mined transaction by its logs, or None where the receipt is needed."""
         if row.gas == PLAIN_TRANSFER_GAS:
             return ProofVerdict(ok=True)
-        if not logs:  # it may have reverted, or have called a contract whose logs were not asked for
+        if not logs:  # it may have reverted, or called a contract whose logs were not read
             return None
         verdict = judge(row, logs, self._contracts)
         return verdict if verdict.ok else None
 
     def receipts(self, rows: Sequence[LedgerRow]) -> list[End]:
-        """Asks for receipts; transactions without one, or in a block that is not deep enough, are left out."""
+        """Ends by receipt. Transactions without a receipt, or with too few confirmations, are left out."""
         if not rows:
             return []
-        with reading(self._rpc):
+        with protocol_errors(self._rpc):
             newest, *receipts = self._rpc.calls(
                 [("eth_blockNumber", []), *(("eth_getTransactionReceipt", [to_hex(row.hash)]) for row in rows)]
             )
             ended = [
                 (row, receipt)
                 for row, receipt in zip(rows, receipts, strict=True)
-                if receipt is not None and int(receipt["blockNumber"], 16) <= self._deep(newest)
+                if receipt is not None and int(receipt["blockNumber"], 16) <= self._confirmed(newest)
             ]
             reasons = self._reasons([row for row, receipt in ended if int(receipt["status"], 16) != 1])
             return [self._by_receipt(row, receipt, reasons) for row, receipt in ended]
@@ -117,7 +117,7 @@ class Follower:
         return End(row, verdict.ok, block, verdict.detail)
 
     def _reasons(self, reverted: Sequence[LedgerRow]) -> dict[bytes, str]:
-        """Why transactions reverted, by hash: each is carried out once more, without being sent."""
+        """Why transactions reverted, by hash; found by repeating each with ``eth_call``."""
         calls: list[Call] = []
         for row in reverted:
             message = SentCall.of(row.raw)
@@ -132,12 +132,12 @@ class Follower:
         return {row.hash: _reason(row, answer) for row, answer in zip(reverted, answers, strict=True)}
 
     def taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those of one signer's that can never be mined, because other transactions have used their nonces.
+        """Those of ``rows``, all of one signer, that can never be mined, because other transactions used their nonces.
 
-        The nonce and the transactions are asked for in one request: behind one address there may be several nodes, and
-        the nonce of one that is ahead proves nothing together with the gaps of one that lags.
+        The nonce and the transactions are read in one request. A load balancer may pass two requests to two nodes, and a
+        nonce from a node that is ahead, together with a transaction missing on one that lags, would prove nothing.
         """
-        with reading(self._rpc):
+        with protocol_errors(self._rpc):
             block = hex(self._newest()) if self.confirmations and rows else "latest"
             taken: list[LedgerRow] = []
             step = max(1, self._rpc.batch - 1)
@@ -150,7 +150,7 @@ class Follower:
                     ]
                 )
                 if isinstance(used, RpcError):
-                    continue  # the node keeps no state that old, so it cannot prove anything
+                    continue  # without the nonce, such as on a node that keeps no old state, nothing is proved
                 taken += [
                     row
                     for row, answer in zip(part, answers, strict=True)
@@ -162,4 +162,4 @@ class Follower:
 def _reason(row: LedgerRow, answer: Any | RpcError) -> str:
     if isinstance(answer, RpcError):
         return revert_reason(answer.data) or answer.text
-    return f"it used up its gas limit of {row.gas}, or the contract's state has changed since"
+    return f"the gas limit of {row.gas} was not enough, or the contract's state has changed since"

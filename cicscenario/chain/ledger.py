@@ -1,8 +1,8 @@
-"""The only way to send a transaction: written ahead, sent in one nonce sequence, and only ever re-sent byte for byte.
+"""The only way to send a transaction: recorded before it is sent, in one nonce sequence, and repeated only byte for byte.
 
-``signed`` is committed to the disk before the first broadcast, so a crash at any point leaves a question that the chain
-can answer. A time-out is *unknown*, never *failed*. No new nonce is drawn for a purpose while an older transaction for
-it could still be mined. The work on the wire is done by one thread, ``chain.broadcast.Broadcaster``.
+A signed transaction is on the disk before it is sent, so after a crash the chain can be asked what became of it. A time-out
+means *unknown*, never *failed*. No second transaction is signed for the same purpose and person while the first could still
+be mined. One thread, ``chain.broadcast.Broadcaster``, does the sending.
 """
 
 import threading
@@ -15,7 +15,7 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster, Ticket
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.refusal import Refusal, refusal
-from cicscenario.chain.rpc import Rpc, RpcError, reading
+from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import ReconcileError
 from cicscenario.retry import pause
@@ -33,17 +33,17 @@ class Intent:
     value: int = 0
 
 
-_NONCE_IS_USED_UP = (Refusal.KNOWN, Refusal.USED, Refusal.REPLACING)
+_NONCE_IS_USED_UP = (Refusal.KNOWN, Refusal.NONCE_USED, Refusal.NONCE_PENDING)
 
 GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the one given
 
 
 class Ledger:
-    """One signer's transactions. Enter it to settle what an earlier run left open and to start sending.
+    """One signer's transactions. Entering it looks up what an earlier run left open, and starts to send.
 
-    With ``reconcile``, those whose nonces others have used count as failed, and their people get new ones; otherwise
-    entering raises ReconcileError. ``lag`` is how long (seconds) a node that knows less than the ledger is waited for. After
-    ``stopping`` is set every wait ends within a second, with InterruptedRunError.
+    If other transactions have used the nonces of some, entering raises ReconcileError; with ``reconcile`` these count as
+    failed, and their people get new ones. ``lag`` is how long (seconds) to wait for a node that knows fewer transactions than
+    the ledger. After ``stopping`` is set, every wait ends within a second with InterruptedRunError.
     """
 
     def __init__(
@@ -82,11 +82,12 @@ class Ledger:
         self._broadcaster.stop()
 
     def _reopen(self) -> int:
-        """Opens again the transactions that ended in blocks which the node does not have; gives the next free nonce.
+        """Marks transactions that ended in blocks which the node does not have as open again; gives the next free nonce.
 
-        The node may lag, or its chain was set back: in both cases sending the same bytes again is safe. Only a failed
-        transaction that another one has replaced must not be sent again. The node is waited for; if it does not catch
-        up, ReconcileError is raised, or with ``reconcile`` the nonce is used up by a transfer of nothing.
+        The node may lag behind, or its chain was set back. In both cases it is safe to send the same bytes again, except
+        for a failed transaction that was replaced by another: if both were mined, somebody would be paid twice. In that
+        case this waits for the node to catch up. If it does not, it raises ReconcileError, or with ``reconcile`` uses up
+        the nonce with a transfer of nothing.
         """
         began = self._clock()
         while True:
@@ -98,15 +99,15 @@ class Ledger:
                 break
             pause(min(1.0, self._lag), self._stopping)
         if replaced and not self._reconcile:
-            raise _went_back(self._rpc.name, lost, replaced, mined, height, waited)
+            raise _chain_set_back(self._rpc.name, lost, replaced, mined, height, waited)
         self._use_up(replaced)
         self._store.reopen(row.hash for row in lost if row not in replaced)
         return pending
 
     def _counts(self) -> tuple[int, int, int]:
-        """How many transactions of the signer are mined, how many with those that wait in the node, and the newest block."""
+        """The signer's number of mined transactions, the same with those pending in the node, and the newest block."""
         address = to_hex(self._signer.address)
-        with reading(self._rpc):
+        with protocol_errors(self._rpc):
             mined, pending, height = self._rpc.calls(
                 [
                     ("eth_getTransactionCount", [address, "latest"]),
@@ -117,7 +118,7 @@ class Ledger:
             return int(mined, 16), int(pending, 16), int(height, 16)
 
     def _replaced(self, lost: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those of ``lost`` that failed, and for whose purpose and person there is another transaction that may count."""
+        """Those of ``lost`` that failed, and have another transaction for the same purpose and person."""
         failed = [row for row in lost if row.status == "failed"]
         number = Counter((row.purpose, row.person) for row in failed)
         return [
@@ -129,7 +130,7 @@ class Ledger:
     def _use_up(self, replaced: Sequence[LedgerRow]) -> None:
         """Sends a transfer of nothing to the signer itself with the nonce of each, so that they can never be mined.
 
-        A dearer transaction of another program that waits with that nonce will use it up as well.
+        If the node refuses since another transaction has that nonce, the nonce will be used up as well.
         """
         me = self._signer.address
         for row in replaced:
@@ -141,21 +142,23 @@ class Ledger:
                 raise answer
 
     def send(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> list[Outcome]:
-        """Sends one transaction a person, at most once each whatever happened before, and waits for their ends; see ``begin``."""
+        """Sends a transaction for each person who needs one, and waits for the ends of all; see ``begin``."""
         return self.begin(purpose, intents, gas).wait()
 
     def begin(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> Ticket:
-        """Signs, commits and submits one transaction a person, at most once each; the ticket waits for their ends.
+        """Signs, records and submits a transaction for each person who has none for this purpose, or only failed ones.
 
-        ``gas`` gives the limit of each; it is asked with the first intent that has yet to be sent, since one that was
-        sent before could not be carried out again. Raises UnavailableError when the chain stands still and ReconcileError when it
-        disagrees with the ledger; both leave every transaction as it was, for the next run to look up.
+        The ticket waits for the ends of all, also of those that were sent before.
+
+        ``gas`` gives the gas limit of all of them; it is called with the first intent that has not been sent, since the
+        estimate for one that was mined already would revert. Raises UnavailableError when the chain makes no progress and
+        ReconcileError when it contradicts the ledger; in both cases the next run looks all transactions up.
         """
         people = [intent.person for intent in intents]
         with self._mutex:
             live = self._store.live_transactions(purpose, people)
             if failed := self._store.failed_transactions(purpose, [person for person in people if person not in live]):
-                self._broadcaster.ask_again(failed)
+                self._broadcaster.recheck_failed(failed)
                 live = self._store.live_transactions(purpose, people)
             new = [intent for intent in intents if intent.person not in live]
             limit = gas(new[0]) if new else 0
@@ -166,7 +169,7 @@ class Ledger:
         return ticket
 
     def _admit(self, rows: list[LedgerRow]) -> None:
-        """Commits, then sends: this order is what makes a gift happen once. Nonces are drawn when they are committed."""
+        """Commits, then sends: this order ensures that a gift is sent once. The nonces are used up by the commit."""
         self._store.add_transactions(rows)
         self._next_nonce += len(rows)
         self._broadcaster.submit(rows)
@@ -180,16 +183,16 @@ class Ledger:
         )
 
 
-def _went_back(
+def _chain_set_back(
     node: str, lost: Sequence[LedgerRow], replaced: Sequence[LedgerRow], mined: int, height: int, waited: float
 ) -> ReconcileError:
     last, row = max(lost, key=lambda one: one.nonce), replaced[0]
     return ReconcileError(
-        f"{node} is at block {height} and counts {mined} transactions of 0x{row.signer.hex()}, and {waited:.0f} seconds did not"
-        f" change that; the ledger saw nonce {last.nonce} end in block {last.block}. Either the node lags behind, or its chain"
-        f" was set back. {row.purpose} of person {row.person} (nonce {row.nonce}) had failed and was replaced: if both were"
-        " mined now, they would be paid twice",
-        hint=f"if the node lags, run the same command again when it is at block {last.block}. If the chain was set back for"
-        " good, run with --reconcile: it uses up that nonce with a transfer of nothing, and sends the other transactions"
-        " again as they were",
+        f"{node} is at block {height} and has {mined} transactions of 0x{row.signer.hex()}, still after waiting {waited:.0f}"
+        f" seconds, but according to the ledger nonce {last.nonce} ended in block {last.block}. Either the node lags behind,"
+        f" or its chain was set back. {row.purpose} of person {row.person} (nonce {row.nonce}) had failed and was replaced:"
+        " if both were mined now, this person would be paid twice",
+        hint=f"if the node lags, run the same command again when it is at block {last.block}. If the chain was set back"
+        " permanently, run with --reconcile: it uses up that nonce with a transfer of nothing, and sends the other"
+        " transactions again, unchanged",
     )

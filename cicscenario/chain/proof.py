@@ -1,9 +1,12 @@
-"""What proves that a mined transaction did what it was sent for: a log that the called contract left.
+"""Proves from its logs that a mined transaction had its effect.
 
-A status of 1 says only that nothing reverted: a token may answer false instead. What to expect is read from the
-transaction itself, so that it is known after a crash too. Events of both generations of contracts: AddressAdded
-(address, index) or (address); Transfer (from, to, value); Mint (minter, beneficiary, value), which ``mintTo`` leaves instead
-of a Transfer; FaucetUsed (recipient, token, value), which the latest faucet does not leave: there the token's log is the proof.
+A receipt's status of 1 only means that nothing reverted; a token may have returned false. The expected log follows from the
+bytes of the signed transaction, which the state still has after a crash. Events in both generations of contracts:
+
+- AddressAdded (address, index) or (address)
+- Transfer (from, to, value)
+- Mint (minter, beneficiary, value): ``mintTo`` emits it instead of Transfer
+- FaucetUsed (recipient, token, value): the latest faucet does not emit it, so the token's log is the proof
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,7 +28,7 @@ _FAUCET_FAIL_EVENT = to_hex(keccak(b"FaucetFail(address,address,uint256)"))
 
 @dataclass(frozen=True)
 class SentCall:
-    """What a signed transaction carries; ``value`` in wei."""
+    """The call that a signed transaction makes; ``value`` in wei."""
 
     to: bytes
     value: int
@@ -33,7 +36,7 @@ class SentCall:
 
     @classmethod
     def of(cls, raw: bytes) -> "SentCall":
-        """Reads the bytes of a signed legacy transaction."""
+        """Decodes a signed legacy transaction."""
         to, value, data = rlp.decode(raw)[3:6]
         return cls(to, int.from_bytes(value, "big"), data)
 
@@ -53,17 +56,17 @@ class SentCall:
 
 @dataclass(frozen=True)
 class ProofVerdict:
-    """Whether a transaction did its work; ``detail`` says why not, or in what it differs from what was intended."""
+    """Whether a transaction had its effect. ``detail`` says why not, or how the effect differs from the intended one."""
 
     ok: bool
     detail: str | None = None
 
 
 def judge(row: LedgerRow, logs: Sequence[Log], contracts: Collection[str]) -> ProofVerdict:
-    """What ``logs``, those of one mined transaction that did not revert, prove of it.
+    """Whether ``logs``, those of a mined transaction that did not revert, prove that it had its effect.
 
-    ``contracts`` are the addresses of the contracts that are known. A function that is none of the four sent by the steps of
-    this package leaves no log that could be expected: it has done its work when it did not revert.
+    ``contracts`` are the addresses of the known contracts. For a function other than the four that this package sends, no
+    log can be expected: not having reverted is enough.
     """
     message = SentCall.of(row.raw)
     rule = _RULES.get(message.function)
@@ -71,7 +74,7 @@ def judge(row: LedgerRow, logs: Sequence[Log], contracts: Collection[str]) -> Pr
 
 
 def _words(log: Log) -> list[int]:
-    """The arguments of an event: indexed ones are topics, the others data. In these events the indexed ones come first."""
+    """The arguments of an event, in order: first the indexed ones, which are topics, then the others, which are data."""
     data = from_hex(log["data"])
     plain = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
     return [int(topic, 16) for topic in log["topics"][1:]] + plain
@@ -84,7 +87,7 @@ def _of(log: Log, contract: bytes) -> bool:
 def _missing(row: LedgerRow, contract: str, what: str) -> ProofVerdict:
     return ProofVerdict(
         ok=False,
-        detail=f"transaction {to_hex(row.hash)} was mined, but {contract} shows no {what}: it may have answered false",
+        detail=f"transaction {to_hex(row.hash)} was mined, but {contract} shows no {what}: it may have returned false",
     )
 
 
@@ -104,7 +107,7 @@ def _is_transferred(row: LedgerRow, message: SentCall, logs: Sequence[Log], cont
 
 
 def _is_minted(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts: Collection[str]) -> ProofVerdict:
-    """The token's Mint log, or its Transfer log from nobody: the recipient is the second argument of both."""
+    """The token's Mint log, or a Transfer log from the zero address; in both the recipient is the second argument."""
     recipient, value = message.argument(0), message.argument(1)
     words = [_words(log) for log in logs if _of(log, message.to)]
     moved = [word[2] for word in words if len(word) == 3 and word[1] == recipient]
@@ -112,7 +115,7 @@ def _is_minted(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts
 
 
 def _amount(row: LedgerRow, message: SentCall, moved: int) -> ProofVerdict:
-    """Some of it was moved: it must not be sent again. The check of balances says whether that amount is good enough."""
+    """If any amount was moved, the gift must not be sent again; the balance check decides whether the amount is right."""
     if not moved:
         return _missing(row, f"the token at {to_hex(message.to)}", f"transfer to {message.account}")
     return ProofVerdict(
@@ -123,7 +126,7 @@ def _amount(row: LedgerRow, message: SentCall, moved: int) -> ProofVerdict:
 
 
 def _is_given(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts: Collection[str]) -> ProofVerdict:
-    """A log of the faucet that names the recipient, or a token's log of a payment to them; of any amount, also 0."""
+    """A log of the faucet that names the recipient, or a token's log of a payment to them, of any amount, even 0."""
     recipient = message.argument(0)
     for log in logs:
         words = _words(log)

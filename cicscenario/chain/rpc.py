@@ -1,4 +1,4 @@
-"""Ethereum JSON-RPC over HTTP, in batches. Reads are tried again when they were not answered; writes never are."""
+"""Ethereum JSON-RPC over HTTP, in batches. Reads are repeated when they get no answer; writes are sent once."""
 
 import itertools
 import math
@@ -22,16 +22,16 @@ _READS = frozenset({
     "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionCount",
     "eth_getTransactionReceipt",
 })  # fmt: skip
-_PASSING_STATUSES = (408, 429, *range(500, 600))  # HTTP: the same request may be answered later
-_PASSING_CODES = (-32005, 429)  # JSON-RPC: limit exceeded (EIP-1474); some providers use the HTTP status
-_PASSING_WORDS = ("rate limit", "too many requests")
+_TRANSIENT_STATUSES = (408, 429, *range(500, 600))  # HTTP: the same request may succeed later
+_TRANSIENT_CODES = (-32005, 429)  # JSON-RPC: limit exceeded (EIP-1474); some providers use the HTTP status
+_TRANSIENT_WORDS = ("rate limit", "too many requests")
 _REVERTED = 3  # JSON-RPC: the contract reverted (geth, anvil)
-# The same in the words of older geth, OpenEthereum (in ``data``), Nethermind, Besu and anvil, blanks left out. Contracts of
-# old compilers end a call to an unknown function with an invalid instruction instead.
+# Words, without blanks, by which other nodes report the same: older geth, OpenEthereum (in ``data``), Nethermind, Besu and
+# anvil. Contracts of old compilers answer an unknown function with an invalid instruction instead of a revert.
 _REVERT_WORDS = (
     "revert", "invalidopcode", "invalidfeopcode", "opcodenotfound", "badinstruction", "invalidjump", "badjump",
 )  # fmt: skip
-_LONG_PAUSE = 5.0  # seconds between attempts once those of retry.PAUSES are used up
+_LONG_PAUSE = 5.0  # seconds between attempts, after the shorter retry.PAUSES
 
 
 class RpcError(CicScenarioError):
@@ -47,34 +47,34 @@ class RpcError(CicScenarioError):
         super().__init__(f"{node} refused {method}: {self.text}")
 
     @property
-    def is_passing(self) -> bool:
-        """Whether the node asks for fewer requests: the same call may be answered later."""
-        return self.code in _PASSING_CODES or any(words in self.text.lower() for words in _PASSING_WORDS)
+    def is_transient(self) -> bool:
+        """Whether the node limits the rate of requests: the same call may succeed later."""
+        return self.code in _TRANSIENT_CODES or any(words in self.text.lower() for words in _TRANSIENT_WORDS)
 
     @property
     def is_revert(self) -> bool:
-        """Whether the contract itself ended the call. Every other refusal is the node's, and says nothing about the contract."""
+        """Whether the contract rejected the call. Any other error comes from the node and says nothing about the contract."""
         said = f"{self.text}{self.data if isinstance(self.data, str) else ''}".lower().replace(" ", "")
-        return not self.is_passing and (self.code == _REVERTED or any(words in said for words in _REVERT_WORDS))
+        return not self.is_transient and (self.code == _REVERTED or any(words in said for words in _REVERT_WORDS))
 
 
 class UnansweredError(UnavailableError):
-    """A request got no JSON-RPC answer. ``passing``: a later attempt may get one, after ``retry_after`` (the header)."""
+    """A request got no JSON-RPC answer. ``transient``: a later attempt may get one. ``retry_after``: the Retry-After header."""
 
-    def __init__(self, message: str, *, passing: bool = True, retry_after: str | None = None) -> None:
+    def __init__(self, message: str, *, transient: bool = True, retry_after: str | None = None) -> None:
         super().__init__(message, hint="is the node running, and is `chain.rpc` in the environment file right?")
-        self.passing = passing
+        self.transient = transient
         self.retry_after = retry_after
 
 
 class Rpc:
-    """A node; ``name`` is its address as it may be shown. ``batch`` is the number of calls in one HTTP request,
-    ``timeout`` is seconds for one request.
+    """A client of one node. ``name`` is the node's address without secrets, for messages.
 
-    Calls that only read are tried again for ``patience`` seconds while they are not answered: no connection, HTTP 408,
-    429 or 5xx, a body that is not JSON-RPC, a rate limit. Every other call is sent once: after a failure it may have been
-    carried out. Raises UnansweredError, an UnavailableError, when there is no answer, and InterruptedRunError within a
-    second after ``stopping`` is set, whatever the node does.
+    ``batch`` is the number of calls in one HTTP request, ``timeout`` the seconds for one request. Calls that only read are
+    repeated for ``patience`` seconds on these failures: no connection, HTTP 408, 429 or 5xx, a body that is not JSON-RPC,
+    a rate limit. Every other call is sent once, since the node may have carried it out even if no answer came. Raises
+    UnansweredError, an UnavailableError, when there is no answer, and InterruptedRunError within a second after
+    ``stopping`` is set.
 
     Safe for use by many threads; each keeps its own connection.
     """
@@ -114,7 +114,7 @@ class Rpc:
         return results
 
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
-        """Results in the order of ``calls``; a refused call gives its RpcError in its place."""
+        """Results in the order of ``calls``. A call that the node answers with an error has an RpcError as its result."""
         results: list[Any | RpcError] = []
         for start in range(0, len(calls), self.batch):
             part = calls[start : start + self.batch]
@@ -133,8 +133,8 @@ class Rpc:
             except UnansweredError as error:
                 unanswered = error
                 attempts.after(error.retry_after)
-            passing = unanswered.passing if unanswered else any(map(_is_passing, results))
-            if not passing or self._clock() - began >= self._patience:
+            transient = unanswered.transient if unanswered else any(map(_is_transient, results))
+            if not transient or self._clock() - began >= self._patience:
                 break
         if unanswered:
             raise unanswered
@@ -165,15 +165,15 @@ class Rpc:
             reply = self._http.post(self.url, json=body)
         except requests.RequestException as error:
             what = f"does not answer: {_reason(error).replace(self.url, self.name)}"
-            raise self._unanswered(what, passing=not isinstance(error, ValueError)) from None  # ValueError: a bad URL
+            raise self._unanswered(what, transient=not isinstance(error, ValueError)) from None  # ValueError: a bad URL
         if reply.is_redirect:
             raise self._unanswered(
-                f"redirects to {public(reply.headers['Location'])}, and redirects are not followed", passing=False
+                f"redirects to {public(reply.headers['Location'])}, and redirects are not followed", transient=False
             )
         if not reply.ok:
             raise self._unanswered(
                 f"answers with HTTP {reply.status_code} {reply.reason}",
-                passing=reply.status_code in _PASSING_STATUSES,
+                transient=reply.status_code in _TRANSIENT_STATUSES,
                 retry_after=reply.headers.get("Retry-After"),
             )
         try:
@@ -181,28 +181,28 @@ class Rpc:
         except requests.JSONDecodeError:
             raise self._unanswered(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
 
-    def _unanswered(self, what: str, *, passing: bool = True, retry_after: str | None = None) -> UnansweredError:
-        return UnansweredError(f"chain node {self.name} {what}", passing=passing, retry_after=retry_after)
+    def _unanswered(self, what: str, *, transient: bool = True, retry_after: str | None = None) -> UnansweredError:
+        return UnansweredError(f"chain node {self.name} {what}", transient=transient, retry_after=retry_after)
 
 
 @contextmanager
-def reading(rpc: Rpc) -> Iterator[None]:
-    """Makes an UnavailableError of what is raised in the block when an answer has not the form that the protocol gives it."""
+def protocol_errors(rpc: Rpc) -> Iterator[None]:
+    """Raises UnavailableError when the block fails because an answer of the node has not the form that Ethereum prescribes."""
     try:
         yield
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
         raise UnavailableError(
             f"chain node {rpc.name} gave an answer that is not of the Ethereum protocol ({type(error).__name__}: {error})",
-            hint="does `chain.rpc` in the environment file lead to a whole node?",
+            hint="is `chain.rpc` in the environment file the address of an Ethereum node?",
         ) from error
 
 
-def _is_passing(result: Any) -> bool:
-    return isinstance(result, RpcError) and result.is_passing
+def _is_transient(result: Any) -> bool:
+    return isinstance(result, RpcError) and result.is_transient
 
 
 def _reason(error: requests.RequestException) -> str:
-    """The innermost cause, which is what a person can act on."""
+    """The innermost cause: it says best what went wrong, such as 'Connection refused'."""
     cause: BaseException = error
     while (inner := cause.__context__ or (cause.args[0] if cause.args else None)) is not None:
         if not isinstance(inner, BaseException) or inner is cause:

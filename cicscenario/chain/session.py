@@ -1,4 +1,4 @@
-"""Opens a chain as an environment file describes it: the node, the signer, the contracts, and what a transaction costs."""
+"""Opens the chain of an environment file: the node, the signer, the contracts and the gas price."""
 
 import threading
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.rpc import Rpc, reading
+from cicscenario.chain.rpc import Rpc, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 from cicscenario.transport import StopEvent
 
-#: The first transfer to an account, the first entry in an index and a decayed balance cost more gas than the others.
+#: Some transactions need more gas than the estimated one, such as the first transfer to an account.
 _ESTIMATE_MARGIN = 1.5
-_PATIENCE_TO_OPEN = 3.0  # seconds that a node which does not answer is asked again when the chain is opened
-PATIENCE = 120.0  #: the same once it is open: a node that is started again, or refuses for a minute, is waited for
+_PATIENCE_TO_OPEN = 3.0  # seconds for which reads are repeated while the chain is opened
+PATIENCE = 120.0  #: the same once it is open: long enough for a node that restarts, or refuses requests for a minute
 
 
 @dataclass(frozen=True)
 class ChainSession:
-    """A chain that answered. Prices in wei, gas limits in gas."""
+    """An open chain. ``gas_price`` is in wei."""
 
     environment: ChainEnvironment
     rpc: Rpc
@@ -36,7 +36,7 @@ class ChainSession:
     block_gas_limit: int
 
     def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
-        """The ledger of this chain's signer, to be entered before use; see there for ``reconcile`` and ``stopping``."""
+        """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
         stop = StopEvent(stopping)
         rpc = _node(self.environment, patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
@@ -47,20 +47,20 @@ class ChainSession:
         return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
 
     def estimate(self, intent: Intent) -> int:
-        """A gas limit for transactions like ``intent``; raises RpcError when it would revert now."""
+        """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert now."""
         call = {
             "from": to_hex(self.signer.address),
             "to": to_hex(intent.to),
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        with reading(self.rpc):
+        with protocol_errors(self.rpc):
             gas = int(self.rpc.call("eth_estimateGas", call), 16)
         return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
 
     def balance(self) -> int:
         """The signer's native currency, in wei."""
-        with reading(self.rpc):
+        with protocol_errors(self.rpc):
             return int(self.rpc.call("eth_getBalance", to_hex(self.signer.address), "latest"), 16)
 
 
@@ -69,8 +69,8 @@ def connect(
 ) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
 
-    Raises UnavailableError when the node does not answer, is another chain, or lacks a contract. Once open, the session
-    bears a node that is away for two minutes. It ends every wait within a second after ``stopping`` is set.
+    Raises UnavailableError when the node does not answer or serves another chain, or a contract does not exist. The open
+    session waits up to PATIENCE for a node that is down. Every wait ends within a second after ``stopping`` is set.
     """
     rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping)
     chain_id, genesis, newest, price = rpc.calls(
@@ -83,18 +83,18 @@ def connect(
     )
     if not (chain_id and genesis and newest and price):
         raise UnavailableError(
-            f"{rpc.name} is no whole Ethereum node: it answers a question about its chain with nothing",
-            hint="does `chain.rpc` in the environment file lead to the node itself, and has that begun to work?",
+            f"{rpc.name} is not a working Ethereum node: it answers a basic question about its chain with null",
+            hint="is `chain.rpc` in the environment file the address of an Ethereum node, and has that finished starting?",
         )
     if int(chain_id, 16) != environment.spec.network_id:
         raise UnavailableError(
             f"{rpc.name} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
             hint="check `chain.rpc` and `chain.spec` in the environment file",
         )
-    from cicscenario.chain.discovery import discover  # here, since it loads web3: only a chain that answers needs it
+    from cicscenario.chain.discovery import discover  # not at the top, since it loads web3
 
-    # Twice the base fee stays valid while six full blocks raise it; the bytes can never be changed afterwards.
-    fair = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
+    # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
+    suggested = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(
         environment=environment,
         rpc=_node(environment, patience=PATIENCE, stopping=stopping),
@@ -102,7 +102,7 @@ def connect(
         contracts=discover(rpc, from_hex(environment.registry), token),
         chain_id=int(chain_id, 16),
         genesis=genesis["hash"],
-        gas_price=fair if environment.gas_price is None else environment.gas_price,
+        gas_price=suggested if environment.gas_price is None else environment.gas_price,
         block_gas_limit=int(newest["gasLimit"], 16),
     )
 
@@ -124,7 +124,7 @@ def _private_key(environment: ChainEnvironment) -> bytes:
         if len(key) != 32:
             raise InvalidError("chain.signer.private_key is not 64 hexadecimal digits")
         return key
-    assert signer.keyfile is not None  # the language sees to it that there is one or the other
+    assert signer.keyfile is not None  # the language requires one or the other
     assert signer.password is not None
     try:
         blob = signer.keyfile.read_bytes()

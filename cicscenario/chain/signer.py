@@ -1,4 +1,4 @@
-"""Keys and transaction signatures, on libsecp256k1: thirty thousand a second on one core."""
+"""Private keys and transaction signatures, with libsecp256k1: thirty thousand signatures a second on one core."""
 
 import hashlib
 import hmac
@@ -17,9 +17,10 @@ def address_of(private_key: bytes) -> bytes:
 
 
 def derive_key(secret: bytes, person: int) -> bytes:
-    """The private key of person ``person`` under the run's 32-byte secret: HMAC-SHA256, drawn again while out of range.
+    """The private key of person ``person``, derived from the run's 32-byte secret with HMAC-SHA256.
 
-    Derived and not stored: a key can never be lost between making and writing it, and the state holds no key.
+    A value outside the curve's range is replaced by the next one. Since keys are derived, none can be lost in a crash, and
+    none is stored in the state.
     """
     for attempt in range(256):
         key = hmac.digest(secret, b"account:%d:%d" % (person, attempt), hashlib.sha256)
@@ -28,14 +29,14 @@ def derive_key(secret: bytes, person: int) -> bytes:
     raise AssertionError("unreachable: each draw fails with probability 2**-127")
 
 
-#: nonce, gas price, gas limit, to, value, data, v, r, s. Told, since finding it out takes longer than encoding.
+#: nonce, gas price, gas limit, to, value, data, v, r, s. rlp could infer the types, but that takes longer than encoding.
 _TRANSACTION = List([big_endian_int] * 3 + [binary, big_endian_int, binary] + [big_endian_int] * 3)
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A signed transaction: the bytes for the wire, and their hash."""
+    """A signed transaction: ``raw`` is what is sent, ``hash`` identifies it."""
 
     raw: bytes
     hash: bytes

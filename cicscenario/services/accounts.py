@@ -160,7 +160,7 @@ class AccountsDatabase:
     def _transaction(self) -> Iterator[Connection]:
         """A transaction on a new connection: for a batch of hundreds of rows, connecting takes no time that counts."""
         try:
-            connecting = self._cancellation.aside(self._connect, Connection.close)
+            connecting = self._cancellation.in_thread(self._connect, Connection.close)
             with (
                 closing(connecting) as connection,
                 self._cancellation.during(_QueryCancel(connection, self._connect)),

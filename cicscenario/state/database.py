@@ -1,4 +1,4 @@
-"""The file of a state: made whole, set aside when it is damaged, and never deleted."""
+"""The file of a state: created atomically, renamed when it is damaged, and never deleted."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,37 +13,38 @@ _SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 def create(path: Path) -> None:
-    """Makes an empty state under a passing name, so that a file called ``path`` is always a whole one."""
-    passing = path.with_name(f".{path.name}.new")
-    passing.unlink(missing_ok=True)
-    db = sqlite3.connect(passing, isolation_level=None)
+    """Creates an empty state under a temporary name first, so that ``path`` is complete as soon as it exists."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    db = sqlite3.connect(temporary, isolation_level=None)
     db.execute("PRAGMA journal_mode=WAL")
     db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
     db.close()
-    passing.rename(path)
+    temporary.rename(path)
 
 
 @contextmanager
-def refusals(path: Path) -> Iterator[None]:
-    """Makes a message of what the disk, or another program, does not let SQLite do."""
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into errors with advice: UnavailableError, and StateRefusedError for a damaged file."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise UnavailableError(
             f"cannot use {path}: {error}",
-            hint="is the disk full, is the file open in another program, and may you write to it? Nothing is lost by this",
+            hint="is the disk full, is the file open in another program, and may you write to it? Nothing was lost",
         ) from error
     except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:  # the base class itself stands for a damaged file
+        if type(error) is not sqlite3.DatabaseError:  # SQLite raises the base class itself for a damaged file
             raise
         raise damaged(path, error, set_aside=False) from error
 
 
 def damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedError:
+    """The error for a damaged state; ``set_aside`` renames the file first."""
     if not set_aside:
         return StateRefusedError(
             f"{path} is damaged ({error})",
-            hint="restore a copy of it; the next `cicscenario run` sets this one aside, and nothing is deleted",
+            hint="restore a copy of it; the next `cicscenario run` renames this one, and nothing is deleted",
         )
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.name}.damaged-{stamp}")

@@ -1,4 +1,4 @@
-"""The directory of a run: its lock, its state, and how it is set aside. Nothing in it is ever deleted."""
+"""The directory of a run: its lock, its state, and how it is renamed to begin anew. Nothing in it is ever deleted."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,24 +9,24 @@ from cicscenario.state.store import STATE, Store
 
 
 def directory_lock(directory: Path) -> FileLock:
-    """Nobody else runs in this directory while it is held."""
+    """The lock of a run directory: while it is held, no other run uses the directory."""
     return FileLock(directory / "lock", f"the run directory {directory}")
 
 
 def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
-    """The state in ``directory``, or None when nothing has been run there; see Store for ``set_aside``."""
+    """The state in ``directory``, or None if nothing has been run there. For ``set_aside`` see Store."""
     path = directory / STATE
     damaged = sorted(directory.glob(f"{STATE}.damaged-*"))
     if damaged and not path.exists():
         raise StateRefusedError(
-            f"{directory} has a damaged state, {damaged[-1].name}, and no whole one",
-            hint=f"restore a copy as {path}; without it nobody knows who was paid, and a new run pays everybody anew",
+            f"{directory} has only a damaged state, {damaged[-1].name}",
+            hint=f"restore a copy as {path}; without it there is no record of who was paid, and a new run pays everybody again",
         )
     return Store(path, set_aside=set_aside) if path.exists() else None
 
 
 def store_of_a_run(directory: Path, scenario: Path) -> Store:
-    """The state in ``directory``, which a run has begun; raises InvalidError when none has."""
+    """The state in ``directory``. Raises InvalidError if no run has begun there."""
     store = existing_store(directory)
     if store and store.meta():
         return store
@@ -36,7 +36,7 @@ def store_of_a_run(directory: Path, scenario: Path) -> Store:
 
 
 def set_aside(directory: Path) -> Path | None:
-    """Renames the directory of a run, damaged or not; gives its new name, or None when there was no state in it."""
+    """Renames the directory of a run, damaged or not. Gives its new path, or None if there is no state in it."""
     if not any(directory.glob(f"{STATE}*")):
         return None
     kept = directory.with_name(f"{directory.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")

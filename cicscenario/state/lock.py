@@ -1,4 +1,4 @@
-"""Kernel locks with a named owner: freed by the kernel when their holder dies, so a killed run leaves nothing to clean up."""
+"""File locks that name their owner. The kernel frees them when a process ends, so a killed run leaves nothing to clean up."""
 
 import errno
 import fcntl
@@ -16,10 +16,10 @@ from cicscenario.errors import StateRefusedError
 
 
 class FileLock:
-    """An exclusive ``flock`` on ``path``; the file names its owner for whoever comes second.
+    """An exclusive ``flock`` on ``path``. The file contains the owner, for the message to the next process that tries.
 
-    Raises StateRefusedError on entering when another process holds it, or when ``path`` is a symbolic link or no regular
-    file. What the file holds is for people to read; the file may stay.
+    Entering raises StateRefusedError when another process holds the lock, or when ``path`` is a symbolic link or not a
+    regular file. The file is not deleted: only the kernel's lock counts.
     """
 
     def __init__(self, path: Path, what: str) -> None:
@@ -47,7 +47,8 @@ class FileLock:
         return self
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not block
+        # O_NONBLOCK, so that opening a FIFO does not wait.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             descriptor = os.open(self._path, flags, 0o600)
         except OSError as error:
@@ -55,12 +56,12 @@ class FileLock:
             raise self._refused(f"cannot be opened: {reason}") from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise self._refused("is no regular file")
+            raise self._refused("is not a regular file")
         return descriptor
 
     def _refused(self, what: str) -> StateRefusedError:
         return StateRefusedError(
-            f"the lock of {self._what}, {self._path}, {what}", hint="remove it, if no run is under way, and try again"
+            f"the lock of {self._what}, {self._path}, {what}", hint="if no run is active, remove it and try again"
         )
 
     def __exit__(self, *_: object) -> None:
@@ -69,17 +70,18 @@ class FileLock:
 
 @contextmanager
 def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Iterator[None]:
-    """Holds the lock ``name``, which all runs of this user on this machine find; ``what`` is for messages.
+    """Holds the lock ``name``, shared by all runs of this user on this machine; ``what`` is for messages.
 
-    It is held in every folder of ``places`` (``user_places`` by default) that is safe: two runs meet in one of them also when
-    only one has a session's environment. Raises StateRefusedError when it is held, or when no place is safe.
+    A lock file is held in each folder of ``places`` (default: ``user_places``) that is safe to use. So two runs have one in
+    common even if only one of them knows the runtime folder. Raises StateRefusedError when another process holds the lock,
+    or when no folder is safe.
     """
     with ExitStack() as held:
         refused: StateRefusedError | None = None
         safe = 0
         for place in user_places() if places is None else places:
             try:
-                _make_own(place)
+                _make_private(place)
             except StateRefusedError as error:
                 refused = error
                 continue
@@ -93,33 +95,33 @@ def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Ite
 def user_places(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """The folders for locks of the user: one in the runtime folder of their session, if there is one, and one in ``/tmp``.
 
-    TMPDIR does not matter: programs set it, and runs with different values would not meet.
+    TMPDIR is ignored, since runs with different values of it would use different locks.
     """
     user = os.getuid()
     runtime = Path(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user}")
     shared = Path("/tmp") / f"cicscenario-{user}"  # noqa: S108 - its owner and mode are checked
     places = [shared]
-    if runtime.is_absolute() and _why_not_own(runtime) is None:
+    if runtime.is_absolute() and _why_not_private(runtime) is None:
         places.insert(0, runtime / "cicscenario")
     return places
 
 
-def _make_own(folder: Path) -> None:
-    """Makes ``folder`` for its owner alone; raises StateRefusedError when it is there and is not safe to use."""
+def _make_private(folder: Path) -> None:
+    """Creates ``folder`` with mode 0700. Raises StateRefusedError if it exists and others could change it."""
     reason: str | None
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        reason = _why_not_own(folder)
+        reason = _why_not_private(folder)
     except OSError as error:
-        reason = f"cannot be made: {error.strerror}"
+        reason = f"cannot be created: {error.strerror}"
     if reason:
         raise StateRefusedError(
             f"the folder for locks, {folder}, {reason}",
-            hint=f"it has to be a folder of your own that nobody else can write to: remove it, or `chmod 700 {folder}`",
+            hint=f"it must belong to you, and others must not be able to write to it: remove it, or `chmod 700 {folder}`",
         )
 
 
-def _why_not_own(folder: Path) -> str | None:
+def _why_not_private(folder: Path) -> str | None:
     """Why others could change what is in ``folder``, or None when they cannot."""
     try:
         found = folder.lstat()
@@ -128,7 +130,7 @@ def _why_not_own(folder: Path) -> str | None:
     if stat.S_ISLNK(found.st_mode):
         return "is a symbolic link"
     if not stat.S_ISDIR(found.st_mode):
-        return "is no folder"
+        return "is not a folder"
     if found.st_uid != os.getuid():
         return f"belongs to user {found.st_uid}"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -1,6 +1,6 @@
-"""Brings the state of an earlier version to the format of ``schema.sql``, in place.
+"""Converts the state of an earlier version to the format of ``schema.sql``, in place.
 
-A change of the format is a new pair in ``MIGRATIONS`` and the same change in ``schema.sql``.
+To change the format, add a pair to ``MIGRATIONS`` and make the same change in ``schema.sql``.
 """
 
 import sqlite3
@@ -23,21 +23,21 @@ ALTER TABLE requests_new RENAME TO requests;
 CREATE INDEX requests_of_person ON requests (person)
 """
 
-#: Pairs of a version and the SQL that makes the next one of it. No statement may hold a semicolon within.
+#: Pairs of a version and the SQL that converts it to the next one. Semicolons only between statements.
 MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS),)
 SCHEMA_VERSION = MIGRATIONS[-1][0] + 1
 
 
 def version_of(db: sqlite3.Connection) -> int:
-    """The format of a state; 0 when it is none."""
+    """The format version of a state; 0 for a file that is not a state."""
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     return version
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Takes an earlier state to ``SCHEMA_VERSION`` in one transaction; does nothing to one that has it.
+    """Converts a state to ``SCHEMA_VERSION`` in one transaction, if it has an earlier one.
 
-    Raises sqlite3.Error, and then the state is as it was.
+    Raises sqlite3.Error; then the state is unchanged.
     """
     if version_of(db) == SCHEMA_VERSION:
         return

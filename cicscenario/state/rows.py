@@ -1,4 +1,4 @@
-"""The rows of a state, as the rest of the program sees them."""
+"""Rows of the state's tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to for one person."""
+    """The result of a step for one person."""
 
     person: int
     ok: bool
@@ -15,7 +15,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One transaction; see ``chain.ledger`` for what each status means."""
+    """One transaction; ``status`` is signed, broadcast, mined or failed. ``gas`` is its gas limit."""
 
     purpose: str
     person: int
@@ -31,12 +31,12 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class RequestRow:
-    """An account asked for: ``id`` as the service knows it, ``channel`` where it answers, if anywhere."""
+    """A request for an account: ``id`` is the service's, ``channel`` is where it publishes the answer, or empty."""
 
     id: str
     person: int
     channel: str
-    status: str = "asked"  #: asked (its end is unknown), created or failed
+    status: str = "asked"  #: asked (the result is unknown), created or failed
     address: bytes | None = None
     detail: str | None = None
 

@@ -1,4 +1,4 @@
-"""The state of a run, in SQLite: the only module that writes it."""
+"""The state of a run, in SQLite. Only this module writes to it."""
 
 import json
 import sqlite3
@@ -10,32 +10,32 @@ from typing import Any
 
 from cicscenario.errors import StateRefusedError
 from cicscenario.people.person import Person
-from cicscenario.state.database import create, damaged, refusals
+from cicscenario.state.database import create, damaged, sqlite_errors
 from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
 from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
 
 STATE = "state.sqlite"  #: name of the file in a run directory
 _PAGE = 1000
-_HALF = 2**32  # sums are made of two halves: SQLite's own end at 2**63
+_HALF = 2**32  # gifts are summed in two halves, since SQLite's integers overflow at 2**63
 
 
 class Store:
     """One run's state, safe for use by many threads; every method is one transaction.
 
-    Opening a file that is not a whole state raises StateRefusedError; with ``set_aside``, for whoever holds the run
-    directory's lock, it is given another name first. Whatever the disk or another program refuses is an UnavailableError.
+    Opening a file that is not a complete state raises StateRefusedError; with ``set_aside`` the file is renamed first, which
+    needs the run directory's lock. A full disk, or a file locked by another program, raises UnavailableError.
     """
 
     def __init__(self, path: Path, *, set_aside: bool = False) -> None:
         self.path = path
         self._mutex = threading.RLock()
-        with refusals(path):
+        with sqlite_errors(path):
             if not path.exists():
                 create(path)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             try:
                 self._check()
-            except sqlite3.OperationalError:  # it may be as sound as can be
+            except sqlite3.OperationalError:  # such as a full disk: the file need not be damaged
                 self._db.close()
                 raise
             except sqlite3.DatabaseError as error:
@@ -45,12 +45,12 @@ class Store:
     def _check(self) -> None:
         version = version_of(self._db)
         if version == 0:
-            raise sqlite3.DatabaseError("it holds no state")
+            raise sqlite3.DatabaseError("it is not a state")
         if version > SCHEMA_VERSION:
             self._db.close()
             raise StateRefusedError(
                 f"{self.path} has state format {version}; this cicscenario reads up to {SCHEMA_VERSION}",
-                hint="resume with the version that began this run; a new run makes and pays everybody anew",
+                hint="resume with the version that began this run; a new run creates and pays everybody again",
             )
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
@@ -63,34 +63,34 @@ class Store:
 
     @contextmanager
     def _write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction. A killed process loses none; a power cut may lose the last, unless ``durable``.
+        """One transaction. It survives a killed process; with ``durable`` it also survives a power cut.
 
-        A durable commit takes all earlier ones to the disk with it, so what is lost can only be done again, safely.
+        A durable commit also flushes all earlier ones. So a power cut only loses work that can safely be done again.
         """
-        with self._mutex, refusals(self.path):
+        with self._mutex, sqlite_errors(self.path):
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # a full disk has ended it already
+                if self._db.in_transaction:  # on a full disk SQLite has rolled back already
                     self._db.execute("ROLLBACK")
                 raise
 
     @contextmanager
     def _unique(self) -> Iterator[None]:
-        """Says what it means when something is there already that only this run writes."""
+        """Explains a violated UNIQUE constraint: only another program can have written such a row."""
         try:
             yield
         except sqlite3.IntegrityError as error:
             raise StateRefusedError(
-                f"{self.path} has another row already in the place of a new one ({error}); nothing was written or sent",
+                f"{self.path} already has a row that conflicts with a new one ({error}); nothing was written or sent",
                 hint="another program has written into this state: end it, and run the same command again",
             ) from None
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._mutex, refusals(self.path):
+        with self._mutex, sqlite_errors(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
     # --- identity -----------------------------------------------------------------------------------------------
@@ -120,23 +120,23 @@ class Store:
         return end
 
     def ids(self) -> list[int]:
-        """The ids of everybody, in order."""
+        """The ids of all people, in order."""
         return [row[0] for row in self._rows("SELECT id FROM people ORDER BY id")]
 
     def absent(self, size: int) -> Iterator[int]:
-        """The ids below ``size`` of people who have not been made, in order, looked up a page at a time."""
+        """The ids below ``size`` that have no person yet, in order, read a page at a time."""
         for first in range(0, size, _PAGE):
             stop = min(first + _PAGE, size)
             there = {row[0] for row in self._rows("SELECT id FROM people WHERE id >= ? AND id < ?", (first, stop))}
             yield from (person for person in range(first, stop) if person not in there)
 
     def all_people(self) -> Iterator[Person]:
-        """Everybody, in order, a page at a time."""
+        """All people, in order, read a page at a time."""
         for page in self.pages():
             yield from page
 
     def pages(self, through: str | None = None) -> Iterator[list[Person]]:
-        """Everybody, or those who are through a step, in order, a page at a time."""
+        """All people, or those for whom the step ``through`` is done, in order, as lists of at most a page."""
         for first in range(0, self.end(), _PAGE):
             people = self.people(first, first + _PAGE)
             if through is not None:
@@ -145,9 +145,9 @@ class Store:
             yield people
 
     def gifts_without(self, step: str) -> tuple[int, int]:
-        """Of the people so far who have not been through ``step``: how many get a gift, and the sum in whole tokens.
+        """For people in the state for whom ``step`` is not done: the number of gifts, and their sum in whole tokens.
 
-        Someone whose transaction is mined has been given theirs, whether or not the outcome was written down too.
+        A gift whose transaction is mined is not counted, even if its outcome has not been written.
         """
         sql = (
             f"SELECT count(*), coalesce(sum(gift / {_HALF}), 0), coalesce(sum(gift % {_HALF}), 0) FROM people"  # noqa: S608
@@ -166,10 +166,10 @@ class Store:
         people: Iterable[Person] = (),
         addresses: Iterable[tuple[int, bytes]] = (),
     ) -> list[Outcome]:
-        """Writes what a step made of a batch, all or nothing; ``addresses`` are (person, account). Gives what was written.
+        """Writes the results of a step for a batch in one transaction, and gives the outcomes that were written.
 
-        No two people have one phone number or one account: whoever comes with another's has failed, and the outcome
-        names the other.
+        ``addresses`` are (person, account). A person with the phone number or the account of another is not written: the
+        outcome is a failure that names the other person.
         """
         people, addresses, outcomes = list(people), list(addresses), list(outcomes)
         try:
@@ -199,7 +199,7 @@ class Store:
             )
 
     def _taken(self, people: list[Person], addresses: list[tuple[int, bytes]]) -> dict[int, str]:
-        """Those of a batch who come with somebody else's phone number or account, with what is to be said of it."""
+        """The people of a batch whose phone number or account another person has, each with a message that says so."""
         phones: dict[str, int] = dict(self._owners("phone", [person.phone for person in people]))
         accounts: dict[bytes, int] = dict(self._owners("address", [address for _, address in addresses]))
         taken: dict[int, str] = {}
@@ -214,12 +214,12 @@ class Store:
         return taken
 
     def _owners(self, column: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """(value, person) for those of the values that somebody has."""
+        """(value, person) for each of the values that a person in the state has."""
         marks = ",".join("?" * len(values))
         return self._rows(f"SELECT {column}, id FROM people WHERE {column} IN ({marks})", values)  # noqa: S608
 
     def done(self, step: str, first: int, stop: int) -> set[int]:
-        """Ids in the range for whom ``step`` is done."""
+        """The ids in the range for which ``step`` is done."""
         sql = "SELECT person FROM outcomes WHERE step = ? AND person >= ? AND person < ? AND ok"
         return {row[0] for row in self._rows(sql, (step, first, stop))}
 
@@ -249,12 +249,12 @@ class Store:
         return [LedgerRow(*row) for row in self._rows(sql, (purpose, *people))]
 
     def outstanding(self, signer: bytes) -> list[LedgerRow]:
-        """Signed or broadcast transactions whose end is unknown, in nonce order."""
+        """Transactions that have not ended as far as is known (signed or broadcast), in nonce order."""
         sql = f"SELECT {_LEDGER} FROM ledger WHERE signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce"  # noqa: S608
         return [LedgerRow(*row) for row in self._rows(sql, (signer,))]
 
     def ended(self, hashes: Sequence[bytes]) -> list[LedgerRow]:
-        """Those of the transactions whose end is known."""
+        """Those of the transactions that have ended."""
         sql = (
             f"SELECT {_LEDGER} FROM ledger WHERE status IN ('mined', 'failed')"  # noqa: S608
             f" AND hash IN ({','.join('?' * len(hashes))})"
@@ -262,12 +262,12 @@ class Store:
         return [LedgerRow(*row) for row in self._rows(sql, hashes)]
 
     def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
-        """Ended transactions at or above ``nonce``; there are none unless the chain was set back or the node lags."""
+        """Ended transactions with this nonce or a higher one. With the node's next nonce: those whose blocks the node lacks."""
         sql = f"SELECT {_LEDGER} FROM ledger WHERE signer = ? AND nonce >= ? AND status IN ('mined', 'failed')"  # noqa: S608
         return [LedgerRow(*row) for row in self._rows(sql, (signer, nonce))]
 
     def reopen(self, hashes: Iterable[bytes]) -> None:
-        """The chain no longer has these: watch them, and send them, again."""
+        """Marks ended transactions as broadcast, since the node no longer has their blocks."""
         with self._write() as db:
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", [(h,) for h in hashes])
 
@@ -276,11 +276,11 @@ class Store:
         return last
 
     def add_transactions(self, rows: Iterable[LedgerRow]) -> None:
-        """Commits transactions to the disk; raises StateRefusedError rather than a second live one for a purpose."""
+        """Commits transactions, durably. Raises StateRefusedError if one for the same purpose and person has not failed."""
         values = [
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
-        # A signed transaction must be on the disk before its first broadcast, or a power cut forgets a gift.
+        # Durable: if a power cut lost a transaction that was sent, a second one would be signed for the same gift.
         with self._unique(), self._write(durable=True) as db:
             db.executemany(f"INSERT INTO ledger ({_LEDGER}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
@@ -291,7 +291,7 @@ class Store:
             )
 
     def settle(self, ends: Iterable[tuple[bytes, str, int, str | None]]) -> None:
-        """Writes the end of transactions: (hash, 'mined' or 'failed', block number, detail)."""
+        """Writes how transactions ended: (hash, 'mined' or 'failed', block number, detail)."""
         with self._write() as db:
             db.executemany(
                 "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
@@ -306,7 +306,7 @@ class Store:
         return counts
 
     def transactions(self) -> Iterator[LedgerRow]:
-        """Every transaction in the order it was signed, a page at a time."""
+        """All transactions in the order in which they were signed, read a page at a time."""
         last = 0
         sql = f"SELECT id, {_LEDGER} FROM ledger WHERE id > ? ORDER BY id LIMIT {_PAGE}"  # noqa: S608
         while rows := self._rows(sql, (last,)):
@@ -316,13 +316,13 @@ class Store:
     # --- requests -----------------------------------------------------------------------------------------------
 
     def add_requests(self, rows: Iterable[RequestRow]) -> None:
-        """Commits to the disk what is about to be asked for: a power cut must not make somebody a second account."""
+        """Commits requests, durably, before they are sent: otherwise a power cut could lead to a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
         with self._unique(), self._write(durable=True) as db:
             db.executemany(f"INSERT INTO requests ({_REQUEST}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
-        """What was asked for each of these people, in the order in which it was written down."""
+        """The requests for each of these people, in the order in which they were written."""
         found: dict[int, list[RequestRow]] = {}
         marks = ",".join("?" * len(people))
         sql = f"SELECT {_REQUEST} FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
@@ -331,13 +331,13 @@ class Store:
         return found
 
     def answer_requests(self, rows: Iterable[RequestRow]) -> None:
-        """Writes what became of requests."""
+        """Writes the results of requests."""
         values = [(r.status, r.address, r.detail, r.id) for r in rows]
         with self._write() as db:
             db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
 
     def orphans(self) -> int:
-        """Number of requests that made an account, or may have, which is not the person's: nobody uses these."""
+        """Number of accounts that were, or may have been, created for a person who uses another one."""
         sql = (
             "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
             " AND (status = 'created' AND requests.address <> people.address OR status = 'asked')"

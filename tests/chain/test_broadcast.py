@@ -42,7 +42,7 @@ class World:
 
     def round(self, seconds: float = 0) -> None:
         self.seconds += seconds
-        self.broadcaster.give_up_when_stuck(self.broadcaster.round())
+        self.broadcaster.raise_if_stalled(self.broadcaster.round())
 
     def sent(self) -> int:
         """Transactions sent so far, each as often as it was."""

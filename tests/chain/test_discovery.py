@@ -108,7 +108,7 @@ def test_everything_is_found_in_four_requests(node: RudeNode) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_call_that_is_refused_names_node_contract_and_function(node: RudeNode, function: str, refusal: str) -> None:
     error = failure(node, refuse(selector(function), REFUSALS[refusal]))
-    assert f"{node.url} refuses to tell {function} of the contract 0x{FUNCTIONS[function].hex()}" in error.message
+    assert f"{node.url} refuses to read {function} of the contract 0x{FUNCTIONS[function].hex()}" in error.message
     assert REFUSALS[refusal].get("message", "") in error.message
     assert error.hint
 
@@ -116,7 +116,7 @@ def test_a_call_that_is_refused_names_node_contract_and_function(node: RudeNode,
 @pytest.mark.parametrize("name", ["AccountRegistry", "DefaultToken", "Faucet"])
 def test_a_name_that_is_refused_is_not_absent_from_the_registry(node: RudeNode, name: str) -> None:
     key = selector("addressOf(bytes32)") + name.encode()
-    assert "refuses to tell addressOf" in failure(node, refuse(key, REFUSALS["internal error"])).message
+    assert "refuses to read addressOf" in failure(node, refuse(key, REFUSALS["internal error"])).message
 
 
 def test_a_symbol_that_is_refused_is_not_absent_from_the_index(node: RudeNode) -> None:
@@ -127,7 +127,7 @@ def test_a_symbol_that_is_refused_is_not_absent_from_the_index(node: RudeNode) -
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_code_that_is_refused_is_not_absent(node: RudeNode, refusal: str) -> None:
     rude = replace(lambda call: call["method"] == "eth_getCode", {"error": REFUSALS[refusal]})
-    assert f"refuses to tell the code of the contract 0x{REGISTRY.hex()}" in failure(node, rude).message
+    assert f"refuses to read the code of the contract 0x{REGISTRY.hex()}" in failure(node, rude).message
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

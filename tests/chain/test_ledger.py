@@ -267,7 +267,7 @@ def test_a_chain_that_stands_still_is_given_up_with_what_was_seen_last(sandbox: 
             return super().results(calls)
 
     still = ledger(session, store, rpc=Swallowing(session.rpc.url), patience=0.5)
-    with pytest.raises(UnavailableError, match=r"no transaction was mined on .* the newest block seen is"), still:
+    with pytest.raises(UnavailableError, match=r"no transaction was mined on .* the newest block read is"), still:
         still.send("gas", intents(2), limit(PLAIN_TRANSFER_GAS))
     assert store.transaction_counts() == {"gas": {"broadcast": 2}}
     pay(ledger(session, store), 2)
@@ -297,7 +297,7 @@ def test_what_a_node_accepted_and_lost_is_sent_again(sandbox: Sandbox, store: St
 def test_a_signer_without_money_is_said_at_once(session: ChainSession, store: Store) -> None:
     huge = [Intent(0, account(0), value=10**30)]
     endless = ledger(session, store, patience=float("inf"))
-    with pytest.raises(StepFailedError, match=r"(?i)will never take gas of person 0: insufficient funds"), endless:
+    with pytest.raises(StepFailedError, match=r"(?i)will not accept gas of person 0: insufficient funds"), endless:
         endless.send("gas", huge, limit(PLAIN_TRANSFER_GAS))
 
 
@@ -390,9 +390,9 @@ def test_a_replaced_transaction_stops_the_run_when_the_chain_was_set_back(sandbo
     with pytest.raises(ReconcileError) as refused, ledger(session, store, lag=1):
         pass
     told = f"{refused.value.message} {refused.value.hint}"
-    assert f"the ledger saw nonce {paid.nonce} end in block {paid.block}" in told
-    assert re.search(rf"is at block \d+ and counts {failed.nonce} transactions of 0x{failed.signer.hex()}", told)
-    assert "1 seconds did not change that" in told
+    assert f"according to the ledger nonce {paid.nonce} ended in block {paid.block}" in told
+    assert re.search(rf"is at block \d+ and has {failed.nonce} transactions of 0x{failed.signer.hex()}", told)
+    assert "still after waiting 1 seconds" in told
     assert "--fresh" not in told
     assert list(store.transactions()) == [failed, paid]
     assert pay_gift(ledger(session, store, lag=0, reconcile=True), token).ok

@@ -47,7 +47,7 @@ class Driven(Broadcaster):
     """Has no thread: the machine calls its rounds."""
 
     def start(self, signer: bytes, *, reconcile: bool = False) -> None:
-        self.take_up(signer, reconcile=reconcile)
+        self.resume(signer, reconcile=reconcile)
 
 
 def account(person: int) -> bytes:

@@ -106,7 +106,7 @@ def test_without_it_nothing_was_given(to: bytes, data: bytes, left: list[Log], s
     assert verdict.detail is not None
     assert verdict.detail.startswith(f"transaction {to_hex(one.hash)} was mined, but the ")
     assert said in verdict.detail
-    assert verdict.detail.endswith("it may have answered false")
+    assert verdict.detail.endswith("it may have returned false")
 
 
 def test_another_amount_is_not_sent_again() -> None:

@@ -93,18 +93,18 @@ def test_a_node_that_is_not_there_is_said_without_its_secrets() -> None:
         ("already known", Refusal.KNOWN),
         ("Transaction with the same hash was already imported.", Refusal.KNOWN),
         ("AlreadyKnown", Refusal.KNOWN),
-        ("nonce too low: next nonce 7, tx nonce 5", Refusal.USED),
-        ("Transaction nonce is too low. Try incrementing the nonce.", Refusal.USED),
-        ("OldNonce, Current nonce: 7, nonce of rejected tx: 5", Refusal.USED),
-        ("replacement transaction underpriced", Refusal.REPLACING),
+        ("nonce too low: next nonce 7, tx nonce 5", Refusal.NONCE_USED),
+        ("Transaction nonce is too low. Try incrementing the nonce.", Refusal.NONCE_USED),
+        ("OldNonce, Current nonce: 7, nonce of rejected tx: 5", Refusal.NONCE_USED),
+        ("replacement transaction underpriced", Refusal.NONCE_PENDING),
         (
             "Transaction gas price is too low. There is another transaction with same nonce in the queue.",
-            Refusal.REPLACING,
+            Refusal.NONCE_PENDING,
         ),
-        ("insufficient funds for gas * price + value", Refusal.FOR_GOOD),
-        ("Insufficient funds for gas * price + value", Refusal.FOR_GOOD),
-        ("transaction underpriced", Refusal.PASSING),  # the pool may be full of dearer ones
-        ("txpool is full", Refusal.PASSING),
+        ("insufficient funds for gas * price + value", Refusal.PERMANENT),
+        ("Insufficient funds for gas * price + value", Refusal.PERMANENT),
+        ("transaction underpriced", Refusal.TRANSIENT),  # the pool may be full of dearer ones
+        ("txpool is full", Refusal.TRANSIENT),
     ],
 )
 def test_a_refusal_is_known_by_its_words(text: str, kind: Refusal) -> None:
@@ -119,5 +119,5 @@ def test_a_node_that_has_no_chain_yet_is_said(node: Node, tmp_path: Path) -> Non
         f"version: 1\nname: place\nchain:\n  rpc: {node.url}\n"
         f"  spec: evm:byzantium:8996:bloxberg\n  registry: '0x{'00' * 20}'\n  signer: {{private_key: 'file:key'}}\n"
     )
-    with pytest.raises(UnavailableError, match="is no whole Ethereum node"):
+    with pytest.raises(UnavailableError, match="is not a working Ethereum node"):
         connect(load_environment(place).chain, None)

@@ -66,7 +66,7 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_pipe_is_no_lock(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
-    with pytest.raises(StateRefusedError, match="no regular file"), FileLock(tmp_path / "lock", "the thing"):
+    with pytest.raises(StateRefusedError, match="not a regular file"), FileLock(tmp_path / "lock", "the thing"):
         pass
 
 
@@ -92,7 +92,7 @@ def _group(place: Path) -> None:
         (_linked, "is a symbolic link"),
         (_wide, r"can be written to by others \(mode 777\)"),
         (_group, r"can be written to by others \(mode 770\)"),
-        (lambda place: place.write_text(""), "is no folder|cannot be made"),
+        (lambda place: place.write_text(""), "is not a folder|cannot be created"),
     ],
 )
 def test_a_folder_that_others_can_change_is_refused(tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:

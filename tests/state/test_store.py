@@ -92,10 +92,10 @@ def test_a_failed_outcome_may_become_done(store: Store) -> None:
 
 def test_a_purpose_has_one_live_transaction_a_person(store: Store) -> None:
     store.add_transactions([transaction(0)])
-    with pytest.raises(StateRefusedError, match="another row already"):
+    with pytest.raises(StateRefusedError, match="already has a row"):
         store.add_transactions([transaction(1)])
     store.settle([(transaction(0).hash, "mined", 7, None)])
-    with pytest.raises(StateRefusedError, match="another row already"):
+    with pytest.raises(StateRefusedError, match="already has a row"):
         store.add_transactions([transaction(1)])
 
 
@@ -108,7 +108,7 @@ def test_only_a_failed_transaction_may_be_followed_by_another(store: Store) -> N
 
 def test_a_nonce_is_used_once_a_signer(store: Store) -> None:
     store.add_transactions([transaction(0)])
-    with pytest.raises(StateRefusedError, match="another row already"):
+    with pytest.raises(StateRefusedError, match="already has a row"):
         store.add_transactions([transaction(0, purpose="gas")])
 
 

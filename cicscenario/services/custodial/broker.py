@@ -158,7 +158,7 @@ def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:
 
     def connect(self: Any) -> None:
         if not self.is_connected:
-            cancellation.aside(lambda: kind.connect(self), lambda _: self.disconnect())
+            cancellation.in_thread(lambda: kind.connect(self), lambda _: self.disconnect())
 
     return type(kind.__name__, (kind,), {"connect": connect})
 
