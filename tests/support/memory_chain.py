@@ -15,7 +15,7 @@ from cicscenario.chain.rpc import Call, Rpc, RpcError, UnansweredError
 from cicscenario.chain.signer import Signer
 
 SIGNER = Signer(b"\x11" * 32, 8996)
-TOKEN = b"\x70" * 20
+MEMORY_TOKEN = b"\x70" * 20
 _TRANSFER_EVENT = to_hex(keccak(b"Transfer(address,address,uint256)"))
 
 
@@ -55,7 +55,7 @@ class Block:
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class FakeChain:
+class MemoryChain:
     """Blocks, and the transactions that wait. ``token`` is what the token does: pay, revert, or answer false."""
 
     def __init__(self) -> None:
@@ -97,12 +97,12 @@ class FakeChain:
     def _carried_out(self, one: Transaction, block: Block) -> dict[str, Any]:
         message, logs = one.message, []
         status = 1
-        if message.to == TOKEN and message.function == TRANSFER:
+        if message.to == MEMORY_TOKEN and message.function == TRANSFER:
             status = 0 if self.token == "reverts" else 1
             if self.token == "pays":
                 logs = [
                     {
-                        "address": to_hex(TOKEN),
+                        "address": to_hex(MEMORY_TOKEN),
                         "topics": [_TRANSFER_EVENT, _topic(SIGNER.address), _topic(message.data[16:36])],
                         "data": f"0x{message.argument(1):064x}",
                         "blockHash": block.hash,
@@ -149,11 +149,11 @@ def _topic(address: bytes) -> str:
 
 
 class FakeRpc(Rpc):
-    """A node of a FakeChain. ``before`` and ``after`` are called with each request, before and after it is carried out;
+    """A node of a MemoryChain. ``before`` and ``after`` are called with each request, before and after it is carried out;
     what they raise is what the caller gets.
     """
 
-    def __init__(self, chain: FakeChain) -> None:
+    def __init__(self, chain: MemoryChain) -> None:
         super().__init__("http://fake.example")
         self.chain = chain
         self.before: Callable[[Sequence[Call]], None] = lambda calls: None
