@@ -98,7 +98,7 @@ def test_an_answer_that_is_not_valid_is_said_and_asked_again(
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("mine")
-    with pytest.raises(InvalidError, match="is there already"):
+    with pytest.raises(InvalidError, match="exists already"):
         new(path, name=None, answers=[])
     assert path.read_text() == "mine"
 
