@@ -1,4 +1,4 @@
-"""Report forms: one file each, and one line here. Those of other packages come by ``cicscenario.reports`` entry points."""
+"""The list of report forms: one file and one line here for each. Other packages add theirs by entry point."""
 
 from functools import cache
 
@@ -11,5 +11,5 @@ BUILT_IN = (html.FORM, junit.FORM, markdown.FORM, openmetrics.FORM, json_form.FO
 
 @cache
 def all_forms() -> tuple[ReportForm, ...]:
-    """Every known form. Raises InvalidError for a bad one from outside."""
+    """Every known form. Raises InvalidError for an invalid one of another package."""
     return registered("reports", BUILT_IN, ReportForm, lambda form: form.name)

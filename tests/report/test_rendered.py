@@ -140,7 +140,7 @@ VERDICTS = [
     (1, {"errors": 2}, "Not everybody arrived"),
     (0, {"pending": 5}, "Not finished"),
     (0, {"unmade": True}, "Not finished"),
-    (3, {"failed": 1}, "Stopped: a service is missing, or a step failed"),
+    (3, {"failed": 1}, "Stopped: a service does not answer, or a step failed"),
     (130, {"pending": 5}, "Interrupted"),
 ]
 
@@ -165,7 +165,7 @@ def test_every_exit_code_has_a_verdict() -> None:
 
 def test_markdown_says_it_in_two_tables(good: Path) -> None:
     text = rendered(good, "markdown")
-    assert text.startswith("## ✅ thousand: Everybody arrived\n\n1,000 people; 2 checks found all of them.\n")
+    assert text.startswith("## ✅ thousand: Everybody arrived\n\n1,000 people; 2 checks passed for all of them.\n")
     assert "| gift | 1,000 | 0 | 0 | 250 |" in text
     assert "| balance | 0 | 1,000 | allowed: -2 % to +0 % |" in text
     assert "Transactions: gift 995 mined." in text
