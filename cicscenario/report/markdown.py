@@ -34,7 +34,7 @@ def as_markdown(recorded: Recorded) -> str:
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
     if report.get("orphans"):
-        parts.append(f"Accounts of the custodial engine that nobody uses: {report['orphans']:,}.")
+        parts.append(f"Accounts of the custodial engine that belong to no person: {report['orphans']:,}.")
     return "\n\n".join(parts) + "\n"
 
 

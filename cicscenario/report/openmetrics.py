@@ -46,7 +46,7 @@ def _gauges(recorded: Recorded) -> Iterator[str]:
     )
     yield from _family(
         "orphans",
-        "Accounts of the custodial engine that nobody uses.",
+        "Accounts of the custodial engine that belong to no person.",
         [(own, report["orphans"])] if "orphans" in report else [],
     )
     paces = [(own | {"step": step["name"]}, pace) for step in steps if (pace := recorded.pace(step["name"]))]

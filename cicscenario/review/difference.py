@@ -74,8 +74,8 @@ class Difference:
 
     @property
     def together(self) -> Consequence:
-        nobody = Weight(0, 0, 0, 0, (), (), ())
-        return consequence(self.before or nobody, self.after or nobody)
+        empty = Weight(0, 0, 0, 0, (), (), ())
+        return consequence(self.before or empty, self.after or empty)
 
     @property
     def weaker(self) -> bool:

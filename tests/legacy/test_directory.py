@@ -253,7 +253,10 @@ STRANGER = "11" * 20
             edit("balances.csv", lambda t: t + f"{STRANGER},5000000\n"),
             [f"balances.csv:4: {STRANGER} is not a person of `src`"],
         ),
-        (edit("balances.csv", lambda t: t + f"{OLD[0]},5000000\n"), ["balances.csv:4: a line above has a balance of the same"]),
+        (
+            edit("balances.csv", lambda t: t + f"{OLD[0]},5000000\n"),
+            ["balances.csv:4: a line above has a balance of the same"],
+        ),
         (edit("balances.csv", lambda t: t + "x,5\n"), ["balances.csv:4: expected an address and a value: 'x,5'"]),
         (edit("balances.csv", lambda t: t + "\n"), ["balances.csv:4: expected an address and a value: ''"]),
         (
