@@ -229,7 +229,7 @@ def _languages_of_2021(scenario: Scenario) -> tuple[str, ...] | None:
 
 BACKEND = BackendDescriptor(
     kind="cic_ussd",
-    summary="everybody joins by phone, and the custodial engine does the rest",
+    summary="people join by phone, and the custodial engine does the rest",
     keys=KeyHolder.ENGINE,
     joins_by_phone=True,
     has_phone_accounts=True,

@@ -40,7 +40,7 @@ class Result:
 class Executor(Protocol):
     """Executes one step for a batch. It is called from several threads, as many as the lane has.
 
-    Raises UnavailableError or ReconcileError when the step cannot continue for anybody. The failure of one person is an
+    Raises UnavailableError or ReconcileError when the step cannot continue for any person. The failure of one person is an
     outcome. A person without an outcome stays pending.
     """
 

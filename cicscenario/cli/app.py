@@ -1,6 +1,6 @@
 """The command line: every command and its options.
 
-A command's own code is loaded when it is called: help and completion answer at once.
+The code of a command is imported when the command is called, so that help and completion stay fast.
 """
 
 import sys
@@ -38,22 +38,22 @@ from cicscenario.errors import ExitCode, InterruptedRunError
 
 _EXIT_CODES = f"""Exit codes:
 
-0 done, and every check found everybody; 1 checks found errors; 2 the scenario or the command line is invalid;
-3 a service is missing or a step failed (run again to resume); 4 the state is locked or not of this scenario;
-5 needs a person to reconcile; 70 internal error; 130 interrupted, or a question was answered with no (run again to
-resume). {DEBUG}=1 in the environment shows where an error comes from."""
+0 done, and every check passed for all people; 1 checks found errors; 2 the scenario or the command line is invalid;
+3 a service does not answer or a step failed (run again to resume); 4 the state is locked or belongs to another scenario;
+5 a person must reconcile the chain; 70 internal error; 130 interrupted, or a question was answered with no (run again to
+resume). {DEBUG}=1 in the environment shows the traceback of an error."""
 
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Fills a Community Inclusion Currency stack with the people of a scenario, and proves that everyone arrived.\n\n"
+    help="Fills a Community Inclusion Currency stack with the people of a scenario, and verifies all of them.\n\n"
     + _EXIT_CODES,
 )
 stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts.")
 app.add_typer(stack_app, name="stack")
 
-_ANEW = "Everybody will be made anew, on the same chain. Set the run directory aside?"
+_FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
 
 def _end(code: ExitCode) -> NoReturn:
@@ -84,24 +84,25 @@ def run(
     until: Until = None,
     since: Since = None,
     only: Only = [],  # noqa: B006
-    fresh: Annotated[bool, typer.Option("--fresh", help="Set the run directory aside and begin anew.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Rename the run directory and start a new run.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh.")] = False,
     reconcile: Annotated[
-        bool, typer.Option("--reconcile", help="Send anew what lost its nonce to another program (after exit code 5).")
+        bool,
+        typer.Option("--reconcile", help="Send transactions whose nonce another program used again (exit code 5)."),
     ] = False,
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
 ) -> None:
-    """Start a scenario, or resume it where it was, and verify that everybody arrived."""
+    """Start or resume a scenario, and verify that all people arrived."""
     from cicscenario.cli import run as run_command
     from cicscenario.cli.ending import verify_command, watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
 
-    if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_ANEW):
-        raise InterruptedRunError("nothing is begun anew, and nothing was changed")
+    if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_FRESH_QUESTION):
+        raise InterruptedRunError("no new run was started, and nothing was changed")
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(
         tuple(overrides),
@@ -137,7 +138,7 @@ def validate(
     fmt: FindingsFormat = FindingsForm.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
 ) -> None:
-    """Check scenario and environment files: every error of a file at once, and warnings (L…) of what is hardly meant."""
+    """Check scenario and environment files: shows all errors of a file, and warnings (L…) about probable mistakes."""
     from cicscenario.cli import validate as validate_command
 
     _end(validate_command.validate(paths, overrides, fmt, strict=strict))
@@ -150,7 +151,7 @@ def config(
     overrides: Overrides = [],  # noqa: B006
     fmt: Format = OutputForm.TEXT,
 ) -> None:
-    """Show every effective value of a file, and where it came from: file and line, --set, or the default."""
+    """Show every effective value of a file and its origin: file and line, --set, or the default."""
     from cicscenario.cli import config as config_command
 
     _end(config_command.config(file, overrides, env, fmt))
@@ -162,7 +163,7 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="B", help="The same, after the change.")],
     fmt: DiffFormat = DiffForm.TEXT,
 ) -> None:
-    """Show what a change to scenarios means. Exit code 0: nothing, 1: they differ, 2: one is invalid."""
+    """Show the effects of a change to scenarios. Exit code 0: no difference, 1: they differ, 2: one is invalid."""
     from cicscenario.cli import diff as diff_command
 
     _end(diff_command.diff(before, after, fmt))
@@ -175,7 +176,7 @@ def status(
     directory: Directory = None,
     fmt: Format = OutputForm.TEXT,
 ) -> None:
-    """Show how far a run is, from its state alone."""
+    """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
     _end(status_command.status(scenario, overrides, directory, fmt))
@@ -194,7 +195,7 @@ def verify(
     keep: Keep = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the services again whether everybody arrived."""
+    """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
@@ -214,7 +215,7 @@ def report(
         Path | None, typer.Option("--output", metavar="FILE", help="Where to write it, instead of stdout.")
     ] = None,
 ) -> None:
-    """Write the reports of a run again, from its directory alone; without --format, all of them, beside the state."""
+    """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
     _end(report_command.report(scenario, overrides, directory, fmt, output))
@@ -227,7 +228,7 @@ def export(
     overrides: Overrides = [],  # noqa: B006
     directory: Directory = None,
 ) -> None:
-    """Write the data directory of the old data-seeding tools, so that they can go on from it."""
+    """Write the data directory of the old data-seeding tools, so that they can continue from it."""
     from cicscenario.cli import export as export_command
 
     _end(export_command.export(scenario, target, overrides, directory))
@@ -240,17 +241,19 @@ def new(
     size: Annotated[int | None, typer.Option(help="Number of people.")] = None,
     backend: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="How accounts come to be.", autocompletion=completion.backends),
+        typer.Option(metavar="KIND", help="How accounts are created.", autocompletion=completion.backends),
     ] = None,
-    gift: Annotated[int | None, typer.Option(metavar="TOKENS", help="Most that anybody gets, in whole tokens.")] = None,
+    gift: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Maximum gift per person, in whole tokens.")
+    ] = None,
     metadata: Annotated[
         list[str],
         typer.Option(metavar="KIND,...", help="Metadata to write. Repeatable.", autocompletion=completion.metadata),
     ] = [],  # noqa: B006
     overrides: Overrides = [],  # noqa: B006
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; what is not given has a default.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; use defaults for missing options.")] = False,
 ) -> None:
-    """Write a commented scenario to begin with; on a terminal, ask what is not given."""
+    """Write a new scenario with comments. On a terminal, ask for the options that are not given."""
     from cicscenario.cli import new as new_command
 
     given = {"population.size": size, "backend.kind": backend, "gift.threshold": gift}
@@ -275,7 +278,7 @@ def explain(
         ),
     ] = None,
 ) -> None:
-    """Explain a key of the scenario language, or an error code; without one, list the keys."""
+    """Explain a key of the scenario language or an error code. Without one, list the keys."""
     from cicscenario.cli import explain as explain_command
 
     _end(explain_command.explain(key))
@@ -290,13 +293,13 @@ def stack_up(
     ] = [],  # noqa: B006
     faults: Annotated[
         list[str],
-        typer.Option("--fault", metavar="SERVICE.NAME[=VALUE]", help="A fault to live with. Repeatable."),
+        typer.Option("--fault", metavar="SERVICE.NAME[=VALUE]", help="A fault to inject. Repeatable."),
     ] = [],  # noqa: B006
     dialect: Annotated[
-        str | None, typer.Option("--dialect", metavar="2021", help="The phone interface speaks as it did then.")
+        str | None, typer.Option("--dialect", metavar="2021", help="The cic-ussd version of the phone interface.")
     ] = None,
 ) -> None:
-    """Start the sandbox with all its services, or find the one that is up."""
+    """Start the sandbox with all its services, or use the one that is up."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.workspace import home
 
@@ -307,7 +310,7 @@ def stack_up(
 def stack_down(
     purge: Annotated[bool, typer.Option("--purge", help="Delete its chain and data too.")] = False,
 ) -> None:
-    """Stop the sandbox; its chain goes on where it was at the next start."""
+    """Stop the sandbox. The next start continues with the same chain."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.workspace import home
 
@@ -316,7 +319,7 @@ def stack_down(
 
 @stack_app.command("status")
 def stack_status(fmt: Format = OutputForm.TEXT) -> None:
-    """Show what is running, where, and whether it answers."""
+    """Show each service of the sandbox: its address, and whether it answers."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.workspace import home
 

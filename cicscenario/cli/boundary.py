@@ -1,4 +1,4 @@
-"""The only place where an error becomes text and an exit code."""
+"""The error boundary: the only place that turns an error into a message and an exit code."""
 
 import os
 import select
@@ -15,33 +15,33 @@ from typer.core import TyperGroup
 
 from cicscenario.errors import ExitCode, as_told
 
-DEBUG = "CICSCENARIO_DEBUG"  #: set in the environment, every error is shown with its traceback
+DEBUG = "CICSCENARIO_DEBUG"  #: environment variable: when set, every error is shown with its traceback
 
 _RESUMABLE = (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
 
 
 class Commands(TyperGroup):
-    """The commands. What typer would turn into exits of its own goes past it, to the boundary."""
+    """The group of commands. Passes exceptions to the boundary that typer would turn into its own exits."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with _past_typer():
+        with _bypass_typer():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        with _past_typer():
+        with _bypass_typer():
             return super().invoke(ctx)
 
 
-class _PastTyper(Exception):  # noqa: N818 -- it is no error, but carries one
-    """Carries its cause: ^C, also at a question, or an error of the operating system, such as a closed pipe."""
+class _BypassTyper(Exception):  # noqa: N818 -- not an error itself
+    """Wraps an exception that typer must not handle: ^C, or an OSError such as a closed pipe. The cause holds it."""
 
 
 @contextmanager
-def _past_typer() -> Iterator[None]:
+def _bypass_typer() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, typer.Abort, OSError) as error:
-        raise _PastTyper from error
+        raise _BypassTyper from error
 
 
 def boundary(body: Callable[[], object]) -> ExitCode:
@@ -50,38 +50,38 @@ def boundary(body: Callable[[], object]) -> ExitCode:
     try:
         body()
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # what rich makes of one
-            _end_by_the_pipe()
+        if isinstance(end.__context__, BrokenPipeError):  # rich turns it into this exit
+            _end_by_sigpipe()
         code = ExitCode(end.code) if isinstance(end.code, int) else ExitCode.INTERNAL
-    except _PastTyper as past:
+    except _BypassTyper as past:
         error = past.__cause__
     except (Exception, KeyboardInterrupt) as raised:
         error = raised
     try:
-        sys.stdout.flush()  # now, while it can still be told that it failed
+        sys.stdout.flush()  # here, because a failure at interpreter exit could not be reported
     except OSError as unwritten:
         code = _tell(error or unwritten)
-        _give_up(sys.stdout)
+        _discard(sys.stdout)
         return code
     return code if error is None else _tell(error)
 
 
 def _tell(error: BaseException) -> ExitCode:
-    if isinstance(error, BrokenPipeError) and _reader_is_gone(sys.stdout):
-        _end_by_the_pipe()
+    if isinstance(error, BrokenPipeError) and _reader_has_gone(sys.stdout):
+        _end_by_sigpipe()
     text, code = _words(error)
     try:
         if os.environ.get(DEBUG):
             traceback.print_exception(error)
         print(text, file=sys.stderr, flush=True)
     except OSError:
-        _give_up(sys.stderr)  # the exit code still says it
+        _discard(sys.stderr)  # the message is lost, the exit code is not
     return code
 
 
 def _words(error: BaseException) -> tuple[str, ExitCode]:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return f"interrupted; to go on: {command_line()}", ExitCode.INTERRUPTED
+        return f"interrupted; to resume: {command_line()}", ExitCode.INTERRUPTED
     known = as_told(error)
     if known is None:
         bug = "internal error: this is a bug in cicscenario; please report the lines above"
@@ -93,27 +93,27 @@ def _words(error: BaseException) -> tuple[str, ExitCode]:
     return "\n".join(lines), known.exit_code
 
 
-def _reader_is_gone(stream: TextIO) -> bool:
-    """Whether it was this stream that broke, and not a connection to a service."""
+def _reader_has_gone(stream: TextIO) -> bool:
+    """Whether this stream's pipe is closed. A BrokenPipeError may also come from a connection to a service."""
     poll = select.poll()
     poll.register(stream.fileno(), 0)
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
-def _end_by_the_pipe() -> NoReturn:
-    """Whoever read the output has gone, and there is nobody to tell: ends as ``cat`` would."""
+def _end_by_sigpipe() -> NoReturn:
+    """Ends the process by SIGPIPE, as ``cat`` does, because the reader of the output has gone."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.raise_signal(signal.SIGPIPE)
     raise AssertionError("SIGPIPE is blocked")
 
 
-def _give_up(stream: TextIO) -> None:
-    """What is still in the stream's buffer goes nowhere, so that the interpreter does not fail over it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+def _discard(stream: TextIO) -> None:
+    """Redirects the stream to the null device, so that flushing its buffer at interpreter exit cannot fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def command_line() -> str:
-    """The command as it was given: running it again resumes. What decides something once is left out."""
+    """The command that resumes: the given one without options for a single run, such as --fresh."""
     return shlex.join(["cicscenario", *(word for word in sys.argv[1:] if word not in ("--fresh", "--reconcile"))])

@@ -1,4 +1,4 @@
-"""The values that the shell offers for options and arguments. Each loads no more than it has to show."""
+"""Shell completion: the values of options and arguments. Each function imports only what it needs."""
 
 NODES = ("embedded", "anvil")
 CONTRACTS = ("classic", "latest")
@@ -31,7 +31,7 @@ def metadata() -> list[str]:
 
 
 def _choices(*path: str) -> list[str]:
-    """The names that a key of the scenario language takes, alone or in a list."""
+    """The enum of a key of the scenario language, or of its list items."""
     from cicscenario.vocabulary import scenario_schema
 
     schema = scenario_schema()
@@ -48,7 +48,7 @@ def reports() -> list[str]:
 
 
 def explained() -> list[str]:
-    """What ``explain`` knows: keys of both kinds of file, and error codes."""
+    """The arguments of ``explain``: keys of both kinds of file, and error codes."""
     from cicscenario.language.diagnostic import EXPLANATIONS
     from cicscenario.language.schema import keys
     from cicscenario.resources import load_schema

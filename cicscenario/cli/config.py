@@ -1,4 +1,4 @@
-"""``cicscenario config``: every effective value of a file, and where it came from."""
+"""``cicscenario config``: every effective value of a file, and its origin."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from cicscenario.vocabulary import settings
 
 
 def config(path: Path, overrides: Sequence[str], env: str | None, fmt: str) -> ExitCode:
-    """Prints a line a key: key, value and origin. ``env`` is what the command line names as the environment, if it does.
+    """Prints one line per key: key, value and origin. ``env`` is the option --env.
 
     Raises InvalidError with every error of the file.
     """
-    found = [_nearer(setting) for setting in settings(path, overrides)]
+    found = [_relative(setting) for setting in settings(path, overrides)]
     if env is not None:
         found = [Setting(s.key, env, "--env") if s.key == "environment" else s for s in found]
     if fmt == "json":
@@ -36,8 +36,8 @@ def _value(value: Any) -> str:
     return "-" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _nearer(setting: Setting) -> Setting:
-    """With the file as seen from the current folder, where that is shorter: extended files come with their whole path."""
+def _relative(setting: Setting) -> Setting:
+    """The setting with its file relative to the current folder if that is shorter. Extended files have absolute paths."""
     file, colon, line = setting.origin.rpartition(":")
     if not colon:
         return setting

@@ -1,4 +1,4 @@
-"""``cicscenario diff``: what a change to scenarios means, for those who review it."""
+"""``cicscenario diff``: the effects of a change to scenarios, for reviewers."""
 
 import json
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from cicscenario.vocabulary import load_scenario, scenario_schema, settings
 
 
 def diff(before: str, after: str, fmt: str) -> ExitCode:
-    """Prints how the scenario, or the scenarios of the folder, ``after`` differ from ``before``; asks no service.
+    """Prints the differences between two scenarios, or between the scenarios of two folders. Asks no service.
 
-    Two environment files can be compared too. Of a folder only its scenarios are.
+    Two environment files can be compared too; in folders, environment files are ignored.
 
-    CHECKS_FAILED (1) when they differ, as `diff` has it; raises InvalidError (2) when one of them is not valid.
+    Returns CHECKS_FAILED (1) when they differ, as `diff` does. Raises InvalidError (2) when one of them is not valid.
     """
     with ExitStack() as stack:
         old, new = (stack.enter_context(place(argument)) for argument in (before, after))
@@ -40,7 +40,7 @@ def diff(before: str, after: str, fmt: str) -> ExitCode:
 
 def _differences(old: Place, new: Place) -> Iterator[Difference]:
     if not (old.path.is_dir() or new.path.is_dir()):
-        yield _Compared(old, new).difference(f"{old.name} -> {new.name}" if old.name != new.name else old.name)
+        yield _Comparison(old, new).difference(f"{old.name} -> {new.name}" if old.name != new.name else old.name)
         return
     for side, other in ((old, new), (new, old)):
         if side.path.is_file() or not (side.path.exists() or side.root or other.root):
@@ -52,13 +52,13 @@ def _differences(old: Place, new: Place) -> Iterator[Difference]:
             for side in (old, new)
         ]
         there = [name in names for names in sides]
-        yield _Compared(*(one if is_there else None for one, is_there in zip(inside, there, strict=True))).difference(
+        yield _Comparison(*(one if is_there else None for one, is_there in zip(inside, there, strict=True))).difference(
             name
         )
 
 
 def _scenarios(folder: Path) -> set[str]:
-    """The scenarios in a folder: YAML that is of this language, and not an environment."""
+    """The scenarios in a folder: YAML files that look like scenarios and not like environments."""
     files = (file for file in folder.rglob("*") if file.suffix in YAML and file.is_file())
     return {file.relative_to(folder).as_posix() for file in files if _looks_like_one(file)}
 
@@ -67,12 +67,12 @@ def _looks_like_one(file: Path) -> bool:
     try:
         document = compose(read_source(file), [])
     except DiagnosticsError:
-        return True  # so that it is said what is wrong with it
+        return True  # so that loading it reports the error
     properties = set(scenario_schema()["required"]) | {"extends"}
     return isinstance(document, Mapping) and bool(properties & set(document.entries)) and not is_environment(file)
 
 
-class _Compared:
+class _Comparison:
     def __init__(self, old: Place | None, new: Place | None) -> None:
         self._old = old
         self._new = new
@@ -93,14 +93,14 @@ class _Compared:
         return Difference(name, lines, *weights)
 
     def _alone(self, change: Change, changed: list[Change], before: Any, after: Any) -> Consequence | None:
-        """What one change comes to by itself: the scenario before, with only this key as it is after."""
+        """The effect of one change alone: the earlier scenario with only this key changed."""
         assert self._old
         if len(changed) == 1:
             return consequence(before, after)
         try:
             scenario = load_scenario(self._old.path, [f"{change.key}={json.dumps(change.after, ensure_ascii=False)}"])
             alone: Weight = weigh(scenario)
-        except InvalidError:  # it needs another of the changes
+        except InvalidError:  # valid only together with another change
             return None
         return consequence(before, alone)
 

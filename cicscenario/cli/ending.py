@@ -1,4 +1,4 @@
-"""What a run and a verification have in common on the command line: who listens, and what is said at their end."""
+"""Shared by the commands run and verify: the listeners, and the error when a check has failed."""
 
 import shlex
 import sys
@@ -14,14 +14,14 @@ from cicscenario.state.rows import CheckRow
 
 
 def verify_command(scenario: Path, overrides: Sequence[str], **options: Path | str | None) -> str:
-    """The command that asks the services again about what a run with these options did."""
+    """The ``verify`` command for a run with these options."""
     given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
     given += [word for override in overrides for word in ("--set", override)]
     return shlex.join(["cicscenario", "verify", str(scenario), *given])
 
 
 def watched(body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: str, *, as_json: bool) -> ExitCode:
-    """Carries out a command that tells of its events. ``again`` is the command that asks the services again.
+    """Calls ``body`` with the listeners. ``again`` is the command that verifies again.
 
     Raises ChecksFailedError when a check found errors.
     """
@@ -31,5 +31,5 @@ def watched(body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: 
         bad = [row for row in rows if row.errors]
         first = check_line(finished(bad[0]))
         message = f"{len(bad)} of {len(rows)} checks found errors; first, {first}"
-        raise ChecksFailedError(message, hint=f"mend what the report names, then ask again: {again}")
+        raise ChecksFailedError(message, hint=f"fix what the report names, then verify again: {again}")
     return code

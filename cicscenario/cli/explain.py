@@ -1,4 +1,4 @@
-"""``cicscenario explain``: any key of the language out of the schemas, with the steps it causes, or an error code."""
+"""``cicscenario explain``: describes a key from the schemas, with the steps that it causes, or an error code."""
 
 import json
 from typing import Any
@@ -14,10 +14,10 @@ _ENVIRONMENT = "environment."
 
 
 def explain(key: str | None) -> ExitCode:
-    """Prints what a key is for, its type, default and examples, or what an error code means; without one, all keys.
+    """Prints the purpose, type, default and examples of a key, or the meaning of an error code; without one, all keys.
 
-    Keys of environment files may be given with or without ``environment.`` before them. Raises InvalidError naming the
-    nearest key when there is none such.
+    Keys of environment files may have the prefix ``environment.``. Raises InvalidError with the nearest key when the key
+    does not exist.
     """
     scenario = keys(scenario_schema())
     environment = {_ENVIRONMENT + name: child for name, child in keys(load_schema("environment-v1")).items()}
@@ -56,7 +56,7 @@ def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    """What a value changes in a plan, such as ``with false: no step faucet; no check faucet``."""
+    """The effect of a value on the plan, such as ``with false: no step faucet; no check faucet``."""
     said = "; ".join(effect.words(lambda kind, name: f"{kind} {name}"))
     return f"with {json.dumps(effect.value, ensure_ascii=False)}: {said}"
 

@@ -1,4 +1,4 @@
-"""``cicscenario export``: writes the old tools' data directory, so that they can go on from it."""
+"""``cicscenario export``: writes the old tools' data directory, so that they can continue from it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from cicscenario.vocabulary import load_scenario
 
 
 def export(path: Path, target: Path, overrides: Sequence[str], directory: Path | None) -> ExitCode:
-    """Writes everybody in the state of the scenario's run to ``target``, which must be new or empty."""
+    """Writes all people in the state of the scenario's run to ``target``, which must be new or empty."""
     scenario = load_scenario(path, overrides)
     place = workspace.run_directory(scenario, directory)
     store = store_of_a_run(place, path)
@@ -36,7 +36,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
 
 
 def _chain_spec(store: Store) -> ChainSpec:
-    """The chain that the new addresses are on, as every person's document there says."""
+    """The chain of the new addresses, for the identities in the exported documents."""
     spec = store.meta().get("spec")
     if spec is None:
         raise InvalidError(

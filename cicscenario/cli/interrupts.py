@@ -1,4 +1,4 @@
-"""What ^C and SIGTERM do to a command that works for long."""
+"""Handles ^C and SIGTERM in commands that run for a long time."""
 
 import os
 import signal
@@ -8,12 +8,12 @@ from types import FrameType
 
 from cicscenario.errors import ExitCode
 
-_SAID = b"\nstopping: what is done is saved first, which takes about a second; once more leaves at once\n"
+_STOPPING = b"\nstopping: finished work is saved first, which takes about a second; ^C once more ends at once\n"
 
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """The first ^C or SIGTERM asks to ``stop``; the second leaves at once, which the ledger makes safe too."""
+    """The first ^C or SIGTERM calls ``stop``; the second ends the process at once. The ledger makes both safe."""
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -21,7 +21,7 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         if asked:
             os._exit(ExitCode.INTERRUPTED)
         asked = True
-        os.write(2, _SAID)  # a handler may not use the buffers that it has interrupted
+        os.write(2, _STOPPING)  # a signal handler must not use buffered streams
         stop()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,4 +1,4 @@
-"""``cicscenario new``: writes a commented scenario to begin with, after asking what it is to be."""
+"""``cicscenario new``: asks for the main values, and writes a new scenario with comments."""
 
 import json
 import re
@@ -20,23 +20,23 @@ from cicscenario.language.source import Source
 from cicscenario.resources import schema_path, template_path
 from cicscenario.vocabulary import load_scenario, scenario_schema
 
-#: What is asked, before every key at the top that is not a mapping: how many, how, and how much.
+#: The first questions. All top-level keys that are not mappings follow.
 _FIRST = ("population.size", "backend.kind", "gift.threshold")
 _NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
-_COMMENT = 90  #: characters of a comment
+_COMMENT = 90  #: maximum characters of a comment
 
 Ask = Callable[[str, str], str]  #: (question, default) -> answer
 
 
 def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None = None) -> ExitCode:
-    """Writes a scenario to ``path``; its name is the file's unless it is given.
+    """Writes a scenario to ``path``. ``name`` is its name (None: the file's name).
 
-    ``answers`` are ``KEY=VALUE``, as of ``--set``; what they leave open is asked, or else has a default. Raises InvalidError
-    when the file is there already, cannot be written, or would not be valid; nothing is left then.
+    ``answers`` are ``KEY=VALUE``, as of ``--set``. Other values are asked with ``ask``, or have defaults without it. Raises
+    InvalidError when the file exists, cannot be written, or would not be valid; no file is written then.
     """
     if path.exists():
-        raise _there_already(path)
-    document = _beginning(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
+        raise _exists_error(path)
+    document = _skeleton(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
     _check(path, document, answers)
     for answer in answers:
         document = _answered(document, answer)
@@ -48,7 +48,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         with path.open("x", encoding="utf-8") as file:
             file.write(_text(path, document))
     except FileExistsError:
-        raise _there_already(path) from None
+        raise _exists_error(path) from None
     except OSError as error:
         raise InvalidError(f"cannot write {path}: {(error.strerror or '').lower()}", hint="name another file") from None
     try:
@@ -60,11 +60,11 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     return ExitCode.OK
 
 
-def _there_already(path: Path) -> InvalidError:
-    return InvalidError(f"{path} is there already", hint="name another file; nothing is overwritten")
+def _exists_error(path: Path) -> InvalidError:
+    return InvalidError(f"{path} exists already", hint="name another file; nothing is overwritten")
 
 
-def _beginning(name: str) -> dict[str, Any]:
+def _skeleton(name: str) -> dict[str, Any]:
     return {
         "version": 1,
         "name": name,
@@ -82,14 +82,14 @@ def _description(document: dict[str, Any]) -> str:
 
 
 def _answered(document: dict[str, Any], answer: str) -> dict[str, Any]:
-    """The document with one more value; the value is YAML."""
+    """The document with one more value, given as KEY=VALUE with VALUE in YAML."""
     key, _, text = answer.partition("=")
     value = plain(compose(Source("--set", text, Path.cwd()), [])) if text.strip() else None
     return with_value(document, key, value)
 
 
 def _check(path: Path, document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
-    """Raises DiagnosticsError, about the overrides where these are to blame, and else about the file that is to be."""
+    """Raises DiagnosticsError for an invalid document. Errors in the overrides name --set, others the new file."""
     try:
         _load(document, overrides)
     except DiagnosticsError as error:
@@ -100,13 +100,13 @@ def _of_file(path: Path, problem: Diagnostic) -> Diagnostic:
     if problem.file.startswith("--"):
         return problem
     hint = "`--name` gives it another" if problem.key == "name" else problem.hint
-    return replace(problem, file=str(path), line=0, hint=hint)  # no line of it is written yet
+    return replace(problem, file=str(path), line=0, hint=hint)  # the file does not exist yet, so there is no line
 
 
 def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
         path = Path(folder) / "scenario.yaml"
-        path.write_text(json.dumps(document), "utf-8")  # JSON is YAML
+        path.write_text(json.dumps(document), "utf-8")  # JSON is a subset of YAML
         load_scenario(path, overrides)
 
 
@@ -122,7 +122,7 @@ def _valid(document: dict[str, Any]) -> bool:
 
 
 def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
-    """The document with what a person answers; what is not valid is said and asked again."""
+    """The document with the user's answers. After an invalid answer, shows the error and asks again."""
     for key, schema in _questions():
         if key in known or key.split(".")[0] in known or not _possible(document, key, schema):
             continue
@@ -145,13 +145,13 @@ def _questions() -> Iterator[tuple[str, Schema]]:
     known = keys(scenario_schema())
     yield from ((key, known[key]) for key in _FIRST)
     for key, schema in known.items():
-        own = "properties" in schema and schema.get("default") is not None  # a mapping that is always there
+        own = "properties" in schema and schema.get("default") is not None  # a mapping with a default
         if "." not in key and key not in _NOT_ASKED and not own:
             yield key, schema
 
 
 def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:
-    """Whether any example is something this scenario can have."""
+    """Whether the scenario is valid with any of the key's examples."""
     return any(_valid(with_value(document, key, example)) for example in schema["examples"])
 
 
@@ -191,7 +191,7 @@ def _text(path: Path, document: dict[str, Any]) -> str:
 
 
 def _lines(key: str, value: Any, schema: Schema, indent: str) -> Iterator[str]:
-    """A key with its value, and a comment; of a mapping also the keys that are not given, as comments."""
+    """The lines of a key with its value and a comment. In a mapping, keys that are not given are commented out."""
     if not isinstance(value, dict) or not schema.get("properties"):
         yield f"{indent}{key}: {_yaml(value)}{_comment(schema) if key not in _NOT_ASKED else ''}"
         return
@@ -206,7 +206,7 @@ def _lines(key: str, value: Any, schema: Schema, indent: str) -> Iterator[str]:
 
 
 def _example(document: dict[str, Any], key: str, schema: Schema) -> str | None:
-    """A key that is not given, as a comment, with a value that this scenario could have."""
+    """A commented-out key, with an example value that is valid in this scenario."""
     default = schema.get("default")
     values = [default] if default not in (None, {}, []) else schema["examples"]
     fitting = next((value for value in values if _valid(document | {key: value})), None)

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take, each with the values that the shell offers for it."""
+"""Options and arguments that several commands have, with their shell completion."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,14 +10,14 @@ from cicscenario.cli import completion
 
 
 class OutputForm(StrEnum):
-    """How a command prints what it found."""
+    """The output format of a command."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class DiffForm(StrEnum):
-    """How ``diff`` prints what changed."""
+    """The output format of ``diff``."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -25,7 +25,7 @@ class DiffForm(StrEnum):
 
 
 class FindingsForm(StrEnum):
-    """How ``validate`` prints what it found."""
+    """The output format of ``validate``."""
 
     TEXT = "text"
     JSON = "json"
@@ -69,7 +69,7 @@ Generation = Annotated[
         autocompletion=completion.contracts,
     ),
 ]
-Keep = Annotated[bool, typer.Option("--keep", help="Leave the sandbox up that this command started.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 
 Until = Annotated[

@@ -1,4 +1,4 @@
-"""``cicscenario plan``: what a run would do and what it needs, on one screen, before anything is changed."""
+"""``cicscenario plan``: shows what a run would do and what it needs; changes nothing."""
 
 import json
 import threading
@@ -24,9 +24,9 @@ from cicscenario.vocabulary import load_scenario
 
 
 def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
-    """Prints the plan; ends with UNAVAILABLE when something the run needs is missing. Starts nothing.
+    """Prints the plan. Returns UNAVAILABLE when a requirement of the run is not met. Starts no service.
 
-    Raises StateRefusedError when the run would, because the state is another scenario's or another chain's.
+    Raises StateRefusedError when the state belongs to another scenario or chain, as a run would.
     """
     compiled = compile_plan(load_scenario(path, overrides))
     place = workspace.run_directory(compiled.scenario, directory)
@@ -47,7 +47,7 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
 def _services(
     compiled: Plan, env: str | None, lines: list[StepWork], store: Store | None
 ) -> tuple[list[Need], list[Need]]:
-    """Each service this scenario needs with what became of asking it, and what the signer needs."""
+    """The needs for each service of the plan, after asking it, and the needs for the signer's funds and roles."""
     where = _environment(compiled, env)
     if isinstance(where, Need):
         if store:
@@ -63,7 +63,7 @@ def _services(
 
 
 def _environment(compiled: Plan, env: str | None) -> Path | Need:
-    """The file of an environment whose services can be asked, or what is to be said instead."""
+    """The environment file, or a Need that says why no service can be asked."""
     named = env or compiled.scenario.environment
     if named is None:
         return Need("an environment", "a name", "none", ok=False, hint="add `environment: sandbox`, or give --env")
@@ -98,7 +98,7 @@ def _document(
 
 
 def _need(need: Need) -> dict[str, Any]:
-    """Amounts are decimal strings: in wei they are more than a JSON number can be relied on to hold."""
+    """A need for the JSON output. Amounts are decimal strings, because wei exceed the precision of JSON numbers."""
     amounts = {"needed": need.needed, "held": need.held}
     return asdict(need) | {name: None if amount is None else str(amount) for name, amount in amounts.items()}
 

@@ -1,4 +1,4 @@
-"""``cicscenario report``: writes the reports of a run again, from its directory alone."""
+"""``cicscenario report``: writes the reports of a run again, from its directory only."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +13,21 @@ from cicscenario.vocabulary import load_scenario
 def report(
     path: Path, overrides: Sequence[str], directory: Path | None, fmt: str | None, output: Path | None
 ) -> ExitCode:
-    """Prints one form of the report, or writes it to ``output``; without ``fmt``, writes every form beside the state.
+    """Prints one form of the report, or writes it to ``output``. Without ``fmt``, writes every form to the run directory.
 
-    The scenario is only read to find its run directory: not when ``directory`` is given.
+    The scenario is read only to find its run directory, so not when ``directory`` is given.
 
     Raises InvalidError when the run directory has no report.
     """
     forms = {form.name: form for form in all_forms()}
     if fmt is not None and fmt not in forms:
-        raise InvalidError(f"there is no form `{fmt}` of a report", hint=f"choose one of {', '.join(forms)}")
+        raise InvalidError(f"there is no report form `{fmt}`", hint=f"choose one of {', '.join(forms)}")
     if output and fmt is None:
         fmt = next((name for name, form in forms.items() if Path(form.file).suffix == output.suffix), None)
         if fmt is None:
-            raise InvalidError(f"which form is {output} to have?", hint=f"give --format: {', '.join(forms)}")
+            raise InvalidError(
+                f"the name {output} does not tell the report form", hint=f"give --format: {', '.join(forms)}"
+            )
     place = directory.absolute() if directory else workspace.run_directory(load_scenario(path, overrides), None)
     if fmt is None:
         print("\n".join(str(written) for written in write_reports(place)))

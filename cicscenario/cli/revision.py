@@ -1,4 +1,4 @@
-"""Files of a git revision, such as ``main:scenarios/ussd-1k.yaml``, brought into a passing folder to be read there."""
+"""Copies files of a git revision, such as ``main:scenarios/ussd-1k.yaml``, to a temporary folder."""
 
 import subprocess
 import tempfile
@@ -19,16 +19,16 @@ YAML = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class Place:
-    """A file or folder that can be read; for one of a revision, ``root`` stands for ``checkout``."""
+    """A file or folder. For one of a revision, the temporary folder ``root`` takes the place of ``checkout``."""
 
     path: Path
-    name: str  #: what messages call it
+    name: str  #: its name in messages
     root: Path | None = None
     checkout: Path | None = None
     revision: str = ""
 
     def canonical(self, value: Any) -> Any:
-        """A document with the paths of the passing folder as those of the checkout."""
+        """The document with paths in the temporary folder replaced by those of the checkout."""
         if isinstance(value, dict):
             return {key: self.canonical(inner) for key, inner in value.items()}
         if isinstance(value, str) and self.root:
@@ -47,10 +47,10 @@ class Place:
 
 @contextmanager
 def place(argument: str) -> Iterator[Place]:
-    """What a FILE, a folder or ``REV:PATH`` stands for, for as long as it is needed.
+    """Opens a FILE, a folder or ``REV:PATH``; the temporary folder of a revision is deleted at the end.
 
-    PATH is seen from the top of the checkout, or else from the current folder; whatever its files extend comes from the
-    same revision. Raises InvalidError when there is no such thing.
+    PATH is relative to the top of the checkout, or else to the current folder. Extended files come from the same revision.
+    Raises InvalidError when it does not exist.
     """
     if Path(argument).exists() or ":" not in argument:
         yield Place(Path(argument), argument)
@@ -80,7 +80,7 @@ class _Git:
         self._blobs = {name: head.split()[2] for head, name in rows if head.startswith("100")}
 
     def bring(self, path: str, root: Path) -> str:
-        """Writes what is at ``path`` under ``root``; returns where it is, seen from there."""
+        """Writes the file or folder at ``path`` under ``root``. Returns its path relative to ``root``."""
         for candidate in dict.fromkeys((normpath(path or "."), normpath(f"{self._prefix}{path}"))):
             if candidate in self._blobs:
                 self._write(candidate, root)
@@ -96,7 +96,7 @@ class _Git:
         return normpath(path or ".")
 
     def _write(self, name: str, root: Path) -> None:
-        """Writes a file, and what it extends."""
+        """Writes a file, and the files that it extends."""
         target = root / name
         if target.exists() or name not in self._blobs or not target.resolve().is_relative_to(root):
             return
@@ -105,7 +105,7 @@ class _Git:
         try:
             document = compose(read_source(target), [])
         except DiagnosticsError:
-            return  # said again, with its place, when the file is loaded
+            return  # loading the file will report the error, with its line
         entry = document.entries.get("extends") if isinstance(document, Mapping) else None
         if entry and isinstance(entry.value, Scalar) and isinstance(entry.value.value, str):
             self._write(normpath(str(PurePosixPath(name).parent / entry.value.value)), root)
@@ -115,7 +115,7 @@ def _git(*arguments: str) -> bytes:
     try:
         return subprocess.run(["git", *arguments], capture_output=True, check=True, timeout=60).stdout
     except FileNotFoundError:
-        raise InvalidError("there is no git here", hint="install git, or name files") from None
+        raise InvalidError("git is not installed", hint="install git, or name files") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode("utf-8", "replace").strip()
         raise InvalidError(f"git {arguments[0]} says: {said or 'no'}", hint="run this in a git checkout") from None

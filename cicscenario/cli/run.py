@@ -1,4 +1,4 @@
-"""``cicscenario run``: starts a scenario or resumes it, and verifies that everybody arrived."""
+"""``cicscenario run``: starts or resumes a scenario, and verifies that all people arrived."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from cicscenario.state.rows import CheckRow
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says about a run."""
+    """The options of ``run``."""
 
     overrides: tuple[str, ...] = ()
     env: str | None = None
@@ -27,7 +27,7 @@ class RunOptions:
 
 
 def run(path: Path, options: RunOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
-    """Runs the scenario in ``path``; raises what stopped it, after writing ``report.json``."""
+    """Runs the scenario in ``path``. Raises the error that stopped it, after writing ``report.json``."""
     request = engine.RunRequest(
         path=path,
         directory=lambda plan: workspace.run_directory(plan.scenario, options.directory),

@@ -19,7 +19,7 @@ def up(
     faults: Sequence[str] = (),
     dialect: str | None = None,
 ) -> ExitCode:
-    """Starts ``services`` of the sandbox, all that are installed if none is named, or finds them."""
+    """Starts ``services`` of the sandbox (none named: all that are installed), unless they are up already."""
     info = stack.up(
         home, services=services or available(), node=node, contracts=contracts, faults=faults or None, dialect=dialect
     )
@@ -28,7 +28,7 @@ def up(
 
 
 def down(home: Path, *, purge: bool) -> ExitCode:
-    """Stops the sandbox; ``purge`` deletes its chain too."""
+    """Stops the sandbox; ``purge`` also deletes its data."""
     was_up = stack.down(home, purge=purge)
     said = "the sandbox is down" if was_up else "the sandbox was not up"
     print(said + ("; its data is deleted" if purge else ""))
@@ -36,14 +36,14 @@ def down(home: Path, *, purge: bool) -> ExitCode:
 
 
 def status(home: Path, *, fmt: str) -> ExitCode:
-    """Shows every daemon, as a table or as JSON; UNAVAILABLE when one is down or there is none."""
+    """Shows every daemon, as a table or as JSON. Returns UNAVAILABLE when one is down or there is no sandbox."""
     services = stack.status(home)
     if fmt == "json":
         print(json.dumps([asdict(service) for service in services], indent=2))
     elif services:
         print(_table(services))
     else:
-        print(f"there is no sandbox in {home}; `cicscenario stack up` makes one")
+        print(f"there is no sandbox in {home}; `cicscenario stack up` starts one")
     return ExitCode.OK if services and all(s.state == "up" for s in services) else ExitCode.UNAVAILABLE
 
 

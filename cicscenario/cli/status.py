@@ -1,4 +1,4 @@
-"""``cicscenario status``: how far a run is, from its state alone."""
+"""``cicscenario status``: the progress of a run, from its state only."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from cicscenario.vocabulary import load_scenario
 
 
 def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: str) -> ExitCode:
-    """Prints ok, failed and pending of each step and the last result of each check; asks no service."""
+    """Prints the counts of each step and the last result of each check. Asks no service."""
     scenario = load_scenario(path, overrides)
     place = workspace.run_directory(scenario, directory)
     with _state(place) as store:
@@ -44,7 +44,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
 
 @contextmanager
 def _state(place: Path) -> Iterator[Store]:
-    """The state of the run; where there is none, a passing one that is empty, so that programs always read one shape."""
+    """The state of the run, or an empty temporary one if there is none, so that the JSON output always has one shape."""
     with ExitStack() as stack:
         store = existing_store(place)
         if store is None:

@@ -1,4 +1,4 @@
-"""``cicscenario validate``: every error of every file, and what is valid but probably not meant, at once."""
+"""``cicscenario validate``: shows all errors and warnings of scenario and environment files."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,10 +26,10 @@ class _File:
 
 
 def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, strict: bool = False) -> ExitCode:
-    """Prints which files are valid (stdout) and what is wrong with the others (stderr; other formats all on stdout).
+    """Prints valid files to stdout and the errors of the others to stderr (formats other than text: all to stdout).
 
-    Folders are searched for YAML files. ``overrides`` are worked into scenarios. Warnings are always shown; they decide
-    the exit code only when ``strict``. Raises InvalidError when there is nothing to validate.
+    Folders are searched for YAML files. ``overrides`` apply to scenarios. Warnings are always shown, but change the exit
+    code only when ``strict``. Raises InvalidError when there is no file to validate.
     """
     if fmt not in FORMATS:
         raise InvalidError(f"unknown format: {fmt}", hint=f"choose {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")

@@ -1,4 +1,4 @@
-"""``cicscenario verify``: asks the services again whether everybody arrived; at any time, also beside a run."""
+"""``cicscenario verify``: asks the services again whether all people arrived. Possible at any time, also during a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def verify(
     choice: workspace.SandboxChoice,
     listener: Listener,
 ) -> tuple[ExitCode, list[CheckRow]]:
-    """Runs the scenario's checks, or those named; OK only when every check finds everybody."""
+    """Runs the scenario's checks, or those named. Returns OK only when every check passes for all people."""
     request = VerifyRequest(
         path=path,
         overrides=tuple(overrides),

@@ -1,4 +1,4 @@
-"""Where commands find things: the home folder, run directories, environments."""
+"""Finds the home folder, run directories and environments."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from cicscenario.sandbox.stack import sandbox
 
 @dataclass(frozen=True)
 class SandboxChoice:
-    """Which sandbox to start when a scenario runs in one; ``keep`` leaves it up."""
+    """The sandbox to start for a scenario that runs in one; ``keep`` does not stop it at the end."""
 
     node: str | None = None
     contracts: str | None = None
@@ -33,7 +33,7 @@ def run_directory(scenario: Scenario, directory: Path | None) -> Path:
 
 @contextmanager
 def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iterator[Environment]:
-    """The environment that the command line or the scenario names; a sandbox is up as long as this lasts."""
+    """Opens the environment that the command line or the scenario names. A sandbox is started, and stopped at the end."""
     scenario = plan.scenario
     named = override or scenario.environment
     if named is None:
@@ -56,6 +56,6 @@ def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iter
 
 
 def sandbox_services(plan: Plan) -> list[str]:
-    """The sandbox's daemons that a plan needs. The environment always says where the chain is, so the node is one."""
+    """The sandbox daemons that a plan needs. Always includes the node, because a sandbox environment has a chain."""
     daemons = {Service.CHAIN: "node", Service.ACCOUNTS: "ussd"}
     return ["node", *(daemons.get(service, service.value) for service in plan.services)]

@@ -1,4 +1,4 @@
-"""The scenario language: files in, frozen models out, and errors that show their place."""
+"""The scenario language: loads files into frozen models; errors show the file, line and column."""
 
 from cicscenario.language.diagnostic import Diagnostic, DiagnosticsError
 from cicscenario.language.load import is_environment, load_environment, load_scenario

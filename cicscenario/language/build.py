@@ -34,7 +34,7 @@ Values = dict[str, Any]
 def scenario(
     path: Path, document: Mapping, values: Values, schema: Schema, backends: Mapped[str, BackendTraits]
 ) -> Scenario:
-    """The scenario of ``values``, which are effective; ``document`` says which folder a path was written in."""
+    """The scenario with the effective ``values``. Relative paths are resolved against the file that ``document`` names."""
     _resolve(values, document, ("environment",), keep=("sandbox",))
     _resolve(values, document, ("population", "from"))
     secrets = [cast("tuple[str, ...]", secret) for secret in secret_paths(schema)]
@@ -52,7 +52,9 @@ def scenario(
             seed=people["seed"],
             locales=tuple(people["locales"]),
             region=people["region"],
-            languages=tuple(sorted(people["languages"].items())),  # by code, so that their order in the file is nothing
+            languages=tuple(
+                sorted(people["languages"].items())
+            ),  # sorted, so that the order in the file does not matter
             tags=tuple(people["tags"]),
         ),
         gift=GiftOptions(**values["gift"]),
@@ -74,7 +76,7 @@ def scenario(
 
 
 def environment(path: Path, document: Mapping, values: Values) -> Environment:
-    """The environment of ``values``, which are effective."""
+    """The environment with the effective ``values``."""
     _resolve(values, document, ("chain", "signer", "keyfile"))
     for secret in _SECRETS:
         _resolve_secret(values, document, secret)
@@ -118,12 +120,12 @@ def _pins(values: Values | None) -> PinOptions | None:
 
 
 def _revealing(values: Values, *secrets: str) -> Values:
-    """The values with references in the place of their texts."""
+    """The values with Secret objects for the given keys."""
     return values | {name: _secret(values[name]) for name in secrets}
 
 
 def _resolve(values: Values, document: Mapping, path: tuple[str, ...], keep: tuple[str, ...] = ()) -> None:
-    """Makes the file at ``path`` absolute, as seen from the folder of the file that names it."""
+    """Makes the file path at ``path`` absolute, relative to the folder of the file that it is written in."""
     holder = _holder(values, path)
     if holder and (value := holder[path[-1]]) is not None and value not in keep:
         holder[path[-1]] = str(written_at(document, path).source.folder / value)
@@ -140,7 +142,7 @@ def _secret(reference: str | None) -> Secret | None:
 
 
 def _with_secrets(values: Values, secrets: list[tuple[str, ...]]) -> Values:
-    """A copy of the values with references in the place of their texts."""
+    """A copy of the values with Secret objects at the paths ``secrets``."""
     copied = deepcopy(values)
     for path in secrets:
         if holder := _holder(copied, path):
@@ -149,7 +151,7 @@ def _with_secrets(values: Values, secrets: list[tuple[str, ...]]) -> Values:
 
 
 def _holder(values: Values, path: tuple[str, ...]) -> Values | None:
-    """The mapping that has the last key of ``path``, or None where one on the way was left out."""
+    """The mapping that holds the last key of ``path``; None when a mapping on the path is missing."""
     found: Values | None = values
     for part in path[:-1]:
         found = found and found[part]
@@ -157,7 +159,7 @@ def _holder(values: Values, path: tuple[str, ...]) -> Values | None:
 
 
 def _canonical(value: Any) -> Any:
-    """The value with sorted keys, and without those that are not given."""
+    """The value with sorted keys, and without keys that are None."""
     if isinstance(value, dict):
         return {key: _canonical(value[key]) for key in sorted(value) if value[key] is not None}
     return list(value) if isinstance(value, list) else value

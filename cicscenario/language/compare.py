@@ -1,4 +1,4 @@
-"""How two scenarios differ in what they mean: comments, the order of keys and the style of YAML do not count."""
+"""Compares the effective values of two scenarios. Comments, the order of keys and the style of YAML are no difference."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cicscenario.language.schema import Schema, keys
 
 @dataclass(frozen=True)
 class Change:
-    """One key whose effective value differs; None stands for a value that is not given."""
+    """One key whose effective value differs; None means that the key is not given."""
 
     key: str  #: dotted
     before: Any
@@ -18,26 +18,26 @@ class Change:
 
     @property
     def is_list(self) -> bool:
-        """Whether both values are lists, of which one is a list for certain."""
+        """Whether the values are lists; one of them may be None."""
         return any(isinstance(value, list) for value in (self.before, self.after)) and all(
             value is None or isinstance(value, list) for value in (self.before, self.after)
         )
 
     @property
     def added(self) -> list[Any]:
-        """Items that only the list after has."""
+        """Items that are only in the list ``after``."""
         return [item for item in self.after or [] if item not in (self.before or [])]
 
     @property
     def removed(self) -> list[Any]:
-        """Items that only the list before has."""
+        """Items that are only in the list ``before``."""
         return [item for item in self.before or [] if item not in (self.after or [])]
 
 
 def changes(schema: Schema, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """The keys that differ between two canonical documents, in the schema's order.
 
-    A list whose items are names out of an ``enum`` is a set; in any other list the order has a meaning.
+    A list of names from an ``enum`` is compared as a set; in any other list the order counts.
     """
     known = keys(schema)
     was, now = flatten(before), flatten(after)
@@ -57,7 +57,7 @@ def _normal(schema: Schema, value: Any) -> Any:
 
 
 def _place(order: Mapping[str, int], key: str) -> int:
-    """Where the schema has the key, or else the mapping with free keys that it is in."""
+    """The position of the key in the schema, or of the mapping with free keys that contains it."""
     while key and key not in order:
         key = key.rpartition(".")[0]
     return order.get(key, len(order))

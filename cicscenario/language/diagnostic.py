@@ -1,4 +1,4 @@
-"""What is wrong with a scenario or environment file, as data, and as the frame a person reads."""
+"""Errors and warnings in scenario and environment files: as data, and as a text frame with the source line."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from rich.cells import cell_len
 
 from cicscenario.errors import InvalidError
 
-_WIDTH = 100  #: characters of a source line that are shown around the error
+_WIDTH = 100  #: maximum characters shown of a source line
 
 
 class Code(StrEnum):
-    """Every kind of error in a file. Codes are stable: one is never given a second meaning."""
+    """The kinds of errors and warnings in a file. Codes are stable: a code never gets another meaning."""
 
     UNREADABLE = "S001"
     ENCODING = "S002"
@@ -43,53 +43,52 @@ class Code(StrEnum):
 
     @property
     def severity(self) -> str:
-        """``warning`` for what is valid and yet probably not meant, else ``error``."""
+        """``warning`` when the file is valid but probably wrong, else ``error``."""
         return "warning" if self.startswith("L") else "error"
 
 
 EXPLANATIONS = {
-    Code.UNREADABLE: "The file cannot be read: it is missing, a folder, not a regular file, closed to you, or over 1 MB.",
+    Code.UNREADABLE: "The file cannot be read: it is missing, a folder, not a regular file, not readable by you, or over 1 MB.",
     Code.ENCODING: "The file is not plain UTF-8 text. Save it as UTF-8 without a byte order mark.",
     Code.SYNTAX: "The file is not YAML. Indent with spaces, close every bracket and quote, and quote special characters.",
-    Code.DUPLICATE_KEY: "A mapping has the same key twice. Only one could count, so remove the other.",
-    Code.NOT_A_MAPPING: "A file holds exactly one YAML document, and that is a mapping of keys to values.",
-    Code.UNSUPPORTED: "YAML that the language leaves out: tags, keys that are not text, very deep nesting, and aliases that "
-    "make a small file large.",
+    Code.DUPLICATE_KEY: "A mapping has the same key twice. Only one value can be used, so remove the other.",
+    Code.NOT_A_MAPPING: "A file must hold exactly one YAML document, which is a mapping of keys to values.",
+    Code.UNSUPPORTED: "YAML that the language does not support: tags, keys that are not text, very deep nesting, and aliases "
+    "that expand a small file to a large one.",
     Code.EXTENDS: "The file named by `extends` cannot be used: it is missing, extends itself, or the chain is too long.",
     Code.EXPRESSION: "A `{{ }}` expression cannot be computed. It may use variables, literals, arithmetic, comparisons, "
     "`if … else`, `~`, and simple filters such as `lower`; nothing else.",
     Code.UNDEFINED: "A `{{ }}` expression uses a name that is not in `vars`. `env.NAME` exists in environment files only.",
     Code.OVERRIDE: "`--set` takes KEY=VALUE, where KEY is a dotted key such as population.size and VALUE is YAML.",
-    Code.WRONG_TYPE: "The value is of another type than the key takes.",
-    Code.MISSING_KEY: "A required key is not there.",
-    Code.INVALID_VALUE: "The value is of the right type, but not one that the key takes.",
+    Code.WRONG_TYPE: "The value has the wrong type for this key.",
+    Code.MISSING_KEY: "A required key is missing.",
+    Code.INVALID_VALUE: "The value has the right type, but the key does not allow it.",
     Code.UNKNOWN_KEY: "There is no such key at this place.",
-    Code.CONTRADICTION: "Two values that are each valid cannot both hold.",
+    Code.CONTRADICTION: "Two values are valid each, but not together.",
     Code.LITERAL_SECRET: "A secret is written in the file. Files are shared and reviewed, so refer to it instead: "
     "`file:PATH` (relative to the file) or, in environment files, `{{ env.NAME }}`.",
-    Code.ONE_OF: "The mapping takes one of several kinds of value, each with keys of its own.",
-    Code.UNUSED_VARIABLE: "No expression uses this variable. Remove it, or use it: a value that seems to matter and does not "
-    "misleads whoever changes it next.",
-    Code.NO_SEED: "The scenario names no seed, so it has the default's people. Write `population.seed` down: then nobody has "
-    "to know the default to know who these people are, and two scenarios can have different people.",
-    Code.IDLE_GIFT: "A key says how gifts are paid, but nobody gets one: the threshold is 0, or the method is none. Remove the "
-    "key, or set `gift.threshold`.",
-    Code.IDLE_EXCLUSION: "The check that is excluded would not be made anyway, because the scenario does not do what it looks "
-    "for. Remove it from the list, or it hides the check on the day when it does apply.",
+    Code.ONE_OF: "The mapping must have exactly one of several keys.",
+    Code.UNUSED_VARIABLE: "No expression uses this variable. Remove it or use it, because an unused value misleads readers.",
+    Code.NO_SEED: "The scenario has no `population.seed`, so it makes the people of the default seed. Add a seed: then readers "
+    "know who the people are, and two scenarios can have different people.",
+    Code.IDLE_GIFT: "A key sets how gifts are paid, but no gifts are paid: the threshold is 0, or the method is none. Remove "
+    "the key, or set `gift.threshold`.",
+    Code.IDLE_EXCLUSION: "The excluded check does not apply to this scenario anyway. Remove it from the list; otherwise the "
+    "check stays excluded when a later change makes it apply.",
     Code.BOTH_WAYS: "The same check is included and excluded. The exclusion wins; remove one of the two.",
-    Code.SAME_NAME: "Two of the files have the same name, and the name is also that of the run directory: one would refuse the "
-    "state of the other. Give each scenario a name of its own.",
-    Code.NOTHING_CHECKED: "No check is left, so the run cannot prove that anybody arrived.",
-    Code.IDLE_KEY: "The key means nothing with this backend, or for people who exist already. Remove it: a value that seems to "
-    "matter and does not misleads whoever changes it next.",
+    Code.SAME_NAME: "Two files have the same scenario name. Their runs would use the same run directory, and the second would "
+    "be refused. Give each scenario another name.",
+    Code.NOTHING_CHECKED: "No check is left, so the run verifies nothing.",
+    Code.IDLE_KEY: "The key has no effect with this backend, or for people who exist already. Remove it, because a value "
+    "without effect misleads readers.",
 }
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One error: what is wrong, where, what was expected and what to do.
+    """One error or warning: the problem, its place, what was expected and what to do.
 
-    ``line`` and ``column`` count characters from 1; 0 when the whole file is meant. ``source_line`` never holds a secret.
+    ``line`` and ``column`` count from 1; both are 0 when the whole file is meant. ``source_line`` never holds a secret.
     """
 
     code: Code
@@ -119,14 +118,14 @@ class Diagnostic:
             lines.append(f"{gutter} = expected: {self.expected}")
         if self.hint:
             lines.append(f"{gutter} = hint: {self.hint}")
-        # An error asks what the key takes; a warning, why what it takes is hardly meant.
+        # After an error, readers need the allowed values of the key; after a warning, the reason for it.
         about = self.key if self.key and self.code.severity == "error" else self.code
         lines.append(f"{gutter} = see: cicscenario explain {about}")
         return "\n".join(lines)
 
 
 class DiagnosticsError(InvalidError):
-    """A file with errors: all of them, in the order of the file."""
+    """All errors of a file, in the order of the file."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -134,12 +133,12 @@ class DiagnosticsError(InvalidError):
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that ``name`` was most likely meant to be."""
+    """The most similar of ``names``; None when no name is similar enough."""
     return next(iter(get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
 
 
 def _excerpt(line: str, start: int, length: int) -> tuple[str, str]:
-    """A window of the line around the error, and the carets below it, aligned in terminal cells."""
+    """The part of the line around the error, and the line of carets below it, aligned in terminal cells."""
     line = "".join(character if character.isprintable() else " " for character in line)
     first = max(0, start - _WIDTH // 2) if len(line) > _WIDTH else 0
     window = line[first : first + _WIDTH]

@@ -1,4 +1,4 @@
-"""Gives every value of a document what its ``{{ }}`` expressions stand for, and keeps where it was written."""
+"""Expands the ``{{ }}`` expressions in the values of a document, and keeps the place of each value."""
 
 from collections.abc import Collection
 from typing import Any
@@ -18,14 +18,14 @@ MAX_VARIABLE_DEPTH = 32
 
 
 class UnknownValueError(Exception):
-    """The value depends on another that has an error; that one has been reported."""
+    """The value depends on another value with an error, which has been reported already."""
 
 
 class Expander:
-    """Expands one document; what is wrong is added to ``problems``, and ``failed`` has the paths without a value."""
+    """Expands one document. Adds errors to ``problems``; ``failed`` holds the paths that have no value."""
 
     def __init__(self, document: Mapping, secrets: Collection[Path], env: bool, problems: list[Diagnostic]) -> None:
-        """``secrets`` are the paths of references, which are left alone; ``env`` says whether `env.NAME` exists."""
+        """``secrets`` are the paths of secrets, which are not expanded; ``env`` is whether `env.NAME` is allowed."""
         entry = document.entries.get("vars")
         self._variables = entry.value.entries if entry and isinstance(entry.value, Mapping) else {}
         self._document = document
@@ -66,7 +66,7 @@ class Expander:
         return len(path) == 2 and path[0] == "vars" and path[1] in self._variables
 
     def _value(self, node: Scalar) -> Any:
-        """The value of a scalar; raises UnknownValueError when it has none, which has then been reported."""
+        """The value of a scalar. Raises UnknownValueError after reporting an error in it."""
         if not isinstance(node.value, str) or not has_expression(node.value):
             return node.value
         try:
@@ -83,13 +83,13 @@ class Expander:
         raise UnknownValueError
 
     def _refuse_env(self, node: Scalar) -> None:
-        message = "`env` does not exist here"
-        hint = "a scenario is the same everywhere; put what differs in the environment file"
+        message = "`env` is not available in a scenario"
+        hint = "put values that differ between machines into the environment file"
         self._problems.append(node.span.find("env").diagnostic(Code.UNDEFINED, message, hint=hint))
         raise UnknownValueError
 
     def _named(self, name: str, user: Scalar) -> Any:
-        """The value of a variable that ``user`` uses."""
+        """The value of a variable; ``user`` is the scalar that uses it."""
         if name not in self._variables:
             more = {"suggestion": nearest(name, self._variables), "expected": self._known()}
             problem = user.span.find(name).diagnostic(Code.UNDEFINED, f"there is no variable `{name}`", **more)
@@ -97,7 +97,7 @@ class Expander:
             raise UnknownValueError
         if name in self._resolving:
             circle = " -> ".join([*self._resolving[self._resolving.index(name) :], name])
-            message = f"these variables need each other: {circle}"
+            message = f"these variables depend on each other: {circle}"
             self._problems.append(user.span.find(name).diagnostic(Code.EXPRESSION, message))
             raise UnknownValueError
         return self._variable(name)
@@ -115,7 +115,7 @@ class Expander:
 
     def _resolve(self, name: str, node: Scalar) -> Any:
         if len(self._resolving) > MAX_VARIABLE_DEPTH:
-            message = f"variables that need each other more than {MAX_VARIABLE_DEPTH} deep"
+            message = f"a chain of more than {MAX_VARIABLE_DEPTH} variables that depend on each other"
             self._problems.append(node.span.diagnostic(Code.EXPRESSION, message))
             raise UnknownValueError
         self._resolving.append(name)

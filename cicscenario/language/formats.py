@@ -1,4 +1,4 @@
-"""The values that a pattern cannot describe: one function each, named in the schemas by ``format``."""
+"""The formats of the JSON schemas, for values that a regular expression cannot validate. One function for each."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ SECRET = "secret"  # noqa: S105 - the name of a format
 
 @dataclass(frozen=True)
 class Format:
-    """``test`` says whether a text is one; ``expected`` says it to a person; ``names`` are all that exist, if few."""
+    """A format: ``test`` validates a text, ``expected`` describes it in errors, ``names`` lists all values if few exist."""
 
     test: Callable[[str], bool]
     expected: str
@@ -25,13 +25,13 @@ class Format:
 
 
 def _locales() -> Iterable[str]:
-    from faker.config import AVAILABLE_LOCALES  # loads all of Faker, which most commands do without
+    from faker.config import AVAILABLE_LOCALES  # a slow import, which most commands do not need
 
     return AVAILABLE_LOCALES
 
 
 def _is_locale(text: str) -> bool:
-    """A name that Faker has, or a bare language: Faker completes it as the C library does, `no` to no_NO."""
+    """A locale of Faker, or a language only: Faker completes `no` to no_NO, as the C library does."""
     return text.isascii() and normalize(text).partition(".")[0] in _locales()
 
 
@@ -50,24 +50,24 @@ def _is_http_url(text: str) -> bool:
 def _is_chain_spec(text: str) -> bool:
     try:
         ChainSpec.parse(text)
-    except (InvalidError, ValueError):  # ValueError: digits that int() does not take
+    except (InvalidError, ValueError):  # ValueError: digits that int() rejects
         return False
     return True
 
 
 def _is_eth_address(text: str) -> bool:
-    """Hexadecimal with ``0x``; in mixed case, with the right checksum (EIP-55)."""
+    """Hexadecimal with ``0x``. In mixed case, the checksum (EIP-55) must be right."""
     if not re.fullmatch("0x[0-9a-fA-F]{40}", text):
         return False
     if text[2:] in (text[2:].lower(), text[2:].upper()):
         return True
-    from eth_utils.address import is_checksum_address  # loads much, for the few addresses in mixed case
+    from eth_utils.address import is_checksum_address  # a slow import, needed only for addresses in mixed case
 
     return is_checksum_address(text)
 
 
 def _is_redis_url(text: str) -> bool:
-    """Without a user or password: that would be a secret in the file."""
+    """A redis:// address without user and password, because a password in the file would be a literal secret."""
     try:
         parts = urlsplit(text)
         return (

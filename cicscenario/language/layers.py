@@ -1,4 +1,4 @@
-"""Puts a document together: the files it extends, the file, and the ``--set`` of the command line; the later wins."""
+"""Merges the layers of a document: the extended files, the file itself, and ``--set`` options. Later layers win."""
 
 import os
 import re
@@ -17,10 +17,10 @@ _OVERRIDE = re.compile(r"(?P<key>[^=\s.]+(?:\.[^=\s.]+)*)=(?P<value>.*)", re.DOT
 
 
 def assemble(path: Path, overrides: Sequence[str], normalise: Normalise, problems: list[Diagnostic]) -> Mapping:
-    """The merged document; errors that leave something to go on with are added to ``problems``.
+    """The merged document. Errors after which loading can continue are added to ``problems``.
 
-    ``normalise`` brings each layer into the long form before it is merged, so that a short and a long form can meet.
-    Raises DiagnosticsError when the file itself cannot be read.
+    ``normalise`` rewrites short forms in each layer before the merge, so that short and long forms can be merged. Raises
+    DiagnosticsError when the file itself cannot be read.
     """
     document = normalise(_read(path, problems))
     trail = [path.resolve()]
@@ -36,7 +36,7 @@ def assemble(path: Path, overrides: Sequence[str], normalise: Normalise, problem
 
 
 def merge(base: Mapping, over: Mapping) -> Mapping:
-    """``base`` with the entries of ``over``: mappings are merged, everything else is replaced."""
+    """``base`` updated with ``over``: mappings are merged, other values are replaced."""
     entries = dict(base.entries)
     for key, entry in over.entries.items():
         below = entries[key].value if key in entries else None
@@ -56,14 +56,14 @@ def _read(path: Path, problems: list[Diagnostic]) -> Mapping:
 
 
 def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping | None:
-    """The file that ``extends`` names; None, and an error at the ``extends`` line, when there is none."""
+    """The document of the file that ``extends`` names; None, after adding an error, when it cannot be loaded."""
     try:
         path = _base_path(node, trail)
         trail.append(path.resolve())
         return _read(path, problems)
     except DiagnosticsError as error:
         first = error.diagnostics[0]
-        if first.line:  # inside the other file: that is where to look
+        if first.line:  # the error is inside the other file
             problems.extend(error.diagnostics)
         else:
             folder = node.span.source.folder
@@ -76,7 +76,7 @@ def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping 
 
 
 def _from(folder: Path, file: Path | str) -> str:
-    """A file as ``extends`` names it."""
+    """The path of a file as ``extends`` would name it."""
     return os.path.relpath(file, folder)
 
 
@@ -85,7 +85,7 @@ def _base_path(node: Node, trail: list[Path]) -> Path:
         raise _extends_error(node.span, "`extends` takes one path", expected="a path relative to this file")
     path = node.span.source.folder / node.value
     if path.resolve() in trail:
-        raise _extends_error(node.span, f"{node.value} extends itself", expected="a chain of files that ends")
+        raise _extends_error(node.span, f"{node.value} extends itself", expected="a file that does not extend this one")
     if len(trail) > MAX_EXTENDS:
         raise _extends_error(node.span, f"more than {MAX_EXTENDS} files extend each other")
     return path
@@ -96,11 +96,11 @@ def _extends_error(span: Span, message: str, expected: str | None = None) -> Dia
 
 
 def _override(text: str, problems: list[Diagnostic]) -> Mapping | None:
-    """A ``--set`` as a document with one value; None, and an error, when it is not KEY=VALUE."""
+    """A ``--set`` option as a document with one value; None, after adding an error, when it is not KEY=VALUE."""
     source = Source("--set", text, Path.cwd())
     found = _OVERRIDE.fullmatch(text)
     if not found or found["key"] == "extends":
-        message = "`extends` cannot be set from outside" if found else "not KEY=VALUE"
+        message = "`extends` cannot be set by `--set`" if found else "not KEY=VALUE"
         span = Span(source, 0, 0, len(text))
         problems.append(span.diagnostic(Code.OVERRIDE, message, expected="such as population.size=50"))
         return None

@@ -1,4 +1,4 @@
-"""What is valid and yet probably not meant. Every finding has a code of its own; ``cicscenario explain CODE`` says more."""
+"""Lint: warnings about valid but probably wrong scenarios. ``cicscenario explain CODE`` explains each code."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,14 +12,14 @@ from cicscenario.language.source import Span
 from cicscenario.language.template import ExpressionError, Template, has_expression
 from cicscenario.language.vocabulary import Vocabulary
 
-#: Keys that mean something to some backends only, beside the options of each. What a key with defaults means elsewhere is
-#: no contradiction, so it is not an error; only where it is written is it worth a warning.
-_MEANT_FOR: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
+#: Keys, other than backend options, that have an effect with some backends only. They have defaults, so with another backend
+#: they are no error; a file that sets them gets a warning.
+_USED_BY: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
     ("gas",): lambda backend: backend.sovereign,
     ("faucet",): lambda backend: backend.makes_accounts,
 }
-#: What people are drawn from, which means nothing where they exist already.
-_DRAWN_FROM = ("seed", "locales", "region", "languages", "tags")
+#: Keys of the generator, which have no effect for people who exist already.
+_GENERATOR_KEYS = ("seed", "locales", "region", "languages", "tags")
 
 _INCLUDE: KeyPath = ("checks", "include")
 _EXCLUDE: KeyPath = ("checks", "exclude")
@@ -28,9 +28,9 @@ _EXCLUDE: KeyPath = ("checks", "exclude")
 def lint(
     path: Path, document: Mapping, values: dict[str, Any], scenario: Scenario, vocabulary: Vocabulary
 ) -> list[Diagnostic]:
-    """The findings of one valid scenario, in the order of the file; all of them are warnings.
+    """The warnings about one valid scenario, in the order of the file.
 
-    ``document``, ``values`` and ``scenario`` are what ``load_document`` gives.
+    ``document``, ``values`` and ``scenario`` are the results of ``load_document``.
     """
     found = [*_unused_variables(path, document), *_no_seed(document, values), *_idle_gift(document, values)]
     found += _idle_keys(document, values, scenario.backend.traits, vocabulary)
@@ -39,27 +39,27 @@ def lint(
 
 
 def same_names(scenarios: Iterable[tuple[Path, Mapping, str]]) -> Iterator[tuple[Path, Diagnostic]]:
-    """A finding for each scenario whose name an earlier one has, with the scenario's path."""
+    """A warning, with the scenario's path, for each scenario that has the name of an earlier one."""
     first: dict[str, Path] = {}
     for path, document, name in scenarios:
         if name in first:
             message = f"`{name}` is also the name of {first[name]}"
             span = written_at(document, ("name",))
             here = span.diagnostic(Code.SAME_NAME, message, key="name")
-            # Where the name comes with `extends`, the line is another file's, which is not to blame.
+            # If the name comes from an extended file, the line is in that file, which is not the cause.
             yield path, here if here.file == str(path) else Diagnostic(Code.SAME_NAME, message, str(path), key="name")
         first.setdefault(name, path)
 
 
 def _unused_variables(path: Path, document: Mapping) -> Iterator[Diagnostic]:
-    """Variables of this file itself: one that an extended file brings may be meant for others."""
+    """Unused variables of the file itself. Those of an extended file may be used by other scenarios."""
     entry = document.entries.get("vars")
     if not entry or not isinstance(entry.value, Mapping):
         return
     used = {name for text in _expressions(document) for name in _names(text)}
     for name, variable in entry.value.entries.items():
         if name not in used and variable.key.source.name == str(path):
-            message = f"nothing uses the variable `{name}`"
+            message = f"no expression uses the variable `{name}`"
             guess = nearest(name, used - set(entry.value.entries))
             yield variable.key.diagnostic(Code.UNUSED_VARIABLE, message, suggestion=guess)
 
@@ -86,22 +86,22 @@ def _names(text: str) -> list[str]:
 def _no_seed(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
     population = node_at(document, ("population",))
     if isinstance(population, Mapping) and population.entries.keys().isdisjoint(("seed", "from")):
-        message = f"no seed is given, so these are the people of seed {values['population']['seed']}"
+        message = f"no seed is given, so the people are those of the default seed {values['population']['seed']}"
         span = written_at(document, ("population",), on_key=True)
-        hint = f"write `seed: {values['population']['seed']}` or a number of your own"
+        hint = f"add `seed: {values['population']['seed']}`, or another number"
         yield span.diagnostic(Code.NO_SEED, message, key="population.seed", hint=hint)
 
 
 def _idle_gift(document: Mapping, values: dict[str, Any]) -> Iterator[Diagnostic]:
     gift = values["gift"]
     entry = document.entries.get("gift")
-    paid = gift["threshold"] or values["population"].get("from")  # people who exist may bring their balances along
+    paid = gift["threshold"] or values["population"].get("from")  # existing people may have gifts from their source
     if paid and gift["method"] != "none":
         return
     for name, written in entry.value.entries.items() if entry and isinstance(entry.value, Mapping) else ():
         if name == "threshold" or (name == "method" and gift["method"] == "none"):
             continue
-        message = f"`gift.{name}` says how gifts are paid, but nobody gets one"
+        message = f"`gift.{name}` sets how gifts are paid, but no gifts are paid"
         yield written.key.diagnostic(Code.IDLE_GIFT, message, key=f"gift.{name}")
 
 
@@ -109,20 +109,20 @@ def _idle_keys(
     document: Mapping, values: dict[str, Any], backend: BackendTraits, vocabulary: Vocabulary
 ) -> Iterator[Diagnostic]:
     options = dict.fromkeys(option for traits in vocabulary.backends.values() for option in traits.options)
-    idle = [path for path, is_meant in _MEANT_FOR.items() if not is_meant(backend)]
+    idle = [path for path, is_meant in _USED_BY.items() if not is_meant(backend)]
     idle += [("backend", option) for option in options if option not in backend.options]
     for path in idle:
         if span := _key_at(document, path):
             key = ".".join(path)
-            yield span.diagnostic(Code.IDLE_KEY, f"`{key}` means nothing with the backend {backend.kind}", key=key)
-    for name in _DRAWN_FROM if values["population"].get("from") else ():
+            yield span.diagnostic(Code.IDLE_KEY, f"`{key}` has no effect with the backend {backend.kind}", key=key)
+    for name in _GENERATOR_KEYS if values["population"].get("from") else ():
         if span := _key_at(document, ("population", name)):
-            message = f"`population.{name}` means nothing for people who exist already"
+            message = f"`population.{name}` has no effect for people who exist already"
             yield span.diagnostic(Code.IDLE_KEY, message, key=f"population.{name}")
 
 
 def _key_at(document: Mapping, path: tuple[str, ...]) -> Span | None:
-    """Where a key is written; None where it is not."""
+    """The place of a key in the document; None when it is not written."""
     node: Node = document
     for name in path[:-1]:
         entry = node.entries.get(name) if isinstance(node, Mapping) else None
@@ -140,7 +140,7 @@ def _checks(document: Mapping, checks: dict[str, Any], applicable: list[str]) ->
             yield _at(document, (*_INCLUDE, at), Code.BOTH_WAYS, message)
     for at, name in enumerate(exclude):
         if name not in applicable:
-            message = f"the check `{name}` would not be made anyway"
+            message = f"the excluded check `{name}` does not apply anyway"
             yield _at(document, (*_EXCLUDE, at), Code.IDLE_EXCLUSION, message)
     if not set(applicable if include is None else include) - set(exclude):
         span = document.entries["checks"].key if "checks" in document.entries else written_at(document, ())

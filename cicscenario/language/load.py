@@ -1,4 +1,4 @@
-"""From a file to a model: assemble, expand, validate, fill in, build."""
+"""Loads a file into a model: merge layers, expand expressions, validate, add defaults, build."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +19,7 @@ from cicscenario.language.validation import validate
 from cicscenario.language.vocabulary import Vocabulary
 from cicscenario.resources import load_schema
 
-_WORKED_IN = ("extends", "vars")
+_LOADER_KEYS = ("extends", "vars")
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary) -> Scenario:
@@ -36,23 +36,23 @@ def load_environment(path: Path | str) -> Environment:
 def load_document(
     path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary
 ) -> tuple[Mapping, dict[str, Any], Scenario]:
-    """A scenario as it is written, with the place of everything; its effective values; and what they mean.
+    """The document of a scenario, with the place of each value; its effective values; and the model.
 
-    The document has its expressions computed, and ``vars`` still in it. Raises DiagnosticsError with every error.
+    Expressions in the document are expanded; ``vars`` are still in it. Raises DiagnosticsError with every error.
     """
     return _load_scenario(Path(path), overrides, vocabulary)
 
 
 def load_environment_document(path: Path | str, overrides: Sequence[str]) -> tuple[Mapping, dict[str, Any]]:
-    """An environment file as it is written, with the place of everything; and its effective values."""
+    """The document of an environment file, with the place of each value; and its effective values."""
     return _load_environment(Path(path), overrides)
 
 
 def is_environment(path: Path) -> bool:
-    """Whether the file says where, rather than what. False too for what cannot be read.
+    """Whether the file is an environment file. False when it cannot be read.
 
-    It has keys that only an environment has, and none of a scenario's own: a scenario may have misspelt one so that it is
-    the other's.
+    It must have a key that only environments have, and no key that only scenarios have, because a misspelt key of a
+    scenario may be a key of environments.
     """
     try:
         document = compose(read_source(path), [])
@@ -69,7 +69,7 @@ def _load_scenario(
     schema = vocabulary.schema
     document, problems, wrong = _read(path, schema, overrides, env=False)
     values = effective(schema, plain(document))
-    # What is wrong by itself must not hide what contradicts something else: all errors of a file are told at once.
+    # Invalid values are replaced before the rules are applied, so that all errors of a file are reported at once.
     readable = _effective_values(repaired(schema, values, wrong))
     scenario = build.scenario(path, document, readable, schema, vocabulary.backends)
     problems.extend(contradictions(vocabulary, document, scenario, wrong))
@@ -87,16 +87,16 @@ def _load_environment(path: Path, overrides: Sequence[str]) -> tuple[Mapping, di
 def _read(
     path: Path, schema: Schema, overrides: Sequence[str], *, env: bool
 ) -> tuple[Mapping, list[Diagnostic], set[KeyPath]]:
-    """The document, expanded; its errors; and the paths of values that are missing or are not as the schema says."""
+    """The expanded document, its errors, and the paths of missing and invalid values."""
     problems: list[Diagnostic] = []
     document = assemble(path, overrides, partial(lengthen, schema), problems)
     hide_misplaced(schema, document)
     expander = Expander(document, secret_paths(schema), env=env, problems=problems)
     document = expander.expand()
-    # A value that could not be computed has had its error; that it is not what the schema wants follows from it.
+    # A value that could not be computed has been reported already, so its schema errors are left out.
     found = [(at, problem) for at, problem in validate(schema, document, env=env) if at not in expander.failed]
     wrong: set[KeyPath] = {at for at, _ in found} | expander.failed
-    if any(problem.code == Code.EXTENDS for problem in problems):  # what seems to be missing may be in that file
+    if any(problem.code == Code.EXTENDS for problem in problems):  # missing keys may be in that file
         found = [(at, problem) for at, problem in found if problem.code != Code.MISSING_KEY]
     problems.extend(problem for _, problem in found)
     return document, problems, wrong
@@ -110,4 +110,4 @@ def _raise(path: Path, problems: list[Diagnostic]) -> None:
 
 
 def _effective_values(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in _WORKED_IN}
+    return {key: value for key, value in values.items() if key not in _LOADER_KEYS}

@@ -1,6 +1,6 @@
-"""Scenarios and environments as the rest of the program sees them: checked, complete and frozen.
+"""The models of scenarios and environments: validated, with all defaults, and frozen.
 
-The fields are those of the JSON schemas, which also hold every default.
+The fields have the meaning of the keys in the JSON schemas, which also hold the defaults.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from cicscenario.language.secret import Secret
 
 @dataclass(frozen=True)
 class PopulationOptions:
-    """The people: how many, and what they are drawn from."""
+    """The people: their number, and the parameters of the generator."""
 
-    size: int | None  #: None for everybody in ``source``
-    source: Path | None  #: `from`: where the people are already; None to make them
+    size: int | None  #: None for all people of ``source``
+    source: Path | None  #: `from`: the folder of existing people; None to generate people
     seed: int
     locales: tuple[str, ...]  #: Faker locales
     region: str  #: ISO 3166 alpha-2 code of the phone numbers' country
@@ -38,26 +38,26 @@ class GiftOptions:
 
 
 class KeyHolder(Enum):
-    """Who holds the private keys of people's accounts."""
+    """The holder of the private keys of people's accounts."""
 
-    RUN = auto()  #: the run makes the keys, and its signer registers the accounts and gives them gas and tokens
+    RUN = auto()  #: the run makes the keys; its signer registers the accounts and gives gas and tokens
     ENGINE = auto()  #: the custodial engine makes the accounts, registers them, gives gas and triggers the faucet
-    OTHERS = auto()  #: the accounts exist already; the run makes none and sends nothing
+    OTHERS = auto()  #: the accounts exist already; the run makes none and sends no transactions
 
 
 @dataclass(frozen=True)
 class BackendTraits:
-    """What the language, the checks and the plan need to know of a backend; ask for these, never for its name.
+    """The properties of a backend that the language, checks and plan use. They must not compare the backend's name.
 
-    ``options`` are the keys that ``backend`` takes with this kind, each with its JSON schema. ``languages`` are the codes
-    that its people can have, None for any.
+    ``options`` are the keys of ``backend`` for this kind, each with its JSON schema. ``languages`` are the language codes
+    that its people can have; None for any.
     """
 
     kind: str
-    summary: str  #: what it does, for the reference page and ``explain``: words that follow "`kind`: "
+    summary: str  #: what it does, for the reference page and ``explain``; follows "`kind`: "
     keys: KeyHolder
-    joins_by_phone: bool = False  #: people join by the phone interface, which then writes metadata entries of its own
-    has_phone_accounts: bool = False  #: its people can be in the phone interface's account table
+    joins_by_phone: bool = False  #: people join through the phone interface, which also writes some metadata entries
+    has_phone_accounts: bool = False  #: its people can have rows in the phone interface's account table
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -67,24 +67,24 @@ class BackendTraits:
 
     @property
     def sovereign(self) -> bool:
-        """Whether the run holds the keys, and its signer pays for everything."""
+        """Whether the run holds the keys, and its signer pays all costs."""
         return self.keys is KeyHolder.RUN
 
     @property
     def makes_accounts(self) -> bool:
-        """Whether accounts are made at all, and so registered, given gas and paid."""
+        """Whether accounts are created (and so registered, given gas and paid)."""
         return self.keys is not KeyHolder.OTHERS
 
 
 @dataclass(frozen=True)
 class BackendOptions:
-    """How accounts come to be: the backend that the scenario names, and what it says of its options."""
+    """The scenario's backend and its options."""
 
     traits: BackendTraits
-    values: Mapping[str, Any] = field(repr=False)  #: as in the file, with every default; secrets are `Secret`
+    values: Mapping[str, Any] = field(repr=False)  #: as in the file, with all defaults; secrets are `Secret` objects
 
     def option(self, key: str) -> Any:
-        """The value of an option by its dotted key, such as ``keystore.kdf``; None where the backend has no such option."""
+        """The value of an option by its dotted key, such as ``keystore.kdf``; None if the backend does not have it."""
         value: Any = {name: self.values.get(name) for name in self.traits.options}
         for name in key.split("."):
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -96,22 +96,22 @@ class PinOptions:
     """The PINs for the phone interface."""
 
     scheme: Literal["bcrypt", "fernet"]
-    cost: int | None  #: of bcrypt; None for what the servers have
+    cost: int | None  #: the cost of bcrypt; None for the servers' default
     fixed: tuple[str, ...] | None  #: None for PINs from the seed
 
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """Which checks to make."""
+    """The selection of checks."""
 
-    include: tuple[str, ...] | None  #: None for all that fit the scenario
+    include: tuple[str, ...] | None  #: None for all that apply to the scenario
     exclude: tuple[str, ...]
     balance_adjust: Decimal | None  #: as a share: -0.02 for "-2%"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario, with everything it extends, its variables and the command line's overrides worked in."""
+    """One scenario, after merging extended files and overrides, and expanding variables."""
 
     version: int
     name: str
@@ -123,31 +123,32 @@ class Scenario:
     backend: BackendOptions
     metadata: tuple[str, ...]  #: names of metadata kinds
     pins: PinOptions | None
-    ussd_data: bool  #: whether status and language are written into the account table
+    ussd_data: bool  #: whether status and language are written to the account table
     checks: CheckOptions
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
-    document: dict[str, Any] = field(repr=False)  #: what `canonical` gives a copy of
+    document: dict[str, Any] = field(repr=False)  #: see `canonical`
 
     @property
     def chooses_language(self) -> bool:
-        """Whether people choose their language by phone. The interface of 2021 asks at a second dial, which would leave a
-        session for later ones to resume; where the account table is given the language anyway, nobody makes it.
+        """Whether people choose their language by phone. False when ``ussd_data`` writes the language to the table.
+
+        The interface of 2021 asks for it at a second dial, whose session a later dial would resume.
         """
         by_phone = self.backend.traits.joins_by_phone
         return by_phone and (self.backend.option("dialect") != "2021" or not self.ussd_data)
 
     def canonical(self) -> dict[str, Any]:
-        """The effective document as plain data: with every default, sorted, paths absolute, secrets as references.
+        """The effective document as plain data: all defaults, sorted keys, absolute paths, secrets as references.
 
-        Written as YAML, it is a scenario that means the same.
+        Written as YAML, it is an equivalent scenario.
         """
         return deepcopy(self.document)
 
 
 @dataclass(frozen=True)
 class SignerEnvironment:
-    """The key that registers and pays: either ``private_key`` (hexadecimal), or a V3 keystore file and its password."""
+    """The signer's key: either ``private_key`` (hexadecimal), or a V3 keystore file and its password."""
 
     private_key: Secret | None
     keyfile: Path | None
@@ -156,7 +157,7 @@ class SignerEnvironment:
 
 @dataclass(frozen=True)
 class ChainEnvironment:
-    """The chain: a node, the contracts on it, and how to talk to it."""
+    """The chain: the node's address, the contract registry, the signer, and limits for requests."""
 
     rpc: str
     spec: ChainSpec
@@ -165,8 +166,8 @@ class ChainEnvironment:
     gas_price: int | None  #: wei; None to ask the node
     batch: int  #: JSON-RPC calls in one HTTP request
     timeout: float  #: seconds for one request
-    confirmations: int  #: blocks on top of a transaction's
-    window: float  #: gas in flight, as a share of the block gas limit
+    confirmations: int  #: blocks that must follow a transaction's block
+    window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ class CustodialEnvironment:
     broker: str  #: redis://host:port/db
     password: Secret | None
     queue: str
-    callback: str | None  #: host:port:db of the same Redis as the worker sees it; None for the broker's own
-    in_flight: int  #: accounts asked for at a time
+    callback: str | None  #: host:port:db of the same Redis as the worker reaches it; None for that of the broker
+    in_flight: int  #: maximum number of accounts requested at a time
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class UssdEnvironment:
 
     url: str
     service_code: str
-    user: str | None  #: of a reverse proxy, with ``password``
+    user: str | None  #: the user of a reverse proxy, with ``password``
     password: Secret | None
     timeout: float  #: seconds for one request
 
@@ -216,7 +217,7 @@ class MetaEnvironment:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where scenarios run. A part that is None is not there."""
+    """The services of a stack. None for a service that it does not have."""
 
     version: int
     name: str

@@ -1,6 +1,6 @@
-"""Composes YAML into nodes that know where they were written.
+"""Composes YAML into nodes that hold their place in the file.
 
-The scalars are those of YAML 1.2's core schema in decimal, so that ``no`` is Norwegian and ``0x…`` an address, both text.
+Scalars are resolved by YAML 1.2's core schema, decimal numbers only. So ``no`` (Norwegian) and ``0x…`` (an address) are text.
 """
 
 import re
@@ -19,7 +19,7 @@ MAX_NODES = 20_000  #: after aliases are expanded
 
 Plain = str | int | float | bool | None
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: four times faster
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml if it is installed: four times faster
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,2})?")
 _CONSTANTS: dict[str, Plain] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -30,7 +30,7 @@ _CONSTANTS: dict[str, Plain] = {
 
 @dataclass(frozen=True)
 class Scalar:
-    """A value; ``written`` is its text in the file, which errors may show where the value must stay hidden."""
+    """A single value. ``written`` is its text in the file; errors show it instead of a value that came from `env`."""
 
     span: Span
     value: Plain
@@ -45,7 +45,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class KeyValue:
-    """A value of a mapping, and the place of its key."""
+    """An entry of a mapping: its value, and the place of its key."""
 
     key: Span
     value: "Node"
@@ -61,7 +61,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def plain(node: Node) -> Any:
-    """The node as plain data."""
+    """Converts a node to plain data."""
     if isinstance(node, Scalar):
         return node.value
     if isinstance(node, Sequence):
@@ -70,7 +70,7 @@ def plain(node: Node) -> Any:
 
 
 def node_at(document: Node, path: tuple[str | int, ...]) -> Node:
-    """The node at a path that is in the document."""
+    """The node at a path, which must exist in the document."""
     node = document
     for part in path:
         if isinstance(node, Mapping):
@@ -81,7 +81,7 @@ def node_at(document: Node, path: tuple[str | int, ...]) -> Node:
 
 
 def written_at(document: Node, path: tuple[str | int, ...], *, on_key: bool = False) -> Span:
-    """Where the value at a path, or its key, was written."""
+    """The place of the value at a path, or of its key."""
     parent = node_at(document, path[:-1])
     if on_key and path and isinstance(parent, Mapping):
         return parent.entries[str(path[-1])].key
@@ -90,9 +90,10 @@ def written_at(document: Node, path: tuple[str | int, ...], *, on_key: bool = Fa
 
 
 def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
-    """The one document of the source, whose first ``skip`` characters are not YAML. Repeated keys go to ``problems``.
+    """Parses the source, which must be one document. Ignores the first ``skip`` characters. Adds repeated keys to
+    ``problems``.
 
-    Raises DiagnosticsError with the first error of syntax, as nothing can be said of what comes after it.
+    Raises DiagnosticsError with the first syntax error only, because the rest of the file cannot be parsed.
     """
     try:
         return _Composer(source, problems, skip).document()
@@ -105,7 +106,7 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
 
 
 def resolve(text: str) -> Plain:
-    """The value of an unquoted scalar. Whole numbers are int however they are written: ``1e15`` too."""
+    """The value of an unquoted scalar. Whole numbers become int in every notation, also ``1e15``."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if len(text) > 80 or not _NUMBER.fullmatch(text):
@@ -129,20 +130,20 @@ def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
     span = Span(source, mark.line, mark.column) if mark else Span(source, 0, 0)
     if not any(text.strip() for text in source.lines[span.line :]):
         last = max((n for n, text in enumerate(source.lines) if text.strip()), default=0)
-        span = Span(source, last, len(source.lines[last]))  # at its end: that is where something is lacking
+        span = Span(source, last, len(source.lines[last]))  # at the end of the line, because something is missing there
     line = source.lines[span.line]
     tab = line[: len(line) - len(line.lstrip())].find("\t")
     if tab >= 0:
         return Span(source, span.line, tab).diagnostic(Code.SYNTAX, "a tab in the indentation", expected="spaces")
     opened = error.context_mark
     hint = f"{error.context}, opened on line {opened.line + 1}" if opened and opened.line != span.line else None
-    # libyaml has a limit of its own, which a single token can pass before ours is looked at.
+    # libyaml has its own limits, which a single token may exceed before ours are tested.
     code = Code.UNSUPPORTED if "nesting" in (error.problem or "") else Code.SYNTAX
     return span.diagnostic(code, error.problem or error.context or "not YAML", hint=hint)
 
 
 class _Composer:
-    """Builds nodes from the parser's events. Recursion is bounded, the number of nodes too."""
+    """Builds nodes from the parser's events. Limits the depth and the number of nodes."""
 
     def __init__(self, source: Source, problems: list[Diagnostic], skip: int) -> None:
         self._source = source
@@ -160,7 +161,9 @@ class _Composer:
         next(self._events)  # document end
         extra = next(self._events)
         if not isinstance(extra, yaml.StreamEndEvent):
-            raise self._fail(extra, Code.NOT_A_MAPPING, "a second document begins here", expected="one document a file")
+            raise self._fail(
+                extra, Code.NOT_A_MAPPING, "a second document begins here", expected="one document per file"
+            )
         return node
 
     def _node(self, event: Any, depth: int) -> Node:
@@ -218,7 +221,7 @@ class _Composer:
         return Mapping(self._span(event), merged | entries)
 
     def _unquoted(self, key: Any) -> str | None:
-        """What to do where the key is the inner brace of an expression, which to YAML is a mapping."""
+        """The hint for an expression without quotes: YAML parses its inner brace as a mapping that is a key."""
         line, start = self._source.lines[key.start_mark.line], key.start_mark.column
         if not line.startswith("{{", start - 1):
             return None
@@ -227,7 +230,7 @@ class _Composer:
         return f'put the expression in quotes: "{expression}"'
 
     def _merged(self, key: Any, value: Node) -> dict[str, KeyValue]:
-        """The entries that a merge key brings; of several mappings the first that has a key wins."""
+        """The entries of a merge key (``<<``). If several mappings have a key, the first one wins."""
         mappings = value.items if isinstance(value, Sequence) else (value,)
         entries: dict[str, KeyValue] = {}
         for mapping in mappings:

@@ -1,4 +1,4 @@
-"""Where every effective value comes from: a line of a file, the command line, or the schema's default."""
+"""The origin of every effective value: a line of a file, the command line, or the schema's default."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cicscenario.resources import load_schema
 
 @dataclass(frozen=True)
 class Setting:
-    """One key with its effective value; None when it is not given and has no default."""
+    """One key with its effective value. The value is None when it is not given and has no default."""
 
     key: str  #: dotted
     value: Any
@@ -26,8 +26,8 @@ class Setting:
 def settings(path: Path, overrides: Sequence[str], vocabulary: Vocabulary) -> list[Setting]:
     """Every effective value of a scenario or environment file, in the schema's order.
 
-    In environment files the values of expressions are not shown, since they may come from variables that hold secrets;
-    a secret itself is never in a file. Raises DiagnosticsError when the file is not valid.
+    In environment files, values from expressions are hidden, because environment variables may hold secrets. Raises
+    DiagnosticsError when the file is not valid.
     """
     environment = is_environment(path)
     if environment:

@@ -1,30 +1,30 @@
-"""Hides secrets that were written where a reference belongs: no error shows them.
+"""Hides secrets that were written into a file instead of a reference, so that no error message shows them.
 
-Only text is looked at, because what is broken or misspelt cannot be trusted to tell what is a value, and where it ends.
+Works on the text and not on parsed YAML, because the file may be broken or have misspelt keys.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
 _KEY = re.compile(r"""(?<![\w-])([\w-]++)["']?\s*+[:=]\s*+""")
-#: What the name of a secret has in it, even when it is misspelt.
+#: Parts of the names of secrets; they match most misspelt names too.
 _SECRET = re.compile("pass|pwd|priv|secret|mnemonic|pepper|key$", re.IGNORECASE)
-_HOLDER = "signer"  #: a mapping with secrets in it; on its own line there can only be one that is out of place
+_HOLDER = "signer"  #: a mapping that holds secrets; a value on its own line is a misplaced secret
 _REFERENCE = re.compile(r"""["']?(?:file:|\{\{)""")
-_VALUE = re.compile(r"\s*[:=]?\s*")  # what is between a key and its value
+_VALUE = re.compile(r"\s*[:=]?\s*")  # the text between a key and its value
 _KEY_LINE = re.compile(r""" *(?:- +)*["']?[\w.-]++["']?\s*+:(?:\s|$)""")
-_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")  # user and password of an address
+_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")  # user and password in a URL
 
 
 def redact(line: str) -> str:
-    """The line with every literal secret as asterisks, as long as before so that carets stay in place."""
+    """The line with literal secrets replaced by asterisks. The length stays the same, so that carets stay in place."""
     line = _IN_URL.sub(lambda found: "*" * len(found[0]), line)
     secret = _secret(line)
     return _hidden(line, secret.end()) if secret else line
 
 
 def redact_all(lines: Sequence[str]) -> list[str]:
-    """The lines as errors may show them: a secret may be on the lines below its key."""
+    """The lines with literal secrets hidden, also those on the lines below their key."""
     shown = [redact(line) for line in lines]
     end = 0
     for number, line in enumerate(lines):
@@ -35,7 +35,7 @@ def redact_all(lines: Sequence[str]) -> list[str]:
 
 
 def hide_value(shown: list[str], number: int, column: int) -> None:
-    """Hides the value whose key ends at a place, and what may belong to it."""
+    """Hides the value of the key that ends at this place, and the lines that may belong to the value."""
     value = _VALUE.match(shown[number], column)
     if value and not _REFERENCE.match(shown[number], value.end()):
         _hide_below(shown, number)
@@ -43,7 +43,7 @@ def hide_value(shown: list[str], number: int, column: int) -> None:
 
 
 def _secret(line: str) -> re.Match[str] | None:
-    """The first key of the line whose value is a secret itself, and no mapping, whose keys have names of their own."""
+    """The first key in the line whose value is a secret. A mapping does not count, because its keys are matched."""
     named = (found for found in _KEY.finditer(line) if found[1] == _HOLDER or _SECRET.search(found[1]))
     literal = (found for found in named if not _REFERENCE.match(line, found.end()))
     return next((found for found in literal if not line.startswith("{", found.end())), None)
@@ -57,7 +57,7 @@ def _hide_below(shown: list[str], number: int) -> int:
 
 
 def _below(lines: Sequence[str], number: int) -> Iterator[int]:
-    """The lines that may belong to the value of the key in a line: those before another key that is not deeper."""
+    """The lines that may belong to the value of a key: all until the next key that is not indented deeper."""
     depth = _depth(lines[number])
     for at in range(number + 1, len(lines)):
         if _KEY_LINE.match(lines[at]) and _depth(lines[at]) <= depth:

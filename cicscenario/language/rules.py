@@ -1,4 +1,4 @@
-"""Combinations that each value allows and that cannot hold together."""
+"""The rules of the language: combinations of valid values that are errors."""
 
 from collections.abc import Iterable, Iterator
 
@@ -34,7 +34,7 @@ SCENARIO_RULES = (
         ("population.size", "population.from"),
         lambda s: _blame(("population",), when=s.population.size is None and s.population.source is None),
         "a population without `size`",
-        "say how many people there are, or with `from` where they are",
+        "add `size` (the number of people) or `from` (a folder of existing people)",
     ),
     Rule(
         ("population.size", "population.region", "population.from"),
@@ -86,7 +86,7 @@ SCENARIO_RULES = (
 def contradictions(
     vocabulary: Vocabulary, document: Mapping, scenario: Scenario, wrong: Iterable[Path]
 ) -> Iterator[Diagnostic]:
-    """What contradicts itself in a scenario; whatever depends on a value at a path in ``wrong`` is left out."""
+    """The contradictions in a scenario. Rules that read an invalid value (a path in ``wrong``) are not applied."""
     invalid = {".".join(str(part) for part in path if isinstance(part, str)) for path in wrong}
     for rule in (*SCENARIO_RULES, *vocabulary.rules):
         path = None if _touched(rule.reads, invalid) else rule.find(scenario)
@@ -100,7 +100,7 @@ def contradictions(
 def _idle_checks(
     vocabulary: Vocabulary, document: Mapping, scenario: Scenario, invalid: set[str]
 ) -> Iterator[Diagnostic]:
-    """Checks that are asked for, and that have nothing to look at in this scenario."""
+    """Errors for included checks that do not apply to this scenario."""
     for place, name in enumerate(scenario.checks.include or ()):
         conditions = tuple(one for one in vocabulary.checks[name] if not _touched(one.reads, invalid))
         if missing := unmet(conditions, scenario):
@@ -114,7 +114,7 @@ def _at(document: Mapping, path: Path, message: str, hint: str) -> Diagnostic:
 
 
 def _touched(reads: Iterable[str], invalid: set[str]) -> bool:
-    """Whether a key, or one above or below it, is among the invalid ones."""
+    """Whether a key, or one above or below it, is invalid."""
     return any(
         wrong == key or wrong.startswith(f"{key}.") or key.startswith(f"{wrong}.") or not wrong
         for key in reads

@@ -1,4 +1,4 @@
-"""What the JSON schemas say beside what is valid: defaults, where secrets are, short forms."""
+"""Reads information from the JSON schemas that is not validation: defaults, the paths of secrets, short forms."""
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
@@ -24,7 +24,7 @@ def keys(schema: Schema) -> dict[str, Schema]:
 
 
 def known_key(schema: Schema, path: Path) -> str:
-    """The dotted key that a path leads to, as far as the schema has keys: the rest are names that a file chooses."""
+    """The dotted key of a path, cut off where the schema has no more keys and the file chooses the names."""
     names: list[str] = []
     for name in path:
         if name not in schema.get("properties", {}):
@@ -35,19 +35,19 @@ def known_key(schema: Schema, path: Path) -> str:
 
 
 def required_keys(schema: Schema) -> set[str]:
-    """The dotted keys that must be given, in the mapping that they are in."""
+    """The dotted keys that are required when the mapping that holds them is given."""
     holders = {"": schema} | keys(schema)
     return {f"{key}.{name}".lstrip(".") for key, holder in holders.items() for name in holder.get("required", ())}
 
 
 def first_sentence(schema: Schema) -> str:
-    """What a key is for, in a few words."""
+    """The first sentence of a key's description."""
     text: str = schema["description"]
     return text.partition(". ")[0].rstrip(".")
 
 
 def type_words(schema: Schema, joined: Callable[[list[Any]], str]) -> str:
-    """What a key takes; ``joined`` shows the values where there are only some."""
+    """The type of a key in words; ``joined`` formats the values of an enum."""
     if "const" in schema or "enum" in schema:
         return joined(schema["enum"] if "enum" in schema else [schema["const"]])
     kind = schema["type"]
@@ -57,12 +57,12 @@ def type_words(schema: Schema, joined: Callable[[list[Any]], str]) -> str:
 
 
 def secret_paths(schema: Schema) -> frozenset[Path]:
-    """The paths whose values are references to secrets."""
+    """The paths of the keys whose values are references to secrets."""
     return frozenset(path for path, child in properties(schema) if child.get("format") == SECRET)
 
 
 def hide_misplaced(schema: Schema, document: Mapping) -> None:
-    """Lets no error show what stands where secrets do without being one: it may be one whose key is misspelt."""
+    """Hides the values of unknown keys next to secrets in errors, because such a key may be a misspelt secret."""
     known = schema.get("properties", {})
     for name, entry in document.entries.items():
         child = known.get(name, {})
@@ -77,7 +77,7 @@ def _has_secrets(schema: Schema) -> bool:
 
 
 def effective(schema: Schema, document: Any) -> Any:
-    """The document with the schema's default for whatever it leaves out: None where the schema gives none."""
+    """The document with the schema's defaults for missing keys; None for keys without a default."""
     if not isinstance(document, dict):
         return document
     children = schema.get("properties", {})
@@ -91,9 +91,9 @@ def effective(schema: Schema, document: Any) -> Any:
 
 
 def repaired(schema: Schema, values: Any, wrong: Iterable[Path]) -> Any:
-    """A copy of effective values in which every wrong one has its default, or else an example, so that the rest can be read.
+    """A copy of effective values with a default or an example for each wrong value, so that rules can read the others.
 
-    Keys that the schema does not have are left out.
+    Unknown keys are left out.
     """
     values = deepcopy(values) if isinstance(values, dict) else {}
     for path in wrong:
@@ -116,7 +116,7 @@ def _repair(schema: Schema, holder: dict[str, Any], path: Path) -> None:
 
 
 def lengthen(schema: Schema, document: Mapping) -> Mapping:
-    """The document with its short forms written out: ``backend: eth`` as ``backend: {kind: eth}``."""
+    """The document with short forms rewritten: ``backend: eth`` becomes ``backend: {kind: eth}``."""
     entries = dict(document.entries)
     for key, entry in document.entries.items():
         tag = schema["properties"].get(key, {}).get("x-short")

@@ -1,4 +1,4 @@
-"""References to secrets: a scenario or environment file says where a secret is, never what it is."""
+"""References to secrets. Scenario and environment files name the place of a secret and never hold the secret itself."""
 
 import os
 import re
@@ -13,12 +13,12 @@ _FILE = re.compile(r"file:\s*([^\0\r\n]+)")
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret that is read when it is needed, and never shown."""
+    """A reference to a secret, which is read only when it is needed and never shown."""
 
     reference: str = field(repr=False)  #: ``file:`` and an absolute path, or ``{{ env.NAME }}``
 
     def reveal(self) -> str:
-        """The secret, without the line break at its end; raises InvalidError when it is not where it should be."""
+        """Reads the secret and removes the line break at its end. Raises InvalidError when it cannot be read."""
         if found := _ENV.fullmatch(self.reference):
             return _from_environment(found[1])
         return _from_file(Path(self.reference.removeprefix("file:")))
@@ -30,13 +30,13 @@ class Secret:
 
 
 def parse_secret(text: str, folder: Path) -> Secret:
-    """The secret that a reference is about; paths are relative to ``folder``."""
+    """Parses a reference; paths are relative to ``folder``."""
     found = _FILE.fullmatch(text)
     return Secret(f"file:{folder / found[1]}" if found else text)
 
 
 def is_reference(text: str, *, env: bool) -> bool:
-    """Whether the text refers to a secret; ``env`` says whether to an environment variable, too."""
+    """Whether the text is a reference to a secret; ``env`` is whether environment variables are allowed."""
     return (env and _ENV.fullmatch(text) is not None) or _FILE.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Reads a file into text that can be pointed into; refuses whatever cannot be a scenario before reading it."""
+"""Reads files and represents places in them. Rejects files that cannot be scenarios (too large, binary) early."""
 
 import codecs
 import os
@@ -26,9 +26,9 @@ _BYTE_ORDER_MARKS = (
 
 @dataclass(frozen=True)
 class Source:
-    """A text that values come from: a file, or one ``--set`` of the command line.
+    """The source of values: a file, or one ``--set`` option.
 
-    ``name`` is what errors call it; ``folder`` is what paths in it are relative to.
+    ``name`` is its name in errors; paths in it are relative to ``folder``.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Source:
 
     @cached_property
     def shown(self) -> list[str]:
-        """The lines as errors show them, without secrets."""
+        """The lines for error messages, with secrets hidden."""
         return redact_all(self.lines)
 
 
@@ -70,7 +70,7 @@ class Span:
         )
 
     def hide(self) -> None:
-        """Lets no error show the value of the key that is here."""
+        """Hides the value of the key at this place in errors."""
         hide_value(self.source.shown, self.line, self.column + self.length)
 
     def find(self, word: str) -> "Span":
@@ -84,7 +84,7 @@ class Span:
 def read_source(path: Path) -> Source:
     """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else."""
     try:
-        # Opened before it is looked at, so that both are about the same file; without blocking, for the sake of FIFOs.
+        # Open first and fstat then, so that both see the same file. Non-blocking, because opening a FIFO would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             _refuse_odd(path, os.fstat(descriptor))
@@ -97,7 +97,7 @@ def read_source(path: Path) -> Source:
 
 
 def _read_all(descriptor: int) -> bytes:
-    """What the file holds, up to the limit."""
+    """The content of the file, up to the size limit."""
     data = b""
     while len(data) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES)):
         data += part
@@ -115,7 +115,7 @@ def _refuse_odd(path: Path, status: os.stat_result) -> None:
             path,
             f"the file has {status.st_size:,} bytes",
             expected=f"at most {MAX_BYTES:,} bytes",
-            hint="a scenario says how many people there are, not who they are; is this the right file?",
+            hint="is this the right file? A scenario holds the number of people, not their data",
         )
 
 
@@ -142,7 +142,7 @@ def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
 
 
 def _alike(path: Path) -> Path | None:
-    """The YAML file beside a missing one that was meant; its ending says nothing, as all have one of two."""
+    """The YAML file in the same folder whose name is most similar to a missing one. Compares names without suffixes."""
     beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
     files = {file.stem: file for file in beside if file.suffix in (".yaml", ".yml")}
     guess = nearest(path.stem, files)

@@ -1,6 +1,6 @@
-"""Expands ``{{ }}`` in the values of a document: variables, arithmetic and simple filters, and nothing that can do harm.
+"""Expands ``{{ }}`` expressions in values: variables, arithmetic and simple filters only.
 
-An expression is checked against what is allowed before Jinja's sandbox computes it, and what it may cost is bounded.
+An expression is tested against a list of allowed elements before Jinja's sandbox computes it; its size and cost are limited.
 """
 
 import os
@@ -12,9 +12,9 @@ from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEMPLATE = 1_000  #: characters of one value with expressions
-MAX_NESTING = 64  #: so that what is refused does not hang on how much stack is left
+MAX_NESTING = 64  #: a fixed limit, so that the result does not depend on the free stack
 MAX_TEXT = 10_000  #: characters of a result
-MAX_BITS = 512  #: of a whole number
+MAX_BITS = 512  #: maximum size of a whole number
 
 FILTERS = frozenset({"abs", "default", "float", "int", "length", "lower", "round", "string", "title", "trim", "upper"})
 
@@ -36,7 +36,7 @@ class ExpressionError(Exception):
 
 
 class UndefinedNameError(ExpressionError):
-    """A name that nothing defines."""
+    """An undefined name."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class UndefinedNameError(ExpressionError):
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Only numbers are multiplied, and not into the millions of digits."""
+    """Jinja's sandbox with limits: only numbers can be multiplied, and their size is limited."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
@@ -58,7 +58,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if bits > MAX_BITS and operator != "%":
             raise ExpressionError("the number grows too large")
         value = super().call_binop(context, operator, left, right)
-        if isinstance(value, complex):  # a root of what is negative; as text it would look like a value
+        if isinstance(value, complex):  # the root of a negative number
             raise ExpressionError("the result is not a number")
         return value
 
@@ -67,10 +67,10 @@ _SANDBOX = _Sandbox(undefined=StrictUndefined, optimized=False, autoescape=False
 
 
 class Template:
-    """The text of one value; ``names`` are the variables it uses, ``uses_env`` says whether `env` is used too."""
+    """The text of one value. ``names`` are the variables that it uses; ``uses_env`` is whether it uses `env`."""
 
     def __init__(self, text: str) -> None:
-        """Raises ExpressionError when the text uses what the language does not have."""
+        """Raises ExpressionError when the text uses an element that is not allowed."""
         if len(text) > MAX_TEMPLATE:
             raise ExpressionError(f"a value with expressions is longer than {MAX_TEMPLATE:,} characters")
         if text.count("(") > MAX_NESTING:
@@ -82,7 +82,7 @@ class Template:
         self.names = sorted(names - {"env"})
 
     def render(self, variables: Mapping[str, Any]) -> Any:
-        """The value: of the expression's own type when the text is one expression, else text."""
+        """The value. It has the expression's type when the text is one expression only; otherwise it is text."""
         value = _guard(lambda: self._compute(dict(variables)))
         if not isinstance(value, str | int | float | None):  # Undefined, for one
             raise ExpressionError("the expression has no value")
@@ -114,7 +114,7 @@ class Template:
 
 
 class EnvironmentVariables(dict[str, str]):
-    """What ``env`` is in an environment file: a copy of the process's environment."""
+    """The variable ``env`` of environment files: a copy of the process's environment."""
 
     def __init__(self) -> None:
         super().__init__(os.environ)
@@ -129,12 +129,12 @@ def _walk(node: nodes.Node) -> list[nodes.Node]:
 
 
 def _check(node: nodes.Node, depth: int = 0) -> None:
-    """Raises ExpressionError unless every part of the expression is one that the language has."""
+    """Raises ExpressionError unless every element of the expression is allowed."""
     if depth > MAX_NESTING:
         raise ExpressionError("the expression is nested too deep")
     if isinstance(node, nodes.Getattr):
         if not isinstance(node.node, nodes.Name) or node.node.name != "env":
-            raise ExpressionError("only `env` has names in it, such as env.HOME")
+            raise ExpressionError("only `env` has attributes, such as env.HOME")
         return
     if isinstance(node, nodes.Filter):
         _check_filter(node)
@@ -149,13 +149,13 @@ def _check(node: nodes.Node, depth: int = 0) -> None:
 
 def _check_filter(node: nodes.Filter) -> None:
     if node.name not in FILTERS:
-        raise ExpressionError(f"there is no filter `{node.name}`; there are {', '.join(sorted(FILTERS))}")
+        raise ExpressionError(f"there is no filter `{node.name}`; the filters are {', '.join(sorted(FILTERS))}")
     if (node.args or node.kwargs) and node.name != "default":
         raise ExpressionError(f"the filter `{node.name}` takes no arguments here")
 
 
 def _guard(compute: Callable[[], Any]) -> Any:
-    """Turns whatever Jinja raises into an ExpressionError without values in its text."""
+    """Turns Jinja's errors into an ExpressionError without values in its text."""
     try:
         return compute()
     except UndefinedError as error:

@@ -1,4 +1,4 @@
-"""Holds a document against its JSON schema, and says what is wrong in words, at the place where it was written."""
+"""Validates a document against its JSON schema. Errors are described in words and have the place in the file."""
 
 import json
 import re
@@ -39,7 +39,7 @@ _LIMITS = {
 
 
 def validate(schema: Schema, document: Mapping, *, env: bool) -> list[tuple[Path, Diagnostic]]:
-    """Every error with its path, in the order of the schema. ``env`` says whether secrets may be in the environment."""
+    """Every error with its path, in the order of the schema. ``env`` is whether secrets may be `env.NAME`."""
     checker = FormatChecker(formats=())
     for name, known in FORMATS.items():
         checker.checks(name)(_for_text(known.test))
@@ -49,9 +49,9 @@ def validate(schema: Schema, document: Mapping, *, env: bool) -> list[tuple[Path
     found: list[tuple[Path, Diagnostic]] = []
     for error in errors:
         path = tuple(error.absolute_path)
-        # What belongs to an unknown kind cannot be judged: one error, about the kind.
+        # The options of an unknown kind cannot be validated, so only the kind is reported.
         if _is_wrong_kind(error) or not any(path[: len(kind)] == kind for kind in wrong_kinds):
-            found.extend(_Reading(schema, document, error, env).diagnostics())
+            found.extend(_ErrorDescription(schema, document, error, env).diagnostics())
     return list(dict.fromkeys(found))
 
 
@@ -64,7 +64,7 @@ def _is_wrong_kind(error: ValidationError) -> bool:
 
 
 def _whole_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
-    """As ECMA's `$` has it, a line break at the end is part of the text."""
+    """Matches the whole text, as ECMA's `$` does. Python's `$` would ignore a line break at the end."""
     if isinstance(value, str) and not re.fullmatch(pattern, value):
         yield ValidationError("no match")
 
@@ -74,8 +74,8 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
 )
 
 
-class _Reading:
-    """One error of the validator, put into words. Values are shown as they are written, so that none comes from `env`."""
+class _ErrorDescription:
+    """Describes one error of the validator in words. Shows values as written, so that values from `env` stay hidden."""
 
     def __init__(self, schema: Schema, document: Mapping, error: ValidationError, env: bool) -> None:
         self._schema = schema
@@ -105,14 +105,14 @@ class _Reading:
         return self._at(
             self._path,
             Code.LITERAL_SECRET,
-            f"`{self._key}` holds a secret itself",
+            f"`{self._key}` holds a literal secret",
             expected="a reference: `file:PATH`" + (" or `{{ env.NAME }}`" if self._env else ""),
-            on_key=True,  # the value may be on a line of its own, which must not be shown
-            hint="put the secret into a file only you can read, and never commit that file",
+            on_key=True,  # the value may be on another line, which must not be shown
+            hint="put the secret into a file that only you can read, and never commit that file",
         )[1]
 
     def _name(self, name: str) -> tuple[Path, Diagnostic]:
-        """A key of a mapping with free keys that is not one of the names it takes."""
+        """The error for an invalid name in a mapping with free keys."""
         path = (*self._path, name)
         if self._error.validator != "enum":
             return self._at(path, Code.INVALID_VALUE, f"`{name}` is not a name for a variable", on_key=True)
@@ -150,7 +150,7 @@ class _Reading:
 
     def _one_of(self) -> Iterator[tuple[Path, Diagnostic]]:
         if not isinstance(self._error.instance, dict):
-            return  # its type is an error already
+            return  # the wrong type is reported already
         kinds = [choice["required"][0] for choice in self._limit]
         given = [kind for kind in kinds if kind in self._error.instance]
         message = f"`{self._key}` has {' and '.join(f'`{kind}`' for kind in given) or 'none of its kinds'}"
@@ -179,7 +179,9 @@ class _Reading:
         yield self._invalid(_LIMITS[str(self._error.validator)].format(self._limit), None)
 
     def _repeated(self) -> Iterator[tuple[Path, Diagnostic]]:
-        items = [json.dumps(item) for item in self._error.instance]  # as text, in which 1 is not true
+        items = [
+            json.dumps(item) for item in self._error.instance
+        ]  # compared as JSON text, because 1 == True in Python
         for at, item in enumerate(items):
             if item in items[:at]:
                 path = (*self._path, at)
@@ -195,24 +197,24 @@ class _Reading:
         return f"`{_crop(redact(node.written))}`" if isinstance(node, Scalar) else "this"
 
 
-#: How the error of each of the schemas' keywords is read; those that only lead to others, such as ``items``, have none.
-READINGS: dict[str, Callable[[_Reading], Iterator[tuple[Path, Diagnostic]]]] = {
-    "additionalProperties": _Reading._unknown_keys,
-    "required": _Reading._missing_keys,
-    "dependentRequired": _Reading._partners,
-    "oneOf": _Reading._one_of,
-    "type": _Reading._type,
-    "enum": _Reading._choice,
-    "const": _Reading._choice,
-    "format": _Reading._format,
-    "pattern": _Reading._pattern,
-    "uniqueItems": _Reading._repeated,
-    **dict.fromkeys(_LIMITS, _Reading._value),
+#: The description of errors by schema keyword. Keywords that only contain other schemas, such as ``items``, have none.
+READINGS: dict[str, Callable[[_ErrorDescription], Iterator[tuple[Path, Diagnostic]]]] = {
+    "additionalProperties": _ErrorDescription._unknown_keys,
+    "required": _ErrorDescription._missing_keys,
+    "dependentRequired": _ErrorDescription._partners,
+    "oneOf": _ErrorDescription._one_of,
+    "type": _ErrorDescription._type,
+    "enum": _ErrorDescription._choice,
+    "const": _ErrorDescription._choice,
+    "format": _ErrorDescription._format,
+    "pattern": _ErrorDescription._pattern,
+    "uniqueItems": _ErrorDescription._repeated,
+    **dict.fromkeys(_LIMITS, _ErrorDescription._value),
 }
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in words; bool first, as it is an int to Python."""
+    """The type of a value in words. Tests bool first, because bool is a subclass of int."""
     kinds: list[tuple[type, str]] = [(bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")]
     kinds += [(list, "array"), (dict, "object"), (type(None), "null")]
     return _TYPES[next(name for kind, name in kinds if isinstance(value, kind))]

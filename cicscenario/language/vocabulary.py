@@ -1,4 +1,4 @@
-"""What the rest of the program adds to the language: the backends, metadata kinds and checks that a scenario can name."""
+"""The vocabulary that the rest of the program gives to the language: backends, metadata kinds and checks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from cicscenario.language.schema import Path, Schema
 
 @dataclass(frozen=True)
 class Condition:
-    """What a scenario must say for something to have a meaning in it.
+    """A condition on a scenario for a check to apply.
 
-    ``reads`` are the dotted keys that ``holds`` looks at: while one of them is invalid, the condition is not judged.
-    ``lacks`` says what is missing where it does not hold, after the thing's name ("with `gas: 0`"); ``remedy`` is what to
-    do about it, after "or".
+    ``reads`` are the dotted keys that ``holds`` reads; while one of them is invalid, the condition is not tested. ``lacks``
+    is the reason when it does not hold, and follows the check's name ("with `gas: 0`"). ``remedy`` tells the user what to
+    change, and follows "or".
     """
 
     holds: Callable[[Scenario], bool]
@@ -24,9 +24,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Rule:
-    """A contradiction between keys. ``find`` gives the path of the value to blame, or None when there is none.
+    """A rule against a contradiction between keys. ``find`` returns the path of the value to report, or None.
 
-    ``reads`` are the dotted keys that ``find`` looks at: while one of them is invalid, the rule is not applied.
+    ``reads`` are the dotted keys that ``find`` reads; while one of them is invalid, the rule is not applied.
     """
 
     reads: tuple[str, ...]
@@ -37,10 +37,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names that a scenario can use, and what each of them asks of it.
+    """The names that a scenario can use, with their conditions.
 
-    ``schema`` is the scenario's JSON schema with all of these names; ``rules`` are added to the language's own;
-    ``checks`` are the conditions of each check, which all have to hold for it to apply.
+    ``schema`` is the scenario's JSON schema with all of these names; ``rules`` are added to those of the language;
+    ``checks`` are the conditions of each check. A check applies when all of its conditions hold.
     """
 
     schema: Schema
@@ -49,7 +49,7 @@ class Vocabulary:
     rules: tuple[Rule, ...] = ()
 
     def applicable(self, scenario: Scenario) -> list[str]:
-        """The checks that a scenario can have, in the order of reports."""
+        """The checks that apply to a scenario, in the order of reports."""
         return [name for name, asked in self.checks.items() if unmet(asked, scenario) is None]
 
 

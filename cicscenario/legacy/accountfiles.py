@@ -1,7 +1,7 @@
-"""``pins.csv`` and ``ussd_data.csv`` of the old data-seeding tools: what goes into cic-ussd's account table.
+"""Reads and writes ``pins.csv`` and ``ussd_data.csv`` of the old data-seeding tools (data for cic-ussd's account table).
 
-A file is read through once before the first row is given out: a bad line is found before anything was done with those
-above it. Rows then come one by one, so that memory does not grow with people.
+A file is validated completely before the first row is returned, so that no row is used if a later line is bad. Rows are
+then read one by one, so memory does not grow with the number of people.
 """
 
 import csv
@@ -30,7 +30,7 @@ class PinRow:
 
 @dataclass(frozen=True)
 class UssdDataRow:
-    """A line of ``ussd_data.csv``; ``disabled`` was never looked at by the old tools."""
+    """A line of ``ussd_data.csv``. The old tools ignored its last field, ``disabled``."""
 
     phone: str  #: E.164
     active: bool
@@ -47,22 +47,22 @@ _Row = TypeVar("_Row", PinRow, UssdDataRow)
 
 
 def read_pins(path: Path) -> Iterator[PinRow]:
-    """Rows of ``phone,hash``. Raises InvalidError that names every bad line."""
+    """Reads rows of ``phone,hash``. Raises InvalidError with the bad lines."""
     return _read(path, _pin_row)
 
 
 def read_ussd_data(path: Path) -> Iterator[UssdDataRow]:
-    """Rows of ``phone, 1 or 0, language, True or False``, with blanks or without. Raises InvalidError as above."""
+    """Reads rows of ``phone,1 or 0,language,True or False``; blanks are stripped. Raises InvalidError with the bad lines."""
     return _read(path, _ussd_data_row)
 
 
 def write_pins(path: Path, rows: Iterable[PinRow]) -> None:
-    """Writes ``phone,hash``; only the owner may read it."""
+    """Writes rows of ``phone,hash``. Only the owner can read the file."""
     _write(path, (f"{row.phone},{row.password_hash}\n" for row in rows))
 
 
 def write_ussd_data(path: Path, rows: Iterable[UssdDataRow]) -> None:
-    """Writes ``phone,1,language,False``: the old tools stored a blank before the language as part of it."""
+    """Writes rows of ``phone,1,language,False`` without blanks, because the old tools stored a blank with the language."""
     _write(path, (f"{row.phone},{int(row.active)},{row.language},{row.disabled}\n" for row in rows))
 
 
@@ -72,7 +72,7 @@ def _write(path: Path, lines: Iterable[str]) -> None:
 
 
 def good_ussd_data(path: Path, bad: BadRecords) -> Iterator[UssdDataRow]:
-    """Rows of ``ussd_data.csv``, once; bad lines are added to ``bad``."""
+    """Reads the rows of ``ussd_data.csv`` in one pass; bad lines are added to ``bad``."""
     return _good(path, _ussd_data_row, bad)
 
 
@@ -85,7 +85,7 @@ def _read(path: Path, parse: Callable[[list[str]], _Row]) -> Iterator[_Row]:
 
 
 def _good(path: Path, parse: Callable[[list[str]], _Row], bad: BadRecords) -> Iterator[_Row]:
-    seen: dict[int, int] = {}  # numbers as integers: a third of their text
+    seen: dict[int, int] = {}  # phone numbers as integers need a third of the memory of text
     for line, fields in _lines(path):
         try:
             row = parse(fields)
@@ -96,11 +96,11 @@ def _good(path: Path, parse: Callable[[list[str]], _Row], bad: BadRecords) -> It
         if first == line:
             yield row
         else:
-            bad.add(f"{path}:{line}", f"the phone number {row.phone} is in line {first}, too")
+            bad.add(f"{path}:{line}", f"the phone number {row.phone} is also in line {first}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields, without blanks around them."""
+    """The line numbers and fields, with blanks stripped."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file)

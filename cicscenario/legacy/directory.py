@@ -1,7 +1,7 @@
-"""A data directory of the old data-seeding tools as a population: whom they generated, and whom they imported.
+"""A data directory of the old data-seeding tools as a population: the people they generated, and the accounts they made.
 
-Everything is read once when it is opened, and everything that is wrong with it told at once. Of each person only a few
-bytes stay in memory; the document is read again when it is asked for.
+All files are read once when the directory is opened, and all errors are reported together. Only a few bytes per person stay
+in memory; a person document is read again when it is needed.
 
 Reads the directories of 2022 (``src/``, comma in ``tags.csv``, ``preferences.json``) and of 2021 (``old/``, files that
 end in ``.json``, a colon in ``tags.csv``, ``ussd/``).
@@ -21,13 +21,13 @@ _ADDRESS = 20  # bytes
 
 
 class OldPopulation:
-    """The people of a data directory, in the order in which they were generated; threads may share it.
+    """The people of a data directory, in the order in which they were generated. Thread-safe.
 
-    ``language`` is of those for whom the directory names none. Balances that are not whole tokens are bad records.
+    ``language`` is the language of people for whom the directory has none.
 
-    Raises InvalidError with all bad records (the first twenty by name, and their number): files that are not JSON or
-    not a person, no phone number, one phone number of two people, balances and tags of nobody, people without a
-    balance, phone pointers, languages and imported people that do not match.
+    Raises InvalidError with the bad records (the first twenty, and their number): files that are not JSON or not a person
+    document; a missing or repeated phone number; balances and tags of unknown people; people without a balance; balances
+    that are not whole tokens; phone pointers, languages and imported people that do not match.
     """
 
     def __init__(self, folder: Path, *, language: str = "sw") -> None:
@@ -49,17 +49,17 @@ class OldPopulation:
         self._new = self._read_new(index, bad)
         bad.raise_any(f"data directory {folder}")
         if not keys:
-            raise InvalidError(f"{people} has nobody in it", hint="name the folder that create_import_users.py made")
+            raise InvalidError(f"{people} has no people in it", hint="name the folder that create_import_users.py made")
 
     @property
     def size(self) -> int:
-        """How many people there are."""
+        """The number of people."""
         return len(self._keys) // _ADDRESS
 
     def person(self, index: int) -> Person:
-        """Person number ``index``, from 0; raises InvalidError when there is none, or the file has changed."""
+        """Person ``index``, from 0. Raises InvalidError when there is none, or when its file has changed."""
         if not 0 <= index < self.size:
-            raise InvalidError(f"{self._folder} has {self.size:,} people: there is no number {index:,} (from 0)")
+            raise InvalidError(f"{self._folder} has {self.size:,} people: there is no person {index:,} (from 0)")
         key = self._keys[index * _ADDRESS : (index + 1) * _ADDRESS]
         path = self._people.path_of(key)
         try:
@@ -81,7 +81,7 @@ class OldPopulation:
         return self._balances[index]
 
     def account(self, index: int) -> bytes | None:
-        """The address to which the old tools imported the person, when they did; reads no file."""
+        """The address that the old tools made for the person, or None; reads no file."""
         new = bytes(self._new[index * _ADDRESS : (index + 1) * _ADDRESS])
         return new if any(new) else None
 
@@ -92,7 +92,7 @@ class OldPopulation:
         for place, number, amount in rows(path, ",", index, bad):
             problem = balance_problem(amount)
             if number not in lacking:
-                problem = "there is a balance of the same person above"
+                problem = "a line above has a balance of the same person"
             lacking.discard(number)
             if problem:
                 bad.add(place, problem)
@@ -108,12 +108,12 @@ class OldPopulation:
 
     def _read_tags(self, index: dict[bytes, int], bad: BadRecords) -> list[tuple[str, ...]]:
         tags: list[tuple[str, ...]] = [()] * len(index)
-        shared: dict[str, tuple[str, ...]] = {}  # most people have the same
+        shared: dict[str, tuple[str, ...]] = {}  # most people have the same tags
         path = self._folder / "tags.csv"
         seen: set[int] = set()
         for place, number, text in rows(path, ":,", index, bad):
             if number in seen:
-                bad.add(place, "there are tags of the same person above")
+                bad.add(place, "a line above has tags of the same person")
             seen.add(number)
             if text not in shared:
                 shared[text] = tuple(tag for part in text.split(",") if (tag := part.strip()))
@@ -121,7 +121,7 @@ class OldPopulation:
         return tags
 
     def _read_languages(self, keys: list[bytes], bad: BadRecords, default: str) -> list[str]:
-        """Reads everybody's document, and what hangs off the phone number in it."""
+        """Reads all person documents, and the languages and phone pointers of their phone numbers."""
         languages = Languages(self._folder, bad, default)
         pointers = Pointers(self._folder, bad)
         numbers: dict[int, bytes] = {}
@@ -138,7 +138,7 @@ class OldPopulation:
                 continue
             first = numbers.setdefault(int(phone), key)
             if first is not key:
-                bad.add(path, f"the phone number {phone} is that of {first.hex()}, too")
+                bad.add(path, f"the phone number {phone} is also that of {first.hex()}")
             pointers.compare(phone, key)
             found[-1] = languages.of(phone, key, path)
         languages.finish(numbers.keys())
@@ -157,18 +157,20 @@ class OldPopulation:
                 continue
             place = slice(number * _ADDRESS, (number + 1) * _ADDRESS)
             if any(new[place]):
-                bad.add(path, f"the same person has the new address {new[place].hex()}, too")
+                bad.add(path, f"the same person also has the new address {new[place].hex()}")
             new[place] = key
         return new
 
 
 def _imported(path: Path, address: bytes, index: dict[bytes, int]) -> int:
-    """Whom a file of ``new/`` is about."""
+    """The index of the person of a file in ``new/``."""
     document = read_json(path)
     known = addresses(document.get("identities") if isinstance(document, dict) else None)
     if address not in known:
-        raise InvalidError(f"its identities lack the address of its name, {address.hex()}")
+        raise InvalidError(f"its identities do not have the address of its file name, {address.hex()}")
     people = [index[one] for one in known if one in index]
     if len(people) != 1:
-        raise InvalidError("none of its identities is a person before the import" if not people else "it is two people")
+        raise InvalidError(
+            "none of its identities is a person of `src`" if not people else "its identities are of two people"
+        )
     return people[0]

@@ -1,8 +1,8 @@
-"""The data directory of the old data-seeding tools, so that they can go on from a run.
+"""Writes the data directory of the old data-seeding tools, so that they can continue from a run.
 
-Files lie two hexadecimal levels deep under upper-case names; ``.master`` in each folder lists its keys as raw bytes in
-order of arrival (leveldir's HexDir). The old tools' links are absolute; these are relative, which opening a file follows
-just as well, so that the directory can be moved and packed.
+Files have upper-case names and lie two hexadecimal levels deep. ``.master`` in each folder lists its keys as raw bytes in
+order of arrival (leveldir's HexDir). The old tools' links are absolute; these are relative, so that the directory can be
+moved and packed.
 """
 
 import json
@@ -18,16 +18,16 @@ from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
 from cicscenario.people.person import Person, identified
 
-#: ``custom/phone`` lists the tags by phone pointer that an import by USSD leaves; the old tools make it for every import.
+#: ``custom/phone`` holds tags by phone pointer. Only an import by USSD uses it, but the old tools always create it.
 _FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
 
 
-#: The JSON of a person's V3 keystore file, or None where there is none.
+#: Returns the JSON of a person's V3 keystore file, or None.
 Keyfile = Callable[[Person], bytes | None]
 
 
 class _HexFolder:
-    """One folder of files by key."""
+    """Writes one folder of files by key."""
 
     def __init__(self, path: Path, open_files: ExitStack) -> None:
         self._path = path
@@ -35,7 +35,7 @@ class _HexFolder:
         self._master = open_files.enter_context((path / ".master").open("wb"))
 
     def put(self, key: bytes, content: bytes, mode: int = 0o644) -> Path:
-        """Writes a file, never wider open than ``mode``, and lists its key. Returns where the file is."""
+        """Writes a file with at most the permissions ``mode``, and adds its key to the list. Returns the file's path."""
         name = key.hex().upper()
         path = self._path / name[:2] / name[2:4] / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,24 +55,25 @@ def write_datadir(
     keyfile: Keyfile = lambda person: None,
     beside: Iterable[Path] = (),
 ) -> None:
-    """Writes everything to ``target``, at once: a crash leaves no half of it. ``transactions`` are (hash, raw).
+    """Writes the directory ``target`` atomically: after a crash it does not exist. ``transactions`` are (hash, raw).
 
-    ``beside`` are files to copy as they are, of those that exist. Raises InvalidError when ``target`` has something in it
-    already.
+    ``beside`` are files to copy unchanged, if they exist. Raises InvalidError when ``target`` is not empty.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InvalidError(f"{target} is not empty, or not a folder", hint="name a new or empty folder")
     place = target.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
     passing = place.with_name(f".{place.name}.{os.getpid()}")
-    shutil.rmtree(passing, ignore_errors=True)  # left by a killed process of the same number
+    shutil.rmtree(passing, ignore_errors=True)  # from a killed process with the same id
     passing.mkdir()
     try:
         _write(passing, people, transactions, chain_spec, keyfile)
         for file in beside:
             if file.exists():
-                shutil.copy(file, passing)  # with its mode: password hashes are their owner's only
-        passing.rename(place)  # takes the place of an empty folder, and of nothing else
+                shutil.copy(
+                    file, passing
+                )  # copies the mode too, because password hashes are readable by the owner only
+        passing.rename(place)  # replaces an empty folder; fails for anything else
     except BaseException:
         shutil.rmtree(passing, ignore_errors=True)
         raise
@@ -102,13 +103,13 @@ def _write(
 
 
 def _before(folders: dict[str, _HexFolder], person: Person) -> None:
-    """What the old tools have of a person before the import."""
+    """Writes the files that the old tools have before the import of a person."""
     _linked(folders["src"].put(person.old_address, json.dumps(person.document).encode()))
     folders["phone"].put(pointer.phone(person.phone), person.old_address.hex().encode())
 
 
 def _after(root: Path, folders: dict[str, _HexFolder], person: Person, chain: ChainSpec) -> None:
-    """What the import adds: the new address, and the queue for the metadata import."""
+    """Writes the files that the import adds: the document with the new address, and the queues for the metadata import."""
     address = person.account
     document = json.dumps(identified(person.document, chain, address)).encode()
     new = folders["new"].put(address, document)
@@ -117,5 +118,5 @@ def _after(root: Path, folders: dict[str, _HexFolder], person: Person, chain: Ch
 
 
 def _linked(path: Path) -> None:
-    """Beside each file the old tools want a link to it that ends in .json."""
+    """Makes the link to a file that the old tools need: the same name with the suffix .json."""
     path.with_name(path.name + ".json").symlink_to(path.name)

@@ -1,4 +1,4 @@
-"""Folders of the old tools: files two hexadecimal levels deep by key, and ``.master``, their keys in order of arrival."""
+"""Reads folders of the old tools: files by key, two hexadecimal levels deep, and ``.master``, the keys in order."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from cicscenario.legacy.badrecords import BadRecords
 class HexFolder:
     """A folder of files by keys of ``size`` bytes, such as ``src/02/AC/02AC0F81...``, with any of the ``suffixes``.
 
-    Beside a file the old tools put a link to it that ends in ``.json``; in 2021 there was only a file of that name.
+    The old tools write each file and a link to it with the suffix ``.json``; in 2021, only a file with the suffix.
     """
 
     def __init__(self, path: Path, size: int, suffixes: tuple[str, ...] = ("", ".json")) -> None:
@@ -19,7 +19,7 @@ class HexFolder:
         self._suffixes = suffixes
 
     def path_of(self, key: bytes) -> Path:
-        """Where the file of a key is; when there is none, where it should be."""
+        """The path of the file of a key; if there is none, its expected path."""
         digits = key.hex()
         for name in (digits.upper(), digits):
             for suffix in self._suffixes:
@@ -30,20 +30,20 @@ class HexFolder:
         return self.path / _folder(name) / f"{name}{self._suffixes[0]}"
 
     def keys(self, bad: BadRecords) -> list[bytes]:
-        """Keys of all files: first those of ``.master`` in its order, then the others sorted.
+        """The keys of all files: first those of ``.master`` in its order, then the others sorted.
 
-        What is no file of a key, and a key of ``.master`` without a file, is added to ``bad``.
+        Files whose name is not a key, and keys in ``.master`` without a file, are added to ``bad``.
         """
         there = {key for place in self._files() if (key := self._key_of(*place, bad))}
         listed = dict.fromkeys(self._listed(bad))  # a key may have arrived twice
         for key in listed:
             if key not in there:
-                bad.add(self.path / ".master", f"lists {key.hex()}, of which there is no file")
+                bad.add(self.path / ".master", f"lists {key.hex()}, which has no file")
         ordered = [key for key in listed if key in there]
         return ordered + sorted(there - listed.keys())
 
     def _files(self) -> Iterator[tuple[str, str]]:
-        """Folder, from here, and name of everything but hidden files; looks no deeper than there are levels."""
+        """The relative folder and the name of each entry down to the second level, without hidden files."""
         top = len(str(self.path)) + 1
         for folder, names, files in os.walk(self.path):
             names.sort()

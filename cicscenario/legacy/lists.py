@@ -1,6 +1,6 @@
-"""The lists beside the people of an old data directory: balances, tags, languages, phone pointers.
+"""Reads the other lists of an old data directory: balances, tags, languages, phone pointers.
 
-What does not fit the people is added to the bad records.
+Entries that do not match the people are added to the bad records.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.legacy.record import e164, parse_address, read_json
 from cicscenario.people import pointer
 
-#: Of the amounts in ``balances.csv``, whatever the token: the old tools write whole tokens times 10^6, and when they import
-#: people they divide by 10^6 before they multiply by the token's own decimals.
+#: The decimals of amounts in ``balances.csv``, for every token: the old tools write whole tokens times 10^6. At the import
+#: they divide by 10^6 and multiply by the token's own decimals.
 DECIMALS = 6
 UNIT: int = 10**DECIMALS
 _MOST = 2**64 - 1  # base units; 18 million million tokens
@@ -23,7 +23,7 @@ _ADDRESS, _POINTER = 20, 32  # bytes
 
 
 def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) -> Iterator[tuple[str, int, str]]:
-    """Place, person and rest of each line ``address,rest`` of somebody; a file that is not there has none."""
+    """Reads lines ``address,rest``: yields the place, the person's index and the rest. A missing file has no lines."""
     try:
         with path.open(encoding="utf-8") as file:
             for count, line in enumerate(file, start=1):
@@ -33,7 +33,7 @@ def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) 
                 if key is None or cut == len(text):
                     bad.add(place, f"expected an address and a value: {text!r:.60}")
                 elif key not in index:
-                    bad.add(place, f"{key.hex()} is nobody of `src`")
+                    bad.add(place, f"{key.hex()} is not a person of `src`")
                 else:
                     yield place, index[key], text[cut + 1 :].strip()
     except FileNotFoundError:
@@ -43,7 +43,7 @@ def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) 
 
 
 def balance_problem(amount: str) -> str | None:
-    """Why an amount in ``balances.csv`` is not a whole number of tokens; None when it is."""
+    """The reason why an amount in ``balances.csv`` is not a whole number of tokens; None when it is."""
     if not (amount.isascii() and amount.isdigit()):
         return f"the balance {amount!r:.30} is not a number of base units"
     if int(amount[:40]) > _MOST or len(amount) > 40:
@@ -54,7 +54,7 @@ def balance_problem(amount: str) -> str | None:
 
 
 class Languages:
-    """Who speaks what, from the first of the three files in which the old tools left it."""
+    """The languages of people, from the first that exists of the three files in which the old tools write them."""
 
     def __init__(self, folder: Path, bad: BadRecords, default: str) -> None:
         self._bad = bad
@@ -69,7 +69,7 @@ class Languages:
             self._source = folder / "ussd_data.csv"
             try:
                 self._by_phone = {int(row.phone): row.language for row in good_ussd_data(self._source, bad)}
-            except InvalidError as error:  # cannot be read at all: the message names it
+            except InvalidError as error:  # the file cannot be read; the message names it
                 bad.add(folder, error.message)
 
     def _preferences(self) -> dict[int, str] | None:
@@ -89,7 +89,7 @@ class Languages:
         return found
 
     def of(self, phone: str, key: bytes, path: Path) -> str:
-        """The language of a person; the default, and a finding, when the source leaves them out."""
+        """The language of a person; the default, after adding a bad record, when the source does not have the person."""
         if self._by_phone is not None:
             if int(phone) not in self._by_phone:
                 self._bad.add(path, f"{self._source.name} has no language of {phone}")
@@ -101,27 +101,27 @@ class Languages:
         try:
             document = read_json(file)
             if not isinstance(document, dict) or document.get("phone") != phone:
-                raise InvalidError(f"it is not about {phone}")  # noqa: TRY301
+                raise InvalidError(f"it is not of {phone}")  # noqa: TRY301
             return _language(document.get("preferred_language"))
         except InvalidError as error:
             self._bad.add(file, error.message)
             return self._default
 
     def finish(self, phones: Iterable[int]) -> None:
-        """Names those of whom there is a language, but no person."""
+        """Adds a bad record for each language of an unknown person."""
         for phone in (self._by_phone or {}).keys() - set(phones):
-            self._bad.add(self._source, f"+{phone} is nobody of `src`")
+            self._bad.add(self._source, f"+{phone} is not a person of `src`")
 
 
 def _language(value: Any) -> str:
     language = value.strip() if isinstance(value, str) else ""
     if not language:
-        raise InvalidError(f"the language is {value!r:.30}")
+        raise InvalidError(f"the language is {value!r:.30}: expected a code such as en")
     return language
 
 
 class Pointers:
-    """``phone/``: old addresses by phone pointer. Not every directory has them."""
+    """The folder ``phone/``: old addresses by phone pointer. Not every directory has it."""
 
     def __init__(self, folder: Path, bad: BadRecords) -> None:
         self._bad = bad
@@ -130,7 +130,7 @@ class Pointers:
         self._used = bool(self._left)
 
     def compare(self, phone: str, key: bytes) -> None:
-        """Looks whether the phone number leads to the person."""
+        """Adds a bad record when the phone pointer does not lead to the person."""
         if not self._used:
             return
         place = pointer.phone(phone)
@@ -145,11 +145,11 @@ class Pointers:
             self._bad.add(path, f"leads to {text.strip()!r:.50}, but {phone} is that of {key.hex()}")
 
     def finish(self, unread: set[bytes]) -> None:
-        """Names pointers of no person; those of the ``unread``, whose files are bad, are none."""
+        """Adds a bad record for each pointer without a person, except for the ``unread`` people, whose files are bad."""
         for place in sorted(self._left):
             path = self._folder.path_of(place)
             if _address_in(path) not in unread:
-                self._bad.add(path, "is the phone pointer of nobody of `src`")
+                self._bad.add(path, "is not the phone pointer of a person of `src`")
 
 
 def _address_in(path: Path) -> bytes | None:

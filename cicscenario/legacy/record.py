@@ -1,4 +1,4 @@
-"""One person as a file of the old data-seeding tools has them."""
+"""Reads a person document from a file of the old data-seeding tools."""
 
 import copy
 import json
@@ -24,9 +24,9 @@ class OldRecord:
 
 
 def read_record(path: Path, address: bytes, *, validated: bool = False) -> OldRecord:
-    """Reads the person of an address; ``validated`` when the file was read before, and only its form is looked at.
+    """Reads the person document of an address. ``validated`` skips the schema, for a file that was validated before.
 
-    Raises InvalidError, without the path, saying what is wrong.
+    Raises InvalidError without the path.
     """
     document = read_json(path)
     if not validated:
@@ -34,9 +34,9 @@ def read_record(path: Path, address: bytes, *, validated: bool = False) -> OldRe
     try:
         identities, vcard = document["identities"], document["vcard"]
     except (LookupError, TypeError):
-        raise InvalidError("is not a person document any more") from None
+        raise InvalidError("is no longer a person document") from None
     if address not in addresses(identities):
-        raise InvalidError(f"its identities lack the address of its name, {address.hex()}")
+        raise InvalidError(f"its identities do not have the address of its file name, {address.hex()}")
     return OldRecord(document, e164(decode(str(vcard)).phone))
 
 
@@ -46,13 +46,13 @@ def _validate(document: Any) -> None:
         raise InvalidError(f"not a person document: {where}: {error.message:.200}")
 
 
-#: Lists and mappings of a file that is read; a person has a dozen. Nesting without end would exhaust the parser's stack,
-#: and a library that raises the interpreter's recursion limit turns that into a crash.
+#: Maximum number of lists and mappings in a file; a person document has a dozen. Very deep nesting exhausts the parser's
+#: stack, which is a crash if a library has raised the interpreter's recursion limit.
 _MOST_NESTED = 5_000
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a file. Raises InvalidError, without the path."""
+    """Reads a JSON file. Raises InvalidError without the path."""
     try:
         return json.loads(_shallow(path.read_text("utf-8")), parse_constant=_not_json)
     except OSError as error:
@@ -72,7 +72,7 @@ def _not_json(constant: str) -> Any:
 
 
 def e164(phone: str) -> str:
-    """The number without blanks and dashes between digits; raises InvalidError when it is not an international one."""
+    """The number without blanks, dashes and brackets. Raises InvalidError when it is not international (E.164)."""
     plain = phone.translate({ord(c): None for c in " -()"})
     if not (plain.startswith("+") and plain.isascii() and plain[1:].isdigit() and 7 <= len(plain) - 1 <= 15):
         raise InvalidError(
@@ -82,12 +82,12 @@ def e164(phone: str) -> str:
 
 
 def addresses(identities: Any) -> set[bytes]:
-    """All addresses in ``identities``, at whatever depth: in 2021 the fork and the network shared a key."""
+    """All addresses in ``identities``, at any depth, because the tools of 2021 had one level less."""
     return {address for text in _texts(identities) if (address := parse_address(text))}
 
 
 def parse_address(text: str) -> bytes | None:
-    """The 20 bytes of an address in hexadecimal, with 0x or without; None when it is none."""
+    """Parses an address in hexadecimal, with or without 0x, to 20 bytes; None when it is not an address."""
     digits = text.strip().removeprefix("0x")
     try:
         return bytes.fromhex(digits) if len(digits) == 40 else None
@@ -105,10 +105,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 @cache
 def _validator() -> Draft202012Validator:
-    """``schemas/person-v1.json`` without what the tools of 2021 did otherwise.
+    """The validator of ``schemas/person-v1.json``, relaxed for the files of 2021.
 
-    They had no products, wrote an empty date of birth, coordinates of up to 91 and 181 degrees, and identities one
-    level flatter; keys that we do not know belong to the person and are kept.
+    These have no products, may have an empty date of birth and coordinates of up to 91 and 181 degrees, and their
+    identities have one level less. Unknown keys are kept.
     """
     schema = copy.deepcopy(load_schema("person-v1"))
     fields = schema["properties"]

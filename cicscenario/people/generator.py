@@ -1,7 +1,7 @@
-"""Makes people, each from (seed, index) alone: the same bytes on any machine, in any order, in any batch size.
+"""Generates people. A person depends on (seed, index) only: the same on any machine, in any order and batch size.
 
-Every group of fields has a stream of random numbers of its own, so that asking for other gifts does not give people
-other names. Figures, shares and words are those of the data generation tools that this replaces.
+Each group of fields has its own random stream, so that another gift threshold does not change the names. Numbers, shares
+and words are those of the data generation tools that this replaces.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from cicscenario.people.person import Person
 from cicscenario.people.phone import PhoneNumbers
 from cicscenario.people.vcard import Contact, encode
 
-#: People are as old, and have been registered as long, as on this day: a scenario means the same tomorrow.
+#: Ages and registration dates are relative to this fixed day, so that a scenario makes the same people on every day.
 TODAY = datetime(2022, 1, 29, tzinfo=UTC)
 _WINDOW = 150 * 7 * 24 * 3600  # seconds in which people registered, before TODAY
 _YOUNGEST, _OLDEST = 15, 115  # years
@@ -36,7 +36,7 @@ _AREAS = {
 
 
 class Generator:
-    """A population that exists as soon as it is asked for. Threads may share it."""
+    """A population whose people are generated when they are read. Thread-safe."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Generator:
         tags: Sequence[str],
         gift_threshold: int,
     ) -> None:
-        """``languages`` with their weights; ``gift_threshold`` in whole tokens.
+        """``languages`` are codes with weights; ``gift_threshold`` is in whole tokens.
 
         Raises InvalidError for a locale that Faker does not have, and for a region without mobile numbers.
         """
@@ -70,10 +70,10 @@ class Generator:
         return self._draw(index, "gift").randint(0, self._threshold)
 
     def account(self, index: int) -> bytes | None:
-        """None: people who are made up have no account yet."""
+        """None, because generated people have no account yet."""
 
     def person(self, index: int) -> Person:
-        """Person number ``index``; raises InvalidError when the region's phone numbers do not reach that far."""
+        """Person ``index``. Raises InvalidError when the region has fewer phone numbers."""
         old_address = hashlib.sha256(f"{self._seed}|{index}|old address".encode()).digest()[:20]
         phone = self._phones.number(index)
         draw = self._draw(index, "person")
@@ -100,14 +100,14 @@ class Generator:
     def _contact(self, index: int, phone: str) -> Contact:
         draw = self._draw(index, "contact")
         faker = self._fakers[draw.randrange(len(self._fakers))]
-        with self._faker_in_use:  # a Faker draws all it makes from its one source
+        with self._faker_in_use:  # a Faker object has one random source, so threads take turns
             faker.random = draw
-            # Addresses at example.org and its like (RFC 2606): nobody's real mailbox is ever written to.
+            # Mail addresses at example.org and similar domains (RFC 2606), which belong to no real person.
             return Contact(faker.first_name(), faker.last_name(), faker.ascii_safe_email(), phone)
 
 
 def _faker(locale: str) -> Any:
-    """Draws evenly from all names of a locale: twice as fast as by how common each is."""
+    """A Faker that draws the names of a locale without weights, which is twice as fast."""
     try:
         return Factory.create(locale, use_weighting=False)
     except AttributeError:
@@ -119,7 +119,7 @@ def _weighted(draw: random.Random, shares: dict[str, int]) -> str:
 
 
 def _location(draw: random.Random) -> dict[str, Any]:
-    """An area, and for every second person coordinates in degrees."""
+    """An area; with coordinates in degrees for half of the people."""
     location: dict[str, Any] = {"area_name": _weighted(draw, _AREAS)}
     if draw.random() < 0.5:
         location["latitude"] = draw.random() * 180 - 90
@@ -128,7 +128,7 @@ def _location(draw: random.Random) -> dict[str, Any]:
 
 
 def _date_of_birth(draw: random.Random) -> dict[str, int]:
-    """Unknown for every second person, the year alone for half of the others."""
+    """Unknown for half of the people; the year only for half of the others."""
     youngest = date(TODAY.year - _YOUNGEST, TODAY.month, TODAY.day).toordinal()
     oldest = date(TODAY.year - _OLDEST, TODAY.month, TODAY.day).toordinal()
     born = date.fromordinal(draw.randint(oldest, youngest))

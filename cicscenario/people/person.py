@@ -1,4 +1,4 @@
-"""One person: the document that the stack keeps of them, and what the run needs to know beside it."""
+"""One person: the person document of the stack, and the other data that a run needs."""
 
 import copy
 import json
@@ -23,31 +23,31 @@ class Person:
     phone: str  #: E.164
     language: str
     tags: tuple[str, ...]
-    old_address: bytes  #: 20 bytes, on the chain people come from
+    old_address: bytes  #: 20 bytes, on the chain that the people come from
     gift: int  #: the opening balance, in whole tokens
-    address: bytes | None = None  #: 20 bytes: the account, once there is one
+    address: bytes | None = None  #: 20 bytes: the account; None before it is created
 
     @classmethod
     def of(cls, id: int, document: dict[str, Any], **fields: Any) -> Self:
-        """A person whose document is given as a mapping."""
+        """Makes a person whose document is given as a mapping."""
         return cls(id, json.dumps(document), **fields)
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The person document; most steps have no need of it, and reading it is what takes long."""
+        """The person document. Parsed when it is read, because parsing is slow and most steps do not need it."""
         document: dict[str, Any] = json.loads(self.document_json)
         return document
 
     @property
     def account(self) -> bytes:
-        """The person's account; whatever asks for it comes after the account was made."""
+        """The person's account. Only for people who have one."""
         if self.address is None:
             raise AssertionError(f"person {self.id} has no account yet")
         return self.address
 
 
 def identified(document: dict[str, Any], chain: ChainSpec, address: bytes) -> dict[str, Any]:
-    """A copy of the document with the new address behind those it has, checksummed, as the old tools write it."""
+    """A copy of the document with the new address added to its identities, checksummed as the old tools write it."""
     new = copy.deepcopy(document)
     fork = new["identities"].setdefault(chain.engine, {}).setdefault(chain.fork, {})
     known: list[str] = fork.setdefault(chain.identity_key, [])
@@ -57,7 +57,7 @@ def identified(document: dict[str, Any], chain: ChainSpec, address: bytes) -> di
 
 
 def checksum(address: bytes) -> str:
-    """An address in the mixed case of EIP-55, with 0x."""
+    """The address with EIP-55 checksum (mixed case) and 0x."""
     digits = address.hex()
     mask = keccak(digits.encode()).hex()
     return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in zip(digits, mask, strict=False))
@@ -69,7 +69,7 @@ def _validator() -> Draft202012Validator:
 
 
 def validate(document: dict[str, Any]) -> None:
-    """Raises InvalidError naming the first field that is not as ``schemas/person-v1.json`` says."""
+    """Raises InvalidError with the first field that does not match ``schemas/person-v1.json``."""
     for error in _validator().iter_errors(document):
         where = ".".join(map(str, error.absolute_path)) or "the document"
         raise InvalidError(f"not a person document: {where}: {error.message:.200}")

@@ -1,7 +1,7 @@
-"""Phone numbers that are valid for their region and unique within a run, both by construction.
+"""Generates phone numbers that are valid for their region and unique within a run.
 
-The metadata of the phonenumbers library says which digits a region's mobile numbers have; that many numbers there are,
-and person ``i`` gets the ``i``-th of them in an order that the seed shuffles.
+The metadata of the phonenumbers library defines the mobile numbers of a region. Person ``i`` gets number ``i`` of them, in
+an order that depends on the seed.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from cicscenario.numberplan import mobile_numbers
 
 
 class PhoneNumbers:
-    """The mobile numbers of one seed and region; there are ``space`` of them.
+    """The mobile numbers of a region in the order of a seed; ``space`` is their number.
 
     Raises InvalidError for a region that does not exist, or has no mobile numbers.
     """
@@ -34,14 +34,14 @@ class PhoneNumbers:
         draw = random.Random(hashlib.sha256(f"phone|{seed}|{region}".encode()).digest())  # noqa: S311
         self._offset = draw.randrange(self.space)
         self._stride = draw.randrange(self.space)
-        while math.gcd(self._stride, self.space) != 1:  # only then i -> offset + i * stride meets every number once
+        while math.gcd(self._stride, self.space) != 1:  # coprime: i -> offset + i * stride reaches every number once
             self._stride = draw.randrange(self.space)
 
     def number(self, index: int) -> str:
-        """E.164 number of person ``index``; raises InvalidError when the region has no more numbers."""
+        """The E.164 number of person ``index``. Raises InvalidError when the region has fewer numbers."""
         if not 0 <= index < self.space:
             raise InvalidError(
-                f"region {self._region} has {self.space:,} mobile phone numbers: person {index:,} (from 0) gets none",
+                f"region {self._region} has {self.space:,} mobile phone numbers: none for person {index:,} (from 0)",
                 hint="choose a smaller population.size, or another population.region",
             )
         rank = (self._offset + index * self._stride) % self.space

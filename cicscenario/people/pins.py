@@ -1,7 +1,7 @@
-"""PINs of people, and the password hashes by which cic-ussd recognises them.
+"""PINs of people, and the password hashes that cic-ussd verifies them with.
 
-``bcrypt`` is what cic-ussd stores since March 2022; before, it sealed the bcrypt hash with Fernet under a pepper. Which
-one a server wants depends on its version alone: its database does not tell.
+cic-ussd stores ``bcrypt`` hashes since March 2022; earlier versions encrypt the bcrypt hash with Fernet and a pepper. The
+scheme depends on the server's version, which its database does not show.
 """
 
 import hashlib
@@ -20,17 +20,17 @@ from cicscenario.errors import InvalidError
 Scheme = Literal["bcrypt", "fernet"]
 _T = TypeVar("_T")
 
-#: Of the versions of cic-ussd that use each: 2^cost rounds.
+#: The bcrypt cost (2^cost rounds) of the cic-ussd versions that use each scheme.
 DEFAULT_COST = {"bcrypt": 8, "fernet": 12}
-_PIN = re.compile(r"[0-9]{4}")  # cic-ussd takes no other
+_PIN = re.compile(r"[0-9]{4}")  # cic-ussd accepts nothing else
 _BCRYPT = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 _FERNET = re.compile(r"gAAAAA[A-Za-z0-9_=-]+")
 
 
 class Pins:
-    """Everybody's PIN: drawn from (seed, index), or taken in turn from a fixed list.
+    """The PIN of each person: drawn from (seed, index), or taken in turn from a fixed list.
 
-    Raises InvalidError when one of the list is not four digits.
+    Raises InvalidError when a PIN of the list is not four digits.
     """
 
     def __init__(self, seed: int, fixed: Sequence[str] = ()) -> None:
@@ -51,12 +51,12 @@ class Pins:
 
 
 class PinHasher:
-    """Makes password hashes, on all cores. Threads may share it.
+    """Makes password hashes on all cores. Thread-safe.
 
-    ``cost`` is bcrypt's, 4 to 31; each step doubles the work. ``pepper`` is the Fernet key of the scheme ``fernet``: 32
-    bytes in base64 of either alphabet. With ``shared`` people of the same PIN get the same bcrypt hash: at most ten
-    thousand are made, but anybody who sees the table sees whose PINs are equal. Raises InvalidError for a pepper or a
-    cost that is none.
+    ``cost`` is the cost of bcrypt, 4 to 31; each step doubles the work. ``pepper`` is the Fernet key of the scheme
+    ``fernet``: 32 bytes in base64 of either alphabet. With ``shared``, people with the same PIN get the same bcrypt hash:
+    at most ten thousand hashes are made, but readers of the table can see equal PINs. Raises InvalidError for an invalid
+    pepper or cost.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class PinHasher:
         return (self._fernet.encrypt(hashed) if self._fernet else hashed).decode("ascii")
 
     def hash_many(self, pins: Iterable[str]) -> list[str]:
-        """Hashes in the order of the PINs. bcrypt works without the interpreter's lock, so threads fill the cores."""
+        """The hashes in the order of the PINs. bcrypt releases the GIL, so threads use all cores."""
         pins = list(pins)
         if self._shared is not None:
             distinct = [pin for pin in dict.fromkeys(pins) if pin not in self._shared]
@@ -98,16 +98,16 @@ def _on_all_cores(work: Callable[[str], _T], pins: list[str]) -> list[_T]:
 
 
 def scheme_of(password_hash: str) -> Scheme | None:
-    """Which scheme a password hash is of; None for what can never verify, such as a UUID."""
+    """The scheme of a password hash; None for text that is not a hash, such as a UUID."""
     if _BCRYPT.fullmatch(password_hash):
         return "bcrypt"
     return "fernet" if _FERNET.fullmatch(password_hash) else None
 
 
 def verify(password_hash: str, pin: str, pepper: str | None = None) -> bool:
-    """Whether cic-ussd takes the PIN for this password hash, of either scheme; what is no hash takes none.
+    """Whether cic-ussd accepts the PIN for this password hash of either scheme. False for text that is not a hash.
 
-    Raises InvalidError when the hash is sealed with Fernet and there is no pepper, or the pepper is none.
+    Raises InvalidError when the hash is encrypted with Fernet and the pepper is missing or invalid.
     """
     scheme = scheme_of(password_hash)
     inner = password_hash.encode()

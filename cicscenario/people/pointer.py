@@ -4,22 +4,22 @@ import hashlib
 
 
 def person(address: bytes) -> bytes:
-    """Where the person document of a 20-byte address is."""
+    """The pointer of the person document of a 20-byte address."""
     return _pointer(address, b":cic.person")
 
 
 def preferences(address: bytes) -> bytes:
-    """Where the preferences of a 20-byte address are."""
+    """The pointer of the preferences of a 20-byte address."""
     return _pointer(address, b":cic.preferences")
 
 
 def custom(address: bytes) -> bytes:
-    """Where the tags of a 20-byte address are."""
+    """The pointer of the tags of a 20-byte address."""
     return _pointer(address, b":cic.custom")
 
 
 def phone(number: str) -> bytes:
-    """Where the address that belongs to an E.164 phone number is."""
+    """The phone pointer of an E.164 phone number; its entry holds the address."""
     return _pointer(number.encode(), b":cic.phone")
 
 

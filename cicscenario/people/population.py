@@ -1,4 +1,4 @@
-"""What a population is to the rest: people by index, wherever they come from."""
+"""The interface of a population: people by index, independent of their source."""
 
 from typing import Protocol
 
@@ -6,13 +6,13 @@ from cicscenario.people.person import Person
 
 
 class Population(Protocol):
-    """People from index 0 on; any thread may ask for any of them, in any order, and gets the same each time."""
+    """People by index, from 0. Thread-safe; people can be read in any order, and repeated reads give the same person."""
 
     def person(self, index: int) -> Person:
-        """Person ``index``. Raises InvalidError when there is none such."""
+        """Person ``index``. Raises InvalidError when the person does not exist."""
 
     def gift(self, index: int) -> int:
         """The opening balance of person ``index`` in whole tokens."""
 
     def account(self, index: int) -> bytes | None:
-        """The account that the person has already, if any: 20 bytes."""
+        """The account that the person has already (20 bytes), or None."""

@@ -1,6 +1,6 @@
-"""Contact data as the stack keeps it: a vCard 3.0 in base64, in the form that the vobject library writes.
+"""Contact data in the stack's form: a vCard 3.0 in base64, formatted as by the vobject library.
 
-The odd comma in FN and the parameter TYP (not TYPE) are the form in use, seen in data of the old tools.
+The comma in FN and the parameter TYP (not TYPE) are unusual, but data of the old tools have them.
 """
 
 import base64
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from cicscenario.errors import InvalidError
 
-_FOLD = 75  # octets in a line, RFC 2426 section 2.6
+_FOLD = 75  # octets per line, RFC 2426 section 2.6
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _UNESCAPE = re.compile(r"\\(.)")
-_COMPONENT = re.compile(r"((?:[^\\;]|\\.)*)(?:;|$)")  # an escaped semicolon does not end one
+_COMPONENT = re.compile(r"((?:[^\\;]|\\.)*)(?:;|$)")  # an escaped semicolon does not end a component
 
 
 @dataclass(frozen=True)
 class Contact:
-    """What a vCard says about a person; ``phone`` in E.164."""
+    """The content of a vCard; ``phone`` is in E.164."""
 
     given: str
     family: str
@@ -41,7 +41,7 @@ def encode(contact: Contact) -> str:
 
 
 def _folded(line: str) -> str:
-    if len(line) < _FOLD:  # characters here, octets below: so does vobject, whose bytes these are
+    if len(line) < _FOLD:  # vobject compares characters here and octets below; the same bytes are needed
         return line
     parts: list[str] = []
     octets = 0
@@ -56,10 +56,10 @@ def _folded(line: str) -> str:
 
 
 def decode(vcard: str) -> Contact:
-    """Reads a base64 vCard; raises InvalidError when it is not one, or lacks a name or a phone number."""
+    """Parses a vCard in base64. Raises InvalidError when it is not one, or has no name or no phone number."""
     try:
         raw = base64.b64decode(vcard, validate=True)
-        text = re.sub(rb"\r?\n[ \t]", b"", raw).decode("utf-8")  # a fold may part the octets of one character
+        text = re.sub(rb"\r?\n[ \t]", b"", raw).decode("utf-8")  # a fold may split the octets of one character
     except ValueError:
         raise InvalidError("the vCard is not base64 of UTF-8 text") from None
     fields: dict[str, str] = {}

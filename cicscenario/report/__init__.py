@@ -14,5 +14,5 @@ BUILT_IN = (html.FORM, junit.FORM, markdown.FORM, openmetrics.FORM, json_form.FO
 
 @cache
 def all_forms() -> tuple[ReportForm, ...]:
-    """Every known form. Raises InvalidError for a bad one from outside."""
+    """Every known form. Raises InvalidError for an invalid one of another package."""
     return registered("reports", BUILT_IN, ReportForm, lambda form: form.name)

@@ -1,4 +1,4 @@
-"""Shows a run to a person: a live line a step on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: live progress bars on a terminal, plain lines otherwise."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
 
 def check_line(event: CheckFinished) -> str:
-    """One line a check: its name, the number of errors, what it allowed, and the first failure."""
+    """The line of a check: its name, the number of errors, the tolerance, and the first failure."""
     allowed = f" (allowed: {event.allowed})" if event.allowed else ""
     first = f"; first: {event.first}" if event.first else ""
     return f"{event.name}: {event.errors} errors of {event.total}{allowed}{first}"
@@ -28,7 +28,7 @@ def _step_line(event: StepProgressed) -> str:
 
 
 class PlainConsole:
-    """A line when a step ends, and every ten seconds while it goes on."""
+    """Prints a line when a step ends, and every ten seconds while it runs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -61,19 +61,19 @@ class PlainConsole:
 
 
 def started_line(event: RunStarted) -> str:
-    """How a run begins: new, or what is left of it."""
+    """The line for the start of a run; for a resumed run, with the number of people who are done."""
     behind = min(event.steps.values(), default=0)
-    resumes = f", {behind} of {event.population} already through every step" if any(event.steps.values()) else ""
+    resumes = f", {behind} of {event.population} already done in every step" if any(event.steps.values()) else ""
     return f"{event.scenario}: {event.population} people in {event.directory}{resumes}"
 
 
 def report_line(event: ReportWritten) -> str:
-    """Where to look."""
+    """The line with the path of the report."""
     return f"report: {Path(event.directory) / 'report.html'}"
 
 
 class LiveConsole:
-    """A bar a step with its rate and the time that remains, redrawn in place."""
+    """Shows one progress bar per step, with its rate and the remaining time."""
 
     def __init__(self, stream: TextIO) -> None:
         self._progress = Progress(
@@ -116,5 +116,5 @@ class LiveConsole:
 
 
 def console(stream: TextIO) -> AbstractContextManager[Listener]:
-    """The console that fits ``stream``."""
+    """The live console if ``stream`` is a terminal, else the plain one."""
     return LiveConsole(stream) if stream.isatty() else nullcontext(PlainConsole(stream))

@@ -1,4 +1,4 @@
-"""Where a run ran, in a form that can be shown to anybody: addresses of services, and no secret."""
+"""The environment of a run for reports: addresses of services, without secrets."""
 
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -11,8 +11,8 @@ _LEFT_OUT = ("version", "path")
 
 
 def shown_environment(environment: Environment) -> dict[str, str]:
-    """The environment's values by dotted key. Secrets are left out; an address is cut down to scheme, host and port,
-    because a user name, password or API key may be in the rest of it.
+    """The environment's values by dotted key, without secrets. Addresses are reduced to scheme, host and port, because
+    the rest may hold a user name, password or API key.
     """
     return {key: text for key, text in _flat(environment, "") if key not in _LEFT_OUT}
 

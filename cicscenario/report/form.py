@@ -1,4 +1,4 @@
-"""What a form of the report is."""
+"""The declaration of a report form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cicscenario.report.recorded import Recorded
 
 @dataclass(frozen=True)
 class ReportForm:
-    """One form of the report: its name on the command line, its file in the run directory, and what makes its text."""
+    """A report form: its name on the command line, its file in the run directory, and the function that makes its text."""
 
     name: str
     file: str

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no script; light and dark, on paper and on a phone."""
+"""The report as one HTML file without scripts and external files; for light and dark mode, phones and printing."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,12 +11,12 @@ from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 from cicscenario.resources import template_path
 
-_WIDTH, _HEIGHT = 300, 40  #: of a chart, in units of its own
+_WIDTH, _HEIGHT = 300, 40  #: the size of a chart in SVG units
 
 
 @dataclass(frozen=True)
 class Chart:
-    """People through a step over the time of the run: points of SVG polylines, and the same in words."""
+    """The progress of a step over time: points of SVG polylines, and a description in words."""
 
     ok: str
     area: str
@@ -25,7 +25,7 @@ class Chart:
 
 
 def as_html(recorded: Recorded) -> str:
-    """The report. Whatever comes from the run is escaped."""
+    """The report as HTML. All data of the run are escaped."""
     report = recorded.report
     seconds = float(recorded.progress["seconds"]) if recorded.progress else 0.0
     return _template().render(
@@ -57,7 +57,7 @@ def _seconds(number: float) -> str:
 
 
 def _chart(step: str, recorded: Recorded, seconds: float) -> Chart | None:
-    """None when the step had nothing to do in the last run."""
+    """The chart of a step; None when the step had nothing to do in the last run."""
     points = recorded.points(step)
     if not points:
         return None
@@ -78,7 +78,7 @@ def _place(across: float, up: float) -> str:
 
 
 def _chain(recorded: Recorded) -> list[dict[str, Any]]:
-    """What was sent, by purpose; ``gas`` is what as many transactions typically use, None when that is not known."""
+    """The transactions by purpose; ``gas`` is the typical gas use of so many transactions, None if it is unknown."""
     rows = []
     for purpose, counts in recorded.report["transactions"].items():
         pace = recorded.pace(purpose)

@@ -1,4 +1,4 @@
-"""The report as JSON: ``report.json`` as it is."""
+"""The report as JSON: the content of ``report.json``."""
 
 import json
 

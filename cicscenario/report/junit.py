@@ -1,4 +1,4 @@
-"""JUnit XML, as GitLab and others show it in merge requests: a case for the run, for each step and for each check."""
+"""The report as JUnit XML, for merge requests in GitLab and others: one case for the run, each step and each check."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from cicscenario.errors import ExitCode
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 
-_TEXT = 2_000  #: characters of one person's problem; keeps the file far below the 30 MB that GitLab reads
+_TEXT = 2_000  #: maximum characters of one problem; keeps the file far below GitLab's limit of 30 MB
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(recorded: Recorded) -> str:
-    """The report; a check with errors is a failure with its first people, what has not come to pass is skipped."""
+    """The report as JUnit XML. A check with errors is a failure with its first people; a check not made is skipped."""
     report = recorded.report
     suites = ET.Element("testsuites", name=_clean(report["scenario"]))
     _suite(suites, recorded, "run", [_run_case(recorded)])
@@ -93,7 +93,7 @@ def _people(failing: Sequence[dict[str, Any]], number: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without what XML cannot hold."""
+    """The text without characters that XML does not allow."""
     return _NOT_XML.sub("\ufffd", text)
 
 

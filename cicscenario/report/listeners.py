@@ -1,4 +1,4 @@
-"""Everything that listens to a run: what is shown, and the reports at its end."""
+"""The listeners of a run: the console or JSON lines, and the reports at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,13 +13,14 @@ from cicscenario.report.rendered import write_when_over
 
 @contextmanager
 def listening(stream: TextIO, *, as_json: bool) -> Iterator[Listener]:
-    """Shows events on ``stream``, for a person or as JSON lines, and writes every form of the report at the end."""
+    """Shows events on ``stream``, as console output or JSON lines, and writes all report forms at the end."""
     with nullcontext(JsonLines(stream)) if as_json else console(stream) as show:
 
         def tell(event: Event) -> None:
             try:
                 write_when_over(event)
-            except (OSError, InvalidError) as error:  # what the run came to must not be lost over how it is told
+            except (OSError, InvalidError) as error:
+                # A failure to write reports must not replace the result of the run.
                 show(Noted(f"the reports cannot be written: {error}"))
             else:
                 show(event)

@@ -1,4 +1,4 @@
-"""The report as Markdown, for the summary of a job or a note in a merge request."""
+"""The report as Markdown, for a job summary or a comment in a merge request."""
 
 import re
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 
-_FAILING = 5  #: people shown a check; the rest is in the HTML report
+_FAILING = 5  #: failing people shown per check; the HTML report has more
 
 
 def as_markdown(recorded: Recorded) -> str:
-    """Verdict, steps, checks with their first failing people, and transactions."""
+    """The report as Markdown: verdict, steps, checks with their first failing people, and transactions."""
     report = recorded.report
     parts = [
         f"## {'✅' if recorded.good else '❌'} {_text(report['scenario'])}: {recorded.verdict}",
@@ -34,7 +34,7 @@ def as_markdown(recorded: Recorded) -> str:
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
     if report.get("orphans"):
-        parts.append(f"Accounts of the custodial engine that nobody uses: {report['orphans']:,}.")
+        parts.append(f"Accounts of the custodial engine that belong to no person: {report['orphans']:,}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -72,7 +72,7 @@ def _table(head: str, rule: str, rows: list[list[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that is shown as it is: nothing in it is a link, HTML, or the end of a cell."""
+    """Escapes text for Markdown, so that it cannot contain links, HTML or the end of a table cell."""
     return re.sub(r"[\\`*_<>\[\]|#]", r"\\\g<0>", " ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""The report as OpenMetrics text, which GitLab compares with the target branch and Prometheus can take in."""
+"""The report as OpenMetrics text, for GitLab's metrics reports and for Prometheus."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ Sample = tuple[dict[str, str], float]
 
 
 def as_openmetrics(recorded: Recorded) -> str:
-    """Gauges of the run, its steps, checks and transactions, and a histogram of what batches took; ends ``# EOF``."""
+    """The report as OpenMetrics: gauges of the run, steps, checks and transactions, and a histogram of batch durations."""
     return "\n".join([*_gauges(recorded), *_histogram(recorded), "# EOF"]) + "\n"
 
 
@@ -27,7 +27,7 @@ def _gauges(recorded: Recorded) -> Iterator[str]:
     )
     yield from _family(
         "check_errors",
-        "People a check does not hold for.",
+        "People who do not pass a check.",
         [(own | {"check": check["name"]}, check["errors"]) for check in checks],
     )
     yield from _family(
@@ -41,24 +41,24 @@ def _gauges(recorded: Recorded) -> Iterator[str]:
     )
     yield from _family(
         "requests",
-        "Requests sent to the services that are asked person by person.",
+        "Requests sent to the services that take one request per person.",
         [(own | {"service": service}, number) for service, number in report.get("requests", {}).items()],
     )
     yield from _family(
         "orphans",
-        "Accounts of the custodial engine that nobody uses.",
+        "Accounts of the custodial engine that belong to no person.",
         [(own, report["orphans"])] if "orphans" in report else [],
     )
     paces = [(own | {"step": step["name"]}, pace) for step in steps if (pace := recorded.pace(step["name"]))]
     yield from _family(
         "step_duration_seconds",
-        "From a step's first to its last batch in the last run.",
+        "Seconds from the beginning of a step's first batch to the end of its last in the last run.",
         [(labels, pace.seconds) for labels, pace in paces],
         unit="seconds",
     )
     yield from _family(
         "step_people_per_second",
-        "People that a step took in a second of the last run.",
+        "People per second in a step of the last run.",
         [(labels, round(pace.per_second, 3)) for labels, pace in paces if pace.per_second is not None],
     )
 
@@ -80,7 +80,7 @@ def _histogram(recorded: Recorded) -> Iterator[str]:
         return
     yield f"# TYPE {name} histogram"
     yield f"# UNIT {name} seconds"
-    yield f"# HELP {name} What a batch took in a step of the last run."
+    yield f"# HELP {name} Durations of batches in a step of the last run."
     for step, held in steps:
         labels, counted = {"scenario": recorded.report["scenario"], "step": step}, 0
         for top, number in held["batch_seconds"]["buckets"].items():

@@ -1,4 +1,4 @@
-"""What a run directory knows about its run, and what it comes to in a sentence."""
+"""The recorded result of a run, read from its directory, with the verdict in words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ from cicscenario.errors import ExitCode
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
-    ExitCode.UNAVAILABLE: "Stopped: a service is missing, or a step failed",
-    ExitCode.STATE_REFUSED: "Stopped: the state is locked, or not of this scenario",
-    ExitCode.RECONCILE: "Stopped: a person has to look at the chain first",
+    ExitCode.UNAVAILABLE: "Stopped: a service does not answer, or a step failed",
+    ExitCode.STATE_REFUSED: "Stopped: the state is locked, or belongs to another scenario",
+    ExitCode.RECONCILE: "Stopped: a person must reconcile the chain first",
     ExitCode.INTERNAL: "Stopped: internal error",
     ExitCode.INTERRUPTED: "Interrupted",
 }
@@ -18,18 +18,18 @@ _STOPPED = {
 
 @dataclass(frozen=True)
 class Pace:
-    """How a step went in the last run."""
+    """The speed of a step in the last run."""
 
     seconds: float
     per_second: float | None  #: people
-    half: str | None  #: in what time half of the batches were through
-    most: str | None  #: 95 of 100
+    half: str | None  #: the median duration of batches
+    most: str | None  #: the 95th percentile
     slowest: float
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """``report.json`` and, if there was a run and not only a verification, ``progress.json``."""
+    """The content of ``report.json``, and of ``progress.json`` if any steps were executed."""
 
     report: dict[str, Any]
     progress: dict[str, Any] | None
@@ -45,23 +45,23 @@ class Recorded:
 
     @property
     def pending(self) -> list[dict[str, Any]]:
-        """Steps that somebody still has before them."""
+        """The steps that are not done for all people."""
         return [step for step in self.report["steps"] if step["ok"] < step["total"]]
 
     @property
     def unmade(self) -> list[dict[str, str]]:
-        """Checks of the plan that have no result."""
+        """The checks of the plan that have no result."""
         made = {check["name"] for check in self.report["checks"]}
         return [check for check in self.report.get("plan", {}).get("checks", []) if check["name"] not in made]
 
     @property
     def good(self) -> bool:
-        """Whether everything is done and proved, and not only what was asked for."""
+        """Whether all steps of the plan are done and all its checks have passed, not only the selected ones."""
         return self.code == ExitCode.OK and not self.pending and not self.unmade and not self.errors
 
     @property
     def verdict(self) -> str:
-        """The first thing to read."""
+        """The result in a few words."""
         if self.code in _STOPPED:
             return _STOPPED[self.code]
         if self.errors:
@@ -70,7 +70,7 @@ class Recorded:
 
     @property
     def detail(self) -> str:
-        """The numbers behind the verdict."""
+        """The numbers for the verdict."""
         people = f"{self.report['population']:,} people"
         made = self.report["checks"]
         wrong = [check["name"] for check in made if check["errors"]]
@@ -83,27 +83,27 @@ class Recorded:
                 f" of {step['total']:,}"
             )
         if self.unmade or not made:
-            return f"{people} are through every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
-        return f"{people}; {len(made)} checks found all of them"
+            return f"{people} are done in every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
+        return f"{people}; {len(made)} checks passed for all of them"
 
     def summary_of(self, kind: str, name: str) -> str:
-        """What a step or check does, when the plan says so; ``kind`` is ``steps`` or ``checks``."""
+        """The summary of a step or check, or an empty text; ``kind`` is ``steps`` or ``checks``."""
         listed = self.report.get("plan", {}).get(kind, [])
         return next((str(entry["summary"]) for entry in listed if entry["name"] == name), "")
 
     def gas(self, step: str) -> int | None:
-        """Gas that one transaction of a step typically uses; None when the report does not say."""
+        """The typical gas use of one transaction of a step; None if it is unknown."""
         listed = self.report.get("plan", {}).get("steps", [])
         return next((entry.get("gas") for entry in listed if entry["name"] == step), None)
 
     def points(self, step: str) -> list[list[float]]:
-        """Seconds, people ok and people failed; empty when the step had nothing to do in the last run."""
+        """The points (seconds, people ok, people failed); empty when the step had nothing to do in the last run."""
         held = self._step(step)
         points: list[list[float]] = held["points"] if held and held["batches"] else []
         return points
 
     def pace(self, step: str) -> Pace | None:
-        """None when the step had nothing to do in the last run."""
+        """The speed of a step; None when it had nothing to do in the last run."""
         held = self._step(step)
         if not held or not held["batches"]:
             return None
@@ -118,7 +118,7 @@ class Recorded:
 
 
 def quantile(buckets: dict[str, int], share: float) -> str | None:
-    """In how many seconds that ``share`` of the batches were through, as an upper bound in words; None for no batch."""
+    """The duration within which ``share`` of the batches ended, as an upper bound in words; None without batches."""
     wanted, counted = share * sum(buckets.values()), 0
     for top, number in buckets.items():
         counted += number

@@ -1,4 +1,4 @@
-"""The reports of a run, written from its directory alone: ``report.json`` and ``progress.json`` are all they need."""
+"""Writes the reports of a run from ``report.json`` and ``progress.json`` in its directory."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from cicscenario.resources import load_schema
 
 
 def recorded(directory: Path) -> Recorded:
-    """What a run directory holds; raises InvalidError when it has no report, or one that is not as its schema says."""
+    """Reads the record of a run. Raises InvalidError when there is no report, or when it does not match its schema."""
     try:
         report = _read(directory / REPORT, "report-v1")
     except FileNotFoundError:
@@ -25,7 +25,7 @@ def recorded(directory: Path) -> Recorded:
         ) from None
     try:
         return Recorded(report, _read(directory / PROGRESS, "progress-v1"))
-    except FileNotFoundError:  # nothing but `verify` was ever called, or the folder is of an older version
+    except FileNotFoundError:  # only `verify` was called, or the directory is of an older version
         return Recorded(report, None)
 
 
@@ -52,7 +52,7 @@ def _damaged(path: Path, reason: str) -> InvalidError:
 
 
 def write_reports(directory: Path) -> list[Path]:
-    """Writes every form but ``report.json``, which they are made from; returns their paths."""
+    """Writes every form except ``report.json``, which they are made from. Returns their paths."""
     held = recorded(directory)
     paths = []
     for form in all_forms():
@@ -63,6 +63,6 @@ def write_reports(directory: Path) -> list[Path]:
 
 
 def write_when_over(event: Event) -> None:
-    """A listener: writes the reports at the end of a run."""
+    """A listener that writes the reports at the end of a run."""
     if isinstance(event, ReportWritten):
         write_reports(Path(event.directory))

@@ -1,4 +1,4 @@
-"""``report.json`` and ``progress.json``: how a run stands and how it went, for machines. Every other form is made of them."""
+"""Writes ``report.json`` and ``progress.json``: the result of a run as data. All other forms are made from them."""
 
 import json
 from datetime import UTC, datetime
@@ -15,11 +15,11 @@ from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import scenario_schema
 
 REPORT, PROGRESS = "report.json", "progress.json"
-_FAILING = 20  #: people shown a step
+_FAILING = 20  #: failing people shown per step
 
 
 def summary(end: RunEnd) -> dict[str, Any]:
-    """The report's content. Secrets are neither in the environment nor in the scenario, as reported."""
+    """The content of ``report.json``, without the secrets of the environment and the scenario."""
     plan, store = end.plan, end.store
     counts = store.counts()
     report = {
@@ -67,7 +67,7 @@ def _step(name: str, counted: tuple[int, int], end: RunEnd) -> dict[str, Any]:
 
 
 def _checks(end: RunEnd) -> list[dict[str, Any]]:
-    """The last result of each of the plan's checks and of those just made: few of them do not undo the others."""
+    """The last result of each check. After a verification of some checks, the others keep their earlier results."""
     held = end.store.checks() | {row.name: row for row in end.checks}
     names = dict.fromkeys([*(check.name for check in end.plan.checks), *(row.name for row in end.checks)])
     return [_check(held[name]) for name in names if name in held]
@@ -79,7 +79,7 @@ def _check(row: CheckRow) -> dict[str, Any]:
 
 
 def _document(scenario: Scenario) -> dict[str, Any]:
-    """The effective scenario; not even where its secrets are."""
+    """The effective scenario, also without the references to its secrets."""
     document = scenario.canonical()
     for path in secret_paths(scenario_schema()):
         holder: Any = document
@@ -91,7 +91,7 @@ def _document(scenario: Scenario) -> dict[str, Any]:
 
 
 def write_record(end: RunEnd) -> None:
-    """Writes ``report.json`` into the run directory, and ``progress.json`` when anything was done.
+    """Writes ``report.json`` to the run directory, and ``progress.json`` when any batch was executed.
 
     When nothing was left to do, the progress of the last run stays.
     """

@@ -1,4 +1,4 @@
-"""What a change to a scenario comes to, for those who review it: people, transactions, gas, and what is no longer proved."""
+"""The effects of a change to a scenario, for reviewers: people, transactions, gas, and checks that are lost."""
 
 import re
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
 from cicscenario.review.effects import only, outline
 
-_COUNTED = 10_000  #: people whose gifts are looked at one by one; more are extrapolated from these
-_LOOKED_AT = 3  #: people that are compared to find out whether they stay who they are
-_SHOWN = 60  #: characters of a value
+_COUNTED = 10_000  #: people whose gifts are counted; for larger populations the count is extrapolated
+_LOOKED_AT = 3  #: people who are compared to find out whether the people change
+_SHOWN = 60  #: maximum characters of a value
 
 
 @dataclass(frozen=True)
 class Weight:
-    """What a scenario comes to. Gas is in gas, tokens are whole tokens; both are estimates."""
+    """The size of a scenario. Gas is in units of gas, tokens are whole tokens; both are estimates."""
 
     people: int
     transactions: int
@@ -27,12 +27,12 @@ class Weight:
     tokens: int
     steps: tuple[str, ...]
     checks: tuple[str, ...]
-    sample: tuple[Any, ...] = field(repr=False)  #: the first people, to tell whether they are the same
+    sample: tuple[Any, ...] = field(repr=False)  #: the first people, to detect other people
 
 
 @dataclass(frozen=True)
 class Consequence:
-    """What goes from one weight to another; numbers are differences."""
+    """The difference between two weights; the numbers are differences too."""
 
     people: int = 0
     transactions: int = 0
@@ -46,13 +46,13 @@ class Consequence:
 
     @property
     def weaker(self) -> bool:
-        """Whether less is proved than before."""
+        """Whether fewer checks are made than before."""
         return bool(self.checks_removed)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One change, and what it alone comes to; None when it cannot stand alone."""
+    """One change, and its effect alone; None when the change is not valid alone."""
 
     change: Change
     consequence: Consequence | None
@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Difference:
-    """How one scenario differs from another, or that there is only one of them; ``name`` is the file's."""
+    """The difference between two scenarios, one of which may be missing; ``name`` is the file's name."""
 
     name: str
     lines: tuple[Line, ...] = ()
@@ -74,8 +74,8 @@ class Difference:
 
     @property
     def together(self) -> Consequence:
-        nobody = Weight(0, 0, 0, 0, (), (), ())
-        return consequence(self.before or nobody, self.after or nobody)
+        empty = Weight(0, 0, 0, 0, (), (), ())
+        return consequence(self.before or empty, self.after or empty)
 
     @property
     def weaker(self) -> bool:
@@ -84,10 +84,10 @@ class Difference:
 
 
 def weigh(scenario: Scenario) -> Weight:
-    """What ``scenario`` comes to, asking no service. Of many people, the first stand for all.
+    """Computes the weight of ``scenario`` without asking a service. For many people, it is extrapolated from the first.
 
-    Where the people cannot be looked at, because they are in files that are not here, only steps and checks are told.
-    Raises InvalidError when the scenario asks for a check that it cannot have.
+    If the files of ``population.from`` are missing, only steps and checks are known. Raises InvalidError when the scenario
+    includes a check that does not apply.
     """
     told = outline(scenario)
     try:
@@ -115,7 +115,7 @@ def _scaled(number: int, size: int, counted: int) -> int:
 
 
 def consequence(before: Weight, after: Weight) -> Consequence:
-    """What changes when the one becomes the other."""
+    """The difference between two weights."""
     compared = min(len(before.sample), len(after.sample))
     return Consequence(
         people=after.people - before.people,
@@ -135,7 +135,7 @@ def line(change: Change, found: Consequence | None) -> Line:
 
 
 def _allows_more(change: Change) -> bool:
-    """Whether a bound such as "-2%" became wider, or came to be."""
+    """Whether a bound such as "-2%" became wider or was added."""
     values = [value for value in (change.before, change.after) if value is not None]
     if not change.key.startswith("checks.") or not all(isinstance(v, str) and v.endswith("%") for v in values):
         return False
@@ -147,7 +147,7 @@ def _allows_more(change: Change) -> bool:
 
 
 def words(found: Consequence, bold: str = "") -> list[str]:
-    """A consequence in parts of a sentence."""
+    """A consequence in words, as parts of a sentence."""
     parts = [f"{found.people:+d} people"] if found.people else []
     parts += [f"{found.transactions:+d} transactions"] if found.transactions else []
     parts += [f"{_metric(found.gas)} gas"] if found.gas else []
@@ -156,7 +156,7 @@ def words(found: Consequence, bold: str = "") -> list[str]:
     parts += [f"step `{name}` removed" for name in found.steps_removed]
     parts += [f"check `{name}` added" for name in found.checks_added]
     parts += [f"check `{name}` removed - {bold}weaker{bold}" for name in found.checks_removed]
-    return parts + (["everybody becomes someone else"] if found.other_people else [])
+    return parts + (["all people are different"] if found.other_people else [])
 
 
 def _metric(number: int) -> str:
@@ -174,7 +174,7 @@ def _value(value: Any) -> str:
 
 
 def _what(change: Change) -> str:
-    """The change itself: the list's items, or the value before and after."""
+    """The change in words: items added to and removed from a list, or the value before and after."""
     key = change.key.removesuffix(".size")
     if change.is_list and (change.added or change.removed):
         items = [f"+{item}" for item in change.added] + [f"-{item}" for item in change.removed]
@@ -213,7 +213,7 @@ def _foot(found: Difference, bold: str = "") -> str:
 
 
 def as_text(found: Iterable[Difference]) -> str:
-    """A block a file, for a terminal."""
+    """One block per file, for a terminal."""
     blocks = []
     for one in found:
         rows = [*_body(one), _foot(one)]
@@ -229,11 +229,11 @@ def as_markdown(found: Iterable[Difference]) -> str:
         rows = [f"- {_escaped(row)}" for row in _body(one, "**")]
         foot = _foot(one, "**")
         blocks.append("\n".join([f"#### `{one.name}`{mark}", "", *rows, *(["", _escaped(foot)] if foot else [])]))
-    return "### Scenarios\n\n" + ("\n\n".join(blocks) or "No scenario means anything else than before.") + "\n"
+    return "### Scenarios\n\n" + ("\n\n".join(blocks) or "No scenario has changed in its effects.") + "\n"
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, but for code and bold type."""
+    """Escapes text for Markdown, except for code and bold type."""
     return re.sub(r"[<>\[\]|]", r"\\\g<0>", text.replace("\n", " ").replace("->", "→"))
 
 

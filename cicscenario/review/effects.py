@@ -1,4 +1,4 @@
-"""Which steps and checks a key of the scenario language causes, found out by compiling scenarios with and without it."""
+"""Finds the steps and checks that a key of the scenario language causes, by compiling scenarios with and without it."""
 
 import json
 import tempfile
@@ -21,7 +21,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Effect:
-    """What a value adds to a plan, and takes from it, as against the default."""
+    """The steps and checks that a value adds to and removes from a plan, compared with the default."""
 
     value: Any
     steps_added: tuple[str, ...]
@@ -30,7 +30,7 @@ class Effect:
     checks_removed: tuple[str, ...]
 
     def words(self, shown: Callable[[str, str], str]) -> list[str]:
-        """What comes, and what no longer does; ``shown`` puts `step` or `check` and a name into words."""
+        """The effect in words; ``shown`` formats `step` or `check` and a name."""
         steps, checks = (self.steps_added, self.steps_removed), (self.checks_added, self.checks_removed)
         return [
             f"{no}{shown(kind, name)}"
@@ -42,7 +42,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Outline:
-    """Names of a scenario's steps and checks, in order; ``planned`` are the steps as this scenario has them."""
+    """The names of a scenario's steps and checks, in order; ``planned`` are the steps of its plan."""
 
     steps: tuple[str, ...]
     checks: tuple[str, ...]
@@ -50,9 +50,9 @@ class Outline:
 
 
 def outline(scenario: Scenario) -> Outline:
-    """The steps and checks of a scenario, without looking at its people, who may be in files that are not here.
+    """The steps and checks of a scenario. Does not read its people, because their files may be missing.
 
-    Raises InvalidError when it asks for a check that it cannot have.
+    Raises InvalidError when it includes a check that does not apply.
     """
     checks = select_checks(scenario, scenario.checks.include, scenario.checks.exclude)
     steps = steps_of(scenario)
@@ -60,21 +60,20 @@ def outline(scenario: Scenario) -> Outline:
 
 
 def by_backend() -> dict[str, Outline]:
-    """What a scenario of each backend comes to that does everything it can."""
+    """The outline, for each backend, of a scenario that uses all features."""
     rich = _bases()[len(_bases()) // 2 :]
     return {base["backend"]["kind"]: found for base in rich if (found := _outline(base))}
 
 
 def effects(key: str) -> list[Effect]:
-    """What each kind of value of ``key`` does to the steps and checks; empty when it does nothing to them.
+    """The effects of values of ``key`` on the steps and checks; empty when there are none.
 
-    Tried are the names a key takes, its examples, both truth values, and zero, in scenarios of every backend, small and
-    rich; the first of these in which a value makes a difference speaks for it. A value by itself need not suffice: what
-    is shown happens in *some* scenario.
+    Tries the enum of the key, its examples, both truth values and zero, in a small and a rich scenario of every backend.
+    Shows the first scenario in which a value makes a difference. So an effect happens in some scenario, not in each.
     """
     schema = keys(scenario_schema())[key]
     found = []
-    # A list of checks names what it adds or takes away itself: an example tells enough.
+    # The items of a list of checks are the names of the checks, so one example is enough.
     for value in schema["examples"] if key.startswith("checks.") else _candidates(schema):
         for base in _bases():
             before, after = _outline(_without(base, key)), _outline(with_value(base, key, value))
@@ -95,12 +94,12 @@ def _effect(value: Any, before: Outline, after: Outline) -> Effect:
 
 
 def only(these: tuple[str, ...], those: tuple[str, ...]) -> tuple[str, ...]:
-    """What the one has and the other has not, in order."""
+    """The items of the first that the second does not have, in order."""
     return tuple(name for name in these if name not in those)
 
 
 def _candidates(schema: Schema) -> Iterator[Any]:
-    """Values that may make a difference."""
+    """Values of a key to try."""
     types = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
     values = [*schema.get("enum", []), *([True, False] if "boolean" in types else [])]
     values += [[name] for name in schema.get("items", {}).get("enum", [])]
@@ -115,7 +114,7 @@ def _candidates(schema: Schema) -> Iterator[Any]:
 
 @cache
 def _bases() -> tuple[Document, ...]:
-    """Valid scenarios to try a key in: of each backend the smallest, and one with an example of everything it takes."""
+    """Valid scenarios to try a key in: for each backend the smallest one, and one with an example of each key."""
     schema = scenario_schema()
     known = keys(schema)
     required = {name: known[name]["examples"][0] for name in schema["required"]}
@@ -127,7 +126,7 @@ def _bases() -> tuple[Document, ...]:
 
 
 def _rich(document: Document) -> Document:
-    """The document with an example of every key at the top that takes no step or check away and needs no other file."""
+    """The document with an example of every top-level key, except those that remove steps or need another file."""
     for name, schema in scenario_schema()["properties"].items():
         if name in document or name in ("extends", "environment", "checks"):
             continue
@@ -150,7 +149,7 @@ def _without(document: Document, key: str) -> Document:
 
 
 def _outline(document: Document) -> Outline | None:
-    """What the document compiles to; None when it is not valid."""
+    """The outline of a document; None when it is not valid."""
     return _compiled(json.dumps(document, sort_keys=True))
 
 

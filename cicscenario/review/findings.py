@@ -1,4 +1,4 @@
-"""What `validate` found, in the forms that people, merge requests and other programs read."""
+"""The findings of `validate`, in formats for people, merge requests and other programs."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from cicscenario.language.diagnostic import EXPLANATIONS, Code, Diagnostic
 
 @dataclass(frozen=True)
 class Finding:
-    """One error or warning, with where it is as a path for machines, and a fingerprint that survives moved lines."""
+    """One error or warning, with its path, and a fingerprint that stays the same when lines move."""
 
     problem: Diagnostic
-    path: str  #: relative to the current folder where it is below it, with slashes
+    path: str  #: with slashes; relative to the current folder if it is below that
     fingerprint: str
 
     @property
@@ -29,19 +29,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class FileResult:
-    """A file that was looked at, and all that was found in it."""
+    """A validated file and its findings."""
 
     file: Path
     problems: tuple[Diagnostic, ...]
 
     @property
     def valid(self) -> bool:
-        """Whether there are at most warnings."""
+        """Whether there are no errors; warnings are allowed."""
         return not any(problem.code.severity == "error" for problem in self.problems)
 
 
 def findings(results: Iterable[FileResult]) -> list[Finding]:
-    """Every finding once, though several files may extend the one that it is in."""
+    """Every finding once. A finding in an extended file would occur once for each file that extends it."""
     found: list[Finding] = []
     seen: set[tuple[Any, ...]] = set()
     alike: Counter[str] = Counter()
@@ -63,7 +63,7 @@ def findings(results: Iterable[FileResult]) -> list[Finding]:
 
 
 def as_json(results: Sequence[FileResult]) -> str:
-    """A list with an entry a file: its diagnostics, warnings among them."""
+    """A list with one entry per file: its errors and warnings."""
     return _dump(
         [{"file": str(r.file), "valid": r.valid, "diagnostics": [_entry(p) for p in r.problems]} for r in results]
     )
@@ -96,7 +96,7 @@ def _gitlab_severity(code: Code) -> str:
 
 
 def as_sarif(results: Sequence[FileResult]) -> str:
-    """SARIF 2.1.0, as code scanning reads it."""
+    """SARIF 2.1.0, for code scanning."""
     found = findings(results)
     used = sorted({finding.problem.code for finding in found})
     driver = {
@@ -143,7 +143,7 @@ def _uri(path: str) -> str:
 
 
 def as_github(results: Sequence[FileResult]) -> str:
-    """Workflow commands, which GitHub shows as annotations in the diff."""
+    """GitHub workflow commands, which become annotations in the diff."""
     return "\n".join(_annotation(finding) for finding in findings(results))
 
 
@@ -183,7 +183,7 @@ def _dump(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-#: What is printed on stdout, by the name of the format; ``text`` is for people, and printed file by file.
+#: The functions that make the output, by the name of the format. ``text`` is not among them: it is printed per file.
 FORMATS: dict[str, Callable[[Sequence[FileResult]], str]] = {
     "json": as_json,
     "gitlab": as_gitlab,

@@ -1,4 +1,4 @@
-"""The reference pages, made from the schemas and the registries: ``python -m cicscenario.review.pages [FOLDER]``."""
+"""Generates the reference pages from the schemas and registries: ``python -m cicscenario.review.pages [FOLDER]``."""
 
 import inspect
 import json
@@ -23,7 +23,7 @@ _MADE = "<!-- Made by `python -m cicscenario.review.pages docs`; change the sche
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its file name."""
+    """The generated pages by file name."""
     return {
         "language.md": _language(),
         "environment.md": _environment(),
@@ -52,8 +52,8 @@ def _page(title: str, parts: Iterable[str]) -> str:
 def _language() -> str:
     schema = scenario_schema()
     intro = (
-        f"{schema['description']} `cicscenario explain KEY` shows the same on the command line, `cicscenario config FILE` what"
-        " a file comes to and why, and editors complete it when its first line is"
+        f"{schema['description']} `cicscenario explain KEY` shows the same on the command line; `cicscenario config FILE`"
+        " shows all effective values of a file and their origin. Editors complete keys when the first line of the file is"
         " `# yaml-language-server: $schema=` and the path of `schemas/scenario-v1.json`."
     )
     return _page("The scenario language", [intro, _contents(schema), *_keys(schema, causes=True)])
@@ -62,8 +62,8 @@ def _language() -> str:
 def _environment() -> str:
     schema = load_schema("environment-v1")
     intro = (
-        f"{schema['description']} A secret is never written into the file: a key that takes one takes `file:` and a path, or"
-        " `{{ env.NAME }}`."
+        f"{schema['description']} Never write a secret into the file: keys for secrets take references, `file:` and a path,"
+        " or `{{ env.NAME }}`."
     )
     return _page("Environment files", [intro, _contents(schema), *_keys(schema, causes=False)])
 
@@ -106,8 +106,8 @@ _LIMITS = {
     "minimum": "at least {:,}",
     "exclusiveMinimum": "more than {:,}",
     "maximum": "at most {:,}",
-    "minItems": "at least {} of them",
-    "pattern": "what matches `{}`",
+    "minItems": "at least {} items",
+    "pattern": "text that matches `{}`",
 }
 
 
@@ -126,9 +126,9 @@ def _effect(effect: Effect) -> str:
 def _steps() -> str:
     backends = by_backend()
     intro = (
-        "A scenario is compiled into these steps, in this order. A person goes through a step once, and only with the steps"
-        " it comes after behind them; different steps of different people go side by side."
-        " A lane has threads of its own, so that none holds up another."
+        "A scenario is compiled into these steps, in this order. A step is executed once for each person, when all steps that"
+        " it comes after are done for that person; steps of different people run at the same time."
+        " Each lane has its own threads, so that a slow lane does not block the others."
     )
     parts = [
         intro,
@@ -153,7 +153,7 @@ def _steps() -> str:
 
 
 def _ways(step: str, backends: dict[str, Outline]) -> dict[tuple[str, str], list[str]]:
-    """In which ways a step is carried out, as summary and lane, each with the backends that do it so."""
+    """The ways to execute a step, as (summary, lane), each with the backends that use it."""
     ways: dict[tuple[str, str], list[str]] = {}
     for kind, outline in backends.items():
         for planned in outline.planned:
@@ -165,8 +165,8 @@ def _ways(step: str, backends: dict[str, Outline]) -> dict[tuple[str, str], list
 def _checks() -> str:
     backends = by_backend()
     intro = (
-        "A check asks the services about everybody, at the end of `run` and in `verify`. Those that fit the scenario are made,"
-        " unless `checks` says otherwise. Whoever is not found is an error, and the exit code is 1."
+        "A check asks the services about every person, at the end of `run` and in `verify`. All checks that apply to the"
+        " scenario are made, unless `checks` selects others. Each person who does not pass is an error; the exit code is then 1."
     )
     parts = [
         intro,
@@ -186,7 +186,7 @@ def _checks() -> str:
 
 
 def _table(head: str, rows: dict[str, list[str]], columns: Iterable[str]) -> str:
-    """Which backend has what."""
+    """A table of the steps or checks that each backend has."""
     kinds = list(columns)
     lines = [f"| {head} | {' | '.join(f'`{kind}`' for kind in kinds)} |", f"|:--|{':-:|' * len(kinds)}"]
     for name, cells in rows.items():
@@ -195,10 +195,10 @@ def _table(head: str, rows: dict[str, list[str]], columns: Iterable[str]) -> str
 
 
 def _reasons(name: str, kind: str) -> Iterator[str]:
-    """Keys and values that make the step or check come or go."""
+    """The keys and values that add or remove the step or check."""
     for key in keys(scenario_schema()):
         if key.startswith("checks"):
-            continue  # names any check: nothing to learn from
+            continue  # takes the name of any check, so it says nothing about this one
         for effect in effects(key):
             comes = name in getattr(effect, f"{kind}_added")
             if comes or name in getattr(effect, f"{kind}_removed"):
@@ -215,15 +215,15 @@ def _exit_codes() -> str:
         *(f"| {c.value} | `{c.name}` | {meaning[c.name]} |" for c in ExitCode),
     ]
     kinds = (
-        "`S…` is an error, with which nothing is run; `L…` is a warning of `validate`, which counts as an error with"
-        " `--strict`. A code is never given a second meaning. `cicscenario explain CODE` says the same."
+        "`S…` is an error: the file cannot be run. `L…` is a warning of `validate`, which counts as an error with"
+        " `--strict`. A code never gets another meaning. `cicscenario explain CODE` shows the same text."
     )
     errors = [f"| `{code}` | {_cell(text)} |" for code, text in EXPLANATIONS.items()]
     return _page(
         "Exit codes, and the codes of errors and warnings",
         [
             "## Exit codes",
-            "Of every command; `diff` ends with 1 when there is a difference.",
+            "All commands use these codes; `diff` returns 1 when there is a difference.",
             "\n".join(codes),
             "## Errors and warnings",
             kinds,
@@ -248,7 +248,7 @@ def _cell(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Prose with nothing in it that Markdown would take for HTML, outside of code."""
+    """Escapes characters that Markdown would read as HTML, outside of code."""
     parts = text.split("`")
     parts[::2] = [part.replace("<", "&lt;").replace("*", "\\*") for part in parts[::2]]
     return "`".join(parts)

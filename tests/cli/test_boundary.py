@@ -117,7 +117,7 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path, scenario: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", program, "plan", str(scenario)], capture_output=True, text=True)
     assert done.returncode == 130
-    assert done.stderr == f"interrupted; to go on: cicscenario plan {scenario}\n"
+    assert done.stderr == f"interrupted; to resume: cicscenario plan {scenario}\n"
 
 
 @pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was changed"), ("\x04", "interrupted")])

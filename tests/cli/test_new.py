@@ -77,7 +77,7 @@ def test_what_is_not_given_is_asked_with_a_default(tmp_path: Path) -> None:
     questions = [question for question, _ in asked]
     assert not any(question.startswith("Number of people") for question in questions)
     assert ("Whether the token faucet is triggered for each person (true | false)", "true") in asked
-    assert any(question.startswith("Most that anybody gets") and default == "200" for question, default in asked)
+    assert any(question.startswith("Maximum gift in whole tokens") and default == "200" for question, default in asked)
     assert (scenario.population.size, scenario.faucet) == (7, False)
 
 
@@ -98,7 +98,7 @@ def test_an_answer_that_is_not_valid_is_said_and_asked_again(
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("mine")
-    with pytest.raises(InvalidError, match="is there already"):
+    with pytest.raises(InvalidError, match="exists already"):
         new(path, name=None, answers=[])
     assert path.read_text() == "mine"
 

@@ -81,7 +81,7 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     assert done.returncode == 1
     first, then = done.stderr.splitlines()
     assert first.startswith("error: 1 of 5 checks found errors; first, keystore: 1 errors of 12; first: person ")
-    assert then.endswith(f"then ask again: cicscenario verify {scenario} --dir {place}")
+    assert then.endswith(f"then verify again: cicscenario verify {scenario} --dir {place}")
     assert ">Not everybody arrived<" in (place / "report.html").read_text()
     failure = ET.parse(place / "junit.xml").find(".//testcase[@name='check keystore']/failure")
     assert failure.get("message") == "1 errors of 12"
@@ -118,7 +118,7 @@ def test_a_run_that_stops_says_why_and_what_is_pending(sandbox: Sandbox, scenari
     assert "nothing was sent" in report["error"]
     assert {step["name"]: step["pending"] for step in report["steps"]}["gift"] == 12
     page = (sandbox.home / "runs" / "small" / "report.html").read_text()
-    assert "Stopped: a service is missing, or a step failed" in page
+    assert "Stopped: a service does not answer, or a step failed" in page
     assert "cicscenario run " in page
 
 
@@ -126,7 +126,7 @@ def test_a_run_that_stops_says_why_and_what_is_pending(sandbox: Sandbox, scenari
     ("fmt", "output", "said"),
     [
         (None, None, "there is no report in"),
-        (None, Path("a.pdf"), "which form is a.pdf to have?"),
+        (None, Path("a.pdf"), "the name a.pdf does not tell the report form"),
     ],
 )
 def test_mistakes_are_messages(tmp_path: Path, scenario: Path, fmt: str | None, output: Path | None, said: str) -> None:

@@ -71,7 +71,7 @@ def test_a_warning_is_shown_and_decides_only_when_asked_to(tmp_path: Path, capsy
     assert validate([tmp_path], [], "text") is ExitCode.OK
     out, err = capsys.readouterr()
     assert out == f"{tmp_path}/a.yaml: valid\n"
-    assert err.startswith("warning[L002]: no seed is given, so these are the people of seed 1\n")
+    assert err.startswith("warning[L002]: no seed is given, so the people are those of the default seed 1\n")
     assert err.rstrip().endswith("= see: cicscenario explain L002")
     assert validate([tmp_path], [], "text", strict=True) is ExitCode.INVALID
 

@@ -38,13 +38,13 @@ error[S013]: `person` is in `metadata` already
   = see: cicscenario explain metadata"""
 
 LITERAL_SECRET = """\
-error[S016]: `chain.signer.private_key` holds a secret itself
+error[S016]: `chain.signer.private_key` holds a literal secret
  --> e.yaml:7:12
   |
 7 |   signer: {private_key: *********
   |            ^^^^^^^^^^^
   = expected: a reference: `file:PATH` or `{{ env.NAME }}`
-  = hint: put the secret into a file only you can read, and never commit that file
+  = hint: put the secret into a file that only you can read, and never commit that file
   = see: cicscenario explain chain.signer.private_key"""
 
 OVERRIDE = """\

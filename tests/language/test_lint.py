@@ -67,7 +67,7 @@ def test_a_misspelt_variable_is_suggested(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(HEAD + "vars: {poeple: 1}\n")
     [finding] = lint(path, *load_document(path, (), vocabulary()), vocabulary())
-    assert "nothing uses the variable `poeple`" in finding.render()
+    assert "no expression uses the variable `poeple`" in finding.render()
     assert finding.render().startswith("warning[L001]")
 
 

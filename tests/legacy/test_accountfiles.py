@@ -79,7 +79,7 @@ def test_pins_are_written_for_their_owner_only(path: Path) -> None:
         ("+254711000002,", "the password hash is empty"),
         ("0711000002,hash", "'0711000002' is not a phone number: expected E.164"),
         ("+25471100000x,hash", "is not a phone number"),
-        ("+254711000001,hash", r"the phone number \+254711000001 is in line 1, too"),
+        ("+254711000001,hash", r"the phone number \+254711000001 is also in line 1"),
         ("", "has 0 fields"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_bad_line_of_pins_is_named_before_any_row_is_given(path: Path, line: s
         ("+254711000002, 1, e n, False", "the language is 'e n'"),
         ("+254711000002, 1, en, no", "disabled is 'no': expected True or False"),
         ("254711000002, 1, en, False", "'254711000002' is not a phone number"),
-        ("+254711000001, 1, en, False", "is in line 1, too"),
+        ("+254711000001, 1, en, False", "is also in line 1"),
     ],
 )
 def test_a_bad_line_of_ussd_data_is_named(path: Path, line: str, message: str) -> None:

@@ -94,7 +94,7 @@ def test_who_is_missing_from_the_master_list_comes_last(folder: Path) -> None:
 
 @pytest.mark.parametrize("index", [-1, 3])
 def test_there_is_nobody_beyond(folder: Path, index: int) -> None:
-    with pytest.raises(InvalidError, match="has 3 people: there is no number"):
+    with pytest.raises(InvalidError, match="has 3 people: there is no person"):
         OldPopulation(folder).person(index)
 
 
@@ -233,13 +233,13 @@ STRANGER = "11" * 20
             record(0, vcard="QkVHSU46VkNBUkQKTjphO2IKVEVMOjA3MTEKRU5EOlZDQVJECg=="),
             [f"{SRC}: its phone number '0711' is not international"],
         ),
-        (record(0, identities={"evm": {}}), [f"{SRC}: its identities lack the address of its name"]),
+        (record(0, identities={"evm": {}}), [f"{SRC}: its identities do not have the address of its file name"]),
         (
             record(0, vcard=json.loads(RECORDS[1])["vcard"]),
             [
-                f"the phone number {PHONES[1]} is that of {OLD[0]}, too",
+                f"the phone number {PHONES[1]} is also that of {OLD[0]}",
                 f"leads to '{OLD[1]}', but {PHONES[1]} is that of {OLD[0]}",
-                f"{PHONE}: is the phone pointer of nobody",
+                f"{PHONE}: is not the phone pointer of a person",
             ],
         ),
         (added(f"src/11/11/{NAME}", RECORDS[0]), [f"src/11/11/{NAME}: it belongs in folder 02/AC"]),
@@ -247,13 +247,16 @@ STRANGER = "11" * 20
         (lambda f: (f / "src" / ".master").write_bytes(b"123"), ["src/.master: is not a list of keys of 20 bytes"]),
         (
             lambda f: (f / "src" / ".master").write_bytes(bytes.fromhex(STRANGER)),
-            [f"src/.master: lists {STRANGER}, of which there is no file"],
+            [f"src/.master: lists {STRANGER}, which has no file"],
         ),
         (
             edit("balances.csv", lambda t: t + f"{STRANGER},5000000\n"),
-            [f"balances.csv:4: {STRANGER} is nobody of `src`"],
+            [f"balances.csv:4: {STRANGER} is not a person of `src`"],
         ),
-        (edit("balances.csv", lambda t: t + f"{OLD[0]},5000000\n"), ["balances.csv:4: there is a balance of the same"]),
+        (
+            edit("balances.csv", lambda t: t + f"{OLD[0]},5000000\n"),
+            ["balances.csv:4: a line above has a balance of the same"],
+        ),
         (edit("balances.csv", lambda t: t + "x,5\n"), ["balances.csv:4: expected an address and a value: 'x,5'"]),
         (edit("balances.csv", lambda t: t + "\n"), ["balances.csv:4: expected an address and a value: ''"]),
         (
@@ -273,11 +276,11 @@ STRANGER = "11" * 20
             lambda f: (f / "balances.csv").write_bytes(b"\xff"),
             ["balances.csv: cannot be read", *["the person has no balance"] * 3],
         ),
-        (edit("tags.csv", lambda t: t + f"{STRANGER},x\n"), [f"tags.csv:3: {STRANGER} is nobody of `src`"]),
-        (edit("tags.csv", lambda t: t + f"{OLD[0]},x\n"), ["tags.csv:3: there are tags of the same person above"]),
+        (edit("tags.csv", lambda t: t + f"{STRANGER},x\n"), [f"tags.csv:3: {STRANGER} is not a person of `src`"]),
+        (edit("tags.csv", lambda t: t + f"{OLD[0]},x\n"), ["tags.csv:3: a line above has tags of the same person"]),
         (added(PHONE, STRANGER), [f"{PHONE}: leads to '{STRANGER}', but {PHONES[0]} is that of {OLD[0]}"]),
         (lambda f: (f / PHONE).unlink(), [f"{PHONE}: cannot be read: the phone pointer of {OLD[0]}"]),
-        (added(f"phone/AA/AA/{'AA' * 32}", OLD[0]), [f"phone/AA/AA/{'AA' * 32}: is the phone pointer of nobody"]),
+        (added(f"phone/AA/AA/{'AA' * 32}", OLD[0]), [f"phone/AA/AA/{'AA' * 32}: is not the phone pointer of a person"]),
         (added("preferences.json", "{"), ["preferences.json: is not JSON"]),
         (added("preferences.json", "[]"), ["preferences.json: expected an object"]),
         (
@@ -286,7 +289,7 @@ STRANGER = "11" * 20
         ),
         (
             added("preferences.json", json.dumps(dict.fromkeys([*PHONES, "+254700000000"], "en"))),
-            ["preferences.json: +254700000000 is nobody of `src`"],
+            ["preferences.json: +254700000000 is not a person of `src`"],
         ),
         (
             added("preferences.json", json.dumps(dict.fromkeys(PHONES, "en") | {PHONES[0]: None})),
@@ -301,18 +304,18 @@ STRANGER = "11" * 20
         ),
         (
             added(f"ussd/{OLD[0]}.json", json.dumps({"phone": PHONES[1], "preferred_language": "en"})),
-            ["it is not about", *["_ussd_data.json: cannot be read"] * 2],
+            ["it is not of", *["_ussd_data.json: cannot be read"] * 2],
         ),
         (added(NEW_0, "{"), [f"{NEW_0}: is not JSON"]),
-        (added(NEW_0, RECORDS[0]), [f"{NEW_0}: its identities lack the address of its name"]),
+        (added(NEW_0, RECORDS[0]), [f"{NEW_0}: its identities do not have the address of its file name"]),
         (
             added(NEW_0, json.dumps({"identities": {"evm": [NEW[0]]}})),
-            [f"{NEW_0}: none of its identities is a person before the import"],
+            [f"{NEW_0}: none of its identities is a person of `src`"],
         ),
-        (added(NEW_0, json.dumps({"identities": [NEW[0], *OLD[:2]]})), [f"{NEW_0}: it is two people"]),
+        (added(NEW_0, json.dumps({"identities": [NEW[0], *OLD[:2]]})), [f"{NEW_0}: its identities are of two people"]),
         (
             added(f"new/11/11/{STRANGER}", json.dumps({"identities": [OLD[0], STRANGER]})),
-            ["the same person has the new address 1111111111111111111111111111111111111111, too"],
+            ["the same person also has the new address 1111111111111111111111111111111111111111"],
         ),
     ],
 )
@@ -351,7 +354,7 @@ def test_what_is_no_data_directory_says_so(tmp_path: Path, content: str) -> None
         (path / "balances.csv").touch()
     elif content == "a file":
         path.touch()
-    with pytest.raises(InvalidError, match=r"has no folder `src`|has nobody in it"):
+    with pytest.raises(InvalidError, match=r"has no folder `src`|has no people in it"):
         OldPopulation(path)
 
 
@@ -359,8 +362,8 @@ def test_what_is_no_data_directory_says_so(tmp_path: Path, content: str) -> None
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "is not a person document any more"),
-        (RECORDS[1], "its identities lack the address"),
+        ("[]", "is no longer a person document"),
+        (RECORDS[1], "its identities do not have the address"),
     ],
 )
 def test_a_file_that_changes_later_is_named_then(folder: Path, content: str, message: str) -> None:

@@ -140,7 +140,7 @@ VERDICTS = [
     (1, {"errors": 2}, "Not everybody arrived"),
     (0, {"pending": 5}, "Not finished"),
     (0, {"unmade": True}, "Not finished"),
-    (3, {"failed": 1}, "Stopped: a service is missing, or a step failed"),
+    (3, {"failed": 1}, "Stopped: a service does not answer, or a step failed"),
     (130, {"pending": 5}, "Interrupted"),
 ]
 
@@ -165,7 +165,7 @@ def test_every_exit_code_has_a_verdict() -> None:
 
 def test_markdown_says_it_in_two_tables(good: Path) -> None:
     text = rendered(good, "markdown")
-    assert text.startswith("## ✅ thousand: Everybody arrived\n\n1,000 people; 2 checks found all of them.\n")
+    assert text.startswith("## ✅ thousand: Everybody arrived\n\n1,000 people; 2 checks passed for all of them.\n")
     assert "| gift | 1,000 | 0 | 0 | 250 |" in text
     assert "| balance | 0 | 1,000 | allowed: -2 % to +0 % |" in text
     assert "Transactions: gift 995 mined." in text
@@ -177,7 +177,7 @@ def test_markdown_shows_first_failures_and_nothing_in_them_is_markup(bad: Path) 
     assert text.count("balance, person") == 5
     assert "| keystore |  |  | not made |" in text
     assert "Requests: ussd 5,250; meta 3,000." in text
-    assert "Accounts of the custodial engine that nobody uses: 2." in text
+    assert "Accounts of the custodial engine that belong to no person: 2." in text
     assert "<script" not in text.replace("\\<script", "")
     assert "](https" not in text.replace("\\](https", "")
 
@@ -246,7 +246,7 @@ def test_html_shows_checks_with_people_steps_with_charts_and_the_rest(bad: Path)
     assert '<polyline class="failed"' in text
     assert "about 65.2 M" in text  # 900 gifts of 72,500 gas
     assert "<li>ussd: 5,250 requests, 5.2 a person</li>" in text
-    assert "that nobody uses: 2</li>" in text
+    assert "that belong to no person: 2</li>" in text
     assert "chain.rpc" in text
     assert "size: 1000" in text
 
