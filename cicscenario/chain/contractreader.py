@@ -63,7 +63,7 @@ class ContractReader:
 
     def values(self, *calls: ContractFunction) -> list[Any]:
         """What the calls return, in their order; None where the contract has no such function: it reverts or returns nothing."""
-        with self._asking(", ".join(map(_name, calls))):
+        with self._asking(", ".join(dict.fromkeys(map(_name, calls)))):
             answers = self._rpc.results([_eth_call(call) for call in calls])
         return [self._value(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
