@@ -48,10 +48,12 @@ def not_asked(what: str, needs: str = "an answer", *, needed: int | None = None,
 def role(session: ChainSession, what: str, to: bytes, data: bytes, hint: str) -> Need:
     """Whether the signer may make a contract call, found by simulating it (eth_call).
 
-    Raises UnavailableError or RpcError.
+    Only a revert says no. Raises UnavailableError, or the RpcError of a node that refuses the call itself.
     """
     answer: Any = session.rpc.results([eth_call(to, data, session.signer.address)])[0]
     ok = not isinstance(answer, RpcError)
+    if isinstance(answer, RpcError) and not answer.is_revert:
+        raise answer
     return Need(f"may {what}", "yes", "yes" if ok else "no", ok, hint)
 
 

@@ -49,7 +49,7 @@ class TransactionExecutor:
         try:
             return self._context.services.chain.estimate(intent)
         except RpcError as error:
-            if error.code != 3 and "revert" not in error.text:
+            if not error.is_revert:
                 raise
             reason = revert_reason(error.data) or error.text
             raise StepFailedError(

@@ -33,6 +33,8 @@ def ensure_roles(context: EngineContext) -> None:
         [eth_call(index, pack(ADD, _UNREGISTERED), writer)]
         + [("eth_getBalance", [to_hex(account), "latest"]) for account in (writer, gifter)]
     )
+    if isinstance(may_write, RpcError) and not may_write.is_revert:
+        raise may_write
     wanted = [(index, 0, pack(_ADD_WRITER, writer))] if isinstance(may_write, RpcError) else []
     for account, balance in zip((writer, gifter), balances, strict=True):
         if int(str(balance), 16) < _ENOUGH:

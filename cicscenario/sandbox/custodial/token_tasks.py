@@ -78,6 +78,9 @@ def _by_symbol(context: EngineContext, symbol: str) -> str:
     tokens = bytes.fromhex(context.rpc.call(index[0], *index[1])[-40:])
     keys = [hashlib.sha256(symbol.encode()).digest()] + ([text32(symbol)] if len(symbol.encode()) <= 32 else [])
     for answer in context.rpc.results([eth_call(tokens, pack(_ADDRESS_OF, key)) for key in keys]):
-        if not isinstance(answer, RpcError) and word(answer):
+        if isinstance(answer, RpcError):
+            if not answer.is_revert:
+                raise answer
+        elif word(answer):
             return checksummed(bytes.fromhex(answer[-40:]))
     raise UnknownContractError(symbol)
