@@ -122,7 +122,7 @@ def points(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
         ("nowhere.at_all:THING", "the package nowhere: .* cannot be loaded: ModuleNotFoundError"),
         ("os:no_such_thing", "the package os: .* cannot be loaded: AttributeError"),
         ("os:sep", r"is a str, expected a builtins\.int"),
-        ("sys:maxunicode", "brings `1114111` in cicscenario.things, a name that cicscenario itself has"),
+        ("sys:maxunicode", "provides `1114111` in cicscenario.things, but cicscenario itself has that name already"),
     ],
 )
 def test_what_does_not_fit_is_one_line_that_names_the_package(

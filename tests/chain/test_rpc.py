@@ -61,7 +61,7 @@ def test_an_answer_that_is_none_is_said(node: Node, status: int, text: str, said
 def test_a_redirect_is_said_and_not_followed(node: Node) -> None:
     """Signed transactions go only where the environment file says."""
     node.says = lambda calls: (308, "")
-    node.more_headers = lambda status: {"Location": "https://someone:hunter2@node.example/v3/apikey"}  # type: ignore[method-assign]
+    node.headers = lambda status: {"Location": "https://someone:hunter2@node.example/v3/apikey"}  # type: ignore[method-assign]
     error = failure(node)
     assert error.message.endswith("redirects to https://node.example, and redirects are not followed")
     assert "chain.rpc" in (error.hint or "")

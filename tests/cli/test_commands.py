@@ -184,7 +184,7 @@ def test_a_form_of_output_that_there_is_not_is_refused(tmp_path: Path, scenario:
     file = [] if command[0] == "stack" else [str(scenario)]
     done = cicscenario(tmp_path / "home", *command, *file, "--format", "xml")
     assert (done.returncode, done.stdout) == (2, "")
-    said = "there is no form `xml` of a report" if command == ["report"] else "'xml' is not one of"
+    said = "there is no report form `xml`" if command == ["report"] else "'xml' is not one of"
     assert said in done.stderr
 
 

@@ -322,7 +322,7 @@ def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(
         send_from(session, run.box.owner, index, selector("addWriter(address)") + argument)
     assert done.returncode == 3
     said = clean(run.box, done)
-    assert "is not in the accounts index yet, and for" in said
+    assert "is not in the accounts index yet, and no person has progressed for" in said
     assert "do the engine's tracker and dispatcher run?" in said
     assert (run.steps()["accounts"], run.steps()["registration"]) == ((12, 0), (0, 12))
     assert not gifts_since(run.box, since)
@@ -343,7 +343,7 @@ def test_what_the_faucet_refused_is_asked_for_by_the_next_run(run: Run) -> None:
     finally:
         set_amount(faucet.amount)
     assert done.returncode == 3
-    assert "has not used the faucet yet, and for" in clean(run.box, done)
+    assert "has not used the faucet yet, and no person has progressed for" in clean(run.box, done)
     assert run.steps()["faucet"] == (0, 12)
     ends_well(run, 12, since, "--set", "backend.patience=8")
 
