@@ -73,7 +73,7 @@ def test_its_names_are_known_to_every_command(shell: Shell, tmp_path: Path) -> N
     assert list(steps) == ["population", "accounts", "metadata_badge", "welcome"]
     assert steps["welcome"]["transactions"] == 8
     assert plan["totals"]["gas"] == 8 * 21_000
-    assert plan["checks"] == ["welcomed", "metadata_badge"]
+    assert plan["checks"] == ["metadata_badge", "welcomed"]
     assert "native currency for welcomes" in [need["what"] for need in plan["needs"]]
     assert "The word that the members of the club know" in shell("explain", "backend.word")
     assert "shared" in shell("explain", "backend.kind")
@@ -93,7 +93,7 @@ def test_what_it_says_of_itself_makes_the_rules_of_the_language(shell: Shell, tm
     assert "leave the check out, or make the population larger" in said
     other = tmp_path / "other.yaml"
     other.write_text(CLUB.read_text().replace("kind: shared", "kind: eth"))
-    assert "`backend.word` means nothing with the backend eth" in shell("validate", str(other))
+    assert "`backend.word` has no effect with the backend eth" in shell("validate", str(other))
 
 
 @pytest.mark.slow
