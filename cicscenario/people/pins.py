@@ -16,6 +16,7 @@ import bcrypt
 from cryptography.fernet import Fernet, InvalidToken
 
 from cicscenario.errors import InvalidError
+from cicscenario.retry import pause
 
 Scheme = Literal["bcrypt", "fernet"]
 _T = TypeVar("_T")
@@ -74,13 +75,16 @@ class PinHasher:
         hashed = self._bcrypt(pin)
         return (self._fernet.encrypt(hashed) if self._fernet else hashed).decode("ascii")
 
-    def hash_many(self, pins: Iterable[str]) -> list[str]:
-        """The hashes in the order of the PINs. bcrypt releases the GIL, so threads use all cores."""
+    def hash_many(self, pins: Iterable[str], stopping: threading.Event | None = None) -> list[str]:
+        """The hashes in the order of the PINs. bcrypt releases the GIL, so threads use all cores.
+
+        Raises InterruptedRunError when ``stopping`` is set before all are made.
+        """
         pins = list(pins)
         if self._shared is not None:
             distinct = [pin for pin in dict.fromkeys(pins) if pin not in self._shared]
-            _on_all_cores(self._bcrypt, distinct)
-        return _on_all_cores(self.hash, pins)
+            _on_all_cores(self._bcrypt, distinct, stopping)
+        return _on_all_cores(self.hash, pins, stopping)
 
     def _bcrypt(self, pin: str) -> bytes:
         if self._shared is None:
@@ -92,9 +96,13 @@ class PinHasher:
         return self._shared[pin]
 
 
-def _on_all_cores(work: Callable[[str], _T], pins: list[str]) -> list[_T]:
+def _on_all_cores(work: Callable[[str], _T], pins: list[str], stopping: threading.Event | None) -> list[_T]:
+    def one(pin: str) -> _T:
+        pause(0, stopping)
+        return work(pin)
+
     with ThreadPoolExecutor(os.cpu_count(), "bcrypt") as pool:
-        return list(pool.map(work, pins))
+        return list(pool.map(one, pins))
 
 
 def scheme_of(password_hash: str) -> Scheme | None:

@@ -21,7 +21,7 @@ def _executor(context: RunContext, step: str) -> Executor:
     hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
 
     def run(batch: Batch) -> Result:
-        hashes = hasher.hash_many(pins.pin(person.id) for person in batch.people)
+        hashes = hasher.hash_many((pins.pin(person.id) for person in batch.people), context.stopping)
         rows = [(person.phone, made) for person, made in zip(batch.people, hashes, strict=True)]
         return result(batch, context.services.accounts.set_pins(rows))
 

@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 from cryptography.fernet import Fernet
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InterruptedRunError, InvalidError
 from cicscenario.people.pins import PinHasher, Pins, scheme_of, verify
 
 #: The pepper of the compose file of 2021, in base64 of the standard alphabet, and a hash that a real server took.
@@ -166,3 +166,13 @@ def test_pins_of_a_list_are_given_out_in_turn() -> None:
 def test_what_is_not_four_digits_is_refused_and_not_shown(bad: str) -> None:
     with pytest.raises(InvalidError, match="PIN number 2 of the list is not four digits"):
         Pins(1, ["1234", bad])
+
+
+def test_hashing_ends_with_the_run() -> None:
+    """A hundred hashes of cost 12 take many seconds; each one a quarter."""
+    stopping = threading.Event()
+    threading.Timer(0.3, stopping.set).start()
+    began = time.monotonic()
+    with pytest.raises(InterruptedRunError):
+        PinHasher("bcrypt", cost=12).hash_many((f"{n:04}" for n in range(400)), stopping)
+    assert time.monotonic() - began < 10
