@@ -258,6 +258,7 @@ def test_an_engine_of_another_chain_is_said(run: Run) -> None:
     assert "CHAIN_SPEC" in said
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_not_there_is_said_and_so_is_a_redis(run: Run) -> None:
     run.box.kill("custodial")
     with nothing_changes(run):
@@ -289,6 +290,7 @@ def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> No
     assert run.report()["orphans"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [["custodial.fail-task=cic_eth.eth.account.register"]])
 def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_for_them(run: Run) -> None:
     """When the engine is mended, the same command has the accounts registered that it made before."""
@@ -348,6 +350,7 @@ def test_what_the_faucet_refused_is_asked_for_by_the_next_run(run: Run) -> None:
     ends_well(run, 12, since, "--set", "backend.patience=8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [["custodial.revert-registration"]])
 def test_registrations_that_fail_on_the_chain_are_asked_for_again_by_the_run_itself(run: Run) -> None:
     since = run.box.block()

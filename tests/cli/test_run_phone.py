@@ -366,6 +366,7 @@ def test_with_the_real_servers_quirks_it_still_ends_well(tmp_path: Path, another
     _one_account_and_one_gift_each(world, "quirks")
 
 
+@pytest.mark.slow
 def test_the_phone_interface_of_2021_is_spoken_to(tmp_path: Path, another: list[PhoneWorld]) -> None:
     another.append(world := PhoneWorld(tmp_path / "home", dialect="2021"))
     pepper = tmp_path / "pepper"

@@ -96,6 +96,7 @@ def test_under_a_lock_too(engine: RunningEngine, name: str) -> None:
     check(engine, "create-account-no-register")
 
 
+@pytest.mark.slow
 def test_and_without_a_signer(engine: RunningEngine) -> None:
     engine.start("signer-down")
     try:
