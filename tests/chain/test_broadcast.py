@@ -1,5 +1,6 @@
 """The broadcaster's rounds, on a chain in memory and with a clock of the test's own: no test here waits."""
 
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -106,3 +107,51 @@ def test_whatever_moves_renews_the_patience(world: World) -> None:
         world.round(seconds=100)
         world.chain.mine(2)
     assert world.store.transaction_counts()["gas"]["mined"] == 6
+
+
+class SlowClock(threading.Event):
+    """A stop that is never set; a wait for it only lets the world's clock go on."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__()
+        self._world = world
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._world.seconds += timeout or 0.0
+        return False
+
+
+def test_a_node_that_has_yet_to_learn_of_a_failed_transaction_is_waited_for(world: World) -> None:
+    """It lags behind: asked a little later, it knows of it, and that it was mined after all."""
+    world.submit(1)
+    world.round()
+    (row,) = world.store.outstanding(SIGNER.address)
+    world.store.settle([(row.hash, "failed", 1, "reverted")])
+    world.broadcaster._stopping = SlowClock(world)  # type: ignore[assignment]
+    sent = dict(world.chain.waiting)
+    world.chain.waiting.clear()
+
+    def catches_up(calls: object) -> None:
+        if world.seconds > 30 and not world.chain.waiting and not world.chain.blocks[1:]:
+            world.chain.waiting.update(sent)
+            world.chain.mine()
+
+    world.rpc.before = catches_up
+    world.broadcaster.recheck_failed([row])
+    assert 30 < world.seconds < 60
+    assert world.store.transaction_counts() == {"gas": {"mined": 1}}
+
+
+def test_one_that_never_learns_of_it_is_named_and_nothing_new_is_sent(world: World) -> None:
+    world.submit(1)
+    world.round()
+    (row,) = world.store.outstanding(SIGNER.address)
+    world.store.settle([(row.hash, "failed", 1, "reverted")])
+    world.broadcaster._stopping = SlowClock(world)  # type: ignore[assignment]
+    world.chain.waiting.clear()
+    sent = world.sent()
+    with pytest.raises(UnavailableError, match="it lags behind, or its chain was set back") as caught:
+        world.broadcaster.recheck_failed([row])
+    assert "--fresh" not in str(caught.value.hint)
+    assert world.seconds >= 120
+    assert world.sent() == sent
