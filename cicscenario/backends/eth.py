@@ -1,6 +1,5 @@
 """The backend eth: sovereign accounts. Each key is derived from one secret of the run; the run's signer pays all costs."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,9 +17,9 @@ from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.connections import Service
 from cicscenario.errors import StateRefusedError, StepFailedError
-from cicscenario.files import write_once
 from cicscenario.language import KeyHolder, Scenario
 from cicscenario.people.person import Person
+from cicscenario.state.directory import run_secret
 
 
 class EthBackend(Backend):
@@ -29,14 +28,7 @@ class EthBackend(Backend):
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._path = context.directory / "secret"
-        if not self._path.exists():
-            write_once(self._path, secrets.token_hex(32))
-        text = self._path.read_text("utf-8")
-        if len(text) != 64:
-            raise StateRefusedError(
-                f"{self._path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters"
-            )
-        self._secret = bytes.fromhex(text)
+        self._secret = bytes.fromhex(run_secret(self._path))
 
     def accounts(self, batch: Batch) -> Result:
         result = Result()

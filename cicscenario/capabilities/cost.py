@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cicscenario.chain.contracts import eth_call
@@ -70,6 +71,15 @@ class Pending:
     size: int
     left: int
     state: Store | None
+
+    @cached_property
+    def gifts(self) -> tuple[int, int]:
+        """The number of gifts above 0 that are still to be sent, and their sum in whole tokens. Scans the population."""
+        number, total = self.state.gifts_without(self.step) if self.state else (0, 0)
+        for index in self.state.absent(self.size) if self.state else range(self.size):
+            gift = self.population.gift(index)
+            number, total = number + (gift > 0), total + gift
+        return number, total
 
 
 @dataclass(frozen=True)

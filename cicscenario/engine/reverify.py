@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cicscenario.capabilities.context import RunContext
 from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.events import Listener, ReportWritten
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import Stoppable, open_services
+from cicscenario.engine.run import Stoppable, context_of, open_services
 from cicscenario.engine.verify import verify
 from cicscenario.errors import ExitCode
 from cicscenario.language import Environment, Scenario
@@ -48,10 +47,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         with open_services(plan, request.environment, stopping) as services, request.stoppable(stopping.set):
             ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
             compare(store, plan, services, people=False)
-            written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
-            context = RunContext(
-                scenario, directory, plan.population, services, store, stopping, written_to_accounts=written
-            )
+            context = context_of(plan, directory, services, store, stopping)
             rows = verify(checks, context, plan.size, listener)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
         request.report(RunEnd(plan, store, directory, code, services=services, checks=rows))

@@ -77,12 +77,7 @@ class Run:
 
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
-        plan = self.plan
-        written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
-        return RunContext(
-            plan.scenario, self.directory, plan.population, self.services, self.state, self.stopping,
-            written_to_accounts=written,
-        )  # fmt: skip
+        return context_of(self.plan, self.directory, self.services, self.state, self.stopping)
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -157,6 +152,14 @@ def open_services(
             yield services
         finally:
             services.close()
+
+
+def context_of(
+    plan: Plan, directory: Path, services: Connections, state: Store, stopping: threading.Event
+) -> RunContext:
+    """The context for the plan's checks."""
+    written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
+    return RunContext(plan.scenario, directory, plan.population, services, state, stopping, written_to_accounts=written)
 
 
 def start_fresh(this: Run) -> None:

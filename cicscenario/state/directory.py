@@ -1,11 +1,16 @@
 """The directory of a run: its lock, its state, and how it is renamed to begin anew. Nothing in it is ever deleted."""
 
+import re
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.files import write_once
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
+
+_SECRET = re.compile("[0-9a-fA-F]{64}")
 
 
 def directory_lock(directory: Path) -> FileLock:
@@ -33,6 +38,20 @@ def store_of_a_run(directory: Path, scenario: Path) -> Store:
     if store:
         store.close()
     raise InvalidError(f"nothing has been run in {directory}", hint=f"cicscenario run {scenario}")
+
+
+def run_secret(path: Path) -> str:
+    """The run's secret in file ``path``: 64 hexadecimal digits, created by the first call, readable by the owner only.
+
+    Raises StateRefusedError when the file has anything else.
+    """
+    if not path.exists():
+        write_once(path, secrets.token_hex(32))
+    text = path.read_text("utf-8", "replace")
+    if not _SECRET.fullmatch(text):
+        found = f"{len(text)} characters" if len(text) != 64 else "other characters"
+        raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {found}")
+    return text
 
 
 def set_aside(directory: Path) -> Path | None:

@@ -29,10 +29,10 @@ class GiftCost(Cost):
     """The cost of gifts. Only gifts above 0 need a transaction. The signer needs the tokens, or the right to mint them."""
 
     def transactions(self, pending: Pending) -> int:
-        return _to_give(pending)[0] if pending.left else 0
+        return pending.gifts[0] if pending.left else 0
 
     def tokens(self, pending: Pending) -> int:
-        return _to_give(pending)[1]
+        return pending.gifts[1]
 
     def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
         token, signer = session.contracts.token, session.signer.address
@@ -48,15 +48,6 @@ class GiftCost(Cost):
         token = pending.scenario.gift.token or "the default token"
         verb = "mint" if pending.scenario.gift.method == "mint" else "give"
         return [not_asked(f"{token} to {verb}", needed=self.tokens(pending), unit="whole tokens")]
-
-
-def _to_give(pending: Pending) -> tuple[int, int]:
-    """The number of gifts above 0 that are still to be sent, and their sum in whole tokens."""
-    number, total = pending.state.gifts_without(pending.step) if pending.state else (0, 0)
-    for index in pending.state.absent(pending.size) if pending.state else range(pending.size):
-        gift = pending.population.gift(index)
-        number, total = number + (gift > 0), total + gift
-    return number, total
 
 
 def _executor(context: RunContext, step: str) -> Executor:

@@ -1,16 +1,12 @@
 """The step keystore: writes V3 keystore files when the run holds the keys. In the background, as scrypt is slow."""
 
-import secrets
-from collections.abc import Sequence
-
-from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.keyfiles import keyfile_verifier, writes_keyfiles
 from cicscenario.capabilities.step import Lane, Part, Step
-from cicscenario.chain.keyfile import encrypt, problem_of, write_keyfile
-from cicscenario.errors import StateRefusedError
-from cicscenario.files import write_once
+from cicscenario.chain.keyfile import encrypt, write_keyfile
 from cicscenario.language import Scenario
-from cicscenario.people.person import Person
+from cicscenario.state.directory import run_secret
 from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
 
@@ -37,27 +33,12 @@ def _password(context: RunContext) -> str:
     """The scenario's password, or one that is created once in the run directory, readable by the owner only."""
     if given := context.scenario.backend.option("keystore.password"):
         return str(given.reveal())
-    path = context.directory / "keystore.password"
-    if not path.exists():
-        write_once(path, secrets.token_hex(32))
-    text = path.read_text("utf-8")
-    if len(text) != 64:
-        raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {len(text)} characters")
-    return text
-
-
-def _lost(context: RunContext) -> Verifier:
-    def verify(people: Sequence[Person]) -> dict[int, str]:
-        found = {person.id: problem_of(context.keyfile(person.account), person.account) for person in people}
-        return {person: problem for person, problem in found.items() if problem}
-
-    return verify
+    return run_secret(context.directory / "keystore.password")
 
 
 def _part(scenario: Scenario) -> Part | None:
-    wanted = scenario.backend.traits.sovereign and scenario.backend.option("keystore.kdf") not in (None, "none")
-    return _PART if wanted else None
+    return _PART if writes_keyfiles(scenario) else None
 
 
 _PART = Part("write the keystore files", Lane.BACKGROUND, _executor)
-STEP = Step("keystore", _part, after=(accounts.STEP.name,), repeatable=True, lost=_lost)
+STEP = Step("keystore", _part, after=(accounts.STEP.name,), repeatable=True, lost=keyfile_verifier)
