@@ -115,14 +115,18 @@ class MetaClient:
         reply = self._read(pointer)
         if reply.status == 404:
             return None
+        if reply.status != 200:
+            raise UnavailableError(f"metadata server {self._server} answers {pointer.hex()} with {_status(reply)}")
         try:
-            if reply.status == 200:
-                return json.loads(reply.body)
-        except ValueError:
+            value = json.loads(reply.body)
+        except (ValueError, RecursionError):
+            wrong = f"with what is not JSON: {reply.body!r:.100}"
+            raise UnavailableError(f"metadata server {self._server} answers {pointer.hex()} {wrong}") from None
+        if value is None:  # does not mean that there is nothing
             raise UnavailableError(
-                f"metadata server {self._server} answers {pointer.hex()} with what is not JSON: {reply.body!r:.100}"
-            ) from None
-        raise UnavailableError(f"metadata server {self._server} answers {pointer.hex()} with {_status(reply)}")
+                f"metadata server {self._server} answers {pointer.hex()} with null, which cic-meta keeps nowhere"
+            )
+        return value
 
     def get_many(self, pointers: Sequence[bytes], *, threads: int = 4) -> list[Any | None]:
         """Values in the order of the pointers, None where there is none. Raises the first error."""

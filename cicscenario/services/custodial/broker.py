@@ -4,7 +4,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from types import NoneType
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis
@@ -71,7 +72,10 @@ class Broker:
         )
 
     def read(self, command: Callable[["redis.Redis"], _T]) -> _T:
-        """Runs a command that may be repeated, while Redis is away for up to ``patience`` seconds."""
+        """Runs a command that may be repeated, while Redis is away or gives wrong answers for up to ``patience`` seconds.
+
+        ``command`` raises TypeError or ValueError when the answer is not of the form that it expects.
+        """
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -83,6 +87,10 @@ class Broker:
                 pause(_PAUSE, self.stopping)
             except RedisError as error:
                 raise self.unavailable(error) from None
+            except (TypeError, ValueError) as error:  # an answer that this command does not have: they are out of step
+                self._disconnect()
+                if time.monotonic() > deadline:
+                    raise self.unavailable(error) from None
 
     def _disconnect(self) -> None:
         self._redis.connection_pool.disconnect(inuse_connections=True)
@@ -106,11 +114,12 @@ class Broker:
 
     def waiting(self) -> int:
         """Number of messages that no worker has fetched."""
-        return int(self.read(lambda client: client.llen(self.queue)))
+        return int(self.read(lambda client: of_type(int, client.llen(self.queue))))
 
     def oldest(self) -> bytes | None:
         """The message that a worker takes next."""
-        return cast("bytes | None", self.read(lambda client: client.lindex(self.queue, -1)))
+        found: bytes | None = self.read(lambda client: of_type((bytes, NoneType), client.lindex(self.queue, -1)))
+        return found
 
     def queued(self, ids: Collection[str]) -> set[str]:
         """The ids whose messages wait on the queue, or were fetched by a worker that has not acknowledged them."""
@@ -125,7 +134,7 @@ class Broker:
         return {task_id for text, task_id in found.items() if task_id and self._remove(text)}
 
     def _remove(self, message: bytes) -> bool:
-        return bool(self.read(lambda client: client.lrem(self.queue, 1, message)))  # type: ignore[arg-type]
+        return bool(self.read(lambda client: of_type(int, client.lrem(self.queue, 1, message))))  # type: ignore[arg-type]
 
     def _pages(self) -> Iterator[bytes]:
         """The messages that are on the queue now, oldest last.
@@ -137,7 +146,7 @@ class Broker:
             yield from self._page(start, min(start + _PAGE, 0) - 1)
 
     def _page(self, first: int, last: int) -> list[bytes]:
-        return cast("list[bytes]", self.read(lambda client: client.lrange(self.queue, first, last)))
+        return self.read(lambda client: list_of(bytes, client.lrange(self.queue, first, last)))
 
     def unavailable(self, error: BaseException, doubt: str = "") -> UnavailableError:
         """The error for a person; ``doubt`` is added to it."""
@@ -151,6 +160,21 @@ class Broker:
             f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
+
+
+def of_type(kind: Any, answer: Any) -> Any:
+    """The answer; raises TypeError when it is not of this type."""
+    if not isinstance(answer, kind):
+        raise TypeError(f"it answers with {answer!r:.50}")
+    return answer
+
+
+def list_of(kind: Any, answer: Any, size: int | None = None) -> list[Any]:
+    """The answer; raises TypeError when it is not a list of this type and, unless None, of this size."""
+    items = of_type(list, answer)
+    if size is not None and len(items) != size:
+        raise TypeError(f"it answers with {len(items)} values instead of {size}")
+    return [of_type(kind, item) for item in items]
 
 
 def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:

@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from types import NoneType
+from typing import Any
 
 from cicscenario.services.custodial import tasks
-from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.broker import Broker, list_of
 from cicscenario.services.custodial.meaning import explain
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 
@@ -87,8 +88,8 @@ class Results:
         return found
 
     def _texts(self, ids: Sequence[str]) -> list[bytes | None]:
-        texts = self._broker.read(lambda client: client.mget([_PREFIX + task_id for task_id in ids]))
-        return cast("list[bytes | None]", texts)
+        names = [_PREFIX + task_id for task_id in ids]
+        return self._broker.read(lambda client: list_of((bytes, NoneType), client.mget(names), len(names)))
 
     def trees(self, roots: Sequence[str]) -> dict[str, TaskRecord]:
         """The records of account creations, from the root to the registration, by task id: four requests per 500 roots."""
