@@ -25,15 +25,27 @@ from tests.support.celery_engine import CHAIN, worker
 from tests.support.fake_server import FakeServer
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 from tests.support.postgres import Postgres
-from tests.support.rude_wire import Manner, RudeWire, closed, hang, http, instead, polite, reset, slow, truncated, twice
+from tests.support.rude_wire import (
+    Manner,
+    RudeWire,
+    closes,
+    hangs,
+    http,
+    instead,
+    polite,
+    resets,
+    slow,
+    truncated,
+    twice,
+)
 from tests.support.stub_meta import StubMeta
 from tests.support.valkey import Valkey
 
 #: What can befall a connection of any protocol.
 WIRE: dict[str, Manner] = {
-    "reset": reset,
-    "closed": closed,
-    "hangs": hang,
+    "reset": resets,
+    "closed": closes,
+    "hangs": hangs,
     "truncated": truncated,
     "twice": twice,
     "slow": slow,

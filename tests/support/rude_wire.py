@@ -22,18 +22,18 @@ def polite(wire: "RudeWire", client: socket.socket, server: socket.socket) -> No
     forth.join(5)
 
 
-def reset(wire: "RudeWire", client: socket.socket, server: socket.socket) -> None:
+def resets(wire: "RudeWire", client: socket.socket, server: socket.socket) -> None:
     """The connection is reset when the request is there."""
     _request(client)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def closed(wire: "RudeWire", client: socket.socket, server: socket.socket) -> None:
+def closes(wire: "RudeWire", client: socket.socket, server: socket.socket) -> None:
     """The connection is closed without an answer."""
     _request(client)
 
 
-def hang(wire: "RudeWire", client: socket.socket, server: socket.socket) -> None:
+def hangs(wire: "RudeWire", client: socket.socket, server: socket.socket) -> None:
     """No answer comes, and the connection stays open."""
     wire.polite_again.wait(60)
 
