@@ -299,8 +299,8 @@ RECORDED = json.loads("""{
 
 
 @pytest.mark.slow
-def test_a_thousand_people_are_taken_in(engine: RunningEngine) -> None:
-    count = 1000
+def test_five_hundred_people_are_taken_in(engine: RunningEngine) -> None:
+    count = 500
     began = time.monotonic()
     accounts = created(engine, count)
     assert len(set(accounts)) == count

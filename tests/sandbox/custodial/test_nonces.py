@@ -1,6 +1,13 @@
 """A nonce that was reserved and never used: everything behind it waits for ever, until an operator fills the hole."""
 
+import json
+import re
+import shlex
+import subprocess
+import sys
 import time
+import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,8 +178,6 @@ def test_an_empty_gas_gifter_shuts_the_worker_down_and_leaves_a_hole_for_each_ac
 
 def failures(engine: RunningEngine, name: str) -> list[Any]:
     """Messages of the exceptions of a class in the result backend."""
-    import json
-
     entries = [json.loads(engine.redis.get(key) or "{}") for key in engine.redis.scan_iter("celery-task-meta-*", 1000)]
     raised = [entry["result"] for entry in entries if entry.get("status") == "FAILURE"]
     return [each["exc_message"] for each in raised if each["exc_type"] == name]
@@ -191,6 +196,34 @@ def test_an_account_whose_gas_was_never_given_goes_on_when_anybody_sends_it_some
     finally:
         engine.start()
         engine.mend()
+
+
+def test_a_role_that_is_taken_away_in_between_leaves_a_hole_which_the_recipes_command_fills(
+    engine: RunningEngine,
+) -> None:
+    writer = engine.role(WRITER)
+    root = str(uuid.uuid4())
+    reserve = engine.signature("cic_eth.eth.nonce.reserve_nonce", "6c" * 20, CHAIN_SPEC, WRITER)
+    reserve.apply_async(task_id=root)
+    engine.entry(root)
+    engine.ask("cic_eth.eth.account.set_role", WRITER, "0" * 40, CHAIN_SPEC)
+    try:
+        register = engine.signature("cic_eth.eth.account.register", "6c" * 20, CHAIN_SPEC)
+        refused = engine.entry(str(register.apply_async(root_id=root).id))["result"]
+    finally:
+        engine.ask("cic_eth.eth.account.set_role", WRITER, writer, CHAIN_SPEC)
+    assert refused["exc_type"] == "IntegrityError"
+    (hole,) = engine.holes(writer)
+    recipe = re.search(
+        r"celery (--broker .*?\]\')\n```", (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(), re.DOTALL
+    )
+    assert recipe
+    command = recipe[1].replace("PORT", str(engine.port)).replace("NONCE", str(hole)).replace("ADDRESS", writer)
+    words = shlex.split(command.replace("\\\n", " "))
+    subprocess.run([sys.executable, "-m", "celery", *words], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    eventually(lambda: engine.nonce_of(writer) == hole + 1)
+    (account,) = create(engine)
+    eventually(lambda: engine.are_done([account]))
 
 
 def test_a_transaction_of_an_account_without_a_key_is_refused(engine: RunningEngine) -> None:
