@@ -299,8 +299,8 @@ RECORDED = json.loads("""{
 
 
 @pytest.mark.slow
-def test_five_hundred_people_are_taken_in(engine: RunningEngine) -> None:
-    count = 500
+def test_two_hundred_people_are_taken_in(engine: RunningEngine) -> None:
+    count = 200
     began = time.monotonic()
     accounts = created(engine, count)
     assert len(set(accounts)) == count
