@@ -23,6 +23,7 @@ from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
 from cicscenario.sandbox.custodial.errors import SeppukuError
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
+from cicscenario.sandbox.custodial.transport import broker_url
 
 _PROCESSES = 2
 _PAUSES = (0.0, *[1.0] * 29)  # seconds before each attempt when the database does not answer
@@ -57,9 +58,10 @@ class EngineTask(celery.Task):  # type: ignore[misc]
 
 def make_app(settings: EngineSettings) -> celery.Celery:
     """The Celery application, with all tasks. Call it in the worker's main process."""
+    import cicscenario.chain.discovery  # noqa: F401  # loads web3 before the processes fork, not in each of them
     from cicscenario.sandbox.custodial import gas_tasks, tasks, token_tasks, transaction_tasks
 
-    app = celery.Celery("cic-eth", broker=settings.broker, backend=backend_url(settings.broker), task_cls=EngineTask)
+    app = celery.Celery("cic-eth", broker=broker_url(settings.broker), backend=backend_url(settings.broker), task_cls=EngineTask)
     app.conf.update(
         task_default_queue=settings.queue,
         worker_hijack_root_logger=False,
