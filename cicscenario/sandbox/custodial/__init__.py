@@ -1,7 +1,8 @@
 """The custodial engine: Celery workers on Redis with the task names, results and side effects of cic-eth 0.12.
 
 ``supervisor`` starts the processes and restarts the worker. ``worker`` runs tasks from the queue: ``tasks``,
-``transaction_tasks``, ``gas_tasks`` and ``token_tasks``. ``engine`` is the loop that sends transactions (``dispatcher``) and
+``transaction_tasks``, ``gas_tasks``, ``token_tasks`` and ``trust_tasks``. ``engine`` is the loop that sends transactions
+(``dispatcher``) and
 follows the chain (``tracker``). ``database`` has the transactions, ``vault`` the keys, ``signing`` uses them, ``roles`` are
 the engine's own accounts; ``callbacks`` sends results to clients, and ``faults`` has the fault switches.
 
