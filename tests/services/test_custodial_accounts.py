@@ -245,7 +245,7 @@ def test_what_a_killed_worker_had_fetched_is_told_from_what_it_had_begun_and_fro
         with worker(alone.url, 1) as process:
             accounts.submit(ids)
             began = time.time()
-            eventually(lambda: not alone.client.exists("keys") and traces(accounts.recover(ids)) == AT_WORK)
+            eventually(lambda: alone.client.exists("begun") and traces(accounts.recover(ids)) == AT_WORK)
             process.kill()
             process.wait()
         found = accounts.recover(ids)

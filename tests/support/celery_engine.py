@@ -64,6 +64,7 @@ class EngineTasks:
 
     def create(self, password: str, spec: dict[str, Any]) -> str:
         self._signer(spec)
+        self._redis.sadd("begun", current_task.request.root_id)
         time.sleep(float(self._fault("delay") or 0))
         address = secrets.token_hex(20)
         self._redis.hset("keys", address, current_task.request.root_id)
