@@ -16,9 +16,10 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class StepProgressed:
-    """A step has finished a batch. The counts are of the whole step; ``seconds`` is the time since its first batch began.
+    """A step has saved a batch, or a part of one. The counts are of the whole step.
 
-    ``batch`` is the number of people in the batch, and ``batch_seconds`` its duration, saving included.
+    ``seconds`` is the time since its first batch began. ``batch`` is the number of people whose outcomes were saved, and
+    ``batch_seconds`` the time since their batch began, saving included.
     """
 
     step: str

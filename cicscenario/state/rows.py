@@ -6,11 +6,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a step for one person."""
+    """The result of a step for one person. ``read_back`` is not saved: the service was asked afterwards, and has the result."""
 
     person: int
     ok: bool
     detail: str | None = None
+    read_back: bool = False
 
 
 @dataclass(frozen=True)

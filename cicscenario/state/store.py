@@ -172,6 +172,8 @@ class Store:
         outcome is a failure that names the other person.
         """
         people, addresses, outcomes = list(people), list(addresses), list(outcomes)
+        if not (people or addresses or outcomes):
+            return []
         try:
             self._commit(step, outcomes, people, addresses)
         except sqlite3.IntegrityError:
