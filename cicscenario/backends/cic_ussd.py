@@ -53,7 +53,7 @@ class CicUssdBackend(CustodialBackend):
         self._circuit = CircuitBreaker(SILENT)
 
     def accounts(self, batch: Batch) -> Result:
-        people, made = batch.people, Result()
+        people, made = batch.people, batch.result
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)

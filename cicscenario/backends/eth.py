@@ -31,8 +31,10 @@ class EthBackend(Backend):
         self._secret = bytes.fromhex(run_secret(self._path))
 
     def accounts(self, batch: Batch) -> Result:
-        result = Result()
+        result = batch.result
         for person in batch.people:
+            if self._context.stopping.is_set():
+                break
             result.found(person.id, address_of(derive_key(self._secret, person.id)))
         return result
 

@@ -14,11 +14,14 @@ class ExistingBackend(Backend):
 
     def __init__(self, context: RunContext) -> None:
         self._population = context.population
+        self._stopping = context.stopping
         self._source = context.scenario.population.source
 
     def accounts(self, batch: Batch) -> Result:
-        result = Result()
+        result = batch.result
         for person in batch.people:
+            if self._stopping.is_set():
+                break
             address = self._population.account(person.id)
             if address is None:
                 result.fail(person.id, f"has no account in {self._source}")

@@ -206,11 +206,14 @@ class Runner:
             return
         written = self._store.commit(work.step, new.outcomes, new.people, new.addresses)
         ok = {outcome.person for outcome in written if outcome.ok}
-        work.of.fresh.update(person for person, _ in new.addresses if person in ok)
+        with self._mutex:
+            work.of.fresh.update(person for person, _ in new.addresses if person in ok)
         for outcome in written:
             if outcome.ok and outcome.read_back:
                 self._read_back.add(work.step, outcome.person)
-        self._listener(self._progress.add(work.step, len(ok), len(written) - len(ok), work.began, whole=whole))
+        event = self._progress.add(work.step, len(ok), len(written) - len(ok), work.began, whole=whole)
+        if written:
+            self._listener(event)
 
     def _ready(self, step: PlannedStep, of: _OpenBatch) -> Batch:
         """The people of a batch who are done in all steps before this one, and not in this one."""
@@ -222,4 +225,5 @@ class Runner:
         for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
-        return Batch(sorted(ids), people, fresh=frozenset(of.fresh))
+        with self._mutex:
+            return Batch(sorted(ids), people, fresh=frozenset(of.fresh))
