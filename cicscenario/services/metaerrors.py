@@ -1,6 +1,6 @@
 """What can be wrong with one entry of the metadata store, and what is wrong with its server."""
 
-from cicscenario.errors import StepFailedError, UnavailableError
+from cicscenario.errors import InvalidError, StepFailedError, UnavailableError
 
 
 class UnreadableEntryError(UnavailableError):
@@ -36,9 +36,25 @@ def immutable(server: object, pointer: bytes) -> StepFailedError:
     )
 
 
-def more_keys(server: object, pointer: bytes, keys: list[str]) -> StepFailedError:
+def more_keys(pointer: bytes, keys: list[str]) -> StepFailedError:
     """The error for an object that has keys beside ours, which a two-step write keeps."""
     return StepFailedError(
         f"the entry at {pointer.hex()} has more keys than expected ({', '.join(keys)}), and a two-step write keeps them:"
         " `meta.write: one-step` in the environment file replaces the whole entry"
+    )
+
+
+def not_replaced(pointer: bytes) -> InvalidError:
+    """The error for a two-step write that would end the server, or do nothing."""
+    return InvalidError(
+        f"two-step writing cannot replace the value at {pointer.hex()}: only an object can be merged into an object;"
+        " `meta.write: one-step` in the environment file replaces any value"
+    )
+
+
+def read_back_failed(server: object, pointer: bytes, error: UnavailableError) -> UnavailableError:
+    """The error for an entry that the server took, and then could not give back."""
+    return UnavailableError(
+        f"metadata server {server} answered 200 to the write of {pointer.hex()}, but the entry cannot be read: {error.message}",
+        hint="what does cic-meta's log say? Under Node.js 20 with RSA keys it needs --security-revert=CVE-2023-46809",
     )
