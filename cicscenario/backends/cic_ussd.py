@@ -22,7 +22,7 @@ from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
-from cicscenario.errors import UnavailableError
+from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
@@ -173,6 +173,8 @@ class CicUssdBackend(CustodialBackend):
         for person, value in zip(people, found, strict=True):
             if value is None:
                 missing.append(person)
+            elif isinstance(value, CicScenarioError):
+                made.fail(person.id, value.message)
             elif (address := _address(value)) is None:
                 made.fail(person.id, f"the phone pointer of {person.phone} is not an address: {value!r:.80}")
             else:

@@ -18,7 +18,7 @@ from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.connections import Service
 from cicscenario.errors import StateRefusedError, StepFailedError
 from cicscenario.language import KeyHolder, Scenario
-from cicscenario.people.person import Person
+from cicscenario.people.person import Person, checksum
 from cicscenario.state.directory import run_secret
 
 
@@ -35,7 +35,8 @@ class EthBackend(Backend):
         for person in batch.people:
             if self._context.stopping.is_set():
                 break
-            result.found(person.id, address_of(derive_key(self._secret, person.id)))
+            address = address_of(derive_key(self._secret, person.id))
+            result.found(person.id, address, checksum(address))  # as the old tools write accounts of this kind
         return result
 
     def registration(self, step: str) -> Executor:

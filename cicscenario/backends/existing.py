@@ -7,6 +7,7 @@ from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.step import Lane
 from cicscenario.language import KeyHolder
+from cicscenario.people.person import checksum
 
 
 class ExistingBackend(Backend):
@@ -26,7 +27,7 @@ class ExistingBackend(Backend):
             if address is None:
                 result.fail(person.id, f"has no account in {self._source}")
             else:
-                result.found(person.id, address)
+                result.found(person.id, address, person.spelled or checksum(address))
         return result
 
 

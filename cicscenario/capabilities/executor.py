@@ -14,12 +14,14 @@ class Result:
     """What a step has made of a batch so far. Thread-safe.
 
     The engine writes new entries into the state while the executor still works, about every half second. ``people`` (new or
-    changed) and ``addresses`` (person id, account address) are written together with the outcomes.
+    changed) and ``addresses`` (person id, account address) are written together with the outcomes. ``spelled`` is, by person
+    id, how person documents write the account.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     addresses: list[tuple[int, bytes]] = field(default_factory=list)
+    spelled: dict[int, str] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
     _taken: tuple[int, int, int] = field(default=(0, 0, 0), init=False, repr=False, compare=False)
 
@@ -27,9 +29,13 @@ class Result:
         """Adds a success. ``read_back``: the service was asked for the result afterwards, and has it."""
         self.add([Outcome(person, True, detail, read_back)])
 
-    def found(self, person: int, address: bytes) -> None:
-        """Adds a success: the person has this account."""
+    def found(self, person: int, address: bytes, spelled: str | None = None) -> None:
+        """Adds a success: the person has this account.
+
+        ``spelled`` is how person documents write it; None: in lower case without 0x, as the custodial engine gives it.
+        """
         with self._mutex:
+            self.spelled[person] = spelled or address.hex()
             self.addresses.append((person, address))
             self.outcomes.append(Outcome(person, ok=True))
 
@@ -54,6 +60,7 @@ class Result:
             with self._mutex:
                 self.people += other.people
                 self.addresses += other.addresses
+                self.spelled |= other.spelled
                 self.outcomes += other.outcomes
 
     def take(self) -> "Result":
@@ -61,7 +68,7 @@ class Result:
         with self._mutex:
             outcomes, people, addresses = self._taken
             self._taken = (len(self.outcomes), len(self.people), len(self.addresses))
-            return Result(self.outcomes[outcomes:], self.people[people:], self.addresses[addresses:])
+            return Result(self.outcomes[outcomes:], self.people[people:], self.addresses[addresses:], self.spelled)
 
 
 @dataclass(frozen=True)

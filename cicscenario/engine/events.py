@@ -40,6 +40,9 @@ class CheckFinished:
     total: int
     allowed: str | None
     first: str | None  #: the problem of the first failing person
+    read_back: int = (
+        0  #: people whose result the run had read back after writing it, and who were not asked about again
+    )
 
 
 @dataclass(frozen=True)

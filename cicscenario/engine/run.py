@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import descriptor
+from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_at_end, write_files, write_transactions
@@ -68,6 +69,7 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     progress: Progress | None = None
     checks: list[CheckRow] = field(default_factory=list)
+    read_back: ReadBack = field(default_factory=ReadBack)
 
     @property
     def state(self) -> Store:
@@ -77,7 +79,8 @@ class Run:
 
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
-        return context_of(self.plan, self.directory, self.services, self.state, self.stopping)
+        context = context_of(self.plan, self.directory, self.services, self.state, self.stopping)
+        return replace(context, read_back=self.read_back, tell=lambda text: self.listener(Noted(text)))
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -109,7 +112,10 @@ def carry_out(this: Run) -> ExitCode:
     execute(this)
     write_files(this.plan, this.context())
     if this.selected is None:
-        this.checks = verify(this.plan.checks, this.context(), this.plan.size, this.listener)
+        context = this.context()
+        if this.plan.scenario.checks.read_again:
+            context = replace(context, read_back=ReadBack())
+        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
     conclude(this.plan, this.state, this.selected)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 

@@ -204,7 +204,7 @@ class Runner:
         new = work.batch.result.take()
         if not (whole or new.outcomes):
             return
-        written = self._store.commit(work.step, new.outcomes, new.people, new.addresses)
+        written = self._store.commit(work.step, new.outcomes, new.people, new.addresses, new.spelled)
         ok = {outcome.person for outcome in written if outcome.ok}
         with self._mutex:
             work.of.fresh.update(person for person, _ in new.addresses if person in ok)

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from cicscenario.report.form import ReportForm
-from cicscenario.report.recorded import Recorded
+from cicscenario.report.recorded import Recorded, check_notes
 
 _FAILING = 5  #: failing people shown per check; the HTML report has more
 
@@ -53,7 +53,7 @@ def _check_rows(recorded: Recorded) -> list[list[str]]:
             check["name"],
             f"{check['errors']:,}",
             f"{check['total']:,}",
-            f"allowed: {check['allowed']}" if "allowed" in check else "",
+            check_notes(check),
         ]
         for check in recorded.report["checks"]
     ]

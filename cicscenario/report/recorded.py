@@ -125,3 +125,11 @@ def quantile(buckets: dict[str, int], share: float) -> str | None:
         if number and counted >= wanted:
             return f"over {BUCKETS[-1]:g} s" if top == "+Inf" else f"≤ {float(top):g} s"
     return None
+
+
+def check_notes(check: dict[str, Any]) -> str:
+    """What to know about the result of a check beside its numbers; empty when there is nothing."""
+    notes = [f"allowed: {check['allowed']}"] if "allowed" in check else []
+    if "read_back" in check:
+        notes.append(f"{check['read_back']:,} read back after writing")
+    return "; ".join(notes)

@@ -74,7 +74,9 @@ def _checks(end: RunEnd) -> list[dict[str, Any]]:
 
 
 def _check(row: CheckRow) -> dict[str, Any]:
-    said = {"allowed": row.allowed} if row.allowed else {}
+    said: dict[str, Any] = {"allowed": row.allowed} if row.allowed else {}
+    if row.read_back:
+        said["read_back"] = row.read_back
     return {"name": row.name, "errors": row.errors, "total": row.total, "failing": row.failing, **said}
 
 

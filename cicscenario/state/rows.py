@@ -44,10 +44,14 @@ class RequestRow:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """The result of one check over the whole population."""
+    """The result of one check over the whole population.
+
+    ``read_back`` people were not asked about: the run had read their result back after writing it.
+    """
 
     name: str
     errors: int
     total: int
     allowed: str | None
     failing: list[dict[str, Any]]
+    read_back: int = 0

@@ -1,7 +1,7 @@
 """The metadata steps, one for each kind. An entry that is in the store already and equal is not written again."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -77,7 +77,7 @@ class _WriteExecutor:
             return Wanted(entry.pointer, entry.value, present)
         return Wanted(entry.pointer, entry.value, present, partial(self._announce, self._kind.replaces, person))
 
-    def _announce(self, told: Any, person: Person, present: Any) -> None:
+    def _announce(self, told: Callable[[Person, Any], str], person: Person, present: Any) -> None:
         """Tells the user of another value before it is replaced."""
         with self._mutex:
             self._replaced += 1

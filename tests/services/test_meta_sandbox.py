@@ -13,7 +13,7 @@ import pytest
 
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.meta import MetaClient
+from cicscenario.services.meta import MetaClient, Wanted
 from tests.support.openpgp_keys import KEYS, PASSPHRASE
 from tests.support.processes import free_port
 
@@ -118,9 +118,9 @@ def fresh(name: str, client: MetaClient) -> bytes:
 def test_what_the_stack_keeps_comes_back(client: MetaClient, value: Any) -> None:
     entry = fresh("value", client)
     assert client.get(entry) is None
-    assert client.ensure(entry, value) == "written"
+    assert client.ensure(Wanted(entry, value)) == "written"
     assert client.get(entry) == value
-    assert client.ensure(entry, value) == "present"
+    assert client.ensure(Wanted(entry, value)) == "present"
 
 
 def test_one_step_writes_replace_whatever_was_there(server: Server) -> None:
@@ -136,7 +136,7 @@ def test_two_step_writes_merge(server: Server) -> None:
     with server.client(mode="two-step") as client:
         entry = fresh("merged", client)
         client.put(entry, {"a": 1, "b": {"x": 1, "y": 2}})
-        assert client.ensure(entry, {"b": {"x": 3}, "c": "ü"}) == "written"
+        assert client.ensure(Wanted(entry, {"b": {"x": 3}, "c": "ü"})) == "written"
         assert client.get(entry) == {"a": 1, "b": {"x": 3}, "c": "ü"}
 
 
@@ -165,7 +165,7 @@ def test_another_process_that_writes_at_the_same_time_costs_time_but_no_value(se
     with server.client(timeout=0.3) as client:
         key, passphrase = server.folder / "writer.asc", server.folder / "writer.passphrase"
         program = (
-            "import sys; from pathlib import Path; from cicscenario.services.meta import MetaClient\n"
+            "import sys; from pathlib import Path; from cicscenario.services.meta import MetaClient, Wanted\n"
             "url, key, passphrase = sys.argv[1:]\n"
             "client = MetaClient(url, key=Path(key).read_text(), passphrase=Path(passphrase).read_text().strip(), timeout=0.3)\n"
             "outcomes = client.ensure_many([(bytes([n]) * 32, n) for n in range(1, 61)])\n"
@@ -198,5 +198,5 @@ def test_a_server_that_is_killed_and_started_again_has_everything(serve: Callabl
         with pytest.raises(UnavailableError, match="does not answer"):
             client.get(PHONE)
         server.start()
-        assert client.ensure(PHONE, PERSON) == "present"
-        assert client.ensure(PHONE, PERSON | {"gender": "male"}) == "written"
+        assert client.ensure(Wanted(PHONE, PERSON)) == "present"
+        assert client.ensure(Wanted(PHONE, PERSON | {"gender": "male"})) == "written"

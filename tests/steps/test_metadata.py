@@ -32,7 +32,9 @@ def outcomes(folder: Path, there: object | None, backend: str) -> tuple[list[Any
     sent: list[Any] = []
     meta = SimpleNamespace(
         get_many=lambda pointers: [there] * len(pointers),
-        ensure_many=lambda entries: [sent.append(entry) or "written" for entry in entries],
+        ensure_many=lambda wanted: [
+            (n, sent.append((one.pointer, one.value)) or "written") for n, one in enumerate(wanted)
+        ],
     )
     path = written(folder, backend=backend, metadata="[preferences]")
     scenario, waits = load_scenario(path), Waits()
