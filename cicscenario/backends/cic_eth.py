@@ -54,7 +54,7 @@ class CicEthBackend(CustodialBackend):
         self._accounts.close()
 
     def accounts(self, batch: Batch) -> Result:
-        people, made = batch.people, Result()
+        people, made = batch.people, batch.result
         for start in range(0, len(people), self._at_once):
             part = people[start : start + self._at_once]
             with self._slots.taken(len(part), self._context.stopping) as free:

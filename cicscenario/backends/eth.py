@@ -18,7 +18,7 @@ from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.connections import Service
 from cicscenario.errors import StateRefusedError, StepFailedError
 from cicscenario.language import KeyHolder, Scenario
-from cicscenario.people.person import Person
+from cicscenario.people.person import Person, checksum
 from cicscenario.state.directory import run_secret
 
 
@@ -31,9 +31,12 @@ class EthBackend(Backend):
         self._secret = bytes.fromhex(run_secret(self._path))
 
     def accounts(self, batch: Batch) -> Result:
-        result = Result()
+        result = batch.result
         for person in batch.people:
-            result.found(person.id, address_of(derive_key(self._secret, person.id)))
+            if self._context.stopping.is_set():
+                break
+            address = address_of(derive_key(self._secret, person.id))
+            result.found(person.id, address, checksum(address))  # as the old tools write accounts of this kind
         return result
 
     def registration(self, step: str) -> Executor:

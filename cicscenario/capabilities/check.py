@@ -13,6 +13,7 @@ class Check:
     """The declaration of a check. It applies to scenarios that meet all ``conditions``.
 
     ``allowed`` describes the tolerance of the comparison in words; it gives None when the comparison is exact.
+    ``read_back_by`` names a step that asks the same question about each person after writing: a run does not ask it again.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Check:
     verifier: Callable[[RunContext], Verifier]
     services: tuple[Service, ...] = ()
     allowed: Callable[[RunContext], str | None] = lambda context: None
+    read_back_by: str | None = None
 
     def applies(self, scenario: Scenario) -> bool:
         """Whether the scenario meets all conditions."""

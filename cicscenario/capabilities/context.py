@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from cicscenario.capabilities.backend import Backend
+from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chain.ledger import Ledger
 from cicscenario.connections import Connections
 from cicscenario.language import Scenario
@@ -25,7 +26,8 @@ class RunContext:
 
     ``stopping`` is set when the run must stop: every wait ends then. Only the engine writes ``state``, with one exception:
     backends write requests, which must be on disk before they are sent. ``written_to_accounts`` are the names of the plan's
-    steps that write to the phone interface's account table.
+    steps that write to the phone interface's account table. ``read_back`` is what this process has read back after writing.
+    ``tell`` shows the user a line at once.
     """
 
     scenario: Scenario
@@ -38,6 +40,8 @@ class RunContext:
     opened: Backend | None = None  #: None when no steps are executed, as in a verification
     written_to_accounts: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic  #: in seconds
+    read_back: ReadBack = field(default_factory=ReadBack)
+    tell: Callable[[str], None] = lambda text: None
 
     @property
     def backend(self) -> Backend:

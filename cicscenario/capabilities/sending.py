@@ -11,7 +11,6 @@ from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
 from cicscenario.errors import StepFailedError
 from cicscenario.people.person import Person
-from cicscenario.state.rows import Outcome
 
 #: Makes one person's transaction, or None when this person needs none.
 Maker = Callable[[RunContext, Person], Intent | None]
@@ -28,14 +27,19 @@ class TransactionExecutor:
         self._gas = 0
 
     def __call__(self, batch: Batch) -> Result:
-        made = [(person.id, self._make(self._context, person)) for person in batch.people]
-        outcomes = [Outcome(person, ok=True, detail="nothing to send") for person, intent in made if intent is None]
-        intents = [intent for _, intent in made if intent is not None]
-        if intents:
+        intents = []
+        for person in batch.people:
+            intent = self._make(self._context, person)
+            if intent is None:
+                batch.result.done(person.id, "nothing to send")
+            else:
+                intents.append(intent)
+        if intents and not self._context.stopping.is_set():
             if self._context.ledger is None:
                 raise AssertionError("a plan that sends transactions must have a ledger")
-            outcomes += self._context.ledger.send(self._purpose, intents, self._gas_limit)
-        return Result(outcomes)
+            for outcome in self._context.ledger.begin(self._purpose, intents, self._gas_limit).each():
+                batch.result.add([outcome])
+        return batch.result
 
     def _gas_limit(self, intent: Intent) -> int:
         if not intent.data:

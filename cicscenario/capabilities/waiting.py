@@ -6,7 +6,7 @@ half of the patience the service is asked once more to do it, for one person aft
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cicscenario.capabilities.context import RunContext
@@ -68,28 +68,33 @@ class WaitExecutor:
         self._repeated = 0  # requests that were repeated, and have not helped yet
 
     def __call__(self, batch: Batch) -> Result:
+        for ends in self.rounds(batch.people):
+            batch.result.add(ends)
+        return batch.result
+
+    def rounds(self, people: Sequence[Person]) -> Iterator[list[Outcome]]:
+        """Waits for these people. Gives the outcomes of each look-up that has any; ends when the run is stopped."""
         with self._mutex:
             if not self._waiting:
                 self._timer.progress()  # no batch was waiting, so the time until now was no stall
             self._waiting += 1
         try:
-            return Result(self._wait({person.id: person for person in batch.people}))
+            yield from self._wait({person.id: person for person in people})
         finally:
             with self._mutex:
                 self._waiting -= 1
 
-    def _wait(self, waiting: dict[int, Person]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    def _wait(self, waiting: dict[int, Person]) -> Iterator[list[Outcome]]:
         pause = _FIRST_PAUSE
         while waiting:
             ends = self._ends(list(waiting.values()))
-            outcomes += ends
             for end in ends:
                 del waiting[end.person]
+            if ends:
+                yield ends
             if not waiting or self._stopping.wait(pause):
                 break
             pause = _FIRST_PAUSE if ends else min(2 * pause, _LONGEST_PAUSE)
-        return outcomes
 
     def _ends(self, people: Sequence[Person]) -> list[Outcome]:
         seen = self._awaited.look(people)

@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.follower import End, Follower
@@ -61,18 +61,27 @@ class Ticket:
         self._error = error
         self._done.set()
 
-    def wait(self) -> list[Outcome]:
-        """One outcome for each person. Raises the error that ended the broadcaster, if there was one, and
-        InterruptedRunError soon after ``stopping`` is set.
+    def each(self) -> Iterator[Outcome]:
+        """One outcome for each person, as they become known. Raises the error that ended the broadcaster, if there was one,
+        and InterruptedRunError soon after ``stopping`` is set.
         """
-        while not self._done.wait(_STOP_POLL):
-            if self._stopping is not None and self._stopping.is_set():
+        given = 0
+        ended = False
+        while not ended:
+            ended = self._done.wait(_STOP_POLL)
+            known = self._outcomes[given:]
+            given += len(known)
+            yield from known
+            if not ended and self._stopping is not None and self._stopping.is_set():
                 raise InterruptedRunError(
                     "stopped while transactions are in flight; they are in the ledger, and the next run looks them up"
                 )
         if self._error:
             raise self._error
-        return self._outcomes
+
+    def wait(self) -> list[Outcome]:
+        """The outcomes of ``each``, when all are known."""
+        return list(self.each())
 
 
 class Broadcaster:

@@ -1,17 +1,13 @@
 """The metadata checks, one for each kind: the entry exists and has exactly the expected value."""
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind, Writer
+from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.connections import Service
 from cicscenario.language import Condition
 from cicscenario.people.person import Person
-
-_SHOWN = 120  # characters of a value in a problem
 
 
 def check(kind: MetadataKind) -> Check:
@@ -22,25 +18,26 @@ def check(kind: MetadataKind) -> Check:
         f"without `{kind.name}` in `metadata`",
         f"add {kind.name} to `metadata`",
     )
-    return Check(kind.label, kind.proves, (there,), lambda context: _verifier(kind, context), (Service.META,))
+    return Check(
+        kind.label,
+        kind.proves,
+        (there,),
+        lambda context: _verifier(kind, context),
+        (Service.META,),
+        read_back_by=kind.label,
+    )
 
 
 def _verifier(kind: MetadataKind, context: RunContext) -> Verifier:
+    services = context.services
+    merges = services.environment.meta is not None and services.environment.meta.write == "two-step"
+
     def verify(people: Sequence[Person]) -> dict[int, str]:
-        wanted = [kind.of(person, context.services.spec) for person in people]
-        found = context.services.meta.get_many([one.pointer for one in wanted])
-        problems = {p.id: _problem(one, value) for p, one, value in zip(people, wanted, found, strict=True)}
+        wanted = [kind.of(person, services.spec) for person in people]
+        found = services.meta.get_many([one.pointer for one in wanted])
+        problems = {
+            p.id: one.problem(value, merges=merges) for p, one, value in zip(people, wanted, found, strict=True)
+        }
         return {person: problem for person, problem in problems.items() if problem}
 
     return verify
-
-
-def _problem(wanted: MetadataEntry, found: Any) -> str | None:
-    if found is None:
-        return f"no entry at {wanted.pointer.hex()}"
-    if wanted.holds(found):
-        return None
-    if isinstance(found, dict) and isinstance(wanted.value, dict):
-        keys = sorted(key for key in found.keys() | wanted.value.keys() if found.get(key) != wanted.value.get(key))
-        return f"the entry at {wanted.pointer.hex()} differs in {', '.join(keys)}"
-    return f"the entry at {wanted.pointer.hex()} is {json.dumps(found):.{_SHOWN}}, expected {json.dumps(wanted.value)}"

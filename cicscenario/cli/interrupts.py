@@ -1,6 +1,7 @@
 """Handles ^C and SIGTERM in commands that run for a long time."""
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         if asked:
             os._exit(ExitCode.INTERRUPTED)
         asked = True
-        os.write(2, _STOPPING)  # a signal handler must not use buffered streams
-        stop()
+        stop()  # first: a terminal that is held (^S), or a pager that is left open, takes no text
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, _STOPPING)  # a signal handler must not use buffered streams
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -16,9 +16,10 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class StepProgressed:
-    """A step has finished a batch. The counts are of the whole step; ``seconds`` is the time since its first batch began.
+    """A step has saved a batch, or a part of one. The counts are of the whole step.
 
-    ``batch`` is the number of people in the batch, and ``batch_seconds`` its duration, saving included.
+    ``seconds`` is the time since its first batch began. ``batch`` is the number of people whose outcomes were saved, and
+    ``batch_seconds`` the time since their batch began, saving included.
     """
 
     step: str
@@ -39,6 +40,9 @@ class CheckFinished:
     total: int
     allowed: str | None
     first: str | None  #: the problem of the first failing person
+    read_back: int = (
+        0  #: people whose result the run had read back after writing it, and who were not asked about again
+    )
 
 
 @dataclass(frozen=True)

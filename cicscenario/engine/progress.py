@@ -33,7 +33,8 @@ class StepTally:
     _slowest: float = 0.0
     _buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     _points: list[Point] = field(default_factory=list)
-    _every: int = 1  #: one point is kept for this many batches
+    _added: int = 0
+    _every: int = 1  #: one point is kept for this many additions
 
     def __post_init__(self) -> None:
         self._points.append((0.0, self.ok, 0))
@@ -43,25 +44,31 @@ class StepTally:
         """Seconds from the run's beginning to the step's last batch."""
         return self._points[-1][0]
 
-    def add(self, ok: int, failed: int, began: float, ended: float, start: float) -> None:
-        """Adds a finished batch. ``began`` and ``ended`` are its times, ``start`` that of the run, in seconds of one clock."""
+    def add(self, ok: int, failed: int, began: float, ended: float, start: float, *, whole: bool = True) -> None:
+        """Adds a finished batch, or with ``whole=False`` a part of one that goes on.
+
+        ``began`` and ``ended`` are its times, ``start`` that of the run, in seconds of one clock.
+        """
         self.ok += ok
         self.failed += failed
         self._began = began if self._began is None else min(self._began, began)
         self.seconds = ended - self._began
         self.people += ok + failed
+        self._add_point((round(ended - start, 3), self.ok, self.failed))
+        if not whole:
+            return
         self._batch_seconds += ended - began
         self._slowest = max(self._slowest, ended - began)
         self._buckets[next((n for n, top in enumerate(BUCKETS) if ended - began <= top), len(BUCKETS))] += 1
-        self._add_point((round(ended - start, 3), self.ok, self.failed))
         self.batches += 1
 
     def _add_point(self, point: Point) -> None:
         """Adds a point to the curve. The newest point is always kept; when there are too many, every second one is deleted."""
-        if (self.batches - 1) % self._every:
+        if (self._added - 1) % self._every:
             self._points[-1] = point
         else:
             self._points.append(point)
+        self._added += 1
         if len(self._points) > POINTS:
             del self._points[1:-1:2]
             self._every *= 2
@@ -98,18 +105,21 @@ class Progress:
         self._start = clock()
         self._began = datetime.now(UTC)
 
-    def add(self, step: str, ok: int, failed: int, began: float) -> StepProgressed:
-        """Adds a batch that has just been saved; ``began`` is the clock's time at its beginning. Returns the event."""
+    def add(self, step: str, ok: int, failed: int, began: float, *, whole: bool = True) -> StepProgressed:
+        """Adds what has just been saved: the rest of a batch, or with ``whole=False`` a part of one that goes on.
+
+        ``began`` is the clock's time at the beginning of the batch. Returns the event.
+        """
         ended = self.clock()
         with self._mutex:
             tally = self.steps[step]
-            tally.add(ok, failed, began, ended, self._start)
+            tally.add(ok, failed, began, ended, self._start, whole=whole)
             return StepProgressed(step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began)
 
     @property
     def any_batches(self) -> bool:
-        """Whether any batch was finished in this run."""
-        return any(tally.batches for tally in self.steps.values())
+        """Whether any batch, or part of one, was finished in this run."""
+        return any(tally.batches or tally.people for tally in self.steps.values())
 
     def unfinished(self) -> str | None:
         """The counts of the first incomplete step, in words; None when all steps are complete."""

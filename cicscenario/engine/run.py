@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import descriptor
+from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_at_end, write_files, write_transactions
@@ -68,6 +69,7 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     progress: Progress | None = None
     checks: list[CheckRow] = field(default_factory=list)
+    read_back: ReadBack = field(default_factory=ReadBack)
 
     @property
     def state(self) -> Store:
@@ -77,7 +79,8 @@ class Run:
 
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
-        return context_of(self.plan, self.directory, self.services, self.state, self.stopping)
+        context = context_of(self.plan, self.directory, self.services, self.state, self.stopping)
+        return replace(context, read_back=self.read_back, tell=lambda text: self.listener(Noted(text)))
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -91,7 +94,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
 def carry_out(this: Run) -> ExitCode:
     """The stages between opening a run and reporting it."""
     if this.request.fresh:
-        preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
+        warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
         compare(this.state, this.plan, this.services)
@@ -104,12 +107,17 @@ def carry_out(this: Run) -> ExitCode:
                 )
             )
             return ExitCode.OK
-        preflight(this.plan, this.services, this.state)
+        warnings = preflight(this.plan, this.services, this.state)
+    for warning in warnings:
+        this.listener(Noted(warning))
     claim(this.state, this.plan, this.services)
     execute(this)
     write_files(this.plan, this.context())
     if this.selected is None:
-        this.checks = verify(this.plan.checks, this.context(), this.plan.size, this.listener)
+        context = this.context()
+        if this.plan.scenario.checks.read_again:
+            context = replace(context, read_back=ReadBack())
+        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
     conclude(this.plan, this.state, this.selected)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
@@ -209,5 +217,14 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
+            if orphans := _orphans(end):
+                this.listener(Noted(orphans))
             this.listener(ReportWritten(str(this.directory)))
     return code
+
+
+def _orphans(end: RunEnd) -> str | None:
+    """The line about accounts of the custodial engine that belong to no person; None when there are none."""
+    if not end.plan.scenario.backend.traits.custodial or not (orphans := end.store.orphans()).most:
+        return None
+    return f"accounts of the custodial engine that belong to no person: {orphans}"

@@ -1,7 +1,11 @@
-"""Executes every step for every batch of people, many batches at the same time, and saves each outcome."""
+"""Executes every step for every batch of people, many batches at the same time, and saves each outcome.
+
+Outcomes are saved when their batch is done, and about every half second before that, so that a killed process loses little.
+"""
 
 import queue
 import threading
+import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +23,7 @@ BATCH = 100
 _OPEN_BATCHES = 10  # keeps the ledger's window of unconfirmed transactions full; limits memory
 _CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch are independent
 _SERVICE_STEPS_AT_ONCE = 7  # so are the waits for the engine, the metadata kinds, PINs and USSD data
+_SAVE_EVERY = 0.5  # seconds between two saves of what active batches have done so far
 
 
 @dataclass
@@ -28,10 +33,21 @@ class _OpenBatch:
     waiting: dict[str, PlannedStep]
     done: set[str]
     running: set[str] = field(default_factory=set)
+    fresh: set[int] = field(default_factory=set)  #: people who got their account while this batch was open
+
+
+@dataclass(eq=False)
+class _Work:
+    """One batch in one step, while its executor works."""
+
+    step: str
+    of: _OpenBatch
+    batch: Batch
+    began: float
 
 
 class Runner:
-    """Schedules one run of a plan. When the context's ``stopping`` is set, active batches are finished and saved first."""
+    """Schedules one run of a plan. When the context's ``stopping`` is set, executors end soon, and what they did is saved."""
 
     def __init__(
         self,
@@ -53,10 +69,13 @@ class Runner:
         self._unselected = self._names - set(self._steps)
         self._listener = listener
         self._batch = batch
+        self._read_back = context.read_back
         self._stopping = context.stopping
         self._finished: queue.SimpleQueue[tuple[_OpenBatch, PlannedStep, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
         self._mutex = threading.Lock()
+        self._active: set[_Work] = set()
+        self._save_at = time.monotonic() + _SAVE_EVERY
         self._cause: BaseException | None = None  #: what stopped the run, unless the user did
         self._pools = {
             Lane.CPU: ThreadPoolExecutor(1, "cpu"),
@@ -69,7 +88,7 @@ class Runner:
         """Returns when every step was tried for every person who was ready for it.
 
         Raises the first error that stopped a step, or InterruptedRunError when the run was asked to stop. In both cases
-        active batches are finished and saved first; batches that have not begun stay pending.
+        everything that was done is saved; people who were not begun stay pending.
         """
         error: BaseException | None = None
         try:
@@ -100,7 +119,7 @@ class Runner:
                     open_batches.append(batch)
             if not self._under_way:
                 return self._cause or error
-            batch, step, future = self._finished.get()
+            batch, step, future = self._next_finished()
             self._under_way -= 1
             batch.running.discard(step.name)
             batch.done.add(step.name)
@@ -126,32 +145,79 @@ class Runner:
 
     def _submit(self, batch: _OpenBatch, step: PlannedStep) -> None:
         self._under_way += 1
-        future = self._pools[step.lane].submit(self._run_step, step, batch.first, batch.stop)
+        future = self._pools[step.lane].submit(self._run_step, step, batch)
         future.add_done_callback(lambda done: self._finished.put((batch, step, done)))
+
+    def _next_finished(self) -> tuple[_OpenBatch, PlannedStep, Future[None]]:
+        """Waits for the next batch that is through a step. Meanwhile saves what the others have done so far."""
+        while True:
+            if (left := self._save_at - time.monotonic()) <= 0:
+                self._save_active()
+                self._save_at = time.monotonic() + _SAVE_EVERY
+                continue
+            try:
+                return self._finished.get(timeout=left)
+            except queue.Empty:
+                pass
+
+    def _save_active(self) -> None:
+        with self._mutex:
+            active = list(self._active)
+        for work in active:
+            try:
+                self._save(work, whole=False)
+            except BaseException as error:
+                self._stop_because(error)
+                return
+
+    def _stop_because(self, error: BaseException) -> None:
+        """Stops the run at once, so that no other batch begins."""
+        with self._mutex:
+            if not self._stopping.is_set():
+                self._cause = error  # the errors of other batches after this one only follow from it
+            self._stopping.set()
 
     # --- one batch through one step, in a thread of the step's lane ---------------------------------------------
 
-    def _run_step(self, step: PlannedStep, first: int, stop: int) -> None:
+    def _run_step(self, step: PlannedStep, of: _OpenBatch) -> None:
         if self._stopping.is_set():
             return  # the run was stopped while this batch waited for a thread
-        batch = self._ready(step, first, stop)
+        batch = self._ready(step, of)
         if not batch.ids:
             return
-        began = self._progress.clock()
+        work = _Work(step.name, of, batch, self._progress.clock())
+        with self._mutex:
+            self._active.add(work)
         try:
-            result = self._executors[step.name](batch)
+            try:
+                batch.result.include(self._executors[step.name](batch))
+            finally:
+                with self._mutex:
+                    self._active.discard(work)
+                self._save(work, whole=True)
         except BaseException as error:
-            with self._mutex:
-                if not self._stopping.is_set():
-                    self._cause = error  # the errors of other batches after this one only follow from it
-                self._stopping.set()  # at once, so that no other batch begins
+            self._stop_because(error)
             raise
-        written = self._store.commit(step.name, result.outcomes, result.people, result.addresses)
-        ok = sum(outcome.ok for outcome in written)
-        self._listener(self._progress.add(step.name, ok, len(written) - ok, began))
 
-    def _ready(self, step: PlannedStep, first: int, stop: int) -> Batch:
-        """The people in the range who are done in all steps before this one, and not in this one."""
+    def _save(self, work: _Work, *, whole: bool) -> None:
+        """Writes what is new in a result, and only then counts it."""
+        new = work.batch.result.take()
+        if not (whole or new.outcomes):
+            return
+        written = self._store.commit(work.step, new.outcomes, new.people, new.addresses, new.spelled)
+        ok = {outcome.person for outcome in written if outcome.ok}
+        with self._mutex:
+            work.of.fresh.update(person for person, _ in new.addresses if person in ok)
+        for outcome in written:
+            if outcome.ok and outcome.read_back:
+                self._read_back.add(work.step, outcome.person)
+        event = self._progress.add(work.step, len(ok), len(written) - len(ok), work.began, whole=whole)
+        if written:
+            self._listener(event)
+
+    def _ready(self, step: PlannedStep, of: _OpenBatch) -> Batch:
+        """The people of a batch who are done in all steps before this one, and not in this one."""
+        first, stop = of.first, of.stop
         done = self._store.done(step.name, first, stop)
         ids = set(range(first, stop)) - done
         if not ids:
@@ -159,4 +225,5 @@ class Runner:
         for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
-        return Batch(sorted(ids), people)
+        with self._mutex:
+            return Batch(sorted(ids), people, fresh=frozenset(of.fresh))

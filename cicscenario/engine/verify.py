@@ -4,10 +4,12 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from itertools import islice
 
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.engine.events import CheckFinished, Listener
 from cicscenario.errors import InterruptedRunError
 from cicscenario.state.rows import CheckRow
@@ -38,35 +40,38 @@ def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Li
 def finished(row: CheckRow) -> CheckFinished:
     """The event of a check's result."""
     first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
-    return CheckFinished(row.name, row.errors, row.total, row.allowed, first)
+    return CheckFinished(row.name, row.errors, row.total, row.allowed, first, row.read_back)
 
 
 def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
     verifier = check.verifier(context)
-    errors = 0
+    known = context.read_back.of(check.read_back_by)
+    errors = read_back = 0
     failing: list[dict[str, object]] = []
     batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
-    for problems in _batch_problems(batches, verifier, context.state, context.stopping):
-        if problems is None:
+    for part in _batch_problems(batches, _Question(verifier, context.state, known), context.stopping):
+        if part is None:
             raise InterruptedRunError(f"stopped in the check {check.name}; checks change nothing")
+        problems, spared = part
+        read_back += spared
         errors += len(problems)
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
-    return CheckRow(check.name, errors, size, check.allowed(context), failing)
+    return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back)
 
 
 def _batch_problems(
-    batches: list[tuple[int, int]], verifier: Verifier, store: Store, stopping: threading.Event
-) -> Iterator[Problems | None]:
-    """The problems of each batch, in order. When ``stopping`` is set, yields None and ends."""
+    batches: list[tuple[int, int]], question: "_Question", stopping: threading.Event
+) -> Iterator[tuple[Problems, int] | None]:
+    """The answers of each batch, in order. When ``stopping`` is set, yields None and ends."""
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, "verify")
     left = iter(batches)
-    running: list[Future[Problems]] = []
+    running: list[Future[tuple[Problems, int]]] = []
     try:
         while True:
             for batch in islice(left, 2 * threads - len(running)):
-                running.append(pool.submit(_problems, verifier, store, *batch))  # noqa: PERF401 -- a few at a time
+                running.append(pool.submit(question, *batch))  # noqa: PERF401 -- a few at a time
             if not running:
                 return
             while not stopping.is_set() and not wait(running[:1], _STOP_POLL, FIRST_COMPLETED).done:
@@ -80,12 +85,26 @@ def _batch_problems(
         pool.shutdown(wait=not stopping.is_set(), cancel_futures=True)
 
 
-def _problems(verifier: Verifier, store: Store, first: int, stop: int) -> Problems:
-    people = store.people(first, stop)
-    there = [person for person in people if person.address is not None]
-    problems = dict.fromkeys(range(first, stop), "has not been made yet")
-    for person in people:
-        del problems[person.id]
-        if person.address is None:
-            problems[person.id] = "has no account yet"
-    return problems | (verifier(there) if there else {})
+@dataclass(frozen=True)
+class _Question:
+    """Asks about people, except those of whom the answer is ``known`` to be good."""
+
+    verifier: Verifier
+    store: Store
+    known: PeopleSet
+
+    def __call__(self, first: int, stop: int) -> tuple[Problems, int]:
+        """The problems of people ``first <= id < stop``, and the number of people who were not asked about."""
+        people = self.store.people(first, stop)
+        problems = dict.fromkeys(range(first, stop), "has not been made yet")
+        asked = []
+        spared = 0
+        for person in people:
+            del problems[person.id]
+            if person.address is None:
+                problems[person.id] = "has no account yet"
+            elif person.id in self.known:
+                spared += 1
+            else:
+                asked.append(person)
+        return problems | (self.verifier(asked) if asked else {}), spared

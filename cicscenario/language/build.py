@@ -68,6 +68,7 @@ def scenario(
             include=None if include is None else tuple(include),
             exclude=tuple(checks["exclude"]),
             balance_adjust=None if adjust is None else Decimal(adjust.removesuffix("%")) / 100,
+            read_again=checks["read_again"],
         ),
         environment=values["environment"],
         path=path,

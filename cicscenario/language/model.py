@@ -107,6 +107,7 @@ class CheckOptions:
     include: tuple[str, ...] | None  #: None for all that apply to the scenario
     exclude: tuple[str, ...]
     balance_adjust: Decimal | None  #: as a share: -0.02 for "-2%"
+    read_again: bool = False  #: whether a run asks again about what it has read back after writing
 
 
 @dataclass(frozen=True)

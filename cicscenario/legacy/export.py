@@ -111,7 +111,7 @@ def _before(folders: dict[str, _HexFolder], person: Person) -> None:
 def _after(root: Path, folders: dict[str, _HexFolder], person: Person, chain: ChainSpec) -> None:
     """Writes the files that the import adds: the document with the new address, and the queues for the metadata import."""
     address = person.account
-    document = json.dumps(identified(person.document, chain, address)).encode()
+    document = json.dumps(identified(person.document, chain, address, person.spelled)).encode()
     new = folders["new"].put(address, document)
     (root / "meta" / f"{address.hex()}.json").symlink_to(os.path.relpath(new, root / "meta"))
     _linked(folders["custom"].put(pointer.custom(address), json.dumps({"tags": list(person.tags)}).encode()))

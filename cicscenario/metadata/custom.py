@@ -10,4 +10,5 @@ KIND = MetadataKind(
     proves="the tags are in the metadata store",
     entry=lambda who, address, spec: MetadataEntry(pointer.custom(address), {"tags": list(who.tags)}),
     writer=lambda scenario: Writer.INTERFACE_FIRST if scenario.backend.traits.joins_by_phone else Writer.RUN,
+    by_account=True,
 )

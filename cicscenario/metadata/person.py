@@ -9,5 +9,8 @@ KIND = MetadataKind(
     label="metadata",
     writes="write the person documents",
     proves="the person document is in the metadata store, exactly",
-    entry=lambda who, address, spec: MetadataEntry(pointer.person(address), identified(who.document, spec, address)),
+    entry=lambda who, address, spec: MetadataEntry(
+        pointer.person(address), identified(who.document, spec, address, who.spelled)
+    ),
+    by_account=True,
 )

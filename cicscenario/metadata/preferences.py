@@ -10,4 +10,5 @@ KIND = MetadataKind(
     proves="the preferred language is in the metadata store",
     entry=lambda who, address, spec: MetadataEntry(pointer.preferences(address), {"preferred_language": who.language}),
     writer=lambda scenario: Writer.INTERFACE_FIRST if scenario.chooses_language else Writer.RUN,
+    by_account=True,
 )

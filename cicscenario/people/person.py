@@ -26,6 +26,7 @@ class Person:
     old_address: bytes  #: 20 bytes, on the chain that the people come from
     gift: int  #: the opening balance, in whole tokens
     address: bytes | None = None  #: 20 bytes: the account; None before it is created
+    spelled: str | None = None  #: the account as person documents write it; None: with checksum and 0x
 
     @classmethod
     def of(cls, id: int, document: dict[str, Any], **fields: Any) -> Self:
@@ -46,13 +47,15 @@ class Person:
         return self.address
 
 
-def identified(document: dict[str, Any], chain: ChainSpec, address: bytes) -> dict[str, Any]:
-    """A copy of the document with the new address added to its identities, checksummed as the old tools write it."""
+def identified(
+    document: dict[str, Any], chain: ChainSpec, address: bytes, spelled: str | None = None
+) -> dict[str, Any]:
+    """A copy of the document with the new address added to its identities, as ``spelled``; None: with checksum and 0x."""
     new = copy.deepcopy(document)
     fork = new["identities"].setdefault(chain.engine, {}).setdefault(chain.fork, {})
     known: list[str] = fork.setdefault(chain.identity_key, [])
     if checksum(address) not in known:
-        known.append(checksum(address))
+        known.append(spelled or checksum(address))
     return new
 
 

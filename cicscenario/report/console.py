@@ -15,8 +15,9 @@ _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
 
 def check_line(event: CheckFinished) -> str:
-    """The line of a check: its name, the number of errors, the tolerance, and the first failure."""
+    """The line of a check: its name, the number of errors, the tolerance, what was not asked again, and the first failure."""
     allowed = f" (allowed: {event.allowed})" if event.allowed else ""
+    allowed += f" ({event.read_back} read back after writing in this run)" if event.read_back else ""
     first = f"; first: {event.first}" if event.first else ""
     return f"{event.name}: {event.errors} errors of {event.total}{allowed}{first}"
 

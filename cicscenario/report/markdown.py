@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from cicscenario.report.form import ReportForm
-from cicscenario.report.recorded import Recorded
+from cicscenario.report.recorded import Recorded, check_notes
 
 _FAILING = 5  #: failing people shown per check; the HTML report has more
 
@@ -33,8 +33,8 @@ def as_markdown(recorded: Recorded) -> str:
     if report.get("requests"):
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
-    if report.get("orphans"):
-        parts.append(f"Accounts of the custodial engine that belong to no person: {report['orphans']:,}.")
+    if recorded.orphans:
+        parts.append(f"Accounts of the custodial engine that belong to no person: {recorded.orphans}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -53,7 +53,7 @@ def _check_rows(recorded: Recorded) -> list[list[str]]:
             check["name"],
             f"{check['errors']:,}",
             f"{check['total']:,}",
-            f"allowed: {check['allowed']}" if "allowed" in check else "",
+            check_notes(check),
         ]
         for check in recorded.report["checks"]
     ]

@@ -44,6 +44,13 @@ class Recorded:
         return errors
 
     @property
+    def orphans(self) -> str | None:
+        """The number of accounts that belong to no person, in words; None when there are none."""
+        most: int = self.report.get("orphans", 0)
+        certain = self.report.get("orphans_certain", most)
+        return (f"{most:,}" if certain == most else f"up to {most:,}") if most else None
+
+    @property
     def pending(self) -> list[dict[str, Any]]:
         """The steps that are not done for all people."""
         return [step for step in self.report["steps"] if step["ok"] < step["total"]]
@@ -125,3 +132,11 @@ def quantile(buckets: dict[str, int], share: float) -> str | None:
         if number and counted >= wanted:
             return f"over {BUCKETS[-1]:g} s" if top == "+Inf" else f"≤ {float(top):g} s"
     return None
+
+
+def check_notes(check: dict[str, Any]) -> str:
+    """What to know about the result of a check beside its numbers; empty when there is nothing."""
+    notes = [f"allowed: {check['allowed']}"] if "allowed" in check else []
+    if "read_back" in check:
+        notes.append(f"{check['read_back']:,} read back after writing")
+    return "; ".join(notes)

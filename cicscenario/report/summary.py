@@ -39,7 +39,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         "document": _document(plan.scenario),
     }
     if plan.scenario.backend.traits.custodial:
-        report["orphans"] = store.orphans()
+        orphans = store.orphans()
+        report |= {"orphans": orphans.most, "orphans_certain": orphans.certain}
     if end.services:
         report["environment"] = shown_environment(end.services.environment)
         report["requests"] = end.services.requests()
@@ -74,7 +75,9 @@ def _checks(end: RunEnd) -> list[dict[str, Any]]:
 
 
 def _check(row: CheckRow) -> dict[str, Any]:
-    said = {"allowed": row.allowed} if row.allowed else {}
+    said: dict[str, Any] = {"allowed": row.allowed} if row.allowed else {}
+    if row.read_back:
+        said["read_back"] = row.read_back
     return {"name": row.name, "errors": row.errors, "total": row.total, "failing": row.failing, **said}
 
 

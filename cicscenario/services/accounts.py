@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -23,11 +23,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.people.pins import scheme_of
 from cicscenario.transport import Cancellation, shut
 
 _COLUMNS = {
     "account": {
-        "blockchain_address", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
+        "blockchain_address", "created", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
         "updated",
     },
     "ussd_session": {"created", "id", "msisdn", "state", "updated"},
@@ -38,8 +39,16 @@ FROM (VALUES %s) AS new ({columns}) WHERE account.phone_number = new.phone RETUR
 _END_SESSIONS = """
 UPDATE ussd_session SET state = 'exit', updated = now() AT TIME ZONE 'utc' WHERE id IN
 (SELECT DISTINCT ON (msisdn) id FROM ussd_session WHERE msisdn = ANY(%s) ORDER BY msisdn, created DESC)"""
+_LAST_STATES = """
+SELECT phone_number, state FROM account LEFT JOIN
+(SELECT DISTINCT ON (msisdn) msisdn, state FROM ussd_session WHERE msisdn = ANY(%(phones)s) ORDER BY msisdn, created DESC)
+AS last ON msisdn = phone_number WHERE phone_number = ANY(%(phones)s)"""
+_HAS_GUARDIANS = """
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'account'::regclass AND attname = 'guardians' AND NOT attisdropped)"""
+_NEWEST_HASHES = "SELECT password_hash FROM account WHERE password_hash IS NOT NULL ORDER BY updated DESC LIMIT 50"
 _SELECT = """
-SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts
+SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts,
+extract(epoch FROM now() AT TIME ZONE 'utc' - created)::float8
 FROM account WHERE phone_number = ANY(%s)"""
 
 
@@ -61,6 +70,7 @@ class AccountRow:
     password_hash: str | None
     preferred_language: str | None
     failed_pin_attempts: int
+    age: float = field(default=0.0, compare=False)  #: seconds since it was added
 
 
 class AccountsDatabase:
@@ -143,6 +153,35 @@ class AccountsDatabase:
         with self._transaction() as connection, connection.cursor() as cursor:
             cursor.execute(_SELECT, (list(phones),))
             return {phone: AccountRow(*rest) for phone, *rest in cursor.fetchall()}
+
+    def count(self) -> int:
+        """Number of accounts in the table."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM account")
+            ((number,),) = cursor.fetchall()
+            return int(number)
+
+    def last_states(self, phones: Iterable[str]) -> dict[str, str | None]:
+        """The state of each account's newest session, in one query; None for an account that has no session.
+
+        A dial of an active account with a PIN resumes that session, and is answered 500 when there is none. Numbers without an
+        account are left out.
+        """
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_LAST_STATES, {"phones": list(phones)})
+            return dict(cursor.fetchall())
+
+    def has_guardians(self) -> bool:
+        """Whether table ``account`` has the column ``guardians``, which that of cic-ussd of 2021 lacks."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_HAS_GUARDIANS)
+            return _one(cursor)
+
+    def pin_schemes(self) -> set[str]:
+        """The schemes of the newest password hashes in the table; those of no scheme are left out."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_NEWEST_HASHES)
+            return {scheme for (text,) in cursor.fetchall() if (scheme := scheme_of(text))}
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]

@@ -77,6 +77,25 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def equal_entry(found: Any, wanted: Any) -> bool:
+    """Whether an entry has the value that it should have: the same JSON, where an address may be spelled in any way.
+
+    An address that is the whole entry (a phone pointer) may be in upper or lower case, with or without 0x: the old tools
+    wrote several spellings, and compare them like this.
+    """
+    if isinstance(found, str) and isinstance(wanted, str):
+        return found == wanted or (_address(found) is not None and _address(found) == _address(wanted))
+    return found is not None and same(found, wanted)
+
+
+def _address(text: str) -> bytes | None:
+    digits = text[2:] if text[:2] in ("0x", "0X") else text
+    try:
+        return bytes.fromhex(digits) if len(digits) == 40 else None
+    except ValueError:
+        return None
+
+
 def contains(whole: Any, part: dict[str, Any]) -> bool:
     """Whether every key of ``part`` is in ``whole`` with the same value: what a shallow merge leaves."""
     return isinstance(whole, dict) and all(key in whole and same(whole[key], item) for key, item in part.items())

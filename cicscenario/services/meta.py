@@ -8,36 +8,62 @@ are sent again, which changes nothing if they have arrived. See ``people/pointer
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Self, TypeVar
 
-from cicscenario.errors import (
-    CicScenarioError,
-    InterruptedRunError,
-    InvalidError,
-    StepFailedError,
-    UnavailableError,
-)
-from cicscenario.retry import PAUSES, Attempts, pause
+from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
+from cicscenario.retry import Attempts, pause
 from cicscenario.services.automerge import Actors, envelope, signature
-from cicscenario.services.circuit import CircuitBreaker
-from cicscenario.services.jsonvalues import contains, refuse_unfit, same
+from cicscenario.services.jsonvalues import contains, equal_entry, refuse_unfit
+from cicscenario.services.metaerrors import (
+    NoReplyError,
+    immutable,
+    keys_expired,
+    more_keys,
+    not_replaced,
+    read_back_failed,
+)
 from cicscenario.services.metahttp import MetaAddress, MetaConnections, MetaReply, NoAnswerError
+from cicscenario.services.metamany import many
+from cicscenario.services.metareads import MetaReads
 from cicscenario.services.openpgp import OpenPgpSigner
 
 WriteOutcome = Literal["written", "present"]
+_T = TypeVar("_T")
 
+#: Seconds before each attempt; together twice as long as cic-meta takes to start (3.3 seconds).
+PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 3.0)
 _LOOKS = (0.0, 0.01, 0.03, 0.1, 0.3)  # seconds before each attempt to read a value back; some are late by milliseconds
 
 _TOO_MANY = 429  # HTTP status: the server, or a proxy before it, has not carried out the request
 _TURN = 0.2  # seconds of waiting for one's turn to write before looking whether the run is stopped
-_LOST = 8  # failed entries in a row, after which no more are tried; a single one may fail for a reason of its own
 
 _actors = Actors()
 _writing: dict[MetaAddress, threading.Lock] = {}
 _writing_guard = threading.Lock()
+
+
+class _NotLooked:
+    """Nobody has looked yet what an entry is."""
+
+
+NOT_LOOKED: Final = _NotLooked()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An entry to have in the store.
+
+    ``present`` is what is there, where that is known already: a value, or None for nothing. Then it is not looked up first.
+    ``replaces`` is called with another value before it is replaced.
+    """
+
+    pointer: bytes
+    value: Any
+    present: Any | _NotLooked | None = NOT_LOOKED
+    replaces: Callable[[Any], None] = lambda present: None
 
 
 def _writer_lock(server: MetaAddress) -> threading.Lock:
@@ -74,12 +100,14 @@ class MetaClient:
         self._pauses = pauses
         self._looks = looks
         self._http = MetaConnections(self._server, timeout, stopping)
+        self._reads = MetaReads(self._http, stopping, pauses)
         self._key = key
         self._passphrase = passphrase
         self._mode = mode
         self._opened: OpenPgpSigner | None = None
         self._opening = threading.Lock()
         self._writer = _writer_lock(self._server)
+        self._has_stored = False
 
     @property
     def requests(self) -> dict[str, int]:
@@ -97,41 +125,31 @@ class MetaClient:
         self.close()
 
     def check(self) -> None:
-        """Asks whether the server answers and, if there is a key, whether it can sign. Writes nothing.
+        """Asks whether cic-meta answers and, if there is a key, whether it can sign. Writes nothing.
 
-        Raises UnavailableError, or InvalidError for the key.
+        Raises UnavailableError, also for a server that is not cic-meta, or InvalidError for the key.
         """
         if self._key is not None:
             self._signer()
-        reply = self._read(bytes(32))
-        if reply.status not in (200, 404):
-            raise UnavailableError(
-                f"{self._server} answers a look-up with {_status(reply)}: it is not a metadata server, or is not well",
-                hint="is `meta.url` in the environment file that of cic-meta, and does cic-meta reach its database?",
-            )
+        self._reads.check()
 
     def get(self, pointer: bytes) -> Any | None:
-        """The value at a pointer, or None when there is none. Raises UnavailableError."""
-        reply = self._read(pointer)
-        if reply.status == 404:
-            return None
-        if reply.status != 200:
-            raise UnavailableError(f"metadata server {self._server} answers {pointer.hex()} with {_status(reply)}")
-        try:
-            value = json.loads(reply.body)
-        except (ValueError, RecursionError):
-            wrong = f"with what is not JSON: {reply.body!r:.100}"
-            raise UnavailableError(f"metadata server {self._server} answers {pointer.hex()} {wrong}") from None
-        if value is None:  # does not mean that there is nothing
-            raise UnavailableError(
-                f"metadata server {self._server} answers {pointer.hex()} with null, which cic-meta keeps nowhere"
-            )
-        return value
+        """The value at a pointer, or None when there is none.
 
-    def get_many(self, pointers: Sequence[bytes], *, threads: int = 4) -> list[Any | None]:
-        """Values in the order of the pointers, None where there is none. Raises the first error."""
-        with ThreadPoolExecutor(threads, "meta") as pool:
-            return list(pool.map(self.get, pointers))
+        Raises UnreadableEntryError when the server answers, but not with the entry, and other UnavailableErrors when it does
+        not answer.
+        """
+        return self._reads.get(pointer)
+
+    def get_many(self, pointers: Sequence[bytes], *, threads: int = 4) -> list[Any | CicScenarioError | None]:
+        """Values in the order of the pointers, None where there is none, and an error for an entry that cannot be read.
+
+        Raises UnavailableError, without trying the rest, when the server itself is not well.
+        """
+        found: list[Any | CicScenarioError | None] = [None] * len(pointers)
+        for index, value in self._many(pointers, self.get, threads):
+            found[index] = value
+        return found
 
     def put(self, pointer: bytes, value: Any) -> None:
         """Writes a value, and returns when it can be read.
@@ -144,47 +162,49 @@ class MetaClient:
         if self._mode == "one-step":
             self._put_one_step(pointer, value)
         else:
-            self._put_two_step(pointer, value, self.get(pointer))
+            present = self.get(pointer)
+            self._refuse_fatal_merge(pointer, present, value)
+            self._put_two_step(pointer, value)
 
-    def ensure(self, pointer: bytes, value: Any) -> WriteOutcome:
-        """Writes a value unless it is there. Raises as ``put`` does."""
+    def ensure(self, wanted: Wanted) -> WriteOutcome:
+        """Has the entry in the store: writes it unless it is there.
+
+        Raises as ``put`` and ``get`` do. Raises StepFailedError for an immutable entry with another value, and when in two-step
+        mode the entry keeps keys that the value does not have.
+        """
+        pointer, value = wanted.pointer, wanted.value
         refuse_unfit(value)
-        present = self.get(pointer)
-        if self._arrived(present, value):
+        present = self.get(pointer) if wanted.present is NOT_LOOKED else wanted.present
+        if equal_entry(present, value):
             return "present"
+        if present is not None:
+            self._refuse_immutable(pointer)
         if self._mode == "one-step":
+            if present is not None:
+                wanted.replaces(present)
             self._put_one_step(pointer, value)
-        else:
-            self._put_two_step(pointer, value, present)
+            return "written"
+        self._refuse_fatal_merge(pointer, present, value)
+        if not contains(present, value):
+            self._put_two_step(pointer, value)
+        if isinstance(present, dict) and (more := sorted(present.keys() - value.keys())):
+            raise more_keys(pointer, more)
         return "written"
 
     def ensure_many(
-        self, entries: Iterable[tuple[bytes, Any]], *, threads: int = 4
-    ) -> list[WriteOutcome | CicScenarioError]:
-        """``ensure`` for each entry: outcomes in their order, with the error in its place where there was one.
+        self, entries: Iterable[Wanted], *, threads: int = 4
+    ) -> Iterator[tuple[int, WriteOutcome | CicScenarioError]]:
+        """``ensure`` for each entry: (its number, its outcome or error), as soon as each has ended.
 
-        Reads and signatures run in parallel with the one write that is under way. Raises UnavailableError, without trying the
-        rest, when the server takes no more writes.
+        Reads and signatures run in parallel with the one write that is under way. When the run is stopped, or the server takes
+        no more writes, no further entry begins; then InterruptedRunError or UnavailableError is raised at the end.
         """
-        circuit = CircuitBreaker(_LOST)
+        return self._many(list(entries), self.ensure, threads)
 
-        def one(entry: tuple[bytes, Any]) -> WriteOutcome | CicScenarioError:
-            if error := circuit.open:
-                raise error
-            try:
-                end: WriteOutcome | CicScenarioError = self.ensure(*entry)
-            except UnavailableError as error:
-                circuit.failed(error)
-                return error
-            except InterruptedRunError:
-                raise
-            except CicScenarioError as error:
-                end = error
-            circuit.succeeded()
-            return end
-
-        with ThreadPoolExecutor(threads, "meta") as pool:
-            return list(pool.map(one, entries))
+    def _many(
+        self, items: Sequence[_T], call: Callable[[_T], Any], threads: int
+    ) -> Iterator[tuple[int, Any | CicScenarioError]]:
+        return many(items, call, threads=threads, is_well=self._reads.is_well, stopping=self._stopping)
 
     def _signer(self) -> OpenPgpSigner:
         with self._opening:
@@ -194,40 +214,26 @@ class MetaClient:
                 self._opened = OpenPgpSigner(self._key, self._passphrase)
             return self._opened
 
-    def _read(self, pointer: bytes) -> MetaReply:
-        """GET, repeated after no answer, a server error, or a request of the server to wait."""
-        last, answered = "", False
-        attempts = Attempts(self._stopping, self._pauses)
-        for _ in attempts:
-            try:
-                reply = self._http.read(f"/{pointer.hex()}")
-            except NoAnswerError as error:
-                last, answered = str(error), False
-                continue
-            if reply.status < 500 and reply.status != _TOO_MANY:
-                return reply
-            attempts.after(reply.retry_after)
-            last, answered = _status(reply), True
-        raise self._no_reply(last, answered)
+    # --- before writing -----------------------------------------------------------------------------------------
 
-    def _no_reply(self, last: str, answered: bool) -> UnavailableError:
-        if answered:
-            return UnavailableError(
-                f"metadata server {self._server} answers a look-up with {last}",
-                hint="it runs, but is not well: does cic-meta reach its database, and what does its log say?",
-            )
-        return UnavailableError(
-            f"metadata server {self._server} does not answer: {last}",
-            hint="is cic-meta running, and is `meta.url` in the environment file right?",
-        )
+    def _refuse_immutable(self, pointer: bytes) -> None:
+        """The server ends when an immutable entry is written to. It gives the value of such an entry, but not its history."""
+        if self._reads.is_immutable(pointer):
+            raise immutable(self._server, pointer)
+
+    def _refuse_fatal_merge(self, pointer: bytes, present: Any | None, value: Any) -> None:
+        """The server merges an object into an object; anything else onto something does nothing, harm, or kills it."""
+        if present is not None and not (isinstance(present, dict) and isinstance(value, dict)):
+            raise not_replaced(pointer)
+
+    # --- writing ------------------------------------------------------------------------------------------------
 
     def _put_one_step(self, pointer: bytes, value: Any) -> None:
         sign = self._signer().sign
         body = envelope(pointer, value, actor=_actors.next(), timestamp=int(time.time()), sign=sign)
         self._deliver("client", pointer, value, body)
 
-    def _put_two_step(self, pointer: bytes, value: Any, present: Any | None) -> None:
-        _refuse_fatal_merge(pointer, present, value)
+    def _put_two_step(self, pointer: bytes, value: Any) -> None:
         document = self._proposal(pointer, value)
         digest = json.loads(document)["digest"]
         body = json.dumps({"m": document, "s": signature(self._signer().sign(digest), digest)}).encode()
@@ -246,38 +252,52 @@ class MetaClient:
                 document = reply.body.decode()
                 if reply.status == 200 and isinstance(json.loads(document)["digest"], str):
                     return document
-                last = _status(reply)
+                last = str(reply)
             except NoAnswerError as error:
                 last = str(error)
-            except (ValueError, LookupError, TypeError):
-                last = "what is not a document" if reply.status == 200 else _status(reply)
+            except (ValueError, LookupError, TypeError, RecursionError):
+                last = "what is not a document" if reply.status == 200 else str(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 
     def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
         """Sends the same bytes until the value can be read back."""
-        last = ""
+        last, taken, other = "", 0, False
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
                 with self._turn():
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
                 attempts.after(reply.retry_after)
-                last = f"it answered {_status(reply)}, and the value was not there afterwards"
+                last = f"it answered {reply}, and the value was not there afterwards"
             except NoAnswerError as error:
                 reply, last = None, str(error)
-            if reply is not None and reply.status == _TOO_MANY:
-                continue  # it was not carried out
-            if reply is not None and 400 <= reply.status < 500:
-                raise StepFailedError(
-                    f"metadata server {self._server} refuses to store {pointer.hex()}: {_status(reply)}",
-                    hint=f"does the metadata server trust the key {self._signer().fingerprint}?",
-                )
-            if self._readable(pointer, value, patient=reply is not None and reply.status == 200):
+            if reply is not None:
+                self._refuse_refusal(pointer, reply)
+                if reply.status == _TOO_MANY:
+                    continue  # it was not carried out
+                taken += reply.status == 200
+                other |= reply.status != 200
+            found = self._look_for(pointer, value, reply)
+            if self._arrived(found, value):
+                self._has_stored = True
                 return
+            other |= found is not None
+        if taken > 1 and not other and not self._has_stored:
+            raise keys_expired(
+                self._server,
+                f"did not store {pointer.hex()}: it answered 200 to {taken} writes of it, and stored nothing",
+            )
         raise UnavailableError(
             f"metadata server {self._server} did not store {pointer.hex()} in {len(self._pauses)} attempts: {last}",
             hint="does it run and trust the key? does somebody else write there, or is this machine's clock behind?",
         )
+
+    def _refuse_refusal(self, pointer: bytes, reply: MetaReply) -> None:
+        if 400 <= reply.status < 500 and reply.status != _TOO_MANY:
+            raise StepFailedError(
+                f"metadata server {self._server} refuses to store {pointer.hex()}: {reply}",
+                hint=f"does the metadata server trust the key {self._signer().fingerprint}?",
+            )
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -289,30 +309,29 @@ class MetaClient:
         finally:
             self._writer.release()
 
-    def _readable(self, pointer: bytes, value: Any, *, patient: bool) -> bool:
-        """Whether the value is there; looks more than once when the server said that it stores it."""
-        looks = Attempts(self._stopping, self._looks if patient else self._looks[:1])
-        return any(self._arrived(self.get(pointer), value) for _ in looks)
+    def _look_for(self, pointer: bytes, value: Any, reply: MetaReply | None) -> Any | None:
+        """What is there after a write; looks more than once when the server said that it stores it."""
+        patient = reply is not None and reply.status == 200
+        found = None
+        try:
+            for _ in Attempts(self._stopping, self._looks if patient else self._looks[:1]):
+                found = self.get(pointer)
+                if self._arrived(found, value):
+                    break
+        except NoReplyError:
+            if patient and self._mode == "two-step" and not self._has_stored:
+                seen = f"answered 200 to the write of {pointer.hex()}, and then did not answer any more"
+                raise keys_expired(self._server, seen) from None
+            raise
+        except UnavailableError as error:
+            raise read_back_failed(self._server, pointer, error) if patient else error from None
+        return found
 
     def _arrived(self, present: Any | None, value: Any) -> bool:
         if self._mode == "two-step" and isinstance(value, dict):
             return contains(present, value)
-        return present is not None and same(present, value)
-
-
-def _refuse_fatal_merge(pointer: bytes, present: Any | None, value: Any) -> None:
-    """The server merges an object into an object; anything else onto something does nothing, harm, or kills it."""
-    if present is None or (isinstance(present, dict) and isinstance(value, dict)):
-        return
-    raise InvalidError(
-        f"two-step writing cannot replace the value at {pointer.hex()}: only an object can be merged into an object",
-        hint="choose one-step writing for metadata",
-    )
+        return equal_entry(present, value)
 
 
 def _headers(mode: str) -> dict[str, str]:
     return {"X-CIC-AUTOMERGE": mode, "Content-Type": "application/json"}
-
-
-def _status(reply: MetaReply) -> str:
-    return f"{reply.status} {reply.reason}".rstrip()

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
@@ -28,12 +28,29 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True)
 class MetaReply:
-    """Status code, reason phrase, whole body, and the header Retry-After of a server that asks for a pause."""
+    """Status code, reason phrase, whole body, and the headers by their names in lower case."""
 
     status: int
     reason: str
     body: bytes
-    retry_after: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def retry_after(self) -> str | None:
+        """The header Retry-After of a server that asks for a pause."""
+        return self.headers.get("retry-after")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON."""
+        try:
+            json.loads(self.body)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -83,10 +100,10 @@ class MetaConnections:
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
 
-    def read(self, path: str) -> MetaReply:
+    def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
-        reply = self.request("GET", path)
-        return reply if _is_whole(reply.body) else self.request("GET", path, to_end=True)
+        reply = self.request("GET", path, headers=headers)
+        return reply if _is_whole(reply.body) else self.request("GET", path, headers=headers, to_end=True)
 
     def request(
         self,
@@ -115,9 +132,8 @@ class MetaConnections:
                 response = connection.getresponse()
                 if to_end and not response.chunked:
                     response.length = None
-                reply = MetaReply(
-                    response.status, response.reason, response.read(), response.headers.get("Retry-After")
-                )
+                received = {name.lower(): text for name, text in response.headers.items()}
+                reply = MetaReply(response.status, response.reason, response.read(), received)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None

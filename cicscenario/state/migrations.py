@@ -23,8 +23,14 @@ ALTER TABLE requests_new RENAME TO requests;
 CREATE INDEX requests_of_person ON requests (person)
 """
 
+#: Earlier versions wrote every account with checksum and 0x into person documents, which is what NULL means.
+_SPELLED = """
+ALTER TABLE people ADD COLUMN spelled TEXT;
+ALTER TABLE checks ADD COLUMN read_back INTEGER NOT NULL DEFAULT 0
+"""
+
 #: Pairs of a version and the SQL that converts it to the next one. Semicolons only between statements.
-MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS),)
+MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS), (2, _SPELLED))
 SCHEMA_VERSION = MIGRATIONS[-1][0] + 1
 
 

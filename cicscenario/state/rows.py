@@ -6,11 +6,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a step for one person."""
+    """The result of a step for one person. ``read_back`` is not saved: the service was asked afterwards, and has the result."""
 
     person: int
     ok: bool
     detail: str | None = None
+    read_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,31 @@ class RequestRow:
 
 
 @dataclass(frozen=True)
+class Orphans:
+    """Accounts that belong to no person: those that exist (``certain``), and requests that may have made one (``possible``)."""
+
+    certain: int
+    possible: int
+
+    @property
+    def most(self) -> int:
+        """The number of accounts if every possible one exists."""
+        return self.certain + self.possible
+
+    def __str__(self) -> str:
+        return f"up to {self.most:,}" if self.possible else f"{self.certain:,}"
+
+
+@dataclass(frozen=True)
 class CheckRow:
-    """The result of one check over the whole population."""
+    """The result of one check over the whole population.
+
+    ``read_back`` people were not asked about: the run had read their result back after writing it.
+    """
 
     name: str
     errors: int
     total: int
     allowed: str | None
     failing: list[dict[str, Any]]
+    read_back: int = 0

@@ -10,7 +10,8 @@ CREATE TABLE people (
   tags TEXT NOT NULL,            -- JSON list
   old_address BLOB NOT NULL,
   gift INTEGER NOT NULL,         -- whole tokens
-  address BLOB UNIQUE            -- the account, once there is one
+  address BLOB UNIQUE,           -- the account, once there is one
+  spelled TEXT                   -- the account as person documents write it; NULL: with checksum and 0x
 );
 
 CREATE TABLE outcomes (
@@ -57,5 +58,6 @@ CREATE TABLE checks (
   errors INTEGER NOT NULL,
   total INTEGER NOT NULL,
   allowed TEXT,                  -- what a bounded comparison allowed
-  failing TEXT NOT NULL          -- JSON list of the first failing people
+  failing TEXT NOT NULL,         -- JSON list of the first failing people
+  read_back INTEGER NOT NULL DEFAULT 0  -- people whose result the run itself had read back after writing
 ) WITHOUT ROWID;

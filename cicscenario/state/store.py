@@ -3,16 +3,17 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cicscenario.errors import StateRefusedError
 from cicscenario.people.person import Person
 from cicscenario.state.database import create, damaged, sqlite_errors
 from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
-from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
+from cicscenario.state.rows import CheckRow, LedgerRow, Orphans, Outcome, RequestRow
 
 STATE = "state.sqlite"  #: name of the file in a run directory
 _PAGE = 1000
@@ -165,34 +166,56 @@ class Store:
         outcomes: Iterable[Outcome],
         people: Iterable[Person] = (),
         addresses: Iterable[tuple[int, bytes]] = (),
+        spelled: Mapping[int, str] = MappingProxyType({}),
     ) -> list[Outcome]:
         """Writes the results of a step for a batch in one transaction, and gives the outcomes that were written.
 
-        ``addresses`` are (person, account). A person with the phone number or the account of another is not written: the
-        outcome is a failure that names the other person.
+        ``addresses`` are (person, account); ``spelled`` is how person documents write an account, by person. A person with the
+        phone number or the account of another is not written: the outcome is a failure that names the other person.
         """
         people, addresses, outcomes = list(people), list(addresses), list(outcomes)
+        if not (people or addresses or outcomes):
+            return []
         try:
-            self._commit(step, outcomes, people, addresses)
+            self._commit(step, outcomes, people, addresses, spelled)
         except sqlite3.IntegrityError:
             taken = self._taken(people, addresses)
             outcomes = [
                 Outcome(o.person, ok=False, detail=taken[o.person]) if o.person in taken else o for o in outcomes
             ]
             people = [person for person in people if person.id not in taken]
-            self._commit(step, outcomes, people, [(person, a) for person, a in addresses if person not in taken])
+            addresses = [(person, account) for person, account in addresses if person not in taken]
+            self._commit(step, outcomes, people, addresses, spelled)
         return outcomes
 
     def _commit(
-        self, step: str, outcomes: list[Outcome], people: list[Person], addresses: list[tuple[int, bytes]]
+        self,
+        step: str,
+        outcomes: list[Outcome],
+        people: list[Person],
+        addresses: list[tuple[int, bytes]],
+        spelled: Mapping[int, str],
     ) -> None:
         made = [
-            (p.id, p.document_json, p.phone, p.language, json.dumps(p.tags), p.old_address, p.gift, p.address)
+            (
+                p.id,
+                p.document_json,
+                p.phone,
+                p.language,
+                json.dumps(p.tags),
+                p.old_address,
+                p.gift,
+                p.address,
+                p.spelled,
+            )
             for p in people
         ]
         with self._write() as db:
-            db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
-            db.executemany("UPDATE people SET address = ? WHERE id = ?", [(a, i) for i, a in addresses])
+            db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
+            db.executemany(
+                "UPDATE people SET address = ?, spelled = ? WHERE id = ?",
+                [(a, spelled.get(i), i) for i, a in addresses],
+            )
             db.executemany(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
                 [(step, o.person, int(o.ok), o.detail) for o in outcomes],
@@ -341,28 +364,30 @@ class Store:
         last: int = self._rows("SELECT coalesce(max(sequence), 0) FROM requests")[0][0]
         return last
 
-    def orphans(self) -> int:
-        """Number of accounts that were, or may have been, created for a person who uses another one."""
+    def orphans(self) -> Orphans:
+        """The accounts that were, or may have been, created for a person who uses another one."""
         sql = (
-            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
-            " AND (status = 'created' AND requests.address <> people.address OR status = 'asked')"
+            "SELECT coalesce(sum(requests.address IS NOT NULL AND requests.address <> people.address), 0),"
+            " coalesce(sum(status = 'asked' AND requests.address IS NULL), 0)"
+            " FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
         )
-        count: int = self._rows(sql)[0][0]
-        return count
+        certain, possible = self._rows(sql)[0]
+        return Orphans(certain, possible)
 
     # --- checks -------------------------------------------------------------------------------------------------
 
     def record_checks(self, checks: Iterable[CheckRow]) -> None:
-        rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing)) for c in checks]
+        rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing), c.read_back) for c in checks]
         with self._write() as db:
-            db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def forget_checks(self) -> None:
         with self._write() as db:
             db.execute("DELETE FROM checks")
 
     def checks(self) -> dict[str, CheckRow]:
-        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4])) for r in self._rows("SELECT * FROM checks")}
+        rows = self._rows("SELECT * FROM checks")
+        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4]), r[5]) for r in rows}
 
 
 _LEDGER = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"

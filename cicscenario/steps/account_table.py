@@ -1,19 +1,16 @@
 """A helper of the steps that write to the phone interface's account table."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from cicscenario.capabilities.executor import Batch, Result
-from cicscenario.state.rows import Outcome
+from cicscenario.capabilities.executor import Result
+from cicscenario.people.person import Person
 
 
-def result(batch: Batch, unknown: Collection[str]) -> Result:
-    """The outcomes of a batch. A person fails when the table does not have their phone number (``unknown``)."""
+def report(people: Sequence[Person], unknown: Collection[str], made: Result) -> None:
+    """Adds the outcomes of people. A person fails when the table does not have their phone number (``unknown``)."""
     missing = set(unknown)
-    return Result(
-        [
-            Outcome(person.id, ok=False, detail=f"the account table has no phone number {person.phone}")
-            if person.phone in missing
-            else Outcome(person.id, ok=True)
-            for person in batch.people
-        ]
-    )
+    for person in people:
+        if person.phone in missing:
+            made.fail(person.id, f"the account table has no phone number {person.phone}")
+        else:
+            made.done(person.id)

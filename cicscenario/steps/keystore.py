@@ -7,7 +7,6 @@ from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.chain.keyfile import encrypt, write_keyfile
 from cicscenario.language import Scenario
 from cicscenario.state.directory import run_secret
-from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
 
 
@@ -16,15 +15,14 @@ def _executor(context: RunContext, step: str) -> Executor:
     password = _password(context)
 
     def run(batch: Batch) -> Result:
-        result = Result()
         for person in batch.people:
             if context.stopping.is_set():
                 break
             path = context.keyfile(person.account)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_keyfile(path, encrypt(context.backend.private_key(person), password, kdf))
-            result.outcomes.append(Outcome(person.id, ok=True))
-        return result
+            batch.result.done(person.id)
+        return batch.result
 
     return run
 

@@ -1,6 +1,10 @@
 """The metadata steps, one for each kind. An entry that is in the store already and equal is not written again."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
@@ -8,20 +12,26 @@ from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.connections import Service
-from cicscenario.errors import CicScenarioError
+from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
+from cicscenario.services.meta import NOT_LOOKED, Wanted
+from cicscenario.services.ussd_tasks import FETCHED_FOR
 from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
+from cicscenario.steps.account_table import report
 
 _ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"
 
 
 def step(kind: MetadataKind) -> Step:
     """The step that writes the entries of a kind."""
-    part = Part(
-        kind.writes, Lane.SERVICE, lambda context, name: _WriteExecutor(context, kind), services=(Service.META,)
-    )
+
+    def executor(context: RunContext, name: str) -> Executor:
+        write = _WriteExecutor(context, kind)
+        return _BehindInterface(context, kind, write) if _comes_behind(kind, context.scenario) else write
+
+    part = Part(kind.writes, Lane.SERVICE, executor, services=(Service.META,))
 
     def part_of(scenario: Scenario) -> Part | None:
         wanted = kind.name in scenario.metadata and kind.writer(scenario) is not Writer.INTERFACE
@@ -30,37 +40,155 @@ def step(kind: MetadataKind) -> Step:
     return Step(kind.label, part_of, after=(accounts.STEP.name,), repeatable=True)
 
 
+def _comes_behind(kind: MetadataKind, scenario: Scenario) -> bool:
+    return kind.writer(scenario) is Writer.INTERFACE_FIRST
+
+
 class _WriteExecutor:
-    """Writes the entries of a kind. If the phone interface writes such entries too, waits for its entry first."""
+    """Writes the entries of a kind.
+
+    Before it writes, it looks what is there. Only for an account that this run has just made, and that no other program knows,
+    there can be nothing.
+    """
 
     def __init__(self, context: RunContext, kind: MetadataKind) -> None:
         self._kind = kind
         self._meta = context.services.meta
         self._spec = context.services.spec
-        self._wait: Executor | None = None
-        if kind.writer(context.scenario) is Writer.INTERFACE_FIRST:
-            missing = f"has no {kind.name} entry from the phone interface"
-            self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE))
+        self._tell = context.tell
+        traits = context.scenario.backend.traits
+        self._new_is_empty = kind.by_account and traits.makes_accounts and not traits.joins_by_phone
+        asks = kind.needs_phone_account(context.scenario) and context.services.environment.accounts
+        self._phones = _PhoneAccounts(context) if asks else None
+        self._mutex = threading.Lock()
+        self._replaced = 0
 
     def __call__(self, batch: Batch) -> Result:
-        if self._wait is None:
-            return Result(self._write(batch.people))
-        waited = self._wait(batch).outcomes
-        ready = {outcome.person for outcome in waited if outcome.ok}
-        written = self._write([person for person in batch.people if person.id in ready])
-        return Result([outcome for outcome in waited if not outcome.ok] + written)
+        empty: Collection[int] = batch.fresh if self._new_is_empty else ()
+        people = self._phones.known(batch.people, batch.result) if self._phones else batch.people
+        self.write(people, dict.fromkeys(empty), batch.result)
+        return batch.result
+
+    def write(self, people: Sequence[Person], present: dict[int, Any], made: Result) -> None:
+        """Has the entries of these people in the store. ``present`` is what is known to be there, by person id."""
+        wanted = [self._wanted(person, present.get(person.id, NOT_LOOKED)) for person in people]
+        for index, end in self._meta.ensure_many(wanted):
+            if isinstance(end, CicScenarioError):
+                made.fail(people[index].id, end.message)
+            else:
+                made.done(people[index].id, end, read_back=True)
+
+    def _wanted(self, person: Person, present: Any) -> Wanted:
+        entry = self._kind.of(person, self._spec)
+        if self._kind.replaces is None:
+            return Wanted(entry.pointer, entry.value, present)
+        return Wanted(entry.pointer, entry.value, present, partial(self._announce, self._kind.replaces, person))
+
+    def _announce(self, told: Callable[[Person, Any], str], person: Person, present: Any) -> None:
+        """Tells the user of another value before it is replaced."""
+        with self._mutex:
+            self._replaced += 1
+            self._tell(f"{self._kind.label}: {told(person, present)} ({self._replaced} replaced in this run)")
+
+
+class _PhoneAccounts:
+    """The people who are in the phone interface's account table.
+
+    When the scenario writes to that table, everybody should be there. When the table has none of the people, they are people
+    without phones of the interface, such as those of the old tools, and nobody need be there.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._accounts = context.services.accounts
+        self._state = context.state
+        self._needed = context.scenario.pins is not None or context.scenario.ussd_data
+
+    def known(self, people: Sequence[Person], made: Result) -> Sequence[Person]:
+        """Those whose entries may be written. The others fail."""
+        known = self._accounts.read(person.phone for person in people)
+        missing = [person for person in people if person.phone not in known]
+        if not missing or not (self._needed or known or self._has_any()):
+            return people
+        report(missing, {person.phone for person in missing}, made)
+        return [person for person in people if person.phone in known]
+
+    def _has_any(self) -> bool:
+        """Whether the table has anybody of the run."""
+        self._needed = any(self._accounts.read(person.phone for person in page) for page in self._state.pages())
+        return self._needed
+
+
+class _BehindInterface:
+    """Waits for the phone interface's entry of each person, and then writes ours."""
+
+    def __init__(self, context: RunContext, kind: MetadataKind, write: _WriteExecutor) -> None:
+        self._kind = kind
+        self._meta = context.services.meta
+        self._spec = context.services.spec
+        self._write = write
+        self._mutex = threading.Lock()
+        self._seen: dict[int, Any] = {}  #: what is there, of people who are about to be written
+        self._unread: dict[int, str] = {}
+        self._services = context.services
+        missing = f"has no {kind.name} entry from the phone interface"
+        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable))
+
+    def __call__(self, batch: Batch) -> Result:
+        people = {person.id: person for person in batch.people}
+        for ends in self._wait.rounds(batch.people):
+            ready = [people[end.person] for end in ends if end.ok]
+            with self._mutex:
+                present = {person.id: self._seen.pop(person.id) for person in ready}
+            self._write.write(ready, present, batch.result)
+            self._write_lost([end for end in ends if not end.ok], people, batch.result)
+        return batch.result
+
+    def _write_lost(self, ends: Sequence[Outcome], people: Mapping[int, Person], made: Result) -> None:
+        """Writes our entries for people whose entries the tasker has lost. The others fail as they ended.
+
+        The tasker loses what it does when it is killed. It has lost an entry when it has no task for the account any more.
+        """
+        waited = [people[end.person] for end in ends if end.person not in self._unread]
+        left = self._left(waited)
+        lost = [person for person in waited if left.get(person.account, "") is None]
+        gone = {person.id for person in lost}
+        for end in ends:
+            if end.person not in gone:
+                why = left.get(people[end.person].account)
+                made.fail(end.person, f"{end.detail}; {why}" if why else end.detail or "")
+        self._write.write(lost, {}, made)
+
+    def _left(self, people: Sequence[Person]) -> dict[bytes, str | None]:
+        """The tasks of the tasker for these accounts, in words; None for no task. An account is left out when it is not known.
+
+        Redis gives back what a killed tasker had fetched within an hour. So an account that is older has no task either.
+        """
+        if not people:
+            return {}
+        accounts = [person.account for person in people]
+        with suppress(UnavailableError):
+            if self._services.ussd_tasks:
+                found = self._services.ussd_tasks.left(accounts)
+                return {account: found.get(account) for account in accounts}
+        with suppress(UnavailableError):
+            if self._services.environment.accounts:
+                rows = self._services.accounts.read(person.phone for person in people)
+                old = {phone for phone, row in rows.items() if row.age > FETCHED_FOR}
+                return {person.account: None for person in people if person.phone in old}
+        return {}
 
     def _there(self, people: Sequence[Person]) -> list[bool]:
         found = self._meta.get_many([self._kind.of(person, self._spec).pointer for person in people])
-        return [value is not None for value in found]
+        for person, value in zip(people, found, strict=True):
+            with self._mutex:
+                self._unread.pop(person.id, None)
+                if isinstance(value, CicScenarioError):
+                    self._unread[person.id] = value.message
+                elif value is not None:
+                    self._seen[person.id] = value
+        return [value is not None and not isinstance(value, CicScenarioError) for value in found]
 
-    def _write(self, people: Sequence[Person]) -> list[Outcome]:
-        entries = [self._kind.of(person, self._spec) for person in people]
-        made = self._meta.ensure_many([(entry.pointer, entry.value) for entry in entries])
-        return [_outcome(person, end) for person, end in zip(people, made, strict=True)]
-
-
-def _outcome(person: Person, end: str | CicScenarioError) -> Outcome:
-    if isinstance(end, CicScenarioError):
-        return Outcome(person.id, ok=False, detail=end.message)
-    return Outcome(person.id, ok=True, detail=end)
+    def _unreadable(self, people: Sequence[Person]) -> dict[int, str]:
+        """The people whose entry cannot be read, with the reason. Whether it is there is not known."""
+        with self._mutex:
+            return {person.id: self._unread[person.id] for person in people if person.id in self._unread}

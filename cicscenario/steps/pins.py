@@ -1,6 +1,7 @@
 """The step pins: writes PIN hashes to the phone interface's account table, and ``pins.csv`` at the end of the run."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from os import cpu_count
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
@@ -11,7 +12,10 @@ from cicscenario.legacy.accountfiles import PinRow, write_pins
 from cicscenario.people.person import Person
 from cicscenario.people.pins import PinHasher, Pins
 from cicscenario.steps import accounts
-from cicscenario.steps.account_table import result
+from cicscenario.steps.account_table import report
+
+_HASHED_AT_ONCE = 2 * (cpu_count() or 1)  # people; keeps all processors busy, also when a hash takes a second
+_WRITE_AFTER = 1.0  # seconds of hashing after which the hashes are written to the table
 
 
 def _executor(context: RunContext, step: str) -> Executor:
@@ -20,10 +24,22 @@ def _executor(context: RunContext, step: str) -> Executor:
     pins = Pins(context.scenario.population.seed, wanted.fixed or ())
     hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
 
+    def write(rows: Sequence[tuple[Person, str]], made: Result) -> None:
+        unknown = context.services.accounts.set_pins([(person.phone, hashed) for person, hashed in rows])
+        report([person for person, _ in rows], unknown, made)
+
     def run(batch: Batch) -> Result:
-        hashes = hasher.hash_many((pins.pin(person.id) for person in batch.people), context.stopping)
-        rows = [(person.phone, made) for person, made in zip(batch.people, hashes, strict=True)]
-        return result(batch, context.services.accounts.set_pins(rows))
+        rows: list[tuple[Person, str]] = []
+        since = context.clock()
+        for start in range(0, len(batch.people), _HASHED_AT_ONCE):
+            part = batch.people[start : start + _HASHED_AT_ONCE]
+            rows += zip(part, hasher.hash_many((pins.pin(person.id) for person in part), context.stopping), strict=True)
+            if context.clock() - since >= _WRITE_AFTER:
+                write(rows, batch.result)
+                rows, since = [], context.clock()
+        if rows:
+            write(rows, batch.result)
+        return batch.result
 
     return run
 

@@ -1,13 +1,17 @@
 """The step population: generates the people from the seed, or reads them from ``population.from``. Needs no service."""
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Executor, Result, all_ok
+from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.step import Lane, Part, Step
 
 
 def _executor(context: RunContext, step: str) -> Executor:
     def run(batch: Batch) -> Result:
-        return Result(all_ok(batch), people=[context.population.person(index) for index in batch.ids])
+        for index in batch.ids:
+            if context.stopping.is_set():
+                break
+            batch.result.created(context.population.person(index))
+        return batch.result
 
     return run
 

@@ -11,13 +11,14 @@ from cicscenario.legacy.accountfiles import UssdDataRow, write_ussd_data
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountStatus
 from cicscenario.steps import accounts
-from cicscenario.steps.account_table import result
+from cicscenario.steps.account_table import report
 
 
 def _executor(context: RunContext, step: str) -> Executor:
     def run(batch: Batch) -> Result:
         rows = [(person.phone, AccountStatus.ACTIVE, person.language) for person in batch.people]
-        return result(batch, context.services.accounts.set_ussd_data(rows))
+        report(batch.people, context.services.accounts.set_ussd_data(rows), batch.result)
+        return batch.result
 
     return run
 

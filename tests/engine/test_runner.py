@@ -10,6 +10,7 @@ import pytest
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result, all_ok
+from cicscenario.capabilities.readback import ReadBack
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, Step
 from cicscenario.engine.events import Event, StepProgressed
 from cicscenario.engine.progress import Progress
@@ -41,6 +42,7 @@ class World:
         self.store = Store(folder / STATE)
         self.stopping = threading.Event()
         self.events: list[Event] = []
+        self.read_back = ReadBack()
 
     def run(self, steps: dict[str, Executor], size: int = 50, *, lane: Lane = Lane.SERVICE, **more: Any) -> None:
         """Steps in order, each after the one before it."""
@@ -54,9 +56,9 @@ class World:
             for number, name in enumerate(names)
         )
         plan = Plan(nothing, planned, (), nothing, size)
-        context = RunContext(nothing, Path(), nothing, nothing, self.store, self.stopping)
-        progress = Progress(names, size, self.store.counts())
-        Runner(plan, context, progress, self.events.append, batch=10, **more).run()
+        context = RunContext(nothing, Path(), nothing, nothing, self.store, self.stopping, read_back=self.read_back)
+        self.progress = Progress(names, size, self.store.counts())
+        Runner(plan, context, self.progress, self.events.append, batch=10, **more).run()
 
 
 @pytest.fixture
@@ -181,3 +183,134 @@ def test_a_person_whom_the_state_refuses_is_counted_as_failed(world: World) -> N
 def test_only_some_steps_are_carried_out_for_those_who_are_ready(world: World) -> None:
     world.run({"people": people, "a": ok, "b": ok}, only={"people", "b"})
     assert world.store.counts() == {"people": (50, 0)}
+
+
+# What a step has done is written down while it goes on
+
+
+def seen(world: World, step: str, number: int) -> bool:
+    """Whether the state gets that many people of a step within a few seconds."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if world.store.counts().get(step, (0, 0))[0] >= number:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_outcomes_are_written_while_their_batch_goes_on(world: World) -> None:
+    """A batch of which one person takes long keeps what it did for the others, whatever happens to the process."""
+    found: list[bool] = []
+
+    def slow(batch: Batch) -> Result:
+        for number in batch.ids[:-1]:
+            batch.result.done(number)
+        if batch.ids[0] == 0:
+            found.append(seen(world, "a", 9))
+        batch.result.done(batch.ids[-1])
+        return batch.result
+
+    world.run({"people": people, "a": slow}, size=10)
+    assert found == [True]
+    assert world.store.counts()["a"] == (10, 0)
+
+
+def test_people_and_accounts_are_written_with_their_outcomes(world: World) -> None:
+    found: list[bool] = []
+
+    def makes(batch: Batch) -> Result:
+        for number in batch.ids:
+            batch.result.found(number, number.to_bytes(20, "big"))
+        found.append(seen(world, "a", 10))
+        found.append([one.address for one in world.store.people(0, 10)] == [n.to_bytes(20, "big") for n in range(10)])
+        return batch.result
+
+    world.run({"people": people, "a": makes}, size=10)
+    assert found == [True, True]
+
+
+def test_what_a_step_did_before_it_broke_is_kept(world: World) -> None:
+    def breaks(batch: Batch) -> Result:
+        for number in batch.ids[:4]:
+            batch.result.done(number)
+        batch.result.fail(batch.ids[4], "no")
+        raise UnavailableError("the service is gone")
+
+    with pytest.raises(UnavailableError, match="gone"):
+        world.run({"people": people, "a": breaks}, size=10)
+    assert world.store.counts()["a"] == (4, 1)
+
+
+def test_what_is_written_in_parts_is_counted_once(world: World) -> None:
+    def slow(batch: Batch) -> Result:
+        batch.result.done(batch.ids[0])
+        assert seen(world, "a", 1)
+        batch.result.done(batch.ids[1])
+        assert seen(world, "a", 2)
+        for number in batch.ids[2:]:
+            batch.result.done(number)
+        return batch.result
+
+    world.run({"people": people, "a": slow}, size=10)
+    told = [event for event in world.events if isinstance(event, StepProgressed) and event.step == "a"]
+    assert [event.ok for event in told] == sorted({event.ok for event in told})
+    assert told[-1].ok == sum(event.batch for event in told) == 10
+    assert world.progress.steps["a"].document()["batches"] == 1
+    assert world.progress.steps["a"].document()["people"] == 10
+
+
+def test_a_state_that_cannot_be_written_ends_the_run_while_a_batch_waits(world: World) -> None:
+    commit = world.store.commit
+
+    def full(step: str, *rest: Any) -> list[Outcome]:
+        if step == "a":
+            raise UnavailableError("the disk is full")
+        return commit(step, *rest)
+
+    world.store.commit = full  # type: ignore[method-assign]
+
+    def waits(batch: Batch) -> Result:
+        batch.result.done(batch.ids[0])
+        assert world.stopping.wait(5)
+        return batch.result
+
+    with pytest.raises(UnavailableError, match="disk is full"):
+        world.run({"people": people, "a": waits}, size=10)
+    assert world.stopping.is_set()
+
+
+def test_an_executor_may_return_a_result_of_its_own(world: World) -> None:
+    def own(batch: Batch) -> Result:
+        batch.result.done(batch.ids[0])
+        return Result([Outcome(number, ok=True) for number in batch.ids[1:]])
+
+    world.run({"people": people, "a": own}, size=10)
+    assert world.store.counts()["a"] == (10, 0)
+
+
+def test_accounts_that_this_run_has_just_made_are_known_to_the_steps_behind(world: World) -> None:
+    fresh: list[int] = []
+
+    def makes(batch: Batch) -> Result:
+        for number in batch.ids:
+            batch.result.found(number, number.to_bytes(20, "big"))
+        return batch.result
+
+    def notes(batch: Batch) -> Result:
+        fresh.extend(batch.fresh)
+        return ok(batch)
+
+    world.run({"people": people, "a": makes}, size=10)
+    world.run({"people": people, "a": makes, "b": notes}, size=20)
+    assert sorted(fresh) == list(range(10, 20))
+
+
+def test_what_was_read_back_after_writing_is_remembered_for_the_checks(world: World) -> None:
+    def writes(batch: Batch) -> Result:
+        for number in batch.ids:
+            batch.result.done(number, "written", read_back=number % 2 == 0)
+        return batch.result
+
+    world.run({"people": people, "a": writes}, size=10)
+    assert [number for number in range(10) if number in world.read_back.of("a")] == [0, 2, 4, 6, 8]
+    assert len(world.read_back.of("people")) == 0

@@ -88,3 +88,23 @@ def test_what_a_check_found_is_written_down_before_the_next_one_begins(store: St
     with pytest.raises(UnavailableError):
         verify([through, asking(breaks)], context(store, threading.Event()), PEOPLE, print)
     assert list(store.checks()) == ["through"]
+
+
+def test_nobody_is_asked_about_whose_result_the_run_has_read_back(store: Store) -> None:
+    asked: list[int] = []
+
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
+        asked.extend(person.id for person in people)
+        return {person.id: "is not there" for person in people if person.id == 10}
+
+    seen = context(store, threading.Event())
+    for number in range(PEOPLE):
+        if number % 10:
+            seen.read_back.add("writes", number)
+    check = Check("asking", "asks", (), lambda context: verifier, read_back_by="writes")
+    events: list[Any] = []
+    (row,) = verify([check], seen, PEOPLE, events.append)
+    assert sorted(asked) == list(range(0, PEOPLE, 10))
+    assert (row.errors, row.total, row.read_back) == (1, PEOPLE, PEOPLE - PEOPLE // 10)
+    assert events[0].read_back == row.read_back
+    assert store.checks()["asking"] == row

@@ -216,3 +216,9 @@ def test_memory_does_not_grow_with_the_people(tmp_path: Path) -> None:
     few = peak(50)
     # Twice: the interpreter's own table of path parts may double, once, while somebody measures.
     assert min(peak(1000, "a"), peak(1000, "b")) < few + 50_000
+
+
+def test_an_account_is_spelled_as_its_maker_spells_it(tmp_path: Path) -> None:
+    write(tmp_path / "data", [replace(PEOPLE[0], spelled=NEW[0])])
+    exported = json.loads(files(tmp_path / "data")[NEW_0])
+    assert exported["identities"]["evm"]["byzantium"]["8996:bloxberg"] == [NEW[0]]

@@ -1,10 +1,14 @@
 """Metadata entries are at the pointers, and have the values, that the real services give them."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from cicscenario.capabilities.metadata import MetadataEntry
 from cicscenario.chainspec import ChainSpec
-from cicscenario.metadata import all_kinds
+from cicscenario.errors import UnavailableError
+from cicscenario.metadata import all_kinds, person
 from cicscenario.people.person import Person
 
 SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
@@ -61,18 +65,40 @@ def test_the_person_document_has_the_new_account_among_its_identities() -> None:
     assert [address.lower() for address in identities["byzantium"]["8996:bloxberg"]] == [f"0x{ADDRESS.hex()}"]
 
 
+def test_the_account_is_spelled_as_the_tool_that_made_it_does() -> None:
+    for spelled in (ADDRESS.hex(), f"0x{ADDRESS.hex()}"):
+        value = person.KIND.of(replace(SOMEBODY, spelled=spelled), SPEC).value
+        assert value["identities"]["evm"]["byzantium"]["8996:bloxberg"] == [spelled]
+
+
 @pytest.mark.parametrize("found", [ADDRESS.hex(), ADDRESS.hex().upper(), f"0x{ADDRESS.hex()}"])
 def test_a_phone_pointer_may_be_written_in_any_case(found: str) -> None:
-    assert entry("phone").holds(found)
+    assert entry("phone").problem(found) is None
 
 
-@pytest.mark.parametrize("found", ["00" * 20, "", None, 7, {"tags": []}])
+@pytest.mark.parametrize("found", ["00" * 20, "", 7, {"tags": []}])
 def test_anything_else_is_not_the_phone_pointer(found: object) -> None:
-    assert not entry("phone").holds(found)
+    problem = entry("phone").problem(found)
+    assert problem
+    assert json.dumps(found) in problem
+    assert ADDRESS.hex() in problem
+
+
+def test_an_entry_that_is_not_there_and_one_that_cannot_be_read_are_two_things() -> None:
+    assert "no entry at 15ee6c56" in str(entry("phone").problem(None))
+    assert entry("phone").problem(UnavailableError("the server answers 500")) == "the server answers 500"
 
 
 def test_other_entries_are_compared_exactly() -> None:
     wanted = entry("custom")
-    assert wanted.holds({"tags": ["ussd", "individual"]})
-    assert not wanted.holds({"tags": ["individual", "ussd"]})
-    assert not wanted.holds({"tags": ["ussd", "individual"], "more": 1})
+    assert wanted.problem({"tags": ["ussd", "individual"]}) is None
+    assert "differs in tags" in str(wanted.problem({"tags": ["individual", "ussd"]}))
+    assert "differs in more, tags" in str(wanted.problem({"more": 1}))
+    assert "differs in a" in str(MetadataEntry(bytes(32), {"a": 1}).problem({"a": True}))
+
+
+def test_more_keys_are_named_and_where_writing_keeps_them_so_is_what_removes_them() -> None:
+    found = {"tags": ["ussd", "individual"], "more": 1, "also": 2}
+    assert str(entry("custom").problem(found)).endswith("has more keys than expected: also, more")
+    assert "(also, more)" in str(entry("custom").problem(found, merges=True))
+    assert "`meta.write: one-step`" in str(entry("custom").problem(found, merges=True))

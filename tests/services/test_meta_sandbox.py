@@ -1,19 +1,23 @@
 """The client against the sandbox's metadata server, which answers as recordings of the real one do."""
 
+import hashlib
+import http.client
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from cicscenario.errors import UnavailableError
+from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.meta import MetaClient
+from cicscenario.services.meta import MetaClient, Wanted
+from tests.support.meta_entries import have_all
 from tests.support.openpgp_keys import KEYS, PASSPHRASE
 from tests.support.processes import free_port
 
@@ -118,9 +122,9 @@ def fresh(name: str, client: MetaClient) -> bytes:
 def test_what_the_stack_keeps_comes_back(client: MetaClient, value: Any) -> None:
     entry = fresh("value", client)
     assert client.get(entry) is None
-    assert client.ensure(entry, value) == "written"
+    assert client.ensure(Wanted(entry, value)) == "written"
     assert client.get(entry) == value
-    assert client.ensure(entry, value) == "present"
+    assert client.ensure(Wanted(entry, value)) == "present"
 
 
 def test_one_step_writes_replace_whatever_was_there(server: Server) -> None:
@@ -136,16 +140,17 @@ def test_two_step_writes_merge(server: Server) -> None:
     with server.client(mode="two-step") as client:
         entry = fresh("merged", client)
         client.put(entry, {"a": 1, "b": {"x": 1, "y": 2}})
-        assert client.ensure(entry, {"b": {"x": 3}, "c": "ü"}) == "written"
+        assert client.ensure(Wanted(entry, {"a": 2, "b": {"x": 1}})) == "written"
+        client.put(entry, {"a": 1, "b": {"x": 3}, "c": "ü"})
         assert client.get(entry) == {"a": 1, "b": {"x": 3}, "c": "ü"}
 
 
 def test_many_people_at_a_time(server: Server) -> None:
     with server.client() as client:
         entries = [(pointer.phone(f"+25471122{n:04}"), PERSON | {"n": n}) for n in range(100)]
-        assert client.ensure_many(entries) == ["written"] * 100
+        assert have_all(client, entries) == ["written"] * 100
         assert client.requests == {"GET": 200, "PUT": 100}
-        assert client.ensure_many(entries) == ["present"] * 100
+        assert have_all(client, entries) == ["present"] * 100
         assert [value["n"] for value in client.get_many([entry for entry, _ in entries])] == list(range(100))
 
 
@@ -155,7 +160,7 @@ def test_everything_arrives_at_a_server_that_fails(serve: Callable[..., Server],
     for mode in MODES:
         entries = [(pointer.phone(f"{mode}{n:04}"), PERSON | {"n": n}) for n in range(5)]
         with server.client(mode=mode) as client:
-            assert client.ensure_many(entries, threads=1) == ["written"] * 5  # of several, one could fail five times
+            assert have_all(client, entries, threads=1) == ["written"] * 5  # of several, one could fail five times
             assert [client.get(entry) for entry, _ in entries] == [value for _, value in entries]
 
 
@@ -165,17 +170,17 @@ def test_another_process_that_writes_at_the_same_time_costs_time_but_no_value(se
     with server.client(timeout=0.3) as client:
         key, passphrase = server.folder / "writer.asc", server.folder / "writer.passphrase"
         program = (
-            "import sys; from pathlib import Path; from cicscenario.services.meta import MetaClient\n"
+            "import sys; from pathlib import Path; from cicscenario.services.meta import MetaClient, Wanted\n"
             "url, key, passphrase = sys.argv[1:]\n"
             "client = MetaClient(url, key=Path(key).read_text(), passphrase=Path(passphrase).read_text().strip(), timeout=0.3)\n"
-            "outcomes = client.ensure_many([(bytes([n]) * 32, n) for n in range(1, 61)])\n"
+            "outcomes = list(dict(client.ensure_many([Wanted(bytes([n]) * 32, n) for n in range(1, 61)])).values())\n"
             "client.close()\n"
             "sys.exit(outcomes != ['written'] * 60)\n"
         )
         other = subprocess.Popen([sys.executable, "-c", program, server.url, str(key), str(passphrase)])
         mine = [(pointer.phone(f"+25471122{n:04}"), n) for n in range(60)]
         try:
-            assert client.ensure_many(mine) == ["written"] * 60
+            assert have_all(client, mine) == ["written"] * 60
             assert other.wait(60) == 0
         finally:
             other.kill()
@@ -198,5 +203,30 @@ def test_a_server_that_is_killed_and_started_again_has_everything(serve: Callabl
         with pytest.raises(UnavailableError, match="does not answer"):
             client.get(PHONE)
         server.start()
-        assert client.ensure(PHONE, PERSON) == "present"
-        assert client.ensure(PHONE, PERSON | {"gender": "male"}) == "written"
+        assert client.ensure(Wanted(PHONE, PERSON)) == "present"
+        assert client.ensure(Wanted(PHONE, PERSON | {"gender": "male"})) == "written"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_server_whose_own_keys_have_expired_is_named_as_such(serve: Callable[..., Server], mode: Any) -> None:
+    with serve("expired-key").client(mode=mode) as client:
+        client.check()
+        with pytest.raises(UnavailableError, match="its own OpenPGP keys have expired"):
+            client.put(PHONE, PERSON)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_immutable_entry_at_a_persons_pointer_ends_nobody(serve: Callable[..., Server], mode: Any) -> None:
+    """The real server would end when it is written to; it gives its bytes as they are, and no history."""
+    server = serve()
+    frozen = hashlib.sha256(ADDRESS + b":cic.person").hexdigest()
+    with closing(http.client.HTTPConnection(server.url.removeprefix("http://"))) as connection:
+        headers = {"X-CIC-AUTOMERGE": "immutable", "Content-Type": "application/octet-stream"}
+        connection.request("POST", f"/{frozen}", ADDRESS + b":cic.person", headers)
+        assert connection.getresponse().status == 201
+    with server.client(mode=mode) as client:
+        ends = have_all(client, [(bytes.fromhex(frozen), PERSON), (PHONE, PERSON)])
+        assert ends[1] == "written"
+        assert isinstance(ends[0], CicScenarioError)
+        assert frozen in ends[0].message
+        assert server.process.poll() is None

@@ -19,7 +19,7 @@ from cicscenario.services.accounts import AccountsDatabase
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.custodial.outcome import Created, Failed, Lost
 from cicscenario.services.custodial.tasks import REGISTER
-from cicscenario.services.meta import MetaClient
+from cicscenario.services.meta import MetaClient, Wanted
 from cicscenario.services.ussd import UssdClient
 from cicscenario.services.ussd_screens import State
 from tests.support.celery_engine import CHAIN, worker
@@ -127,10 +127,10 @@ META = [
     Method("get", lambda meta: meta.get(ENTRY), lambda found: found == VALUE),
     Method("get_many", lambda meta: meta.get_many([ENTRY, ENTRY]), lambda found: found == [VALUE, VALUE]),
     Method("put", lambda meta: meta.put(ENTRY, VALUE), lambda found: found is None),
-    Method("ensure", lambda meta: meta.ensure(ENTRY, VALUE), lambda found: found in ("present", "written")),
+    Method("ensure", lambda meta: meta.ensure(Wanted(ENTRY, VALUE)), lambda found: found in ("present", "written")),
     Method(
         "ensure_many",
-        lambda meta: meta.ensure_many([(ENTRY, VALUE)]),
+        lambda meta: [end for _, end in meta.ensure_many([Wanted(ENTRY, VALUE)])],
         lambda found: found[0] in ("present", "written") or isinstance(found[0], CicScenarioError),
     ),
 ]

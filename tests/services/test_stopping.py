@@ -14,7 +14,7 @@ from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InterruptedRunError
 from cicscenario.services.accounts import AccountsDatabase
 from cicscenario.services.custodial.client import CustodialClient
-from cicscenario.services.meta import MetaClient
+from cicscenario.services.meta import MetaClient, Wanted
 from cicscenario.services.ussd import UssdClient
 from tests.support.celery_engine import CHAIN
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
@@ -47,8 +47,8 @@ def silent() -> Iterator[int]:
         lambda meta: meta.get(POINTERS[0]),
         lambda meta: meta.get_many(POINTERS),
         lambda meta: meta.put(POINTERS[0], "text"),
-        lambda meta: meta.ensure(POINTERS[0], "text"),
-        lambda meta: meta.ensure_many([(entry, "text") for entry in POINTERS]),
+        lambda meta: meta.ensure(Wanted(POINTERS[0], "text")),
+        lambda meta: list(meta.ensure_many([Wanted(entry, "text") for entry in POINTERS])),
     ],
     ids=["check", "get", "get_many", "put", "ensure", "ensure_many"],
 )

@@ -141,7 +141,7 @@ def test_a_gift_that_is_mined_is_given_though_nobody_wrote_down_its_outcome(stor
 
 
 def test_checks_are_kept(store: Store) -> None:
-    row = CheckRow("balance", 1, 3, None, [{"person": 2, "problem": "short"}])
+    row = CheckRow("balance", 1, 3, None, [{"person": 2, "problem": "short"}], read_back=2)
     store.record_checks([row])
     assert store.checks() == {"balance": row}
 

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import re
 import tempfile
 import threading
 import time
@@ -61,6 +62,8 @@ class FakeMeta(FakeServer):
         return None if _counted(self.behaviour.drop_after, method) else answer
 
     def _do(self, method: str, pointer: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        if not re.fullmatch("[0-9a-fA-F]{64}/?", pointer):
+            return 400, ""
         if method == "GET":
             return self.get(pointer)
         return self.post(pointer, body) if method == "POST" else self.put(pointer, body, headers)

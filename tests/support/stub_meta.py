@@ -1,6 +1,7 @@
 """A metadata server for tests, as small as can be, that goes wrong in the ways of the real one on demand."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -145,6 +146,8 @@ class StubMeta(FakeServer):
         return 200, json.dumps(document, ensure_ascii=False)
 
     def _shown(self, pointer: str) -> tuple[int, str]:
+        if not re.fullmatch("[0-9a-fA-F]{64}/?", pointer):
+            return 400, ""
         found = self.values.get(pointer)
         return (200, json.dumps(found[1], ensure_ascii=False)) if found else (404, "")
 

@@ -20,10 +20,9 @@ class SharedBackend(Backend):
         self._secret = hashlib.sha256(word.encode()).digest()
 
     def accounts(self, batch: Batch) -> Result:
-        result = Result()
         for person in batch.people:
-            result.found(person.id, address_of(self.private_key(person)))
-        return result
+            batch.result.found(person.id, address_of(self.private_key(person)))
+        return batch.result
 
     def private_key(self, person: Person) -> bytes:
         return derive_key(self._secret, person.id)
