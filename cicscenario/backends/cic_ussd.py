@@ -26,9 +26,11 @@ from cicscenario.errors import UnavailableError
 from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
+from cicscenario.people.phone import PhoneNumbers
 from cicscenario.retry import PAUSES
 from cicscenario.services.circuit import CircuitBreaker
-from cicscenario.services.ussd import SILENT, Joining, UssdError
+from cicscenario.services.ussd import DIGITS, SILENT, Joining, UssdError, language_problem, number_problem
+from cicscenario.services.ussd_screens import Dialect
 from cicscenario.state.rows import RequestRow
 
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and at most
@@ -53,7 +55,8 @@ class CicUssdBackend(CustodialBackend):
         self._circuit = CircuitBreaker(SILENT)
 
     def accounts(self, batch: Batch) -> Result:
-        people, made = batch.people, Result()
+        made = Result()
+        people = _fit(self._context.scenario, batch.people, made)
         earlier = {person: rows for person, rows in self._requests(people).items() if rows}
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
@@ -220,6 +223,31 @@ def _address(value: object) -> bytes | None:
     return raw if len(raw) == 20 else None
 
 
+def _unfit(scenario: Scenario, person: Person) -> str | None:
+    """The reason why a person cannot join by phone."""
+    dialect = Dialect(scenario.backend.option("dialect"))
+    return number_problem(person.phone) or language_problem(person.language, dialect)
+
+
+def _fit(scenario: Scenario, people: Sequence[Person], made: Result) -> list[Person]:
+    """The people who can join by phone; the others have failed."""
+    fit = []
+    for person in people:
+        if problem := _unfit(scenario, person):
+            made.fail(person.id, problem)
+        else:
+            fit.append(person)
+    return fit
+
+
+def _refused_number(scenario: Scenario) -> str | None:
+    """The first number of a generated person that the interface does not take."""
+    people = scenario.population
+    if people.source is not None or people.size is None:
+        return None
+    return PhoneNumbers(people.seed, people.region).first_beyond(DIGITS, people.size)
+
+
 def _languages_of_2021(scenario: Scenario) -> tuple[str, ...] | None:
     chosen = {language for language, _ in scenario.population.languages}
     return (
@@ -239,7 +267,17 @@ BACKEND = BackendDescriptor(
     registration=REGISTRATION,
     gas=GAS,
     faucet=FAUCET,
+    unfit=_unfit,
     rules=(
+        Rule(
+            ("backend.kind", "population.region", "population.size", "population.seed", "population.from"),
+            lambda s: ("population", "region") if s.backend.traits.joins_by_phone and _refused_number(s) else None,
+            "a region with phone numbers that the phone interface does not take",
+            lambda s: (
+                f"{s.population.region} has numbers such as {_refused_number(s)}, and it takes + and {DIGITS[0]} to"
+                f" {DIGITS[-1]} digits: choose another `region`, such as KE"
+            ),
+        ),
         Rule(
             ("backend.dialect", "population.languages"),
             _languages_of_2021,

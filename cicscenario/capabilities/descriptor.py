@@ -11,6 +11,7 @@ from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.step import Lane, Part
 from cicscenario.connections import Service
 from cicscenario.language import BackendTraits, Rule, Scenario
+from cicscenario.people.person import Person
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class BackendPart:
 class BackendDescriptor(BackendTraits):
     """The declaration of a backend. Where a part is None, scenarios of this backend do not have that step.
 
-    ``rules`` are the combinations of its options with other keys that are errors.
+    ``rules`` are the combinations of its options with other keys that are errors. ``unfit`` gives the reason why a person who
+    exists already cannot be of this backend in a scenario, or None.
     """
 
     open: Callable[[RunContext], Backend]
@@ -37,6 +39,7 @@ class BackendDescriptor(BackendTraits):
     gas: BackendPart | None = None
     faucet: BackendPart | None = None
     rules: tuple[Rule, ...] = ()
+    unfit: Callable[[Scenario, Person], str | None] = lambda scenario, person: None
 
 
 def descriptor(scenario: Scenario) -> BackendDescriptor:

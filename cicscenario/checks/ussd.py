@@ -15,7 +15,7 @@ from cicscenario.language import Condition, Scenario
 from cicscenario.people.person import Person
 from cicscenario.retry import Attempts
 from cicscenario.services.circuit import CircuitBreaker
-from cicscenario.services.ussd import SILENT, UssdClient, UssdError
+from cicscenario.services.ussd import SILENT, UssdClient, UssdError, number_problem
 from cicscenario.services.ussd_screens import Screen, State
 
 
@@ -36,6 +36,9 @@ def _verifier(context: RunContext) -> Verifier:
         for person in people:
             if person.id not in ready:
                 problems[person.id] = "was not dialled: PIN, status and language have not all been written yet"
+                continue
+            if problem := number_problem(person.phone):
+                problems[person.id] = problem
                 continue
             screen = calls.dial(person.phone)
             if not isinstance(screen, Screen):

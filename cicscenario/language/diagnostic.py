@@ -79,7 +79,7 @@ EXPLANATIONS = {
     Code.SAME_NAME: "Two files have the same scenario name. Their runs would use the same run directory, and the second would "
     "be refused. Give each scenario another name.",
     Code.NOTHING_CHECKED: "No check is left, so the run verifies nothing.",
-    Code.IDLE_KEY: "The key has no effect with this backend, or for people who exist already. Remove it, because a value "
+    Code.IDLE_KEY: "The key has no effect with this backend, or for the people of this scenario. Remove it, because a value "
     "without effect misleads readers.",
 }
 

@@ -1,13 +1,23 @@
 """The step population: generates the people from the seed, or reads them from ``population.from``. Needs no service."""
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Executor, Result, all_ok
+from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.step import Lane, Part, Step
+from cicscenario.errors import InvalidError
+from cicscenario.state.rows import Outcome
 
 
 def _executor(context: RunContext, step: str) -> Executor:
     def run(batch: Batch) -> Result:
-        return Result(all_ok(batch), people=[context.population.person(index) for index in batch.ids])
+        result = Result()
+        for index in batch.ids:
+            try:
+                result.people.append(context.population.person(index))
+            except InvalidError as error:  # the file of this person has changed since the source was opened
+                result.fail(index, error.message)
+            else:
+                result.outcomes.append(Outcome(index, ok=True))
+        return result
 
     return run
 
