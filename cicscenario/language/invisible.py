@@ -51,8 +51,16 @@ class Odd:
         """An error in a text with this character, as an error about the character."""
         where = f"the value of `{problem.key}`" if problem.key else "this text"
         message, more = self._words("a key" if problem.code is Code.UNKNOWN_KEY else where)
-        place = {"line": problem.line, "column": self.column + 1, "length": 1, "suggestion": None}
-        return replace(problem, code=Code.INVISIBLE, message=message, **place, **more)
+        return replace(
+            problem,
+            code=Code.INVISIBLE,
+            message=message,
+            column=self.column + 1,
+            length=1,
+            expected=more["expected"],
+            suggestion=None,
+            hint=more["hint"],
+        )
 
 
 _HINT = "it comes from a web page or a word processor; type it anew"

@@ -97,22 +97,22 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
 
     Raises DiagnosticsError with the first syntax error only, because the rest of the file cannot be parsed.
     """
-    found: list[Diagnostic] = []
     if breaks := list(_odd_breaks(source)):
         raise DiagnosticsError(breaks)
+    found: list[Diagnostic] = []
     try:
         composer = _Composer(source, found, skip)
         document = composer.document()
-        problems += found
-        if composer.misread:  # so the rest of the file may be, too
-            raise DiagnosticsError(found)
-        return document
     except yaml.reader.ReaderError as error:
         raise DiagnosticsError([_character_error(source, _ordinal(error.character))]) from None
     except UnicodeEncodeError as error:  # bytes of a command line that were not UTF-8
         raise DiagnosticsError([_character_error(source, ord(source.text[error.start]))]) from None
     except yaml.MarkedYAMLError as error:
         raise DiagnosticsError(blamed(source, _failing, skip=skip) or [_syntax_error(source, error)]) from None
+    if composer.misread:  # so the rest of the file may be, too
+        raise DiagnosticsError(found)
+    problems += found
+    return document
 
 
 def _odd_breaks(source: Source) -> Iterator[Diagnostic]:

@@ -175,11 +175,12 @@ class _ErrorDescription:
 
     def _type(self) -> Iterator[tuple[Path, Diagnostic]]:
         wanted = self._limit if isinstance(self._limit, list) else [self._limit]
-        more = {"expected": " or ".join(_TYPES[name] for name in wanted)}
-        value = self._error.instance
+        expected = " or ".join(_TYPES[name] for name in wanted)
+        value, hint = self._error.instance, None
         if isinstance(value, str) and {"integer", "number", "boolean"} & set(wanted) and _is_quoted(value):
-            more["hint"] = "leave out the quotes"
-        yield self._at(self._path, Code.WRONG_TYPE, f"`{self._key}` is {_kind(value)}", **more)
+            hint = "leave out the quotes"
+        message = f"`{self._key}` is {_kind(value)}"
+        yield self._at(self._path, Code.WRONG_TYPE, message, expected=expected, hint=hint)
 
     def _choice(self) -> Iterator[tuple[Path, Diagnostic]]:
         names = [str(name) for name in (self._limit if isinstance(self._limit, list) else [self._limit])]
