@@ -129,7 +129,10 @@ def _validator() -> Draft202012Validator:
     schema["required"].remove("products")
     del schema["additionalProperties"]
     fields["gender"] = {"type": "string", "minLength": 1}
-    fields["identities"] = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "object"}}
+    addresses = {"type": "array", "items": {"type": "string"}}
+    chains = {"type": ["array", "object"], "items": addresses["items"], "additionalProperties": addresses}
+    engines = {"type": "object", "additionalProperties": chains}
+    fields["identities"] = {"type": "object", "minProperties": 1, "additionalProperties": engines}
     location = fields["location"]
     del location["additionalProperties"]
     for name in ("latitude", "longitude"):
