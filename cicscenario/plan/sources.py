@@ -17,6 +17,7 @@ from cicscenario.legacy.directory import OldPopulation
 from cicscenario.people.generator import Generator
 from cicscenario.people.person import Person
 from cicscenario.people.population import Population
+from cicscenario.people.text import text_problem
 from cicscenario.services.jsonvalues import refuse_unfit
 from cicscenario.state.store import STATE, Store
 
@@ -91,11 +92,15 @@ def open_population(scenario: Scenario) -> People:
 def held_population(scenario: Scenario, store: Store) -> People:
     """The people of a scenario, read from its state ``store``, and their number.
 
-    The source is opened only if it decides the number of people (no ``population.size``) and still exists.
+    The source is opened only if it decides the number of people (no ``population.size``) and still can be read.
     """
     people = scenario.population
     if people.source is None or (people.size is None and people.source.is_dir()):
-        return open_population(scenario)
+        try:
+            return open_population(scenario)
+        except InvalidError:
+            if people.source is None:
+                raise
     held = RunPopulation(store, range(store.end()))
     return People(held, held.size if people.size is None else people.size)
 
@@ -165,6 +170,9 @@ def _run(store: Store, scenario: Scenario) -> RunPopulation:
 
 def _unfit(scenario: Scenario, person: Person) -> str | None:
     """The reason why a person cannot be used in a scenario, as far as it is known without asking a service."""
+    for what, text in (("language", person.language), *(("tag", tag) for tag in person.tags)):
+        if problem := text_problem(text):
+            return f"the {what} {text!r:.30} {problem}"
     if scenario.metadata:
         try:
             refuse_unfit(person.document)
