@@ -21,6 +21,7 @@ from cicscenario.errors import InvalidError
 _NOTATION = frozenset({"Nd", "Zs", "Pd", "Ps", "Pe"})
 _SIGNS = frozenset("+\uff0b./~\u2212\t")  # plus signs, and separators that have other categories
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")  # +254 (0)711 ...: to be left out when calling from abroad
+_E164 = re.compile(r"\+[1-9][0-9]+")
 _TEL = re.compile("tel:", re.IGNORECASE)
 
 
@@ -39,6 +40,8 @@ def e164(text: str, region: str | None = None) -> str:
 
 def _plain(text: str) -> str:
     """The number of a ``tel:`` URI (RFC 3966), or the text, without invisible characters; empty when it cannot be a number."""
+    if _E164.fullmatch(text):
+        return text
     text = "".join(character for character in text if unicodedata.category(character) != "Cf").strip()
     if found := _TEL.match(text):
         text, *parameters = text[found.end() :].split(";")
@@ -52,17 +55,25 @@ def _plain(text: str) -> str:
 
 def _parsed(text: str, region: str | None) -> PhoneNumber | None:
     """The reading of a number that is in use, or else of one with a possible number of digits, as test numbers are."""
+    numbers = [number for reading, country in _readings(text, region) if (number := _read(reading, country))]
+    if len(numbers) > 1:
+        numbers.sort(key=is_valid_number, reverse=True)
+    return next((number for number in numbers if is_possible_number(number)), None)
+
+
+def _readings(text: str, region: str | None) -> list[tuple[str, str | None]]:
+    """The ways to read a notation, each with the country to dial from. The first is the most likely."""
+    if _E164.fullmatch(text):
+        return [(text, None)]
     bare = "".join(character for character in text if character.isdecimal() or character in "+\uff0b")
-    abroad = re.sub("^([+\uff0b]?00|[+\uff0b])", "", bare)
+    abroad = re.sub("^([+\uff0b]*(00)?)", "", bare)
     code = str(country_code_for_region(region)) if region else ""
     readings = [(text, region)]
     if abroad != bare or (code and _digits(bare).startswith(code)):
         readings.append((f"+{abroad}", None))
     if _TRUNK_ZERO.search(text):
         readings.append((_TRUNK_ZERO.sub("", text), region))
-    numbers = [number for reading, country in readings if (number := _read(reading, country))]
-    fitting = (number for fits in (is_valid_number, is_possible_number) for number in numbers if fits(number))
-    return next(fitting, None)
+    return readings
 
 
 def _digits(text: str) -> str:
