@@ -1,8 +1,9 @@
 """Characters that cannot be seen, or look like another: where they are, how they are called, and what was meant."""
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.source import Source, Span
@@ -156,6 +157,15 @@ def explained(problem: Diagnostic) -> Diagnostic:
     text = problem.source_line[problem.column - 1 : problem.column - 1 + problem.length]
     found = odd_in(text, problem.line - 1, problem.column - 1)
     return found[0].instead_of(problem) if found else problem
+
+
+def all_explained(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The errors, with those about an odd character in place of others about the text that it is in, each place once."""
+    found: dict[Any, Diagnostic] = {}
+    for problem in map(explained, problems):
+        place = (problem.file, problem.line, problem.column)
+        found.setdefault(place if problem.code is Code.INVISIBLE else problem, problem)
+    return list(found.values())
 
 
 #: The place (line, column) of the first syntax error in a text, or None.

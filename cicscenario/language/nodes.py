@@ -253,7 +253,7 @@ class _Composer:
         where = f"the {'key' if key else 'value'} `{instead:.40}`"
         if first.meant == " " and not self._source.lines[first.line][: first.column].strip():
             where, self.misread = "the indentation", True
-        self.misread |= any(odd.structural for odd in found)
+        self.misread |= any(odd.structural for odd in found) or (key and ":" in instead)
         self._problems.append(first.diagnostic(self._source, where))
         return instead
 
