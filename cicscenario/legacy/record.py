@@ -130,8 +130,9 @@ def _validator() -> Draft202012Validator:
     del schema["additionalProperties"]
     fields["gender"] = {"type": "string", "minLength": 1}
     addresses = {"type": "array", "items": {"type": "string"}}
-    chains = {"type": ["array", "object"], "items": addresses["items"], "additionalProperties": addresses}
-    engines = {"type": "object", "additionalProperties": chains}
+    forks = {"type": "object", "additionalProperties": addresses}
+    # In 2021, the name of a chain and its number, such as oldchain:1, were directly below the engine.
+    engines = {"type": "object", "patternProperties": {":": addresses}, "additionalProperties": forks}
     fields["identities"] = {"type": "object", "minProperties": 1, "additionalProperties": engines}
     location = fields["location"]
     del location["additionalProperties"]

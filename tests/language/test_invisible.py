@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cicscenario.language import DiagnosticsError, load_environment
@@ -133,6 +133,7 @@ def test_another_error_is_told_beside_it(file: Path) -> None:
     assert [(problem.code, problem.line) for problem in found] == [(Code.INVISIBLE, 4), (Code.INVALID_VALUE, 6)]
 
 
+@settings(deadline=None)  # a loaded machine
 @given(
     st.text(st.characters(exclude_characters="\r", exclude_categories=("Cs",)), max_size=80), st.integers(0, len(TEXT))
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cicscenario.chainspec import ChainSpec
@@ -108,6 +108,7 @@ ODDITIES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # a loaded machine
 @given(oddities=ODDITIES, backend=st.sampled_from(["eth", "cic_ussd"]), at=st.integers(0, 3))
 def test_the_good_people_go_on(oddities: dict[str, Any], backend: str, at: int) -> None:
     with TemporaryDirectory() as name:
@@ -144,6 +145,7 @@ def arrives(folder: Path, people: list[Person]) -> None:
         store.close()
 
 
+@settings(deadline=None)  # a loaded machine
 @given(oddities=ODDITIES)
 def test_by_default_all_of_it_is_named_and_nobody_goes_on(oddities: dict[str, Any]) -> None:
     with TemporaryDirectory() as name:
