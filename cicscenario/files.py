@@ -54,6 +54,19 @@ def write_once(path: Path, content: str) -> None:
         Path(name).unlink(missing_ok=True)
 
 
+def from_the_top(path: Path) -> str:
+    """A path with slashes, relative to the top of the git checkout that the current folder is in, else absolute.
+
+    Without a checkout, the top is the current folder.
+    """
+    here = Path.cwd()
+    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    for place in (Path(os.path.abspath(path)), path.resolve()):  # noqa: PTH100 (a link within the checkout is kept)
+        if place.is_relative_to(top):
+            return place.relative_to(top).as_posix()
+    return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100
+
+
 def from_here(path: Path) -> str:
     """A path for messages, with slashes: relative if it is inside the current folder, else absolute."""
     relative = os.path.relpath(path)

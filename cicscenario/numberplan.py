@@ -7,10 +7,10 @@ and which is the n-th, where trying samples could only guess.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from phonenumbers import SUPPORTED_REGIONS, PhoneMetadata
 
@@ -116,6 +116,11 @@ class NumberPlan:
         start = ways(pattern)
         self._root = _branching(("", _node(nodes, length, start)) for length in sorted(lengths))
         self.size = self._root.size
+
+    def lengths(self) -> Iterator[tuple[int, range]]:
+        """Each number of digits, and the ranks of the strings that have it."""
+        for first, end in pairwise((0, *self._root.ends)):
+            yield len(self.number(first)), range(first, end)
 
     def number(self, rank: int) -> str:
         """The string of this rank, from 0 to below ``size``: short strings first, then by their digits."""

@@ -29,6 +29,14 @@ def test_a_plan_is_what_its_pattern_matches(pattern: str, lengths: set[int]) -> 
     assert [plan.number(rank) for rank in range(plan.size)] == [s for s in strings if re.fullmatch(pattern, s)]
 
 
+@settings(deadline=None)
+@given(PATTERNS, st.sets(st.integers(0, 4), min_size=1))
+def test_the_lengths_are_those_of_the_strings(pattern: str, lengths: set[int]) -> None:
+    plan = NumberPlan(pattern, lengths)
+    found = [length for length, ranks in plan.lengths() for _ in ranks]
+    assert found == [len(plan.number(rank)) for rank in range(plan.size)]
+
+
 def test_strings_that_match_in_two_ways_count_once() -> None:
     plan = NumberPlan(r"(?:1|[12]|1\d?)\d?", [1, 2])
     assert plan.size == 2 + 20

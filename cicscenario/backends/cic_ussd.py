@@ -32,7 +32,9 @@ from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableErr
 from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
-from cicscenario.services.ussd import Joining, UssdError
+from cicscenario.people.phone import PhoneNumbers
+from cicscenario.services.ussd import DIGITS, Joining, UssdError, language_problem, number_problem
+from cicscenario.services.ussd_screens import Dialect
 
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and at most
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between look-ups that found nothing (back-off)
@@ -86,7 +88,8 @@ class CicUssdBackend(CustodialBackend):
         return found
 
     def accounts(self, batch: Batch) -> Result:
-        people, made = batch.people, batch.result
+        made = batch.result
+        people = _fit(self._context.scenario, batch.people, made)
         earlier = frozenset(person for person, rows in self._phones.requests(people).items() if rows)
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
@@ -323,6 +326,31 @@ def _address(value: object) -> bytes | None:
     return raw if len(raw) == 20 else None
 
 
+def _unfit(scenario: Scenario, person: Person) -> str | None:
+    """The reason why a person cannot join by phone."""
+    dialect = Dialect(scenario.backend.option("dialect"))
+    return number_problem(person.phone) or language_problem(person.language, dialect)
+
+
+def _fit(scenario: Scenario, people: Sequence[Person], made: Result) -> list[Person]:
+    """The people who can join by phone; the others have failed."""
+    fit = []
+    for person in people:
+        if problem := _unfit(scenario, person):
+            made.fail(person.id, problem)
+        else:
+            fit.append(person)
+    return fit
+
+
+def _refused_number(scenario: Scenario) -> str | None:
+    """The first number of a generated person that the interface does not take."""
+    people = scenario.population
+    if people.source is not None or people.size is None:
+        return None
+    return PhoneNumbers(people.seed, people.region).first_beyond(DIGITS, people.size)
+
+
 def _languages_of_2021(scenario: Scenario) -> tuple[str, ...] | None:
     chosen = {language for language, _ in scenario.population.languages}
     return (
@@ -343,8 +371,18 @@ BACKEND = BackendDescriptor(
     gas=GAS,
     faucet=FAUCET,
     needs=dialect_needs,
+    unfit=_unfit,
     rules=(
         READABLE_PINS,
+        Rule(
+            ("backend.kind", "population.region", "population.size", "population.seed", "population.from"),
+            lambda s: ("population", "region") if s.backend.traits.joins_by_phone and _refused_number(s) else None,
+            "a region with phone numbers that the phone interface does not take",
+            lambda s: (
+                f"{s.population.region} has numbers such as {_refused_number(s)}, and it takes + and {DIGITS[0]} to"
+                f" {DIGITS[-1]} digits: choose another `region`, such as KE"
+            ),
+        ),
         Rule(
             ("backend.dialect", "population.languages"),
             _languages_of_2021,

@@ -11,6 +11,7 @@ from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.step import Lane, Part
 from cicscenario.connections import Connections, Service
 from cicscenario.language import BackendTraits, Rule, Scenario
+from cicscenario.people.person import Person
 from cicscenario.people.population import Population
 
 
@@ -40,7 +41,8 @@ class BackendDescriptor(BackendTraits):
     """The declaration of a backend. Where a part is None, scenarios of this backend do not have that step.
 
     ``rules`` are the combinations of its options with other keys that are errors. ``needs`` looks, once the services of the
-    plan answer, for what would go wrong; it changes nothing.
+    plan answer, for what would go wrong; it changes nothing. ``unfit`` gives the reason why a person who exists already
+    cannot be of this backend in a scenario, or None.
     """
 
     open: Callable[[RunContext], Backend]
@@ -50,6 +52,7 @@ class BackendDescriptor(BackendTraits):
     faucet: BackendPart | None = None
     rules: tuple[Rule, ...] = ()
     needs: Callable[[Survey], Sequence[Need]] = lambda survey: ()
+    unfit: Callable[[Scenario, Person], str | None] = lambda scenario, person: None
 
 
 def descriptor(scenario: Scenario) -> BackendDescriptor:

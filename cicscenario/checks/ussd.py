@@ -18,7 +18,7 @@ from cicscenario.errors import UnavailableError
 from cicscenario.language import Condition, Scenario
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountStatus
-from cicscenario.services.ussd import UssdError
+from cicscenario.services.ussd import UssdError, number_problem
 from cicscenario.services.ussd_screens import IN_ACCOUNT, Screen, State
 
 #: States of the newest session that do not show that the person has used an active account since. Source: cic-ussd's menu.
@@ -49,7 +49,10 @@ def _verifier(context: RunContext) -> Verifier:
             for person in people
             if person.id not in ready
         }
-        dialled = [person for person in people if person.id in ready]
+        for person in people:
+            if person.id in ready and (unfit := number_problem(person.phone)):
+                problems[person.id] = unfit
+        dialled = [person for person in people if person.id not in problems]
         ends = calls.dial([person.phone for person in dialled])
         wrong = [person for person in dialled if not _is_right(ends[person.phone], wanted)]
         seen = _Table(context, wrong)

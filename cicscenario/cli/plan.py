@@ -91,6 +91,7 @@ def _document(
         "scenario": compiled.scenario.name,
         "directory": str(place),
         "population": compiled.size,
+        "rejected": compiled.rejected.document() if compiled.rejected else None,
         "steps": [asdict(line) for line in lines],
         "totals": _totals(lines),
         "needs": [_need(need) for need in found],
@@ -128,4 +129,6 @@ def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need],
         f"Plan: {totals['to_do']:,} to do, {totals['done']:,} done;"
         f" {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas."
     )
-    return "\n".join([head, "", *rows, "", "needs", *map(_asks, services + found), "", foot])
+    rejected = compiled.rejected
+    left_out = [rejected.summary()] if rejected and rejected.count else []
+    return "\n".join([head, *left_out, "", *rows, "", "needs", *map(_asks, services + found), "", foot])

@@ -30,7 +30,7 @@ def run(path: Path, options: RunOptions, listener: Listener) -> tuple[ExitCode, 
     """Runs the scenario in ``path``. Raises the error that stopped it, after writing ``report.json``."""
     request = engine.RunRequest(
         path=path,
-        directory=lambda plan: workspace.run_directory(plan.scenario, options.directory),
+        directory=lambda scenario: workspace.run_directory(scenario, options.directory),
         environment=lambda plan: workspace.environment(plan, options.env, options.sandbox),
         stoppable=stopped_by_signals,
         report=write_record,

@@ -10,11 +10,13 @@ from cicscenario.engine.identity import checks_as_before
 from cicscenario.engine.progress import Progress
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
 from cicscenario.files import write_whole
+from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import Store
 
 TRANSACTIONS = "tx"  #: folder of the run directory
+REJECTED = "rejected.csv"  #: file of the run directory
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def write_transactions(directory: Path, store: Store) -> None:
     for row in store.transactions():
         if (name := row.hash.hex()) not in there:
             write_whole(folder / name, row.raw.hex())
+
+
+def write_rejected(directory: Path, records: BadRecords) -> None:
+    """Writes the records of the source that cannot be used: file, line and reason."""
+    directory.mkdir(parents=True, exist_ok=True)
+    records.write(directory / REJECTED)
 
 
 def write_at_end(write: Callable[[], None], *, run_error: BaseException | None) -> None:

@@ -17,7 +17,7 @@ from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
 
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
-_MAY_CHANGE = ("description", "environment", "checks", "population.size", "backend.patience")
+_MAY_CHANGE = ("description", "environment", "checks", "population.size", "population.on_bad_row", "backend.patience")
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
 _MAY_GROW = ("metadata", "pins", "ussd_data")
 

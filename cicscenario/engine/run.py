@@ -15,7 +15,16 @@ from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
-from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_at_end, write_files, write_transactions
+from cicscenario.engine.conclude import (
+    REJECTED,
+    RunEnd,
+    conclude,
+    nothing_left,
+    write_at_end,
+    write_files,
+    write_rejected,
+    write_transactions,
+)
 from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
@@ -24,7 +33,8 @@ from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
 from cicscenario.engine.verify import verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
-from cicscenario.language import Environment
+from cicscenario.language import Environment, Scenario
+from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside
@@ -38,13 +48,13 @@ Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class RunRequest:
-    """The arguments of a run. ``directory`` gives the run directory of a plan, ``environment`` opens its environment.
+    """The arguments of a run. ``directory`` gives the run directory of a scenario, ``environment`` opens a plan's environment.
 
     ``report`` writes the reports.
     """
 
     path: Path
-    directory: Callable[[Plan], Path]
+    directory: Callable[[Scenario], Path]
     environment: Callable[[Plan], AbstractContextManager[Environment]]
     stoppable: Stoppable
     report: Callable[[RunEnd], None]
@@ -85,7 +95,13 @@ class Run:
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
-    plan = compile_plan(load_scenario(request.path, request.overrides))
+    scenario = load_scenario(request.path, request.overrides)
+    try:
+        plan = compile_plan(scenario)
+    except BadRecordsError as error:
+        write_rejected(request.directory(scenario), error.records)
+        error.hint = f"{error.hint or 'mend them'}; all of them are in {request.directory(scenario) / REJECTED}"
+        raise
     with open_run(request, plan, listener) as this:
         code = report(this, carry_out)
     return code, this.checks
@@ -111,6 +127,7 @@ def carry_out(this: Run) -> ExitCode:
     for warning in warnings:
         this.listener(Noted(warning))
     claim(this.state, this.plan, this.services)
+    tell_rejected(this)
     execute(this)
     write_files(this.plan, this.context())
     if this.selected is None:
@@ -126,7 +143,7 @@ def carry_out(this: Run) -> ExitCode:
 def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
     """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
-    directory = request.directory(plan)
+    directory = request.directory(plan.scenario)
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
@@ -168,6 +185,16 @@ def context_of(
     """The context for the plan's checks."""
     written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
     return RunContext(plan.scenario, directory, plan.population, services, state, stopping, written_to_accounts=written)
+
+
+def tell_rejected(this: Run) -> None:
+    """Writes the records of the source that cannot be used to the run directory, and says that people were left out."""
+    if (bad := this.plan.rejected) is None:
+        return
+    if bad.count or (this.directory / REJECTED).exists():
+        write_rejected(this.directory, bad)
+    if bad.count:
+        this.listener(Noted(f"{bad.summary()}; all of them are in {this.directory / REJECTED}"))
 
 
 def start_fresh(this: Run) -> None:

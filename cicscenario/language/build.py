@@ -56,6 +56,7 @@ def scenario(
                 sorted(people["languages"].items())
             ),  # sorted, so that the order in the file does not matter
             tags=tuple(people["tags"]),
+            on_bad_row=people["on_bad_row"],
         ),
         gift=GiftOptions(**values["gift"]),
         faucet=values["faucet"],

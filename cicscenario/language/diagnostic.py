@@ -32,6 +32,7 @@ class Code(StrEnum):
     CONTRADICTION = "S015"
     LITERAL_SECRET = "S016"  # noqa: S105
     ONE_OF = "S017"
+    INVISIBLE = "S018"
     UNUSED_VARIABLE = "L001"
     NO_SEED = "L002"
     IDLE_GIFT = "L003"
@@ -68,6 +69,8 @@ EXPLANATIONS = {
     Code.LITERAL_SECRET: "A secret is written in the file. Files are shared and reviewed, so refer to it instead: "
     "`file:PATH` (relative to the file) or, in environment files, `{{ env.NAME }}`.",
     Code.ONE_OF: "The mapping must have exactly one of several keys.",
+    Code.INVISIBLE: "A character that cannot be seen, or looks like another one: a no-break space, a zero width space, a "
+    "typographic quote, a full-width colon. YAML takes it for a letter. Type the place anew; copying keeps the character.",
     Code.UNUSED_VARIABLE: "No expression uses this variable. Remove it or use it, because an unused value misleads readers.",
     Code.NO_SEED: "The scenario has no `population.seed`, so it makes the people of the default seed. Add a seed: then readers "
     "know who the people are, and two scenarios can have different people.",
@@ -79,7 +82,7 @@ EXPLANATIONS = {
     Code.SAME_NAME: "Two files have the same scenario name. Their runs would use the same run directory, and the second would "
     "be refused. Give each scenario another name.",
     Code.NOTHING_CHECKED: "No check is left, so the run verifies nothing.",
-    Code.IDLE_KEY: "The key has no effect with this backend, or for people who exist already. Remove it, because a value "
+    Code.IDLE_KEY: "The key has no effect with this backend, or for the people of this scenario. Remove it, because a value "
     "without effect misleads readers.",
 }
 

@@ -19,7 +19,9 @@ _USED_BY: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
     ("faucet",): lambda backend: backend.makes_accounts,
 }
 #: Keys of the generator, which have no effect for people who exist already.
-_GENERATOR_KEYS = ("seed", "locales", "region", "languages", "tags")
+_GENERATOR_KEYS = ("seed", "locales", "languages", "tags")
+#: Keys about people who exist already, which have no effect for people who are made from a seed.
+_SOURCE_KEYS = ("on_bad_row",)
 
 _INCLUDE: KeyPath = ("checks", "include")
 _EXCLUDE: KeyPath = ("checks", "exclude")
@@ -115,9 +117,11 @@ def _idle_keys(
         if span := _key_at(document, path):
             key = ".".join(path)
             yield span.diagnostic(Code.IDLE_KEY, f"`{key}` has no effect with the backend {backend.kind}", key=key)
-    for name in _GENERATOR_KEYS if values["population"].get("from") else ():
+    exist = bool(values["population"].get("from"))
+    for name in _GENERATOR_KEYS if exist else _SOURCE_KEYS:
         if span := _key_at(document, ("population", name)):
-            message = f"`population.{name}` has no effect for people who exist already"
+            whom = "people who exist already" if exist else "people who are made from a seed"
+            message = f"`population.{name}` has no effect for {whom}"
             yield span.diagnostic(Code.IDLE_KEY, message, key=f"population.{name}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from cicscenario.language import build
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
 from cicscenario.language.expand import Expander
+from cicscenario.language.invisible import all_explained
 from cicscenario.language.layers import assemble
 from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
@@ -105,7 +106,7 @@ def _read(
 def _raise(path: Path, problems: list[Diagnostic]) -> None:
     if problems:
         raise DiagnosticsError(
-            sorted(dict.fromkeys(problems), key=lambda p: (p.file != str(path), p.file, p.line, p.column))
+            sorted(all_explained(problems), key=lambda p: (p.file != str(path), p.file, p.line, p.column))
         )
 
 

@@ -26,6 +26,7 @@ class PopulationOptions:
     region: str  #: ISO 3166 alpha-2 code of the phone numbers' country
     languages: tuple[tuple[str, int], ...]  #: language codes and weights, by code
     tags: tuple[str, ...]
+    on_bad_row: Literal["stop", "skip"]  #: what is done about people of ``source`` who cannot be used
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from typing import Any
 import yaml
 
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
+from cicscenario.language.invisible import Odd, blamed, cleaned, meant, named, odd_between, suspicious
 from cicscenario.language.source import Source, Span
 
 MAX_DEPTH = 32
+_FREE = "description"  # the key of a text for people
 MAX_NODES = 20_000  #: after aliases are expanded
 
 Plain = str | int | float | bool | None
@@ -95,14 +97,47 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
 
     Raises DiagnosticsError with the first syntax error only, because the rest of the file cannot be parsed.
     """
+    if breaks := list(_odd_breaks(source)):
+        raise DiagnosticsError(breaks)
+    found: list[Diagnostic] = []
     try:
-        return _Composer(source, problems, skip).document()
+        composer = _Composer(source, found, skip)
+        document = composer.document()
     except yaml.reader.ReaderError as error:
         raise DiagnosticsError([_character_error(source, _ordinal(error.character))]) from None
     except UnicodeEncodeError as error:  # bytes of a command line that were not UTF-8
         raise DiagnosticsError([_character_error(source, ord(source.text[error.start]))]) from None
     except yaml.MarkedYAMLError as error:
-        raise DiagnosticsError([_syntax_error(source, error)]) from None
+        raise DiagnosticsError(blamed(source, _failing, skip=skip) or [_syntax_error(source, error)]) from None
+    if composer.misread:  # so the rest of the file may be, too
+        raise DiagnosticsError(found)
+    problems += found
+    return document
+
+
+def _odd_breaks(source: Source) -> Iterator[Diagnostic]:
+    """Line breaks that editors do not show as such."""
+    if not source.text.isascii():
+        at = 0
+        for number, line in enumerate(source.lines[:-1]):
+            at += len(line)
+            character = source.text[at]
+            at += 2 if source.text.startswith("\r\n", at) else 1
+            if instead := meant(character):
+                yield Odd(character, instead, number, len(line)).diagnostic(source, "this line")
+
+
+def _failing(text: str) -> tuple[int, int] | None:
+    """The place of the first syntax error in a text."""
+    try:
+        for _ in yaml.parse(text, Loader=_Loader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return (mark.line, mark.column) if mark else (0, 0)
+    except (yaml.YAMLError, UnicodeEncodeError):
+        return (0, 0)
+    return None
 
 
 def resolve(text: str) -> Plain:
@@ -122,7 +157,9 @@ def _ordinal(character: str | int) -> int:
 def _character_error(source: Source, ordinal: int) -> Diagnostic:
     places = ((number, text.find(chr(ordinal))) for number, text in enumerate(source.lines))
     line, column = next((place for place in places if place[1] >= 0), (0, 0))
-    return Span(source, line, column).diagnostic(Code.SYNTAX, f"a character that YAML does not allow: U+{ordinal:04X}")
+    return Span(source, line, column).diagnostic(
+        Code.SYNTAX, f"a character that YAML does not allow: {named(chr(ordinal))}"
+    )
 
 
 def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
@@ -151,6 +188,8 @@ class _Composer:
         self._events: Iterator[Any] = yaml.parse(" " * skip + source.text[skip:], Loader=_Loader)
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._nodes = 0
+        self._free = False  # within a text for people, in which any character may be
+        self.misread = False  #: whether a character was found that is not the sign that it looks like
 
     def document(self) -> Node:
         next(self._events)  # stream start
@@ -193,7 +232,30 @@ class _Composer:
             raise self._fail(event, Code.UNSUPPORTED, f"more than {MAX_NODES:,} values, with aliases expanded")
 
     def _scalar(self, event: Any) -> Scalar:
-        return Scalar(self._span(event), resolve(event.value) if event.implicit[0] else event.value, event.value)
+        text = event.value if self._free else self._meant(event, key=False)
+        return Scalar(self._span(event), resolve(text) if event.implicit[0] else text, text)
+
+    def _meant(self, event: Any, *, key: bool) -> str:
+        """The text of a key or value without odd characters that are an error there; adds the error."""
+        text: str = event.value
+        if text.isascii():
+            return text
+        span, end = self._span(event), (event.end_mark.line, event.end_mark.column)
+        found = list(odd_between(self._source, span, end))
+        plain: bool = event.implicit[0]
+        instead = cleaned(text).strip()
+        if not key:
+            more = isinstance(resolve(text), str) and not isinstance(resolve(instead), str)
+            found = suspicious(found, text, plain=plain, means_more=more)
+        if not found:
+            return text
+        first = found[0]
+        where = f"the {'key' if key else 'value'} `{instead:.40}`"
+        if first.meant == " " and not self._source.lines[first.line][: first.column].strip():
+            where, self.misread = "the indentation", True
+        self.misread |= any(odd.structural for odd in found) or (key and ":" in instead)
+        self._problems.append(first.diagnostic(self._source, where))
+        return instead
 
     def _collection(self, event: Any, depth: int) -> Node:
         if isinstance(event, yaml.SequenceStartEvent):
@@ -209,15 +271,18 @@ class _Composer:
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent) or key.tag is not None:
                 raise self._fail(key, Code.UNSUPPORTED, "a key that is not text", hint=self._unquoted(key))
+            name = self._meant(key, key=True)
+            self._free = self._free or (depth == 0 and name == _FREE)
             value = self._node(next(self._events), depth + 1)
-            if key.value == "<<" and key.implicit[0]:
+            self._free = self._free and depth > 0
+            if name == "<<" and key.implicit[0]:
                 merged = self._merged(key, value) | merged
-            elif key.value in entries:
-                first = entries[key.value].key.line + 1
-                message = f"`{key.value}` is already on line {first}"
+            elif name in entries:
+                first = entries[name].key.line + 1
+                message = f"`{name}` is already on line {first}"
                 self._problems.append(self._span(key).diagnostic(Code.DUPLICATE_KEY, message))
             else:
-                entries[key.value] = KeyValue(self._span(key), value)
+                entries[name] = KeyValue(self._span(key), value)
         return Mapping(self._span(event), merged | entries)
 
     def _unquoted(self, key: Any) -> str | None:

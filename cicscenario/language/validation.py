@@ -10,10 +10,11 @@ from jsonschema.validators import extend
 
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.formats import FORMATS, SECRET
-from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, written_at
+from cicscenario.language.nodes import Mapping, Scalar, node_at, plain, resolve, written_at
 from cicscenario.language.redaction import redact
 from cicscenario.language.schema import Path, Schema, known_key
 from cicscenario.language.secret import is_reference
+from cicscenario.language.template import has_expression
 
 _SHOWN = 40  #: characters of a value in a message
 
@@ -45,14 +46,30 @@ def validate(schema: Schema, document: Mapping, *, env: bool) -> list[tuple[Path
         checker.checks(name)(_for_text(known.test))
     checker.checks(SECRET)(_for_text(lambda text: is_reference(text, env=env)))
     errors = list(_Validator(schema, format_checker=checker).iter_errors(plain(document)))
+    errors += _written_otherwise(schema, document)
     wrong_kinds = {tuple(error.absolute_path)[:-1] for error in errors if _is_wrong_kind(error)}
+    wrong_types = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     found: list[tuple[Path, Diagnostic]] = []
     for error in errors:
         path = tuple(error.absolute_path)
+        if path in wrong_types and error.validator != "type":
+            continue  # what else a value of the wrong type is not says nothing more
         # The options of an unknown kind cannot be validated, so only the kind is reported.
         if _is_wrong_kind(error) or not any(path[: len(kind)] == kind for kind in wrong_kinds):
             found.extend(_ErrorDescription(schema, document, error, env).diagnostics())
     return list(dict.fromkeys(found))
+
+
+def _written_otherwise(schema: Schema, document: Mapping) -> Iterator[ValidationError]:
+    """An error for each constant that is right as a number, but not as it is written: there is no version 1.0."""
+    for name, child in schema["properties"].items():
+        node = document.entries[name].value if name in document.entries else None
+        if "const" not in child or not isinstance(node, Scalar) or has_expression(node.written):
+            continue
+        if node.value == child["const"] and type(node.value) is int and node.written != str(child["const"]):
+            yield ValidationError(
+                "written otherwise", validator="const", path=[name], validator_value=child["const"], schema=child
+            )
 
 
 def _for_text(test: Callable[[str], bool]) -> Callable[[object], bool]:
@@ -159,9 +176,11 @@ class _ErrorDescription:
     def _type(self) -> Iterator[tuple[Path, Diagnostic]]:
         wanted = self._limit if isinstance(self._limit, list) else [self._limit]
         expected = " or ".join(_TYPES[name] for name in wanted)
-        yield self._at(
-            self._path, Code.WRONG_TYPE, f"`{self._key}` is {_kind(self._error.instance)}", expected=expected
-        )
+        value, hint = self._error.instance, None
+        if isinstance(value, str) and {"integer", "number", "boolean"} & set(wanted) and _is_quoted(value):
+            hint = "leave out the quotes"
+        message = f"`{self._key}` is {_kind(value)}"
+        yield self._at(self._path, Code.WRONG_TYPE, message, expected=expected, hint=hint)
 
     def _choice(self) -> Iterator[tuple[Path, Diagnostic]]:
         names = [str(name) for name in (self._limit if isinstance(self._limit, list) else [self._limit])]
@@ -211,6 +230,11 @@ READINGS: dict[str, Callable[[_ErrorDescription], Iterator[tuple[Path, Diagnosti
     "uniqueItems": _ErrorDescription._repeated,
     **dict.fromkeys(_LIMITS, _ErrorDescription._value),
 }
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether a text would be a number, true or false without the quotes around it."""
+    return isinstance(resolve(text), int | float)
 
 
 def _kind(value: Any) -> str:

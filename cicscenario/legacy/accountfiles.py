@@ -4,7 +4,6 @@ A file is validated completely before the first row is returned, so that no row 
 then read one by one, so memory does not grow with the number of people.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from typing import TypeVar
 from cicscenario.errors import InvalidError
 from cicscenario.files import OWNER_ONLY, replacing
 from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.textlines import text_lines, unreadable
+from cicscenario.people.e164 import e164
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*")
+_TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 _PENDING, _ACTIVE = 1, 2  # cic-ussd's AccountStatus
 
 
@@ -34,7 +35,7 @@ class UssdDataRow:
 
     phone: str  #: E.164
     active: bool
-    language: str
+    language: str | None  #: None when it is not known
     disabled: bool = False
 
     @property
@@ -44,16 +45,20 @@ class UssdDataRow:
 
 
 _Row = TypeVar("_Row", PinRow, UssdDataRow)
+_Parser = Callable[[list[str], str | None], _Row]
 
 
-def read_pins(path: Path) -> Iterator[PinRow]:
-    """Reads rows of ``phone,hash``. Raises InvalidError with the bad lines."""
-    return _read(path, _pin_row)
+def read_pins(path: Path, region: str | None = None) -> Iterator[PinRow]:
+    """Reads rows of ``phone,hash``. ``region`` is the country of phone numbers in national notation.
+
+    Raises InvalidError with the bad lines. Two notations of one phone number are one number.
+    """
+    return _read(path, _pin_row, region)
 
 
-def read_ussd_data(path: Path) -> Iterator[UssdDataRow]:
-    """Reads rows of ``phone,1 or 0,language,True or False``; blanks are stripped. Raises InvalidError with the bad lines."""
-    return _read(path, _ussd_data_row)
+def read_ussd_data(path: Path, region: str | None = None) -> Iterator[UssdDataRow]:
+    """Reads rows of ``phone,1 or 0,language,True or False``; blanks are stripped. See ``read_pins``."""
+    return _read(path, _ussd_data_row, region)
 
 
 def write_pins(path: Path, rows: Iterable[PinRow]) -> None:
@@ -71,68 +76,75 @@ def _write(path: Path, lines: Iterable[str]) -> None:
         file.writelines(line.encode() for line in lines)
 
 
-def good_ussd_data(path: Path, bad: BadRecords) -> Iterator[UssdDataRow]:
-    """Reads the rows of ``ussd_data.csv`` in one pass; bad lines are added to ``bad``."""
-    return _good(path, _ussd_data_row, bad)
+def good_ussd_data(path: Path, bad: BadRecords, region: str | None = None) -> Iterator[UssdDataRow]:
+    """Reads the rows of ``ussd_data.csv`` in one pass; bad lines are added to ``bad``. Raises InvalidError."""
+    return _good(path, _ussd_data_row, bad, region)
 
 
-def _read(path: Path, parse: Callable[[list[str]], _Row]) -> Iterator[_Row]:
+def parse_language(text: str) -> str | None:
+    """The code of a language; None for ``None`` and ``null``, which the old tools write when it is not known.
+
+    Raises InvalidError for anything else.
+    """
+    if text in ("None", "null"):
+        return None
+    if not _LANGUAGE.fullmatch(text):
+        raise InvalidError(f"the language is {text!r:.20}: expected a code such as en")
+    return text
+
+
+def _read(path: Path, parse: _Parser[_Row], region: str | None) -> Iterator[_Row]:
     bad = BadRecords()
-    for _ in _good(path, parse, bad):
+    for _ in _good(path, parse, bad, region):
         pass
     bad.raise_any(str(path))
-    return (parse(fields) for _, fields in _lines(path))
+    return (parse(fields, region) for _, fields in _lines(path, bad))
 
 
-def _good(path: Path, parse: Callable[[list[str]], _Row], bad: BadRecords) -> Iterator[_Row]:
+def _good(path: Path, parse: _Parser[_Row], bad: BadRecords, region: str | None) -> Iterator[_Row]:
     seen: dict[int, int] = {}  # phone numbers as integers need a third of the memory of text
-    for line, fields in _lines(path):
+    for line, fields in _lines(path, bad):
         try:
-            row = parse(fields)
+            row = parse(fields, region)
         except InvalidError as error:
-            bad.add(f"{path}:{line}", error.message)
+            bad.add(path, error.message, line=line)
             continue
         first = seen.setdefault(int(row.phone), line)
         if first == line:
             yield row
         else:
-            bad.add(f"{path}:{line}", f"the phone number {row.phone} is also in line {first}")
+            bad.add(path, f"the phone number {row.phone} is also in line {first}", line=line)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line numbers and fields, with blanks stripped."""
+def _lines(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            for fields in reader:
-                yield reader.line_num, [field.strip() for field in fields]
-    except (OSError, ValueError, csv.Error) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not a CSV file of UTF-8 text"
-        raise InvalidError(f"cannot read {path}: {reason}") from None
+        yield from text_lines(path, bad)
+    except (OSError, UnicodeError) as error:
+        raise InvalidError(f"cannot read {path}: {unreadable(error)}") from None
 
 
-def _pin_row(fields: list[str]) -> PinRow:
+def _pin_row(fields: list[str], region: str | None) -> PinRow:
     if len(fields) != 2:
         raise InvalidError(f"has {len(fields)} fields: expected a phone number and a password hash")
     if not fields[1]:
         raise InvalidError("the password hash is empty")
-    return PinRow(_phone(fields[0]), fields[1])
+    return PinRow(e164(fields[0], region), fields[1])
 
 
-def _ussd_data_row(fields: list[str]) -> UssdDataRow:
+def _ussd_data_row(fields: list[str], region: str | None) -> UssdDataRow:
     if len(fields) != 4:
         raise InvalidError(f"has {len(fields)} fields: expected phone number, activated, language, disabled")
     phone, active, language, disabled = fields
-    if active not in ("0", "1"):
-        raise InvalidError(f"activated is {active!r:.20}: expected 1 or 0")
-    if not _LANGUAGE.fullmatch(language):
-        raise InvalidError(f"the language is {language!r:.20}: expected a code such as en")
-    if disabled not in ("True", "False"):
-        raise InvalidError(f"disabled is {disabled!r:.20}: expected True or False")
-    return UssdDataRow(_phone(phone), active == "1", language, disabled == "True")
+    return UssdDataRow(
+        e164(phone, region),
+        _truth("activated", active, "1 or 0"),
+        parse_language(language),
+        _truth("disabled", disabled, "True or False"),
+    )
 
 
-def _phone(text: str) -> str:
-    if not _E164.fullmatch(text):
-        raise InvalidError(f"{text!r:.30} is not a phone number: expected E.164, such as +254711000001")
-    return text
+def _truth(name: str, text: str, expected: str) -> bool:
+    """A truth value as Python or a spreadsheet writes it."""
+    if text.lower() not in _TRUTHS:
+        raise InvalidError(f"{name} is {text!r:.20}: expected {expected}")
+    return _TRUTHS[text.lower()]

@@ -1,6 +1,6 @@
 """A data directory of the old data-seeding tools as a population: the people they generated, and the accounts they made.
 
-All files are read once when the directory is opened, and all errors are reported together. Only a few bytes per person stay
+All files are read once when the directory is opened, and all bad records are found then. Only a few bytes per person stay
 in memory; a person document is read again when it is needed.
 
 Reads the directories of 2022 (``src/``, comma in ``tags.csv``, ``preferences.json``) and of 2021 (``old/``, files that
@@ -8,29 +8,45 @@ end in ``.json``, a colon in ``tags.csv``, ``ussd/``).
 """
 
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 from cicscenario.errors import InvalidError
-from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.badrecords import SKIP_HINT, BadRecords
 from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.legacy.lists import UNIT, Languages, Pointers, balance_problem, rows
-from cicscenario.legacy.record import addresses, read_json, read_record
+from cicscenario.legacy.record import OldRecord, addresses, read_json, read_record
 from cicscenario.people.person import Person
 
 _ADDRESS = 20  # bytes
+
+#: Why a person cannot be used, or None.
+Unfit = Callable[[Person], str | None]
 
 
 class OldPopulation:
     """The people of a data directory, in the order in which they were generated. Thread-safe.
 
-    ``language`` is the language of people for whom the directory has none.
+    ``language`` is the language of people for whom the directory has none, ``region`` the country of phone numbers in
+    national notation. With ``imported``, the document of a person who has an account is that of ``new/``, as the import wrote
+    it; otherwise it is that of ``src/``. ``unfit`` may refuse people. ``rejected`` has the bad records: files that are not
+    JSON or not a person document; a missing or repeated phone number; balances and tags of unknown people; people without a
+    balance; balances that are not whole tokens; phone pointers, languages and imported people that do not match.
 
-    Raises InvalidError with the bad records (the first twenty, and their number): files that are not JSON or not a person
-    document; a missing or repeated phone number; balances and tags of unknown people; people without a balance; balances
-    that are not whole tokens; phone pointers, languages and imported people that do not match.
+    Raises BadRecordsError when there are any. With ``skip``, the other people are used, unless a whole list or folder cannot
+    be read.
     """
 
-    def __init__(self, folder: Path, *, language: str = "sw") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        language: str = "sw",
+        region: str | None = None,
+        imported: bool = False,
+        skip: bool = False,
+        unfit: Unfit = lambda person: None,
+    ) -> None:
         people = next((folder / name for name in ("src", "old") if (folder / name).is_dir()), None)
         if people is None:
             raise InvalidError(
@@ -39,17 +55,37 @@ class OldPopulation:
             )
         self._folder = folder
         self._people = HexFolder(people, _ADDRESS)
-        bad = BadRecords()
-        keys = self._people.keys(bad)
-        self._keys = b"".join(keys)
+        self._accounts = HexFolder(folder / "new", _ADDRESS)
+        self._region = region
+        self._imported = imported
+        self.rejected = bad = BadRecords()
+        keys = self._people.keys(bad, people=True)
         index = {key: number for number, key in enumerate(keys)}
+        self._keys = b"".join(keys)
         self._balances = self._read_balances(index, bad)
         self._tags = self._read_tags(index, bad)
-        self._languages = self._read_languages(keys, bad, language)
         self._new = self._read_new(index, bad)
-        bad.raise_any(f"data directory {folder}")
-        if not keys:
+        self._languages = self._read_people(keys, bad, language, unfit)
+        if not skip or bad.fatal:
+            bad.raise_any(f"data directory {folder}", hint=None if bad.fatal else SKIP_HINT)
+        self._leave_out(bad.people & index.keys(), index)
+        if not self.size:
+            if keys:
+                bad.raise_any(f"data directory {folder} has nobody left: it")
             raise InvalidError(f"{people} has no people in it", hint="name the folder that create_import_users.py made")
+
+    def _leave_out(self, people: set[bytes], index: dict[bytes, int]) -> None:
+        if not people:
+            return
+        kept = [number for key, number in index.items() if key not in people]
+        self._keys = b"".join(self._key(number) for number in kept)
+        self._new = bytearray(b"".join(self._new[n * _ADDRESS : (n + 1) * _ADDRESS] for n in kept))
+        self._balances = array("Q", (self._balances[number] for number in kept))
+        self._tags = [self._tags[number] for number in kept]
+        self._languages = [self._languages[number] for number in kept]
+
+    def _key(self, index: int) -> bytes:
+        return self._keys[index * _ADDRESS : (index + 1) * _ADDRESS]
 
     @property
     def size(self) -> int:
@@ -60,19 +96,26 @@ class OldPopulation:
         """Person ``index``, from 0. Raises InvalidError when there is none, or when its file has changed."""
         if not 0 <= index < self.size:
             raise InvalidError(f"{self._folder} has {self.size:,} people: there is no person {index:,} (from 0)")
-        key = self._keys[index * _ADDRESS : (index + 1) * _ADDRESS]
-        path = self._people.path_of(key)
+        return self._person(index, self._record(index, validated=True), self._languages[index])
+
+    def _record(self, index: int, *, validated: bool) -> OldRecord:
+        """The record of a person. Raises InvalidError with the path."""
+        account = self.account(index) if self._imported else None
+        key = account or self._key(index)
+        path = (self._accounts if account else self._people).path_of(key)
         try:
-            record = read_record(path, key, validated=True)
+            return read_record(path, key, self._region, validated=validated)
         except InvalidError as error:
             raise InvalidError(f"{path}: {error.message}") from None
+
+    def _person(self, index: int, record: OldRecord, language: str) -> Person:
         return Person.of(
             index,
             record.document,
             phone=record.phone,
-            language=self._languages[index],
+            language=language,
             tags=self._tags[index],
-            old_address=key,
+            old_address=self._key(index),
             gift=self._balances[index],
         )
 
@@ -88,22 +131,22 @@ class OldPopulation:
     def _read_balances(self, index: dict[bytes, int], bad: BadRecords) -> "array[int]":
         balances = array("Q", bytes(8 * len(index)))
         path = self._folder / "balances.csv"
-        lacking = set(index.values())
-        for place, number, amount in rows(path, ",", index, bad):
-            problem = balance_problem(amount)
-            if number not in lacking:
-                problem = "a line above has a balance of the same person"
-            lacking.discard(number)
-            if problem:
-                bad.add(place, problem)
+        read: set[int] = set()
+        for line, key, amount in rows(path, ",", index, bad):
+            number = index[key]
+            if problem := balance_problem(amount):
+                bad.add(path, problem, line=line, whose=key)
+            elif number in read and balances[number] != int(amount) // UNIT:
+                bad.add(path, "a line above has a balance of the same person", line=line, whose=key)
             else:
                 balances[number] = int(amount) // UNIT
+            read.add(number)
         if not path.exists():
-            bad.add(path, "there is no such file")
+            bad.add(path, "there is no such file", fatal=True)
         else:
             for key, number in index.items():
-                if number in lacking:
-                    bad.add(self._people.path_of(key), "the person has no balance in balances.csv")
+                if number not in read:
+                    bad.add(self._people.path_of(key), "the person has no balance in balances.csv", whose=key)
         return balances
 
     def _read_tags(self, index: dict[bytes, int], bad: BadRecords) -> list[tuple[str, ...]]:
@@ -111,45 +154,59 @@ class OldPopulation:
         shared: dict[str, tuple[str, ...]] = {}  # most people have the same tags
         path = self._folder / "tags.csv"
         seen: set[int] = set()
-        for place, number, text in rows(path, ":,", index, bad):
-            if number in seen:
-                bad.add(place, "a line above has tags of the same person")
-            seen.add(number)
+        for line, key, text in rows(path, ":,", index, bad):
+            number = index[key]
             if text not in shared:
                 shared[text] = tuple(tag for part in text.split(",") if (tag := part.strip()))
+            if number in seen and tags[number] != shared[text]:
+                bad.add(path, "a line above has tags of the same person", line=line, whose=key)
+            seen.add(number)
             tags[number] = shared[text]
         return tags
 
-    def _read_languages(self, keys: list[bytes], bad: BadRecords, default: str) -> list[str]:
+    def _read_people(self, keys: list[bytes], bad: BadRecords, default: str, unfit: Unfit) -> list[str]:
         """Reads all person documents, and the languages and phone pointers of their phone numbers."""
-        languages = Languages(self._folder, bad, default)
+        languages = Languages(self._folder, bad, default, self._region)
         pointers = Pointers(self._folder, bad)
         numbers: dict[int, bytes] = {}
         found: list[str] = []
         unread: set[bytes] = set()
-        for key in keys:
+        for number, key in enumerate(keys):
             path = self._people.path_of(key)
             found.append(default)
             try:
-                phone = read_record(path, key).phone
+                record = read_record(path, key, self._region)
             except InvalidError as error:
-                bad.add(path, error.message)
+                bad.add(path, error.message, whose=key)
                 unread.add(key)
                 continue
-            first = numbers.setdefault(int(phone), key)
+            first = numbers.setdefault(int(record.phone), key)
             if first is not key:
-                bad.add(path, f"the phone number {phone} is also that of {first.hex()}")
-            pointers.compare(phone, key)
-            found[-1] = languages.of(phone, key, path)
+                bad.add(path, f"the phone number {_named(record)} is also that of {first.hex()}", whose=key)
+            pointers.compare(record, key)
+            found[-1] = languages.of(record.phone, key, path)
+            if problem := self._problem(number, record, found[-1], unfit):
+                bad.add(path, problem, whose=key)
         languages.finish(numbers.keys())
         pointers.finish(unread)
         return found
 
+    def _problem(self, number: int, record: OldRecord, language: str, unfit: Unfit) -> str | None:
+        """The reason why a person of a sound file cannot be used."""
+        if self._imported and self.account(number) is not None:
+            try:
+                imported = self._record(number, validated=False)
+            except InvalidError as error:
+                return error.message
+            if imported.phone != record.phone:
+                return f"the phone number is {record.phone}, but {imported.phone} in `new`"
+            record = imported
+        return unfit(self._person(number, record, language))
+
     def _read_new(self, index: dict[bytes, int], bad: BadRecords) -> bytearray:
         new = bytearray(len(index) * _ADDRESS)
-        folder = HexFolder(self._folder / "new", _ADDRESS)
-        for key in folder.keys(bad):
-            path = folder.path_of(key)
+        for key in self._accounts.keys(bad):
+            path = self._accounts.path_of(key)
             try:
                 number = _imported(path, key, index)
             except InvalidError as error:
@@ -157,9 +214,15 @@ class OldPopulation:
                 continue
             place = slice(number * _ADDRESS, (number + 1) * _ADDRESS)
             if any(new[place]):
-                bad.add(path, f"the same person also has the new address {new[place].hex()}")
+                problem = f"the same person also has the new address {new[place].hex()}"
+                bad.add(path, problem, whose=self._key(number))
             new[place] = key
         return new
+
+
+def _named(record: OldRecord) -> str:
+    """The phone number, and its notation if that is another."""
+    return record.phone if record.notation == record.phone else f"{record.phone} ({record.notation})"
 
 
 def _imported(path: Path, address: bytes, index: dict[bytes, int]) -> int:

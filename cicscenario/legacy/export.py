@@ -16,7 +16,7 @@ from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
-from cicscenario.people.person import Person, identified
+from cicscenario.people.person import Person, identified, unidentified
 
 #: ``custom/phone`` holds tags by phone pointer. Only an import by USSD uses it, but the old tools always create it.
 _FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
@@ -104,7 +104,8 @@ def _write(
 
 def _before(folders: dict[str, _HexFolder], person: Person) -> None:
     """Writes the files that the old tools have before the import of a person."""
-    _linked(folders["src"].put(person.old_address, json.dumps(person.document).encode()))
+    before = unidentified(person.document, person.address) if person.address else person.document
+    _linked(folders["src"].put(person.old_address, json.dumps(before).encode()))
     folders["phone"].put(pointer.phone(person.phone), person.old_address.hex().encode())
 
 

@@ -1,10 +1,18 @@
-"""Reads folders of the old tools: files by key, two hexadecimal levels deep, and ``.master``, the keys in order."""
+"""Reads folders of the old tools: files by key, two hexadecimal levels deep, and ``.master``, the keys in order.
+
+Names may be in upper, lower or mixed case, with or without 0x. Hidden files and what editors and file managers leave behind
+are passed over.
+"""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from cicscenario.legacy.badrecords import BadRecords
+
+_LEFT_BEHIND = re.compile(r"\..*|.*~|#.*#|.*\.(bak|orig|old|tmp|swp|swo)|thumbs\.db|desktop\.ini", re.IGNORECASE)
+_LEVELS = 2
 
 
 class HexFolder:
@@ -17,9 +25,12 @@ class HexFolder:
         self.path = path
         self._size = size
         self._suffixes = suffixes
+        self._elsewhere: dict[bytes, str] = {}  # the files whose name is not in upper case, by key, once `keys` has run
 
     def path_of(self, key: bytes) -> Path:
         """The path of the file of a key; if there is none, its expected path."""
+        if found := self._elsewhere.get(key):
+            return self.path / found
         digits = key.hex()
         for name in (digits.upper(), digits):
             for suffix in self._suffixes:
@@ -29,12 +40,30 @@ class HexFolder:
         name = digits.upper()
         return self.path / _folder(name) / f"{name}{self._suffixes[0]}"
 
-    def keys(self, bad: BadRecords) -> list[bytes]:
+    def keys(self, bad: BadRecords, *, people: bool = False) -> list[bytes]:
         """The keys of all files: first those of ``.master`` in its order, then the others sorted.
 
-        Files whose name is not a key, and keys in ``.master`` without a file, are added to ``bad``.
+        Files whose name is not a key, two files of one key, and keys in ``.master`` without a file are added to ``bad``.
+        ``people`` is whether the keys are those of people, who cannot be used when they have two files.
         """
-        there = {key for place in self._files() if (key := self._key_of(*place, bad))}
+        there: set[bytes] = set()
+        for folder, file in self._files(bad):
+            if (key := self._key_of(folder, file, bad)) is None:
+                continue
+            stem, usual = f"{folder}/{self._stem(file)}", f"{_folder(key.hex().upper())}/{key.hex().upper()}"
+            known = usual if key in there else self._elsewhere.get(key, stem)
+            if stem == usual:
+                there.add(key)
+            else:
+                self._elsewhere.setdefault(key, f"{folder}/{file}")
+            if self._stem(known) != stem and not _same(self.path / known, self.path / folder / file):
+                bad.add(self.path / folder / file, "is a second file of the same key", whose=key if people else None)
+        for key in there & self._elsewhere.keys():
+            del self._elsewhere[key]
+        there |= self._elsewhere.keys()
+        return self._ordered(there, bad)
+
+    def _ordered(self, there: set[bytes], bad: BadRecords) -> list[bytes]:
         listed = dict.fromkeys(self._listed(bad))  # a key may have arrived twice
         for key in listed:
             if key not in there:
@@ -42,31 +71,35 @@ class HexFolder:
         ordered = [key for key in listed if key in there]
         return ordered + sorted(there - listed.keys())
 
-    def _files(self) -> Iterator[tuple[str, str]]:
-        """The relative folder and the name of each entry down to the second level, without hidden files."""
+    def _files(self, bad: BadRecords) -> Iterator[tuple[str, str]]:
+        """The relative folder and the name of each entry down to the second level, without what was left behind."""
         top = len(str(self.path)) + 1
-        for folder, names, files in os.walk(self.path):
-            names.sort()
+        for folder, names, files in os.walk(self.path, onerror=lambda error: _unreadable(self.path, error, bad)):
+            names[:] = sorted(name for name in names if not _LEFT_BEHIND.fullmatch(name))
             place = folder[top:]
-            if place.count("/") == 1:
+            if place.count("/") == _LEVELS - 1:
+                for name in names:
+                    bad.add(Path(folder) / name, "is a folder: expected a file")
                 names.clear()
             for name in sorted(files):
-                if not name.startswith("."):
+                if not _LEFT_BEHIND.fullmatch(name):
                     yield place, name
 
+    def _stem(self, file: str) -> str:
+        """The name of a file without its suffix."""
+        fitting = (s for s in sorted(self._suffixes, key=len, reverse=True) if file.lower().endswith(s))
+        return file[: len(file) - len(next(fitting, ""))]
+
     def _key_of(self, folder: str, file: str, bad: BadRecords) -> bytes | None:
-        name = next((file.removesuffix(s) for s in reversed(self._suffixes) if file.endswith(s)), file)
-        try:
-            key = bytes.fromhex(name)
-        except ValueError:
-            key = b""
-        if len(key) != self._size or len(name) != 2 * self._size:
+        name = self._stem(file)
+        digits = name[2:] if name[:2] in ("0x", "0X") else name
+        if not re.fullmatch(f"[0-9a-fA-F]{{{2 * self._size}}}", digits):
             bad.add(self.path / folder / file, f"its name is not {2 * self._size} hexadecimal digits")
             return None
-        if folder != _folder(name):
-            bad.add(self.path / folder / file, f"it belongs in folder {_folder(name)}")
+        if folder.lower() not in (_folder(digits).lower(), _folder(name).lower()):
+            bad.add(self.path / folder / file, f"it belongs in folder {_folder(digits).upper()}")
             return None
-        return key
+        return bytes.fromhex(digits)
 
     def _listed(self, bad: BadRecords) -> list[bytes]:
         master = self.path / ".master"
@@ -83,5 +116,20 @@ class HexFolder:
         return [raw[start : start + self._size] for start in range(0, len(raw), self._size)]
 
 
+def _same(first: Path, second: Path) -> bool:
+    """Whether two files have the same content."""
+    try:
+        return first.read_bytes() == second.read_bytes()
+    except OSError:
+        return False
+
+
 def _folder(name: str) -> str:
     return f"{name[:2]}/{name[2:4]}"
+
+
+def _unreadable(path: Path, error: OSError, bad: BadRecords) -> None:
+    """A folder that is not there has no files; one that cannot be read may have any."""
+    if not isinstance(error, FileNotFoundError):
+        reason = (error.strerror or type(error).__name__).lower()
+        bad.add(Path(error.filename or path), f"cannot be read: {reason}", fatal=True)

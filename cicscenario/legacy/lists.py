@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InvalidError
-from cicscenario.legacy.accountfiles import good_ussd_data
+from cicscenario.legacy.accountfiles import good_ussd_data, parse_language
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.legacy.hexfolder import HexFolder
-from cicscenario.legacy.record import e164, parse_address, read_json
+from cicscenario.legacy.record import OldRecord, read_json
+from cicscenario.legacy.textlines import text_lines, unreadable
 from cicscenario.people import pointer
+from cicscenario.people.e164 import e164
+from cicscenario.people.person import parse_address
 
 #: The decimals of amounts in ``balances.csv``, for every token: the old tools write whole tokens times 10^6. At the import
 #: they divide by 10^6 and multiply by the token's own decimals.
@@ -22,31 +25,30 @@ _MOST = 2**64 - 1  # base units; 18 million million tokens
 _ADDRESS, _POINTER = 20, 32  # bytes
 
 
-def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) -> Iterator[tuple[str, int, str]]:
-    """Reads lines ``address,rest``: yields the place, the person's index and the rest. A missing file has no lines."""
+def rows(path: Path, separators: str, index: dict[bytes, int], bad: BadRecords) -> Iterator[tuple[int, bytes, str]]:
+    """Reads lines ``address,rest``: yields the line, the person's address and the rest. A missing file has no lines."""
     try:
-        with path.open(encoding="utf-8") as file:
-            for count, line in enumerate(file, start=1):
-                place, text = f"{path}:{count}", line.rstrip("\r\n")
-                cut = min((at for at in map(text.find, separators) if at >= 0), default=len(text))
-                key = parse_address(text[:cut])
-                if key is None or cut == len(text):
-                    bad.add(place, f"expected an address and a value: {text!r:.60}")
-                elif key not in index:
-                    bad.add(place, f"{key.hex()} is not a person of `src`")
-                else:
-                    yield place, index[key], text[cut + 1 :].strip()
+        for line, fields in text_lines(path, bad):
+            text = ",".join(fields)
+            cut = min((at for at in map(text.find, separators) if at >= 0), default=len(text))
+            key = parse_address(text[:cut])
+            if key is None or cut == len(text):
+                bad.add(path, f"expected an address and a value: {text!r:.60}", line=line)
+            elif key not in index:
+                bad.add(path, f"{key.hex()} is not a person of `src`", line=line)
+            else:
+                yield line, key, text[cut + 1 :].strip()
     except FileNotFoundError:
         return
-    except (OSError, ValueError):
-        bad.add(path, "cannot be read as UTF-8 text")
+    except (OSError, UnicodeError) as error:
+        bad.add(path, f"cannot be read: {unreadable(error)}", fatal=True)
 
 
 def balance_problem(amount: str) -> str | None:
     """The reason why an amount in ``balances.csv`` is not a whole number of tokens; None when it is."""
     if not (amount.isascii() and amount.isdigit()):
         return f"the balance {amount!r:.30} is not a number of base units"
-    if int(amount[:40]) > _MOST or len(amount) > 40:
+    if len(amount) > 40 or int(amount) > _MOST:
         return f"the balance {amount:.30} is larger than {_MOST}"
     if int(amount) % UNIT:
         return f"the balance {amount} is not a whole number of tokens of {DECIMALS} decimals"
@@ -54,70 +56,86 @@ def balance_problem(amount: str) -> str | None:
 
 
 class Languages:
-    """The languages of people, from the first that exists of the three files in which the old tools write them."""
+    """The languages of people, from the first that exists of the three files in which the old tools write them.
 
-    def __init__(self, folder: Path, bad: BadRecords, default: str) -> None:
+    People for whom a file has null have the ``default``. ``region`` is the country of phone numbers in national notation.
+    """
+
+    def __init__(self, folder: Path, bad: BadRecords, default: str, region: str | None) -> None:
         self._bad = bad
         self._default = default
+        self._region = region
         self._files = HexFolder(folder / "ussd", _ADDRESS, ("_ussd_data.json", ".json"))
         self._flat = folder / "ussd"
-        self._by_phone: dict[int, str] | None = None
+        self._by_phone: dict[int, str | None] | None = None
+        self._repeated: set[int] = set()
         self._source = folder / "preferences.json"
         if self._source.exists():
             self._by_phone = self._preferences()
         elif (folder / "ussd_data.csv").exists():
             self._source = folder / "ussd_data.csv"
-            try:
-                self._by_phone = {int(row.phone): row.language for row in good_ussd_data(self._source, bad)}
-            except InvalidError as error:  # the file cannot be read; the message names it
-                bad.add(folder, error.message)
+            self._by_phone = self._ussd_data()
 
-    def _preferences(self) -> dict[int, str] | None:
-        found: dict[int, str] = {}
+    def _ussd_data(self) -> dict[int, str | None] | None:
         try:
-            document = read_json(self._source)
-            if not isinstance(document, dict):
-                raise InvalidError("expected an object of languages by phone number")  # noqa: TRY301
-        except InvalidError as error:
-            self._bad.add(self._source, error.message)
+            return {int(row.phone): row.language for row in good_ussd_data(self._source, self._bad, self._region)}
+        except InvalidError as error:  # the file cannot be read
+            self._bad.add(self._source, error.message, fatal=True)
             return None
-        for phone, language in document.items():
+
+    def _preferences(self) -> dict[int, str | None] | None:
+        found: dict[int, tuple[str, str | None]] = {}
+        try:
+            # Read twice: an object among the values is told from a list by the second reading only.
+            if not isinstance(read_json(self._source), dict):
+                raise InvalidError("expected an object of languages by phone number")  # noqa: TRY301
+            entries = read_json(self._source, pairs=True)
+        except InvalidError as error:
+            self._bad.add(self._source, error.message, fatal=True)
+            return None
+        for phone, value in entries:
             try:
-                found[int(e164(phone))] = _language(language)
+                number, entry = int(e164(phone, self._region)), (phone, _language(value))
+                if found.setdefault(number, entry) != entry:
+                    self._repeated.add(number)
             except InvalidError as error:
                 self._bad.add(self._source, f"{phone}: {error.message}")
-        return found
+        return {number: language for number, (_, language) in found.items()}
 
     def of(self, phone: str, key: bytes, path: Path) -> str:
         """The language of a person; the default, after adding a bad record, when the source does not have the person."""
         if self._by_phone is not None:
             if int(phone) not in self._by_phone:
-                self._bad.add(path, f"{self._source.name} has no language of {phone}")
-            return self._by_phone.get(int(phone), self._default)
+                self._bad.add(path, f"{self._source.name} has no language of {phone}", whose=key)
+            elif int(phone) in self._repeated:
+                self._bad.add(self._source, f"has two entries for the phone number {phone}", whose=key)
+            return self._by_phone.get(int(phone)) or self._default
         if not self._flat.is_dir():
             return self._default
         flat = self._flat / f"{key.hex()}.json"
         file = flat if flat.exists() else self._files.path_of(key)
         try:
             document = read_json(file)
-            if not isinstance(document, dict) or document.get("phone") != phone:
+            if not isinstance(document, dict) or e164(str(document.get("phone")), self._region) != phone:
                 raise InvalidError(f"it is not of {phone}")  # noqa: TRY301
-            return _language(document.get("preferred_language"))
+            return _language(document.get("preferred_language")) or self._default
         except InvalidError as error:
-            self._bad.add(file, error.message)
+            self._bad.add(file, error.message, whose=key)
             return self._default
 
     def finish(self, phones: Iterable[int]) -> None:
         """Adds a bad record for each language of an unknown person."""
-        for phone in (self._by_phone or {}).keys() - set(phones):
+        for phone in sorted((self._by_phone or {}).keys() - set(phones)):
             self._bad.add(self._source, f"+{phone} is not a person of `src`")
 
 
-def _language(value: Any) -> str:
-    language = value.strip() if isinstance(value, str) else ""
-    if not language:
+def _language(value: Any) -> str | None:
+    """The language, or None where the old tools wrote null."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
         raise InvalidError(f"the language is {value!r:.30}: expected a code such as en")
-    return language
+    return parse_language(value.strip())
 
 
 class Pointers:
@@ -129,20 +147,25 @@ class Pointers:
         self._left = set(self._folder.keys(bad))
         self._used = bool(self._left)
 
-    def compare(self, phone: str, key: bytes) -> None:
-        """Adds a bad record when the phone pointer does not lead to the person."""
+    def compare(self, record: OldRecord, key: bytes) -> None:
+        """Adds a bad record when the phone pointer does not lead to the person.
+
+        It may be the pointer of the number in E.164, or as it is written in the vCard.
+        """
         if not self._used:
             return
-        place = pointer.phone(phone)
+        written = pointer.phone(record.notation)
+        place = written if written in self._left else pointer.phone(record.phone)
         path = self._folder.path_of(place)
         self._left.discard(place)
         try:
             text = path.read_text("ascii")
         except (OSError, ValueError):
-            self._bad.add(path, f"cannot be read: the phone pointer of {key.hex()}, {phone}")
+            self._bad.add(path, f"cannot be read: the phone pointer of {key.hex()}, {record.phone}", whose=key)
             return
         if parse_address(text) != key:
-            self._bad.add(path, f"leads to {text.strip()!r:.50}, but {phone} is that of {key.hex()}")
+            problem = f"leads to {text.strip()!r:.50}, but {record.phone} is that of {key.hex()}"
+            self._bad.add(path, problem, whose=key)
 
     def finish(self, unread: set[bytes]) -> None:
         """Adds a bad record for each pointer without a person, except for the ``unread`` people, whose files are bad."""

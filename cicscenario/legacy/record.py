@@ -2,6 +2,7 @@
 
 import copy
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,39 +12,64 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from cicscenario.errors import InvalidError
+from cicscenario.people.e164 import e164
+from cicscenario.people.person import parse_address
+from cicscenario.people.text import has_nul
 from cicscenario.people.vcard import decode
 from cicscenario.resources import load_schema
 
 
 @dataclass(frozen=True)
 class OldRecord:
-    """A person document, unchanged, and the E.164 phone number in its vCard."""
+    """A person document as it is in the file, but without nulls, and the phone number in its vCard.
+
+    The old tools write null for what is not known. The metadata server cannot keep it.
+    """
 
     document: dict[str, Any]
-    phone: str
+    phone: str  #: E.164
+    notation: str  #: the phone number as it is written there
 
 
-def read_record(path: Path, address: bytes, *, validated: bool = False) -> OldRecord:
-    """Reads the person document of an address. ``validated`` skips the schema, for a file that was validated before.
+def read_record(path: Path, address: bytes, region: str | None = None, *, validated: bool = False) -> OldRecord:
+    """Reads the person document of an address. ``region`` is the country of phone numbers in national notation.
 
-    Raises InvalidError without the path.
+    ``validated`` skips the schema, for a file that was validated before. Raises InvalidError without the path.
     """
-    document = read_json(path)
+    written = read_json(path)
+    document = _without_nulls(written)
     if not validated:
-        _validate(document)
+        _validate(document, written)
     try:
         identities, vcard = document["identities"], document["vcard"]
     except (LookupError, TypeError):
         raise InvalidError("is no longer a person document") from None
     if address not in addresses(identities):
         raise InvalidError(f"its identities do not have the address of its file name, {address.hex()}")
-    return OldRecord(document, e164(decode(str(vcard)).phone))
+    notation = decode(str(vcard)).phone
+    return OldRecord(document, e164(notation, region), notation)
 
 
-def _validate(document: Any) -> None:
+def _validate(document: Any, written: Any) -> None:
     for error in _validator().iter_errors(document):
+        if error.validator == "required" and not error.absolute_path and _unknown(error, written):
+            continue
         where = ".".join(map(str, error.absolute_path)) or "the document"
         raise InvalidError(f"not a person document: {where}: {error.message:.200}")
+    if has_nul(document):
+        raise InvalidError("has the character U+0000 in a text")
+
+
+def _unknown(error: Any, written: dict[str, Any]) -> bool:
+    """Whether the required field that is missing is null in the file. The identities and the vCard must be known."""
+    missing = [name for name in error.validator_value if name not in error.instance]
+    return all(name in written and name not in ("identities", "vcard") for name in missing)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value
 
 
 #: Maximum number of lists and mappings in a file; a person document has a dozen. Very deep nesting exhausts the parser's
@@ -51,10 +77,17 @@ def _validate(document: Any) -> None:
 _MOST_NESTED = 5_000
 
 
-def read_json(path: Path) -> Any:
-    """Reads a JSON file. Raises InvalidError without the path."""
+def read_json(path: Path, *, pairs: bool = False) -> Any:
+    """Reads a JSON file in UTF-8, with or without byte order mark. Raises InvalidError without the path.
+
+    With ``pairs``, mappings are lists of pairs, so that a repeated key can be seen.
+    """
+    hook = list if pairs else None
     try:
-        return json.loads(_shallow(path.read_text("utf-8")), parse_constant=_not_json)
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+            raise InvalidError("is not a regular file")
+        text = _shallow(path.read_text("utf-8-sig"))
+        return json.loads(text, parse_constant=_not_json, object_pairs_hook=hook)
     except OSError as error:
         raise InvalidError(f"cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
     except (ValueError, RecursionError):
@@ -71,28 +104,9 @@ def _not_json(constant: str) -> Any:
     raise ValueError(constant)
 
 
-def e164(phone: str) -> str:
-    """The number without blanks, dashes and brackets. Raises InvalidError when it is not international (E.164)."""
-    plain = phone.translate({ord(c): None for c in " -()"})
-    if not (plain.startswith("+") and plain.isascii() and plain[1:].isdigit() and 7 <= len(plain) - 1 <= 15):
-        raise InvalidError(
-            f"its phone number {phone!r:.30} is not international: expected E.164, such as +254711000001"
-        )
-    return plain
-
-
 def addresses(identities: Any) -> set[bytes]:
     """All addresses in ``identities``, at any depth, because the tools of 2021 had one level less."""
     return {address for text in _texts(identities) if (address := parse_address(text))}
-
-
-def parse_address(text: str) -> bytes | None:
-    """Parses an address in hexadecimal, with or without 0x, to 20 bytes; None when it is not an address."""
-    digits = text.strip().removeprefix("0x")
-    try:
-        return bytes.fromhex(digits) if len(digits) == 40 else None
-    except ValueError:
-        return None
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -115,7 +129,11 @@ def _validator() -> Draft202012Validator:
     schema["required"].remove("products")
     del schema["additionalProperties"]
     fields["gender"] = {"type": "string", "minLength": 1}
-    fields["identities"] = {"type": "object", "minProperties": 1}
+    addresses = {"type": "array", "items": {"type": "string"}}
+    forks = {"type": "object", "additionalProperties": addresses}
+    # In 2021, the name of a chain and its number, such as oldchain:1, were directly below the engine.
+    engines = {"type": "object", "patternProperties": {":": addresses}, "additionalProperties": forks}
+    fields["identities"] = {"type": "object", "minProperties": 1, "additionalProperties": engines}
     location = fields["location"]
     del location["additionalProperties"]
     for name in ("latitude", "longitude"):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Self
@@ -50,13 +51,48 @@ class Person:
 def identified(
     document: dict[str, Any], chain: ChainSpec, address: bytes, spelled: str | None = None
 ) -> dict[str, Any]:
-    """A copy of the document with the new address added to its identities, as ``spelled``; None: with checksum and 0x."""
+    """A copy of the document with the address added to its identities, as ``spelled``; None: with checksum and 0x.
+
+    A document that has the address for this chain already, in whatever form, stays as it is: the old tools write it with
+    checksum and 0x, or in lower case without 0x. Raises InvalidError when the identities do not have the form of
+    ``schemas/person-v1.json``.
+    """
     new = copy.deepcopy(document)
-    fork = new["identities"].setdefault(chain.engine, {}).setdefault(chain.fork, {})
-    known: list[str] = fork.setdefault(chain.identity_key, [])
-    if checksum(address) not in known:
+    known: Any = new.get("identities")
+    for name in (chain.engine, chain.fork):
+        known = known.setdefault(name, {}) if isinstance(known, dict) else None
+    known = known.setdefault(chain.identity_key, []) if isinstance(known, dict) else None
+    if not isinstance(known, list):
+        raise InvalidError("its identities are not lists of addresses by engine, fork and chain")
+    if not any(parse_address(text) == address for text in known):
         known.append(spelled or checksum(address))
     return new
+
+
+def unidentified(document: dict[str, Any], address: bytes) -> dict[str, Any]:
+    """A copy of the document without the address, in whatever form: as it was before ``identified`` added it."""
+    new = copy.deepcopy(document)
+    new["identities"] = _without(new.get("identities"), address)
+    return new
+
+
+def _without(identities: Any, address: bytes) -> Any:
+    """Lists and mappings that become empty are left out, too."""
+    if isinstance(identities, list):
+        return [item for item in identities if not isinstance(item, str) or parse_address(item) != address]
+    if not isinstance(identities, dict):
+        return identities
+    kept = {key: _without(value, address) for key, value in identities.items()}
+    return {key: value for key, value in kept.items() if value not in ({}, []) or value == identities[key]}
+
+
+_ADDRESS = re.compile("(?:0[xX])?([0-9a-fA-F]{40})")
+
+
+def parse_address(text: object) -> bytes | None:
+    """Parses an address in hexadecimal, with or without 0x, to 20 bytes; None when it is not an address."""
+    found = _ADDRESS.fullmatch(text.strip()) if isinstance(text, str) else None
+    return bytes.fromhex(found[1]) if found else None
 
 
 def checksum(address: bytes) -> str:

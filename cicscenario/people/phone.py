@@ -44,5 +44,20 @@ class PhoneNumbers:
                 f"region {self._region} has {self.space:,} mobile phone numbers: none for person {index:,} (from 0)",
                 hint="choose a smaller population.size, or another population.region",
             )
-        rank = (self._offset + index * self._stride) % self.space
+        return self._number((self._offset + index * self._stride) % self.space)
+
+    def _number(self, rank: int) -> str:
         return f"+{self._country}{self._plan.number(rank)}"
+
+    def first_beyond(self, digits: range, size: int) -> str | None:
+        """The first number of people ``0 <= index < size`` with another number of digits, country code and all, or None."""
+        code = len(str(self._country))
+        wrong = [ranks for length, ranks in self._plan.lengths() if code + length not in digits]
+        if not wrong:
+            return None
+        rank = self._offset
+        for _ in range(min(size, self.space)):
+            if any(rank in ranks for ranks in wrong):
+                return self._number(rank)
+            rank = (rank + self._stride) % self.space
+        return None

@@ -12,7 +12,7 @@ from cicscenario.errors import InvalidError
 _FOLD = 75  # octets per line, RFC 2426 section 2.6
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 _UNESCAPE = re.compile(r"\\(.)")
-_COMPONENT = re.compile(r"((?:[^\\;]|\\.)*)(?:;|$)")  # an escaped semicolon does not end a component
+_COMPONENT = re.compile(r"(?:[^\\;]|\\.|\\$)*")  # an escaped semicolon does not end a component
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,21 @@ def decode(vcard: str) -> Contact:
     missing = [name for name in ("BEGIN", "N", "TEL", "END") if not fields.get(name)]
     if missing:
         raise InvalidError(f"the vCard has no {' and no '.join(missing)}")
-    family, given, *_ = [*_COMPONENT.findall(fields["N"]), ""]
+    family, given = _components(fields["N"], 2)
     email = fields.get("EMAIL")
     return Contact(_plain(given), _plain(family), _plain(email) if email else None, _plain(fields["TEL"]))
+
+
+def _components(text: str, number: int) -> list[str]:
+    """The first components of a structured value; empty where there are fewer."""
+    found: list[str] = []
+    start = 0
+    while len(found) < number:
+        component = _COMPONENT.match(text, start)
+        assert component  # it matches the empty text, too
+        found.append(component[0])
+        start = component.end() + 1
+    return found
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from cicscenario.checks import all_checks
 from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
+from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.people.population import Population
 from cicscenario.plan.sources import Fingerprint, held_population, open_population
 from cicscenario.state.store import Store
@@ -26,6 +27,7 @@ class Plan:
     checks: tuple[Check, ...]
     population: Population
     size: int
+    rejected: BadRecords | None = None  #: the records of ``population.from`` that cannot be used
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -58,8 +60,8 @@ def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
     """
     steps = steps_of(scenario)
     checks = narrowed_checks(scenario)
-    population, size = held_population(scenario, held) if held else open_population(scenario)
-    return Plan(scenario, steps, checks, population, size)
+    people = held_population(scenario, held) if held else open_population(scenario)
+    return Plan(scenario, steps, checks, people.population, people.size, people.rejected)
 
 
 def steps_of(scenario: Scenario) -> tuple[PlannedStep, ...]:

@@ -5,15 +5,20 @@ import json
 import weakref
 from array import array
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
+from cicscenario.legacy.badrecords import SKIP_HINT, BadRecords
 from cicscenario.legacy.directory import OldPopulation
 from cicscenario.people.generator import Generator
 from cicscenario.people.person import Person
 from cicscenario.people.population import Population
+from cicscenario.people.text import text_problem
+from cicscenario.services.jsonvalues import refuse_unfit
 from cicscenario.state.store import STATE, Store
 
 _PAGE = 500  # people of another run in the cache
@@ -29,6 +34,7 @@ class RunPopulation:
         self._store = store
         self._ids = ids
         self.size = len(ids)
+        self.rejected = BadRecords()
         self._page: dict[int, Person] = {}
 
     def _at(self, index: int) -> Person:
@@ -55,34 +61,48 @@ class RunPopulation:
         return self._at(index).address
 
 
-def open_population(scenario: Scenario) -> tuple[Population, int]:
-    """The people, and the number of them that the scenario uses.
+@dataclass(frozen=True)
+class People:
+    """The people of a scenario, the number of them that it uses, and the records of the source that cannot be used."""
 
-    Raises InvalidError when ``population.from`` is not a source of people, or has fewer than ``population.size``.
+    population: Population
+    size: int
+    rejected: BadRecords | None = None
+
+
+def open_population(scenario: Scenario) -> People:
+    """Opens the people of a scenario.
+
+    Raises InvalidError when ``population.from`` is not a source of people, or has fewer than ``population.size``, and
+    BadRecordsError for records that cannot be used, unless ``population.on_bad_row`` is skip.
     """
     people = scenario.population
     if people.source is None:
         assert people.size is not None  # the language requires `size` or `from`
-        return _generator(scenario), people.size
-    source = _source(people.source)
+        return People(_generator(scenario), people.size)
+    source = _source(people.source, scenario)
     if people.size is not None and people.size > source.size:
         raise InvalidError(
             f"{people.source} has {source.size:,} people, fewer than population.size ({people.size:,})",
             hint="leave `population.size` out to take all of them",
         )
-    return source, source.size if people.size is None else people.size
+    return People(source, source.size if people.size is None else people.size, source.rejected)
 
 
-def held_population(scenario: Scenario, store: Store) -> tuple[Population, int]:
+def held_population(scenario: Scenario, store: Store) -> People:
     """The people of a scenario, read from its state ``store``, and their number.
 
-    The source is opened only if it decides the number of people (no ``population.size``) and still exists.
+    The source is opened only if it decides the number of people (no ``population.size``) and still can be read.
     """
     people = scenario.population
     if people.source is None or (people.size is None and people.source.is_dir()):
-        return open_population(scenario)
+        try:
+            return open_population(scenario)
+        except InvalidError:
+            if people.source is None:
+                raise
     held = RunPopulation(store, range(store.end()))
-    return held, held.size if people.size is None else people.size
+    return People(held, held.size if people.size is None else people.size)
 
 
 class Fingerprint:
@@ -110,17 +130,55 @@ class Fingerprint:
         return self._digest.hexdigest()
 
 
-def _source(path: Path) -> RunPopulation | OldPopulation:
+def _source(path: Path, scenario: Scenario) -> RunPopulation | OldPopulation:
     if not path.is_dir():
         raise InvalidError(
             f"population.from: there is no folder {path}", hint="paths are relative to the scenario file"
         )
     if not (path / STATE).exists():
-        return OldPopulation(path)
+        return OldPopulation(
+            path,
+            region=scenario.population.region,
+            imported=not scenario.backend.traits.makes_accounts,
+            skip=scenario.population.on_bad_row == "skip",
+            unfit=partial(_unfit, scenario),
+        )
     store = Store(path / STATE)
-    run = RunPopulation(store, array("Q", store.ids()))
+    try:
+        run = _run(store, scenario)
+    except BaseException:
+        store.close()
+        raise
     weakref.finalize(run, store.close)
     return run
+
+
+def _run(store: Store, scenario: Scenario) -> RunPopulation:
+    """The people of another run who can be used in a scenario."""
+    bad, ids = BadRecords(), array("Q")
+    for person in store.all_people():
+        if reason := _unfit(scenario, person):
+            bad.add(store.path, f"person {person.id}: {reason}", whose=person.old_address)
+        else:
+            ids.append(person.id)
+    if scenario.population.on_bad_row == "stop" or not ids:
+        bad.raise_any(f"the run in {store.path.parent}", hint=SKIP_HINT)
+    run = RunPopulation(store, ids)
+    run.rejected = bad
+    return run
+
+
+def _unfit(scenario: Scenario, person: Person) -> str | None:
+    """The reason why a person cannot be used in a scenario, as far as it is known without asking a service."""
+    for what, text in (("language", person.language), *(("tag", tag) for tag in person.tags)):
+        if problem := text_problem(text):
+            return f"the {what} {text!r:.30} {problem}"
+    if scenario.metadata:
+        try:
+            refuse_unfit(person.document)
+        except InvalidError as error:
+            return error.message
+    return descriptor(scenario).unfit(scenario, person)
 
 
 def _generator(scenario: Scenario) -> Generator:

@@ -28,6 +28,8 @@ def as_markdown(recorded: Recorded) -> str:
     ]
     if failing:
         parts.append("First of those who did not arrive:\n\n" + "\n".join(failing))
+    if rejected := recorded.rejected:
+        parts.append(_text(rejected))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
     if report.get("requests"):

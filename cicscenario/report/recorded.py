@@ -62,6 +62,17 @@ class Recorded:
         return [check for check in self.report.get("plan", {}).get("checks", []) if check["name"] not in made]
 
     @property
+    def rejected(self) -> str | None:
+        """The people of the source who were left out, in a sentence; None when nobody was."""
+        left_out = self.report.get("rejected")
+        if not left_out:
+            return None
+        return (
+            f"Left out: {left_out['people']:,} people, for {left_out['records']:,} bad records in the source"
+            f" (all of them are in rejected.csv); first, {left_out['first'][0]}."
+        )
+
+    @property
     def good(self) -> bool:
         """Whether all steps of the plan are done and all its checks have passed, not only the selected ones."""
         return self.code == ExitCode.OK and not self.pending and not self.unmade and not self.errors

@@ -38,6 +38,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         },
         "document": _document(plan.scenario),
     }
+    if plan.rejected and plan.rejected.count:
+        report["rejected"] = plan.rejected.document()
     if plan.scenario.backend.traits.custodial:
         orphans = store.orphans()
         report |= {"orphans": orphans.most, "orphans_certain": orphans.certain}

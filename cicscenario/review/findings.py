@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario import __version__
-from cicscenario.files import from_here
+from cicscenario.files import from_the_top
 from cicscenario.language.diagnostic import EXPLANATIONS, Code, Diagnostic
 
 
@@ -19,7 +19,7 @@ class Finding:
     """One error or warning, with its path, and a fingerprint that stays the same when lines move."""
 
     problem: Diagnostic
-    path: str  #: with slashes; relative to the current folder if it is below that
+    path: str  #: with slashes; relative to the top of the git checkout, or to the current folder without one
     fingerprint: str
 
     @property
@@ -47,7 +47,7 @@ def findings(results: Iterable[FileResult]) -> list[Finding]:
     alike: Counter[str] = Counter()
     for result in results:
         for problem in result.problems:
-            path = from_here(Path(problem.file) if Path(problem.file).suffix else result.file)
+            path = from_the_top(Path(problem.file) if Path(problem.file).suffix else result.file)
             place = (problem.code, path, problem.line, problem.column, problem.message)
             if place in seen:
                 continue

@@ -22,7 +22,8 @@ from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_wo
 from cicscenario.transport import HttpSessions
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
-_PHONE = re.compile(r"\+[0-9]{10,12}")  # longer numbers are refused; without + an account is made that nobody finds
+DIGITS = range(10, 13)  #: digits of a number that the interface takes
+_PHONE = re.compile(rf"\+[0-9]{{{DIGITS[0]},{DIGITS[-1]}}}")  # without + an account is made that nobody finds
 _NO_PHONE = "+25471"  # too short for both dialects; text without digits makes that of 2021 close the connection
 _CHOICES = {
     Dialect.CURRENT: {"en": "1", "sw": "2", "kam": "3", "kik": "4", "miji": "5", "luo": "6", "bor": "7"},
@@ -57,6 +58,21 @@ class UssdError(UnavailableError):
         super().__init__(message + doubt, hint=hint)
         self.taken = taken
         self.answered = answered
+
+
+def number_problem(phone: str) -> str | None:
+    """The reason why the interface refuses to be called from a number; None when it does not."""
+    if _PHONE.fullmatch(phone):
+        return None
+    return f"the phone interface does not take the number {phone!r}: it takes + and {DIGITS[0]} to {DIGITS[-1]} digits"
+
+
+def language_problem(language: str, dialect: Dialect) -> str | None:
+    """The reason why nobody can choose a language by phone; None when they can."""
+    choices = _CHOICES[dialect]
+    if language in choices:
+        return None
+    return f"the phone interface does not offer the language {language!r}: it offers {', '.join(choices)}"
 
 
 class Joining(StrEnum):
@@ -201,12 +217,9 @@ class UssdClient:
         raise UssdError(f"phone interface {self.address} shows the language menu again after each choice", taken=False)
 
     def _choice(self, language: str) -> str:
-        choices = _CHOICES[self._dialect]
-        if language not in choices:
-            raise InvalidError(
-                f"the phone interface does not offer the language {language!r}", hint=f"it offers {', '.join(choices)}"
-            )
-        return choices[language]
+        if problem := language_problem(language, self._dialect):
+            raise InvalidError(problem)
+        return _CHOICES[self._dialect][language]
 
     def _expected(self, screen: Screen, *, taken: bool | None) -> Screen:
         if screen.state is State.UNKNOWN:
@@ -226,10 +239,8 @@ class UssdClient:
         )
 
     def _input(self, session: str, phone: str, text: str, *, creates: bool) -> Screen:
-        if not _PHONE.fullmatch(phone):
-            raise InvalidError(
-                f"the phone interface does not take the number {phone!r}", hint="it takes + and ten to twelve digits"
-            )
+        if problem := number_problem(phone):
+            raise InvalidError(problem)
         reply = self._post(session, phone, text, creates=creates)
         for _ in range(_REPEATS):
             pause_asked = reply.headers.get("Retry-After")

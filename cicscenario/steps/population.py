@@ -3,6 +3,7 @@
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.step import Lane, Part, Step
+from cicscenario.errors import InvalidError
 
 
 def _executor(context: RunContext, step: str) -> Executor:
@@ -10,7 +11,10 @@ def _executor(context: RunContext, step: str) -> Executor:
         for index in batch.ids:
             if context.stopping.is_set():
                 break
-            batch.result.created(context.population.person(index))
+            try:
+                batch.result.created(context.population.person(index))
+            except InvalidError as error:  # the file of this person has changed since the source was opened
+                batch.result.fail(index, error.message)
         return batch.result
 
     return run

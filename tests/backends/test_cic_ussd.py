@@ -38,6 +38,27 @@ def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(w
     assert world.looks <= 50 + 50 + 4 * 5  # each before the dial, and a first few while nobody is there
 
 
+@pytest.mark.parametrize("dialect", ["current", "2021"])
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"phone": "+2348031234567"}, "does not take the number '+2348031234567': it takes + and 10 to 12 digits"),
+        ({"phone": "0711000001"}, "does not take the number '0711000001'"),
+        ({"language": "fr"}, "does not offer the language 'fr': it offers en, sw"),
+    ],
+)
+def test_somebody_whom_the_interface_cannot_have_fails_alone(
+    world: World, tmp_path: Path, dialect: str, odd: dict[str, str], why: str
+) -> None:
+    who = people(5)
+    who[2] = replace(who[2], **odd)
+    made = backend(world, tmp_path, dialect=dialect).accounts(batch(who))
+    assert sorted(person for person, _ in made.addresses) == [0, 1, 3, 4]
+    assert why in (failures(made)[2] or "")
+    assert who[2].phone not in world.dials
+    assert world.store.requests([2]) == {}
+
+
 def test_what_is_asked_for_is_written_down_first(world: World, tmp_path: Path) -> None:
     backend(world, tmp_path).accounts(batch(people(3)))
     assert world.written_before == [True] * 3

@@ -1,6 +1,7 @@
 """The check dials everybody, waits for an interface that is held up, and gives a dead one up once for all people."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,16 @@ class Interface:
             accounts_written=lambda first, stop: set(range(first, stop)),
         )
         return CHECK.verifier(context)
+
+
+def test_a_number_that_the_interface_does_not_take_is_that_persons_problem() -> None:
+    interface = Interface({})
+    who = people(0, 3)
+    who[1] = replace(who[1], phone="+2348031234567")
+    assert interface.verifier()(who) == {
+        1: "the phone interface does not take the number '+2348031234567': it takes + and 10 to 12 digits"
+    }
+    assert interface.dialled == [0, 2]
 
 
 def test_an_interface_that_answers_nobody_is_given_up_for_all_that_are_left() -> None:

@@ -121,6 +121,21 @@ def test_a_region_may_be_used_up(file: Path) -> None:
         load_scenario(file, ["population.size=30001"])
 
 
+@pytest.mark.parametrize("region", ["DE", "NG", "CN", "SH", "FO"])
+def test_a_region_whose_numbers_the_phone_interface_refuses_is_named(file: Path, region: str) -> None:
+    file.write_text(f"version: 1\nname: a\npopulation: {{size: 12, seed: 4, region: {region}}}\nbackend: cic_ussd")
+    with pytest.raises(DiagnosticsError, match=rf"phone interface does not take(.|\n)*{region} has numbers such as \+"):
+        load_scenario(file)
+    load_scenario(file, ["backend=eth"])
+    load_scenario(file, ["population.from=out"])
+
+
+@pytest.mark.parametrize("region", ["KE", "UG", "US", "FR", "ZA"])
+def test_a_region_whose_numbers_it_takes_may_be_used(file: Path, region: str) -> None:
+    file.write_text(f"version: 1\nname: a\npopulation: {{size: 12, seed: 4, region: {region}}}\nbackend: cic_ussd")
+    assert load_scenario(file).population.region == region
+
+
 def test_people_who_exist_have_their_numbers(file: Path) -> None:
     file.write_text("version: 1\nname: a\npopulation: {size: 30001, region: SH, from: out}")
     assert load_scenario(file).population.size == 30_001

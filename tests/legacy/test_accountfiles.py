@@ -80,7 +80,8 @@ def test_pins_are_written_for_their_owner_only(path: Path) -> None:
         ("0711000002,hash", "'0711000002' is not a phone number: expected E.164"),
         ("+25471100000x,hash", "is not a phone number"),
         ("+254711000001,hash", r"the phone number \+254711000001 is also in line 1"),
-        ("", "has 0 fields"),
+        ("0711 000 001 ,hash,", "has 3 fields"),
+        ("+254 (0)711 000 001,hash", r"the phone number \+254711000001 is also in line 1"),
     ],
 )
 def test_a_bad_line_of_pins_is_named_before_any_row_is_given(path: Path, line: str, message: str) -> None:
@@ -117,12 +118,41 @@ def test_all_bad_lines_are_told_together(path: Path) -> None:
     assert lines[21:] == ["  and 10 more"]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe", b'"' + b"x" * 200_000])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
 def test_a_file_that_cannot_be_read_says_so(path: Path, content: bytes | None) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InvalidError, match=r"cannot read .*file\.csv: (no such file|not a CSV file)"):
         read_pins(path)
+
+
+@pytest.mark.parametrize("line", [b"\xff", b'"+254711000002', b'"' + b"x" * 200_000, b"+2547110\x0000002,a"])
+def test_a_line_that_is_no_text_is_named_alone(path: Path, line: bytes) -> None:
+    path.write_bytes(b"+254711000001,a\n" + line + b"\n+254711000003,b\n")
+    with pytest.raises(InvalidError, match=r"has 1 bad record:\n  .*file\.csv:2: (is not|has the character U\+0000)"):
+        read_pins(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf+254711000001,a\n",
+        b"+254711000001,a\r\n\r\n  \r\n,\r\n",
+        b'\r"+254711000001","a"\r',
+        b"tel:+254-711-000-001,a",
+        b"0711 000 001,a\n",
+        "\u202a00254 711\u00a0000\u2011001\u202c,a".encode(),
+        "\u0660\u0667\u0661\u0661\u0660\u0660\u0660\u0660\u0660\u0661,a".encode(),
+    ],
+)
+def test_a_list_is_read_as_people_leave_it(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert list(read_pins(path, "KE")) == [PinRow("+254711000001", "a")]
+
+
+def test_a_language_that_the_old_tools_did_not_know_is_none(path: Path) -> None:
+    path.write_text("+254711000001, 1, None, False\n+254711000002, True, null, false\n")
+    assert [(row.language, row.active) for row in read_ussd_data(path)] == [(None, True), (None, True)]
 
 
 def test_an_empty_file_has_no_rows(path: Path) -> None:

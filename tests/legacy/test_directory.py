@@ -1,7 +1,9 @@
 """A directory of the old data-seeding tools is read whole, as a population; every bad record of it is named."""
 
 import base64
+import csv
 import json
+import os
 import shutil
 import tracemalloc
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from cicscenario.legacy.export import write_datadir
 from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.people import pointer
 from cicscenario.people.generator import Generator
+from cicscenario.people.person import identified
 from tests.support.old_records import RECORDS
 
 #: Whose records they are, and where the first two were imported to.
@@ -146,7 +149,7 @@ def test_a_directory_of_2021_is_read(tmp_path: Path) -> None:
 
 
 def test_languages_are_those_of_preferences_json(folder: Path) -> None:
-    (folder / "preferences.json").write_text(json.dumps(dict(zip(PHONES, ["en", "kam", "sw"], strict=True))))
+    (folder / "preferences.json").write_text(json.dumps(dict(zip(PHONES, ["en", "kam", None], strict=True))))
     population = OldPopulation(folder)
     assert [population.person(index).language for index in range(3)] == ["sw", "en", "kam"]
 
@@ -231,7 +234,7 @@ STRANGER = "11" * 20
         (record(0, vcard="AAAA"), [f"{SRC}: the vCard has no"]),
         (
             record(0, vcard="QkVHSU46VkNBUkQKTjphO2IKVEVMOjA3MTEKRU5EOlZDQVJECg=="),
-            [f"{SRC}: its phone number '0711' is not international"],
+            [f"{SRC}: '0711' is not a phone number: expected E.164"],
         ),
         (record(0, identities={"evm": {}}), [f"{SRC}: its identities do not have the address of its file name"]),
         (
@@ -258,7 +261,7 @@ STRANGER = "11" * 20
             ["balances.csv:4: a line above has a balance of the same"],
         ),
         (edit("balances.csv", lambda t: t + "x,5\n"), ["balances.csv:4: expected an address and a value: 'x,5'"]),
-        (edit("balances.csv", lambda t: t + "\n"), ["balances.csv:4: expected an address and a value: ''"]),
+        (edit("balances.csv", lambda t: t + "x\n"), ["balances.csv:4: expected an address and a value: 'x'"]),
         (
             edit("balances.csv", lambda t: t.replace("11000000", "-1")),
             ["balances.csv:2: the balance '-1' is not a number"],
@@ -274,7 +277,7 @@ STRANGER = "11" * 20
         (lambda f: (f / "balances.csv").unlink(), ["balances.csv: there is no such file"]),
         (
             lambda f: (f / "balances.csv").write_bytes(b"\xff"),
-            ["balances.csv: cannot be read", *["the person has no balance"] * 3],
+            ["balances.csv:1: is not UTF-8 text: byte 0xff", *["the person has no balance"] * 3],
         ),
         (edit("tags.csv", lambda t: t + f"{STRANGER},x\n"), [f"tags.csv:3: {STRANGER} is not a person of `src`"]),
         (edit("tags.csv", lambda t: t + f"{OLD[0]},x\n"), ["tags.csv:3: a line above has tags of the same person"]),
@@ -292,9 +295,9 @@ STRANGER = "11" * 20
             ["preferences.json: +254700000000 is not a person of `src`"],
         ),
         (
-            added("preferences.json", json.dumps(dict.fromkeys(PHONES, "en") | {PHONES[0]: None})),
+            added("preferences.json", json.dumps(dict.fromkeys(PHONES, "en") | {PHONES[0]: 5})),
             [
-                f"preferences.json: {PHONES[0]}: the language is None",
+                f"preferences.json: {PHONES[0]}: the language is 5",
                 f"preferences.json has no language of {PHONES[0]}",
             ],
         ),
@@ -411,3 +414,180 @@ def test_memory_does_not_grow_with_documents(tmp_path: Path) -> None:
     assert kept < 300_000
     assert peak < 2_000_000
     shutil.rmtree(tmp_path / "src")
+
+
+# Accounts that an import made
+
+
+@pytest.mark.parametrize("form", [NEW[0], NEW[0][2:].lower()], ids=["sovereign importer", "custodial importer"])
+def test_the_document_of_an_imported_person_is_the_one_that_the_import_wrote(folder: Path, form: str) -> None:
+    document = json.loads(RECORDS[0])
+    document["identities"]["evm"]["byzantium"] = {"8996:bloxberg": [form]}
+    written = json.dumps(document | {"more": 1.50})
+    (folder / NEW_0).write_text(written)
+    population = OldPopulation(folder, imported=True)
+    assert population.person(1).document_json == written
+    account = population.account(1)
+    assert account is not None
+    assert json.dumps(identified(population.person(1).document, BLOXBERG, account)) == written
+    assert population.person(0).document_json == RECORDS[2], "who was not imported"
+    assert OldPopulation(folder).person(1).document_json == RECORDS[0], "an import that starts anew"
+
+
+def test_an_imported_document_that_is_no_person_document_is_named(folder: Path) -> None:
+    (folder / NEW_0).write_text(json.dumps({"identities": [OLD[0], NEW[0]]}))
+    with pytest.raises(InvalidError, match=rf"{NEW_0}: not a person document"):
+        OldPopulation(folder, imported=True)
+    OldPopulation(folder)
+
+
+# Two notations of one number
+
+
+def vcard(phone: str) -> str:
+    text = f"BEGIN:VCARD\nVERSION:3.0\nFN:A\nN:B;A;;;\nTEL;TYP=CELL:{phone}\nEND:VCARD\n"
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "notation",
+    [
+        "+254 (0)159 784 771",
+        "0159-784-771",
+        "00254159784771",
+        "254159784771",
+        "tel:+254-159-784-771",
+        "\u202a+254\u00a0159784771\u202c",
+    ],
+)
+def test_two_notations_of_one_number_are_one_person(folder: Path, notation: str) -> None:
+    shutil.rmtree(folder / "phone")
+    record(1, vcard=vcard(notation))(folder)
+    with pytest.raises(InvalidError, match=r"the phone number \+254159784771 \(.*\) is also that of 02ac0f81"):
+        OldPopulation(folder, region="KE")
+    population = OldPopulation(folder, region="KE", skip=True)
+    assert [population.person(n).phone for n in range(population.size)] == [PHONES[2], PHONES[0]]
+
+
+def test_a_notation_has_the_pointer_of_its_text_or_of_the_number(folder: Path) -> None:
+    record(0, vcard=vcard("+254 (0)159 784 771"))(folder)
+    assert OldPopulation(folder).person(1).phone == PHONES[0]
+    (folder / PHONE).unlink()
+    place(folder / "phone", pointer.phone("+254 (0)159 784 771").hex()).write_text(OLD[0])
+    assert OldPopulation(folder).person(1).phone == PHONES[0]
+
+
+def test_preferences_by_two_notations_of_one_number_are_named(folder: Path) -> None:
+    languages = dict.fromkeys(PHONES, "en") | {"0159 784 771": "en"}
+    (folder / "preferences.json").write_text(json.dumps(languages))
+    with pytest.raises(InvalidError, match=r"preferences\.json: has two entries for the phone number \+254159784771"):
+        OldPopulation(folder, region="KE")
+
+
+# Directories as people leave them
+
+
+def test_a_directory_is_read_as_people_leave_it(folder: Path) -> None:
+    """Byte order marks, other line ends, blank lines, quotes, nulls, other cases, and what editors leave behind."""
+    for name in ("balances.csv", "tags.csv"):
+        text = (folder / name).read_text().replace("\n", "\r\n\r\n")
+        (folder / name).write_bytes(b"\xef\xbb\xbf" + text.encode() + b" \t\r\n,\r\n")
+    (folder / "tags.csv").write_text((folder / "tags.csv").read_text().replace("ussd,individual", '"ussd,individual"'))
+    (folder / SRC).rename(folder / f"src/02/AC/0x{OLD[0]}")
+    (folder / f"src/02/AC/{NAME}.json").unlink()
+    document = json.loads(RECORDS[1])
+    nulls = {"gender": None, "products": None, "date_of_birth": None, "location": {"area_name": "x", "latitude": None}}
+    source(folder, 1).write_bytes(b"\xef\xbb\xbf" + json.dumps(document | nulls).encode())
+    for left in (
+        ".DS_Store",
+        "02/._AC",
+        f"02/AC/{NAME}~",
+        f"02/AC/{NAME}.bak",
+        f"02/AC/#{NAME}#",
+        "02/AC/.x.swp",
+        "Thumbs.db",
+    ):
+        (folder / "src" / left).write_bytes(b"\0")
+    (folder / "src" / ".git" / "11").mkdir(parents=True)
+    (folder / "src" / "AA" / "BB").mkdir(parents=True)
+    (folder / "balances.csv").write_text((folder / "balances.csv").read_text() + f"{OLD[0].upper()},11000000\n")
+    population = OldPopulation(folder)
+    assert [population.person(index).old_address.hex() for index in range(3)] == [OLD[number] for number in ORDER]
+    assert [population.gift(index) for index in range(3)] == [33, 11, 22]
+    assert [population.person(index).tags for index in range(3)] == [("ussd", "individual"), ("individual",), ()]
+    assert population.person(2).document == {key: value for key, value in document.items() if key not in nulls} | {
+        "location": {"area_name": "x"}
+    }
+    assert population.rejected.count == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"),
+    [
+        (added(SRC, "{"), [33, 22]),
+        (added(SRC, RECORDS[0][:-1]), [33, 22]),
+        (lambda f: (f / SRC).unlink(), [33, 22]),
+        (lambda f: (f / SRC).write_bytes(RECORDS[0].encode().replace(b"kabiro", b"caf\xe9")), [33, 22]),
+        (record(0, vcard="AAAA"), [33, 22]),
+        (record(0, vcard=vcard("call me")), [33, 22]),
+        (record(0, location={"area_name": "a\0b"}), [33, 22]),
+        (record(0, identities={"evm": [OLD[0]]}), [33, 22]),
+        (record(0, identities={"evm": {"byzantium": [OLD[0]]}}), [33, 22]),
+        (record(0, identities={"evm": {"foo": {"1:oldchain": OLD[0]}}}), [33, 22]),
+        (record(0, identities={"evm": {"foo": {"1:oldchain": [OLD[0], 5]}}}), [33, 22]),
+        (edit("balances.csv", lambda t: t.replace("11000000", "-1")), [33, 22]),
+        (edit("balances.csv", lambda t: t.replace("11000000", "1.1E+07")), [33, 22]),
+        (edit("balances.csv", lambda t: t.replace("11000000", "")), [33, 22]),
+        (edit("balances.csv", lambda t: t + f"{OLD[0]},5000000\n"), [33, 22]),
+        (edit("balances.csv", lambda t: t + f"{STRANGER},5000000\nabc\n"), [33, 11, 22]),
+        (edit("tags.csv", lambda t: t + f"{OLD[0]},x\n"), [33, 22]),
+        (added(f"src/02/AC/{OLD[0]}", "{}"), [33, 22]),
+        (added("src/note.txt", ""), [33, 11, 22]),
+        (lambda f: (f / "src/02/AC" / STRANGER).mkdir(), [33, 11, 22]),
+        (added(NEW_0, "{"), [33, 11, 22]),
+    ],
+)
+def test_the_others_go_on(folder: Path, tmp_path: Path, damage: Callable[[Path], None], left: list[int]) -> None:
+    damage(folder)
+    with pytest.raises(InvalidError):
+        OldPopulation(folder)
+    population = OldPopulation(folder, skip=True)
+    assert [population.gift(index) for index in range(population.size)] == left
+    assert [population.person(index).gift for index in range(population.size)] == left
+    assert population.account(population.size - 1) == bytes.fromhex(NEW[1][2:])
+    population.rejected.write(tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == population.rejected.count > 0
+    assert all(row["file"].startswith(str(folder)) and row["reason"] for row in rows)
+
+
+def test_every_bad_record_is_written_down(tmp_path: Path) -> None:
+    bad = BadRecords()
+    for number in range(1, 101):
+        bad.add(Path("a.csv"), f'is "no, {number}"', line=number)
+    bad.write(tmp_path / "rejected.csv")
+    bad.add(Path("b\udcff"), "is \ud800")
+    bad.write(tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[:2] == [["file", "line", "reason"], ["a.csv", "1", 'is "no, 1"']]
+    assert rows[100:] == [["a.csv", "100", 'is "no, 100"'], ["b\\udcff", "", "is \\ud800"]]
+
+
+def test_nobody_is_left_out_when_a_whole_list_cannot_be_read(folder: Path) -> None:
+    (folder / "preferences.json").write_text("{")
+    with pytest.raises(InvalidError, match=r"preferences\.json: is not JSON"):
+        OldPopulation(folder, skip=True)
+
+
+def test_a_directory_that_has_nobody_left_says_why(folder: Path) -> None:
+    (folder / "balances.csv").write_text("")
+    with pytest.raises(InvalidError, match=r"nobody left: it has 3 bad records"):
+        OldPopulation(folder, skip=True)
+
+
+def test_a_pipe_among_the_people_is_not_waited_for(folder: Path) -> None:
+    (folder / SRC).unlink()
+    os.mkfifo(folder / SRC)
+    assert OldPopulation(folder, skip=True).size == 2

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.people import pointer
-from cicscenario.people.person import checksum, identified, validate
+from cicscenario.people.person import checksum, identified, unidentified, validate
 from cicscenario.people.vcard import Contact, decode, encode
 from cicscenario.resources import load_schema
 
@@ -87,6 +87,34 @@ def test_addresses_that_a_person_has_already_stay() -> None:
     elsewhere = identified(document, ChainSpec.parse("evm:london:1"), A)
     assert elsewhere["identities"]["evm"] == document["identities"]["evm"] | {"london": {"1": [checksum(A)]}}
     validate(elsewhere)
+
+
+@pytest.mark.parametrize("form", [checksum(A), A.hex(), A.hex().upper(), f"0x{A.hex()}", f"0X{A.hex().upper()}"])
+def test_an_address_that_is_there_in_any_form_is_not_added_again(form: str) -> None:
+    """The old custodial importer wrote addresses in lower case without 0x, the sovereign one with checksum."""
+    document = json.loads(OLD)
+    document["identities"]["evm"]["byzantium"] = {"8996:bloxberg": [form]}
+    assert json.dumps(identified(document, BLOXBERG, A)) == json.dumps(document)
+    del document["identities"]["evm"]["byzantium"]
+    document["identities"]["evm"]["byzantium"] = {"8996:bloxberg": [form]}
+    before = json.loads(OLD)
+    del before["identities"]["evm"]["byzantium"]
+    assert json.dumps(unidentified(document, A)) == json.dumps(before)
+
+
+def test_what_an_import_added_can_be_taken_away() -> None:
+    document = json.loads(OLD)
+    for chain in (BLOXBERG, ChainSpec.parse("evm:london:1"), ChainSpec.parse("other:a:1")):
+        assert json.dumps(unidentified(identified(document, chain, A), A)) == json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "identities",
+    [None, [], "x", {"evm": []}, {"evm": {"byzantium": ["12"]}}, {"evm": {"byzantium": {"8996:bloxberg": {}}}}],
+)
+def test_identities_of_another_form_are_refused(identities: object) -> None:
+    with pytest.raises(InvalidError, match="its identities are not lists of addresses"):
+        identified(json.loads(OLD) | {"identities": identities}, BLOXBERG, A)
 
 
 @pytest.mark.parametrize(

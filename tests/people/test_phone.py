@@ -60,6 +60,17 @@ def test_no_two_indexes_share_a_number(seed: int, indexes: list[int]) -> None:
     assert len({numbers.number(index) for index in indexes}) == len(indexes)
 
 
+@pytest.mark.parametrize("region", ["KE", "DE", "AT", "ZA", "SH"])
+def test_the_first_number_of_another_length_is_found(region: str) -> None:
+    numbers = PhoneNumbers(5, region)
+    made = [numbers.number(index) for index in range(200)]
+    for digits in (range(10, 13), range(8, 9), range(1, 20)):
+        wrong = [number for number in made if len(number) - 1 not in digits]
+        assert numbers.first_beyond(digits, 200) == (wrong[0] if wrong else None)
+        if wrong:
+            assert numbers.first_beyond(digits, made.index(wrong[0])) is None
+
+
 def test_another_seed_shuffles_otherwise() -> None:
     assert KENYA.number(0) != PhoneNumbers(8, "KE").number(0)
 

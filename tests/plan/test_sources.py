@@ -10,7 +10,7 @@ from cicscenario.errors import InvalidError
 from cicscenario.legacy.directory import OldPopulation
 from cicscenario.legacy.export import write_datadir
 from cicscenario.people.generator import Generator
-from cicscenario.people.person import Person
+from cicscenario.people.person import Person, identified
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.sources import Fingerprint, RunPopulation
 from cicscenario.state.rows import Outcome
@@ -65,8 +65,10 @@ def test_people_of_a_data_directory_are_who_they_were_there(tmp_path: Path, data
     assert plan.size == 3
     for index in range(3):
         found, made = plan.population.person(index), PEOPLE.person(index)
+        account = plan.population.account(index)
+        document = identified(made.document, SPEC, account) if account else made.document
         assert (found.document, found.phone, found.tags, found.gift) == (
-            made.document,
+            document,  # of those who were imported, the one that the import wrote
             made.phone,
             made.tags,
             made.gift,
@@ -102,6 +104,35 @@ def test_a_state_tells_who_its_people_are_when_their_source_is_gone(tmp_path: Pa
     assert (plan.size, plan.population.person(2)) == (4, PEOPLE.person(2))
     assert compile_plan(load_scenario(path, ["population.size=6"]), store).size == 6
     store.close()
+
+
+def test_a_state_tells_who_its_people_are_when_their_source_was_damaged(tmp_path: Path, run: Path, data: Path) -> None:
+    (data / "balances.csv").write_text("x")
+    path = scenario(tmp_path, "{from: data}")
+    with pytest.raises(InvalidError, match="has 4 bad records"):
+        compile_plan(load_scenario(path))
+    store = Store(run / STATE)
+    assert compile_plan(load_scenario(path), store).size == 4
+    store.close()
+
+
+def test_somebody_of_another_run_who_cannot_be_used_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    odd = {1: {"language": "fr"}, 2: {"phone": "+2348031234567"}, 4: {"language": "e\0"}}
+    rows = [replace(PEOPLE.person(index), **odd.get(index, {})) for index in range(6)]
+    store = Store(tmp_path / "run" / STATE)
+    store.commit("population", [Outcome(row.id, ok=True) for row in rows], people=rows)
+    store.close()
+    path = scenario(tmp_path, "{from: run}")
+    path.write_text(path.read_text().replace("existing", "cic_ussd"))
+    with pytest.raises(InvalidError, match="has 3 bad records"):
+        compile_plan(load_scenario(path))
+    plan = compile_plan(load_scenario(path, ["population.on_bad_row=skip"]))
+    assert [plan.population.person(n).phone for n in range(plan.size)] == [rows[n].phone for n in (0, 3, 5)]
+    assert plan.rejected
+    assert plan.rejected.first[0].endswith(
+        "person 1: the phone interface does not offer the language 'fr': it offers en, sw, kam, kik, miji, luo, bor"
+    )
 
 
 def test_people_who_are_still_to_be_read_are_counted_while_their_source_is_there(

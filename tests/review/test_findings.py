@@ -130,3 +130,41 @@ def test_github_annotations_are_one_line_each_and_escaped(capsys: pytest.Capture
     )
     assert "`5%25` is not a value" in lines[1]
     assert all(re.fullmatch(r"::(error|warning) [^:]*::.+", line) for line in lines)
+
+
+@pytest.mark.parametrize("form", ["gitlab", "sarif", "github"])
+def test_paths_begin_at_the_top_of_the_checkout(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Merge requests know files by their path in the repository, wherever the command was started."""
+    (tmp_path / ".git").mkdir()
+    wrong()
+    at_top = report(capsys, form)
+    monkeypatch.chdir(tmp_path / "scenarios")
+    assert report(capsys, form, "a.yaml") == at_top
+    assert report(capsys, form, str(tmp_path / "scenarios")) == at_top
+    assert "scenarios/a.yaml" in at_top
+    assert str(tmp_path) not in at_top
+
+
+def test_a_worktree_has_a_top_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / ".git").write_text("gitdir: ../.git/worktrees/tree\n")
+    monkeypatch.chdir(tree)
+    wrong()
+    monkeypatch.chdir(tree / "scenarios")
+    [entry] = code_quality(report(capsys, "gitlab", "."))
+    assert entry["location"]["path"] == "scenarios/a.yaml"
+
+
+def test_without_a_checkout_paths_begin_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong()
+    monkeypatch.chdir(tmp_path / "scenarios")
+    [entry] = code_quality(report(capsys, "gitlab", "a.yaml"))
+    assert entry["location"]["path"] == "a.yaml"

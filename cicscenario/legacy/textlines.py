@@ -1,0 +1,42 @@
+"""Reads the lines of lists as people leave them: with a byte order mark, any line ends, blank lines, quotes."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.people.text import text_problem
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def text_lines(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
+    """The number, from 1, and the fields of each line that has any text; blanks around fields are removed.
+
+    A line that is not UTF-8, has a character that no service keeps, or unfinished quotes is added to ``bad``. Raises OSError, and
+    UnicodeError for a file in UTF-16.
+    """
+    with path.open("rb") as start:
+        if start.read(2) in _UTF16:
+            raise UnicodeError("UTF-16")
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:  # any of \n, \r\n and \r ends a line
+        for number, line in enumerate(file, start=1):
+            text = line.strip()
+            if not text.strip(", \t"):
+                continue
+            if problem := text_problem(text):
+                bad.add(path, problem, line=number)
+                continue
+            try:
+                fields = next(csv.reader([text], strict=True), [])
+            except csv.Error as error:
+                bad.add(path, f"is not a line of comma-separated values: {error}", line=number)
+                continue
+            yield number, [field.strip() for field in fields]
+
+
+def unreadable(error: OSError | UnicodeError) -> str:
+    """The reason why a list cannot be read, in words."""
+    if isinstance(error, UnicodeError):
+        return "not a CSV file of UTF-8 text"
+    return (error.strerror or type(error).__name__).lower()
