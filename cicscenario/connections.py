@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
 from cicscenario.address import public
 from cicscenario.chain.abi import from_hex, pack, selector, text32, to_hex
@@ -79,7 +78,7 @@ class Connections:
     def chain(self) -> ChainSession:
         if self.environment.chain is None:
             raise self._missing(Service.CHAIN)
-        return connect(self.environment.chain, self._token, stopping=self._stopping)
+        return connect(self.environment.chain, self._token, stopping=self._stopping, ca=self.environment.ca)
 
     @cached_property
     def custodial(self) -> "CustodialClient":
@@ -88,14 +87,16 @@ class Connections:
             raise self._missing(Service.CUSTODIAL)
         from cicscenario.services.custodial.client import CustodialClient
 
-        broker = _with_password(where.broker, _revealed(where.password))
         return CustodialClient(
-            broker,
+            where.broker,
             self.spec,
             queue=where.queue,
             callback=where.callback,
             visibility_timeout=where.visibility_timeout,
             stopping=self._stopping,
+            user=where.user,
+            password=_revealed(where.password),
+            ca=self.environment.ca,
         )
 
     @cached_property
@@ -123,6 +124,7 @@ class Connections:
             timeout=where.timeout,
             dialect=Dialect(self._dialect),
             stopping=self._stopping,
+            ca=self.environment.ca,
         )
 
     @cached_property
@@ -139,6 +141,7 @@ class Connections:
             mode=where.write,
             timeout=where.timeout,
             stopping=self._stopping,
+            ca=self.environment.ca,
         )
 
     @cached_property
@@ -147,9 +150,18 @@ class Connections:
         if where is None:
             raise self._missing(Service.ACCOUNTS)
         from cicscenario.services.accounts import AccountsDatabase
+        from cicscenario.services.accounts_login import read_login
 
-        password = _revealed(where.password) or ""
-        return AccountsDatabase(where.host, where.port, where.database, where.user, password, stopping=self._stopping)
+        login = read_login(where, self.environment.ca)
+        return AccountsDatabase(
+            login.host,
+            login.port,
+            login.database,
+            login.user,
+            login.password,
+            parameters=login.parameters,
+            stopping=self._stopping,
+        )
 
     @property
     def pepper(self) -> str | None:
@@ -177,11 +189,6 @@ class Connections:
 
 def _revealed(secret: Secret | None) -> str | None:
     return None if secret is None else secret.reveal()
-
-
-def _with_password(url: str, password: str | None) -> str:
-    parts = urlsplit(url)
-    return url if password is None else parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}").geturl()
 
 
 def _chain(services: Connections) -> str:

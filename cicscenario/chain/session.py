@@ -1,16 +1,18 @@
 """Opens the chain of an environment file: the node, the signer, the contracts and the gas price."""
 
+import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.keyfile import decrypt
+from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, protocol_errors
-from cicscenario.chain.signer import Signer
+from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
@@ -34,11 +36,12 @@ class ChainSession:
     genesis: str  #: hash of block 0
     gas_price: int
     block_gas_limit: int
+    ca: Path | None = None  #: PEM file of authorities to trust beside the public ones
 
     def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
         """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
         stop = StopEvent(stopping)
-        rpc = _node(self.environment, patience=PATIENCE, stopping=stop)
+        rpc = _node(self.environment, patience=PATIENCE, stopping=stop, ca=self.ca)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
@@ -65,14 +68,20 @@ class ChainSession:
 
 
 def connect(
-    environment: ChainEnvironment, token: str | None, *, stopping: threading.Event | None = None
+    environment: ChainEnvironment,
+    token: str | None,
+    *,
+    stopping: threading.Event | None = None,
+    ca: Path | None = None,
 ) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
+
+    ``ca`` is a PEM file of authorities to trust beside the public ones.
 
     Raises UnavailableError when the node does not answer or serves another chain, or a contract does not exist. The open
     session waits up to PATIENCE for a node that is down. Every wait ends within a second after ``stopping`` is set.
     """
-    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping)
+    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping, ca=ca)
     chain_id, genesis, newest, price = rpc.calls(
         [
             ("eth_chainId", []),
@@ -97,37 +106,55 @@ def connect(
     suggested = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(
         environment=environment,
-        rpc=_node(environment, patience=PATIENCE, stopping=stopping),
-        signer=Signer(_private_key(environment), int(chain_id, 16)),
+        rpc=_node(environment, patience=PATIENCE, stopping=stopping, ca=ca),
+        signer=Signer(signer_key(environment), int(chain_id, 16)),
         contracts=discover(rpc, from_hex(environment.registry), token),
         chain_id=int(chain_id, 16),
         genesis=genesis["hash"],
         gas_price=suggested if environment.gas_price is None else environment.gas_price,
         block_gas_limit=int(newest["gasLimit"], 16),
+        ca=ca,
     )
 
 
-def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None) -> Rpc:
+def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None, ca: Path | None) -> Rpc:
     return Rpc(
-        environment.rpc, batch=environment.batch, timeout=environment.timeout, patience=patience, stopping=stopping
+        environment.rpc,
+        batch=environment.batch,
+        timeout=environment.timeout,
+        patience=patience,
+        stopping=stopping,
+        ca=ca,
     )
 
 
-def _private_key(environment: ChainEnvironment) -> bytes:
+def signer_key(environment: ChainEnvironment) -> bytes:
+    """The signer's private key. Raises InvalidError when there is none that can sign; no message shows it."""
     signer = environment.signer
     if signer.private_key is not None:
-        text = signer.private_key.reveal().strip().removeprefix("0x")
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b""
-        if len(key) != 32:
-            raise InvalidError("chain.signer.private_key is not 64 hexadecimal digits")
-        return key
+        return _from_text(signer.private_key.reveal())
     assert signer.keyfile is not None  # the language requires one or the other
     assert signer.password is not None
+    password = signer.password.reveal()
     try:
-        blob = signer.keyfile.read_bytes()
+        with signer.keyfile.open("rb") as file:
+            return decrypt(file.read(MAX_FILE_SIZE + 1), password)
     except OSError as error:
         raise InvalidError(f"cannot read chain.signer.keyfile {signer.keyfile}: {error.strerror}") from None
-    return decrypt(blob, signer.password.reveal())
+    except InvalidError as error:
+        hint = "are `chain.signer.keyfile` and `chain.signer.password` in the environment file right?"
+        raise InvalidError(f"chain.signer.keyfile {signer.keyfile}: {error.message}", hint=hint) from None
+
+
+def _from_text(text: str) -> bytes:
+    """The key in the text of ``chain.signer.private_key``, which no message repeats."""
+    digits = text.strip().removeprefix("0x").removeprefix("0X")
+    if not re.fullmatch("[0-9a-fA-F]*", digits):
+        why: str | None = "is not hexadecimal"
+    elif len(digits) != 2 * KEY_BYTES:
+        why = f"has {len(digits)} hexadecimal digits, expected {2 * KEY_BYTES}"
+    else:
+        why = why_not_a_key(bytes.fromhex(digits))
+    if why:
+        raise InvalidError(f"chain.signer.private_key {why}", hint="it is a number of 64 hexadecimal digits")
+    return bytes.fromhex(digits)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
@@ -78,6 +79,7 @@ class MetaClient:
     ``key`` is the text of an armored private key; without one, nothing can be written. ``mode`` says how values are
     written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
     in seconds for each request; the server never answers a write that it has lost. Raises InvalidError for a bad URL.
+    ``ca`` is a PEM file of authorities to trust beside the public ones.
 
     ``pauses`` are the seconds before each attempt at a request, ``looks`` those before each look for a value that the server
     said it stores. Within a second after ``stopping`` is set, every method raises InterruptedRunError; writing again is safe.
@@ -94,12 +96,13 @@ class MetaClient:
         stopping: threading.Event | None = None,
         pauses: Sequence[float] = PAUSES,
         looks: Sequence[float] = _LOOKS,
+        ca: Path | None = None,
     ) -> None:
         self._server = MetaAddress.parse(url)
         self._stopping = stopping
         self._pauses = pauses
         self._looks = looks
-        self._http = MetaConnections(self._server, timeout, stopping)
+        self._http = MetaConnections(self._server, timeout, stopping, ca)
         self._reads = MetaReads(self._http, stopping, pauses)
         self._key = key
         self._passphrase = passphrase

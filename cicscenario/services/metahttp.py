@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
@@ -20,6 +21,7 @@ from cicscenario.transport import Cancellation, Sockets, http_connection
 #: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0
 _CLOSE = {"Connection": "close"}
+_NO_REPLY = (OSError, http.client.HTTPException, ValueError)  # ValueError: a host name that IDNA does not have, for one
 
 
 class NoAnswerError(Exception):
@@ -88,11 +90,14 @@ class MetaConnections:
     """Connections to one server, kept open between requests and handed out to one thread at a time.
 
     ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method. Soon after
-    ``stopping`` is set, requests raise InterruptedRunError.
+    ``stopping`` is set, requests raise InterruptedRunError. ``ca`` is a PEM file of authorities to trust beside the public ones.
     """
 
-    def __init__(self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None, ca: Path | None = None
+    ) -> None:
         self.server = server
+        self._ca = ca
         self._timeout = timeout
         self._cancellation = Cancellation(stopping)
         self._sockets = Sockets()
@@ -123,7 +128,7 @@ class MetaConnections:
             self.sent[method] += 1
         try:
             connection = self._borrow()
-        except OSError as error:
+        except _NO_REPLY as error:
             raise NoAnswerError(self._reason(error)) from None
         try:
             with self._cancellation.during(self._sockets.shut):
@@ -134,7 +139,7 @@ class MetaConnections:
                     response.length = None
                 received = {name.lower(): text for name, text in response.headers.items()}
                 reply = MetaReply(response.status, response.reason, response.read(), received)
-        except (OSError, http.client.HTTPException) as error:
+        except _NO_REPLY as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None
         except BaseException:
@@ -157,6 +162,7 @@ class MetaConnections:
             timeout=self._timeout,
             cancellation=self._cancellation,
             sockets=self._sockets,
+            ca=self._ca,
         )
 
     def _give_back(self, connection: http.client.HTTPConnection, *, reusable: bool) -> None:

@@ -68,6 +68,9 @@ class FileLock:
         os.close(self._descriptor)
 
 
+_SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - owner and mode of what is made there are checked
+
+
 @contextmanager
 def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Iterator[None]:
     """Holds the lock ``name``, shared by all runs of this user on this machine; ``what`` is for messages.
@@ -93,14 +96,15 @@ def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Ite
 
 
 def user_places(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """The folders for locks of the user: one in the runtime folder of their session, if there is one, and one in ``/tmp``.
+    """The folders for locks of the user: one in the runtime folder of their session, if there is one, and one in each folder
+    that all users of a machine share, if they may write there.
 
     TMPDIR is ignored, since runs with different values of it would use different locks.
     """
     user = os.getuid()
     runtime = Path(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user}")
-    shared = Path("/tmp") / f"cicscenario-{user}"  # noqa: S108 - its owner and mode are checked
-    places = [shared]
+    folders = [folder for folder in _SHARED if os.access(folder, os.W_OK | os.X_OK)] or _SHARED[:1]
+    places = [folder / f"cicscenario-{user}" for folder in folders]
     if runtime.is_absolute() and _why_not_private(runtime) is None:
         places.insert(0, runtime / "cicscenario")
     return places
@@ -117,12 +121,12 @@ def _make_private(folder: Path) -> None:
     if reason:
         raise StateRefusedError(
             f"the folder for locks, {folder}, {reason}",
-            hint=f"it must belong to you, and others must not be able to write to it: remove it, or `chmod 700 {folder}`",
+            hint=f"it must be yours alone: remove it, or `chmod 700 {folder}`, or have a folder of your own in XDG_RUNTIME_DIR",
         )
 
 
 def _why_not_private(folder: Path) -> str | None:
-    """Why others could change what is in ``folder``, or None when they cannot."""
+    """Why others could change what is in ``folder``, or this user cannot; None when it is right."""
     try:
         found = folder.lstat()
     except OSError as error:
@@ -133,6 +137,8 @@ def _why_not_private(folder: Path) -> str | None:
         return "is not a folder"
     if found.st_uid != os.getuid():
         return f"belongs to user {found.st_uid}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "cannot be written to"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"can be written to by others (mode {stat.S_IMODE(found.st_mode):o})"
     return None

@@ -10,11 +10,14 @@ from typing import Any
 
 from celery import Celery
 from celery.canvas import Signature
+from celery.loaders.app import AppLoader
 from kombu.connection import Connection
+from kombu.exceptions import KombuError
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import UnavailableError
 from cicscenario.services.custodial import tasks
 
 
@@ -36,6 +39,13 @@ class _Transport(virtual.Transport):
         self.collected: list[bytes] = []
 
 
+class _Loader(AppLoader):  # type: ignore[misc]
+    """Takes no configuration from the shell's CELERY_CONFIG_MODULE."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:
+        return {}
+
+
 class Messages:
     """Writes messages for one ``queue`` and chain. Safe for use by many threads."""
 
@@ -43,7 +53,7 @@ class Messages:
         self.spec = str(spec)  #: for commands in hints
         self._queue = queue
         self._chain = spec.asdict()
-        self._app = Celery("cicscenario", set_as_current=False)
+        self._app = Celery("cicscenario", set_as_current=False, loader=_Loader, fixups=())
         nowhere = Connection(transport=_Transport)  # type: ignore[no-untyped-call]
         self._producer = self._app.amqp.Producer(nowhere, auto_declare=False)
         self._lock = threading.Lock()
@@ -101,6 +111,9 @@ class Messages:
                 reply_to=self._app.thread_oid,
                 ignore_result=None,  # as from the engine's own client: a worker leaves its results only unless told not to
             )
-            self._app.amqp.send_task_message(self._producer, task, message, queue=self._queue, retry=False)
+            try:
+                self._app.amqp.send_task_message(self._producer, task, message, queue=self._queue, retry=False)
+            except (KombuError, TypeError, ValueError) as error:
+                raise UnavailableError(f"cannot write a message for the task {task}: {type(error).__name__}") from error
             collected: list[bytes] = self._producer.connection.transport.collected
             return collected.pop()
