@@ -28,6 +28,11 @@ class StallTimer:
             self._last = self._clock()
             self._given_up = 0
 
+    def excuse(self, seconds: float) -> None:
+        """Does not count the last ``seconds``: a service did not answer, so progress could not be seen."""
+        with self._mutex:
+            self._last = min(self._last + seconds, self._clock())
+
     def seconds(self) -> float:
         """Seconds since the last progress or restart."""
         with self._mutex:

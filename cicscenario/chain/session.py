@@ -1,6 +1,7 @@
 """Opens the chain of an environment file: the node, the signer, the contracts and the gas price."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.abi import from_hex, to_hex
@@ -11,7 +12,8 @@ from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, protocol_errors
 from cicscenario.chain.signer import Signer
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.chain.survey import survey
+from cicscenario.errors import InvalidError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 from cicscenario.transport import StopEvent
@@ -19,12 +21,13 @@ from cicscenario.transport import StopEvent
 #: Some transactions need more gas than the estimated one, such as the first transfer to an account.
 _ESTIMATE_MARGIN = 1.5
 _PATIENCE_TO_OPEN = 3.0  # seconds for which reads are repeated while the chain is opened
+_PATIENCE_WHEN_LIMITED = 30.0  # the same when the node answers that there are too many requests
 PATIENCE = 120.0  #: the same once it is open: long enough for a node that restarts, or refuses requests for a minute
 
 
 @dataclass(frozen=True)
 class ChainSession:
-    """An open chain. ``gas_price`` is in wei."""
+    """An open chain. ``gas_price`` is in wei. ``silent`` are the addresses that did not answer, each with what happened."""
 
     environment: ChainEnvironment
     rpc: Rpc
@@ -34,11 +37,13 @@ class ChainSession:
     genesis: str  #: hash of block 0
     gas_price: int
     block_gas_limit: int
+    height: int  #: number of the newest block when the chain was opened
+    silent: tuple[str, ...] = ()
 
     def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
         """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
         stop = StopEvent(stopping)
-        rpc = _node(self.environment, patience=PATIENCE, stopping=stop)
+        rpc = self.rpc.again(patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
@@ -69,47 +74,38 @@ def connect(
 ) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
 
-    Raises UnavailableError when the node does not answer or serves another chain, or a contract does not exist. The open
-    session waits up to PATIENCE for a node that is down. Every wait ends within a second after ``stopping`` is set.
+    Of several nodes, those that do not answer now are left out. Raises UnavailableError when none answers, when one serves
+    another chain, or when a contract does not exist. The open session waits up to PATIENCE for nodes that are down. Every
+    wait ends within a second after ``stopping`` is set.
     """
-    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping)
-    chain_id, genesis, newest, price = rpc.calls(
-        [
-            ("eth_chainId", []),
-            ("eth_getBlockByNumber", ["0x0", False]),
-            ("eth_getBlockByNumber", ["latest", False]),
-            ("eth_gasPrice", []),
-        ]
-    )
-    if not (chain_id and genesis and newest and price):
-        raise UnavailableError(
-            f"{rpc.name} is not a working Ethereum node: it answers a basic question about its chain with null",
-            hint="is `chain.rpc` in the environment file the address of an Ethereum node, and has that finished starting?",
-        )
-    if int(chain_id, 16) != environment.spec.network_id:
-        raise UnavailableError(
-            f"{rpc.name} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
-            hint="check `chain.rpc` and `chain.spec` in the environment file",
-        )
+    found = survey(environment, lambda urls: _client(environment, urls, _PATIENCE_TO_OPEN, stopping))
+    rpc = _client(environment, found.urls, _PATIENCE_TO_OPEN, stopping)
     from cicscenario.chain.discovery import discover  # not at the top, since it loads web3
 
-    # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
-    suggested = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(
         environment=environment,
-        rpc=_node(environment, patience=PATIENCE, stopping=stopping),
-        signer=Signer(_private_key(environment), int(chain_id, 16)),
+        rpc=rpc.again(patience=PATIENCE, stopping=stopping),
+        signer=Signer(_private_key(environment), found.facts.chain_id),
         contracts=discover(rpc, from_hex(environment.registry), token),
-        chain_id=int(chain_id, 16),
-        genesis=genesis["hash"],
-        gas_price=suggested if environment.gas_price is None else environment.gas_price,
-        block_gas_limit=int(newest["gasLimit"], 16),
+        chain_id=found.facts.chain_id,
+        genesis=found.facts.genesis,
+        gas_price=found.facts.gas_price if environment.gas_price is None else environment.gas_price,
+        block_gas_limit=found.facts.block_gas_limit,
+        height=found.facts.height,
+        silent=found.silent,
     )
 
 
-def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None) -> Rpc:
+def _client(
+    environment: ChainEnvironment, urls: Sequence[str], patience: float, stopping: threading.Event | None
+) -> Rpc:
     return Rpc(
-        environment.rpc, batch=environment.batch, timeout=environment.timeout, patience=patience, stopping=stopping
+        urls,
+        batch=environment.batch,
+        timeout=environment.timeout,
+        patience=patience,
+        patience_when_limited=_PATIENCE_WHEN_LIMITED,
+        stopping=stopping,
     )
 
 
