@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from cicscenario.address import public
 
-_ENOUGH = 2  # times that a smaller request is answered where a larger one got no answer, until it is believed
+_SLOW_DIVISOR = 16  # a request that took the whole time-out is followed by one of so many times fewer calls
 _SHORTEST_SECRET = 3  # characters of a secret that is removed from texts
 _SHORTEST_KEY = 10  # characters of a part of a path that may be a key
 
@@ -16,8 +16,8 @@ class BatchSize:
     """How many calls a node takes in one request, at most ``most``; found out by trying. Thread-safe.
 
     A refusal because of the number counts at once and for good. A large request that gets no answer, such as a closed
-    connection, may have another cause. So smaller ones are tried, then the large one once more; when it fails again and a
-    smaller one does not, the number is the cause.
+    connection, may have another cause. So smaller ones are tried until one is answered, and then larger ones again. Only
+    if these fail once more, the number is the cause.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,57 +25,46 @@ class BatchSize:
         self._most = most
         self._size = most
         self._failures = 0  # in a row
-        self._suspect: int | None = None  # the largest request that may have failed because of its size
-        self._answered: int | None = None  # a smaller one that was answered
-        self._times = 0
+        self._answered: int | None = None  # calls of a request that was answered after larger ones had failed
 
     @property
     def size(self) -> int:
         return self._size
 
-    def refused(self, number: int) -> bool:
-        """The node refuses so many because of their number. False when it cannot be asked for fewer."""
+    def refused(self, number: int) -> None:
+        """The node refuses so many calls because of their number."""
         with self._mutex:
-            self._most = self._size = min(self._size, max(1, number // 2))
-            self._forget()
-        return number > 1
+            self._believe(min(self._size, max(1, number // 2)))
 
-    def failed(self, number: int, *, at_once: bool = False, divisor: int = 2) -> bool:
-        """A request of so many got no answer. The second failure in a row makes the next request smaller.
+    def failed(self, number: int, *, at_once: bool = False, slow: bool = False) -> bool:
+        """A request of so many calls got no answer. The second failure in a row makes the next request smaller.
 
-        With ``at_once`` the first one does. True when the next request is smaller.
+        With ``at_once`` the first one does. ``slow``: it took the whole time-out, so much smaller ones are tried. True when
+        the next request is smaller.
         """
         with self._mutex:
             self._failures += 1
-            if number <= 1 or (self._failures == 1 and not at_once and self._answered is None):
+            if number <= 1 or (self._failures == 1 and not (at_once or slow)):
                 return False
-            self._suspect = number if self._suspect is None else max(self._suspect, number)
-            self._size = min(self._size, self._answered or max(1, number // divisor))
+            if self._answered is not None and self._answered < number:
+                self._believe(self._answered)
+            else:
+                self._size = max(1, min(self._size, number // (_SLOW_DIVISOR if slow else 2)))
             return True
 
     def answered(self, number: int) -> None:
-        """A request of so many was answered. One of fewer than ``size`` says nothing about larger ones."""
+        """A request of so many calls was answered. One of fewer than ``size`` says nothing about larger ones."""
         with self._mutex:
             if number < self._size:
                 return
             self._failures = 0
-            if self._suspect is None:
-                return
-            if number >= self._suspect:
-                self._size = self._most
-                self._forget()
-                return
-            self._answered = number
-            self._times += 1
-            if self._times >= _ENOUGH:
-                self._most = self._size
-                self._forget()
-            else:
-                self._size = self._most
+            self._answered = number if self._size < self._most else None
+            self._size = min(2 * self._size, self._most)
 
-    def _forget(self) -> None:
-        self._suspect = self._answered = None
-        self._failures = self._times = 0
+    def _believe(self, number: int) -> None:
+        self._most = self._size = number
+        self._answered = None
+        self._failures = 0
 
 
 class Node:

@@ -113,7 +113,8 @@ class Rpc:
                 found = self._ask(node, part)
             except TooManyCallsError:
                 continue
-            except UnansweredError:
+            except UnansweredError as error:
+                node.batch.failed(len(part), at_once=not error.transient, slow=error.slow)
                 self.nodes.leave(node)
                 raise
             for answer in found:
@@ -139,9 +140,10 @@ class Rpc:
             settled = {number for number, answer in zip(part, found, strict=True) if not _is_passing(answer)}
             for number, answer in zip(part, found, strict=True):
                 results[number] = answer
+            limited = any(isinstance(answer, RpcError) for answer in found)
             if settled:
                 patience.renew()
-            elif patience.waited >= self._patience_when_limited:
+            elif patience.waited >= (self._patience_when_limited if limited else self._patience):
                 settled = {number for number in part if isinstance(results[number], RpcError)}
                 if not settled:
                     raise self._unanswered(node, str(results[part[0]]), len(part))
@@ -154,7 +156,7 @@ class Rpc:
     def _bear(self, node: Node, number: int, error: UnansweredError, patience: Patience) -> None:
         """Waits before the next attempt, which may be smaller or go to another node; raises ``error`` when there is none."""
         others = len(self.nodes.all) > 1
-        smaller = node.batch.failed(number, at_once=error.slow or not error.transient, divisor=4 if error.slow else 2)
+        smaller = node.batch.failed(number, at_once=not error.transient, slow=error.slow)
         self.nodes.leave(node)
         if smaller and not error.transient and not others:
             return
