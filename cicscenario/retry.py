@@ -66,9 +66,13 @@ class Patience:
         """Seconds without progress."""
         return self._clock() - self._began
 
-    def pause(self, header: str | None = None) -> None:
-        """Waits before the next attempt, at least as long as a Retry-After header asks for."""
-        pause(max(next(self._pauses, _LONG_PAUSE), retry_after(header)), self._stopping)
+    def pause(self, header: str | None = None, *, short: bool = False) -> None:
+        """Waits before the next attempt, at least as long as a Retry-After header asks for.
+
+        ``short``: the attempt is of another kind, so the pause does not grow.
+        """
+        seconds = PAUSES[1] if short else next(self._pauses, _LONG_PAUSE)
+        pause(max(seconds, retry_after(header)), self._stopping)
 
 
 def retry_after(header: str | None) -> float:

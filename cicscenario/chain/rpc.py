@@ -163,7 +163,7 @@ class Rpc:
         longest = self._patience_when_limited if error.limited else self._patience
         if not smaller and (patience.waited >= longest or not (error.transient or others)):
             raise error
-        patience.pause(error.retry_after)
+        patience.pause(error.retry_after, short=smaller)
 
     # --- one request --------------------------------------------------------------------------------------------------
 
