@@ -211,7 +211,7 @@ class Broadcaster:
 
     def _send_again(self) -> None:
         now = self._clock()
-        if self._in_flight and now - self._resent > self._resend_after:
+        if self._in_flight and now - self._resent > self._resend_after and not self._unaccepted.is_pausing:
             self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
             self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
 

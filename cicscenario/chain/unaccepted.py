@@ -40,9 +40,14 @@ class Unaccepted:
             if self._rows.pop(found, None):
                 self._pause = _FIRST_PAUSE
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether the node was asked to accept them a short time ago, or wants to be left alone for a while."""
+        return bool(self._rows) and self._clock() < self._next
+
     def due(self, most: int) -> list[LedgerRow]:
         """Those to send again now, in nonce order."""
-        if not self._rows or self._clock() < self._next:
+        if self.is_pausing:
             return []
         return list(islice(sorted(self._rows.values(), key=lambda row: row.nonce), most))
 
