@@ -223,12 +223,12 @@ class Rpc:
     def _post(self, node: Node, body: Any, number: int) -> requests.Response:
         try:
             reply = self._http.post(node.url, json=body)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unanswered(
                 node,
                 f"does not answer: {_reason(error)}",
                 number,
-                transient=not isinstance(error, ValueError),  # a bad URL
+                transient=not isinstance(error, ValueError),  # a bad address, or a redirect to one
                 slow=isinstance(error, requests.Timeout),
             ) from None
         if reply.is_redirect:
