@@ -10,7 +10,8 @@ from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.rpc import Rpc, protocol_errors
+from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.chain.survey import survey
 from cicscenario.errors import InvalidError
@@ -51,16 +52,24 @@ class ChainSession:
         )
         return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
 
-    def estimate(self, intent: Intent) -> int:
-        """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert now."""
+    def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:
+        """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert.
+
+        A node that lags may not have what the transaction depends on. ``height`` is the newest block that the ledger knows:
+        a revert only counts from a node that has it.
+        """
         call = {
             "from": to_hex(self.signer.address),
             "to": to_hex(intent.to),
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        with protocol_errors(self.rpc):
-            gas = int(self.rpc.call("eth_estimateGas", call), 16)
+        (answer,) = self.rpc.results([("eth_estimateGas", [call])])
+        if isinstance(answer, RpcError) and answer.is_revert:
+            (answer,) = up_to_date(self.rpc, [("eth_estimateGas", [call])], height, stopping)
+        if isinstance(answer, RpcError):
+            raise answer
+        gas = int(answer, 16)
         return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
 
     def balance(self) -> int:

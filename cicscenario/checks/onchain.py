@@ -4,18 +4,12 @@ Behind one address there may be several nodes, and one of them may not have the 
 when a node reports it that has every block in which a transaction of the run is.
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.chain.reading import numbers
+from cicscenario.chain.reading import as_numbers, numbers, up_to_date
 from cicscenario.chain.rpc import Call
-from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
-from cicscenario.retry import pause
-
-_LAG = 30.0  # seconds to wait for a node that lags
-_PAUSE = 0.5  # seconds between looks
 
 
 def by_calls(
@@ -33,20 +27,8 @@ def by_calls(
         return second_look([person for person in people if person.id in problems]) if problems else {}
 
     def second_look(people: Sequence[Person]) -> dict[int, str]:
-        began = time.monotonic()
-        known = max(context.services.chain.height, context.state.height())
-        while True:
-            # In one request, so that one node answers all of it.
-            newest, *given = numbers(rpc, [("eth_blockNumber", []), *map(ask, people)])
-            problems = found(people, given)
-            if not problems or newest >= known:
-                return problems
-            if time.monotonic() - began >= _LAG:
-                raise UnavailableError(
-                    f"{rpc.name} is at block {newest}, but this run has seen block {known}; so what it says about"
-                    f" {len(problems)} people, such as person {min(problems)}, is not their state",
-                    hint="a node that lags behind may be the cause: run the same command again when it has caught up",
-                )
-            pause(_PAUSE, context.stopping)
+        height = max(context.services.chain.height, context.state.height())
+        calls = [ask(person) for person in people]
+        return found(people, as_numbers(rpc, calls, up_to_date(rpc, calls, height, context.stopping)))
 
     return verify

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from cicscenario.chain import reading
 from cicscenario.chain.contracts import COOLDOWN, Contracts, Faucet, Token
 from cicscenario.chain.rpc import Call, Rpc, RpcError, UnansweredError
-from cicscenario.checks import accounts_index, balance, faucet, gas, onchain
+from cicscenario.checks import accounts_index, balance, faucet, gas
 from cicscenario.errors import CicScenarioError, InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 
@@ -61,8 +62,8 @@ def verify(rpc: Rpc, name: str, *, height: int = 0, known: int = 0, stopping: th
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onchain, "_PAUSE", 0.01)
-    monkeypatch.setattr(onchain, "_LAG", 0.2)
+    monkeypatch.setattr(reading, "_LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(reading, "_LAG", 0.2)
 
 
 @EACH
@@ -100,7 +101,7 @@ def test_one_that_goes_on_lagging_is_named_and_proves_nothing(name: str) -> None
 def test_a_stop_ends_the_wait_for_a_node_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
     stopping = threading.Event()
     stopping.set()
-    monkeypatch.setattr(onchain, "_LAG", 60)
+    monkeypatch.setattr(reading, "_LAG", 60)
     with pytest.raises(InterruptedRunError):
         verify(Heights(lambda height: 0, 7), "gas", known=9, stopping=stopping)
 
