@@ -192,7 +192,11 @@ def _revealed(secret: Secret | None) -> str | None:
 
 
 def _chain(services: Connections) -> str:
-    return f"{services.chain.rpc.name} is chain {services.chain.chain_id}"
+    session = services.chain
+    names = [node.name for node in session.rpc.nodes.all]
+    serve = f"{names[0]} is" if len(names) == 1 else f"{', '.join(names)} are"
+    left_out = "".join(f"; left out: {what}" for what in session.silent)
+    return f"{serve} chain {session.chain_id}{left_out}"
 
 
 def _custodial(services: Connections) -> str:

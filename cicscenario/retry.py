@@ -1,7 +1,7 @@
 """Retries: growing pauses that respect a server's Retry-After header and end at once when the run is stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event
@@ -10,6 +10,7 @@ from cicscenario.errors import InterruptedRunError
 
 #: Seconds before each attempt; together they are enough for a service that is restarting.
 PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
+_LONG_PAUSE = 5.0  # seconds between attempts, after the shorter PAUSES
 _LONGEST = 60.0  # seconds; a longer Retry-After is shortened to this
 
 
@@ -42,6 +43,36 @@ class Attempts:
     def after(self, header: str | None) -> None:
         """Makes the next pause at least as long as the server asked for; ``header`` is the value of its Retry-After."""
         self._asked = retry_after(header)
+
+
+class Patience:
+    """The growing pauses of something that is repeated until there was no progress for long enough.
+
+    ``clock`` gives seconds. ``pause`` raises InterruptedRunError when ``stopping`` is set.
+    """
+
+    def __init__(self, stopping: Event | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stopping = stopping
+        self._clock = clock
+        self.renew()
+
+    def renew(self) -> None:
+        """There was progress."""
+        self._began = self._clock()
+        self._pauses = iter(PAUSES[1:])
+
+    @property
+    def waited(self) -> float:
+        """Seconds without progress."""
+        return self._clock() - self._began
+
+    def pause(self, header: str | None = None, *, short: bool = False) -> None:
+        """Waits before the next attempt, at least as long as a Retry-After header asks for.
+
+        ``short``: the attempt is of another kind, so the pause does not grow.
+        """
+        seconds = PAUSES[1] if short else next(self._pauses, _LONG_PAUSE)
+        pause(max(seconds, retry_after(header)), self._stopping)
 
 
 def retry_after(header: str | None) -> float:

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
+from cicscenario.chain.rpc import Rpc
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
@@ -116,3 +118,19 @@ def test_every_client_ends_with_the_run(tmp_path: Path, service: Service) -> Non
         )
         services = connections(tmp_path, text, stopping)
         assert_ends_with_the_run(lambda: services.ask(service), stopping)
+
+
+def chain_of(tmp_path: Path, silent: tuple[str, ...], *urls: str) -> Connections:
+    """Connections whose chain is open already."""
+    place = connections(tmp_path, "spec: evm:byzantium:8996:bloxberg\n")
+    place.__dict__["chain"] = SimpleNamespace(rpc=Rpc(urls), chain_id=8996, silent=silent)
+    return place
+
+
+def test_each_node_of_a_chain_is_named(tmp_path: Path) -> None:
+    one, two = "http://a.example:8545", "https://clerk:hunter2@b.example/key"
+    assert chain_of(tmp_path, (), one).ask(Service.CHAIN) == "http://a.example:8545 is chain 8996"
+    said = chain_of(tmp_path, (), one, two).ask(Service.CHAIN)
+    assert said == "http://a.example:8545, https://b.example are chain 8996"
+    left_out = chain_of(tmp_path, ("chain node https://c.example does not answer: refused",), one)
+    assert left_out.ask(Service.CHAIN).endswith("; left out: chain node https://c.example does not answer: refused")

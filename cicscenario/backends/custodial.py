@@ -20,8 +20,9 @@ from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.stall import Movement
 from cicscenario.capabilities.step import Lane
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
-from cicscenario.chain.abi import pack, to_hex, word
+from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import HAVE, eth_call
+from cicscenario.chain.reading import numbers
 from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
@@ -160,18 +161,17 @@ class CustodialBackend(Backend):
     def _registered(self, people: Sequence[Person]) -> list[bool]:
         chain = self._context.services.chain
         index = chain.contracts.accounts_index
-        answers = chain.rpc.calls([eth_call(index, pack(HAVE, person.account)) for person in people])
-        return [word(answer) == 1 for answer in answers]
+        return [has == 1 for has in numbers(chain.rpc, [eth_call(index, pack(HAVE, p.account)) for p in people])]
 
     def _has_gas(self, people: Sequence[Person]) -> list[bool]:
         rpc = self._context.services.chain.rpc
-        answers = rpc.calls([("eth_getBalance", [to_hex(person.account), "latest"]) for person in people])
-        return [int(answer, 16) > 0 for answer in answers]
+        calls = [("eth_getBalance", [to_hex(person.account), "latest"]) for person in people]
+        return [wei > 0 for wei in numbers(rpc, calls)]
 
     def _used_faucet(self, people: Sequence[Person]) -> list[bool]:
         chain = self._context.services.chain
         faucet = chain.contracts.faucet
         if faucet is None:
             return [True] * len(people)  # without a faucet there is nothing to wait for
-        answers = chain.rpc.calls([eth_call(faucet.address, pack(faucet.probe, p.account)) for p in people])
-        return [faucet.used(answer) for answer in answers]
+        calls = [eth_call(faucet.address, pack(faucet.probe, person.account)) for person in people]
+        return [faucet.used(answer) for answer in numbers(chain.rpc, calls)]

@@ -10,9 +10,10 @@ from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane
-from cicscenario.chain.abi import pack, to_hex, word
+from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD, BALANCE_OF, GIVE_TO, eth_call
 from cicscenario.chain.ledger import Intent
+from cicscenario.chain.reading import numbers
 from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.connections import Service
@@ -104,8 +105,8 @@ class FaucetCost(Cost):
         if faucet is None:
             hint = "set `faucet: false` in the scenario"
             return [Need("a faucet", "named by the registry", "none", ok=False, hint=hint)]
-        answer = session.rpc.calls([eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])[0]
-        held, needed = word(answer), faucet.amount * pending.left
+        (held,) = numbers(session.rpc, [eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])
+        needed = faucet.amount * pending.left
         hint = f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}"
         need = amount(f"{faucet.token.symbol} in the faucet", needed, held, "base units", hint)
         # A faucet that mints needs no balance. So only a balance that is too low but not 0 is known to be unmet.

@@ -51,7 +51,7 @@ class TransactionExecutor:
 
     def _estimate(self, intent: Intent) -> int:
         try:
-            return self._context.services.chain.estimate(intent)
+            return self._context.services.chain.estimate(intent, self._context.state.height(), self._context.stopping)
         except RpcError as error:
             if not error.is_revert:
                 raise

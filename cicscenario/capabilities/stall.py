@@ -44,6 +44,13 @@ class StallTimer:
             self._last = self._moved = self._clock()
             self._given_up = 0
 
+    def excuse(self, seconds: float) -> None:
+        """Does not count the last ``seconds``: a service did not answer, so progress could not be seen."""
+        with self._mutex:
+            now = self._clock()
+            self._last = min(self._last + seconds, now)
+            self._moved = min(self._moved + seconds, now)
+
     def since_progress(self) -> float:
         """Seconds since the last progress of a person, or restart."""
         with self._mutex:

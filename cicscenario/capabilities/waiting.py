@@ -17,6 +17,7 @@ from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between look-ups (back-off)
+_SLOW_LOOK = 2.0  # seconds; a longer look-up was repeated by a client whose service did not answer
 _ASK_AFTER = 3.0  # seconds without progress before failures are looked up
 _REPEAT_AFTER = 0.5  # share of the patience without progress before the request is repeated
 _NEXT_AFTER = 1.0  # seconds without progress before it is repeated for somebody else, after it has helped somebody
@@ -61,6 +62,7 @@ class WaitExecutor:
         self._stopping = context.stopping
         self._patience: float = context.scenario.backend.option("patience")
         self._awaited = awaited
+        self._clock = context.clock
         self._timer = StallTimer(context.clock, awaited.movements)
         self._mutex = threading.Lock()
         self._waiting = 0
@@ -97,7 +99,10 @@ class WaitExecutor:
             pause = _FIRST_PAUSE if ends else min(2 * pause, _LONGEST_PAUSE)
 
     def _ends(self, people: Sequence[Person]) -> list[Outcome]:
+        began = self._clock()
         seen = self._awaited.look(people)
+        if (took := self._clock() - began) > _SLOW_LOOK:
+            self._timer.excuse(took)
         ends = [Outcome(person.id, ok=True) for person, there in zip(people, seen, strict=True) if there]
         if ends:
             self._progress(len(ends))

@@ -33,8 +33,10 @@ def to_hex(value: bytes) -> str:
 
 
 def word(value: str) -> int:
-    """The first word of a call's result as an integer. An empty result, as of an address without code, gives 0."""
-    return int(value[2:66] or "0", 16)
+    """The first word of a call's result as an integer. Raises ValueError for a shorter one, as of an address without code."""
+    if len(value) < 66:
+        raise ValueError("there is no whole word")
+    return int(value[2:66], 16)
 
 
 def revert_reason(data: object) -> str | None:

@@ -1,94 +1,43 @@
 """Sends signed transactions in nonce order, waits until they have ended, and sends again those that a node lost.
 
 A node that accepted a transaction may still lose it when a block is full (seen with anvil 1.7). So the gas in flight is
-limited to a share of the block gas limit, and a transaction that does not end is sent again, byte for byte.
+limited to a share of the block gas limit, and a transaction that does not end is sent again, byte for byte. One that got
+no answer, or was refused for the moment, is sent again soon: the same bytes cannot be carried out twice.
 """
 
 import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, refusal
-from cicscenario.chain.rpc import Rpc, RpcError
-from cicscenario.errors import (
-    CicScenarioError,
-    InterruptedRunError,
-    ReconcileError,
-    StepFailedError,
-    UnavailableError,
-)
+from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
+from cicscenario.chain.ticket import Ticket
+from cicscenario.chain.unaccepted import Unaccepted
+from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 from cicscenario.transport import StopEvent
 
+_LOOK_AGAIN = 1.0  # seconds between looks at nonces that others seem to have used
 _POLL = 0.05  # seconds between rounds without progress
 _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
 _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
 _RESEND_AT_MOST = 30.0
-
-
-class Ticket:
-    """Waits for the ends of some transactions. ``ended`` are the outcomes that are known already."""
-
-    def __init__(
-        self, hashes: Iterable[bytes], ended: Iterable[Outcome] = (), stopping: threading.Event | None = None
-    ) -> None:
-        self._open = set(hashes)
-        self._stopping = stopping
-        self._outcomes = list(ended)
-        self._error: CicScenarioError | None = None
-        self._done = threading.Event()
-        if not self._open:
-            self._done.set()
-
-    @property
-    def done(self) -> bool:
-        """Whether ``wait`` returns, or raises, at once."""
-        return self._done.is_set()
-
-    def end(self, row_hash: bytes, outcome: Outcome) -> None:
-        self._open.discard(row_hash)
-        self._outcomes.append(outcome)
-        if not self._open:
-            self._done.set()
-
-    def fail(self, error: CicScenarioError) -> None:
-        self._error = error
-        self._done.set()
-
-    def each(self) -> Iterator[Outcome]:
-        """One outcome for each person, as they become known. Raises the error that ended the broadcaster, if there was one,
-        and InterruptedRunError soon after ``stopping`` is set.
-        """
-        given = 0
-        ended = False
-        while not ended:
-            ended = self._done.wait(_STOP_POLL)
-            known = self._outcomes[given:]
-            given += len(known)
-            yield from known
-            if not ended and self._stopping is not None and self._stopping.is_set():
-                raise InterruptedRunError(
-                    "stopped while transactions are in flight; they are in the ledger, and the next run looks them up"
-                )
-        if self._error:
-            raise self._error
-
-    def wait(self) -> list[Outcome]:
-        """The outcomes of ``each``, when all are known."""
-        return list(self.each())
+_LAG = 10.0  # seconds for nodes that lag behind others at the same address to catch up
 
 
 class Broadcaster:
     """Sends transactions and watches them, in a thread of its own.
 
     ``window`` is the gas that may be in flight. ``patience`` is the stall timer: the seconds without progress, with
-    transactions in flight, after which waiting ends with an error. ``clock`` gives seconds. The thread ends when
+    transactions in flight, after which waiting ends with an error. ``lag`` is how long (seconds) a nonce must be used by
+    another transaction until that is believed, since a node may lag. ``clock`` gives seconds. The thread ends when
     ``stopping`` is set, by ``stop`` or from outside; transactions in flight stay open in the ledger. ``rpc`` needs the same
     event, so that its requests end too.
     """
@@ -103,6 +52,7 @@ class Broadcaster:
         batch: int = 100,
         patience: float = 120,
         resend_after: float = _RESEND_AFTER,
+        lag: float = _LAG,
         stopping: StopEvent | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,11 +63,13 @@ class Broadcaster:
         self._batch = batch
         self._patience = patience
         self._resend_first = self._resend_after = resend_after
+        self._lag = lag
         self._stopping = stopping or StopEvent()
         self._clock = clock
         self._mutex = threading.Condition()
         self._waiting: deque[LedgerRow] = deque()
         self._in_flight: dict[bytes, LedgerRow] = {}
+        self._unaccepted = Unaccepted(clock)
         self._tickets: dict[bytes, Ticket] = {}
         self._fatal: CicScenarioError | None = None
         self._last_error: CicScenarioError | None = None
@@ -138,13 +90,26 @@ class Broadcaster:
         outstanding = self._store.outstanding(signer)
         for start in range(0, len(outstanding), self._batch):
             self._settle(self._follower.receipts(outstanding[start : start + self._batch]))
-        left = self._store.outstanding(signer)
-        if taken := self._follower.taken(left):
+        if taken := self._still_taken(self._store.outstanding(signer)):
             if not reconcile:
                 raise _nonce_taken(taken)
             self._settle([End(row, False, self._follower.block, f"nonce {row.nonce} was taken") for row in taken])
-            left = self._store.outstanding(signer)
-        self._waiting.extend(left)
+        self._waiting.extend(self._store.outstanding(signer))
+
+    def _still_taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Those of ``rows`` whose nonces others have used, according to every look for ``lag`` seconds.
+
+        Behind one address there may be a node that lags, which knows the transactions later.
+        """
+        began = self._clock()
+        taken = self._follower.taken(rows)
+        while taken and self._clock() - began < self._lag:
+            pause(min(_LOOK_AGAIN, self._lag), self._stopping)
+            ends = self._follower.receipts(taken)
+            self._settle(ends)
+            known = {end.row.hash for end in ends}
+            taken = self._follower.taken([row for row in taken if row.hash not in known])
+        return taken
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
@@ -228,6 +193,7 @@ class Broadcaster:
             moved |= self._settle(self._follower.ends(self._in_flight))
             if not moved:
                 self._send_again()
+            self._retry_unaccepted()
         except (UnavailableError, RpcError) as error:
             self._last_error = error
             return False
@@ -245,9 +211,13 @@ class Broadcaster:
 
     def _send_again(self) -> None:
         now = self._clock()
-        if self._in_flight and now - self._resent > self._resend_after:
+        if self._in_flight and now - self._resent > self._resend_after and not self._unaccepted.is_pausing:
             self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
             self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
+
+    def _retry_unaccepted(self) -> None:
+        if rows := self._unaccepted.due(self._batch):
+            self._broadcast(rows)
 
     def _idle_until_work(self) -> bool:
         """Waits until there are transactions to send or to watch; False when the thread must end."""
@@ -264,7 +234,8 @@ class Broadcaster:
                 ticket.fail(error)
 
     def _send_some(self) -> bool:
-        rows = self._next_rows()
+        """Later nonces are of no use to the node before it has accepted the earlier ones."""
+        rows = [] if self._unaccepted else self._next_rows()
         if rows:
             self._broadcast(rows)
         return bool(rows)
@@ -283,42 +254,59 @@ class Broadcaster:
         return rows
 
     def _broadcast(self, rows: Sequence[LedgerRow]) -> None:
-        answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
-        doubtful = [
-            (row, answer)
-            for row, answer in zip(rows, answers, strict=True)
-            if isinstance(answer, RpcError) and refusal(answer) is not Refusal.KNOWN
-        ]
-        refused = {row.hash for row, _ in doubtful}
-        self._store.mark_broadcast(row.hash for row in rows if row.status == "signed" and row.hash not in refused)
+        try:
+            answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
+        except UnansweredError as error:
+            self._unaccepted.add(rows, error.retry_after)
+            raise
+        accepted = [row for row, answer in zip(rows, answers, strict=True) if _is_accepted(row, answer)]
+        self._unaccepted.remove(row.hash for row in accepted)
+        self._store.mark_broadcast(row.hash for row in accepted if row.status == "signed")
+        known = {row.hash for row in accepted}
+        doubtful = [(row, answer) for row, answer in zip(rows, answers, strict=True) if row.hash not in known]
         if doubtful:
+            self._unaccepted.add([row for row, _ in doubtful])
             self._handle_refused(doubtful)
 
-    def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, RpcError]]) -> None:
+    def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, Any]]) -> None:
         """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before."""
-        used: list[LedgerRow] = []
-        for row, error in doubtful:
-            match refusal(error):
+        used: list[tuple[LedgerRow, RpcError]] = []
+        for row, answer in doubtful:
+            if not isinstance(answer, RpcError):
+                self._last_error = UnavailableError(
+                    f"{self._rpc.name} answers transaction {to_hex(row.hash)} with {answer!r:.80} instead of its hash"
+                )
+                continue
+            match refusal(answer):
                 case Refusal.NONCE_USED:
-                    used.append(row)
+                    used.append((row, answer))
                 case Refusal.NONCE_PENDING:
-                    raise _nonce_taken([row], error.text)
+                    raise _nonce_taken([row], answer.text)
                 case Refusal.PERMANENT:
                     raise StepFailedError(
-                        f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {error.text}",
+                        f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {answer.text}",
                         hint=f"correct the cause (the signer is 0x{row.signer.hex()}), and run the same command again",
                     )
                 case _:
-                    self._last_error = error
-        if taken := self._follower.taken(used):
+                    self._last_error = answer
+        if used:
+            self._look_up_used(used)
+
+    def _look_up_used(self, used: Sequence[tuple[LedgerRow, RpcError]]) -> None:
+        """Their nonces are used: by themselves, which a node that lags may learn later; or else by others."""
+        self._settle(self._follower.receipts([row for row, _ in used]))
+        late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
+        if late and (taken := self._follower.taken(late)):
             raise _nonce_taken(taken)
-        self._settle(self._follower.receipts(used))
+        if late and (free := self._follower.free(late)):
+            raise _contradiction(self._rpc.name, free[0], used[0][1].text)
 
     def _settle(self, ends: Sequence[End]) -> bool:
         if not ends:
             return False
         with self._mutex:
             self._store.settle((e.row.hash, "mined" if e.ok else "failed", e.block, e.detail) for e in ends)
+            self._unaccepted.remove(end.row.hash for end in ends)
             for end in ends:
                 self._in_flight.pop(end.row.hash, None)
                 self._hand_out(end.row.hash, Outcome(end.row.person, end.ok, end.detail))
@@ -343,5 +331,22 @@ def _nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
         f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
         f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
         hint="another run or another program has used the same key. Make sure that it paid none of these people"
-        " (`cicscenario verify` shows who has been paid), then run with --reconcile: it sends new transactions for them",
+        " (`cicscenario verify` shows who has been paid), then run with --reconcile: it sends new transactions for them."
+        " If there are several nodes behind the address, one that lags may be the cause: run again when it has caught up",
     )
+
+
+def _contradiction(node: str, row: LedgerRow, said: str) -> ReconcileError:
+    return ReconcileError(
+        f"{node} refuses {row.purpose} of person {row.person} ({said}), although according to its own count of transactions"
+        f" nonce {row.nonce} of 0x{row.signer.hex()} is free, and it does not know transaction {to_hex(row.hash)}",
+        hint="a node that lags behind may be the cause: run the same command again when it has caught up. Every transaction"
+        " is in the ledger, and nobody is paid twice",
+    )
+
+
+def _is_accepted(row: LedgerRow, answer: Any) -> bool:
+    """Whether the node has the transaction: it answers with its hash, or knows it already."""
+    if isinstance(answer, RpcError):
+        return refusal(answer) is Refusal.KNOWN
+    return isinstance(answer, str) and answer.lower() == to_hex(row.hash)

@@ -7,7 +7,7 @@ has only ``cooldown`` and the latest only ``check``.
 from dataclasses import dataclass
 from typing import Any
 
-from cicscenario.chain.abi import selector, to_hex, word
+from cicscenario.chain.abi import selector, to_hex
 
 ADD = selector("add(address)")
 HAVE = selector("have(address)")
@@ -43,10 +43,10 @@ class Faucet:
         bytes  #: selector of the function that tells whether an account has used it: COOLDOWN (0: unused) or CHECK (1)
     )
 
-    def used(self, answer: str) -> bool:
+    def used(self, answer: int) -> bool:
         """Whether an account has used the faucet; ``answer`` is the result of calling ``probe`` for it."""
         unused = 0 if self.probe == COOLDOWN else 1
-        return word(answer) != unused
+        return answer != unused
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ neither is enough, the receipt is read, since receipts are slow; its logs must g
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
@@ -16,7 +17,7 @@ from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
 
 PLAIN_TRANSFER_GAS = 21_000  #: gas of a transfer of value; with this gas limit no contract code can run
-_BLOCKS_AT_ONCE = 20
+BLOCKS_AT_ONCE = 20  #: blocks that are read in one request
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,17 @@ class End:
 class Follower:
     """Reads each block once it has ``confirmations`` blocks on top, from the first that has not when the follower is created.
 
-    A transaction in a block with fewer on top has not ended, since a reorganisation may still remove it. Raises
-    UnavailableError when the node does not answer, or lacks a block that it reported.
+    A transaction in a block with fewer on top has not ended, since a reorganisation may still remove it. Behind one address
+    there may be several nodes, of different heights: what one reports and another lacks is read again the next time. Raises
+    UnavailableError when the node does not answer, or lacks the next block although it reported a later one.
     """
 
     def __init__(self, rpc: Rpc, contracts: Collection[bytes], confirmations: int = 0) -> None:
         self._rpc = rpc
         self._contracts = [to_hex(address) for address in contracts]
         self.confirmations = confirmations
+        self._log_range = BLOCKS_AT_ONCE  # blocks of one eth_getLogs that the node accepts; 0: it has no such method
+        self._undecided: dict[bytes, LedgerRow] = {}  # seen in a block; the receipt was not there yet
         with protocol_errors(rpc):
             self.block = self._newest()
 
@@ -52,27 +56,28 @@ class Follower:
     def ends(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
         """Which of the transactions in ``watched`` (by hash) ended in the next few blocks, and how."""
         with protocol_errors(self._rpc):
+            ends = self._receipts_of_undecided(watched)
             newest = self._newest()
             if self.block >= newest:
-                return []
-            stop = min(self.block + _BLOCKS_AT_ONCE, newest)
-            ends = self._read(self.block + 1, stop, watched)
-        self.block = stop  # after reading: if that fails, the next call reads the same blocks
+                return ends
+            return ends + self._read(self.block + 1, min(self.block + BLOCKS_AT_ONCE, newest), watched)
+
+    def _receipts_of_undecided(self, watched: Mapping[bytes, LedgerRow]) -> list[End]:
+        self._undecided = {found: row for found, row in self._undecided.items() if found in watched}
+        ends = self.receipts(list(self._undecided.values())) if self._undecided else []
+        for end in ends:
+            del self._undecided[end.row.hash]
         return ends
 
     def _read(self, first: int, last: int, watched: Mapping[bytes, LedgerRow]) -> list[End]:
-        *blocks, logs = self._rpc.calls(
-            [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)]
-            + [("eth_getLogs", [{"fromBlock": hex(first), "toBlock": hex(last), "address": self._contracts}])]
-        )
+        """Reads the blocks from ``first`` to ``last``, or as far as the node has them, and moves on."""
+        blocks, logs = self._blocks_and_logs(first, last)
         logs_of: dict[tuple[str, str], list[Log]] = {}
         for log in logs:
             logs_of.setdefault((log["blockHash"], log["transactionHash"]), []).append(log)
         ends: list[End] = []
         undecided: list[LedgerRow] = []
         for number, block in enumerate(blocks, first):
-            if block is None:
-                raise UnavailableError(f"{self._rpc.name} has no block {number}, although it reported block {last}")
             for text in block["transactions"]:
                 row = watched.get(from_hex(text))
                 if row is None:
@@ -82,7 +87,56 @@ class Follower:
                     ends.append(End(row, verdict.ok, number, verdict.detail))
                 else:
                     undecided.append(row)
-        return ends + self.receipts(undecided)
+        by_receipt = self.receipts(undecided) if undecided else []
+        known = {end.row.hash for end in by_receipt}
+        # Only now: if anything of this fails, the next call reads the same blocks.
+        self._undecided |= {row.hash: row for row in undecided if row.hash not in known}
+        self.block = first + len(blocks) - 1
+        return ends + by_receipt
+
+    def _blocks_and_logs(self, first: int, last: int) -> tuple[list[Mapping[str, Any]], list[Log]]:
+        """The blocks, up to the first that the node lacks, and the logs of the contracts in them, as far as it gives any."""
+        numbers = range(first, last + 1)
+        asked = self._log_calls(first, last)
+        answers = self._rpc.results([("eth_getBlockByNumber", [hex(number), False]) for number in numbers] + asked)
+        found, logs = answers[: len(numbers)], answers[len(numbers) :]
+        for block in found:
+            if isinstance(block, RpcError):
+                raise block
+        while refused := [answer for answer in logs if isinstance(answer, RpcError)]:
+            self._limit_logs(refused[0])
+            asked = self._log_calls(first, last)
+            logs = self._rpc.results(asked) if asked else []
+        blocks: list[Any] = list(takewhile(lambda block: block is not None, found))
+        if not blocks:
+            raise UnavailableError(
+                f"{self._rpc.name} has no block {first}, although it reported block {last}",
+                hint="a node that lags behind another at the same address may be the cause",
+            )
+        return blocks, [log for part in logs for log in _logs(part)]
+
+    def _log_calls(self, first: int, last: int) -> list[Call]:
+        if not self._log_range:
+            return []
+        return [
+            (
+                "eth_getLogs",
+                [
+                    {
+                        "fromBlock": hex(start),
+                        "toBlock": hex(min(start + self._log_range - 1, last)),
+                        "address": self._contracts,
+                    }
+                ],
+            )
+            for start in range(first, last + 1, self._log_range)
+        ]
+
+    def _limit_logs(self, error: RpcError) -> None:
+        """The node refused to give logs: fewer blocks are asked for at a time, and in the end none. Receipts prove the same."""
+        if error.is_transient:
+            raise error
+        self._log_range = 0 if error.is_missing_method else self._log_range // 2
 
     def _by_logs(self, row: LedgerRow, logs: Sequence[Log]) -> ProofVerdict | None:
         """The verdict on a mined transaction by its logs, or None where the receipt is needed."""
@@ -104,9 +158,9 @@ class Follower:
             ended = [
                 (row, receipt)
                 for row, receipt in zip(rows, receipts, strict=True)
-                if receipt is not None and int(receipt["blockNumber"], 16) <= self._confirmed(newest)
+                if _is_mined(receipt) and int(receipt["blockNumber"], 16) <= self._confirmed(newest)
             ]
-            reasons = self._reasons([row for row, receipt in ended if int(receipt["status"], 16) != 1])
+            reasons = self._reasons([row for row, receipt in ended if _reverted(receipt)])
             return [self._by_receipt(row, receipt, reasons) for row, receipt in ended]
 
     def _by_receipt(self, row: LedgerRow, receipt: Mapping[str, Any], reasons: Mapping[bytes, str]) -> End:
@@ -134,29 +188,52 @@ class Follower:
     def taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Those of ``rows``, all of one signer, that can never be mined, because other transactions used their nonces.
 
-        The nonce and the transactions are read in one request. A load balancer may pass two requests to two nodes, and a
-        nonce from a node that is ahead, together with a transaction missing on one that lags, would prove nothing.
+        The nonce and the transactions are read in one request, as far as the node takes several calls in one. A load
+        balancer may pass two requests to two nodes, and a nonce from a node that is ahead, together with a transaction
+        missing on one that lags, would prove nothing. So look several times before you believe it.
         """
         with protocol_errors(self._rpc):
             block = hex(self._newest()) if self.confirmations and rows else "latest"
-            taken: list[LedgerRow] = []
-            step = max(1, self._rpc.batch - 1)
-            for start in range(0, len(rows), step):
-                part = rows[start : start + step]
-                used, *answers = self._rpc.results(
-                    [
-                        ("eth_getTransactionCount", [to_hex(part[0].signer), block]),
-                        *(("eth_getTransactionByHash", [to_hex(row.hash)]) for row in part),
-                    ]
-                )
-                if isinstance(used, RpcError):
-                    continue  # without the nonce, such as on a node that keeps no old state, nothing is proved
-                taken += [
-                    row
-                    for row, answer in zip(part, answers, strict=True)
-                    if answer is None and row.nonce < int(used, 16)
+            return [row for row, used in self._unknown(rows, block) if row.nonce < used]
+
+    def free(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Those of ``rows`` that the node does not know, and whose nonces are not used in its newest block."""
+        with protocol_errors(self._rpc):
+            return [row for row, used in self._unknown(rows, "latest") if row.nonce >= used]
+
+    def _unknown(self, rows: Sequence[LedgerRow], block: str) -> list[tuple[LedgerRow, int]]:
+        """Those of ``rows`` that the node does not know, each with the signer's next nonce at ``block``."""
+        found: list[tuple[LedgerRow, int]] = []
+        step = max(1, self._rpc.batch - 1)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            used, *answers = self._rpc.results(
+                [
+                    ("eth_getTransactionCount", [to_hex(part[0].signer), block]),
+                    *(("eth_getTransactionByHash", [to_hex(row.hash)]) for row in part),
                 ]
-            return taken
+            )
+            if isinstance(used, RpcError):
+                continue  # without the nonce, such as on a node that keeps no old state, nothing is proved
+            found += [(row, int(used, 16)) for row, answer in zip(part, answers, strict=True) if answer is None]
+        return found
+
+
+def _logs(answer: Any) -> Sequence[Log]:
+    """The logs that are told. Some nodes answer null instead of a list, which proves nothing."""
+    return answer if isinstance(answer, list) and all(isinstance(log, dict) for log in answer) else ()
+
+
+def _is_mined(receipt: Mapping[str, Any] | None) -> bool:
+    """Some nodes give a receipt of a transaction that is in no block yet."""
+    return receipt is not None and receipt["blockNumber"] is not None
+
+
+def _reverted(receipt: Mapping[str, Any]) -> bool:
+    """Receipts of chains before Byzantium have the state's ``root`` and no status. There the logs alone give the proof."""
+    if receipt.get("status") is None and "root" in receipt:
+        return False
+    return int(receipt["status"], 16) != 1
 
 
 def _reason(row: LedgerRow, answer: Any | RpcError) -> str:

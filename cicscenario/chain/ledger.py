@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.broadcast import Broadcaster, Ticket
+from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import Signer
+from cicscenario.chain.ticket import Ticket
 from cicscenario.errors import ReconcileError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome

@@ -1,7 +1,6 @@
 """Ethereum JSON-RPC over HTTP, in batches. Reads are repeated when they get no answer; writes are sent once."""
 
 import itertools
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,102 +9,90 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 
 from cicscenario.address import public
-from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
-from cicscenario.retry import PAUSES, Attempts
+from cicscenario.chain.answers import Call as Call
+from cicscenario.chain.answers import NotAnsweredError, TooManyCallsError, answers
+from cicscenario.chain.answers import RpcError as RpcError
+from cicscenario.chain.answers import UnansweredError as UnansweredError
+from cicscenario.chain.nodes import Node, Nodes
+from cicscenario.errors import UnavailableError
+from cicscenario.retry import Patience
 from cicscenario.transport import HttpSessions
-
-Call = tuple[str, list[Any]]
 
 _READS = frozenset({
     "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",
     "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionCount",
     "eth_getTransactionReceipt",
 })  # fmt: skip
-_TRANSIENT_STATUSES = (408, 429, *range(500, 600))  # HTTP: the same request may succeed later
-_TRANSIENT_CODES = (-32005, 429)  # JSON-RPC: limit exceeded (EIP-1474); some providers use the HTTP status
-_TRANSIENT_WORDS = ("rate limit", "too many requests")
-_REVERTED = 3  # JSON-RPC: the contract reverted (geth, anvil)
-# Words, without blanks, by which other nodes report the same: older geth, OpenEthereum (in ``data``), Nethermind, Besu and
-# anvil. Contracts of old compilers answer an unknown function with an invalid instruction instead of a revert.
-_REVERT_WORDS = (
-    "revert", "invalidopcode", "invalidfeopcode", "opcodenotfound", "badinstruction", "invalidjump", "badjump",
-)  # fmt: skip
-_LONG_PAUSE = 5.0  # seconds between attempts, after the shorter retry.PAUSES
-
-
-class RpcError(CicScenarioError):
-    """The node answered a call with an error object: ``code``, ``message`` and ``data`` as the node gave them."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-    def __init__(self, method: str, node: str, error: Any) -> None:
-        fields = error if isinstance(error, dict) else {"message": error}  # some proxies answer with a bare text
-        self.code: int = fields.get("code", 0)
-        self.text: str = str(fields.get("message", error))
-        self.data: Any = fields.get("data")
-        super().__init__(f"{node} refused {method}: {self.text}")
-
-    @property
-    def is_transient(self) -> bool:
-        """Whether the node limits the rate of requests: the same call may succeed later."""
-        return self.code in _TRANSIENT_CODES or any(words in self.text.lower() for words in _TRANSIENT_WORDS)
-
-    @property
-    def is_revert(self) -> bool:
-        """Whether the contract rejected the call. Any other error comes from the node and says nothing about the contract."""
-        said = f"{self.text}{self.data if isinstance(self.data, str) else ''}".lower().replace(" ", "")
-        return not self.is_transient and (self.code == _REVERTED or any(words in said for words in _REVERT_WORDS))
-
-
-class UnansweredError(UnavailableError):
-    """A request got no JSON-RPC answer. ``transient``: a later attempt may get one. ``retry_after``: the Retry-After header."""
-
-    def __init__(self, message: str, *, transient: bool = True, retry_after: str | None = None) -> None:
-        super().__init__(message, hint="is the node running, and is `chain.rpc` in the environment file right?")
-        self.transient = transient
-        self.retry_after = retry_after
+_TRANSIENT_STATUSES = (408, 425, 429, *range(500, 600))  # HTTP: the same request may succeed later
+_LIMITED = (429, 503)  # HTTP: the server says when to come back, whatever the body is
+_TOO_LARGE = 413  # HTTP: Content Too Large
+_UNDONE = object()  # the result of a call that is still to be asked
 
 
 class Rpc:
-    """A client of one node. ``name`` is the node's address without secrets, for messages.
+    """A client of one chain. ``name`` is the address, without secrets, of the node that is asked at present; for messages.
 
-    ``batch`` is the number of calls in one HTTP request, ``timeout`` the seconds for one request. Calls that only read are
-    repeated for ``patience`` seconds on these failures: no connection, HTTP 408, 429 or 5xx, a body that is not JSON-RPC,
-    a rate limit. Every other call is sent once, since the node may have carried it out even if no answer came. Raises
-    UnansweredError, an UnavailableError, when there is no answer, and InterruptedRunError within a second after
-    ``stopping`` is set. ``ca`` is a PEM file of authorities to trust beside the public ones.
+    ``batch`` is the most calls in one HTTP request; a node that takes fewer, or none but single ones, is found out, and is
+    sent fewer from then on. ``timeout`` is in seconds, for one request. Calls that only read are repeated until there was
+    no progress for ``patience`` seconds, on these failures: no connection, HTTP 408, 425, 429 or 5xx, an answer that is
+    not JSON-RPC or not of the method's form, a rate limit, a trouble that the node calls a passing one. A node that limits
+    the rate is there, so it may be given the longer ``patience_when_limited``. If there are several addresses, each
+    attempt after a failure goes to the next.
+
+    Every other call is sent once, since the node may have carried it out even if no answer came; but a request that was
+    refused because of its number of calls is sent again in parts, since then none was carried out. Raises UnansweredError,
+    an UnavailableError, when there is no answer, and InterruptedRunError within a second after ``stopping`` is set.
+    ``ca`` is a PEM file of authorities to trust beside the public ones.
 
     Safe for use by many threads; each keeps its own connection.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | Sequence[str],
         *,
         batch: int = 100,
         timeout: float = 30,
         patience: float = 3,
+        patience_when_limited: float = 0,
         stopping: threading.Event | None = None,
         ca: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        nodes: Nodes | None = None,
     ) -> None:
-        self.url = url
-        self.name = public(url)
+        """``nodes`` are those of another Rpc, with what it has found out about them; then ``url`` is not used."""
         self.batch = batch
+        self.nodes = nodes or Nodes([url] if isinstance(url, str) else url, batch)
+        self._timeout = timeout
         self._patience = patience
+        self._patience_when_limited = max(patience, patience_when_limited)
         self._stopping = stopping
         self._clock = clock
+        self._ca = ca
         self._http = HttpSessions(timeout, stopping, ca=ca)
         self._ids = itertools.count(1)
 
+    def again(self, *, patience: float, stopping: threading.Event | None) -> "Rpc":
+        """Another client of the same nodes. What one finds out about them, the other knows."""
+        return Rpc(
+            (), batch=self.batch, timeout=self._timeout, patience=patience, stopping=stopping, ca=self._ca,
+            clock=self._clock, nodes=self.nodes,
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return self.nodes.current.url
+
+    @property
+    def name(self) -> str:
+        return self.nodes.current.name
+
     def call(self, method: str, *params: Any) -> Any:
         """One call; raises RpcError when the node answers with an error."""
-        result = self.results([(method, list(params))])[0]
-        if isinstance(result, RpcError):
-            raise result
-        return result
+        return self.calls([(method, list(params))])[0]
 
     def calls(self, calls: Iterable[Call]) -> list[Any]:
         """Results in the order of ``calls``; raises the first RpcError among them."""
@@ -117,74 +104,165 @@ class Rpc:
 
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         """Results in the order of ``calls``. A call that the node answers with an error has an RpcError as its result."""
-        results: list[Any | RpcError] = []
-        for start in range(0, len(calls), self.batch):
-            part = calls[start : start + self.batch]
-            reads = all(method in _READS for method, _ in part)
-            results += self._repeated(part) if reads else self._one_request(part)
-        return results
+        if all(method in _READS for method, _ in calls):
+            return self._read(calls)
+        return self._write(calls)
 
-    def _repeated(self, calls: Sequence[Call]) -> list[Any | RpcError]:
-        began = self._clock()
+    def _write(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         results: list[Any | RpcError] = []
-        unanswered: UnansweredError | None = None
-        attempts = Attempts(self._stopping, PAUSES + (_LONG_PAUSE,) * math.ceil(self._patience / _LONG_PAUSE))
-        for _ in attempts:
+        while len(results) < len(calls):
+            node = self.nodes.current
+            part = calls[len(results) : len(results) + node.batch.size]
             try:
-                results, unanswered = self._one_request(calls), None
+                found = self._ask(node, part)
+            except TooManyCallsError:
+                continue
             except UnansweredError as error:
-                unanswered = error
-                attempts.after(error.retry_after)
-            transient = unanswered.transient if unanswered else any(map(_is_transient, results))
-            if not transient or self._clock() - began >= self._patience:
-                break
-        if unanswered:
-            raise unanswered
+                node.batch.failed(len(part), at_once=not error.transient, slow=error.slow)
+                self.nodes.leave(node)
+                raise
+            for answer in found:
+                if isinstance(answer, NotAnsweredError):
+                    raise self._unanswered(node, str(answer), len(part))
+            results += found
         return results
 
-    def _one_request(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+    def _read(self, calls: Sequence[Call]) -> list[Any | RpcError]:
+        results: list[Any | RpcError] = [_UNDONE] * len(calls)
+        patience = Patience(self._stopping, self._clock)
+        left = list(range(len(calls)))
+        while left:
+            node = self.nodes.current
+            part = left[: node.batch.size]
+            try:
+                found = self._ask(node, [calls[number] for number in part])
+            except TooManyCallsError:
+                continue
+            except UnansweredError as error:
+                self._bear(node, len(part), error, patience)
+                continue
+            settled = {number for number, answer in zip(part, found, strict=True) if not _is_passing(answer)}
+            for number, answer in zip(part, found, strict=True):
+                results[number] = answer
+            limited = any(isinstance(answer, RpcError) for answer in found)
+            if settled:
+                patience.renew()
+            elif patience.waited >= (self._patience_when_limited if limited else self._patience):
+                settled = {number for number in part if isinstance(results[number], RpcError)}
+                if not settled:
+                    raise self._unanswered(node, str(results[part[0]]), len(part))
+            else:
+                self.nodes.leave(node)
+                patience.pause()
+            left = [number for number in left if number not in settled]
+        return results
+
+    def _bear(self, node: Node, number: int, error: UnansweredError, patience: Patience) -> None:
+        """Waits before the next attempt, which may be smaller or go to another node; raises ``error`` when there is none."""
+        others = len(self.nodes.all) > 1
+        smaller = node.batch.failed(number, at_once=not error.transient, slow=error.slow)
+        self.nodes.leave(node)
+        if smaller and not error.transient and not others:
+            return
+        longest = self._patience_when_limited if error.limited else self._patience
+        if not smaller and (patience.waited >= longest or not (error.transient or others)):
+            raise error
+        patience.pause(error.retry_after, short=smaller)
+
+    # --- one request --------------------------------------------------------------------------------------------------
+
+    def _ask(self, node: Node, calls: Sequence[Call]) -> list[Any]:
+        """The answer to each call: a result, an RpcError, or NotAnsweredError. Raises UnansweredError when there is none."""
         ids = [next(self._ids) for _ in calls]
         body = [
             {"jsonrpc": "2.0", "id": i, "method": method, "params": params}
             for i, (method, params) in zip(ids, calls, strict=True)
         ]
-        replies = self._post(body)
-        if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
-            raise self._unanswered(f"does not take JSON-RPC batches: it answers {replies!r:.200}")
-        by_id = {reply.get("id"): reply for reply in replies}
-        missing = [calls[n][0] for n, i in enumerate(ids) if i not in by_id]
-        if missing:
-            raise self._unanswered(f"left {len(missing)} of {len(ids)} calls unanswered: {missing[0]}")
-        return [
-            RpcError(method, self.name, error)
-            if (error := by_id[i].get("error")) is not None
-            else by_id[i].get("result")
-            for i, (method, _) in zip(ids, calls, strict=True)
-        ]
-
-    def _post(self, body: Any) -> Any:
+        # A single call is not sent as a list, since some nodes take no lists.
+        reply = self._post(node, body if len(calls) > 1 else body[0], len(calls))
         try:
-            reply = self._http.post(self.url, json=body)
-        except requests.RequestException as error:
-            what = f"does not answer: {_reason(error).replace(self.url, self.name)}"
-            raise self._unanswered(what, transient=not isinstance(error, ValueError)) from None  # ValueError: a bad URL
+            found = self._answers(node, calls, ids, reply)
+        except NotAnsweredError as error:
+            raise self._unanswered(node, str(error), len(calls)) from None
+        refused = sum(isinstance(one, RpcError) and len(calls) > 1 and one.is_batch_limit for one in found)
+        if refused:
+            node.batch.refused(len(calls))
+            if refused == len(calls):
+                raise self._too_many(node, str(found[0].text), len(calls))
+            return [
+                NotAnsweredError(f"refuses one of {len(calls)} calls: {one.text}")
+                if isinstance(one, RpcError) and one.is_batch_limit
+                else one
+                for one in found
+            ]
+        node.batch.answered(len(calls))
+        return found
+
+    def _answers(self, node: Node, calls: Sequence[Call], ids: Sequence[int], reply: requests.Response) -> list[Any]:
+        if reply.status_code in _LIMITED:
+            raise self._failed(node, reply, len(calls))
+        try:
+            body = reply.json()
+        except (requests.JSONDecodeError, RecursionError):
+            if not reply.ok:
+                raise self._failed(node, reply, len(calls)) from None
+            raise NotAnsweredError(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
+        try:
+            return answers(calls, ids, body, node)
+        except RpcError as error:
+            if len(calls) > 1 and error.is_of_whole_batch:
+                node.batch.refused(len(calls))
+                raise self._too_many(node, error.text, len(calls)) from None
+            if not reply.ok:
+                raise self._failed(node, reply, len(calls)) from None
+            transient = len(calls) > 1 or error.is_transient
+            raise self._unanswered(
+                node, f"refuses {len(calls)} calls: {error.text}", len(calls), transient=transient
+            ) from None
+        except NotAnsweredError:
+            if not reply.ok:
+                raise self._failed(node, reply, len(calls)) from None
+            raise
+
+    def _post(self, node: Node, body: Any, number: int) -> requests.Response:
+        try:
+            reply = self._http.post(node.url, json=body)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            raise self._unanswered(
+                node,
+                f"does not answer: {_reason(error)}",
+                number,
+                transient=not isinstance(error, ValueError),  # a bad address, or a redirect to one
+                slow=isinstance(error, requests.Timeout),
+            ) from None
         if reply.is_redirect:
+            where = public(reply.headers["Location"])
             raise self._unanswered(
-                f"redirects to {public(reply.headers['Location'])}, and redirects are not followed", transient=False
+                node, f"redirects to {where}, and redirects are not followed", number, transient=False
             )
-        if not reply.ok:
-            raise self._unanswered(
-                f"answers with HTTP {reply.status_code} {reply.reason}",
-                transient=reply.status_code in _TRANSIENT_STATUSES,
-                retry_after=reply.headers.get("Retry-After"),
-            )
-        try:
-            return reply.json()
-        except (ValueError, RecursionError):
-            raise self._unanswered(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
+        if reply.status_code == _TOO_LARGE and number > 1:
+            node.batch.refused(number)
+            raise self._too_many(node, f"HTTP {reply.status_code} {reply.reason}", number)
+        return reply
 
-    def _unanswered(self, what: str, *, transient: bool = True, retry_after: str | None = None) -> UnansweredError:
-        return UnansweredError(f"chain node {self.name} {what}", transient=transient, retry_after=retry_after)
+    def _failed(self, node: Node, reply: requests.Response, number: int) -> UnansweredError:
+        return self._unanswered(
+            node,
+            f"answers with HTTP {reply.status_code} {reply.reason}",
+            number,
+            transient=reply.status_code in _TRANSIENT_STATUSES,
+            retry_after=reply.headers.get("Retry-After"),
+            limited=reply.status_code in _LIMITED,
+        )
+
+    def _too_many(self, node: Node, said: str, number: int) -> TooManyCallsError:
+        return TooManyCallsError(node.clean(f"chain node {node.name} refuses {number} calls in one request: {said}"))
+
+    def _unanswered(self, node: Node, what: str, number: int, **how: Any) -> UnansweredError:
+        error = UnansweredError(node.clean(f"chain node {node.name} {what}"), **how)
+        if number > 1 and error.hint:
+            error.hint += f" If it takes fewer than {number} calls in one request, set `chain.batch` to what it takes"
+        return error
 
 
 @contextmanager
@@ -199,13 +277,13 @@ def protocol_errors(rpc: Rpc) -> Iterator[None]:
         ) from error
 
 
-def _is_transient(result: Any) -> bool:
-    return isinstance(result, RpcError) and result.is_transient
+def _is_passing(answer: Any) -> bool:
+    return isinstance(answer, NotAnsweredError) or (isinstance(answer, RpcError) and answer.is_transient)
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: BaseException) -> str:
     """The innermost cause: it says best what went wrong, such as 'Connection refused'."""
-    cause: BaseException = error
+    cause = error
     while (inner := cause.__context__ or (cause.args[0] if cause.args else None)) is not None:
         if not isinstance(inner, BaseException) or inner is cause:
             break

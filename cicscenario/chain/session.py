@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.rpc import Rpc, protocol_errors
+from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.chain.survey import survey
+from cicscenario.errors import InvalidError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 from cicscenario.transport import StopEvent
@@ -21,12 +24,13 @@ from cicscenario.transport import StopEvent
 #: Some transactions need more gas than the estimated one, such as the first transfer to an account.
 _ESTIMATE_MARGIN = 1.5
 _PATIENCE_TO_OPEN = 3.0  # seconds for which reads are repeated while the chain is opened
+_PATIENCE_WHEN_LIMITED = 30.0  # the same when the node answers that there are too many requests
 PATIENCE = 120.0  #: the same once it is open: long enough for a node that restarts, or refuses requests for a minute
 
 
 @dataclass(frozen=True)
 class ChainSession:
-    """An open chain. ``gas_price`` is in wei."""
+    """An open chain. ``gas_price`` is in wei. ``silent`` are the addresses that did not answer, each with what happened."""
 
     environment: ChainEnvironment
     rpc: Rpc
@@ -36,12 +40,13 @@ class ChainSession:
     genesis: str  #: hash of block 0
     gas_price: int
     block_gas_limit: int
-    ca: Path | None = None  #: PEM file of authorities to trust beside the public ones
+    height: int  #: number of the newest block when the chain was opened
+    silent: tuple[str, ...] = ()
 
     def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
         """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
         stop = StopEvent(stopping)
-        rpc = _node(self.environment, patience=PATIENCE, stopping=stop, ca=self.ca)
+        rpc = self.rpc.again(patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
@@ -49,16 +54,24 @@ class ChainSession:
         )
         return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
 
-    def estimate(self, intent: Intent) -> int:
-        """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert now."""
+    def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:
+        """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert.
+
+        A node that lags may not have what the transaction depends on. ``height`` is the newest block that the ledger knows:
+        a revert only counts from a node that has it.
+        """
         call = {
             "from": to_hex(self.signer.address),
             "to": to_hex(intent.to),
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        with protocol_errors(self.rpc):
-            gas = int(self.rpc.call("eth_estimateGas", call), 16)
+        (answer,) = self.rpc.results([("eth_estimateGas", [call])])
+        if isinstance(answer, RpcError) and answer.is_revert:
+            (answer,) = up_to_date(self.rpc, [("eth_estimateGas", [call])], height, stopping)
+        if isinstance(answer, RpcError):
+            raise answer
+        gas = int(answer, 16)
         return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
 
     def balance(self) -> int:
@@ -76,53 +89,41 @@ def connect(
 ) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
 
-    ``ca`` is a PEM file of authorities to trust beside the public ones.
-
-    Raises UnavailableError when the node does not answer or serves another chain, or a contract does not exist. The open
-    session waits up to PATIENCE for a node that is down. Every wait ends within a second after ``stopping`` is set.
+    ``ca`` is a PEM file of authorities to trust beside the public ones. Of several nodes, those that do not answer now are
+    left out. Raises UnavailableError when none answers, when one serves another chain, or when a contract does not exist.
+    The open session waits up to PATIENCE for nodes that are down. Every wait ends within a second after ``stopping`` is set.
     """
-    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping, ca=ca)
-    chain_id, genesis, newest, price = rpc.calls(
-        [
-            ("eth_chainId", []),
-            ("eth_getBlockByNumber", ["0x0", False]),
-            ("eth_getBlockByNumber", ["latest", False]),
-            ("eth_gasPrice", []),
-        ]
-    )
-    if not (chain_id and genesis and newest and price):
-        raise UnavailableError(
-            f"{rpc.name} is not a working Ethereum node: it answers a basic question about its chain with null",
-            hint="is `chain.rpc` in the environment file the address of an Ethereum node, and has that finished starting?",
-        )
-    if int(chain_id, 16) != environment.spec.network_id:
-        raise UnavailableError(
-            f"{rpc.name} is chain {int(chain_id, 16)}, but the environment's spec is {environment.spec}",
-            hint="check `chain.rpc` and `chain.spec` in the environment file",
-        )
+    found = survey(environment, lambda urls: _client(environment, urls, _PATIENCE_TO_OPEN, stopping, ca))
+    rpc = _client(environment, found.urls, _PATIENCE_TO_OPEN, stopping, ca)
     from cicscenario.chain.discovery import discover  # not at the top, since it loads web3
 
-    # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
-    suggested = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(
         environment=environment,
-        rpc=_node(environment, patience=PATIENCE, stopping=stopping, ca=ca),
-        signer=Signer(signer_key(environment), int(chain_id, 16)),
+        rpc=rpc.again(patience=PATIENCE, stopping=stopping),
+        signer=Signer(signer_key(environment), found.facts.chain_id),
         contracts=discover(rpc, from_hex(environment.registry), token),
-        chain_id=int(chain_id, 16),
-        genesis=genesis["hash"],
-        gas_price=suggested if environment.gas_price is None else environment.gas_price,
-        block_gas_limit=int(newest["gasLimit"], 16),
-        ca=ca,
+        chain_id=found.facts.chain_id,
+        genesis=found.facts.genesis,
+        gas_price=found.facts.gas_price if environment.gas_price is None else environment.gas_price,
+        block_gas_limit=found.facts.block_gas_limit,
+        height=found.facts.height,
+        silent=found.silent,
     )
 
 
-def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None, ca: Path | None) -> Rpc:
+def _client(
+    environment: ChainEnvironment,
+    urls: Sequence[str],
+    patience: float,
+    stopping: threading.Event | None,
+    ca: Path | None,
+) -> Rpc:
     return Rpc(
-        environment.rpc,
+        urls,
         batch=environment.batch,
         timeout=environment.timeout,
         patience=patience,
+        patience_when_limited=_PATIENCE_WHEN_LIMITED,
         stopping=stopping,
         ca=ca,
     )

@@ -11,8 +11,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.chain.abi import pack, word
+from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
+from cicscenario.chain.reading import block_time
+from cicscenario.checks.onchain import by_calls
 from cicscenario.connections import Service
 from cicscenario.people.person import Person
 
@@ -43,13 +45,9 @@ def bounds(context: RunContext, token: Token) -> Bounds:
     lower, upper, rounding = Decimal(1) + min(adjust, Decimal(0)), Decimal(1) + max(adjust, Decimal(0)), 0
     if token.decay is not None:
         # The chain's time may be ahead of the clock, and decay is applied per whole minute.
-        minutes = max(_chain_time(context), int(time.time())) // 60 - context.since // 60 + 1
+        minutes = max(block_time(context.services.chain.rpc), int(time.time())) // 60 - context.since // 60 + 1
         lower, rounding = lower * Decimal(token.decay) ** minutes, _ROUNDING
     return Bounds(lower, upper, rounding)
-
-
-def _chain_time(context: RunContext) -> int:
-    return int(context.services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
 
 def _expected(context: RunContext, token: Token, person: Person) -> int:
@@ -70,21 +68,22 @@ def _tokens(context: RunContext) -> list[Token]:
 
 
 def _verifier(context: RunContext) -> Verifier:
-    tokens = [(token, bounds(context, token)) for token in _tokens(context)]
+    verifiers = [_of_token(context, token, bounds(context, token)) for token in _tokens(context)]
 
     def verify(people: Sequence[Person]) -> dict[int, str]:
-        problems: dict[int, str] = {}
-        for token, limits in tokens:
-            answers = context.services.chain.rpc.calls(
-                [eth_call(token.address, pack(BALANCE_OF, p.account)) for p in people]
-            )
-            for person, answer in zip(people, answers, strict=True):
-                expected, found = _expected(context, token, person), word(answer)
-                if not limits.admit(expected, found):
-                    problems[person.id] = f"{token.symbol} balance is {found} base units, expected {expected}"
-        return problems
+        return {person: problem for one in verifiers for person, problem in one(people).items()}
 
     return verify
+
+
+def _of_token(context: RunContext, token: Token, limits: Bounds) -> Verifier:
+    def problem(person: Person, found: int) -> str | None:
+        expected = _expected(context, token, person)
+        if limits.admit(expected, found):
+            return None
+        return f"{token.symbol} balance is {found} base units, expected {expected}"
+
+    return by_calls(context, lambda person: eth_call(token.address, pack(BALANCE_OF, person.account)), problem)
 
 
 def _allowed(context: RunContext) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.reading import block_time
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
 from cicscenario.errors import StateRefusedError
@@ -91,7 +92,7 @@ def _chain(session: ChainSession) -> dict[str, str]:
 
 def _time(services: Connections) -> int:
     """The time of the latest block, in Unix seconds. The balance check computes a token's decay from it."""
-    return int(services.chain.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    return block_time(services.chain.rpc)
 
 
 # --- the scenario -------------------------------------------------------------------------------------------------

@@ -116,10 +116,11 @@ def _accounts(values: Values) -> AccountsEnvironment:
 
 
 def _chain(values: Values) -> ChainEnvironment:
-    signer = values["signer"]
+    signer, rpc = values["signer"], values["rpc"]
     return ChainEnvironment(
         **values
         | {
+            "rpc": (rpc,) if isinstance(rpc, str) else tuple(rpc),
             "spec": ChainSpec.parse(values["spec"]),
             "signer": SignerEnvironment(
                 private_key=_secret(signer["private_key"]),

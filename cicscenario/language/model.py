@@ -159,14 +159,14 @@ class SignerEnvironment:
 
 @dataclass(frozen=True)
 class ChainEnvironment:
-    """The chain: the node's address, the contract registry, the signer, and limits for requests."""
+    """The chain: the nodes' addresses, the contract registry, the signer, and limits for requests."""
 
-    rpc: str
+    rpc: tuple[str, ...]  #: addresses of nodes; one or more
     spec: ChainSpec
     registry: str  #: address, ``0x`` and 40 hexadecimal digits
     signer: SignerEnvironment
     gas_price: int | None  #: wei; None to ask the node
-    batch: int  #: JSON-RPC calls in one HTTP request
+    batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
     window: float  #: gas of unconfirmed transactions, as a share of the block gas limit

@@ -50,10 +50,8 @@ def type_words(schema: Schema, joined: Callable[[list[Any]], str]) -> str:
     """The type of a key in words; ``joined`` formats the values of an enum."""
     if "const" in schema or "enum" in schema:
         return joined(schema["enum"] if "enum" in schema else [schema["const"]])
-    kind = schema["type"]
-    if kind == "array":
-        return f"list of {type_words(schema['items'], joined)}"
-    return kind if isinstance(kind, str) else " or ".join(kind)
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return " or ".join(f"list of {type_words(schema['items'], joined)}" if kind == "array" else kind for kind in kinds)
 
 
 def secret_paths(schema: Schema) -> frozenset[Path]:

@@ -294,6 +294,11 @@ class Store:
         with self._write() as db:
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", [(h,) for h in hashes])
 
+    def height(self) -> int:
+        """The highest number of a block in which a transaction ended; 0 without one."""
+        last: int | None = self._rows("SELECT max(block) FROM ledger")[0][0]
+        return last or 0
+
     def last_nonce(self, signer: bytes) -> int | None:
         last: int | None = self._rows("SELECT max(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
         return last

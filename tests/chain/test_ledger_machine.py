@@ -23,11 +23,12 @@ from hypothesis.stateful import (
 )
 
 from cicscenario.chain.abi import pack
-from cicscenario.chain.broadcast import Broadcaster, Ticket
+from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.ledger import GasLimit, Intent, Ledger
 from cicscenario.chain.rpc import Call
+from cicscenario.chain.ticket import Ticket
 from cicscenario.errors import ReconcileError, UnavailableError
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.store import Store
@@ -90,7 +91,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def _start(self, reconcile: bool) -> None:
         follower = Follower(self.rpc, [MEMORY_TOKEN], self.confirmations)
         self.broadcaster = Driven(
-            self.store, self.rpc, follower, window=5 * GAS, patience=0, resend_after=1, clock=lambda: self.seconds
+            self.store,
+            self.rpc,
+            follower,
+            window=5 * GAS,
+            patience=0,
+            resend_after=1,
+            lag=0,
+            clock=lambda: self.seconds,
         )
         ledger = self.kind(
             self.store, self.rpc, SIGNER, self.broadcaster, 1, reconcile=reconcile, lag=0, clock=lambda: self.seconds

@@ -21,7 +21,7 @@ from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
 from cicscenario.transport import StopEvent
-from tests.support.rude_node import Handler, Rudeness, RudeNode, hang, lose_answer, reset, status
+from tests.support.rude_node import Handler, Rudeness, RudeNode, calls_in, hang, lose_answer, reset, status
 from tests.support.sandboxes import Sandbox
 
 PEOPLE = 6
@@ -115,7 +115,7 @@ def test_what_a_node_does_for_a_while_is_sat_out(
         sent = {
             call["params"][0]
             for body in node.seen
-            for call in json.loads(body)
+            for call in calls_in(body)
             if call["method"] == "eth_sendRawTransaction"
         }
         assert len(sent) == PEOPLE  # whatever was sent again was the same bytes
@@ -146,7 +146,7 @@ def test_an_answer_of_another_form_is_no_bug_of_ours(
     """A node that starts may answer everything with null for a while."""
 
     def nulls(handler: Handler, body: bytes) -> bool:
-        answer = [{"jsonrpc": "2.0", "id": call["id"], "result": None} for call in json.loads(body)]
+        answer = [{"jsonrpc": "2.0", "id": call["id"], "result": None} for call in calls_in(body)]
         handler.reply(200, json.dumps(answer).encode(), {})
         return True
 
@@ -227,8 +227,7 @@ def test_a_ledger_that_is_left_ends_its_requests_too(
 ) -> None:
     """Another step failed: the run ends, although nobody asked for it, and the node does not answer."""
     with RudeNode(session.rpc.url) as node:
-        environment = dataclasses.replace(session.environment, rpc=node.url)
-        opened = dataclasses.replace(session, environment=environment)
+        opened = dataclasses.replace(session, rpc=Rpc(node.url))
         began = time.monotonic()
         with contextlib.suppress(InterruptedRunError), opened.ledger(store) as ledger:
             sender = threading.Thread(

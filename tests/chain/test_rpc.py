@@ -14,6 +14,7 @@ from cicscenario.chain.session import connect
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import load_environment
 from tests.support.fake_server import FakeServer
+from tests.support.rude_node import calls_in
 
 
 class Node(FakeServer):
@@ -22,7 +23,7 @@ class Node(FakeServer):
     says: Callable[[list[dict[str, Any]]], tuple[int, str]]
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
-        return self.says(json.loads(body))
+        return self.says(calls_in(body))
 
 
 @pytest.fixture
@@ -44,9 +45,10 @@ def failure(node: Node) -> CicScenarioError:
     ("status", "text", "said"),
     [
         (200, "<html>welcome</html>", "does not speak JSON-RPC: it answers '<html>welcome</html>'"),
-        (200, "[1]", r"does not take JSON-RPC batches: it answers \[1\]"),
-        (200, "[]", "left 1 of 1 calls unanswered: eth_chainId"),
-        (200, '{"error": "no batches"}', "does not take JSON-RPC batches"),
+        (200, "[1]", r"does not speak JSON-RPC: it answers \[1\]"),
+        (200, "[]", r"does not speak JSON-RPC: it answers \[\]"),
+        (200, '{"id": 0, "result": "0x1"}', "left 1 of 1 calls unanswered: eth_chainId"),
+        (200, "{}", "is not a working Ethereum node: it answers eth_chainId with None"),
         (401, "no", "answers with HTTP 401"),
     ],
 )

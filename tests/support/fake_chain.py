@@ -22,11 +22,12 @@ class FakeChain(FakeServer):
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         answers = []
-        for call in json.loads(body):
+        asked = json.loads(body)
+        for call in asked if isinstance(asked, list) else [asked]:
             result = self._result(call["method"], call["params"])
             outcome = {"result": result} if result is not None else {"error": {"code": 3, "message": "reverted"}}
             answers.append({"jsonrpc": "2.0", "id": call["id"]} | outcome)
-        return 200, json.dumps(answers)
+        return 200, json.dumps(answers if isinstance(asked, list) else answers[0])
 
     def _result(self, method: str, params: list[Any]) -> str | None:
         """None is a refusal."""

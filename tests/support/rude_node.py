@@ -59,10 +59,66 @@ def replace(is_meant: Callable[[dict[str, Any]], bool], answer: dict[str, Any]) 
     """The calls that are meant get this answer instead of the node's; the others of the batch get the node's."""
 
     def rude(handler: "Handler", body: bytes) -> bool:
-        meant = {call["id"] for call in json.loads(body) if is_meant(call)}
+        meant = {call["id"] for call in calls_in(body) if is_meant(call)}
+        return _change(
+            handler,
+            body,
+            lambda reply: {"jsonrpc": "2.0", "id": reply["id"]} | answer if reply["id"] in meant else reply,
+        )
+
+    return rude
+
+
+def calls_in(body: bytes) -> list[dict[str, Any]]:
+    """The calls of a request: a list of them, or a single one."""
+    asked = json.loads(body)
+    return asked if isinstance(asked, list) else [asked]
+
+
+def _change(handler: "Handler", body: bytes, change: Callable[[dict[str, Any]], Any]) -> bool:
+    replies = handler.server.forward(body).json()
+    changed = [change(reply) for reply in replies] if isinstance(replies, list) else change(replies)
+    handler.reply(200, json.dumps(changed).encode(), {})
+    return True
+
+
+def each_reply(change: Callable[[dict[str, Any]], Any]) -> Rudeness:
+    """Every reply of the node is changed."""
+    return lambda handler, body: _change(handler, body, change)
+
+
+def rearranged(change: Callable[[list[Any]], Any]) -> Rudeness:
+    """The node's list of replies is changed; a single reply is not."""
+
+    def rude(handler: "Handler", body: bytes) -> bool:
         replies = handler.server.forward(body).json()
-        mixed = [{"jsonrpc": "2.0", "id": reply["id"]} | answer if reply["id"] in meant else reply for reply in replies]
-        handler.reply(200, json.dumps(mixed).encode(), {})
+        handler.reply(200, json.dumps(change(replies) if isinstance(replies, list) else replies).encode(), {})
+        return True
+
+    return rude
+
+
+def beyond(most: int, rude: Rudeness) -> Rudeness:
+    """Rude to requests that are lists of more than ``most`` calls; with 0, to every list."""
+
+    def limited(handler: "Handler", body: bytes) -> bool:
+        asked = json.loads(body)
+        return isinstance(asked, list) and len(asked) > most and rude(handler, body)
+
+    return limited
+
+
+def refuse_all(message: str, code: int = -32600, *, form: str = "list", http: int = 200) -> Rudeness:
+    """One error for a whole request, in a list with the first call's id as of geth, or alone, or in each call's reply."""
+
+    def rude(handler: "Handler", body: bytes) -> bool:
+        calls, error = calls_in(body), {"code": code, "message": message}
+        forms: dict[str, Any] = {
+            "list": [{"jsonrpc": "2.0", "id": calls[0]["id"], "error": error}],
+            "alone": {"jsonrpc": "2.0", "id": None, "error": error},
+            "each": [{"jsonrpc": "2.0", "id": call["id"], "error": error} for call in calls],
+        }
+        handler.reply(http, json.dumps(forms[form]).encode(), {})
         return True
 
     return rude

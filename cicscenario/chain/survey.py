@@ -1,0 +1,102 @@
+"""Asks the nodes of an environment, before anything else, which chain they serve. All of them must serve the same one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
+from cicscenario.errors import UnavailableError
+from cicscenario.language import ChainEnvironment
+
+_QUESTIONS: list[Call] = [
+    ("eth_chainId", []),
+    ("eth_getBlockByNumber", ["0x0", False]),
+    ("eth_getBlockByNumber", ["latest", False]),
+    ("eth_gasPrice", []),
+]
+
+
+@dataclass(frozen=True)
+class ChainFacts:
+    """What a node says about its chain. ``gas_price`` is in wei; 0 when it does not tell, and need not."""
+
+    chain_id: int
+    genesis: str
+    block_gas_limit: int
+    gas_price: int
+    height: int  #: number of its newest block
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The chain, the addresses that answer, and for each of the others what happened."""
+
+    facts: ChainFacts
+    urls: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+def survey(environment: ChainEnvironment, client: Callable[[Sequence[str]], Rpc]) -> Survey:
+    """Asks each node. Raises UnavailableError when none answers, or when they do not all serve the environment's chain.
+
+    ``client`` opens a client of some addresses.
+    """
+    found: dict[str, ChainFacts] = {}
+    names: dict[str, str] = {}
+    silent: list[UnavailableError] = []
+    for url in environment.rpc:
+        rpc = client([url])
+        try:
+            found[url] = _facts(rpc, environment)
+        except UnavailableError as error:
+            silent.append(error)
+            continue
+        names[url] = rpc.name
+    if not found:
+        raise silent[0] if len(silent) == 1 else _none_answers(silent)
+    first = next(iter(found))
+    for url, facts in found.items():
+        if facts.chain_id != environment.spec.network_id:
+            raise UnavailableError(
+                f"{names[url]} is chain {facts.chain_id}, but the environment's spec is {environment.spec}",
+                hint="check `chain.rpc` and `chain.spec` in the environment file",
+            )
+        if facts.genesis != found[first].genesis:
+            raise UnavailableError(
+                f"{names[first]} and {names[url]} serve different chains: their first blocks are {found[first].genesis} and"
+                f" {facts.genesis}",
+                hint="all nodes of `chain.rpc` in the environment file must serve the same chain",
+            )
+    return Survey(found[first], tuple(found), tuple(error.message for error in silent))
+
+
+def _none_answers(silent: Sequence[UnavailableError]) -> UnavailableError:
+    lines = "".join(f"\n  {error.message}" for error in silent)
+    return UnavailableError(f"none of the {len(silent)} nodes of `chain.rpc` can be used:{lines}", hint=silent[0].hint)
+
+
+def _facts(rpc: Rpc, environment: ChainEnvironment) -> ChainFacts:
+    answers: list[Any] = rpc.results(_QUESTIONS)
+    for (method, _), answer in zip(_QUESTIONS, answers, strict=True):
+        needed = method != "eth_gasPrice" or environment.gas_price is None
+        if isinstance(answer, RpcError) and needed:
+            raise UnavailableError(
+                answer.message,
+                hint="`chain.rpc` in the environment file must be a node that tells about its chain"
+                + (", or set `chain.gas_price`" if method == "eth_gasPrice" else ""),
+            ) from answer
+    chain_id, genesis, newest, price = answers
+    with protocol_errors(rpc):
+        # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
+        suggested = 0 if isinstance(price, RpcError) else max(_number(price), 2 * _number(newest.get("baseFeePerGas")))
+        return ChainFacts(
+            _number(chain_id),
+            str(genesis["hash"]).lower(),
+            _number(newest["gasLimit"]),
+            suggested,
+            _number(newest["number"]),
+        )
+
+
+def _number(quantity: Any) -> int:
+    return int(quantity or "0x0", 16)
