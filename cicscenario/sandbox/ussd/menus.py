@@ -18,6 +18,8 @@ OLD = "2021"
 DIALECTS = (CURRENT, OLD)
 SUPPORT_PHONE = "0757628885"
 INVALID_REQUEST = "exit_invalid_request"
+PAGE = 3  #: lines on a page
+PAGES = ("first", "middle", "last")
 RETRY = "retry_pin_entry"  #: the text of a state that asks for the PIN, after a wrong one
 
 
@@ -81,11 +83,21 @@ class Menus:
         return [f"{number}. {name}" for number, name in enumerate(self._names, 1)]
 
     def text(self, screen: str, language: str | None, values: Mapping[str, Any] | None = None) -> str:
-        """The text of a screen, with ``values`` filled in. A placeholder without a value is shown as it is, as in cic-ussd.
+        """The text of a screen, with ``values`` and what is the same for everybody filled in.
 
-        Raises KeyError for a screen without a text.
+        A placeholder without a value is shown as it is, as in cic-ussd. Raises KeyError for a screen without a text.
         """
-        return self._filled(self._screens[screen], language, values or {})
+        return self._filled(self._screens[screen], language, {**self._common(screen), **(values or {})})
+
+    def _common(self, screen: str) -> dict[str, str]:
+        """The number of support and the languages, for the screens that have them."""
+        state = self.states.get(screen)
+        if state and state.shows == "support":
+            return {"support_phone": SUPPORT_PHONE}
+        if state and state.shows == "languages":
+            listed = self.listed_languages[state.page * PAGE : (state.page + 1) * PAGE]
+            return {f"{PAGES[state.page]}_language_set": "\n".join(listed)}
+        return {}
 
     def word(self, name: str, language: str | None) -> str:
         """A text that is filled into others. Raises KeyError for one that does not exist."""

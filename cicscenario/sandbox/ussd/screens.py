@@ -9,13 +9,11 @@ from cicscenario.sandbox.ussd.actions import Metadata
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.engine import EngineClient
 from cicscenario.sandbox.ussd.machine import Turn
-from cicscenario.sandbox.ussd.menus import OLD, RETRY, SUPPORT_PHONE, Menus
+from cicscenario.sandbox.ussd.menus import OLD, PAGE, PAGES, RETRY, Menus
 from cicscenario.sandbox.ussd.profiles import Profiles
 from cicscenario.sandbox.ussd.statements import current_lines, old_lines
 from cicscenario.sandbox.ussd.wallet import NoScreenError, OldWallet, Wallet
 
-_PAGE = 3
-_PAGES = ("first", "middle", "last")
 _MOST_GUARDIANS = 3
 
 
@@ -52,12 +50,8 @@ class CurrentScreens:
 
     def values(self, kind: str, turn: Turn, page: int) -> Mapping[str, Any]:
         """The values of a kind; ``page`` counts from 0."""
-        if kind == "support":
-            return {"support_phone": SUPPORT_PHONE}
-        if kind == "chosen_language":
-            return {}
-        if kind == "languages":
-            return self._paged("language_set", page, self._menus.listed_languages, "no_language_list", turn)
+        if kind in ("support", "languages", "chosen_language"):
+            return {}  # the same for everybody
         if turn.account is None:
             raise NoScreenError("this screen is only for a registered number")
         if kind in ("tokens", "statement"):
@@ -70,9 +64,9 @@ class CurrentScreens:
         return self._cache.language(turn.account.raw_address) if turn.account else None
 
     def _paged(self, name: str, page: int, lines: Sequence[str], otherwise: str, turn: Turn) -> dict[str, str]:
-        shown = "\n".join(lines[page * _PAGE : (page + 1) * _PAGE])
+        shown = "\n".join(lines[page * PAGE : (page + 1) * PAGE])
         language = self._language(turn)
-        return {f"{_PAGES[page]}_{name}": shown.rstrip("\n") if shown else self._menus.word(otherwise, language)}
+        return {f"{PAGES[page]}_{name}": shown.rstrip("\n") if shown else self._menus.word(otherwise, language)}
 
     def _name(self, phone: Any) -> str:
         account = self._accounts.find(phone)
@@ -187,8 +181,8 @@ class OldScreens(CurrentScreens):
         statement = self._cache.statement(account.raw_address)
         if statement is None:
             raise NoScreenError("there is no statement yet")
-        lines = old_lines(statement, self._old_wallet.shown, self._clock())[page * _PAGE : (page + 1) * _PAGE]
-        return {f"{_PAGES[page]}_transaction_set": "".join(f"{line}\n" for line in lines) or "[]"}
+        lines = old_lines(statement, self._old_wallet.shown, self._clock())[page * PAGE : (page + 1) * PAGE]
+        return {f"{PAGES[page]}_transaction_set": "".join(f"{line}\n" for line in lines) or "[]"}
 
     def _document(self, account: UssdAccount) -> Any:
         # cic-ussd looks under the address without its first byte: it took the first two digits for 0x.
