@@ -160,9 +160,7 @@ class CurrentActions:
         turn.remember(recipient_phone_number=turn.text.replace(" ", ""))
 
     def invite_number(self, turn: Turn) -> None:
-        self._invite(turn, international_form(turn.text))
-
-    def _invite(self, turn: Turn, phone: str) -> None:
+        phone = international_form(turn.text)
         account = turn.require_account()
         values = {
             "tx_sender_information": self._profiles.name(account),
@@ -214,7 +212,9 @@ class OldActions(CurrentActions):
         self._metadata.refresh_person(account.raw_address)
 
     def invite_number(self, turn: Turn) -> None:
-        self._invite(turn, turn.data["recipient_phone_number"])  # missing in a session without earlier data: it fails
+        # It goes to whatever workers send messages, and there are none. Without earlier data in the session it fails.
+        if "recipient_phone_number" not in turn.data:
+            raise NoTransitionError("cic-ussd does not find the number that it has just stored")
 
     def keep_amount(self, turn: Turn) -> None:
         turn.remember(transaction_amount=turn.text)
