@@ -143,6 +143,28 @@ RECORDED = [
     (OF_2021, "start", "en", "CON Balance 1234.56 GFT\n1. Send\n2. My Account\n3. Help"),
     (OF_2021, "start", "sw", "CON Salio 1234.56 GFT\n1. Tuma\n2. Akaunti yangu\n3. Usaidizi"),
     (OF_2021, "invalid_choice", "en", f"CON Invalid menu option. For help, call {HELP_LINE}.\n00. Back\n99. Exit"),
+    (
+        OF_2021,
+        "invalid_choice",
+        "sw",
+        f"CON Chaguo lako sio sahihi. Kwa usaidizi piga simu {HELP_LINE}\n00. Nyuma\n99. Ondoka",
+    ),
+    (
+        OF_2021,
+        "wrong_pin",
+        "sw",
+        "CON Nambari uliyoweka si sahihi, jaribu tena. Una majaribio 2 yaliyobaki.\n0. Back",
+    ),
+    (
+        OF_2021,
+        "invalid_input",
+        "sw",
+        "CON Chaguo lako halipatikani. Hakuna kilichochaguliwa.\n00. Nyuma\n99. Ondoka",
+    ),
+    (OF_2021, "invalid_request", "sw", "END Chaguo si sahihi."),
+    (OF_2021, "exit", "sw", "END Asante kwa kutumia huduma."),
+    (OF_2021, "balance_pin", "sw", "CON Tafadhali weka PIN yako kuona salio.\n0. Nyuma"),
+    (OF_2021, "help", "en", f"CON For assistance call {HELP_LINE}\n00. Back\n99. Exit"),
     (OF_2021, "help", "sw", f"CON Kwa usaidizi piga simu {HELP_LINE}\n0. Nyuma\n9. Ondoka"),
 ]
 TABLES = yaml.safe_load(Path(ussd_screens.__file__).with_name("ussd_screens.yaml").read_text("utf-8"))
@@ -189,6 +211,10 @@ def test_every_screen_of_the_table_is_recognised_as_itself(dialect: Dialect) -> 
 def test_what_says_how_far_a_person_is_is_known_in_all_seven_languages() -> None:
     for state in ("account_creation", "pin_entry", "pin_confirmation", "start", "blocked", "invalid_choice"):
         assert list(TABLES["current"][state]) == SEVEN
+
+
+def test_every_screen_of_2021_is_known_in_both_languages() -> None:
+    assert {tuple(languages) for languages in TABLES["2021"].values()} == {("en", "sw")}
 
 
 def test_the_kind_does_not_need_a_blank() -> None:

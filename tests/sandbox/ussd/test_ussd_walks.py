@@ -123,7 +123,9 @@ def test_each_input_leads_where_it_leads_there(walks: Walks) -> None:
         (
             (state, entered, language),
             walks.enter(entered, state, language, profile=profile),
-            (None, None) if walks.loses_pin and state == next_ == _CONFIRMATION else (next_, walks.text(index)),
+            (None, None)
+            if walks.loses_pin and entered != "5678" and state == next_ == _CONFIRMATION
+            else (next_, walks.text(index)),
         )
         for state, entered, language, profile, next_, index in walks.recorded["inputs"]
     )
