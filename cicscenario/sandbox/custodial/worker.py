@@ -72,7 +72,7 @@ def tasks_key(queue: str) -> str:
 
 def make_app(settings: EngineSettings, number: int) -> celery.Celery:
     """The Celery application of worker ``number``, with all tasks."""
-    from cicscenario.sandbox.custodial import tasks, token_tasks
+    from cicscenario.sandbox.custodial import statement_tasks, tasks, token_tasks
 
     app = celery.Celery("cic-eth", broker=broker_url(settings.broker), backend=settings.broker, task_cls=EngineTask)
     app.conf.update(
@@ -89,6 +89,7 @@ def make_app(settings: EngineSettings, number: int) -> celery.Celery:
     app.engine_context = EngineContext(settings)
     tasks.add_to(app)
     token_tasks.add_to(app)
+    statement_tasks.add_to(app)
     return app
 
 
