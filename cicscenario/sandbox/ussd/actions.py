@@ -196,6 +196,11 @@ class OldActions(CurrentActions):
     def keep_pin(self, turn: Turn) -> None:
         turn.remember(initial_pin=self._pins.hash(turn.text))
 
+    def change_profile(self, turn: Turn) -> None:
+        if not turn.data:
+            raise NoTransitionError("cic-ussd fails for a session without data")
+        super().change_profile(turn)
+
     def set_pin(self, turn: Turn) -> None:
         turn.require_account().password_hash = turn.data["initial_pin"]
 

@@ -30,7 +30,7 @@ class _Text(Template):
 
 
 @dataclass(frozen=True)
-class Rule:
+class InputRule:
     """One rule of a state; see the module."""
 
     next: str
@@ -48,7 +48,7 @@ class MenuState:
     shows: str | None
     page: int
     asks_pin: bool
-    rules: tuple[Rule, ...]
+    rules: tuple[InputRule, ...]
 
 
 class Menus:
@@ -126,7 +126,7 @@ def _document(kind: str, dialect: str) -> Any:
 
 def _state(entry: Mapping[str, Any]) -> MenuState:
     rules = (
-        Rule(
+        InputRule(
             rule["next"],
             rule.get("input"),
             tuple(rule.get("if", ())),

@@ -129,3 +129,12 @@ def test_each_input_leads_where_it_leads_there(walks: Walks) -> None:
         )
         for state, entered, language, profile, next_, index in walks.recorded["inputs"]
     )
+
+
+@pytest.mark.parametrize(("dialect", "fails"), [(CURRENT, False), (OLD, True)])
+def test_a_profile_is_changed_in_a_session_without_data_only_since_2022(dialect: str, fails: bool) -> None:
+    walks = Walks(dialect)
+    session = walks.prepare("location_edit_pin_authorization", "en", data=False)
+    walks.world.cache.save_session(session)
+    assert (walks.world.post("s", CALLER, "1234") is None) == fails
+    assert [done for done in walks.world.outside.done if done[0] == "write"] == [] or not fails
