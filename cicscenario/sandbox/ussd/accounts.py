@@ -81,6 +81,14 @@ class UssdAccount:
         return {name: value for name, value in self._changeable().items() if value != self._as_read[name]}
 
 
+class OldUssdAccount(UssdAccount):
+    """A row of the account table of 2021, whose address may be written with 0x."""
+
+    @property
+    def raw_address(self) -> bytes:
+        return bytes.fromhex(self.address.removeprefix("0x"))
+
+
 @dataclass
 class Session:
     """A USSD session. ``id`` is set by the caller; ``user_input`` is the whole text of the newest request."""
@@ -148,7 +156,9 @@ class UssdAccounts:
             f"SELECT {self._columns} FROM account WHERE {condition} LIMIT 1",  # noqa: S608
             values,
         )
-        return UssdAccount(*rows[0]) if rows else None
+        if not rows:
+            return None
+        return OldUssdAccount(*rows[0]) if self._is_old else UssdAccount(*rows[0])
 
     def last_session(self, phone: str) -> Session | None:
         """The newest session of a phone number."""

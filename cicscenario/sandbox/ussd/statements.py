@@ -30,7 +30,7 @@ class Statements:
 
     def add(self, address: str, transactions: Iterable[Mapping[str, Any]]) -> None:
         """Adds an account's transactions, in the engine's form, to its statement; those that are there stay as they are."""
-        raw = bytes.fromhex(address)
+        raw = bytes.fromhex(address.removeprefix("0x"))
         known = self._cache.statement(raw) or []
         for transaction in transactions:
             if transaction.get("source_token") == _ZERO:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cicscenario.sandbox.ussd.accounts import Session, UssdAccount
+from cicscenario.sandbox.ussd.accounts import OldUssdAccount, Session, UssdAccount
 from cicscenario.sandbox.ussd.menus import CURRENT, DIALECTS, OLD, Menus
 from tests.support.ussd_memory import MemoryWorld
 
@@ -56,7 +56,8 @@ class Walks:
 
     def _account(self, number: int, row: dict[str, Any]) -> UssdAccount:
         hashed = self._hashes["1234"] if row["has_pin"] else None
-        return UssdAccount(
+        kind = OldUssdAccount if self.loses_pin else UssdAccount
+        return kind(
             number, row["address"], row["phone"], None, hashed, row["failed"], row["status"],
             CREATED, row["guardians"], row["quora"],
         )  # fmt: skip
@@ -138,3 +139,20 @@ def test_a_profile_is_changed_in_a_session_without_data_only_since_2022(dialect:
     walks.world.cache.save_session(session)
     assert (walks.world.post("s", CALLER, "1234") is None) == fails
     assert [done for done in walks.world.outside.done if done[0] == "write"] == [] or not fails
+
+
+def test_an_address_with_0x_is_one_in_2021_only_and_then_the_profile_is_found() -> None:
+    for dialect, begin in ((CURRENT, None), (OLD, "CON Your details are:\n  Name: John Doe;x\n")):
+        walks = Walks(dialect)
+        walks.prepare("display_user_metadata", "en")
+        walks.world.book.accounts[0].address = "0x" + walks.world.book.accounts[0].address
+        screen = walks.world.dial(CALLER)[0]
+        assert (screen and screen[: len(begin or "")]) == begin
+
+
+def test_a_balance_of_2021_always_has_two_places() -> None:
+    walks = Walks(OLD)
+    for units, shown in ((0, "0.00"), (9_999, "0.00"), (290_000, "0.28"), (50_000_000, "50.00")):
+        walks.prepare("exit", "en")
+        walks.world.tokens.units = {"GFT": units}
+        assert str(walks.world.dial(CALLER)[0]).startswith(f"CON Balance {shown} GFT\n")
