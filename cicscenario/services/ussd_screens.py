@@ -1,4 +1,7 @@
-"""Recognises the screens of the phone interface by their whole text, in every language. The texts are in ussd_screens.yaml."""
+"""Recognises the screens of the phone interface by their whole text, in every language.
+
+The texts are in ussd_screens.yaml, and those of further menus, which are all one state, in ussd_menus.yaml.
+"""
 
 import re
 from dataclasses import dataclass
@@ -15,6 +18,9 @@ _FILLED_IN = {
     "<phone>": r"[^\n]{0,40}",
     "<attempts>": r"\d+",
     "<code>": r"[^\n]{1,40}",
+    "<any>": r"[^\n]{0,200}",
+    "<lines>": r"[\s\S]{0,1000}?",
+    "<statement>": r"(?:[^\n]{1,200} \d\d/\d\d/\d\d, \d\d:\d\d(?: [AP]M)?\n?){1,9}",
 }
 
 
@@ -56,6 +62,7 @@ class State(StrEnum):
     HELP = "help"
     BALANCE_PIN = "balance_pin"
     ACCOUNT_MENU = "account_menu"
+    MENU = "menu"  #: another menu of a registered number, such as that of a profile or a transfer
     UNKNOWN_SERVICE_CODE = "unknown_service_code"
     UNKNOWN = "unknown"
 
@@ -108,12 +115,20 @@ def recognise(text: str, dialect: Dialect, session: str = "", phone: str = "") -
 
 @cache
 def _table(dialect: Dialect) -> list[tuple[re.Pattern[str], State, str]]:
-    screens = yaml.safe_load(Path(__file__).with_name("ussd_screens.yaml").read_text("utf-8"))
-    return [
-        (_pattern(text), State(state), language)
-        for state, texts in screens[dialect.value].items()
-        for language, text in texts.items()
-    ]
+    screens, menus = _texts("ussd_screens.yaml", dialect), _texts("ussd_menus.yaml", dialect)
+    rows = [(State(state), language, text) for state, texts in screens.items() for language, text in texts.items()]
+    # Texts with much of their own come before those in which almost anything may stand.
+    rows += sorted(
+        ((State.MENU, language, text) for texts in menus.values() for language, text in texts.items()),
+        key=lambda row: -len(row[2]),
+    )
+    return [(_pattern(text), state, language) for state, language, text in rows]
+
+
+def _texts(name: str, dialect: Dialect) -> dict[str, dict[str, str]]:
+    """The texts of a file by name and language."""
+    texts: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name(name).read_text("utf-8"))[dialect.value]
+    return texts
 
 
 def _pattern(text: str) -> re.Pattern[str]:

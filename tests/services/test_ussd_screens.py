@@ -1,5 +1,6 @@
 """Every screen is recognised by its whole text, in its language; what is not known is not taken for something else."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,28 @@ RECORDED = [
     (OF_2021, "start", "en", "CON Balance 1234.56 GFT\n1. Send\n2. My Account\n3. Help"),
     (OF_2021, "start", "sw", "CON Salio 1234.56 GFT\n1. Tuma\n2. Akaunti yangu\n3. Usaidizi"),
     (OF_2021, "invalid_choice", "en", f"CON Invalid menu option. For help, call {HELP_LINE}.\n00. Back\n99. Exit"),
+    (
+        OF_2021,
+        "invalid_choice",
+        "sw",
+        f"CON Chaguo lako sio sahihi. Kwa usaidizi piga simu {HELP_LINE}\n00. Nyuma\n99. Ondoka",
+    ),
+    (
+        OF_2021,
+        "wrong_pin",
+        "sw",
+        "CON Nambari uliyoweka si sahihi, jaribu tena. Una majaribio 2 yaliyobaki.\n0. Back",
+    ),
+    (
+        OF_2021,
+        "invalid_input",
+        "sw",
+        "CON Chaguo lako halipatikani. Hakuna kilichochaguliwa.\n00. Nyuma\n99. Ondoka",
+    ),
+    (OF_2021, "invalid_request", "sw", "END Chaguo si sahihi."),
+    (OF_2021, "exit", "sw", "END Asante kwa kutumia huduma."),
+    (OF_2021, "balance_pin", "sw", "CON Tafadhali weka PIN yako kuona salio.\n0. Nyuma"),
+    (OF_2021, "help", "en", f"CON For assistance call {HELP_LINE}\n00. Back\n99. Exit"),
     (OF_2021, "help", "sw", f"CON Kwa usaidizi piga simu {HELP_LINE}\n0. Nyuma\n9. Ondoka"),
 ]
 TABLES = yaml.safe_load(Path(ussd_screens.__file__).with_name("ussd_screens.yaml").read_text("utf-8"))
@@ -189,6 +212,48 @@ def test_every_screen_of_the_table_is_recognised_as_itself(dialect: Dialect) -> 
 def test_what_says_how_far_a_person_is_is_known_in_all_seven_languages() -> None:
     for state in ("account_creation", "pin_entry", "pin_confirmation", "start", "blocked", "invalid_choice"):
         assert list(TABLES["current"][state]) == SEVEN
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_every_menu_that_a_server_shows_is_recognised_in_its_language(dialect: Dialect) -> None:
+    """The texts are what cic-ussd's own code showed; ``why`` stands there for a reason that it never gives."""
+    path = Path(__file__).parent.parent / f"sandbox/ussd/walks-{dialect.value}.json"
+    walks = json.loads(path.read_text("utf-8"))
+    shown = [
+        (name, language, walks["texts"][index])
+        for kind in ("screens", "retries")
+        for name, languages in walks[kind].items()
+        for language, index in languages.items()
+        if index is not None and not walks["texts"][index].startswith("CON why")
+    ]
+    assert len(shown) > 100
+    found = [(name, language, recognise(text, dialect)) for name, language, text in shown]
+    assert [
+        (name, language) for name, language, screen in found if (screen.state, screen.language) == (State.UNKNOWN, None)
+    ] == []
+    assert [(name, language) for name, language, screen in found if screen.language != language] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "body"),
+    [
+        ("sw", "CON Weka nambari ya simu\n0. Rudi"),
+        ("luo", "CON Choose a number or symbol from your balances:\n1. GFT 1234.56\n0. Chien\n11. Nyime\n00. Wuok"),
+        ("en", "CON Received 3.0 GFT From A B +2547 15/04/22, 11:20 AM\n0. Back\n11. Next\n00. Exit"),
+        ("bor", "CON Makhaa karaa kor\n0.Dheebi"),
+    ],
+)
+def test_other_menus_are_one_state(language: str, body: str) -> None:
+    assert (recognise(body, CURRENT).state, recognise(body, CURRENT).language) == (State.MENU, language)
+
+
+@pytest.mark.parametrize("body", ["CON anything\n0. Back\n11. Next\n00. Exit", "CON what\n0. Back\n9. Exit"])
+def test_any_text_with_the_end_of_a_menu_is_not_a_menu(body: str) -> None:
+    assert recognise(body, CURRENT).state is State.UNKNOWN
+
+
+def test_every_screen_of_2021_is_known_in_both_languages() -> None:
+    assert {tuple(languages) for languages in TABLES["2021"].values()} == {("en", "sw")}
 
 
 def test_the_kind_does_not_need_a_blank() -> None:

@@ -1,4 +1,4 @@
-"""A custodial engine that only makes addresses up and reports them, as a real Celery worker's messages look."""
+"""A custodial engine that makes addresses up and reports them, and keeps what else it is asked, as a Celery worker sees it."""
 
 import base64
 import json
@@ -11,6 +11,7 @@ from celery import Celery
 from redis import Redis
 
 _CREATED = "cic_ussd.tasks.callback_handler.account_creation_callback"
+_STATEMENT = "cic_ussd.tasks.callback_handler.statement_callback"
 _TRANSACTION = "cic_ussd.tasks.callback_handler.transaction_callback"
 
 
@@ -31,10 +32,15 @@ class Asked:
 
 
 class FakeEngine:
-    """Takes everything from the queue cic-eth; ``paused`` it takes nothing."""
+    """Takes everything from the queue cic-eth; ``paused`` it takes nothing.
+
+    ``asked`` has the requests for accounts, ``others`` all others. ``transactions`` are reported to who asks for a statement.
+    """
 
     def __init__(self, broker: str) -> None:
         self.asked: list[Asked] = []
+        self.others: list[Asked] = []
+        self.transactions: list[dict[str, Any]] = []
         self.paused = False
         self.is_idle = True
         self._redis = Redis.from_url(broker, decode_responses=True)
@@ -45,7 +51,7 @@ class FakeEngine:
         self._thread = threading.Thread(target=self._run)
 
     def clear(self) -> None:
-        self.asked, self.paused = [], False
+        self.asked, self.others, self.transactions, self.paused = [], [], [], False
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -62,9 +68,17 @@ class FakeEngine:
 
     def _create(self, message: dict[str, Any]) -> None:
         asked = Asked(message["headers"], message["properties"], json.loads(base64.b64decode(message["body"])))
+        if asked.body[0][0] != "":  # only a new account has an empty first argument: its password
+            self._answer(asked)
+            return
         self.asked.append(asked)
         report = asked.report
         self.report(asked.headers["root_id"], secrets.token_hex(20), *report["args"])
+
+    def _answer(self, asked: Asked) -> None:
+        self.others.append(asked)
+        if asked.headers["task"] == "cic_eth.queue.query.get_account_tx":
+            self.send(_STATEMENT, [self.transactions, asked.body[0][1], 0])
 
     def report(self, root: str, address: str, language: str, status: int = 0) -> None:
         """Says that an account was made, or not."""

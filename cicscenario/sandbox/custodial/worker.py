@@ -59,7 +59,14 @@ class EngineTask(celery.Task):  # type: ignore[misc]
 def make_app(settings: EngineSettings) -> celery.Celery:
     """The Celery application, with all tasks. Call it in the worker's main process."""
     import cicscenario.chain.discovery  # noqa: F401  # loads web3 before the processes fork, not in each of them
-    from cicscenario.sandbox.custodial import gas_tasks, tasks, token_tasks, transaction_tasks, trust_tasks
+    from cicscenario.sandbox.custodial import (
+        gas_tasks,
+        statement_tasks,
+        tasks,
+        token_tasks,
+        transaction_tasks,
+        trust_tasks,
+    )
 
     app = celery.Celery(
         "cic-eth", broker=broker_url(settings.broker), backend=backend_url(settings.broker), task_cls=EngineTask
@@ -74,7 +81,7 @@ def make_app(settings: EngineSettings) -> celery.Celery:
     )
     app.engine_context = EngineContext(settings)
     app.fault_counters = FaultCounters(settings, os.getppid())
-    for module in (tasks, transaction_tasks, gas_tasks, token_tasks, trust_tasks):
+    for module in (tasks, transaction_tasks, gas_tasks, token_tasks, trust_tasks, statement_tasks):
         module.add_to(app)
     return app
 

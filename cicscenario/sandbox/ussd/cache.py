@@ -79,12 +79,33 @@ class Cache:
     def end_creation(self, task: str, phone: str, to: Pipeline) -> None:
         to.set(task, json.dumps(_creation(task, phone, "CREATED")), ex=_CREATION_LIFE)
 
+    def person(self, address: bytes) -> Any:
+        """The person document of an account, or None when it is not in the cache."""
+        return _parsed(self._text(pointer.person(address).hex()))
+
+    def save_person(self, address: bytes, document: Any) -> None:
+        self.redis.set(pointer.person(address).hex(), json.dumps(document))
+
+    def statement(self, address: bytes) -> Any:
+        """The transactions of an account's statement, or None."""
+        return _parsed(self._text(key(":cic.statement", address)))
+
+    def save_statement(self, address: bytes, transactions: Any) -> None:
+        self.redis.set(key(":cic.statement", address), json.dumps(transactions))
+
     def active_token(self, address: bytes) -> str | None:
         """Symbol of the token that an account uses, or None."""
         return self._text(key(":cic.token.active", address))
 
-    def set_active_token(self, address: bytes, symbol: str, to: Pipeline) -> None:
-        to.set(key(":cic.token.active", address), symbol)
+    def set_active_token(self, address: bytes, symbol: str, to: "Pipeline | None" = None) -> None:
+        (to or self.redis).set(key(":cic.token.active", address), symbol)
+
+    def last_token(self, address: bytes, way: str) -> str | None:
+        """Symbol of the token that an account has last ``sent`` or ``received``, or None."""
+        return self._text(key(f":cic.token.last.{way}", address))
+
+    def save_last_token(self, address: bytes, way: str, symbol: str) -> None:
+        self.redis.set(key(f":cic.token.last.{way}", address), symbol)
 
     def token_data(self, symbol: str) -> Any:
         """Details of a token, or None."""
@@ -108,6 +129,20 @@ class Cache:
 
     def save_balances(self, address: bytes, symbol: str, balances: Any) -> None:
         self.redis.set(key(":cic.balances", address, symbol.encode()), json.dumps(balances))
+
+    def spendable(self, address: bytes, symbol: str) -> str | None:
+        """What an account can spend of a token, in whole tokens, or None."""
+        return self._text(key(":cic.balance.adjusted_spendable", address, symbol.encode()))
+
+    def save_spendable(self, address: bytes, symbol: str, amount: float) -> None:
+        self.redis.set(key(":cic.balance.adjusted_spendable", address, symbol.encode()), repr(amount))
+
+    def listed_tokens(self, address: bytes) -> Any:
+        """The tokens of an account in the order of its menu, or None."""
+        return _parsed(self._text(key(":cic.token.data.list", address)))
+
+    def save_listed_tokens(self, address: bytes, tokens: Any) -> None:
+        self.redis.set(key(":cic.token.data.list", address), json.dumps(tokens))
 
 
 def _parsed(text: str | None) -> Any:

@@ -1,57 +1,115 @@
-"""The texts on the screen and the list of languages. They are in menus.json, which names their source."""
+"""The menus of one cic-ussd: its states with their rules, and its texts in every language.
+
+``menus-<dialect>.json`` has the states. Each may have ``parent``, the state after input 0; ``shows``, the kind of values in its
+text, and their ``page``; ``asks_pin``; and ``inputs``, rules that are tried in order. A rule holds when its ``input`` is the
+one entered, all conditions in ``if`` hold and none in ``unless`` does. Then ``next`` is the state, and ``do`` is done.
+``texts-<dialect>.json`` has the texts of the screens, the words that are filled in, and the messages to other phones.
+"""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
+from string import Template
 from typing import Any
 
 CURRENT = "current"
 OLD = "2021"
 DIALECTS = (CURRENT, OLD)
 SUPPORT_PHONE = "0757628885"
+INVALID_REQUEST = "exit_invalid_request"
+PAGE = 3  #: lines on a page
+PAGES = ("first", "middle", "last")
+RETRY = "retry_pin_entry"  #: the text of a state that asks for the PIN, after a wrong one
 
-_PAGE = 3
-_PLACEHOLDERS = {
-    "initial_language_selection": "first_language_set",
-    "initial_middle_language_set": "middle_language_set",
-    "initial_last_language_set": "last_language_set",
-}
-_NO_STATES = {"retry_pin_entry", "invalid_service_code"}
-#: States whose text gets the support number. In other texts the placeholder is shown as it is, as in cic-ussd.
-_WITH_SUPPORT = {"help", "exit_invalid_menu_option", "exit_pin_blocked"}
+
+class _Text(Template):
+    """A text with placeholders such as ``%{name}``; also ``%name``, which some of the texts have by mistake."""
+
+    delimiter = "%"
+
+
+@dataclass(frozen=True)
+class InputRule:
+    """One rule of a state; see the module."""
+
+    next: str
+    input: str | None
+    conditions: tuple[str, ...]
+    exceptions: tuple[str, ...]
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MenuState:
+    """One state; see the module."""
+
+    parent: str | None
+    shows: str | None
+    page: int
+    asks_pin: bool
+    rules: tuple[InputRule, ...]
 
 
 class Menus:
-    """The texts of one ``dialect``. ``fallback`` is the language of people whose language is not known."""
+    """The menus of one ``dialect``. ``fallback`` is the language of people whose language is not known."""
 
     def __init__(self, dialect: str, fallback: str) -> None:
-        document = json.loads(files(__package__).joinpath("menus.json").read_text("utf-8"))
+        menus, texts = _document("menus", dialect), _document("texts", dialect)
         self.fallback = fallback
-        self._codes: list[str] = list(document["languages"])
-        self._names = list(document["languages"].values())
-        self._texts: dict[str, dict[str, str]] = document[dialect]
+        self.states = {name: _state(entry) for name, entry in menus["states"].items()}
+        #: States in which a conversation has ended: the next session begins at the start menu.
+        self.starts_over_after = frozenset(menus["starts_over_after"])
+        self._codes: list[str] = list(texts["languages"])
+        self._names = list(texts["languages"].values())
+        self._screens: dict[str, dict[str, str]] = texts["screens"]
+        self._words: dict[str, dict[str, str]] = texts["words"]
+        self._messages: dict[str, dict[str, str]] = texts["messages"]
 
     def __contains__(self, state: str) -> bool:
-        return state in self._texts and state not in _NO_STATES
+        return state in self.states
+
+    def known(self, state: str | None) -> str:
+        """This state, or the one of an invalid request when there is none of this name, as in cic-ussd."""
+        return state if state is not None and state in self.states else INVALID_REQUEST
+
+    def parent(self, state: str) -> str:
+        """The state after input 0."""
+        return self.known(self.states[self.known(state)].parent)
 
     @property
     def listed_languages(self) -> list[str]:
         """Languages as shown in the menu, such as ``1. English``."""
         return [f"{number}. {name}" for number, name in enumerate(self._names, 1)]
 
-    def text(self, state: str, language: str | None, values: Mapping[str, Any] | None = None) -> str:
-        """The text of a state, with ``values`` filled in. Raises KeyError for a state without a text."""
-        translations = self._texts[state]
+    def text(self, screen: str, language: str | None, values: Mapping[str, Any] | None = None) -> str:
+        """The text of a screen, with ``values`` and what is the same for everybody filled in.
+
+        A placeholder without a value is shown as it is, as in cic-ussd. Raises KeyError for a screen without a text.
+        """
+        return self._filled(self._screens[screen], language, {**self._common(screen), **(values or {})})
+
+    def _common(self, screen: str) -> dict[str, str]:
+        """The number of support and the languages, for the screens that have them."""
+        state = self.states.get(screen)
+        if state and state.shows == "support":
+            return {"support_phone": SUPPORT_PHONE}
+        if state and state.shows == "languages":
+            listed = self.listed_languages[state.page * PAGE : (state.page + 1) * PAGE]
+            return {f"{PAGES[state.page]}_language_set": "\n".join(listed)}
+        return {}
+
+    def word(self, name: str, language: str | None) -> str:
+        """A text that is filled into others. Raises KeyError for one that does not exist."""
+        return self._filled(self._words[name], language, {})
+
+    def message(self, name: str, language: str | None, values: Mapping[str, Any]) -> str:
+        """A message to a phone. Raises KeyError for one that does not exist."""
+        return self._filled(self._messages[name], language, values)
+
+    def _filled(self, translations: Mapping[str, str], language: str | None, values: Mapping[str, Any]) -> str:
         text = translations.get(language or self.fallback) or translations[self.fallback]
-        filled = dict(values or {})
-        if page := _PLACEHOLDERS.get(state):
-            start = list(_PLACEHOLDERS).index(state) * _PAGE
-            filled[page] = "\n".join(self.listed_languages[start : start + _PAGE])
-        if state in _WITH_SUPPORT:
-            filled["support_phone"] = SUPPORT_PHONE
-        for name, value in filled.items():
-            text = text.replace(f"%{{{name}}}", str(value))
-        return text
+        return _Text(text).safe_substitute(values)
 
     def offers(self, choice: str) -> bool:
         """Whether cic-ussd accepts a choice as a language: any integer up to seven. Raises ValueError for other input."""
@@ -60,3 +118,23 @@ class Menus:
     def chosen_language(self, choice: str) -> str:
         """The language of a choice. As in cic-ussd, numbers below 1 count from the end. Raises IndexError, ValueError."""
         return self._codes[int(choice) - 1]
+
+
+def _document(kind: str, dialect: str) -> Any:
+    return json.loads(files(__package__).joinpath(f"{kind}-{dialect}.json").read_text("utf-8"))
+
+
+def _state(entry: Mapping[str, Any]) -> MenuState:
+    rules = (
+        InputRule(
+            rule["next"],
+            rule.get("input"),
+            tuple(rule.get("if", ())),
+            tuple(rule.get("unless", ())),
+            tuple(rule.get("do", ())),
+        )
+        for rule in entry.get("inputs", ())
+    )
+    return MenuState(
+        entry.get("parent"), entry.get("shows"), entry.get("page", 0), entry.get("asks_pin", False), tuple(rules)
+    )

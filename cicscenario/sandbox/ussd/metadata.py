@@ -1,10 +1,10 @@
-"""Background writes to the metadata server, which are retried until they succeed, and reads of preferences."""
+"""Background writes to the metadata server, which are retried until they succeed, and reads into the cache."""
 
 import json
 import logging
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
+from cicscenario.sandbox.ussd.profiles import normalised
 
 _log = logging.getLogger(__name__)
 
@@ -91,16 +92,16 @@ class MetaStoppedError(OSError):
     """The service stops before all entries are written; the rest stays in the queue."""
 
 
-class PreferencesSync:
-    """Copies preferences from the metadata server into the cache, and writes preferences through METADATA_QUEUE."""
+class MetadataSync:
+    """Copies preferences and person documents from the metadata server into the cache, and writes through METADATA_QUEUE."""
 
     def __init__(self, client: SigningMetaClient, redis: Redis) -> None:
         self._client = client
         self._redis = redis
         self._cache = Cache(redis)
-        self._asked: queue.Queue[bytes | None] = queue.Queue()
-        self._waiting: set[bytes] = set()
-        self._thread = threading.Thread(target=self._run, name="preferences", daemon=True)
+        self._asked: queue.Queue[_Read | None] = queue.Queue()
+        self._waiting: set[_Read] = set()
+        self._thread = threading.Thread(target=self._run, name="metadata reads", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -115,27 +116,60 @@ class PreferencesSync:
         return self._asked.unfinished_tasks == 0
 
     def refresh(self, address: bytes) -> None:
-        """Copies an account's preferences into the cache, in the background."""
-        if address not in self._waiting:
-            self._waiting.add(address)
-            self._asked.put(address)
+        """Copies an account's preferences and person document into the cache, in the background."""
+        self._ask(_Read(address, self.refresh_now))
+        self.refresh_person(address)
+
+    def refresh_person(self, address: bytes) -> None:
+        """Copies an account's person document into the cache, in the background."""
+        self._ask(_Read(address, self._read_person))
+
+    def _ask(self, read: "_Read") -> None:
+        if read not in self._waiting:
+            self._waiting.add(read)
+            self._asked.put(read)
 
     def refresh_now(self, address: bytes) -> None:
         """Copies an account's preferences into the cache now; gives up when the server does not answer in a second."""
-        try:
-            preferences = self._client.get(pointer.preferences(address).hex(), _REFRESH_TIMEOUT)
-            if isinstance(preferences, dict):
-                self._cache.save_preferences(address, preferences)
-        except (MetaError, RedisError) as error:
-            _log.info("preferences could not be read: %s", error)
+        preferences = self._read(pointer.preferences(address))
+        if isinstance(preferences, dict):
+            self._cache.save_preferences(address, preferences)
 
-    def write(self, address: bytes, language: str) -> None:
-        """Writes a preferred language, in the background."""
-        entry = QueuedEntry(pointer.preferences(address).hex(), {"preferred_language": language})
-        self._redis.lpush(METADATA_QUEUE, entry.dump())
+    def _read_person(self, address: bytes) -> None:
+        document = self._read(pointer.person(address))
+        if document is None:
+            return
+        try:
+            person = normalised(document)
+        except Exception as error:  # whatever somebody has written there
+            _log.info("a person document cannot be used: %s", type(error).__name__)
+            return
+        self._cache.save_person(address, person)
+
+    def _read(self, place: bytes) -> Any:
+        try:
+            return self._client.get(place.hex(), _REFRESH_TIMEOUT)
+        except (MetaError, RedisError) as error:
+            _log.info("metadata could not be read: %s", error)
+            return None
+
+    def write(self, place: bytes, value: Any) -> None:
+        """Writes an entry, in the background."""
+        self._redis.lpush(METADATA_QUEUE, QueuedEntry(place.hex(), value).dump())
 
     def _run(self) -> None:
-        while (address := self._asked.get()) is not None:
-            self._waiting.discard(address)
-            self.refresh_now(address)
+        while (read := self._asked.get()) is not None:
+            self._waiting.discard(read)
+            try:
+                read.run(read.address)
+            except RedisError as error:
+                _log.info("metadata could not be cached: %s", error)
             self._asked.task_done()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An entry to read for an account."""
+
+    address: bytes
+    run: Callable[[bytes], None]

@@ -38,9 +38,9 @@ class BcryptPinScheme:
 class FernetPinScheme:
     """A bcrypt hash in a Fernet token; the format until 2022-03. ``pepper`` is the token's key, in base64."""
 
-    def __init__(self, pepper: bytes = PEPPER) -> None:
+    def __init__(self, pepper: bytes = PEPPER, cost: int = 12) -> None:
         self._fernet = Fernet(pepper)
-        self._inner = BcryptPinScheme(12)
+        self._inner = BcryptPinScheme(cost)
 
     def hash(self, pin: str) -> str:
         return self._fernet.encrypt(self._inner.hash(pin).encode()).decode()

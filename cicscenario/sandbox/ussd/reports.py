@@ -1,4 +1,4 @@
-"""Handles the custodial engine's reports about new accounts and received tokens."""
+"""Handles the custodial engine's reports: new accounts, received tokens and statements."""
 
 import json
 import logging
@@ -12,13 +12,15 @@ from redis import Redis
 from cicscenario.errors import CicScenarioError
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.accounts import NewAccount, find_existing, insert
-from cicscenario.sandbox.ussd.cache import Cache
+from cicscenario.sandbox.ussd.cache import Cache, key
 from cicscenario.sandbox.ussd.database import Database
-from cicscenario.sandbox.ussd.engine import ACCOUNT_CREATED, TRANSACTION
+from cicscenario.sandbox.ussd.engine import ACCOUNT_CREATED, STATEMENT, TRANSACTION
 from cicscenario.sandbox.ussd.faults import UssdFaults, is_affected
 from cicscenario.sandbox.ussd.inbox import Task, decode
 from cicscenario.sandbox.ussd.menus import OLD
+from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
 from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, QueuedEntry
+from cicscenario.sandbox.ussd.statements import Statements
 from cicscenario.sandbox.ussd.tokens import Tokens
 
 _log = logging.getLogger(__name__)
@@ -38,13 +40,18 @@ class _Report:
 class Reports:
     """Turns reports into database rows, cache entries and writes to the metadata server, in batches."""
 
-    def __init__(self, dialect: str, database: Database, redis: Redis, tokens: Tokens, faults: UssdFaults) -> None:
+    def __init__(
+        self, dialect: str, database: Database, redis: Redis, tokens: Tokens, faults: UssdFaults,
+        meta: SigningMetaClient, statements: Statements,
+    ) -> None:  # fmt: skip
         self._dialect = dialect
         self._database = database
         self._redis = redis
         self._cache = Cache(redis)
         self._tokens = tokens
         self._faults = faults
+        self._meta = meta
+        self._statements = statements
 
     def handle(self, messages: list[str], again: bool) -> None:
         """Handles messages. When PostgreSQL, Redis or the chain fail, it raises, and may be called with the same again."""
@@ -53,6 +60,8 @@ class Reports:
         for task in tasks:
             if task.name == TRANSACTION:
                 self._transaction(task)
+            elif task.name == STATEMENT:
+                self._statement(task)
             elif task.name != ACCOUNT_CREATED:
                 _log.info("task %s is not for the sandbox; dropped", task.name)
 
@@ -124,11 +133,24 @@ class Reports:
                     pipe.lpush(METADATA_QUEUE, *[entry.dump() for entry in entries])
             pipe.execute()
 
-    def _transaction(self, task: Task) -> None:
-        """Adds a received token to the cache. cic-ussd reads the token's metadata; the sandbox reads the chain."""
+    def _statement(self, task: Task) -> None:
+        """Adds an account's transactions to its statement."""
         try:
-            result, _, status = task.arguments
-            holder, symbol = bytes.fromhex(result["recipient"].removeprefix("0x")), result["destination_token_symbol"]
+            transactions, address, status = task.arguments
+            if status == 0:
+                self._statements.add(address, transactions)
+                return
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning("task %s does not report transactions: %r; dropped", task.root, error)
+            return
+        _log.warning("task %s reports that there is no statement; dropped", task.root)
+
+    def _transaction(self, task: Task) -> None:
+        """Adds a received token to the cache. cic-ussd asks the engine about the token; the sandbox asks the chain."""
+        try:
+            result, kind, status = task.arguments
+            holder, symbol = _raw(result["recipient"]), result["destination_token_symbol"]
+            sender = _raw(result["sender"]) if kind == "transfer" else None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("task %s does not report a transaction: %r; dropped", task.root, error)
             return
@@ -136,9 +158,13 @@ class Reports:
             _log.warning("task %s reports a failed transaction; dropped", task.root)
             return
         data = self._cache.token_data(symbol) or self._token_data(symbol)
-        if data is not None:
-            self._cache.save_token_data(symbol, data)
-            self._cache.add_token_symbol(holder, symbol)
+        if data is None:
+            return
+        self._cache.save_token_data(symbol, data)
+        self._cache.add_token_symbol(holder, symbol)
+        self._cache.save_last_token(holder, "received", symbol)
+        if sender is not None:
+            self._cache.save_last_token(sender, "sent", str(result.get("source_token_symbol")))
 
     def _token_data(self, symbol: str) -> dict[str, Any] | None:
         token = self._tokens.default()
@@ -148,8 +174,27 @@ class Reports:
             except CicScenarioError as error:
                 _log.warning("a transaction of token %s was reported, but the token is not found: %s", symbol, error)
                 return None
-        about = {"description": token.name, "issuer": "", "location": "", "contact": {"phone": ""}}
+        contact, proof = self._about(symbol, ":cic.token.meta.symbol"), self._about(symbol, ":cic.token.proof.symbol")
+        about = {
+            "description": proof.get("description", token.name),
+            "issuer": proof.get("issuer", ""),
+            "location": contact.get("location", ""),
+            "contact": contact.get("contact", {"phone": ""}),
+        }
         return about | token.as_entry()
+
+    def _about(self, symbol: str, salt: str) -> dict[str, Any]:
+        """What the metadata server knows of a token. cic-ussd fails for an unknown token; the sandbox goes on without."""
+        try:
+            entry = self._meta.get(key(salt, symbol.encode()))
+        except MetaError as error:
+            _log.info("metadata of token %s could not be read: %s", symbol, error)
+            return {}
+        return entry if isinstance(entry, dict) else {}
+
+
+def _raw(address: str) -> bytes:
+    return bytes.fromhex(address.removeprefix("0x"))
 
 
 def _decoded(messages: list[str]) -> Iterator[Task]:

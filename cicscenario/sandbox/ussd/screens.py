@@ -1,113 +1,194 @@
-"""The screen of a state: its text in the person's language, with balances filled in."""
+"""The screen of a state: its text in the person's language, with names, amounts and lists filled in."""
 
-from math import trunc
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from cicscenario.sandbox.ussd.accounts import Session, UssdAccount
+from cicscenario.sandbox.ussd.accounts import MOST_ATTEMPTS, AccountBook, UssdAccount
+from cicscenario.sandbox.ussd.actions import Metadata
 from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.machine import MOST_ATTEMPTS
-from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.tokens import TokenInfo, Tokens
+from cicscenario.sandbox.ussd.engine import EngineClient
+from cicscenario.sandbox.ussd.machine import Turn
+from cicscenario.sandbox.ussd.menus import OLD, PAGE, PAGES, RETRY, Menus
+from cicscenario.sandbox.ussd.profiles import Profiles
+from cicscenario.sandbox.ussd.statements import current_lines, old_lines
+from cicscenario.sandbox.ussd.wallet import NoScreenError, OldWallet, Wallet
+
+_MOST_GUARDIANS = 3
 
 
-class Preferences(Protocol):
-    """The part of the metadata server that a conversation uses."""
+class CurrentScreens:
+    """The screens since 2022. A method for each kind of values in the menus gives the values for the placeholders."""
 
-    def refresh(self, address: bytes) -> None:
-        """Copies an account's preferences into the cache, in the background."""
-
-    def refresh_now(self, address: bytes) -> None:
-        """Copies an account's preferences into the cache now; gives up when the server does not answer soon."""
-
-    def write(self, address: bytes, language: str) -> None:
-        """Writes a preferred language, in the background."""
-
-
-class NoScreenError(Exception):
-    """cic-ussd has no screen here and fails."""
-
-
-class Screens:
-    """The screens of one dialect."""
-
-    def __init__(self, dialect: str, menus: Menus, cache: Cache, tokens: Tokens, preferences: Preferences) -> None:
-        self._is_old = dialect == OLD
+    def __init__(
+        self, menus: Menus, accounts: AccountBook, cache: Cache, wallet: Wallet, profiles: Profiles,
+        engine: EngineClient, metadata: Metadata,
+    ) -> None:  # fmt: skip
         self._menus = menus
+        self._accounts = accounts
         self._cache = cache
-        self._tokens = tokens
-        self._preferences = preferences
+        self._wallet = wallet
+        self._profiles = profiles
+        self._engine = engine
+        self._metadata = metadata
 
-    def text(self, session: Session, account: UssdAccount | None) -> str:
-        """The screen of a session. Raises NoScreenError where cic-ussd has no screen, or cannot fill it in."""
-        state = session.state
-        if state not in self._menus:
-            raise NoScreenError(f"the screen of {state} is not part of the sandbox")
+    def text(self, turn: Turn) -> str:
+        """The screen of a session. Raises NoScreenError or another exception where cic-ussd fails."""
+        state = self._menus.states[turn.session.state]
+        values = self.values(state.shows, turn, state.page) if state.shows else {}
+        screen = turn.session.state
+        if state.shows == "balance":
+            screen = self.balance_screen
+        language = self._language(turn)
+        text = self._menus.text(screen, language, values)
+        if state.asks_pin and turn.account and turn.account.failed_pin_attempts:
+            remaining = MOST_ATTEMPTS - turn.account.failed_pin_attempts
+            return self._menus.text(RETRY, language, {"remaining_attempts": remaining})
+        return text
+
+    balance_screen = "account_balances.available_balance"
+
+    def values(self, kind: str, turn: Turn, page: int) -> Mapping[str, Any]:
+        """The values of a kind; ``page`` counts from 0."""
+        if kind in ("support", "languages", "chosen_language"):
+            return {}  # the same for everybody
+        if turn.account is None:
+            raise NoScreenError("this screen is only for a registered number")
+        if kind in ("tokens", "statement"):
+            return getattr(self, f"_{kind}")(turn, turn.account, page)  # type: ignore[no-any-return]
+        return getattr(self, f"_{kind}")(turn, turn.account)  # type: ignore[no-any-return]
+
+    def _language(self, turn: Turn) -> str | None:
+        if self._menus.states[turn.session.state].shows == "chosen_language":
+            return self._menus.chosen_language(turn.session.user_input.split("*")[-1])
+        return self._cache.language(turn.account.raw_address) if turn.account else None
+
+    def _paged(self, name: str, page: int, lines: Sequence[str], otherwise: str, turn: Turn) -> dict[str, str]:
+        shown = "\n".join(lines[page * PAGE : (page + 1) * PAGE])
+        language = self._language(turn)
+        return {f"{PAGES[page]}_{name}": shown.rstrip("\n") if shown else self._menus.word(otherwise, language)}
+
+    def _name(self, phone: Any) -> str:
+        account = self._accounts.find(phone)
         if account is None:
-            return self._menus.text(state, self._language_of(session), self._values(session, None))
-        values = self._values(session, account)
-        if state == "account_balances_pin_authorization" and account.failed_pin_attempts:
-            state = "retry_pin_entry"
-        language = self._language_of(session) or self._cache.language(raw_address(account))
-        return self._menus.text(state, language, values)
+            raise NoScreenError("a number in the session is not registered any more")
+        return self._profiles.name(account)
 
-    def _language_of(self, session: Session) -> str | None:
-        if session.state != "account_creation_prompt" or self._is_old:
-            return None
-        return self._menus.chosen_language(session.user_input.split("*")[-1])
-
-    def _values(self, session: Session, account: UssdAccount | None) -> dict[str, Any]:
-        """The values for the placeholders in the text of a state."""
-        if session.state in ("start", "account_balances"):
-            if account is None:
-                raise NoScreenError("a balance for a number that is not registered")
-            return self._start_values(account) if session.state == "start" else self._balance_values(account)
-        if session.state == "account_balances_pin_authorization" and account:
-            return {"remaining_attempts": MOST_ATTEMPTS - account.failed_pin_attempts}
-        return {}
-
-    def _token(self, address: bytes) -> tuple[str, int]:
-        """Symbol and decimals of an account's token. Raises NoScreenError before the account has received a token."""
-        if self._is_old:
-            token = self._tokens.default()
-            return token.symbol, token.decimals
-        symbol = self._cache.active_token(address)
-        if symbol is None:
-            raise NoScreenError("No active token set.")
-        data = self._cache.token_data(symbol)
-        if data is None or self._cache.token_symbols(address) is None:
-            raise NoScreenError("no token has been reported for this account")
-        return symbol, data["decimals"]
-
-    def _contract(self, symbol: str) -> TokenInfo:
-        default = self._tokens.default()
-        return default if symbol == default.symbol else self._tokens.by_symbol(symbol)
-
-    def _start_values(self, account: UssdAccount) -> dict[str, Any]:
-        address = raw_address(account)
-        symbol, decimals = self._token(address)
-        units = self._tokens.balance(self._contract(symbol).address, address)
-        balances = {"balance_network": units, "balance_incoming": 0, "balance_outgoing": 0}
-        self._cache.save_balances(address, symbol, balances)
+    def _start(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        address = account.raw_address
+        self._wallet.refresh(address)
+        self._engine.request_statement(account.address)
         # cic-ussd needs so long for this screen that the preferences it asked for at the beginning have arrived.
-        self._preferences.refresh_now(address)
-        return {"account_balance": _displayed(balances, decimals), "account_token_name": symbol}
+        self._metadata.refresh_now(address)
+        return {"account_balance": self._wallet.balance(address), "account_token_name": self._wallet.symbol(address)}
 
-    def _balance_values(self, account: UssdAccount) -> dict[str, Any]:
-        address = raw_address(account)
-        symbol, decimals = self._token(address)
-        balances = self._cache.balances(address, symbol)
-        if balances is None:
-            raise NoScreenError("No cached display balance.")
-        return {"available_balance": _displayed(balances, decimals), "token_symbol": symbol, "tax": "", "bonus": ""}
+    def _balance(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        address = account.raw_address
+        return {"available_balance": self._wallet.balance(address), "token_symbol": self._wallet.symbol(address)}
+
+    def _spendable(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        symbol = self._wallet.symbol(account.raw_address)
+        return {"spendable_amount": f"{self._cache.spendable(account.raw_address, symbol)} {symbol}"}
+
+    def _transfer(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        data = turn.session.data
+        return {
+            "recipient_information": self._name(data.get("recipient_phone_number")),
+            "transaction_amount": self.amount(data.get("transaction_amount")),
+            "token_symbol": self._wallet.symbol(account.raw_address),
+            "sender_information": self._profiles.name(account),
+        }
+
+    def amount(self, kept: Any) -> Any:
+        """An amount in the session's data as it is shown."""
+        return kept
+
+    def _shortfall(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        data = turn.session.data
+        return {
+            "amount": self.amount(data.get("transaction_amount")),
+            "token_symbol": self._wallet.symbol(account.raw_address),
+            "recipient_information": self._name(data.get("recipient_phone_number")),
+            "token_balance": self._wallet.balance(account.raw_address),
+        }
+
+    def _tokens(self, turn: Turn, account: UssdAccount, page: int) -> dict[str, str]:
+        tokens = self._cache.listed_tokens(account.raw_address)
+        if tokens is None:
+            raise NoScreenError("the list of tokens is made at the start menu")
+        lines = [f"{number}. {token['symbol']} {token['balance']}" for number, token in enumerate(tokens, 1)]
+        values = self._paged("account_tokens_set", page, lines, "no_tokens_list", turn)
+        turn.remember(account_tokens_list=tokens)
+        return values
+
+    def _token_details(self, turn: Turn, account: UssdAccount) -> dict[str, str]:
+        token = turn.session.data["selected_token"]
+        lines = (f"{token['name']} ({token['symbol']})", token["issuer"], token["contact"], token["location"])
+        return {"token_data": "".join(f"{line}\n" for line in lines)}
+
+    def _token_symbol(self, turn: Turn, account: UssdAccount) -> dict[str, str]:
+        return {"token_symbol": turn.session.data["selected_token"]["symbol"]}
+
+    def _statement(self, turn: Turn, account: UssdAccount, page: int) -> dict[str, str]:
+        lines = current_lines(self._cache.statement(account.raw_address) or [])
+        return self._paged("transaction_set", page, lines, "no_transaction_history", turn)
+
+    def _profile(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        absent = self._menus.word("not_provided", self._language(turn))
+        document = self._document(account)
+        if document is not None:
+            return self._profiles.shown(document, absent)
+        return dict.fromkeys(("full_name", "gender", "age", "location", "products"), absent)
+
+    def _document(self, account: UssdAccount) -> Any:
+        return self._cache.person(account.raw_address)
+
+    def _guardian(self, turn: Turn, account: UssdAccount) -> dict[str, str]:
+        return {"guardian_information": self._name(turn.session.data.get("guardian_phone_number"))}
+
+    def _guarded(self, turn: Turn, account: UssdAccount) -> dict[str, str]:
+        return {"guarded_account_information": self._name(turn.session.data.get("guarded_account_phone_number"))}
+
+    def _guardians(self, turn: Turn, account: UssdAccount) -> dict[str, str]:
+        language = self._language(turn)
+        names = [self._name(phone) for phone in account.guardian_phones[:_MOST_GUARDIANS]]
+        if not names:
+            return {"guardians_list": self._menus.word("no_guardians_list", language)}
+        header = self._menus.word("guardians_list_header", language)
+        return {"guardians_list": "".join(f"{line}\n" for line in (header, *names))}
+
+    def _failure(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        return {"error_exit": turn.session.data.get("failure_reason")}
 
 
-def raw_address(account: UssdAccount) -> bytes:
-    """The 20 bytes of an account's address. As in cic-ussd, raises ValueError when it is written with 0x."""
-    return bytes.fromhex(account.address)
+class OldScreens(CurrentScreens):
+    """The screens of 2021, where they differ."""
+
+    balance_screen = "account_balances"
+
+    def __init__(self, *services: Any, clock: Callable[[], datetime] = datetime.now) -> None:
+        super().__init__(*services)
+        self._clock = clock
+        self._old_wallet: OldWallet = services[3]
+
+    def amount(self, kept: Any) -> Any:
+        return self._old_wallet.shown(self._old_wallet.units(b"", int(kept)))
+
+    def _balance(self, turn: Turn, account: UssdAccount) -> dict[str, Any]:
+        return super()._balance(turn, account) | {"tax": "", "bonus": ""}
+
+    def _statement(self, turn: Turn, account: UssdAccount, page: int) -> dict[str, str]:
+        statement = self._cache.statement(account.raw_address)
+        if statement is None:
+            raise NoScreenError("there is no statement yet")
+        lines = old_lines(statement, self._old_wallet.shown, self._clock())[page * PAGE : (page + 1) * PAGE]
+        return {f"{PAGES[page]}_transaction_set": "".join(f"{line}\n" for line in lines) or "[]"}
+
+    def _document(self, account: UssdAccount) -> Any:
+        # cic-ussd looks under the address without its first byte: it took the first two digits for 0x.
+        return self._cache.person(bytes.fromhex(account.address[2:]))
 
 
-def _displayed(balances: dict[str, int], decimals: int) -> float:
-    """Whole tokens, cut to two decimal places; in floating point, to round as cic-ussd does."""
-    units = balances["balance_network"] + balances["balance_incoming"] - balances["balance_outgoing"]
-    whole: float = float(units) / 10**decimals
-    return trunc(100.0 * whole) / 100.0
+def screens(dialect: str, *services: Any) -> CurrentScreens:
+    """The screens of a dialect; ``services`` are those of CurrentScreens."""
+    return (OldScreens if dialect == OLD else CurrentScreens)(*services)

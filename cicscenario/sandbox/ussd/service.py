@@ -11,20 +11,25 @@ from redis.exceptions import RedisError
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.accounts import UssdAccounts
+from cicscenario.sandbox.ussd.actions import actions
 from cicscenario.sandbox.ussd.cache import Cache, key, languages_key
+from cicscenario.sandbox.ussd.conditions import conditions
 from cicscenario.sandbox.ussd.conversation import Conversation
 from cicscenario.sandbox.ussd.database import Database, DatabaseAddress, prepare
-from cicscenario.sandbox.ussd.engine import QUEUE, CeleryAccountCreator
+from cicscenario.sandbox.ussd.engine import QUEUE, CeleryEngineClient
 from cicscenario.sandbox.ussd.faults import UssdFaults
 from cicscenario.sandbox.ussd.inbox import Inbox, Reader
 from cicscenario.sandbox.ussd.machine import StateMachine
 from cicscenario.sandbox.ussd.menus import CURRENT, OLD, Menus
 from cicscenario.sandbox.ussd.metaclient import EntrySigner, SigningMetaClient
-from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, MetadataWriter, PreferencesSync
-from cicscenario.sandbox.ussd.pins import BcryptPinScheme, FernetPinScheme
+from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, MetadataSync, MetadataWriter
+from cicscenario.sandbox.ussd.pins import BcryptPinScheme, FernetPinScheme, PinScheme
+from cicscenario.sandbox.ussd.profiles import Profiles
 from cicscenario.sandbox.ussd.reports import Reports
-from cicscenario.sandbox.ussd.screens import Screens
+from cicscenario.sandbox.ussd.screens import screens
+from cicscenario.sandbox.ussd.statements import Statements
 from cicscenario.sandbox.ussd.tokens import Tokens
+from cicscenario.sandbox.ussd.wallet import CurrentWallet, OldWallet, Wallet
 from cicscenario.sandbox.ussd.web import UssdApplication, UssdServer
 
 
@@ -54,12 +59,15 @@ class UssdService:
         self._stop = threading.Event()
         self._databases = [Database(settings.database), Database(settings.database)]
         self._menus = Menus(settings.dialect, settings.fallback)
-        self._engine = CeleryAccountCreator(settings.broker, settings.chain)
+        self._engine = CeleryEngineClient(settings.broker, settings.chain)
         self._store_defaults(settings)
         self._meta = SigningMetaClient(settings.meta, settings.signer)
         self._writer = MetadataWriter(self._meta, self._stop)
-        self._preferences = PreferencesSync(self._meta, self._redis)
-        reports = Reports(settings.dialect, self._databases[1], self._redis, settings.tokens, settings.faults)
+        self._metadata = MetadataSync(self._meta, self._redis)
+        reports = Reports(
+            settings.dialect, self._databases[1], self._redis, settings.tokens, settings.faults, self._meta,
+            self._statements(settings),
+        )  # fmt: skip
         self._readers = [
             Reader(Inbox(self._redis, QUEUE), settings.faults.slow_callback, reports.handle, self._stop),
             Reader(Inbox(self._redis, METADATA_QUEUE), settings.faults.meta_delay, self._writer.handle, self._stop),
@@ -83,14 +91,23 @@ class UssdService:
             ) from None
 
     def _conversation(self, settings: UssdSettings) -> Conversation:
+        dialect, is_old = settings.dialect, settings.dialect == OLD
+        menus, metadata = self._menus, self._metadata
         cache = Cache(self._redis)
-        pins = FernetPinScheme() if settings.dialect == OLD else BcryptPinScheme()
-        machine = StateMachine(settings.dialect, self._menus, pins)
-        screens = Screens(settings.dialect, self._menus, cache, settings.tokens, self._preferences)
-        accounts = UssdAccounts(self._databases[0])
-        return Conversation(
-            settings.dialect, self._menus, machine, screens, accounts, cache, self._engine, self._preferences
-        )
+        pins: PinScheme = FernetPinScheme() if is_old else BcryptPinScheme()
+        accounts = UssdAccounts(self._databases[0], dialect)
+        wallet: Wallet = (OldWallet if is_old else CurrentWallet)(cache, settings.tokens)
+        profiles = Profiles(dialect, cache, settings.chain)
+        done = actions(dialect, menus, pins, accounts, cache, wallet, profiles, self._engine, metadata)
+        machine = StateMachine(menus, conditions(dialect, menus, pins, accounts, cache, wallet, profiles), done)
+        shown = screens(dialect, menus, accounts, cache, wallet, profiles, self._engine, metadata)
+        return Conversation(dialect, menus, machine, shown, accounts, cache, metadata, done.create_account)
+
+    def _statements(self, settings: UssdSettings) -> Statements:
+        cache = Cache(self._redis)
+        accounts = UssdAccounts(self._databases[1], settings.dialect)
+        profiles = Profiles(settings.dialect, cache, settings.chain)
+        return Statements(settings.dialect, self._menus, accounts, cache, profiles)
 
     @property
     def port(self) -> int:
@@ -100,10 +117,10 @@ class UssdService:
     @property
     def is_idle(self) -> bool:
         """Whether there are no reports, metadata or preferences left to handle."""
-        return self._preferences.is_idle and all(reader.inbox.is_empty for reader in self._readers)
+        return self._metadata.is_idle and all(reader.inbox.is_empty for reader in self._readers)
 
     def start(self) -> None:
-        self._preferences.start()
+        self._metadata.start()
         for reader in self._readers:
             reader.start()
         self._front.start()
@@ -117,7 +134,7 @@ class UssdService:
         for reader in self._readers:
             reader.join()
         self._writer.close()
-        self._preferences.close()
+        self._metadata.close()
         self._meta.close()
         self._engine.close()
         for database in self._databases:

@@ -16,10 +16,11 @@ from urllib.parse import parse_qs
 import phonenumbers
 
 from cicscenario.sandbox.process import cannot_listen, require_loopback
-from cicscenario.sandbox.ussd.conversation import UssdRequest, international_form
+from cicscenario.sandbox.ussd.accounts import international_form
+from cicscenario.sandbox.ussd.conversation import UssdRequest
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.screens import NoScreenError
+from cicscenario.sandbox.ussd.wallet import NoScreenError
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """Turns of a conversation that no recording has, as far as cic-ussd's source tells what happens."""
 
-import logging
 import uuid
 from pathlib import Path
 from typing import Any
@@ -69,15 +68,6 @@ def test_a_state_that_does_not_exist_is_an_invalid_request(world: World) -> None
     phone = active(world)
     world.sql("UPDATE ussd_session SET state = 'no_such_state', created = now() WHERE msisdn = %s", phone)
     assert world.dial(phone) == ["END Invalid request."]
-
-
-def test_menus_that_are_not_part_of_the_sandbox_fail_and_the_log_says_so(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    phone = active(world)
-    with caplog.at_level(logging.INFO):
-        assert world.dial(phone, "1")[-1] == ""
-    assert "the screen of enter_transaction_recipient is not part of the sandbox" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,15 @@
-"""Texts and choices."""
+"""Texts and choices, and the files that they are in."""
+
+import dataclasses
+import fnmatch
+import tomllib
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-from cicscenario.sandbox.ussd.menus import CURRENT, OLD, Menus
+from cicscenario.sandbox.ussd.machine import StateMachine
+from cicscenario.sandbox.ussd.menus import CURRENT, DIALECTS, OLD, Menus
 
 LANGUAGES = ["en", "sw", "kam", "kik", "miji", "luo", "bor"]
 PROMPTS = {
@@ -77,3 +84,44 @@ def test_the_old_dialect_knows_two_languages() -> None:
         == "CON Welcome to Sarafu Network\n1. English\n2. Kiswahili\n3. Help"
     )
     assert "initial_middle_language_set" not in menus
+
+
+def test_a_placeholder_that_is_written_wrong_is_filled_in_or_not_as_there(menus: Menus) -> None:
+    page = {"first_account_tokens_set": "1. GFT 5.0"}
+    assert menus.text("initial_last_language_set", "bor") == "CON Afaan chaguad.\n7. Borana\n22.Dheebi\n00.Bai"
+    assert "% first_account_tokens_set}" in menus.text("first_account_tokens_set", "bor", page)
+    assert "%tanaataf" in menus.text("retry_pin_entry", "bor", {"remaining_attempts": 2})
+
+
+def test_a_value_with_a_placeholder_in_it_is_left_alone(menus: Menus) -> None:
+    shown = menus.text("exit_invalid_guardian_addition", "en", {"error_exit": "%{error_exit} 5%"})
+    assert shown == "CON %{error_exit} 5%\n0. Back\n9. Exit"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_rule_with_an_unknown_name_is_found_at_the_start(dialect: str) -> None:
+    menus = Menus(dialect, "sw")
+    start = menus.states["start"]
+    rule = dataclasses.replace(start.rules[0], conditions=("is_full_moon",))
+    menus.states.clear()
+    menus.states["start"] = dataclasses.replace(start, rules=(rule,))
+    with pytest.raises(AttributeError, match="is_full_moon"):
+        StateMachine(menus, object(), object())
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_rules_lead_to_states_that_exist_but_for_the_one_that_never_did(dialect: str) -> None:
+    menus = Menus(dialect, "sw")
+    missing = {rule.next for state in menus.states.values() for rule in state.rules} - set(menus.states)
+    assert missing == ({"exit_invalid_new_pin"} if dialect == OLD else set())
+
+
+def test_the_files_go_into_the_wheel() -> None:
+    root = Path(__file__).parents[3]
+    wheel = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["cicscenario"]
+    assert not {"include", "exclude", "only-include"} & set(wheel)
+    ignored = [line.strip("/") for line in (root / ".gitignore").read_text("utf-8").split() if not line.startswith("#")]
+    names = [f"{kind}-{dialect}.json" for kind in ("menus", "texts") for dialect in DIALECTS]
+    assert [name for name in names if not files("cicscenario.sandbox.ussd").joinpath(name).is_file()] == []
+    assert [name for name in names for pattern in ignored if fnmatch.fnmatch(name, pattern)] == []
