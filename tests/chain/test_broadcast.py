@@ -204,6 +204,7 @@ def test_what_is_not_accepted_is_sent_again_soon_and_the_same(world: World, kind
 
 
 def test_later_nonces_wait_until_the_earlier_are_accepted(world: World) -> None:
+    world.broadcaster._window, world.broadcaster._batch = 100 * PLAIN_TRANSFER_GAS, 3
     world.submit(6)
     answering(world, NOT_ACCEPTED["full"], 1)
     world.round()
