@@ -138,7 +138,7 @@ def _failing(text: str) -> tuple[int, int] | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return (mark.line, mark.column) if mark else (0, 0)
-    except (yaml.YAMLError, UnicodeEncodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return (0, 0)
     return None
 

@@ -15,7 +15,7 @@ from cicscenario.language import Scenario
 from cicscenario.legacy.badrecords import SKIP_HINT, BadRecords
 from cicscenario.legacy.directory import OldPopulation
 from cicscenario.people.generator import Generator
-from cicscenario.people.person import Person
+from cicscenario.people.person import Person, unidentified
 from cicscenario.people.population import Population
 from cicscenario.people.text import text_problem
 from cicscenario.services.jsonvalues import refuse_unfit
@@ -124,10 +124,18 @@ class Fingerprint:
             self._begin()
         for index in range(self._size, size):
             person = self._population.person(index)
-            fields = (person.document_json, person.phone, person.language, person.tags, person.gift)
+            document = _before(person, self._population.account(index))
+            fields = (document, person.phone, person.language, person.tags, person.gift)
             self._digest.update(json.dumps([person.old_address.hex(), *fields]).encode())
         self._size = size
         return self._digest.hexdigest()
+
+
+def _before(person: Person, account: bytes | None) -> str:
+    """The document of a person without the account that an import has added to it."""
+    if account is None or account.hex() not in person.document_json.lower():
+        return person.document_json
+    return json.dumps(unidentified(person.document, account))
 
 
 def _source(path: Path, scenario: Scenario) -> RunPopulation | OldPopulation:

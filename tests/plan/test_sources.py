@@ -171,6 +171,21 @@ def test_a_fingerprint_tells_other_people_from_the_same(run: Path) -> None:
     store.close()
 
 
+def test_an_account_that_an_import_adds_leaves_the_fingerprint_alone(tmp_path: Path, data: Path) -> None:
+    path = scenario(tmp_path, "{from: data}")
+    before = compile_plan(load_scenario(path))
+    write_datadir(
+        tmp_path / "later",
+        [replace(PEOPLE.person(n), address=bytes([n + 1]) * 20) for n in range(3)],
+        [],
+        chain_spec=SPEC,
+    )
+    after = compile_plan(load_scenario(path, [f"population.from={tmp_path / 'later'}"]))
+    assert (before.population.account(2), after.population.account(2)) == (None, b"\3" * 20)
+    assert before.population.person(2).document != after.population.person(2).document
+    assert before.fingerprint.of(3) == after.fingerprint.of(3)
+
+
 def test_a_fingerprint_reads_everybody_once() -> None:
     class Counting:
         def __init__(self) -> None:
