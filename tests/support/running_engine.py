@@ -176,9 +176,15 @@ class RunningEngine:
         eventually(lambda: self.nonce_of(address) > nonce)
 
     def mend(self) -> None:
-        """Fills every hole of the engine's own accounts."""
+        """What an operator does for the engine's own accounts: sends what was signed and forgotten, and fills every hole.
+
+        A transaction is forgotten when the task that would have marked it as ready was lost.
+        """
         for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"):
             address = self.role(tag)
+            forgotten = f"SELECT tx_hash FROM otx WHERE sender = '{address}' AND status = 'pending' ORDER BY nonce"
+            for (tx_hash,) in self.rows(forgotten):
+                self.ask("cic_eth.queue.state.set_ready", CHAIN_SPEC, tx_hash)
             for nonce in self.holes(address):
                 self.fill(address, nonce)
 

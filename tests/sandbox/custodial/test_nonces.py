@@ -184,6 +184,28 @@ def failures(engine: RunningEngine, name: str) -> list[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lost", ["cic_eth.eth.gas.check_gas", "cic_eth.queue.state.set_ready"])
+def test_a_signed_transaction_whose_next_task_is_lost_holds_up_all_later_ones_too(
+    engine: RunningEngine, lost: str
+) -> None:
+    """There is no hole then: the engine has the transaction, and never sends it."""
+    writer = engine.role(WRITER)
+    engine.start(f"fail-task={lost}")
+    try:
+        (first,) = create(engine)
+        eventually(lambda: registration(engine, first) == "pending")
+        eventually(lambda: engine.redis.llen(QUEUE) == 0)
+    finally:
+        engine.start()
+    (second,) = create(engine)
+    eventually(lambda: registration(engine, second) == "sent")
+    assert engine.holes(writer) == []
+    assert standstill(engine, writer)
+    engine.mend()
+    eventually(lambda: engine.are_done([first, second]))
+
+
+@pytest.mark.slow
 def test_an_account_whose_gas_was_never_given_goes_on_when_anybody_sends_it_some(engine: RunningEngine) -> None:
     engine.start("gas-nonce-hole=1")
     try:
