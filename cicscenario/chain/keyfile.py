@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import stat
+import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import Any
 from Crypto.Cipher import AES
 from eth_hash.auto import keccak
 
-from cicscenario.chain.signer import address_of
+from cicscenario.chain.signer import KEY_BYTES, address_of, why_not_a_key
 from cicscenario.errors import InvalidError
 from cicscenario.files import OWNER_ONLY, write_whole
 
@@ -24,16 +26,17 @@ STRENGTHS = {"standard": (2**18, 8, 1), "light": (2**12, 8, 6)}
 _MAX_SCRYPT_WORK = 8 * 2**18 * 8
 _MAX_PBKDF2_ROUNDS = 100_000_000  # a hundred times eth_account's default
 #: Limit for the bytes of a file that is opened; a usual one has about 500. JSON this short cannot exhaust the stack.
-_MAX_FILE_SIZE = 10_000
+MAX_FILE_SIZE = 10_000
+_DERIVED = 32  # bytes that are derived from the password
 #: What reading a file raises when a part is missing, has a wrong type, or is far too large.
-_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError)
+_MALFORMED = (ValueError, OverflowError, MemoryError, RecursionError)
 
 
 def encrypt(private_key: bytes, password: str, strength: str) -> bytes:
     """The JSON of a V3 file; ``strength`` is ``standard`` or ``light``. Deriving the key releases the interpreter lock."""
     n, r, p = STRENGTHS[strength]
     salt, iv = secrets.token_bytes(32), secrets.token_bytes(16)
-    derived = _scrypt(password, salt, n, r, p)
+    derived = _scrypt(password.encode(), salt, n, r, p)
     ciphertext = _aes(derived[:16], iv, private_key)
     document = {
         "address": address_of(private_key).hex(),
@@ -52,15 +55,23 @@ def encrypt(private_key: bytes, password: str, strength: str) -> bytes:
 
 
 def decrypt(blob: bytes, password: str) -> bytes:
-    """The private key in a V3 file (scrypt or pbkdf2). Raises InvalidError for a wrong password or an invalid file."""
+    """The 32-byte private key in a V3 file (scrypt or pbkdf2), as any wallet writes it.
+
+    Raises InvalidError for a wrong password, for an invalid file, and for a key that the curve does not have.
+    """
     try:
         encrypted = _read(blob)
-        derived = encrypted.derive(password)
+        derived = encrypted.derived(password)
     except _MALFORMED as error:
-        raise InvalidError(f"not a V3 keystore file: {type(error).__name__}: {error}") from None
-    if not hmac.compare_digest(keccak(derived[16:32] + encrypted.ciphertext), encrypted.mac):
+        raise InvalidError(f"not a V3 keystore file: {_reason(error)}") from None
+    if derived is None:
         raise InvalidError("the password does not open this keystore file")
     private_key = _aes(derived[:16], encrypted.iv, encrypted.ciphertext)
+    if len(private_key) < KEY_BYTES and not encrypted.address:
+        raise InvalidError(f"the keystore file holds a private key of {len(private_key)} bytes, expected {KEY_BYTES}")
+    private_key = private_key.rjust(KEY_BYTES, b"\0")  # some wallets left out the zeros at the beginning
+    if why := why_not_a_key(private_key):
+        raise InvalidError(f"the keystore file holds a private key that {why}")
     if encrypted.address and encrypted.address != address_of(private_key):
         raise InvalidError(
             f"the keystore file says it is of 0x{encrypted.address.hex()}, but holds another account's key"
@@ -76,22 +87,77 @@ class _EncryptedKey:
     ciphertext: bytes
     iv: bytes
     mac: bytes
-    derive: Callable[[str], bytes]  #: 32 bytes from the password
+    derive: Callable[[bytes], bytes]  #: 32 bytes from the password
+
+    def derived(self, password: str) -> bytes | None:
+        """What the password gives; None when it is the wrong one.
+
+        Most wallets encode the password as it is; ethers brings it into Unicode's form NFKC first.
+        """
+        for form in dict.fromkeys((password, unicodedata.normalize("NFKC", password))):
+            derived = self.derive(form.encode())
+            if hmac.compare_digest(keccak(derived[16:32] + self.ciphertext), self.mac):
+                return derived
+        return None
 
 
 def _read(blob: bytes) -> _EncryptedKey:
-    if len(blob) > _MAX_FILE_SIZE:
-        raise ValueError(f"{len(blob):,} bytes long, expected at most {_MAX_FILE_SIZE:,}")
-    document = json.loads(blob)
-    crypto = document["crypto"]
-    _expect("version", document["version"], 3)
-    _expect("cipher", crypto["cipher"], "aes-128-ctr")
-    ciphertext = bytes.fromhex(crypto["ciphertext"])
-    iv = bytes.fromhex(crypto["cipherparams"]["iv"])
-    _expect("length of the ciphertext", len(ciphertext), 32)
-    _expect("length of the iv", len(iv), 16)
-    address = bytes.fromhex(document.get("address", "").removeprefix("0x"))
-    return _EncryptedKey(address, ciphertext, iv, bytes.fromhex(crypto["mac"]), _derivation(crypto))
+    if len(blob) > MAX_FILE_SIZE:
+        raise ValueError(f"it is longer than {MAX_FILE_SIZE:,} bytes")
+    document = _Part("", json.loads(blob))
+    crypto = document.part("crypto")
+    _expect("`version`", document.number("version"), 3)
+    _expect("`cipher`", crypto.word("cipher"), "aes-128-ctr")
+    ciphertext, iv = crypto.hexadecimal("ciphertext"), crypto.part("cipherparams").hexadecimal("iv")
+    if not 0 < len(ciphertext) <= KEY_BYTES:
+        raise ValueError(f"`ciphertext` has {len(ciphertext)} bytes, expected {KEY_BYTES}")
+    _expect("length of `iv`", len(iv), 16)
+    address = document.hexadecimal("address") if document.get("address") else b""
+    return _EncryptedKey(address, ciphertext, iv, crypto.hexadecimal("mac"), _derivation(crypto))
+
+
+class _Part:
+    """A mapping in a V3 file. Wallets differ in the case of its keys and in how they write numbers and bytes."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(f"`{name}` is not a mapping" if name else "expected a JSON object")  # noqa: TRY004
+        self._values = {key.lower(): value for key, value in value.items()}
+
+    def get(self, key: str) -> Any:
+        """The value of a key in lower case; None for one that is missing or null."""
+        return self._values.get(key)
+
+    def _required(self, key: str) -> Any:
+        value = self.get(key)
+        if value is None:
+            raise ValueError(f"it has no `{key}`")
+        return value
+
+    def part(self, key: str) -> "_Part":
+        return _Part(key, self._required(key))
+
+    def word(self, key: str) -> str:
+        return str(self._required(key)).lower()
+
+    def hexadecimal(self, key: str) -> bytes:
+        """Bytes in hexadecimal, with or without ``0x``."""
+        text = self._required(key)
+        digits = text[2:] if isinstance(text, str) and text[:2] in ("0x", "0X") else text
+        if not isinstance(digits, str) or not re.fullmatch("(?:[0-9a-fA-F]{2})*", digits):
+            raise ValueError(f"`{key}` is not hexadecimal bytes")
+        return bytes.fromhex(digits)
+
+    def number(self, key: str) -> int:
+        """A whole number, which may be written as 8, 8.0 or "8"."""
+        value = self._required(key)
+        try:
+            number = int(value)
+            if isinstance(value, bool) or (isinstance(value, float) and number != value):
+                raise ValueError
+        except (ValueError, TypeError, OverflowError):
+            raise ValueError(f"`{key}` is not a whole number") from None
+        return number
 
 
 def _expect(what: str, found: object, expected: object) -> None:
@@ -99,26 +165,40 @@ def _expect(what: str, found: object, expected: object) -> None:
         raise ValueError(f"{what} is {found!r:.40}, expected {expected!r}")
 
 
-def _derivation(crypto: dict[str, Any]) -> Callable[[str], bytes]:
-    params = crypto["kdfparams"]
-    salt = bytes.fromhex(params["salt"])
-    _expect("dklen", params["dklen"], 32)
-    if crypto["kdf"] == "scrypt":
-        n, r, p = params["n"], params["r"], params["p"]
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeError | json.JSONDecodeError):
+        return "it is not JSON text"
+    if isinstance(error, RecursionError | MemoryError):
+        return "it asks for too much memory"
+    return str(error)
+
+
+def _derivation(crypto: _Part) -> Callable[[bytes], bytes]:
+    params = crypto.part("kdfparams")
+    salt = params.hexadecimal("salt")
+    if params.get("dklen") is not None and params.number("dklen") < _DERIVED:
+        raise ValueError(
+            f"`dklen` is {params.number('dklen')}, expected {_DERIVED}"
+        )  # the rest of a longer one is unused
+    if crypto.word("kdf") == "scrypt":
+        n, r, p = params.number("n"), params.number("r"), params.number("p")
+        if min(n, r, p) < 1:
+            raise ValueError(f"there is no scrypt with n={n}, r={r}, p={p}")
         if n * r * p > _MAX_SCRYPT_WORK:
             raise ValueError(f"scrypt with n={n}, r={r}, p={p} would take too much memory or time")
         return lambda password: _scrypt(password, salt, n, r, p)
-    _expect("kdf", crypto["kdf"], "pbkdf2")
-    _expect("prf", params["prf"], "hmac-sha256")
-    rounds = params["c"]
-    if rounds > _MAX_PBKDF2_ROUNDS:
-        raise ValueError(f"pbkdf2 with c={rounds} would take too much time")
-    return lambda password: hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds, 32)
+    _expect("`kdf`", crypto.word("kdf"), "pbkdf2")
+    _expect("`prf`", params.word("prf"), "hmac-sha256")
+    rounds = params.number("c")
+    if not 1 <= rounds <= _MAX_PBKDF2_ROUNDS:
+        raise ValueError(f"pbkdf2 with c={rounds} is not possible, or would take too much time")
+    return lambda password: hashlib.pbkdf2_hmac("sha256", password, salt, rounds, _DERIVED)
 
 
-def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+def _scrypt(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
     # Without maxmem, OpenSSL refuses to use more than 32 MiB.
-    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, dklen=32, maxmem=128 * r * (n + p + 2) + 2**20)
+    maxmem = 128 * r * (n + p + 2) + 2**20
+    return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, dklen=_DERIVED, maxmem=maxmem)
 
 
 def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
@@ -135,14 +215,14 @@ def problem_of(path: Path, address: bytes) -> str | None:
     """What is wrong with the keystore file of an address, or None. The key is not decrypted."""
     try:
         mode = path.stat().st_mode
-        held = json.loads(path.read_bytes())
-        named = held["address"].lower().removeprefix("0x")
-        complete = held["version"] == 3 and held["crypto"]["ciphertext"] and held["crypto"]["mac"]
+        held = _read(path.read_bytes())
     except FileNotFoundError:
         return f"keystore file {path.name} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"keystore file {path.name} cannot be read: {error!r}"
-    if not complete or named != address.hex():
+    except OSError as error:
+        return f"keystore file {path.name} cannot be read: {(error.strerror or str(error)).lower()}"
+    except _MALFORMED as error:
+        return f"keystore file {path.name} is not a V3 file: {_reason(error)}"
+    if held.address != address:
         return f"keystore file {path.name} is not a V3 file of this account"
     if stat.S_IMODE(mode) & 0o077:
         return f"keystore file {path.name} can be read by others (mode {stat.S_IMODE(mode):o})"

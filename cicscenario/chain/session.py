@@ -1,5 +1,6 @@
 """Opens the chain of an environment file: the node, the signer, the contracts and the gas price."""
 
+import re
 import threading
 from dataclasses import dataclass
 
@@ -7,10 +8,10 @@ from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.keyfile import decrypt
+from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.rpc import Rpc, protocol_errors
-from cicscenario.chain.signer import Signer
+from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
@@ -98,7 +99,7 @@ def connect(
     return ChainSession(
         environment=environment,
         rpc=_node(environment, patience=PATIENCE, stopping=stopping),
-        signer=Signer(_private_key(environment), int(chain_id, 16)),
+        signer=Signer(signer_key(environment), int(chain_id, 16)),
         contracts=discover(rpc, from_hex(environment.registry), token),
         chain_id=int(chain_id, 16),
         genesis=genesis["hash"],
@@ -113,21 +114,33 @@ def _node(environment: ChainEnvironment, *, patience: float, stopping: threading
     )
 
 
-def _private_key(environment: ChainEnvironment) -> bytes:
+def signer_key(environment: ChainEnvironment) -> bytes:
+    """The signer's private key. Raises InvalidError when there is none that can sign; no message shows it."""
     signer = environment.signer
     if signer.private_key is not None:
-        text = signer.private_key.reveal().strip().removeprefix("0x")
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b""
-        if len(key) != 32:
-            raise InvalidError("chain.signer.private_key is not 64 hexadecimal digits")
-        return key
+        return _from_text(signer.private_key.reveal())
     assert signer.keyfile is not None  # the language requires one or the other
     assert signer.password is not None
+    password = signer.password.reveal()
     try:
-        blob = signer.keyfile.read_bytes()
+        with signer.keyfile.open("rb") as file:
+            return decrypt(file.read(MAX_FILE_SIZE + 1), password)
     except OSError as error:
         raise InvalidError(f"cannot read chain.signer.keyfile {signer.keyfile}: {error.strerror}") from None
-    return decrypt(blob, signer.password.reveal())
+    except InvalidError as error:
+        hint = "are `chain.signer.keyfile` and `chain.signer.password` in the environment file right?"
+        raise InvalidError(f"chain.signer.keyfile {signer.keyfile}: {error.message}", hint=hint) from None
+
+
+def _from_text(text: str) -> bytes:
+    """The key in the text of ``chain.signer.private_key``, which no message repeats."""
+    digits = text.strip().removeprefix("0x").removeprefix("0X")
+    if not re.fullmatch("[0-9a-fA-F]*", digits):
+        why: str | None = "is not hexadecimal"
+    elif len(digits) != 2 * KEY_BYTES:
+        why = f"has {len(digits)} hexadecimal digits, expected {2 * KEY_BYTES}"
+    else:
+        why = why_not_a_key(bytes.fromhex(digits))
+    if why:
+        raise InvalidError(f"chain.signer.private_key {why}", hint="it is a number of 64 hexadecimal digits")
+    return bytes.fromhex(digits)

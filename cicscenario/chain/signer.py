@@ -10,6 +10,19 @@ from eth_hash.auto import keccak
 from rlp.sedes import List, big_endian_int, binary
 
 
+KEY_BYTES = 32
+
+
+def why_not_a_key(key: bytes) -> str | None:
+    """What is wrong with a private key, to follow "a private key that"; None for one that the curve has."""
+    if len(key) != KEY_BYTES:
+        return f"has {len(key)} bytes, expected {KEY_BYTES}"
+    number = int.from_bytes(key, "big")
+    if number == 0:
+        return "is zero"
+    return None if number < _ORDER else "is not below the order of the curve secp256k1"
+
+
 def address_of(private_key: bytes) -> bytes:
     """The 20-byte address of a 32-byte private key."""
     public = coincurve.PrivateKey(private_key).public_key.format(compressed=False)
@@ -24,7 +37,7 @@ def derive_key(secret: bytes, person: int) -> bytes:
     """
     for attempt in range(256):
         key = hmac.digest(secret, b"account:%d:%d" % (person, attempt), hashlib.sha256)
-        if 0 < int.from_bytes(key, "big") < _ORDER:
+        if why_not_a_key(key) is None:
             return key
     raise AssertionError("unreachable: each draw fails with probability 2**-127")
 

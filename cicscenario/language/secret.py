@@ -18,7 +18,10 @@ class Secret:
     reference: str = field(repr=False)  #: ``file:`` and an absolute path, or ``{{ env.NAME }}``
 
     def reveal(self) -> str:
-        """Reads the secret and removes the line break at its end. Raises InvalidError when it cannot be read."""
+        """Reads the secret and removes the line break at its end. It may be empty, as a password of some key files is.
+
+        Raises InvalidError when the variable is not set, or the file cannot be read.
+        """
         if found := _ENV.fullmatch(self.reference):
             return _from_environment(found[1])
         return _from_file(Path(self.reference.removeprefix("file:")))
@@ -42,17 +45,16 @@ def is_reference(text: str, *, env: bool) -> bool:
 
 def _from_environment(name: str) -> str:
     value = os.environ.get(name)
-    if not value:
+    if value is None:
         raise InvalidError(f"the environment variable {name} is not set", hint=f"export {name} and run again")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidError(f"the environment variable {name} is not UTF-8 text", hint=f"export {name} and run again")
     return value
 
 
 def _from_file(path: Path) -> str:
     try:
-        value = path.read_text("utf-8").rstrip("\r\n")
+        return path.read_text("utf-8-sig").rstrip("\r\n")
     except (OSError, ValueError) as error:
         reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not UTF-8 text"
         raise InvalidError(f"cannot read the secret in {path}: {reason}", hint="a secret file holds one line") from None
-    if not value:
-        raise InvalidError(f"the secret file {path} is empty", hint="a secret file holds one line")
-    return value
