@@ -152,11 +152,11 @@ class _Part:
         """A whole number, which may be written as 8, 8.0 or "8"."""
         value = self._required(key)
         try:
-            number = int(value)
-            if isinstance(value, bool) or (isinstance(value, float) and number != value):
-                raise ValueError
+            number: int | None = None if isinstance(value, bool) else int(value)
         except (ValueError, TypeError, OverflowError):
-            raise ValueError(f"`{key}` is not a whole number") from None
+            number = None
+        if number is None or (isinstance(value, float) and number != value):
+            raise ValueError(f"`{key}` is not a whole number")
         return number
 
 

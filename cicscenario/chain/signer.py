@@ -9,7 +9,6 @@ import rlp
 from eth_hash.auto import keccak
 from rlp.sedes import List, big_endian_int, binary
 
-
 KEY_BYTES = 32
 
 
