@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
 from cicscenario.address import public
 from cicscenario.chain.session import ChainSession, connect
@@ -80,8 +79,16 @@ class Connections:
             raise self._missing(Service.CUSTODIAL)
         from cicscenario.services.custodial.client import CustodialClient
 
-        broker = _with_password(where.broker, _revealed(where.password))
-        return CustodialClient(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
+        return CustodialClient(
+            where.broker,
+            self.spec,
+            queue=where.queue,
+            callback=where.callback,
+            stopping=self._stopping,
+            user=where.user,
+            password=_revealed(where.password),
+            ca=self.environment.ca,
+        )
 
     @cached_property
     def ussd(self) -> "UssdClient":
@@ -99,6 +106,7 @@ class Connections:
             timeout=where.timeout,
             dialect=Dialect(self._dialect),
             stopping=self._stopping,
+            ca=self.environment.ca,
         )
 
     @cached_property
@@ -115,6 +123,7 @@ class Connections:
             mode=where.write,
             timeout=where.timeout,
             stopping=self._stopping,
+            ca=self.environment.ca,
         )
 
     @cached_property
@@ -123,9 +132,18 @@ class Connections:
         if where is None:
             raise self._missing(Service.ACCOUNTS)
         from cicscenario.services.accounts import AccountsDatabase
+        from cicscenario.services.accounts_login import read_login
 
-        password = _revealed(where.password) or ""
-        return AccountsDatabase(where.host, where.port, where.database, where.user, password, stopping=self._stopping)
+        login = read_login(where, self.environment.ca)
+        return AccountsDatabase(
+            login.host,
+            login.port,
+            login.database,
+            login.user,
+            login.password,
+            parameters=login.parameters,
+            stopping=self._stopping,
+        )
 
     @property
     def pepper(self) -> str | None:
@@ -153,11 +171,6 @@ class Connections:
 
 def _revealed(secret: Secret | None) -> str | None:
     return None if secret is None else secret.reveal()
-
-
-def _with_password(url: str, password: str | None) -> str:
-    parts = urlsplit(url)
-    return url if password is None else parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}").geturl()
 
 
 def _chain(services: Connections) -> str:

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import requests
@@ -18,6 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from cicscenario import tls
 from cicscenario.errors import InterruptedRunError
 
 _T = TypeVar("_T")
@@ -191,12 +193,30 @@ def shut(opened: socket.socket) -> None:
 
 
 def http_connection(
-    scheme: str, host: str, port: int, *, timeout: float, cancellation: Cancellation, sockets: Sockets
+    scheme: str,
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    cancellation: Cancellation,
+    sockets: Sockets,
+    ca: Path | None = None,
 ) -> http.client.HTTPConnection:
-    """An open connection of ``http.client``. ``timeout`` is in seconds, for connecting and for each wait for bytes."""
-    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=timeout)
-    cancellation.in_thread(connection.connect, lambda _: connection.close())
+    """An open connection of ``http.client``. ``timeout`` is in seconds, for connecting and for each wait for bytes.
+
+    ``ca`` is a PEM file of authorities to trust beside the public ones.
+    """
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=timeout, context=tls.context(ca))
+        if scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=timeout)
+    )
+
+    def connect() -> None:
+        with tls.untrusted_told():
+            connection.connect()
+
+    cancellation.in_thread(connect, lambda _: connection.close())
     sockets.add(connection.sock)
     return connection
 
@@ -206,11 +226,15 @@ class HttpSessions:
 
     ``timeout`` is in seconds, for connecting and for each wait for bytes. Proxies from environment variables and passwords
     from ``~/.netrc`` are ignored, since only the environment file says where a service is. Redirects are not followed.
-    ``sent`` counts requests. ``keep`` says whether a connection is used for more than one request.
+    ``sent`` counts requests. ``keep`` says whether a connection is used for more than one request. ``ca`` is a PEM file of
+    authorities to trust beside the public ones.
     """
 
-    def __init__(self, timeout: float, stopping: threading.Event | None = None, *, keep: bool = True) -> None:
+    def __init__(
+        self, timeout: float, stopping: threading.Event | None = None, *, keep: bool = True, ca: Path | None = None
+    ) -> None:
         self.sent = 0
+        self._ca = ca
         self._timeout = timeout
         self._keep = keep
         self._cancellation = Cancellation(stopping)
@@ -254,14 +278,15 @@ class HttpSessions:
         session = requests.Session()
         session.trust_env = False
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._cancellation, self._sockets))
+            session.mount(scheme, _Adapter(self._cancellation, self._sockets, self._ca))
         return session
 
 
 class _Adapter(HTTPAdapter):
     """Registers the socket of each connection, so that it can be shut down when the run is stopped."""
 
-    def __init__(self, cancellation: Cancellation, sockets: Sockets) -> None:
+    def __init__(self, cancellation: Cancellation, sockets: Sockets, ca: Path | None) -> None:
+        self._ca = ca
         self._pools = {
             "http": _pool_of(urllib3.HTTPConnectionPool, HTTPConnection, cancellation, sockets),
             "https": _pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection, cancellation, sockets),
@@ -272,10 +297,17 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Trusts the authorities of ``ca``; ``requests`` would load the public ones for each connection."""
+        if url.lower().startswith("https:"):
+            conn.cert_reqs = "CERT_REQUIRED"
+            conn.conn_kw["ssl_context"] = tls.context(self._ca)
+
 
 def _pool_of(pool: type[Any], connection: type[Any], cancellation: Cancellation, sockets: Sockets) -> type[Any]:
     def connect(self: Any) -> None:
-        cancellation.in_thread(lambda: connection.connect(self), lambda _: self.close())
+        with tls.untrusted_told():
+            cancellation.in_thread(lambda: connection.connect(self), lambda _: self.close())
         sockets.add(self.sock)
 
     known = type(connection.__name__, (connection,), {"connect": connect})

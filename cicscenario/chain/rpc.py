@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -74,7 +75,7 @@ class Rpc:
     repeated for ``patience`` seconds on these failures: no connection, HTTP 408, 429 or 5xx, a body that is not JSON-RPC,
     a rate limit. Every other call is sent once, since the node may have carried it out even if no answer came. Raises
     UnansweredError, an UnavailableError, when there is no answer, and InterruptedRunError within a second after
-    ``stopping`` is set.
+    ``stopping`` is set. ``ca`` is a PEM file of authorities to trust beside the public ones.
 
     Safe for use by many threads; each keeps its own connection.
     """
@@ -87,6 +88,7 @@ class Rpc:
         timeout: float = 30,
         patience: float = 3,
         stopping: threading.Event | None = None,
+        ca: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url
@@ -95,7 +97,7 @@ class Rpc:
         self._patience = patience
         self._stopping = stopping
         self._clock = clock
-        self._http = HttpSessions(timeout, stopping)
+        self._http = HttpSessions(timeout, stopping, ca=ca)
         self._ids = itertools.count(1)
 
     def call(self, method: str, *params: Any) -> Any:

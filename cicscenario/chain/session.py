@@ -110,7 +110,12 @@ def connect(
 
 def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None) -> Rpc:
     return Rpc(
-        environment.rpc, batch=environment.batch, timeout=environment.timeout, patience=patience, stopping=stopping
+        environment.rpc,
+        batch=environment.batch,
+        timeout=environment.timeout,
+        patience=patience,
+        stopping=stopping,
+        ca=environment.ca,
     )
 
 

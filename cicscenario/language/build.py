@@ -77,7 +77,8 @@ def scenario(
 
 def environment(path: Path, document: Mapping, values: Values) -> Environment:
     """The environment with the effective ``values``."""
-    _resolve(values, document, ("chain", "signer", "keyfile"))
+    for file in _PATHS:
+        _resolve(values, document, file)
     for secret in _SECRETS:
         _resolve_secret(values, document, secret)
     custodial, ussd, accounts, meta = (values[name] for name in ("custodial", "ussd", "accounts", "meta"))
@@ -85,27 +86,43 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         version=values["version"],
         name=values["name"],
         spec=ChainSpec.parse(values["spec"]) if values["spec"] else None,
-        chain=_chain(values["chain"]) if values["chain"] else None,
+        ca=_path(values["ca"]),
+        chain=_chain(values["chain"], _path(values["ca"])) if values["chain"] else None,
         custodial=CustodialEnvironment(**_revealing(custodial, "password")) if custodial else None,
         ussd=UssdEnvironment(**_revealing(ussd, "password")) if ussd else None,
-        accounts=AccountsEnvironment(**_revealing(accounts, "password", "pepper")) if accounts else None,
+        accounts=_accounts(accounts) if accounts else None,
         meta=MetaEnvironment(**_revealing(meta, "key", "passphrase")) if meta else None,
         path=path,
     )
 
 
 _SECRETS = tuple(cast("tuple[str, ...]", path) for path in secret_paths(load_schema("environment-v1")))
+#: Keys of an environment whose values are paths of files.
+_PATHS: tuple[tuple[str, ...], ...] = (
+    ("ca",),
+    ("chain", "signer", "keyfile"),
+    ("accounts", "servicefile"),
+    ("accounts", "sslrootcert"),
+    ("accounts", "sslcert"),
+    ("accounts", "sslkey"),
+)
 
 
-def _chain(values: Values) -> ChainEnvironment:
+def _accounts(values: Values) -> AccountsEnvironment:
+    files = {file[1]: _path(values[file[1]]) for file in _PATHS if file[0] == "accounts"}
+    return AccountsEnvironment(**_revealing(values, "password", "pepper") | files)
+
+
+def _chain(values: Values, ca: Path | None) -> ChainEnvironment:
     signer = values["signer"]
     return ChainEnvironment(
         **values
         | {
             "spec": ChainSpec.parse(values["spec"]),
+            "ca": ca,
             "signer": SignerEnvironment(
                 private_key=_secret(signer["private_key"]),
-                keyfile=Path(signer["keyfile"]) if signer["keyfile"] else None,
+                keyfile=_path(signer["keyfile"]),
                 password=_secret(signer["password"]),
             ),
         }
@@ -135,6 +152,10 @@ def _resolve_secret(values: Values, document: Mapping, path: tuple[str, ...]) ->
     holder = _holder(values, path)
     if holder and (value := holder[path[-1]]) is not None:
         holder[path[-1]] = parse_secret(value, written_at(document, path).source.folder).reference
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _secret(reference: str | None) -> Secret | None:

@@ -11,6 +11,7 @@ import phonenumbers
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.numberplan import mobile_numbers
+from cicscenario.redisaddress import FORMS, RedisAddress
 
 SECRET = "secret"  # noqa: S105 - the name of a format
 
@@ -67,19 +68,12 @@ def _is_eth_address(text: str) -> bool:
 
 
 def _is_redis_url(text: str) -> bool:
-    """A redis:// address without user and password, because a password in the file would be a literal secret."""
+    """The address of a Redis without user and password, because a password in the file would be a literal secret."""
     try:
-        parts = urlsplit(text)
-        return (
-            parts.scheme == "redis"
-            and bool(parts.hostname)
-            and "@" not in parts.netloc
-            and parts.port != 0
-            and (not parts.path.strip("/") or parts.path[1:].isdecimal())
-            and text.isprintable()
-        )
-    except ValueError:
+        RedisAddress.parse(text)
+    except InvalidError:
         return False
+    return "@" not in urlsplit(text).netloc
 
 
 def _is_redis_place(text: str) -> bool:
@@ -95,7 +89,7 @@ FORMATS = {
     ),
     "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),
     "http-url": Format(_is_http_url, "an http:// or https:// address, such as http://127.0.0.1:8545"),
-    "redis-url": Format(_is_redis_url, "redis://host:port/db without a password, such as redis://127.0.0.1:6379/0"),
+    "redis-url": Format(_is_redis_url, f"{FORMS}, without user and password"),
     "redis-place": Format(_is_redis_place, "host:port:db, such as redis:6379:0"),
     "chain-spec": Format(_is_chain_spec, "engine:fork:network id:common name, such as evm:byzantium:8996:bloxberg"),
     "eth-address": Format(_is_eth_address, "0x and 40 hexadecimal digits; if in mixed case, with a valid checksum"),

@@ -168,13 +168,15 @@ class ChainEnvironment:
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
     window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
+    ca: Path | None = None  #: that of the environment
 
 
 @dataclass(frozen=True)
 class CustodialEnvironment:
     """The custodial engine's queue in Redis."""
 
-    broker: str  #: redis://host:port/db
+    broker: str  #: see ``redisaddress.FORMS``
+    user: str | None
     password: Secret | None
     queue: str
     callback: str | None  #: host:port:db of the same Redis as the worker reaches it; None for that of the broker
@@ -196,11 +198,17 @@ class UssdEnvironment:
 class AccountsEnvironment:
     """The phone interface's account database, in PostgreSQL."""
 
-    host: str
-    port: int
-    database: str
-    user: str
+    host: str | None  #: a host, or the folder of a Unix socket; None for what ``service`` says, as for the next ones
+    port: int | None
+    database: str | None
+    user: str | None
     password: Secret | None
+    service: str | None  #: name of a service in ``servicefile``
+    servicefile: Path | None  #: None for that of the home folder
+    sslmode: str | None
+    sslrootcert: Path | None  #: None for the ``ca`` of the environment
+    sslcert: Path | None
+    sslkey: Path | None
     pepper: Secret | None  #: for PINs of the scheme ``fernet``
 
 
@@ -222,6 +230,7 @@ class Environment:
     version: int
     name: str
     spec: ChainSpec | None  #: for identities, where there is no ``chain``
+    ca: Path | None  #: PEM file of authorities to trust beside the public ones
     chain: ChainEnvironment | None
     custodial: CustodialEnvironment | None
     ussd: UssdEnvironment | None

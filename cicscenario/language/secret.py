@@ -1,11 +1,11 @@
 """References to secrets. Scenario and environment files name the place of a secret and never hold the secret itself."""
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import InvalidError
+from cicscenario.shell import variables
 
 _ENV = re.compile(r"\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _FILE = re.compile(r"file:\s*([^\0\r\n]+)")
@@ -44,7 +44,7 @@ def is_reference(text: str, *, env: bool) -> bool:
 
 
 def _from_environment(name: str) -> str:
-    value = os.environ.get(name)
+    value = variables.get(name)
     if value is None:
         raise InvalidError(f"the environment variable {name} is not set", hint=f"export {name} and run again")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):

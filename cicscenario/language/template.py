@@ -3,13 +3,14 @@
 An expression is tested against a list of allowed elements before Jinja's sandbox computes it; its size and cost are limited.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from cicscenario.shell import variables as shell_variables
 
 MAX_TEMPLATE = 1_000  #: characters of one value with expressions
 MAX_NESTING = 64  #: a fixed limit, so that the result does not depend on the free stack
@@ -114,10 +115,10 @@ class Template:
 
 
 class EnvironmentVariables(dict[str, str]):
-    """The variable ``env`` of environment files: a copy of the process's environment."""
+    """The variable ``env`` of environment files: a copy of the shell's variables."""
 
     def __init__(self) -> None:
-        super().__init__(os.environ)
+        super().__init__(shell_variables)
 
 
 def has_expression(text: str) -> bool:

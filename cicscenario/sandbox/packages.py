@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import UnavailableError
+from cicscenario.shell import variables
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ def _pip_download(packages: Sequence[Package], target: Path) -> None:
         "--require-hashes", "--dest", str(target), "--requirement", str(wanted),
     ]  # fmt: skip
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_PATIENCE, env=dict(variables)
+        )
         output, failed = done.stderr, done.returncode != 0
     except subprocess.TimeoutExpired:
         output, failed = f"the download was not finished after {_PATIENCE} seconds", True

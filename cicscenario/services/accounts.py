@@ -11,10 +11,11 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -22,7 +23,8 @@ from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario import libpq
+from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.transport import Cancellation, shut
 
 _COLUMNS = {
@@ -41,6 +43,9 @@ UPDATE ussd_session SET state = 'exit', updated = now() AT TIME ZONE 'utc' WHERE
 _SELECT = """
 SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts
 FROM account WHERE phone_number = ANY(%s)"""
+
+
+_PARAMETERS = "is `accounts` in the environment file right, and the service file if it names one?"
 
 
 class AccountStatus(IntEnum):
@@ -66,22 +71,26 @@ class AccountRow:
 class AccountsDatabase:
     """The database. Safe for use by many threads: each call has a connection and a transaction of its own.
 
-    ``timeout`` is in seconds, for connecting and for a statement. Raises UnavailableError when the database cannot be
-    reached, refuses the user, or is not cic-ussd's, and InterruptedRunError within a second after ``stopping`` is set.
+    ``host`` may be the folder of a Unix socket. ``parameters`` are further ones of libpq, such as ``sslmode``. ``timeout`` is
+    in seconds, for connecting and for a statement. Raises InvalidError for parameters that libpq does not have,
+    UnavailableError when the database cannot be reached, refuses the user, or is not cic-ussd's, and InterruptedRunError
+    within a second after ``stopping`` is set.
     """
 
     def __init__(
         self,
         host: str,
-        port: int,
+        port: int | str,
         database: str,
         user: str,
         password: str,
         *,
+        parameters: Mapping[str, str | Path] | None = None,
         timeout: int = 30,
         stopping: threading.Event | None = None,
     ) -> None:
         self._login: dict[str, Any] = {
+            **(parameters or {}),
             "host": host,
             "port": port,
             "dbname": database,
@@ -90,7 +99,7 @@ class AccountsDatabase:
         }
         self._timeout = timeout
         self._cancellation = Cancellation(stopping)
-        self.name = f"{host}:{port}/{database}"  #: for messages
+        self.name = f"{host or 'of the default socket'}:{port}/{database}"  #: for messages
 
     def __repr__(self) -> str:
         return f"AccountsDatabase({self.name})"
@@ -169,31 +178,39 @@ class AccountsDatabase:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
                 yield connection
-        except psycopg2.Error as error:
-            raise self._unavailable(error) from None
+        except (psycopg2.Error, ValueError) as error:
+            raise self._told(error) from None
 
     def _connect(self) -> Connection:
-        connection: Connection = psycopg2.connect(
+        return libpq.connect(
             **self._login,
             connect_timeout=self._timeout,
             tcp_user_timeout=self._timeout * 1000,
             application_name="cicscenario",
         )
-        return connection
 
-    def _unavailable(self, error: psycopg2.Error) -> UnavailableError:
+    def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
+        if isinstance(error, UnicodeError):
+            reason = "what it says, or its password, is not UTF-8 text"
         password = str(self._login["password"])
+        shown = reason.replace(password, "***") if password else reason
+        code = getattr(error, "pgcode", None)
+        if isinstance(error, psycopg2.ProgrammingError) and not code:  # libpq has not even tried
+            return InvalidError(
+                f"database {self.name} cannot be reached by these parameters: {shown}", hint=_PARAMETERS
+            )
         if isinstance(error, QueryCanceled):
             hint = (
                 f"does another program hold a lock on the account table? A statement may take {self._timeout} seconds"
             )
-        elif error.pgcode:  # it has answered
+        elif code:  # it has answered
             hint = "is the database in `accounts` of the environment file that of cic-ussd?"
+        elif "certificate" in reason:
+            hint = "`ca` or `accounts.sslrootcert` in the environment file names the authorities to trust"
         else:
             hint = "is PostgreSQL running, and is `accounts` in the environment file right?"
-        shown = reason.replace(password, "***") if password else reason
         return UnavailableError(f"database {self.name} failed: {shown}", hint=hint)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from cicscenario.errors import (
@@ -52,6 +53,7 @@ class MetaClient:
     ``key`` is the text of an armored private key; without one, nothing can be written. ``mode`` says how values are
     written: ``one-step`` replaces a value, ``two-step`` is the server's own merge, as cic-ussd writes. ``timeout`` is
     in seconds for each request; the server never answers a write that it has lost. Raises InvalidError for a bad URL.
+    ``ca`` is a PEM file of authorities to trust beside the public ones.
 
     ``pauses`` are the seconds before each attempt at a request, ``looks`` those before each look for a value that the server
     said it stores. Within a second after ``stopping`` is set, every method raises InterruptedRunError; writing again is safe.
@@ -68,12 +70,13 @@ class MetaClient:
         stopping: threading.Event | None = None,
         pauses: Sequence[float] = PAUSES,
         looks: Sequence[float] = _LOOKS,
+        ca: Path | None = None,
     ) -> None:
         self._server = MetaAddress.parse(url)
         self._stopping = stopping
         self._pauses = pauses
         self._looks = looks
-        self._http = MetaConnections(self._server, timeout, stopping)
+        self._http = MetaConnections(self._server, timeout, stopping, ca)
         self._key = key
         self._passphrase = passphrase
         self._mode = mode

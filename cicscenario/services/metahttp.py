@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
@@ -71,11 +72,14 @@ class MetaConnections:
     """Connections to one server, kept open between requests and handed out to one thread at a time.
 
     ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method. Soon after
-    ``stopping`` is set, requests raise InterruptedRunError.
+    ``stopping`` is set, requests raise InterruptedRunError. ``ca`` is a PEM file of authorities to trust beside the public ones.
     """
 
-    def __init__(self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None, ca: Path | None = None
+    ) -> None:
         self.server = server
+        self._ca = ca
         self._timeout = timeout
         self._cancellation = Cancellation(stopping)
         self._sockets = Sockets()
@@ -141,6 +145,7 @@ class MetaConnections:
             timeout=self._timeout,
             cancellation=self._cancellation,
             sockets=self._sockets,
+            ca=self._ca,
         )
 
     def _give_back(self, connection: http.client.HTTPConnection, *, reusable: bool) -> None:

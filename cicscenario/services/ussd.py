@@ -9,6 +9,7 @@ import threading
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -91,12 +92,13 @@ class UssdClient:
         timeout: float = 30,
         pause: float | None = None,
         stopping: threading.Event | None = None,
+        ca: Path | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise InvalidError("not the address of a phone interface", hint="write http://host:port, without a query")
         self.address = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path or '/'}"
-        login = [(name, value) for name, value in (("username", username), ("password", password)) if value]
+        login = [(name, value) for name, value in (("username", username), ("password", password)) if value is not None]
         self._url = f"{url}?{urlencode(login)}" if login else url
         self._service_code = service_code
         self._dialect = dialect
@@ -104,7 +106,7 @@ class UssdClient:
         self._stopping = stopping
         # A connection for each request: the server closes it after its answer without saying so before, and a request on a
         # connection that is being closed would end like one that was taken and not answered.
-        self._http = HttpSessions(timeout, stopping, keep=False)
+        self._http = HttpSessions(timeout, stopping, keep=False, ca=ca)
 
     @property
     def requests(self) -> int:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import execute_values
 
+from cicscenario import libpq
 from cicscenario.sandbox.custodial.errors import IntegrityError
 
 ZERO = "0" * 40
@@ -38,7 +38,7 @@ class EngineDatabase:
     """One connection to the database. Not thread-safe."""
 
     def __init__(self, dsn: str) -> None:
-        self._connection = psycopg2.connect(dsn)
+        self._connection = libpq.connect(dsn=dsn)
         self._connection.autocommit = True  # a single statement then takes one round trip
 
     @contextmanager

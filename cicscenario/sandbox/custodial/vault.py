@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Collection
 from pathlib import Path
 
-import psycopg2
 from cryptography.fernet import Fernet, InvalidToken
 from eth_hash.auto import keccak
 
+from cicscenario import libpq
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.files import write_once
 
@@ -30,7 +30,7 @@ class Vault:
 
     def __init__(self, dsn: str, secret: bytes) -> None:
         self._secret = secret
-        self._connection = psycopg2.connect(dsn)
+        self._connection = libpq.connect(dsn=dsn)
         self._connection.autocommit = True
 
     def prepare(self) -> None:

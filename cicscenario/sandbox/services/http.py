@@ -1,6 +1,5 @@
 """The two HTTP services: the metadata store and the phone interface."""
 
-import os
 import sys
 
 import requests
@@ -10,6 +9,7 @@ from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
 from cicscenario.sandbox.services.redis import broker_url
+from cicscenario.shell import kept
 
 _PATIENCE = 5.0  # seconds
 _KEY, _PASSPHRASE = "meta/writer.asc", "meta/writer.passphrase"
@@ -30,7 +30,7 @@ class _HttpDaemon(ServiceDaemon):
             sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
             *arguments,
         ]  # fmt: skip
-        return Command(command + site.record.options.get(self.name, []), dict(os.environ))
+        return Command(command + site.record.options.get(self.name, []), kept())
 
 
 class MetaDaemon(_HttpDaemon):

@@ -98,9 +98,9 @@ class PostgresDaemon(ServiceDaemon):
 
 
 def _connect(site: Site) -> "connection":
-    import psycopg2
+    from cicscenario import libpq
 
-    return psycopg2.connect(
+    return libpq.connect(
         host=HOST,
         port=site.port(PostgresDaemon.name),
         user=USER,

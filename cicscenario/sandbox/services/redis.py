@@ -1,11 +1,11 @@
 """The broker: a real Valkey, compatible with Redis 7.2. It writes every change to its append-only file before it answers."""
 
-import os
 import socket
 
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
+from cicscenario.shell import kept
 
 _PATIENCE = 2.0  # seconds for a PING
 
@@ -30,7 +30,7 @@ class RedisDaemon(ServiceDaemon):
             str(get_binary_path()), "--bind", HOST, "--port", str(site.port(self.name)), "--dir", str(data),
             "--appendonly", "yes", "--appendfsync", "no", "--save", "", "--loglevel", "warning",
         ]  # fmt: skip
-        return Command(command, dict(os.environ))
+        return Command(command, kept())
 
     def answers(self, site: Site) -> bool:
         try:

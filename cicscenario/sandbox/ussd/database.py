@@ -10,6 +10,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2 import sql
 
+from cicscenario import libpq
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.menus import OLD
 
@@ -87,7 +88,7 @@ class Database:
 
 def connect(address: DatabaseAddress, name: str) -> Any:
     """A connection to the database ``name`` that commits each statement."""
-    connection = psycopg2.connect(
+    connection = libpq.connect(
         host=address.host, port=address.port, user=address.user, password=address.password, dbname=name,
         connect_timeout=10,
     )  # fmt: skip

@@ -1,19 +1,24 @@
 """The Redis from which the engine takes its tasks, and where it leaves its results."""
 
 import json
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario import tls
+from cicscenario.errors import UnavailableError
+from cicscenario.redisaddress import RedisAddress
 from cicscenario.retry import pause
 from cicscenario.transport import Cancellation
 
@@ -28,8 +33,10 @@ class Broker:
     """One Redis database and the engine's queue in it. ``timeout`` is seconds for one request; ``patience`` is how long reads
     are tried again while it cannot be reached. Safe for use by many threads.
 
-    Raises InvalidError for an address that is not ``redis://`` or ``rediss://``, UnavailableError when Redis cannot be
-    reached, and InterruptedRunError within a second after ``stopping`` is set. Passwords are in no message.
+    ``user`` and ``password`` are those of Redis's access control lists; a password without a user is that of the server. Both
+    may also be in ``url``. ``ca`` is a PEM file of authorities to trust beside the public ones. Raises InvalidError for an
+    address of no Redis, UnavailableError when Redis cannot be reached, and InterruptedRunError within a second after
+    ``stopping`` is set. Passwords are in no message.
     """
 
     def __init__(
@@ -40,18 +47,18 @@ class Broker:
         timeout: float = 5,
         patience: float = 15,
         stopping: threading.Event | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        ca: Path | None = None,
     ) -> None:
+        self._place = RedisAddress.parse(url)
         parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-            raise InvalidError(
-                f"not the address of a Redis broker: {parts.scheme or 'no scheme'}://...",
-                hint="write redis://host:port/database",
-            )
-        database = parts.path.strip("/") or "0"
         self.queue = queue
-        self.address = f"{parts.hostname}:{parts.port or 6379}/{database}"
-        self.callback = f"{parts.hostname}:{parts.port or 6379}:{database}"
-        self._url = url
+        self.address = str(self._place)
+        self.callback = self._place.callback  #: None for a socket
+        self._user = user or (unquote(parts.username) if parts.username else None)
+        self._password = unquote(parts.password) if password is None and parts.password is not None else password
+        self._ca = ca
         self._timeout = timeout
         self._patience = patience
         self.stopping = stopping
@@ -60,16 +67,29 @@ class Broker:
 
     def connect(self, timeout: float) -> "redis.Redis":
         """A new Redis client. It never repeats a command by itself: a repeated LPUSH makes a second account."""
-        secure = self._url.startswith("rediss:")
-        return redis.Redis.from_url(
-            self._url,
-            connection_class=_connection_of(redis.SSLConnection if secure else redis.Connection, self._cancellation),
+        place = self._place
+        options: dict[str, Any] = {"path": place.path} if place.path else {"host": place.host, "port": place.port}
+        if place.path:
+            kind: type[Any] = redis.UnixDomainSocketConnection
+        else:
+            kind = _tls_connection(self._ca) if place.secure else redis.Connection
+            options["socket_keepalive"] = True
+        # An empty password is that of a user: redis-py would send none.
+        user = "default" if self._password == "" and not self._user else self._user
+        pool = redis.ConnectionPool(
+            connection_class=_connection_of(kind, self._cancellation),
+            db=place.database,
+            username=user,
+            password=self._password,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
-            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
+            **options,
         )
+        client = redis.Redis(connection_pool=pool)
+        client.auto_close_connection_pool = True
+        return client
 
     def read(self, command: Callable[["redis.Redis"], _T]) -> _T:
         """Runs a command that may be repeated, while Redis is away or gives wrong answers for up to ``patience`` seconds.
@@ -175,6 +195,19 @@ def list_of(kind: Any, answer: Any, size: int | None = None) -> list[Any]:
     if size is not None and len(items) != size:
         raise TypeError(f"it answers with {len(items)} values instead of {size}")
     return [of_type(kind, item) for item in items]
+
+
+def _tls_connection(ca: Path | None) -> type[Any]:
+    """Connections by TLS that trust the public authorities and those of ``ca``."""
+    trusted = tls.context(ca)
+
+    class Connection(redis.SSLConnection):
+        def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+            with tls.untrusted_told():
+                return trusted.wrap_socket(sock, server_hostname=self.host)
+            raise AssertionError("unreachable: an exception is not suppressed")
+
+    return Connection
 
 
 def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:

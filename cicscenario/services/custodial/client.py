@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cicscenario.chainspec import ChainSpec
@@ -38,7 +39,7 @@ class EngineToken:
 
 
 class CustodialClient:
-    """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
+    """The engine behind ``broker`` (an address of Redis) that takes tasks from ``queue``; see Broker for the login.
 
     ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
     ``busy`` is how many seconds ``check`` waits for an engine that is at work on other tasks.
@@ -57,18 +58,29 @@ class CustodialClient:
         patience: float = 15,
         busy: float = 300,
         stopping: threading.Event | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        ca: Path | None = None,
     ) -> None:
-        self._broker = Broker(broker, queue, timeout=timeout, patience=patience, stopping=stopping)
+        self._broker = Broker(
+            broker, queue, timeout=timeout, patience=patience, stopping=stopping, user=user, password=password, ca=ca
+        )
         self._messages = Messages(queue, chain_spec)
         self._results = Results(self._broker)
         self._busy = busy
         self._chain = chain_spec.asdict()
-        self._callback = callback or self._broker.callback
-        if self._callback.count(":") != 2:  # the engine splits it at its colons
+        where = callback or self._broker.callback
+        if where is None:
             raise InvalidError(
-                f"not a callback address: {self._callback!r}",
+                f"a broker at a socket ({self._broker.address}) needs `custodial.callback`, which is missing",
                 hint="write host:port:database of Redis as the engine's worker sees it",
             )
+        if where.count(":") != 2:  # the engine splits it at its colons
+            raise InvalidError(
+                f"not a callback address: {where!r}",
+                hint="write host:port:database of Redis as the engine's worker sees it",
+            )
+        self._callback = where
 
     @property
     def address(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery
 from celery.canvas import Signature
+from celery.loaders.app import AppLoader
 from kombu.connection import Connection
 from kombu.transport import virtual
 from kombu.utils.json import dumps
@@ -36,13 +37,20 @@ class _Transport(virtual.Transport):
         self.collected: list[bytes] = []
 
 
+class _Loader(AppLoader):  # type: ignore[misc]
+    """Takes no configuration from the shell's CELERY_CONFIG_MODULE."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:
+        return {}
+
+
 class Messages:
     """Writes messages for one ``queue`` and chain. Safe for use by many threads."""
 
     def __init__(self, queue: str, spec: ChainSpec) -> None:
         self._queue = queue
         self._chain = spec.asdict()
-        self._app = Celery("cicscenario", set_as_current=False)
+        self._app = Celery("cicscenario", set_as_current=False, loader=_Loader, fixups=())
         nowhere = Connection(transport=_Transport)  # type: ignore[no-untyped-call]
         self._producer = self._app.amqp.Producer(nowhere, auto_declare=False)
         self._lock = threading.Lock()

@@ -1,0 +1,66 @@
+"""How the account database is reached: the keys of the environment file, and those of the service file that it may name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cicscenario import libpq, tls
+from cicscenario.errors import InvalidError
+from cicscenario.language import AccountsEnvironment
+
+_PORT, _DATABASE, _USER = "5432", "cic_ussd", "grassroots"
+_MODE = "prefer"  # libpq's own default
+_OWN = ("host", "port", "dbname", "user", "password")  # parameters with a field of their own
+
+
+@dataclass(frozen=True)
+class AccountsLogin:
+    """The arguments of AccountsDatabase; ``repr`` leaves out the password."""
+
+    host: str
+    port: str
+    database: str
+    user: str
+    password: str
+    parameters: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"AccountsLogin({self.host}:{self.port}/{self.database})"
+
+
+def read_login(where: AccountsEnvironment, ca: Path | None) -> AccountsLogin:
+    """What the environment file says, else its service, else the default. ``ca`` is the key of that name.
+
+    Raises InvalidError for a service or a file that is not there.
+    """
+    service = libpq.read_service(where.service, where.servicefile) if where.service else {}
+    password = where.password.reveal() if where.password else service.get("password", "")
+    return AccountsLogin(
+        where.host or service.get("host", ""),
+        str(where.port or service.get("port", _PORT)),
+        where.database or service.get("dbname", _DATABASE),
+        where.user or service.get("user", _USER),
+        password,
+        {name: value for name, value in service.items() if name not in _OWN} | _security(where, service, ca),
+    )
+
+
+def _security(where: AccountsEnvironment, service: dict[str, str], ca: Path | None) -> dict[str, str]:
+    mode = where.sslmode or service.get("sslmode", _MODE)
+    files = {"sslcert": where.sslcert, "sslkey": where.sslkey}
+    if where.sslrootcert:
+        files["sslrootcert"] = tls.authorities(where.sslrootcert)
+    elif mode.startswith("verify") and "sslrootcert" not in service:
+        files["sslrootcert"] = tls.authorities(ca)
+    for name, file in files.items():
+        _require(name, file)
+    return {"sslmode": mode} | {name: str(file) for name, file in files.items() if file}
+
+
+def _require(name: str, file: Path | None) -> None:
+    """libpq goes on without a file that is not there."""
+    try:
+        if file:
+            file.open("rb").close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidError(f"cannot read accounts.{name} {file}: {reason}", hint="name another file") from None

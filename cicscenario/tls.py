@@ -1,0 +1,67 @@
+"""What TLS connections trust: the public certificate authorities, and those in the environment file's ``ca``.
+
+The list of public ones is that of the package ``certifi``. Variables such as SSL_CERT_FILE change nothing.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import certifi
+
+from cicscenario.errors import InvalidError
+
+
+@lru_cache
+def context(ca: Path | None = None) -> ssl.SSLContext:
+    """For connections of a client. ``ca`` is a PEM file of further authorities.
+
+    Raises InvalidError when ``ca`` cannot be read or holds no certificate.
+    """
+    # Not ssl.create_default_context, which reads SSL_CERT_FILE and writes the session's keys to SSLKEYLOGFILE.
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(certifi.where())
+    if ca:
+        _load(made, ca)
+    return made
+
+
+def authorities(ca: Path | None = None) -> Path:
+    """The PEM file for a library that takes one file only: ``ca``, or the public authorities without it.
+
+    Raises InvalidError when ``ca`` cannot be read or holds no certificate.
+    """
+    if ca is None:
+        return Path(certifi.where())
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca)
+    return ca
+
+
+def _load(into: ssl.SSLContext, ca: Path) -> None:
+    try:
+        ca.read_bytes()  # for the reason: the library's own error does not say which file
+        into.load_verify_locations(ca)
+    except ssl.SSLError:
+        raise InvalidError(
+            f"{ca} holds no certificate in PEM form", hint="name a file that has -----BEGIN CERTIFICATE-----"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidError(f"cannot read {ca}: {reason}", hint="name a file of certificate authorities") from None
+
+
+@contextmanager
+def untrusted_told() -> Iterator[None]:
+    """Raises ssl.SSLCertVerificationError, in words for people, where the block raises one."""
+    untrusted: ssl.SSLCertVerificationError | None = None
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        untrusted = error
+    if untrusted:
+        reason = untrusted.verify_message.rstrip(".")
+        advice = "the environment file's `ca` names the authorities to trust"
+        # Outside of the handler: clients show the innermost cause.
+        raise ssl.SSLCertVerificationError(1, f"its certificate is not trusted ({reason}); {advice}")
