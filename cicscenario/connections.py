@@ -70,7 +70,7 @@ class Connections:
     def chain(self) -> ChainSession:
         if self.environment.chain is None:
             raise self._missing(Service.CHAIN)
-        return connect(self.environment.chain, self._token, stopping=self._stopping)
+        return connect(self.environment.chain, self._token, stopping=self._stopping, ca=self.environment.ca)
 
     @cached_property
     def custodial(self) -> "CustodialClient":

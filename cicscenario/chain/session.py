@@ -3,6 +3,7 @@
 import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
@@ -35,11 +36,12 @@ class ChainSession:
     genesis: str  #: hash of block 0
     gas_price: int
     block_gas_limit: int
+    ca: Path | None = None  #: PEM file of authorities to trust beside the public ones
 
     def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
         """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
         stop = StopEvent(stopping)
-        rpc = _node(self.environment, patience=PATIENCE, stopping=stop)
+        rpc = _node(self.environment, patience=PATIENCE, stopping=stop, ca=self.ca)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
@@ -66,14 +68,20 @@ class ChainSession:
 
 
 def connect(
-    environment: ChainEnvironment, token: str | None, *, stopping: threading.Event | None = None
+    environment: ChainEnvironment,
+    token: str | None,
+    *,
+    stopping: threading.Event | None = None,
+    ca: Path | None = None,
 ) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
+
+    ``ca`` is a PEM file of authorities to trust beside the public ones.
 
     Raises UnavailableError when the node does not answer or serves another chain, or a contract does not exist. The open
     session waits up to PATIENCE for a node that is down. Every wait ends within a second after ``stopping`` is set.
     """
-    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping)
+    rpc = _node(environment, patience=_PATIENCE_TO_OPEN, stopping=stopping, ca=ca)
     chain_id, genesis, newest, price = rpc.calls(
         [
             ("eth_chainId", []),
@@ -98,24 +106,25 @@ def connect(
     suggested = max(int(price, 16), 2 * int(newest.get("baseFeePerGas") or "0x0", 16))
     return ChainSession(
         environment=environment,
-        rpc=_node(environment, patience=PATIENCE, stopping=stopping),
+        rpc=_node(environment, patience=PATIENCE, stopping=stopping, ca=ca),
         signer=Signer(signer_key(environment), int(chain_id, 16)),
         contracts=discover(rpc, from_hex(environment.registry), token),
         chain_id=int(chain_id, 16),
         genesis=genesis["hash"],
         gas_price=suggested if environment.gas_price is None else environment.gas_price,
         block_gas_limit=int(newest["gasLimit"], 16),
+        ca=ca,
     )
 
 
-def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None) -> Rpc:
+def _node(environment: ChainEnvironment, *, patience: float, stopping: threading.Event | None, ca: Path | None) -> Rpc:
     return Rpc(
         environment.rpc,
         batch=environment.batch,
         timeout=environment.timeout,
         patience=patience,
         stopping=stopping,
-        ca=environment.ca,
+        ca=ca,
     )
 
 

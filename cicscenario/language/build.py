@@ -87,7 +87,7 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         name=values["name"],
         spec=ChainSpec.parse(values["spec"]) if values["spec"] else None,
         ca=_path(values["ca"]),
-        chain=_chain(values["chain"], _path(values["ca"])) if values["chain"] else None,
+        chain=_chain(values["chain"]) if values["chain"] else None,
         custodial=CustodialEnvironment(**_revealing(custodial, "password")) if custodial else None,
         ussd=UssdEnvironment(**_revealing(ussd, "password")) if ussd else None,
         accounts=_accounts(accounts) if accounts else None,
@@ -113,13 +113,12 @@ def _accounts(values: Values) -> AccountsEnvironment:
     return AccountsEnvironment(**_revealing(values, "password", "pepper") | files)
 
 
-def _chain(values: Values, ca: Path | None) -> ChainEnvironment:
+def _chain(values: Values) -> ChainEnvironment:
     signer = values["signer"]
     return ChainEnvironment(
         **values
         | {
             "spec": ChainSpec.parse(values["spec"]),
-            "ca": ca,
             "signer": SignerEnvironment(
                 private_key=_secret(signer["private_key"]),
                 keyfile=_path(signer["keyfile"]),

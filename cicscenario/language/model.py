@@ -168,7 +168,6 @@ class ChainEnvironment:
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
     window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
-    ca: Path | None = None  #: that of the environment
 
 
 @dataclass(frozen=True)
