@@ -43,7 +43,7 @@ def write_once(path: Path, content: str) -> None:
     """Creates ``path`` with mode 0600, flushed to the disk. If it exists already, its content stays as it is."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

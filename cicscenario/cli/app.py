@@ -34,6 +34,7 @@ from cicscenario.cli.options import (
     Since,
     Until,
 )
+from cicscenario.cli.surroundings import settle
 from cicscenario.errors import ExitCode, InterruptedRunError
 
 _EXIT_CODES = f"""Exit codes:
@@ -328,4 +329,5 @@ def stack_status(fmt: Format = OutputForm.TEXT) -> None:
 
 def main() -> None:
     """Entry point of the ``cicscenario`` command."""
+    settle()
     sys.exit(boundary(app))
