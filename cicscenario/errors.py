@@ -105,6 +105,12 @@ def as_told(error: BaseException) -> CicScenarioError | None:
 def _of_the_system(error: OSError) -> CicScenarioError | None:
     """What an error of the operating system asks of the user; None when it is nothing of theirs, but a bug."""
     said = (error.strerror or "").lower()
+    if said.startswith(
+        "no usable temporary directory"
+    ):  # of the module tempfile, which asks for nothing else by itself
+        return UnavailableError(
+            "there is no folder for temporary files that can be written to", hint="name one in the variable TMPDIR"
+        )
     if hint := _SHORT.get(error.errno or 0):
         return UnavailableError(f"{error.filename or 'writing'}: {said}", hint=hint)
     if error.filename and said:

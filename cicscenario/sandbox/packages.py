@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import UnavailableError
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.shell import variables
 
 
@@ -78,10 +78,18 @@ class Contract:
 
 
 def cache_folder() -> Path:
-    """The folder that ``CICSCENARIO_CACHE`` names, else ``cicscenario`` in the user's cache folder."""
+    """The folder that ``CICSCENARIO_CACHE`` names, else ``cicscenario`` in the user's cache folder.
+
+    Raises InvalidError when the user has no home folder to have one in.
+    """
     if chosen := os.environ.get("CICSCENARIO_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cicscenario"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cicscenario"
+    except RuntimeError:  # neither HOME is set nor is the user one that the machine knows
+        raise InvalidError(
+            "this user has no home folder to keep the contracts' packages in", hint="name a folder in CICSCENARIO_CACHE"
+        ) from None
 
 
 def load(packages: Sequence[Package], folder: Path) -> dict[str, Contract]:

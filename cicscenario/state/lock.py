@@ -68,6 +68,9 @@ class FileLock:
         os.close(self._descriptor)
 
 
+_SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - owner and mode of what is made there are checked
+
+
 @contextmanager
 def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Iterator[None]:
     """Holds the lock ``name``, shared by all runs of this user on this machine; ``what`` is for messages.
@@ -93,14 +96,15 @@ def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Ite
 
 
 def user_places(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """The folders for locks of the user: one in the runtime folder of their session, if there is one, and one in ``/tmp``.
+    """The folders for locks of the user: one in the runtime folder of their session, if there is one, and one in each folder
+    that all users of a machine share, if they may write there.
 
     TMPDIR is ignored, since runs with different values of it would use different locks.
     """
     user = os.getuid()
     runtime = Path(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user}")
-    shared = Path("/tmp") / f"cicscenario-{user}"  # noqa: S108 - its owner and mode are checked
-    places = [shared]
+    folders = [folder for folder in _SHARED if os.access(folder, os.W_OK | os.X_OK)] or _SHARED[:1]
+    places = [folder / f"cicscenario-{user}" for folder in folders]
     if runtime.is_absolute() and _why_not_private(runtime) is None:
         places.insert(0, runtime / "cicscenario")
     return places
