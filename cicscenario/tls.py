@@ -54,14 +54,14 @@ def _load(into: ssl.SSLContext, ca: Path) -> None:
 
 @contextmanager
 def untrusted_told() -> Iterator[None]:
-    """Raises ssl.SSLCertVerificationError, in words for people, where the block raises one."""
-    untrusted: ssl.SSLCertVerificationError | None = None
+    """Gives an ssl.SSLCertVerificationError that the block raises a text for people."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        untrusted = error
-    if untrusted:
-        reason = untrusted.verify_message.rstrip(".")
-        advice = "the environment file's `ca` names the authorities to trust"
-        # Outside of the handler: clients show the innermost cause.
-        raise ssl.SSLCertVerificationError(1, f"its certificate is not trusted ({reason}); {advice}")
+        # The same object: clients show the innermost cause.
+        reason = (error.verify_message or error.strerror or "").rstrip(".")
+        error.strerror = (
+            f"its certificate is not trusted ({reason}); the environment file's `ca` names the authorities to trust"
+        )
+        error.args = (error.errno, error.strerror)
+        raise
