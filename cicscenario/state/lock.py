@@ -121,12 +121,12 @@ def _make_private(folder: Path) -> None:
     if reason:
         raise StateRefusedError(
             f"the folder for locks, {folder}, {reason}",
-            hint=f"it must belong to you, and others must not be able to write to it: remove it, or `chmod 700 {folder}`",
+            hint=f"it must be yours alone: remove it, or `chmod 700 {folder}`, or have a folder of your own in XDG_RUNTIME_DIR",
         )
 
 
 def _why_not_private(folder: Path) -> str | None:
-    """Why others could change what is in ``folder``, or None when they cannot."""
+    """Why others could change what is in ``folder``, or this user cannot; None when it is right."""
     try:
         found = folder.lstat()
     except OSError as error:
@@ -137,6 +137,8 @@ def _why_not_private(folder: Path) -> str | None:
         return "is not a folder"
     if found.st_uid != os.getuid():
         return f"belongs to user {found.st_uid}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "cannot be written to"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"can be written to by others (mode {stat.S_IMODE(found.st_mode):o})"
     return None

@@ -111,11 +111,20 @@ def _connect(site: Site) -> "connection":
 
 
 def _user() -> User | None:
-    """The user that runs the server when this process is root's, else None."""
-    if os.geteuid() != 0:
-        return None
-    entry = pwd.getpwnam("nobody")
-    return User(entry.pw_uid, entry.pw_gid)
+    """The user that runs the server when this process is root's, else None.
+
+    Raises UnavailableError when the machine has no name for that user: PostgreSQL asks for it.
+    """
+    user = os.geteuid()
+    try:
+        entry = pwd.getpwnam("nobody") if user == 0 else pwd.getpwuid(user)
+    except KeyError:
+        who = "root, and there is no user `nobody`" if user == 0 else f"user {user}, whom this machine has no name for"
+        raise UnavailableError(
+            f"the sandbox's database cannot run as {who}",
+            hint="run as a user with a name, or start only what you need: `cicscenario stack up --service node`",
+        ) from None
+    return User(entry.pw_uid, entry.pw_gid) if user == 0 else None
 
 
 def _environment() -> dict[str, str]:
