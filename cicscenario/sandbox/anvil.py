@@ -15,6 +15,7 @@ from pathlib import Path
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
+from cicscenario.shell import kept
 
 _POLL = 0.1  # seconds between looks for waiting transactions
 _REST = 3  # pause after a block, in multiples of the time it took: with a large state, more transactions share a block
@@ -63,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
             _mine(Rpc(f"http://{arguments.host}:{arguments.port}"), anvil)
         finally:
             os._exit(0)
-    environment = dict(os.environ) | {"HOME": str(folder), "TMPDIR": str(folder)}
+    environment = kept() | {"HOME": str(folder), "TMPDIR": str(folder)}
     try:
         os.execve(arguments.program, _command(arguments), environment)  # noqa: S606  # no shell is wanted
     except OSError as error:
