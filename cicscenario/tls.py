@@ -59,7 +59,7 @@ def untrusted_told() -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         # The same object: clients show the innermost cause.
-        reason = (error.verify_message or error.strerror or "").rstrip(".")
+        reason = (getattr(error, "verify_message", None) or error.strerror or "").rstrip(".")
         error.strerror = (
             f"its certificate is not trusted ({reason}); the environment file's `ca` names the authorities to trust"
         )

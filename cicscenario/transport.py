@@ -168,6 +168,10 @@ def _stopped() -> InterruptedRunError:
     return InterruptedRunError("stopped while waiting for a server; everything done so far is saved")
 
 
+#: What ``requests`` lets through, such as an IDNA error of the host's name.
+_BELOW_REQUESTS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+
+
 class Sockets:
     """The open sockets of one client."""
 
@@ -246,15 +250,20 @@ class HttpSessions:
     def post(self, url: str, **options: Any) -> requests.Response:
         """One POST, with the options of ``requests``.
 
-        Raises requests.RequestException, and InterruptedRunError when the run is stopped.
+        Raises requests.RequestException for whatever is raised below it, and InterruptedRunError when the run is stopped.
         """
         with self._mutex:
             self.sent += 1
-        with self._cancellation.during(self._sockets.shut):
-            if self._keep:
-                return self._post(self._session(), url, options)
-            with self._new_session() as session:
-                return self._post(session, url, options)
+        try:
+            with self._cancellation.during(self._sockets.shut):
+                if self._keep:
+                    return self._post(self._session(), url, options)
+                with self._new_session() as session:
+                    return self._post(session, url, options)
+        except requests.RequestException:
+            raise
+        except _BELOW_REQUESTS as error:
+            raise requests.ConnectionError(error) from error
 
     def close(self) -> None:
         """Closes the open connections; the next request opens a new one."""

@@ -29,7 +29,7 @@ _MAX_PBKDF2_ROUNDS = 100_000_000  # a hundred times eth_account's default
 MAX_FILE_SIZE = 10_000
 _DERIVED = 32  # bytes that are derived from the password
 #: What reading a file raises when a part is missing, has a wrong type, or is far too large.
-_MALFORMED = (ValueError, OverflowError, MemoryError, RecursionError)
+_MALFORMED = (ValueError, OverflowError, MemoryError, RecursionError, AttributeError)
 
 
 def encrypt(private_key: bytes, password: str, strength: str) -> bytes:

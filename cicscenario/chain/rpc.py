@@ -180,7 +180,7 @@ class Rpc:
             )
         try:
             return reply.json()
-        except requests.JSONDecodeError:
+        except (ValueError, RecursionError):
             raise self._unanswered(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
 
     def _unanswered(self, what: str, *, transient: bool = True, retry_after: str | None = None) -> UnansweredError:

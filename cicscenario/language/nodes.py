@@ -103,6 +103,9 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
         raise DiagnosticsError([_character_error(source, ord(source.text[error.start]))]) from None
     except yaml.MarkedYAMLError as error:
         raise DiagnosticsError([_syntax_error(source, error)]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = Span(source, 0, 0).diagnostic(Code.SYNTAX, f"cannot be read as YAML ({type(error).__name__})")
+        raise DiagnosticsError([problem]) from None
 
 
 def resolve(text: str) -> Plain:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from faker import Factory
+from faker.exceptions import BaseFakerException
 
 from cicscenario.errors import InvalidError
 from cicscenario.people.person import Person
@@ -110,7 +111,7 @@ def _faker(locale: str) -> Any:
     """A Faker that draws the names of a locale without weights, which is twice as fast."""
     try:
         return Factory.create(locale, use_weighting=False)
-    except AttributeError:
+    except (AttributeError, ImportError, ValueError, BaseFakerException):
         raise InvalidError(f"Faker has no locale {locale!r}", hint="such as en_US, sw or ro") from None
 
 

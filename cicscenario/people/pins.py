@@ -122,11 +122,21 @@ def verify(password_hash: str, pin: str, pepper: str | None = None) -> bool:
     if scheme == "fernet":
         try:
             inner = _fernet(pepper).decrypt(inner)
-        except InvalidToken:
+        except (InvalidToken, ValueError, TypeError):
             return False
         if not _BCRYPT.fullmatch(inner.decode("ascii", "replace")):
             return False
-    return scheme is not None and bcrypt.checkpw(pin.encode(), inner)
+    return scheme is not None and _fits(pin, inner)
+
+
+def _fits(pin: str, hashed: bytes) -> bool:
+    """False also for a hash that bcrypt cannot read, such as one of cost 99: cic-ussd accepts no PIN for it."""
+    try:
+        return bcrypt.checkpw(pin.encode(), hashed)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # its Rust code panics with one that is no Exception
+        return False
 
 
 def _fernet(pepper: str | None) -> Fernet:

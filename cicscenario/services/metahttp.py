@@ -21,6 +21,7 @@ from cicscenario.transport import Cancellation, Sockets, http_connection
 #: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0
 _CLOSE = {"Connection": "close"}
+_NO_REPLY = (OSError, http.client.HTTPException, ValueError)  # ValueError: a host name that IDNA does not have, for one
 
 
 class NoAnswerError(Exception):
@@ -110,7 +111,7 @@ class MetaConnections:
             self.sent[method] += 1
         try:
             connection = self._borrow()
-        except OSError as error:
+        except _NO_REPLY as error:
             raise NoAnswerError(self._reason(error)) from None
         try:
             with self._cancellation.during(self._sockets.shut):
@@ -122,7 +123,7 @@ class MetaConnections:
                 reply = MetaReply(
                     response.status, response.reason, response.read(), response.headers.get("Retry-After")
                 )
-        except (OSError, http.client.HTTPException) as error:
+        except _NO_REPLY as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None
         except BaseException:

@@ -34,8 +34,10 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             hint="is the disk full, is the file open in another program, and may you write to it? Nothing was lost",
         ) from error
     except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # a fault of ours
         if type(error) is not sqlite3.DatabaseError:  # SQLite raises the base class itself for a damaged file
-            raise
+            raise UnavailableError(f"cannot use {path}: {error}", hint="is it a file of cicscenario?") from error
         raise damaged(path, error, set_aside=False) from error
 
 

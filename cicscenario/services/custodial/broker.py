@@ -120,7 +120,7 @@ class Broker:
         try:
             with self._cancellation.during(self._disconnect):
                 self._redis.lpush(self.queue, *messages)
-        except (*_GONE, RedisError) as error:
+        except (*_GONE, RedisError, ValueError) as error:
             doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
             raise self.unavailable(error, doubt) from None
 
@@ -129,7 +129,7 @@ class Broker:
         try:
             with self._cancellation.during(self._disconnect):
                 self._redis.ping()
-        except (*_GONE, RedisError) as error:
+        except (*_GONE, RedisError, ValueError) as error:
             raise self.unavailable(error) from None
 
     def waiting(self) -> int:

@@ -95,7 +95,7 @@ class Callbacks:
                 self._subscription()
             except InterruptedRunError:
                 return  # whoever waits for callbacks raises it too
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, ValueError) as error:
                 self._problem = error
             self._subscribed.clear()
             self._stop.wait(_PAUSE)

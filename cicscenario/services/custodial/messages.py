@@ -12,10 +12,12 @@ from celery import Celery
 from celery.canvas import Signature
 from celery.loaders.app import AppLoader
 from kombu.connection import Connection
+from kombu.exceptions import KombuError
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from cicscenario.chainspec import ChainSpec
+from cicscenario.errors import UnavailableError
 from cicscenario.services.custodial import tasks
 
 
@@ -108,6 +110,9 @@ class Messages:
                 reply_to=self._app.thread_oid,
                 ignore_result=None,  # as from the engine's own client: a worker leaves its results only unless told not to
             )
-            self._app.amqp.send_task_message(self._producer, task, message, queue=self._queue, retry=False)
+            try:
+                self._app.amqp.send_task_message(self._producer, task, message, queue=self._queue, retry=False)
+            except (KombuError, TypeError, ValueError) as error:
+                raise UnavailableError(f"cannot write a message for the task {task}: {type(error).__name__}") from error
             collected: list[bytes] = self._producer.connection.transport.collected
             return collected.pop()
