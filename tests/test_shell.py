@@ -10,9 +10,9 @@ import pytest
 
 from cicscenario import shell
 from cicscenario.language.secret import Secret
-from tests.support.hostile_shell import CELERY, CHAIN, HOSTILE, LIBPQ, PROXIES, TLS
+from tests.support.hostile_shell import CELERY, HOSTILE_SHELL, LIBPQ, OF_CHAINS, PROXIES, TLS
 
-OF_LIBRARIES = LIBPQ | PROXIES | TLS | CELERY | CHAIN
+OF_LIBRARIES = LIBPQ | PROXIES | TLS | CELERY | OF_CHAINS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hostile variables, taken."""
     for name in list(os.environ):  # so that they are put back after the test
         monkeypatch.setenv(name, os.environ[name])
-    for name, value in HOSTILE.items():
+    for name, value in HOSTILE_SHELL.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(shell, "_taken", {})
     shell.take()
@@ -32,13 +32,13 @@ def test_what_libraries_read_is_gone_from_the_process_and_its_children() -> None
     code = "import json, os; print(json.dumps(dict(os.environ)))"
     child = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert set(OF_LIBRARIES).isdisjoint(child)
-    assert set(HOSTILE).isdisjoint(shell.kept().keys() - {"LC_ALL", "LANG", "LANGUAGE", "PYTHONUTF8"})
+    assert set(HOSTILE_SHELL).isdisjoint(shell.kept().keys() - {"LC_ALL", "LANG", "LANGUAGE", "PYTHONUTF8"})
 
 
 @pytest.mark.usefixtures("taken")
 def test_references_and_programs_of_the_user_still_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Secret("{{ env.PGPASSWORD }}").reveal() == LIBPQ["PGPASSWORD"]
-    assert HOSTILE.items() <= dict(shell.variables).items()
+    assert HOSTILE_SHELL.items() <= dict(shell.variables).items()
     assert len(shell.variables) == len(dict(shell.variables))
     monkeypatch.setenv("PGPASSWORD", "set later")
     assert Secret("{{ env.PGPASSWORD }}").reveal() == "set later"

@@ -15,7 +15,7 @@ from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from tests.support.authority import Authority, tls_before
-from tests.support.hostile_shell import HOSTILE
+from tests.support.hostile_shell import HOSTILE_SHELL
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.valkey import Valkey
@@ -130,7 +130,7 @@ def test_a_private_authority_is_trusted_by_every_client(
     service: Service,
     shell: str,
 ) -> None:
-    for name, value in HOSTILE.items() if shell == "hostile" else ():
+    for name, value in HOSTILE_SHELL.items() if shell == "hostile" else ():
         monkeypatch.setenv(name, value)
     with tls_before(inner_port, authority.server(), postgres=service is Service.ACCOUNTS) as port:
         found = services(tmp_path, section(service, port))

@@ -34,7 +34,7 @@ from cicscenario.cli.options import (
     Since,
     Until,
 )
-from cicscenario.cli.surroundings import settle
+from cicscenario.cli.surroundings import prepare_process
 from cicscenario.errors import ExitCode, InterruptedRunError, InvalidError
 
 _EXIT_CODES = f"""Exit codes:
@@ -352,5 +352,5 @@ def stack_status(fmt: Format = OutputForm.TEXT) -> None:
 
 def main() -> None:
     """Entry point of the ``cicscenario`` command."""
-    settle()
+    prepare_process()
     sys.exit(boundary(app))

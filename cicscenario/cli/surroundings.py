@@ -10,7 +10,7 @@ from cicscenario.shell import take
 _STREAMS = 3  # standard input, output and error
 
 
-def settle() -> None:
+def prepare_process() -> None:
     """Takes the variables that only libraries read out of the process, and makes its streams usable."""
     take()
     if not os.environ.get(DEBUG):

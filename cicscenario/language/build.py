@@ -92,7 +92,7 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         chain=_chain(values["chain"]) if values["chain"] else None,
         custodial=CustodialEnvironment(**_revealing(custodial, "password")) if custodial else None,
         ussd=UssdEnvironment(**_revealing(ussd, "password")) if ussd else None,
-        accounts=_accounts(accounts) if accounts else None,
+        accounts=_accounts(accounts, document) if accounts else None,
         meta=MetaEnvironment(**_revealing(meta, "key", "passphrase")) if meta else None,
         path=path,
     )
@@ -110,7 +110,11 @@ _PATHS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def _accounts(values: Values) -> AccountsEnvironment:
+def _accounts(values: Values, document: Mapping) -> AccountsEnvironment:
+    if values["service"]:  # it says what the file does not: the defaults do not count
+        written = document.entries["accounts"].value
+        names = written.entries if isinstance(written, Mapping) else {}
+        values = values | {name: None for name in ("port", "database", "user") if name not in names}
     files = {file[1]: _path(values[file[1]]) for file in _PATHS if file[0] == "accounts"}
     return AccountsEnvironment(**_revealing(values, "password", "pepper") | files)
 

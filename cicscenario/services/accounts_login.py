@@ -7,7 +7,6 @@ from cicscenario import libpq, tls
 from cicscenario.errors import InvalidError
 from cicscenario.language import AccountsEnvironment
 
-_PORT, _DATABASE, _USER = "5432", "cic_ussd", "grassroots"
 _MODE = "prefer"  # libpq's own default
 _OWN = ("host", "port", "dbname", "user", "password")  # parameters with a field of their own
 
@@ -28,7 +27,7 @@ class AccountsLogin:
 
 
 def read_login(where: AccountsEnvironment, ca: Path | None) -> AccountsLogin:
-    """What the environment file says, else its service, else the default. ``ca`` is the key of that name.
+    """What the environment file says, else its service; what neither says is left to libpq. ``ca`` is the key of that name.
 
     Raises InvalidError for a service or a file that is not there.
     """
@@ -36,9 +35,9 @@ def read_login(where: AccountsEnvironment, ca: Path | None) -> AccountsLogin:
     password = where.password.reveal() if where.password else service.get("password", "")
     return AccountsLogin(
         where.host or service.get("host", ""),
-        str(where.port or service.get("port", _PORT)),
-        where.database or service.get("dbname", _DATABASE),
-        where.user or service.get("user", _USER),
+        str(where.port or service.get("port", "")),
+        where.database or service.get("dbname", ""),
+        where.user or service.get("user", ""),
         password,
         {name: value for name, value in service.items() if name not in _OWN} | _security(where, service, ca),
     )

@@ -13,7 +13,7 @@ import pytest
 from cicscenario.errors import ExitCode
 from cicscenario.sandbox.packages import cache_folder
 from tests.support.commands import command_line
-from tests.support.hostile_shell import HOSTILE
+from tests.support.hostile_shell import HOSTILE_SHELL
 
 NAMELESS = 54321  # the number of a user that no machine has a name for
 SCENARIO = """
@@ -83,7 +83,7 @@ def is_told(done: subprocess.CompletedProcess[bytes], words: str) -> bool:
 
 @pytest.mark.parametrize("arguments", [("validate", "s.yaml"), ("plan", "s.yaml"), ("run", "s.yaml")])
 def test_a_hostile_shell_changes_nothing(place: Path, arguments: tuple[str, ...]) -> None:
-    done = command(place, *arguments, shell=HOSTILE)
+    done = command(place, *arguments, shell=HOSTILE_SHELL)
     assert (done.returncode, done.stderr) == (ExitCode.OK, b"")
     if arguments[0] == "run":
         assert b"balance: 0 errors of 3" in done.stdout
@@ -92,7 +92,7 @@ def test_a_hostile_shell_changes_nothing(place: Path, arguments: tuple[str, ...]
 @pytest.mark.slow
 def test_a_hostile_shell_changes_nothing_in_the_whole_sandbox(tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(EVERYTHING)
-    shell = {"CICSCENARIO_CACHE": str(cache_folder()), **HOSTILE}
+    shell = {"CICSCENARIO_CACHE": str(cache_folder()), **HOSTILE_SHELL}
     try:
         up = command(tmp_path, "stack", "up", shell=shell)
         assert (up.returncode, up.stderr) == (ExitCode.OK, b"")

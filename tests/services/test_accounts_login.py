@@ -14,7 +14,7 @@ from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from tests.support.authority import Authority, tls_before
-from tests.support.hostile_shell import HOSTILE, LIBPQ
+from tests.support.hostile_shell import HOSTILE_SHELL, LIBPQ
 from tests.support.postgres import PASSWORD, USER, Postgres
 
 
@@ -27,7 +27,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(autouse=True)
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A shell that says something else everywhere, and a home folder that does, too."""
-    for name, value in HOSTILE.items():
+    for name, value in HOSTILE_SHELL.items():
         monkeypatch.setenv(name, value)
     home = tmp_path / "home"
     (home / ".postgresql").mkdir(parents=True)

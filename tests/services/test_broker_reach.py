@@ -12,7 +12,7 @@ from cicscenario.language import load_environment
 from cicscenario.language.diagnostic import DiagnosticsError
 from cicscenario.redisaddress import RedisAddress
 from cicscenario.services.custodial.broker import Broker
-from tests.support.hostile_shell import HOSTILE
+from tests.support.hostile_shell import HOSTILE_SHELL
 from tests.support.valkey import Valkey
 
 
@@ -98,7 +98,7 @@ def test_a_redis_is_reached_at_a_host_and_at_a_socket(
     password: str | None,
     shell: str,
 ) -> None:
-    for name, value in HOSTILE.items() if shell == "hostile" else ():
+    for name, value in HOSTILE_SHELL.items() if shell == "hostile" else ():
         monkeypatch.setenv(name, value)
     if password is not None:
         (tmp_path / "password").write_text(password)
