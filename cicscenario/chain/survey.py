@@ -17,7 +17,7 @@ _QUESTIONS: list[Call] = [
 
 
 @dataclass(frozen=True)
-class ChainFacts:
+class NodeFacts:
     """What a node says about its chain. ``gas_price`` is in wei; 0 when it does not tell, and need not."""
 
     chain_id: int
@@ -28,20 +28,20 @@ class ChainFacts:
 
 
 @dataclass(frozen=True)
-class Survey:
+class NodeSurvey:
     """The chain, the addresses that answer, and for each of the others what happened."""
 
-    facts: ChainFacts
+    facts: NodeFacts
     urls: tuple[str, ...]
     silent: tuple[str, ...]
 
 
-def survey(environment: ChainEnvironment, client: Callable[[Sequence[str]], Rpc]) -> Survey:
+def survey(environment: ChainEnvironment, client: Callable[[Sequence[str]], Rpc]) -> NodeSurvey:
     """Asks each node. Raises UnavailableError when none answers, or when they do not all serve the environment's chain.
 
     ``client`` opens a client of some addresses.
     """
-    found: dict[str, ChainFacts] = {}
+    found: dict[str, NodeFacts] = {}
     names: dict[str, str] = {}
     silent: list[UnavailableError] = []
     for url in environment.rpc:
@@ -67,7 +67,7 @@ def survey(environment: ChainEnvironment, client: Callable[[Sequence[str]], Rpc]
                 f" {facts.genesis}",
                 hint="all nodes of `chain.rpc` in the environment file must serve the same chain",
             )
-    return Survey(found[first], tuple(found), tuple(error.message for error in silent))
+    return NodeSurvey(found[first], tuple(found), tuple(error.message for error in silent))
 
 
 def _none_answers(silent: Sequence[UnavailableError]) -> UnavailableError:
@@ -75,7 +75,7 @@ def _none_answers(silent: Sequence[UnavailableError]) -> UnavailableError:
     return UnavailableError(f"none of the {len(silent)} nodes of `chain.rpc` can be used:{lines}", hint=silent[0].hint)
 
 
-def _facts(rpc: Rpc, environment: ChainEnvironment) -> ChainFacts:
+def _facts(rpc: Rpc, environment: ChainEnvironment) -> NodeFacts:
     answers: list[Any] = rpc.results(_QUESTIONS)
     for (method, _), answer in zip(_QUESTIONS, answers, strict=True):
         needed = method != "eth_gasPrice" or environment.gas_price is None
@@ -89,7 +89,7 @@ def _facts(rpc: Rpc, environment: ChainEnvironment) -> ChainFacts:
     with protocol_errors(rpc):
         # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
         suggested = 0 if isinstance(price, RpcError) else max(_number(price), 2 * _number(newest.get("baseFeePerGas")))
-        return ChainFacts(
+        return NodeFacts(
             _number(chain_id),
             str(genesis["hash"]).lower(),
             _number(newest["gasLimit"]),

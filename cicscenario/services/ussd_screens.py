@@ -97,9 +97,9 @@ class Screen:
     phone: str = ""
 
     @property
-    def kind(self) -> str | None:
-        """``CON`` when an input is awaited, ``END`` when the session is over; None for neither. Some ``END`` have no blank."""
-        return self.text[:3] if self.text[:3] in ("CON", "END") else None
+    def goes_on(self) -> bool | None:
+        """Whether the session goes on (CON) or is over (END, sometimes without a blank after it); None for neither."""
+        return {"CON": True, "END": False}.get(self.text[:3])
 
     def __str__(self) -> str:
         return f"{self.text[:_LONGEST]!r}"

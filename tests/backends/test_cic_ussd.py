@@ -16,12 +16,12 @@ from cicscenario.services.ussd_tasks import WaitingTask
 from cicscenario.state.rows import Orphans, Outcome, RequestRow
 from cicscenario.state.store import Store
 from tests.support.batches import batch
-from tests.support.joining_world import NOWHERE, PATIENCE, QUEUED, World, account, backend, people
+from tests.support.joining_world import JOINING_PATIENCE, NOWHERE, QUEUED, JoiningWorld, account, backend, people
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World()
+def world(tmp_path: Path) -> Iterator[JoiningWorld]:
+    world = JoiningWorld()
     world.store = Store(tmp_path / "state.sqlite")
     world.store.commit("population", [Outcome(p.id, ok=True) for p in people(60)], people=people(60))
     yield world
@@ -32,7 +32,9 @@ def failures(made: Result) -> dict[int, str | None]:
     return {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
 
 
-def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(world: World, tmp_path: Path) -> None:
+def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(
+    world: JoiningWorld, tmp_path: Path
+) -> None:
     made = backend(world, tmp_path).accounts(batch(people(50)))
     assert dict(made.addresses) == {p.id: account(p.phone) for p in people(50)}
     assert world.choices == [p.phone for p in people(50)]
@@ -49,7 +51,7 @@ def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(w
     ],
 )
 def test_somebody_whom_the_interface_cannot_have_fails_alone(
-    world: World, tmp_path: Path, dialect: str, odd: dict[str, str], why: str
+    world: JoiningWorld, tmp_path: Path, dialect: str, odd: dict[str, str], why: str
 ) -> None:
     who = people(5)
     who[2] = replace(who[2], **odd)
@@ -60,13 +62,13 @@ def test_somebody_whom_the_interface_cannot_have_fails_alone(
     assert world.store.requests([2]) == {}
 
 
-def test_what_is_asked_for_is_written_down_first(world: World, tmp_path: Path) -> None:
+def test_what_is_asked_for_is_written_down_first(world: JoiningWorld, tmp_path: Path) -> None:
     backend(world, tmp_path).accounts(batch(people(3)))
     assert world.written_before == [True] * 3
     assert {row.status for rows in world.store.requests(range(3)).values() for row in rows} == {"created"}
 
 
-def test_a_choice_that_may_have_been_taken_is_not_made_again(world: World, tmp_path: Path) -> None:
+def test_a_choice_that_may_have_been_taken_is_not_made_again(world: JoiningWorld, tmp_path: Path) -> None:
     """The answer was lost, the account comes to be."""
     (person,) = people(1)
     world.errors = [UssdError("no answer", taken=None)]
@@ -76,7 +78,7 @@ def test_a_choice_that_may_have_been_taken_is_not_made_again(world: World, tmp_p
     assert len(world.choices) == 1
 
 
-def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: World, tmp_path: Path) -> None:
+def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: JoiningWorld, tmp_path: Path) -> None:
     world.errors = [UssdError("500", taken=False), UssdError("500", taken=False)]
     made = backend(world, tmp_path).accounts(batch(people(1)))
     assert len(made.addresses) == 1
@@ -85,14 +87,14 @@ def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: World
     assert world.store.orphans() == Orphans(0, 0)
 
 
-def test_an_interface_that_refuses_again_and_again_is_said(world: World, tmp_path: Path) -> None:
+def test_an_interface_that_refuses_again_and_again_is_said(world: JoiningWorld, tmp_path: Path) -> None:
     world.errors = [UssdError("the server is not well", taken=False) for _ in range(5)]
     made = backend(world, tmp_path).accounts(batch(people(2)))
     assert failures(made) == {0: "the server is not well"}
     assert [person for person, _ in made.addresses] == [1]
 
 
-def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: World, tmp_path: Path) -> None:
+def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: JoiningWorld, tmp_path: Path) -> None:
     """Killed behind the choice: the pointers of some are there, those of others on their way."""
     first = backend(world, tmp_path)
     for person in people(6):
@@ -106,7 +108,7 @@ def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: World,
 
 @pytest.mark.parametrize("dialect", ["current", "2021"])
 def test_an_account_that_was_there_before_it_was_asked_for_is_not_taken(
-    world: World, tmp_path: Path, dialect: str
+    world: JoiningWorld, tmp_path: Path, dialect: str
 ) -> None:
     """Another run made it, and has paid it. Nobody dials: that would leave a session on somebody else's phone."""
     there, new = people(2)
@@ -123,7 +125,7 @@ def test_an_account_that_was_there_before_it_was_asked_for_is_not_taken(
 
 @pytest.mark.parametrize("dialect", ["current", "2021"])
 def test_an_account_that_only_the_interface_knows_is_not_taken_either(
-    world: World, tmp_path: Path, dialect: str
+    world: JoiningWorld, tmp_path: Path, dialect: str
 ) -> None:
     """Its phone pointer comes later, and no later run takes it for its own."""
     (person,) = people(1)
@@ -141,7 +143,7 @@ def test_an_account_that_only_the_interface_knows_is_not_taken_either(
 
 
 def test_an_account_that_an_earlier_run_asked_for_is_its_own_though_the_interface_knows_it_first(
-    world: World, tmp_path: Path
+    world: JoiningWorld, tmp_path: Path
 ) -> None:
     (person,) = people(1)
     world.delay, world.engine = 10_000, lambda root: QUEUED
@@ -152,7 +154,7 @@ def test_an_account_that_an_earlier_run_asked_for_is_its_own_though_the_interfac
     assert world.choices == [person.phone]
 
 
-def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World, tmp_path: Path) -> None:
+def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: JoiningWorld, tmp_path: Path) -> None:
     """The server never heard of the account that its engine made: only another choice helps, and leaves an orphan."""
     lost = people(20)[0].phone
     world.lost = {lost}
@@ -164,15 +166,17 @@ def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World
     assert world.store.orphans() == Orphans(certain=1, possible=0)
 
 
-def test_when_nobody_moves_for_the_patience_each_is_told(world: World, tmp_path: Path) -> None:
+def test_when_nobody_moves_for_the_patience_each_is_told(world: JoiningWorld, tmp_path: Path) -> None:
     world.delay = 10_000
     made = backend(world, tmp_path).accounts(batch(people(2)))
     assert made.addresses == []
     assert "the metadata store has no phone pointer of +254711000001" in (failures(made)[1] or "")
-    assert PATIENCE < world.now < 3 * PATIENCE
+    assert JOINING_PATIENCE < world.now < 3 * JOINING_PATIENCE
 
 
-def test_when_nobody_of_a_batch_got_an_account_nobody_of_the_next_is_asked_for(world: World, tmp_path: Path) -> None:
+def test_when_nobody_of_a_batch_got_an_account_nobody_of_the_next_is_asked_for(
+    world: JoiningWorld, tmp_path: Path
+) -> None:
     """The interface takes calls, but the engine behind it is dead."""
     phones = backend(world, tmp_path)
     world.delay = 10_000
@@ -190,7 +194,7 @@ def test_when_nobody_of_a_batch_got_an_account_nobody_of_the_next_is_asked_for(w
 SILENT = UssdError("phone interface cannot be reached", taken=False, answered=False)
 
 
-def test_an_interface_that_answers_nobody_is_not_called_for_everybody(world: World, tmp_path: Path) -> None:
+def test_an_interface_that_answers_nobody_is_not_called_for_everybody(world: JoiningWorld, tmp_path: Path) -> None:
     world.errors = [SILENT] * 1000
     with pytest.raises(UssdError, match="cannot be reached"):
         backend(world, tmp_path).accounts(batch(people(50)))
@@ -201,7 +205,9 @@ def test_an_interface_that_answers_nobody_is_not_called_for_everybody(world: Wor
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_silence_for_somebody_and_answers_to_all_are_not_the_end(world: World, tmp_path: Path, answered: bool) -> None:
+def test_silence_for_somebody_and_answers_to_all_are_not_the_end(
+    world: JoiningWorld, tmp_path: Path, answered: bool
+) -> None:
     """A server that is started again in the meantime, and one that fails for a few people alone."""
     error = UssdError("500", taken=False, answered=True)
     world.errors = [error] * 5 * 10 if answered else [SILENT] * 5 * 2
@@ -210,13 +216,13 @@ def test_silence_for_somebody_and_answers_to_all_are_not_the_end(world: World, t
     assert len(made.addresses) == 20 - len(failures(made))
 
 
-def test_an_interface_that_comes_back_between_attempts_costs_nobody(world: World, tmp_path: Path) -> None:
+def test_an_interface_that_comes_back_between_attempts_costs_nobody(world: JoiningWorld, tmp_path: Path) -> None:
     world.errors = [SILENT] * 4
     assert len(backend(world, tmp_path).accounts(batch(people(3))).addresses) == 3
     assert 3 < world.now < 6
 
 
-def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World, tmp_path: Path) -> None:
+def test_a_run_that_is_to_end_leaves_people_without_outcome(world: JoiningWorld, tmp_path: Path) -> None:
     made = backend(world, tmp_path)
     stopping = threading.Event()
     stopping.set()
@@ -225,14 +231,16 @@ def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World, tmp_pa
     assert world.choices == []
 
 
-def test_the_interface_of_2021_is_told_the_language_once_the_account_is_there(world: World, tmp_path: Path) -> None:
+def test_the_interface_of_2021_is_told_the_language_once_the_account_is_there(
+    world: JoiningWorld, tmp_path: Path
+) -> None:
     made = backend(world, tmp_path, dialect="2021").accounts(batch(people(2)))
     assert len(made.addresses) == 2
     assert world.dials == [p.phone for p in people(2)] * 2
 
 
 @pytest.mark.parametrize("value", [7, "no address", "ab" * 19, {"a": 1}])
-def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, value: object) -> None:
+def test_a_pointer_that_leads_nowhere_is_named(world: JoiningWorld, tmp_path: Path, value: object) -> None:
     world.get_many = lambda pointers: [value for _ in pointers]  # type: ignore[method-assign]
     made = backend(world, tmp_path).accounts(batch(people(1)))
     assert "the phone pointer of +254711000000 is not an address" in (failures(made)[0] or "")
@@ -242,9 +250,9 @@ def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, val
 
 
 @pytest.mark.parametrize("has_begun", [False, True])
-def test_while_the_engine_is_paused_nobody_chooses_again(world: World, tmp_path: Path, has_begun: bool) -> None:
+def test_while_the_engine_is_paused_nobody_chooses_again(world: JoiningWorld, tmp_path: Path, has_begun: bool) -> None:
     """Its tasks wait in the queue. One that a worker has begun is nowhere, and the engine does not answer a question."""
-    world.delay = 0.9 * PATIENCE
+    world.delay = 0.9 * JOINING_PATIENCE
     world.engine = lambda root: NOWHERE if has_begun else QUEUED
     world.answers = False
     made = backend(world, tmp_path).accounts(batch(people(6)))
@@ -253,7 +261,7 @@ def test_while_the_engine_is_paused_nobody_chooses_again(world: World, tmp_path:
     assert world.store.orphans() == Orphans(0, 0)
 
 
-def test_a_report_that_waits_for_the_tasker_keeps_a_choice_alive(world: World, tmp_path: Path) -> None:
+def test_a_report_that_waits_for_the_tasker_keeps_a_choice_alive(world: JoiningWorld, tmp_path: Path) -> None:
     (person,) = people(1)
     world.delay = 10_000
     root = account(person.phone).hex()
@@ -266,7 +274,7 @@ def test_a_report_that_waits_for_the_tasker_keeps_a_choice_alive(world: World, t
     assert world.choices == [person.phone]
 
 
-def test_a_tasker_that_takes_no_tasks_may_have_the_report(world: World, tmp_path: Path) -> None:
+def test_a_tasker_that_takes_no_tasks_may_have_the_report(world: JoiningWorld, tmp_path: Path) -> None:
     """It is paused: what it has begun is nowhere to be seen. The dial before a second choice has given it a task."""
     (person,) = people(1)
     world.delay = 10_000
@@ -276,7 +284,7 @@ def test_a_tasker_that_takes_no_tasks_may_have_the_report(world: World, tmp_path
     assert world.choices == [person.phone]
 
 
-def test_a_tasker_that_takes_no_tasks_may_still_write_the_entries(world: World, tmp_path: Path) -> None:
+def test_a_tasker_that_takes_no_tasks_may_still_write_the_entries(world: JoiningWorld, tmp_path: Path) -> None:
     world.has_table = True
     (person,) = people(1)
     asked_before(world, person)
@@ -298,7 +306,7 @@ def test_a_tasker_that_takes_no_tasks_may_still_write_the_entries(world: World, 
     ],
 )
 def test_a_choice_that_is_over_is_made_again_once_and_what_it_made_is_counted_exactly(
-    world: World, tmp_path: Path, end: AccountOutcome | None, orphans: Orphans
+    world: JoiningWorld, tmp_path: Path, end: AccountOutcome | None, orphans: Orphans
 ) -> None:
     """The engine has lost the task, or failed, or made an account of which cic-ussd never heard."""
     (person,) = people(1)
@@ -312,7 +320,7 @@ def test_a_choice_that_is_over_is_made_again_once_and_what_it_made_is_counted_ex
     assert world.store.orphans() == orphans
 
 
-def test_a_choice_that_the_interface_never_took_is_made_again(world: World, tmp_path: Path) -> None:
+def test_a_choice_that_the_interface_never_took_is_made_again(world: JoiningWorld, tmp_path: Path) -> None:
     """The answer was lost on the way there: others have keys of cic-ussd's, and this person has none."""
     lost, other = people(2)
     world.errors = [UssdError("no answer", taken=None)]
@@ -322,7 +330,7 @@ def test_a_choice_that_the_interface_never_took_is_made_again(world: World, tmp_
 
 
 def test_a_choice_that_comes_to_life_while_the_interface_is_dialled_again_is_not_made_again(
-    world: World, tmp_path: Path
+    world: JoiningWorld, tmp_path: Path
 ) -> None:
     """The interface handles one request at a time: the first choice was still waiting for its turn."""
     (person,) = people(1)
@@ -332,31 +340,31 @@ def test_a_choice_that_comes_to_life_while_the_interface_is_dialled_again_is_not
         asked.append(root)
         return NOWHERE if len(asked) <= 2 else QUEUED
 
-    world.engine, world.delay = engine, 0.6 * PATIENCE
+    world.engine, world.delay = engine, 0.6 * JOINING_PATIENCE
     assert len(backend(world, tmp_path).accounts(batch([person])).addresses) == 1
     assert len(world.dials) == 2
     assert world.choices == [person.phone]
 
 
-def no_custodial(world: World) -> None:
+def no_custodial(world: JoiningWorld) -> None:
     world.is_seen = False
 
 
-def other_database(world: World) -> None:
+def other_database(world: JoiningWorld) -> None:
     world.has_keys = False
 
 
-def no_redis(world: World) -> None:
+def no_redis(world: JoiningWorld) -> None:
     world.redis_fails = True
 
 
-def other_queue(world: World) -> None:
+def other_queue(world: JoiningWorld) -> None:
     world.knows_queue = False
 
 
 @pytest.mark.parametrize("hide", [no_custodial, other_database, no_redis, other_queue])
 def test_what_cannot_be_seen_is_decided_by_a_later_run(
-    world: World, tmp_path: Path, hide: Callable[[World], None]
+    world: JoiningWorld, tmp_path: Path, hide: Callable[[JoiningWorld], None]
 ) -> None:
     hide(world)
     (person,) = people(1)
@@ -368,17 +376,17 @@ def test_what_cannot_be_seen_is_decided_by_a_later_run(
     before = world.now
     made = backend(world, tmp_path).accounts(batch([person]))
     assert made.addresses == [(person.id, account(person.phone, 2))]
-    assert world.now > before + PATIENCE, "a slow engine had another patience to make it"
+    assert world.now > before + JOINING_PATIENCE, "a slow engine had another patience to make it"
     assert len(world.choices) == 2
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
     assert world.store.orphans() == Orphans(certain=0, possible=1)
     assert str(world.store.orphans()) == "up to 1"
 
 
-def test_while_services_are_seen_to_work_nobody_is_given_up(world: World, tmp_path: Path) -> None:
+def test_while_services_are_seen_to_work_nobody_is_given_up(world: JoiningWorld, tmp_path: Path) -> None:
     """Workers are busy with others for longer than the patience, and come to ours in the end."""
     world.engine = lambda root: QUEUED
-    world.busy_until, world.delay = 3 * PATIENCE, 3 * PATIENCE
+    world.busy_until, world.delay = 3 * JOINING_PATIENCE, 3 * JOINING_PATIENCE
     made = backend(world, tmp_path).accounts(batch(people(2)))
     assert len(made.addresses) == 2
     assert len(world.choices) == 2
@@ -397,7 +405,7 @@ def lost_entries(person: Person) -> dict[bytes, object]:
     }
 
 
-def test_entries_that_the_tasker_has_lost_are_written(world: World, tmp_path: Path) -> None:
+def test_entries_that_the_tasker_has_lost_are_written(world: JoiningWorld, tmp_path: Path) -> None:
     world.has_table = True
     lost = people(20)[3]
     world.delay = 0.5
@@ -419,10 +427,10 @@ def test_entries_that_the_tasker_has_lost_are_written(world: World, tmp_path: Pa
         f" (0x{account(lost.phone).hex()}); this run has written them"
     )
     assert len(world.choices) == 20
-    assert world.now < PATIENCE, "they wait only as long as others move, and a grace"
+    assert world.now < JOINING_PATIENCE, "they wait only as long as others move, and a grace"
 
 
-def test_the_interface_of_2021_writes_no_language(world: World, tmp_path: Path) -> None:
+def test_the_interface_of_2021_writes_no_language(world: JoiningWorld, tmp_path: Path) -> None:
     world.has_table = True
     (person,) = people(1)
     asked_before(world, person)
@@ -432,12 +440,12 @@ def test_the_interface_of_2021_writes_no_language(world: World, tmp_path: Path) 
     assert len(world.entries) == 2
 
 
-def asked_before(world: World, *those: Person) -> None:
+def asked_before(world: JoiningWorld, *those: Person) -> None:
     """An earlier run has requested their accounts."""
     world.store.add_requests([RequestRow(f"earlier {person.id}", person.id, "") for person in those])
 
 
-def test_entries_that_are_there_are_kept(world: World, tmp_path: Path) -> None:
+def test_entries_that_are_there_are_kept(world: JoiningWorld, tmp_path: Path) -> None:
     world.has_table = True
     (person,) = people(1)
     asked_before(world, person)
@@ -448,7 +456,7 @@ def test_entries_that_are_there_are_kept(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fetched", [False, True])
-def test_entries_whose_tasks_may_still_come_are_not_written(world: World, tmp_path: Path, fetched: bool) -> None:
+def test_entries_whose_tasks_may_still_come_are_not_written(world: JoiningWorld, tmp_path: Path, fetched: bool) -> None:
     """A second phone pointer makes the metadata server fail."""
     world.has_table = True
     (person,) = people(1)
@@ -466,12 +474,12 @@ def test_entries_whose_tasks_may_still_come_are_not_written(world: World, tmp_pa
     )
     assert "add_phone_pointer of cic-ussd's tasker waits in" in why
     assert world.entries == {}
-    assert world.now < 0.5 * PATIENCE, "they have waited in the earlier run"
+    assert world.now < 0.5 * JOINING_PATIENCE, "they have waited in the earlier run"
 
 
 @pytest.mark.parametrize("age", [60.0, 4000.0])
 def test_without_a_look_at_the_taskers_queue_entries_are_written_once_no_task_can_come_back(
-    world: World, tmp_path: Path, age: float
+    world: JoiningWorld, tmp_path: Path, age: float
 ) -> None:
     """Redis gives back what a killed tasker had fetched within an hour."""
     world.has_table, world.is_seen = True, False
@@ -487,7 +495,7 @@ def test_without_a_look_at_the_taskers_queue_entries_are_written_once_no_task_ca
         assert "a run in an hour writes it" in why
 
 
-def test_entries_that_cannot_be_written_are_named(world: World, tmp_path: Path) -> None:
+def test_entries_that_cannot_be_written_are_named(world: JoiningWorld, tmp_path: Path) -> None:
     world.has_table, world.signs = True, False
     (person,) = people(1)
     asked_before(world, person)
@@ -498,7 +506,9 @@ def test_entries_that_cannot_be_written_are_named(world: World, tmp_path: Path) 
     )
 
 
-def test_an_account_that_only_the_interface_knows_is_named_with_what_is_missing(world: World, tmp_path: Path) -> None:
+def test_an_account_that_only_the_interface_knows_is_named_with_what_is_missing(
+    world: JoiningWorld, tmp_path: Path
+) -> None:
     world.is_seen = False
     (person,) = people(1)
     asked_before(world, person)
@@ -506,5 +516,5 @@ def test_an_account_that_only_the_interface_knows_is_named_with_what_is_missing(
     why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
     assert f"cic-ussd has an account of {person.phone}, but its tasker has not written the phone pointer" in why
     assert "add `accounts` to the environment file" in why
-    assert world.now < 0.5 * PATIENCE
+    assert world.now < 0.5 * JOINING_PATIENCE
     assert world.choices == []

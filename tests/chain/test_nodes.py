@@ -9,7 +9,7 @@ import pytest
 
 from cicscenario.chain.nodes import Node
 from cicscenario.chain.rpc import Rpc, UnansweredError
-from cicscenario.chain.survey import Survey, survey
+from cicscenario.chain.survey import NodeSurvey, survey
 from cicscenario.errors import InterruptedRunError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from tests.support.readable_chain import BLOCK, METHODS, ReadableChain
@@ -123,7 +123,7 @@ def environment_of(tmp_path: Path, *urls: str, more: str = "") -> Path:
     return path
 
 
-def surveyed(tmp_path: Path, *urls: str, more: str = "") -> Survey:
+def surveyed(tmp_path: Path, *urls: str, more: str = "") -> NodeSurvey:
     chain = load_environment(environment_of(tmp_path, *urls, more=more)).chain
     assert chain
     return survey(chain, lambda some: Rpc(some, timeout=0.3, patience=0.3))

@@ -15,44 +15,12 @@ import pytest
 from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
-from tests.support.running_engine import RunningEngine
+from tests.support.custodial_runs import ASKED, clean, ends_well, everybody_arrived
+from tests.support.running_engine import CHAIN_SPEC, RunningEngine
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, registered_since, send_from
 from tests.support.waiting import eventually
 
-CHECKS = ["accounts_index", "gas", "faucet", "balance", "custodial_key"]
-STEPS = ["population", "accounts", "registration", "gift", "gas", "faucet"]
-CHAIN = {"arch": "evm", "fork": "byzantium", "network_id": 8996, "common_name": "bloxberg", "custom": []}
 NOBODY = "0" * 40
-GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
-ASKED = "SELECT 1 FROM requests WHERE status = 'asked'"
-
-
-def everybody_arrived(run: Run, size: int, since: int) -> None:
-    """By the report, and by the chain: each is registered once and was given the gift once, and no stranger was."""
-    assert run.errors() == dict.fromkeys(CHECKS, (0, size))
-    assert run.steps() == dict.fromkeys(STEPS, (size, 0))
-    assert gifts_since(run.box, since) == run.given()
-    assert len(set(run.addresses())) == size
-    registered = registered_since(run.box, since)
-    assert {address: registered[address] for address in run.addresses()} == dict.fromkeys(run.addresses(), 1)
-    held = run.box.session().rpc.calls([("eth_getBalance", [address, "latest"]) for address in run.addresses()])
-    assert all(0 < int(gas, 16) < GAS_GIFT for gas in held), "each was given gas once, and paid for the faucet with it"
-
-
-def ends_well(run: Run, size: int, since: int, *more: str) -> None:
-    """One more run, after which everybody is there."""
-    done = run.command(*more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    everybody_arrived(run, size, since)
-
-
-def clean(box: Sandbox, done: subprocess.CompletedProcess[str]) -> str:
-    """What a command said, which has neither a traceback nor a secret in it."""
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said
-    for name in ("signer.key", "owner.key", "postgres.password"):
-        assert (box.home / "sandbox" / name).read_text().strip() not in said
-    return said
 
 
 def changed_environment(box: Sandbox, before: str, after: str) -> str:
@@ -260,11 +228,11 @@ def test_an_environment_that_does_not_name_the_engine_is_refused(run: Run) -> No
 
 
 def test_a_locked_engine_is_said(run: Run) -> None:
-    run.box.ask_engine("cic_eth.admin.ctrl.lock", None, CHAIN, NOBODY, 4)
+    run.box.ask_engine("cic_eth.admin.ctrl.lock", None, CHAIN_SPEC, NOBODY, 4)
     try:
         said = refused(run)
     finally:
-        run.box.ask_engine("cic_eth.admin.ctrl.unlock", None, CHAIN, NOBODY, 4)
+        run.box.ask_engine("cic_eth.admin.ctrl.unlock", None, CHAIN_SPEC, NOBODY, 4)
     assert "account creation is locked" in said
     assert "cic-eth-ctl -i evm:byzantium:8996:bloxberg unlock CREATE" in said
 
@@ -317,7 +285,7 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
     assert time.monotonic() - began < 60
     said = clean(run.box, done)
     assert "step registration: 0 ok, 12 failed, 0 pending of 12; first, person 0: " in said
-    assert run.steps() == {name: (12 if name in ("population", "accounts") else 0, 0) for name in STEPS} | {
+    assert run.steps() == {name: (12 if name in ("population", "accounts") else 0, 0) for name in CUSTODIAL_STEPS} | {
         "registration": (0, 12)
     }
     (step,) = [step for step in run.report()["steps"] if step["name"] == "registration"]
@@ -332,7 +300,7 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
 def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(run: Run) -> None:
     """The engine's transaction fails on chain, of which it tells nobody: its account may no longer write to the index."""
     session, since = run.box.session(), run.box.block()
-    ((writer, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "ACCOUNT_REGISTRY_WRITER", CHAIN)
+    ((writer, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "ACCOUNT_REGISTRY_WRITER", CHAIN_SPEC)
     index, argument = session.contracts.accounts_index, bytes(12) + bytes.fromhex(writer.removeprefix("0x"))
     send_from(session, run.box.owner, index, selector("deleteWriter(address)") + argument)
     try:

@@ -13,9 +13,9 @@ import pytest
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.sandbox import stack
-from tests.cli.test_run_custodial import ASKED, CHAIN, clean, ends_well, everybody_arrived
+from tests.support.custodial_runs import ASKED, clean, ends_well, everybody_arrived
 from tests.support.engine_processes import processes
-from tests.support.running_engine import RunningEngine
+from tests.support.running_engine import CHAIN_SPEC, RunningEngine
 from tests.support.sandboxes import Run, Sandbox
 from tests.support.waiting import eventually
 
@@ -165,7 +165,7 @@ def test_an_empty_gas_gifter_is_told_before_anything_is_changed(run: Run) -> Non
     done = run.command()
     assert done.returncode == 3
     said = clean(run.box, done)
-    ((gifter, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "GAS_GIFTER", CHAIN)
+    ((gifter, _),) = run.box.ask_engine("cic_eth.eth.account.role_account", "GAS_GIFTER", CHAIN_SPEC)
     address = to_hex(bytes.fromhex(gifter.removeprefix("0x")))
     assert f"its GAS_GIFTER {address} has no native currency" in said
     assert run.box.block() == before

@@ -17,7 +17,7 @@ from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.client import CustodialClient, EngineToken
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 from cicscenario.services.custodial.workers import count_workers
-from tests.support.celery_engine import CHAIN, REGISTRY, ROLES, worker
+from tests.support.celery_engine import CHAIN, ENGINE_REGISTRY, ROLES, worker
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 
@@ -165,7 +165,7 @@ def test_an_engine_that_is_ready_tells_of_itself_what_can_be_compared_with_the_c
     alone, other = worker(engine.url), worker(engine.url)
     found = CustodialClient(engine.url, SPEC).survey()
     assert found.token == TOKEN
-    assert found.registry == bytes.fromhex(REGISTRY.removeprefix("0x"))
+    assert found.registry == bytes.fromhex(ENGINE_REGISTRY.removeprefix("0x"))
     assert found.roles == {role: bytes.fromhex(address) for role, address in ROLES.items()}
     assert (found.waiting, found.fetched, found.workers) == (0, 0, 1)
     with alone, other:

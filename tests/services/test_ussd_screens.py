@@ -257,8 +257,8 @@ def test_every_screen_of_2021_is_known_in_both_languages() -> None:
 
 
 def test_the_kind_does_not_need_a_blank() -> None:
-    kinds = [recognise(text, CURRENT).kind for text in ("CON a", "END b", "END. c", "Bonyeza", "")]
-    assert kinds == ["CON", "END", "END", None, None]
+    ends = [recognise(text, CURRENT).goes_on for text in ("CON a", "END b", "END. c", "Bonyeza", "")]
+    assert ends == [True, False, False, None, None]
 
 
 def test_a_long_screen_is_cropped_in_messages() -> None:

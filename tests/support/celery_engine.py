@@ -25,7 +25,7 @@ from redis.retry import Retry
 
 CHAIN = "evm:byzantium:8996:bloxberg"
 ROLES = {"ACCOUNT_REGISTRY_WRITER": "aa" * 20, "GAS_GIFTER": "bb" * 20}
-REGISTRY = "0xea6225212005E86a4490018Ded4bf37F3E772161"
+ENGINE_REGISTRY = "0xea6225212005E86a4490018Ded4bf37F3E772161"
 TOKEN = {
     "symbol": "GFT",
     "address": "32E860c2A0645d1B7B005273696905F5D6DC5D05",
@@ -101,7 +101,7 @@ class EngineTasks:
         return TOKEN
 
     def registry(self) -> str:
-        return REGISTRY
+        return ENGINE_REGISTRY
 
     def _fault(self, name: str) -> str | None:
         return self._redis.hget("faults", name)

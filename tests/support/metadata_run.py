@@ -26,7 +26,7 @@ from cicscenario.vocabulary import load_scenario
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 
 KINDS = ("metadata", "metadata_phone", "metadata_preferences", "metadata_custom")
-STEPS = ("population", "accounts", *KINDS)
+_STEPS = ("population", "accounts", *KINDS)
 
 
 class MetadataRun:
@@ -70,7 +70,7 @@ class MetadataRun:
     def steps(self, *names: str, batch: int = 100) -> None:
         context = replace(self.context, opened=EthBackend(self.context))
         progress = Progress((step.name for step in self.plan.steps), self.plan.size, self.store.counts())
-        Runner(self.plan, context, progress, self.events.append, only=names or STEPS, batch=batch).run()
+        Runner(self.plan, context, progress, self.events.append, only=names or _STEPS, batch=batch).run()
 
     def checks(self, *, again: bool = False) -> list[CheckRow]:
         """The metadata checks; with ``again`` as another process makes them."""

@@ -24,7 +24,7 @@ from cicscenario.sandbox.ussd.tokens import TokenInfo
 from cicscenario.sandbox.ussd.wallet import CurrentWallet, OldWallet, Wallet
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
-CHAIN = ChainSpec.parse("evm:byzantium:8996:bloxberg")
+SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
 
 
 class MemoryRedis:
@@ -133,7 +133,7 @@ class MemoryWorld:
         self.pins = FernetPinScheme(cost=4) if is_old else BcryptPinScheme(4)
         wallet: Wallet = (OldWallet if is_old else CurrentWallet)(self.cache, self.tokens)
         menus = self.menus = Menus(dialect, fallback)
-        profiles = Profiles(dialect, self.cache, CHAIN, lambda: NOON)
+        profiles = Profiles(dialect, self.cache, SPEC, lambda: NOON)
         common = (self.book, self.cache, wallet, profiles)
         done = actions(dialect, menus, self.pins, *common, self.outside, self.outside)
         machine = StateMachine(menus, conditions(dialect, menus, self.pins, *common), done)
