@@ -15,7 +15,7 @@ import pytest
 from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
-from tests.support.custodial_runs import ASKED, clean, ends_well, everybody_arrived
+from tests.support.custodial_runs import ASKED, CUSTODIAL_STEPS, clean, ends_well, everybody_arrived
 from tests.support.running_engine import CHAIN_SPEC, RunningEngine
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, registered_since, send_from
 from tests.support.waiting import eventually
