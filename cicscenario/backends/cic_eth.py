@@ -76,12 +76,7 @@ class CicEthBackend(CustodialBackend):
         failed = {
             owned[root]: end.address for root, end in ends.items() if isinstance(end, Created) and end.unregistered
         }
-        with self._mutex:
-            new = {str(uuid.uuid4()): person for person in failed if person not in self._registering}
-            asked = {self._registering[person]: person for person in failed if person in self._registering}
-            self._registering |= {person: root for root, person in new.items()}
-        self._accounts.register({root: failed[person] for root, person in new.items()})
-        return {asked[root]: str(why) for root, why in self._accounts.unregistered(list(asked)).items()}
+        return {}  # the requests are repeated below
 
     def _make_accounts(self, people: Sequence[Person], made: Result) -> None:
         asked = self._earlier(people, made)
