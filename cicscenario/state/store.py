@@ -325,7 +325,7 @@ class Store:
         """The requests for each of these people, in the order in which they were written."""
         found: dict[int, list[RequestRow]] = {}
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_REQUEST} FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
+        sql = f"SELECT {_REQUEST}, sequence FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
         for row in self._rows(sql, people):
             found.setdefault(row[1], []).append(RequestRow(*row))
         return found
@@ -336,11 +336,20 @@ class Store:
         with self._write() as db:
             db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
 
-    def orphans(self) -> int:
-        """Number of accounts that were, or may have been, created for a person who uses another one."""
+    def last_request(self) -> int:
+        """The sequence number of the last request; 0 when there is none."""
+        last: int = self._rows("SELECT coalesce(max(sequence), 0) FROM requests")[0][0]
+        return last
+
+    def orphans(self, *, certain: bool = False) -> int:
+        """Number of accounts that were, or may have been, created for a person who uses another one.
+
+        ``certain`` counts only those that are known to exist.
+        """
+        maybe = "" if certain else " OR status = 'asked'"
         sql = (
-            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
-            " AND (status = 'created' AND requests.address <> people.address OR status = 'asked')"
+            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"  # noqa: S608
+            f" AND (status = 'created' AND requests.address <> people.address{maybe})"
         )
         count: int = self._rows(sql)[0][0]
         return count

@@ -48,14 +48,18 @@ class AccountRequests:
         """Stops listening. What was submitted goes on in the engine."""
         self._callbacks.close()
 
+    def ready(self) -> None:
+        """Returns once Redis has confirmed the subscription. Raises UnavailableError when it does not."""
+        self._callbacks.confirmed(_SUBSCRIBE)
+
     def submit(self, root_ids: Sequence[str]) -> None:
         """Asks the engine for an account for each root id (the id of its first task).
 
-        Nothing is sent before Redis has confirmed the subscription. After UnavailableError call ``recover`` before
+        Nothing is sent before Redis has confirmed the subscription (``ready``). After UnavailableError call ``recover`` before
         sending again: each hundred is taken whole or not at all, but which ones were taken is not known. An id that is
         submitted twice gets two accounts.
         """
-        self._callbacks.confirmed(_SUBSCRIBE)
+        self.ready()
         self._callbacks.expect(root_ids)
         for start in range(0, len(root_ids), _PUSH):
             batch = root_ids[start : start + _PUSH]

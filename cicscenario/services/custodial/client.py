@@ -166,7 +166,12 @@ class CustodialClient:
         if not self._roles:
             answers = self._questions.ask([(tasks.ROLE_ACCOUNT, [role, self._chain]) for role in _ROLES], timeout)
             found = {role: _role_address(answer) for role, answer in zip(_ROLES, answers, strict=True)}
-            self._roles = {role: address for role, address in found.items() if address}
+            self._roles = {role: address for role, address in found.items() if address and any(address)}
+        return self._roles
+
+    @property
+    def known_roles(self) -> Mapping[str, bytes]:
+        """As ``roles``, without asking."""
         return self._roles
 
     def activity(self) -> Hashable:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cicscenario.services.custodial import tasks
+
 
 @dataclass(frozen=True)
 class Failed:
@@ -20,6 +22,12 @@ class Failed:
 
     def __str__(self) -> str:
         return f"{self.meaning} ({self.task}: {self.exception}: {self.message})"
+
+    @property
+    def keyless(self) -> bool:
+        """Whether it is certain that no key was made: it failed before the signer was asked for one."""
+        early = self.exception in ("NotRegistered", "KeyError") or "refused" in self.message
+        return self.task == tasks.CHECK_LOCK or (self.task == tasks.CREATE and early)
 
     @property
     def advised(self) -> str:
