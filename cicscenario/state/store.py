@@ -341,15 +341,11 @@ class Store:
         last: int = self._rows("SELECT coalesce(max(sequence), 0) FROM requests")[0][0]
         return last
 
-    def orphans(self, *, certain: bool = False) -> int:
-        """Number of accounts that were, or may have been, created for a person who uses another one.
-
-        ``certain`` counts only those that are known to exist.
-        """
-        maybe = "" if certain else " OR status = 'asked'"
+    def orphans(self) -> int:
+        """Number of accounts that were, or may have been, created for a person who uses another one."""
         sql = (
-            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"  # noqa: S608
-            f" AND (status = 'created' AND requests.address <> people.address{maybe})"
+            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
+            " AND (status = 'created' AND requests.address <> people.address OR status = 'asked')"
         )
         count: int = self._rows(sql)[0][0]
         return count

@@ -1,5 +1,6 @@
 """The Redis from which the engine takes its tasks, and where it leaves its results."""
 
+import copy
 import json
 import threading
 import time
@@ -56,6 +57,12 @@ class Broker:
         self.stopping = stopping
         self._cancellation = Cancellation(stopping)
         self._redis = self.connect(timeout)
+
+    def beside(self, queue: str) -> "Broker":
+        """The same database, and another queue in it."""
+        other = copy.copy(self)
+        other.queue = queue
+        return other
 
     def connect(self, timeout: float) -> "redis.Redis":
         """A new Redis client. It never repeats a command by itself: a repeated LPUSH makes a second account."""

@@ -14,7 +14,7 @@ from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import no_role
 from cicscenario.services.custodial.messages import Messages
-from cicscenario.services.custodial.outcome import Failed, Lost, Signing, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Failed, Lost, Signing, Trace
 from cicscenario.services.custodial.questions import Answer, Call, Questions
 from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
@@ -98,6 +98,14 @@ class CustodialClient:
         ``register`` has the engine register each account in the accounts index.
         """
         return AccountRequests(self._broker, self._messages, channel, self._callback, register=register)
+
+    def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
+        """The present outcome of each account creation, whoever asked for it, by the id of its first task."""
+        return self._tracer.outcomes(root_ids) if root_ids else {}
+
+    def beside(self, queue: str) -> Broker:
+        """Another queue of the same Redis."""
+        return self._broker.beside(queue)
 
     # --- is it ready --------------------------------------------------------------------------------------------
 
