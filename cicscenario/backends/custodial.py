@@ -7,6 +7,8 @@ one after the other, before people are given up (``repeats``).
 
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from cicscenario.backends.repeats import Repeats
 from cicscenario.backends.standstill import nonces, standstill
@@ -62,27 +64,42 @@ class CustodialBackend(Backend):
         """The people for whom a second request does no harm, as far as the engine's results show it."""
         return people
 
+    def register_again(self, people: Sequence[Person]) -> bool:
+        """Repeats the request for one of the people for whom this may be done now. Returns whether any request was sent."""
+        return self._has_engine and self._registers.ask(self.may_register_again(people))
+
+    def gift_again(self, people: Sequence[Person]) -> bool:
+        """The same for gas and the faucet, which are one task of the engine."""
+        return self._has_engine and self._gifts.ask(people)
+
     def registration(self, step: str) -> Executor:
+        what = "is not in the accounts index"
+        shown = partial(self._shown, self._registers, tasks.WRITER_ROLE)
         return self._wait(
-            self._registered,
-            "is not in the accounts index",
-            self.registration_failed,
-            self._registers,
-            tasks.WRITER_ROLE,
+            Awaited(self._registered, what, _ADVICE, self.registration_failed, self.register_again, shown)
         )
 
     def gas(self, step: str) -> Executor:
-        return self._wait(self._has_gas, "has no gas", self._gifts.failures, self._gifts, tasks.GIFTER_ROLE)
+        return self._wait(self._gift(self._has_gas, "has no gas"))
 
     def faucet(self, step: str) -> Executor:
-        return self._wait(
-            self._used_faucet, "has not used the faucet", self._gifts.failures, self._gifts, tasks.GIFTER_ROLE
-        )
+        return self._wait(self._gift(self._used_faucet, "has not used the faucet"))
+
+    def _gift(self, look: Callable[[Sequence[Person]], list[bool]], missing: str) -> Awaited:
+        shown = partial(self._shown, self._gifts, tasks.GIFTER_ROLE)
+        return Awaited(look, missing, _ADVICE, self._gifts.failures, self.gift_again, shown)
+
+    def _wait(self, awaited: Awaited) -> Executor:
+        return WaitExecutor(self._context, replace(awaited, movements=self.movements()))
 
     def movements(self) -> Sequence[Movement]:
         """The work of the Celery workers of the engine's Redis, and the nonces of the engine's own accounts."""
-        engine = [self._activity] if self._context.services.environment.custodial else []
-        return [*engine, self._nonces]
+        return [self._activity, self._nonces] if self._has_engine else [self._nonces]
+
+    @property
+    def _has_engine(self) -> bool:
+        """Whether the environment says where the engine is."""
+        return self._context.services.environment.custodial is not None
 
     def _activity(self) -> Hashable:
         return self._context.services.custodial.activity()
@@ -93,7 +110,7 @@ class CustodialBackend(Backend):
 
     def _roles(self) -> Mapping[str, bytes]:
         """The engine's own accounts; none when they are not known. An engine that does not answer is not asked all the time."""
-        if self._context.services.environment.custodial is None:
+        if not self._has_engine:
             return {}
         with self._mutex:
             now = self._context.clock()
@@ -104,25 +121,9 @@ class CustodialBackend(Backend):
         custodial = self._context.services.custodial
         return custodial.roles() if due else custodial.known_roles
 
-    def _wait(
-        self,
-        look: Callable[[Sequence[Person]], list[bool]],
-        missing: str,
-        failed: Callable[[Sequence[Person]], dict[int, str]],
-        repeats: Repeats,
-        role: str,
-    ) -> Executor:
-        def repeat(people: Sequence[Person]) -> bool:
-            """Sends nothing when the environment has no ``custodial`` section."""
-            if self._context.services.environment.custodial is None:
-                return False
-            return repeats.ask(self.may_register_again(people) if repeats is self._registers else people)
-
-        def shown() -> str:
-            return repeats.refusal + self._standstill(role)
-
-        awaited = Awaited(look, missing, _ADVICE, failed, repeat, shown, self.movements())
-        return WaitExecutor(self._context, awaited)
+    def _shown(self, repeats: Repeats, role: str) -> str:
+        """What is known when nothing moves; ``role`` is the engine's account for whose transactions people wait."""
+        return repeats.refusal + self._standstill(role)
 
     def _standstill(self, role: str) -> str:
         try:
