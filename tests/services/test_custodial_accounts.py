@@ -309,6 +309,29 @@ def test_workers_move_when_they_take_and_begin_tasks_and_not_when_others_push_mo
     assert (custodial.activity() != before) is moves
 
 
+def test_workers_move_with_each_task_of_others_and_not_with_a_question(
+    engine: Valkey, accounts: AccountRequests
+) -> None:
+    """However fast they are: the queue is empty at each look."""
+    custodial = CustodialClient(engine.url, SPEC)
+    assert custodial.unwell() is None
+    before = custodial.activity()
+    assert custodial.unwell() is None
+    assert custodial.activity() == before
+    ids = roots(1)
+    accounts.submit(ids)
+    accounts.wait(ids, soon())
+    assert custodial.activity() != before
+
+
+def test_a_redis_that_does_not_tell_of_its_commands_shows_the_queue_at_least(alone: Valkey) -> None:
+    alone.client.acl_setuser("guest", enabled=True, passwords=["+word"], commands=["+@all", "-info"], keys=["*"])
+    custodial = CustodialClient(alone.url.replace("redis://", "redis://guest:word@"), SPEC)
+    before = custodial.activity()
+    alone.client.lpush("cic-eth", json.dumps({"headers": {"id": "first"}}))
+    assert custodial.activity() != before
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_a_registration_that_is_announced_as_failed_is_no_failure_of_the_account(alone: Valkey, known: bool) -> None:
     """The key exists. Its address comes with the result of the task before, which a worker may write later."""

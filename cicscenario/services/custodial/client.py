@@ -183,8 +183,11 @@ class CustodialClient:
         return self._roles
 
     def activity(self) -> Hashable:
-        """A value that differs from an earlier one when workers of this Redis have taken, begun or finished tasks since."""
-        return self._tracer.pending.activity()
+        """A value that differs from an earlier one when workers of this Redis have taken, begun or finished tasks since.
+
+        Questions of this client do not count.
+        """
+        return self._questions.activity()
 
     # --- keys and accounts --------------------------------------------------------------------------------------
 

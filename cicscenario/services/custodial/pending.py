@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from cicscenario.services.custodial.broker import Broker, task_id
 
 if TYPE_CHECKING:
@@ -65,15 +67,17 @@ class PendingTasks:
         """All tasks of this database, of whatever queue, that a worker has fetched and not begun, by task id."""
         return self._fetched(None)
 
-    def activity(self) -> Hashable:
+    def activity(self, ours: int = 0) -> Hashable:
         """A value that differs from an earlier one when a worker has taken, begun or finished tasks since.
 
-        Messages that are only added to the queue do not change it.
+        Messages that are only added to the queue do not change it, and ``ours``, the number of tasks that were begun for the
+        caller's own questions, does not count. Workers of all queues in this Redis count.
         """
         names = self._hashes(fresh=False)
         oldest = self._broker.oldest()
         counts = self._broker.read(lambda client: [client.hlen(name) for name in names])
-        return (task_id(oldest) or oldest if oldest else None, tuple(zip(names, counts, strict=True)))
+        begun = self._broker.read(_acknowledged)
+        return (task_id(oldest) or oldest if oldest else None, tuple(counts), begun and begun - ours)
 
     def counts(self) -> tuple[int, int]:
         """Number of messages on the queue, and number of those that workers have fetched (of all queues)."""
@@ -102,6 +106,18 @@ class PendingTasks:
 def clock_time(when: float) -> str:
     """A Unix time in words, rounded up to the minute."""
     return datetime.fromtimestamp(math.ceil(when / 60) * 60).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+def _acknowledged(client: "Redis") -> int | None:
+    """How many tasks workers have begun since Redis started: for each, kombu removes a member of its sorted set.
+
+    None when Redis does not tell.
+    """
+    try:
+        found: Any = client.info("commandstats")
+        return int(found["cmdstat_zrem"]["calls"])
+    except (ResponseError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _tags(client: "Redis", name: str, wanted: set[str] | None) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Asks the engine questions: tasks whose results are waited for, in batches."""
 
+import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +32,8 @@ class Questions:
         self._messages = messages
         self._pending = pending
         self._results = Results(broker)
+        self._mutex = threading.Lock()
+        self.answered = 0  #: questions that workers have answered so far
 
     @property
     def address(self) -> str:
@@ -47,17 +50,21 @@ class Questions:
         ids = self._push(calls)
         return self._conclude(calls, ids, self._awaited(ids, timeout, longest))
 
+    def activity(self) -> Hashable:
+        """A value that differs from an earlier one when workers have taken, begun or finished tasks of others since."""
+        return self._pending.activity(self.answered)
+
     def _awaited(self, ids: Sequence[str], timeout: float, longest: float) -> dict[str, TaskRecord]:
         last = time.monotonic() + max(timeout, longest)
         answers: dict[str, TaskRecord] = {}
         try:
             while True:
-                before = self._pending.activity() if longest > timeout else None
+                before = self.activity() if longest > timeout else None
                 found = self._answers([i for i in ids if i not in answers], min(time.monotonic() + timeout, last))
                 answers |= found
                 if len(answers) == len(ids) or time.monotonic() >= last:
                     return answers
-                if not found and (before is None or self._pending.activity() == before):
+                if not found and (before is None or self.activity() == before):
                     return answers
         except InterruptedRunError:
             with suppress(CicScenarioError):  # the questions do no harm where they are
@@ -88,6 +95,8 @@ class Questions:
             missing = [task_id for task_id in ids if task_id not in answers]
             found = {task_id: entry for task_id, entry in self._results.read(missing).items() if entry.done}
             answers |= found
+            with self._mutex:
+                self.answered += len(found)
             left = deadline - time.monotonic()
             if len(answers) == len(ids) or left <= 0:
                 return answers
