@@ -5,6 +5,7 @@ neither reports nor retries a transaction that fails on the chain. So a request 
 one after the other, before people are given up (``repeats``).
 """
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -52,7 +53,7 @@ class CustodialBackend(Backend):
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._mutex = threading.Lock()
-        self._roles_due = 0.0
+        self._roles_due = -math.inf  # when the engine may be asked for its roles
         self._registers = self._repeats(tasks.REGISTER, tasks.WRITER_ROLE, self._registered)
         self._gifts = self._repeats(tasks.GIFT, tasks.GIFTER_ROLE, self._has_gas)
 
@@ -112,14 +113,13 @@ class CustodialBackend(Backend):
         """The engine's own accounts; none when they are not known. An engine that does not answer is not asked all the time."""
         if not self._has_engine:
             return {}
+        custodial = self._context.services.custodial
         with self._mutex:
             now = self._context.clock()
-            due, self._roles_due = (
-                now >= self._roles_due,
-                now + _ROLES_AGAIN if now >= self._roles_due else self._roles_due,
-            )
-        custodial = self._context.services.custodial
-        return custodial.roles() if due else custodial.known_roles
+            if custodial.known_roles or now < self._roles_due:
+                return custodial.known_roles
+            self._roles_due = now + _ROLES_AGAIN
+        return custodial.roles()
 
     def _shown(self, repeats: Repeats, role: str) -> str:
         """What is known when nothing moves; ``role`` is the engine's account for whose transactions people wait."""

@@ -249,7 +249,7 @@ def test_a_locked_engine_is_said(run: Run) -> None:
     finally:
         run.box.ask_engine("cic_eth.admin.ctrl.unlock", None, CHAIN, NOBODY, 4)
     assert "account creation is locked" in said
-    assert "cic-eth-ctl unlock CREATE" in said
+    assert "cic-eth-ctl -i evm:byzantium:8996:bloxberg unlock CREATE" in said
 
 
 def test_an_engine_of_another_chain_is_said(run: Run) -> None:
