@@ -88,7 +88,14 @@ class Connections:
         from cicscenario.services.custodial.client import CustodialClient
 
         broker = _with_password(where.broker, _revealed(where.password))
-        return CustodialClient(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
+        return CustodialClient(
+            broker,
+            self.spec,
+            queue=where.queue,
+            callback=where.callback,
+            visibility_timeout=where.visibility_timeout,
+            stopping=self._stopping,
+        )
 
     @cached_property
     def ussd(self) -> "UssdClient":

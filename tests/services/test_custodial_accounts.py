@@ -234,7 +234,7 @@ def test_what_a_worker_has_fetched_is_not_unknown(alone: Valkey, name: str) -> N
         found = accounts.recover([*ids, "never-sent"])
     traces = {root: one.trace for root, one in found.items() if isinstance(one, Lost)}
     assert traces == {ids[0]: Trace.FETCHED, ids[1]: Trace.FETCHED, "never-sent": Trace.UNKNOWN}
-    assert "Redis gives the task to another one after the visibility timeout" in str(found[ids[0]])
+    assert "another one gets the task after the visibility timeout" in str(found[ids[0]])
 
 
 def test_what_a_killed_worker_had_fetched_is_told_from_what_it_had_begun_and_from_what_waits(alone: Valkey) -> None:
@@ -255,7 +255,7 @@ def test_what_a_killed_worker_had_fetched_is_told_from_what_it_had_begun_and_fro
         if end.trace is Trace.FETCHED:
             assert end.until is not None
             assert abs(end.until - (began + 3600)) < 60
-            assert f"Redis gives the task to another one at {clock_time(end.until)}" in str(end)
+            assert f"another one gets the task soon after {clock_time(end.until)}" in str(end)
         assert end.nowhere == (end.trace is Trace.RUNNING)
 
 

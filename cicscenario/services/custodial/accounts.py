@@ -27,13 +27,15 @@ class AccountRequests:
     before it was submitted, another process can go on waiting.
     """
 
-    def __init__(self, broker: Broker, messages: Messages, channel: str, callback: str, *, register: bool) -> None:
+    def __init__(
+        self, broker: Broker, messages: Messages, tracer: Tracer, channel: str, callback: str, *, register: bool
+    ) -> None:
         if not channel or ":" in channel:
             raise InvalidError(f"not a callback channel: {channel!r}", hint="a channel's name has no colon")
         self._broker = broker
         self._messages = messages
         self._results = Results(broker)
-        self._tracer = Tracer(broker, messages.spec)
+        self._tracer = tracer
         self._destination = f"{callback}:{channel}"
         self._register = register
         self._callbacks = Callbacks(broker, channel)

@@ -15,6 +15,7 @@ from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import no_role
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.services.custodial.outcome import AccountOutcome, Failed, Lost, Signing, Trace
+from cicscenario.services.custodial.pending import VISIBILITY_TIMEOUT
 from cicscenario.services.custodial.questions import Answer, Call, Questions
 from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
@@ -56,7 +57,8 @@ class CustodialClient:
     """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
 
     ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
-    ``busy`` is how many seconds ``survey`` waits for an engine that is at work on other tasks.
+    ``busy`` is how many seconds ``survey`` waits for an engine that is at work on other tasks. ``visibility_timeout`` is that
+    of the engine's workers, in seconds.
     Safe for use by many threads. Everything raises UnavailableError when Redis cannot be reached, and InterruptedRunError
     within a second after ``stopping`` is set. Deadlines are instants of ``time.monotonic``.
     """
@@ -71,11 +73,12 @@ class CustodialClient:
         timeout: float = 5,
         patience: float = 15,
         busy: float = 300,
+        visibility_timeout: float = VISIBILITY_TIMEOUT,
         stopping: threading.Event | None = None,
     ) -> None:
         self._broker = Broker(broker, queue, timeout=timeout, patience=patience, stopping=stopping)
         self._messages = Messages(queue, chain_spec)
-        self._tracer = Tracer(self._broker, self._messages.spec)
+        self._tracer = Tracer(self._broker, self._messages.spec, visibility_timeout)
         self._questions = Questions(self._broker, self._messages, self._tracer.pending)
         self._busy = busy
         self._chain = chain_spec.asdict()
@@ -97,7 +100,7 @@ class CustodialClient:
 
         ``register`` has the engine register each account in the accounts index.
         """
-        return AccountRequests(self._broker, self._messages, channel, self._callback, register=register)
+        return AccountRequests(self._broker, self._messages, self._tracer, channel, self._callback, register=register)
 
     def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """The present outcome of each account creation, whoever asked for it, by the id of its first task."""

@@ -11,13 +11,16 @@ from cicscenario.services.custodial.results import Results, Tree, outcome, regis
 
 
 class Tracer:
-    """Looks tasks up in batches. ``spec`` is the chain spec, for commands in hints. Safe for use by many threads."""
+    """Looks tasks up in batches. ``spec`` is the chain spec, for commands in hints. Safe for use by many threads.
 
-    def __init__(self, broker: Broker, spec: str) -> None:
+    ``visibility_timeout`` is that of the engine's workers, in seconds.
+    """
+
+    def __init__(self, broker: Broker, spec: str, visibility_timeout: float) -> None:
         self._broker = broker
         self._spec = spec
         self._results = Results(broker)
-        self.pending = PendingTasks(broker)
+        self.pending = PendingTasks(broker, visibility_timeout)
 
     def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """The present outcome of each creation, without waiting."""
@@ -63,9 +66,9 @@ class Tracer:
                 "is the custodial engine running, and does it take tasks from this queue?"
             )
             return replace(end, trace=Trace.QUEUED, why=why)
-        back = "after the visibility timeout" if place.until is None else f"at {clock_time(place.until)}"
+        back = "after the visibility timeout" if place.until is None else f"soon after {clock_time(place.until)}"
         why = (
-            "a worker has fetched its task and not begun it; if that worker was killed, Redis gives the task to another one"
+            "a worker has fetched its task and not begun it; if that worker was killed, another one gets the task"
             f" {back}, and the same command goes on then"
         )
         return replace(end, trace=Trace.FETCHED, why=why, until=place.until)
