@@ -6,15 +6,15 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.sandbox import stack
-from cicscenario.sandbox.daemon import Daemon
 from tests.cli.test_run_custodial import ASKED, CHAIN, clean, ends_well, everybody_arrived
+from tests.support.engine_processes import processes
 from tests.support.running_engine import RunningEngine
 from tests.support.sandboxes import Run, Sandbox
 from tests.support.waiting import eventually
@@ -31,7 +31,7 @@ def run(sandbox_of: Callable[..., Sandbox], custodial: Path, faults: list[str], 
 @contextmanager
 def paused(run: Run) -> Iterator[None]:
     """All processes of the engine are stopped, and go on after the block."""
-    group = processes(run)
+    group = list(processes(RunningEngine(run.box.home)).values())
     for pid in group:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -39,22 +39,6 @@ def paused(run: Run) -> Iterator[None]:
     finally:
         for pid in group:
             os.kill(pid, signal.SIGCONT)
-
-
-def processes(run: Run) -> list[int]:
-    """The engine's main process and all below it."""
-    first = Daemon("custodial", run.box.home / "sandbox").pid()
-    assert first
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError):
-            if folder.name.isdecimal():
-                stat = (folder / "stat").read_text()
-                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-    found = [first]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
 
 
 def keys(run: Run) -> int:
@@ -142,11 +126,6 @@ def test_what_is_with_a_killed_worker_for_an_hour_is_said_with_the_time(run: Run
 # --- gaps in the nonces ---------------------------------------------------------------------------------------------
 
 
-def fill(run: Run, address: str, nonce: int) -> None:
-    """As the page tells an operator: a transaction of no value, from the account to itself."""
-    run.box.ask_engine("cic_eth.eth.tx.custom", nonce, address, address, 0, None, 1, 21_000, CHAIN)
-
-
 @pytest.mark.parametrize(
     ("faults", "role", "step", "purpose"),
     [
@@ -173,7 +152,7 @@ def test_a_gap_stays_one_gap_is_told_with_its_nonce_and_an_operator_mends_it(
     rpc = run.box.session().rpc
     assert int(rpc.call("eth_getTransactionCount", waits[1], "latest"), 16) == int(waits[2])
     stack.up(run.box.home, services=["custodial"], faults=[])
-    fill(run, waits[1].removeprefix("0x"), int(waits[2]))
+    RunningEngine(run.box.home).fill(waits[1].removeprefix("0x"), int(waits[2]))
     ends_well(run, 12, since, "--set", "backend.patience=16")
 
 

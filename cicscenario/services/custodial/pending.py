@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from cicscenario.services.custodial.broker import Broker, task_id
+from cicscenario.services.custodial.broker import Broker, list_of, of_type, task_id
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -75,14 +75,14 @@ class PendingTasks:
         """
         names = self._hashes(fresh=False)
         oldest = self._broker.oldest()
-        counts = self._broker.read(lambda client: [client.hlen(name) for name in names])
+        counts = self._broker.read(lambda client: [of_type(int, client.hlen(name)) for name in names])
         begun = self._broker.read(_acknowledged)
         return (task_id(oldest) or oldest if oldest else None, tuple(counts), begun and begun - ours)
 
     def counts(self) -> tuple[int, int]:
         """Number of messages on the queue, and number of those that workers have fetched (of all queues)."""
         names = self._hashes(fresh=True)
-        fetched = self._broker.read(lambda client: sum(int(client.hlen(name)) for name in names))
+        fetched = self._broker.read(lambda client: sum(of_type(int, client.hlen(name)) for name in names))
         return self._broker.waiting(), fetched
 
     def _fetched(self, wanted: set[str] | None) -> dict[str, Place]:
@@ -97,7 +97,9 @@ class PendingTasks:
 
     def _hashes(self, *, fresh: bool) -> list[str]:
         if fresh or time.monotonic() > self._names_until:
-            found = self._broker.read(lambda client: list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
+            found = self._broker.read(
+                lambda client: list_of(bytes, list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
+            )
             self._names = sorted(_text(name) for name in found)
             self._names_until = time.monotonic() + _NAMES_FOR
         return self._names

@@ -11,9 +11,9 @@ import uuid
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
-from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.broker import Broker, of_type
 
 _EXCHANGE = "celery.pidbox"
 _REPLIES = f"reply.{_EXCHANGE}"
@@ -25,10 +25,7 @@ def count_workers(broker: Broker, timeout: float = 1.0) -> int | None:
 
     Waits for all workers that hear the question, for ``timeout`` seconds at most. Raises what ``Broker.read`` raises.
     """
-    try:
-        return broker.read(lambda client: _count(client, broker.queue, timeout))
-    except RedisError:
-        return None
+    return broker.read(lambda client: _count(client, broker.queue, timeout))
 
 
 def _count(client: "Redis", queue: str, timeout: float) -> int | None:
@@ -36,13 +33,16 @@ def _count(client: "Redis", queue: str, timeout: float) -> int | None:
     replies = f"{ticket}.{_REPLIES}"
     binding = _SEPARATOR.join((ticket, "", replies))
     database = client.connection_pool.connection_kwargs.get("db", 0) or 0
-    client.sadd(f"_kombu.binding.{_REPLIES}", binding)
     try:
-        hearing = int(client.publish(f"/{database}.{_EXCHANGE}", _question(ticket, timeout)))
-        answers = _answers(client, replies, hearing, timeout)
-    finally:
-        client.srem(f"_kombu.binding.{_REPLIES}", binding)
-        client.delete(replies)
+        client.sadd(f"_kombu.binding.{_REPLIES}", binding)
+        try:
+            hearing = of_type(int, client.publish(f"/{database}.{_EXCHANGE}", _question(ticket, timeout)))
+            answers = _answers(client, replies, hearing, timeout)
+        finally:
+            client.srem(f"_kombu.binding.{_REPLIES}", binding)
+            client.delete(replies)
+    except ResponseError:  # Redis does not let this user ask
+        return None
     return sum(queue in queues for queues in answers) if answers else None
 
 
@@ -76,7 +76,7 @@ def _answers(client: "Redis", replies: str, hearing: int, timeout: float) -> lis
         taken: Any = client.blpop([replies], timeout=max(left, 0.05))
         if taken is None:
             break
-        found.append(_queues(taken[1]))
+        found.append(_queues(of_type((list, tuple), taken)[1]))
     return found
 
 
