@@ -8,6 +8,7 @@ had begun is lost. Source: ``kombu.transport.redis.QoS`` and ``celery.worker.req
 
 import json
 import math
+import threading
 import time
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from redis import Redis
 
 VISIBILITY_TIMEOUT = 3600.0  #: seconds; kombu's default
-_FETCHED = "*unacked*"  # kombu's hashes of fetched messages; a worker may give its own another name
+_DEFAULT = "unacked"  # kombu's hash of fetched messages
+_FETCHED = "*unacked*"  # a worker may give its own another name
 _INDEX = "_index"  # what kombu appends for the sorted set of the times
 _PAGE = 200
 _PIPELINE = 100  # commands in one round trip
-_NAMES_FOR = 60.0  # seconds for which the names of the hashes are kept, since finding them reads all keys
+_NAMES_FOR = 5.0  # seconds between two searches for such hashes, which read the names of all keys
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class PendingTasks:
     def __init__(self, broker: Broker, timeout: float = VISIBILITY_TIMEOUT) -> None:
         self._broker = broker
         self._timeout = timeout
-        self._names: list[str] = []
-        self._names_until = 0.0
+        self._mutex = threading.Lock()
+        self._names = {_DEFAULT}
+        self._look_again = -math.inf
 
     def find(self, ids: Collection[str]) -> dict[str, Place]:
         """The places of those tasks that are on the queue or with a worker. One search for all ``ids`` together."""
@@ -73,21 +76,22 @@ class PendingTasks:
         Messages that are only added to the queue do not change it, and ``ours``, the number of tasks that were begun for the
         caller's own questions, does not count. Workers of all queues in this Redis count.
         """
-        names = self._hashes(fresh=False)
+        names = self._hashes()
         oldest = self._broker.oldest()
         counts = self._broker.read(lambda client: [of_type(int, client.hlen(name)) for name in names])
         begun = self._broker.read(_acknowledged)
-        return (task_id(oldest) or oldest if oldest else None, tuple(counts), begun and begun - ours)
+        held = tuple((name, count) for name, count in zip(names, counts, strict=True) if count)
+        return (task_id(oldest) or oldest if oldest else None, held, begun and begun - ours)
 
     def counts(self) -> tuple[int, int]:
         """Number of messages on the queue, and number of those that workers have fetched (of all queues)."""
-        names = self._hashes(fresh=True)
+        names = self._hashes()
         fetched = self._broker.read(lambda client: sum(of_type(int, client.hlen(name)) for name in names))
         return self._broker.waiting(), fetched
 
     def _fetched(self, wanted: set[str] | None) -> dict[str, Place]:
         found: dict[str, Place] = {}
-        for name in self._hashes(fresh=True):
+        for name in self._hashes():
             tags = self._broker.read(lambda client, name=name: _tags(client, name, wanted))  # type: ignore[misc]
             since = self._broker.read(lambda client, name=name, tags=tags: _times(client, name, tags.values()))  # type: ignore[misc]
             for task, tag in tags.items():
@@ -95,14 +99,21 @@ class PendingTasks:
                 found[task] = Place(fetched=True, until=None if began is None else began + self._timeout)
         return found
 
-    def _hashes(self, *, fresh: bool) -> list[str]:
-        if fresh or time.monotonic() > self._names_until:
-            found = self._broker.read(
-                lambda client: list_of(bytes, list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
-            )
-            self._names = sorted(_text(name) for name in found)
-            self._names_until = time.monotonic() + _NAMES_FOR
-        return self._names
+    def _hashes(self) -> list[str]:
+        """The names of kombu's hashes, that are there or have been: Redis has none that are empty."""
+        with self._mutex:
+            due = time.monotonic() >= self._look_again
+            if due:
+                self._look_again = time.monotonic() + _NAMES_FOR
+        if due:
+            found = self._broker.read(_hash_names)
+            with self._mutex:
+                self._names |= set(map(_text, found))
+        return sorted(self._names)
+
+
+def _hash_names(client: "Redis") -> list[bytes]:
+    return list_of(bytes, list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
 
 
 def clock_time(when: float) -> str:
