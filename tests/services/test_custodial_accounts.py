@@ -18,7 +18,7 @@ from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
-from cicscenario.services.custodial.pending import PendingTasks, Place, clock_time
+from cicscenario.services.custodial.pending import PendingTasks, TaskPlace, clock_time
 from tests.support.celery_engine import CHAIN, worker
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
@@ -278,7 +278,7 @@ def test_many_places_are_found_in_a_few_requests(alone: Valkey) -> None:
         pipe.execute()
     before = alone.client.info("stats")["total_net_input_bytes"], calls(alone)
     found = PendingTasks(Broker(alone.url, "cic-eth"), timeout=100).find(ids)
-    assert found == {root: Place(fetched=True, until=1_000_100.0 + number) for number, root in enumerate(ids)}
+    assert found == {root: TaskPlace(fetched=True, until=1_000_100.0 + number) for number, root in enumerate(ids)}
     assert calls(alone) - before[1] < 20, "scans and looks, but none for each"
 
 

@@ -10,7 +10,7 @@ import pytest
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
-from cicscenario.services.custodial.pending import PendingTasks, Place
+from cicscenario.services.custodial.pending import PendingTasks, TaskPlace
 from cicscenario.services.custodial.results import Results, address_in, outcome, parse
 from tests.support.valkey import Valkey
 
@@ -240,4 +240,4 @@ def test_a_queue_that_grows_and_is_worked_on_is_searched_once(valkey: Valkey, pu
     broker = _BusyBroker(valkey.url, "cic-eth")
     broker.pushed, broker.taken = pushed, taken
     kept = set(names[-500:])  # no more than fifty are taken in each of at most eight looks
-    assert PendingTasks(broker).find(kept) == dict.fromkeys(kept, Place(fetched=False))
+    assert PendingTasks(broker).find(kept) == dict.fromkeys(kept, TaskPlace(fetched=False))

@@ -32,7 +32,7 @@ _NAMES_FOR = 5.0  # seconds between two searches for such hashes, which read the
 
 
 @dataclass(frozen=True)
-class Place:
+class TaskPlace:
     """Where the message of a task is. ``fetched``: a worker has it, and has not begun; else it is on the queue.
 
     ``until`` is the Unix time in seconds at which Redis puts it back on the queue if that worker is dead; None when it is
@@ -56,17 +56,17 @@ class PendingTasks:
         self._names = {_DEFAULT}
         self._look_again = -math.inf
 
-    def find(self, ids: Collection[str]) -> dict[str, Place]:
+    def find(self, ids: Collection[str]) -> dict[str, TaskPlace]:
         """The places of those tasks that are on the queue or with a worker. One search for all ``ids`` together."""
         wanted = set(ids)
         if not wanted:
             return {}
         tasks = map(task_id, self._broker.messages())
-        found = {task: Place(fetched=False) for task in tasks if task is not None and task in wanted}
+        found = {task: TaskPlace(fetched=False) for task in tasks if task is not None and task in wanted}
         missing = wanted - found.keys()
         return found | self._fetched(missing) if missing else found
 
-    def fetched(self) -> dict[str, Place]:
+    def fetched(self) -> dict[str, TaskPlace]:
         """All tasks of this database, of whatever queue, that a worker has fetched and not begun, by task id."""
         return self._fetched(None)
 
@@ -89,14 +89,14 @@ class PendingTasks:
         fetched = self._broker.read(lambda client: sum(of_type(int, client.hlen(name)) for name in names))
         return self._broker.waiting(), fetched
 
-    def _fetched(self, wanted: set[str] | None) -> dict[str, Place]:
-        found: dict[str, Place] = {}
+    def _fetched(self, wanted: set[str] | None) -> dict[str, TaskPlace]:
+        found: dict[str, TaskPlace] = {}
         for name in self._hashes():
             tags = self._broker.read(lambda client, name=name: _tags(client, name, wanted))  # type: ignore[misc]
             since = self._broker.read(lambda client, name=name, tags=tags: _times(client, name, tags.values()))  # type: ignore[misc]
             for task, tag in tags.items():
                 began = since.get(tag)
-                found[task] = Place(fetched=True, until=None if began is None else began + self._timeout)
+                found[task] = TaskPlace(fetched=True, until=None if began is None else began + self._timeout)
         return found
 
     def _hashes(self) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.outcome import AccountOutcome, Lost, Signing, Trace
-from cicscenario.services.custodial.pending import PendingTasks, Place, clock_time
+from cicscenario.services.custodial.pending import PendingTasks, TaskPlace, clock_time
 from cicscenario.services.custodial.results import Results, Tree, outcome, registration_root, signing
 
 
@@ -59,7 +59,7 @@ class Tracer:
     def _outcomes(self, root_ids: Sequence[str], tree: Tree) -> dict[str, AccountOutcome]:
         return {root: outcome(root, tree, self._spec) for root in root_ids}
 
-    def _placed(self, end: Lost, place: Place) -> Lost:
+    def _placed(self, end: Lost, place: TaskPlace) -> Lost:
         if not place.fetched:
             why = (
                 f"no worker has taken its task from the queue {self._broker.queue!r} of Redis {self._broker.address}: "
