@@ -8,6 +8,7 @@ import eth_account  # noqa: F401  # the tests' oracle; see below
 import pytest
 
 from cicscenario.sandbox import stack
+from tests.support.engine_repair import repair
 from tests.support.running_engine import RunningEngine
 from tests.support.sandboxes import Run, Sandbox, small_scenario
 
@@ -81,9 +82,7 @@ def faults() -> list[str]:
 def engine(_engine: Sandbox, faults: list[str]) -> Sandbox:
     """A sandbox with the custodial engine. What an earlier test broke is mended; other tests' accounts are there."""
     stack.up(_engine.home, services=["custodial"], faults=faults)
-    running = RunningEngine(_engine.home)
-    running.mend()
-    running.redis.close()
+    repair(RunningEngine(_engine.home))
     return _engine
 
 

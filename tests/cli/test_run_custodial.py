@@ -1,7 +1,6 @@
 """A scenario through the custodial engine, from end to end, and everything that can go wrong on the way."""
 
 import contextlib
-import json
 import random
 import subprocess
 import threading
@@ -16,6 +15,7 @@ from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
 from tests.support.custodial_runs import ASKED, CUSTODIAL_STEPS, clean, ends_well, everybody_arrived
+from tests.support.engine_repair import repair
 from tests.support.running_engine import CHAIN_SPEC, RunningEngine
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, registered_since, send_from
 from tests.support.waiting import eventually
@@ -129,21 +129,11 @@ def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, 
             assert "docs/engine-standstill.md" in said or "a worker has fetched its task" in said
         assert "resume: cicscenario run" in said
         assert "Traceback" not in said
-        put_right(run)
+        repair(RunningEngine(run.box.home))
         again = run.command(*more)
         assert again.returncode == 0, again.stdout + again.stderr
     everybody_arrived(run, size, since)
     assert run.report()["orphans"] == run.rows("SELECT count(*) FROM requests")[0][0] - size
-
-
-def put_right(run: Run) -> None:
-    """What an operator does: fills gaps in the nonces, and has Redis give back what a killed worker had fetched."""
-    engine = RunningEngine(run.box.home)
-    engine.mend()
-    for text in engine.redis.hvals("unacked"):
-        engine.redis.rpush("cic-eth", json.dumps(json.loads(text)[0]))
-    engine.redis.delete("unacked", "unacked_index")
-    engine.redis.close()
 
 
 @pytest.mark.slow
@@ -165,7 +155,7 @@ def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(
     ((why,),) = run.rows("SELECT detail FROM outcomes WHERE step = 'accounts' AND NOT ok ORDER BY person DESC LIMIT 1")
     assert why.startswith("no account was requested: ")
     stack.up(run.box.home, services=["custodial"])
-    put_right(run)
+    repair(RunningEngine(run.box.home))
     ends_well(run, size, since, *more)
 
 
@@ -182,6 +172,7 @@ def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_e
     assert "is it running, and is `custodial.broker` in the environment file right?" in said
     assert "resume: cicscenario run" in said
     stack.up(run.box.home, services=["custodial"])
+    repair(RunningEngine(run.box.home))
     ends_well(run, size, since, "--set", f"population.size={size}")
 
 
@@ -294,6 +285,7 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
     assert not registered_since(run.box, since)
     assert not gifts_since(run.box, since)
     stack.up(run.box.home, services=["custodial"], faults=[])
+    repair(RunningEngine(run.box.home))  # each task that failed has left a nonce unused
     ends_well(run, 12, since)
 
 
