@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bcrypt
@@ -22,6 +23,8 @@ import requests
 import urllib3.exceptions
 import yaml
 from cryptography.fernet import Fernet, InvalidToken
+from eth_abi import exceptions as abi_errors
+from eth_abi.codec import ABICodec
 from faker import Factory
 from faker import exceptions as faker_errors
 from jinja2 import exceptions as jinja_errors
@@ -314,3 +317,21 @@ def test_an_answer_that_is_nested_without_end_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(requests.Session, "post", lambda *_, **__: reply)
     with pytest.raises(CicScenarioError, match=NOWHERE):
         Rpc(f"http://{NOWHERE}", patience=0).call("eth_chainId")
+
+
+@pytest.mark.parametrize(
+    "kind", [*classes(abi_errors, abi_errors.DecodingError), ValueError, TypeError], ids=lambda kind: kind.__name__
+)
+def test_what_eth_abi_raises_about_an_answer_is_told(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    from cicscenario.chain.contractreader import ContractReader
+
+    reader = ContractReader(Rpc(f"http://{NOWHERE}", patience=0))
+    outputs = [{"name": "", "type": "address"}]
+    abi = {"type": "function", "name": "addressOf", "inputs": [], "outputs": outputs, "stateMutability": "view"}
+    call: Any = SimpleNamespace(abi=abi, address="0x" + "11" * 20)
+    monkeypatch.setattr(ABICodec, "decode", raising(kind("trouble")))
+    with pytest.raises(CicScenarioError, match=NOWHERE) as caught:
+        reader._value(call, "0x" + "00" * 32)
+    assert "addressOf" in caught.value.message
