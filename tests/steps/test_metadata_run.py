@@ -140,11 +140,11 @@ def test_one_unreadable_entry_is_that_persons_problem(server: SlowMeta, tmp_path
         run.steps("population", "accounts")
         bad = pointer.phone(run.store.people(3, 4)[0].phone).hex()
         answer = server.answer
-        server.answer = (
-            lambda method, path, headers, body: (  # type: ignore[method-assign]
-                (500, "") if path[1:] == bad else answer(method, path, headers, body)
-            )
-        )
+
+        def failing(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str] | None:
+            return (500, "") if path[1:] == bad else answer(method, path, headers, body)
+
+        server.answer = failing  # type: ignore[method-assign]
         run.steps()
         assert run.store.counts()["metadata_phone"] == (4, 1)
         rows = {row.name: row for row in run.checks(again=True)}

@@ -75,8 +75,7 @@ class World:
 
     def stopped_at(self, executor: Executor, after: int = 7) -> Result:
         """The result of a batch in which the run is stopped when person ``after`` begins."""
-        ids, people = [Stopping(items, after, self.stopping) for items in (range(SIZE), PEOPLE)]
-        batch = Batch(ids, people)
+        batch = Batch(Stopping(range(SIZE), after, self.stopping), Stopping(PEOPLE, after, self.stopping))
         executor(batch)
         return batch.result
 
