@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from cicscenario.address import public
+from cicscenario.chain.abi import from_hex, pack, selector, text32, to_hex
+from cicscenario.chain.contracts import eth_call
+from cicscenario.chain.rpc import RpcError, protocol_errors
 from cicscenario.chain.session import ChainSession, connect
 from cicscenario.chainspec import ChainSpec
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import Environment, Secret
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
     from cicscenario.services.accounts import AccountsDatabase
     from cicscenario.services.custodial.client import CustodialClient
+    from cicscenario.services.custodial.comparison import ChainFacts
     from cicscenario.services.meta import MetaClient
     from cicscenario.services.ussd import UssdClient
+
+
+_ADDRESS_OF = selector("addressOf(bytes32)")
 
 
 class Service(StrEnum):
@@ -81,7 +88,14 @@ class Connections:
         from cicscenario.services.custodial.client import CustodialClient
 
         broker = _with_password(where.broker, _revealed(where.password))
-        return CustodialClient(broker, self.spec, queue=where.queue, callback=where.callback, stopping=self._stopping)
+        return CustodialClient(
+            broker,
+            self.spec,
+            queue=where.queue,
+            callback=where.callback,
+            visibility_timeout=where.visibility_timeout,
+            stopping=self._stopping,
+        )
 
     @cached_property
     def ussd(self) -> "UssdClient":
@@ -165,8 +179,44 @@ def _chain(services: Connections) -> str:
 
 
 def _custodial(services: Connections) -> str:
-    token = services.custodial.check()
-    return f"a worker takes tasks from the {services.custodial.address}, for {token.symbol}"
+    from cicscenario.services.custodial.comparison import described, mismatches
+
+    engine = services.custodial.survey()
+    facts, trouble = None, ""
+    if services.environment.chain is not None:
+        try:
+            facts = _chain_facts(services.chain, engine.roles)
+        except UnavailableError as error:
+            trouble = f"; not compared with the chain: {error.message}"
+    if facts and (found := mismatches(engine, facts)):
+        raise UnavailableError(
+            f"the custodial engine ({services.custodial.address}) is not one for this chain: "
+            + "; ".join(message for message, _ in found),
+            hint="; ".join(hint for _, hint in found),
+        )
+    what = f", for {engine.token.symbol}" if engine.token else ""
+    line = described(engine, facts.balances if facts else {})
+    return f"a worker takes tasks from the {services.custodial.address}{what}: {line}{trouble}"
+
+
+def _chain_facts(chain: ChainSession, roles: Mapping[str, bytes]) -> "ChainFacts":
+    from cicscenario.services.custodial.comparison import ChainFacts
+
+    registry, token = chain.contracts.registry, chain.contracts.token
+    default = chain.rpc.results([eth_call(registry, pack(_ADDRESS_OF, text32("DefaultToken")))])[0]
+    if isinstance(default, RpcError) and not default.is_revert:
+        raise default
+    held = chain.rpc.calls([("eth_getBalance", [to_hex(address), "latest"]) for address in roles.values()])
+    with protocol_errors(chain.rpc):
+        found = b"" if isinstance(default, RpcError) else from_hex(default)[-20:]
+        return ChainFacts(
+            node=chain.rpc.name,
+            registry=registry,
+            gift_token=token.address,
+            gift_symbol=token.symbol,
+            default_token=found if any(found) else None,
+            balances={role: int(balance, 16) for role, balance in zip(roles, held, strict=True)},
+        )
 
 
 def _ussd(services: Connections) -> str:

@@ -8,6 +8,8 @@ import eth_account  # noqa: F401  # the tests' oracle; see below
 import pytest
 
 from cicscenario.sandbox import stack
+from tests.support.engine_repair import repair
+from tests.support.running_engine import RunningEngine
 from tests.support.sandboxes import Run, Sandbox, small_scenario
 
 # A library below eth_account raises the interpreter's recursion limit a hundredfold when it is imported, and what should
@@ -80,6 +82,7 @@ def faults() -> list[str]:
 def engine(_engine: Sandbox, faults: list[str]) -> Sandbox:
     """A sandbox with the custodial engine. What an earlier test broke is mended; other tests' accounts are there."""
     stack.up(_engine.home, services=["custodial"], faults=faults)
+    repair(RunningEngine(_engine.home))
     return _engine
 
 

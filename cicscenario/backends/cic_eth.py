@@ -1,15 +1,19 @@
 """The backend cic_eth: the custodial engine makes keys, registers accounts, gives gas and triggers the faucet.
 
 Requests are at-least-once with a look-up first, because the engine does not record who sent a request: the id of each
-task is saved in the state before the task is sent, and a resumed run looks up its result before it sends another.
+task is saved in the state before the task is sent, and a resumed run looks up its result before it sends another. A request
+is sent again only when its task is nowhere (``Lost.nowhere``) and the engine has answered others for a while: a paused
+engine may still have it under way.
 """
 
-import threading
+import math
 import uuid
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
+from cicscenario.backends.heartbeat import Heartbeat
+from cicscenario.backends.slots import Slots
+from cicscenario.backends.standstill import PAGE
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Result
@@ -18,13 +22,14 @@ from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
 from cicscenario.language import KeyHolder
 from cicscenario.people.person import Person
-from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing
 from cicscenario.state.rows import RequestRow
 
 _SLICE = 2.0  # seconds of one wait for results; ``stopping`` is tested between two waits
 _AT_ONCE = 50  # accounts in one submission
-_RESULT_GRACE = 2.0  # seconds until a task of an earlier run without a result counts as never sent
-_LOST_AFTER = 10.0  # seconds without progress until a task that is neither queued nor has a result is sent again
+_LOST_AFTER = 10.0  # seconds in which the engine answers others, until a task that is nowhere counts as lost
+_LOST_SHARE = 0.5  # the same as a share of the patience, if that is shorter
+_ANSWER = 3.0  # seconds in which an engine at work answers a question
 
 
 class CicEthBackend(CustodialBackend):
@@ -36,11 +41,14 @@ class CicEthBackend(CustodialBackend):
         self._accounts = context.services.custodial.accounts(self._channel)
         where = context.services.environment.custodial
         in_flight = where.in_flight if where else _AT_ONCE
-        self._slots = _Slots(in_flight)
+        self._slots = Slots(in_flight)
         self._at_once = min(_AT_ONCE, in_flight)
         self._patience: float = context.scenario.backend.option("patience")
-        self._timer = StallTimer(context.clock)
-        self._registering: dict[int, str] = {}  # root ids of repeated registrations, by person id
+        self._timer = StallTimer(context.clock, self.movements())
+        self._heartbeat = Heartbeat(lambda: context.services.custodial.unwell(_ANSWER), context.clock)
+        self._grace = min(_LOST_AFTER, _LOST_SHARE * self._patience)
+        self._before = context.state.last_request()  # requests up to this one are of earlier runs
+        self._could_not_sign = False
 
     def close(self) -> None:
         self._accounts.close()
@@ -52,54 +60,77 @@ class CicEthBackend(CustodialBackend):
             with self._slots.taken(len(part), self._context.stopping) as free:
                 if not free:
                     break
-                if why := self._timer.stalled:
+                if why := self._timer.stalled or self._cannot_sign():
                     for person in people[start:]:
                         made.fail(person.id, f"no account was requested: {why}")
                     break
                 self._make_accounts(part, made)
         return made
 
-    def registration_failed(self, people: Sequence[Person]) -> dict[int, str]:
-        """The accounts whose registration has failed, with the reason from the engine's results.
+    def _cannot_sign(self) -> str | None:
+        """Why nothing is requested at present. The engine is asked only after it has failed to sign."""
+        if not self._could_not_sign:
+            return None
+        why = self._context.services.custodial.unwell()
+        self._could_not_sign = why is not None
+        return why
 
-        The engine does not retry. So each run requests a failed registration once more, and only reports it if it fails
-        again.
+    def registration_failed(self, people: Sequence[Person]) -> dict[int, str]:
+        """The accounts whose registration has failed for good, with the reason from the engine's results.
+
+        The engine does not retry. So each run requests failed registrations once more, one after the other, and reports one
+        only if that fails again, or if the engine could not sign it in this run.
         """
+        found = self._registrations(people)
+        failed = {person: signing.failed for person, (_, signing) in found.items() if signing.failed}
+        ends = super().registration_failed(people)
+        for person, why in failed.items():
+            if why.unsigned and found[person][0] > self._before:
+                ends.setdefault(person, f"{why.advised}; it is not requested again in this run: see {PAGE}")
+            elif self._registers.stopped:
+                ends.setdefault(person, f"{why.advised}")
+        self._registers.ask([person for person in people if person.id in failed and person.id not in ends])
+        return ends
+
+    def may_register_again(self, people: Sequence[Person]) -> Sequence[Person]:
+        """Not for people whose task waits somewhere, and not for those whose failure is known (``registration_failed``)."""
+        found = self._registrations(people)
+        open_ = {person for person, (_, signing) in found.items() if signing.alive or signing.failed}
+        return [person for person in people if person.id not in open_]
+
+    def _registrations(self, people: Sequence[Person]) -> dict[int, tuple[int, Signing]]:
+        """By person id: the number of the request that made the account, and how far its registration is."""
         requests = self._context.state.requests([person.id for person in people])
-        owned = {
-            request.id: person.id
+        made = {
+            row.id: row
             for person in people
-            for request in requests.get(person.id, ())
-            if request.address == person.address
+            for row in requests.get(person.id, ())
+            if row.address is not None and row.address == person.address
         }
-        ends = self._accounts.recover(list(owned))
-        failed = {
-            owned[root]: end.address for root, end in ends.items() if isinstance(end, Created) and end.unregistered
-        }
-        with self._mutex:
-            new = {str(uuid.uuid4()): person for person in failed if person not in self._registering}
-            asked = {self._registering[person]: person for person in failed if person in self._registering}
-            self._registering |= {person: root for root, person in new.items()}
-        self._accounts.register({root: failed[person] for root, person in new.items()})
-        return {asked[root]: str(why) for root, why in self._accounts.unregistered(list(asked)).items()}
+        found = self._accounts.registrations(list(made))
+        return {made[root].person: (made[root].sequence, signing) for root, signing in found.items()}
 
     def _make_accounts(self, people: Sequence[Person], made: Result) -> None:
         asked = self._earlier(people, made)
         have = {person for person, _ in made.addresses} | set(asked.values())
-        self._await(asked | self._ask({person.id for person in people} - have), made)
+        seen = dict.fromkeys(asked, -math.inf)
+        self._await(asked | self._ask({person.id for person in people} - have), seen, made)
 
     def _ask(self, people: Collection[int]) -> dict[str, int]:
         """Requests an account for each person id. Returns the person ids by root id."""
         new = {str(uuid.uuid4()): person for person in sorted(people)}
-        self._context.state.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
-        self._accounts.submit(list(new))
+        if new:
+            self._accounts.ready()  # first: a request that was written down counts as one that may have been sent
+            self._context.state.add_requests(RequestRow(root, person, self._channel) for root, person in new.items())
+            self._accounts.submit(list(new))
         return new
 
     def _earlier(self, people: Sequence[Person], made: Result) -> dict[str, int]:
-        """The person ids by root id of earlier requests that are still pending. Adds finished accounts to ``made``."""
+        """The person ids by root id of earlier requests without an outcome. Adds finished accounts to ``made``."""
         requests = self._context.state.requests([person.id for person in people])
         rows = {row.id: row for mine in requests.values() for row in mine if row.status != "failed"}
-        ends = self._recover([row.id for row in rows.values() if row.status == "asked"])
+        asked = [row.id for row in rows.values() if row.status == "asked"]
+        ends = self._accounts.recover(asked) if asked else {}
         self._record(rows, ends)
         addresses = {rows[root].person: end.address for root, end in ends.items() if isinstance(end, Created)}
         addresses |= {row.person: row.address for row in rows.values() if row.address}
@@ -108,83 +139,75 @@ class CicEthBackend(CustodialBackend):
         return {
             root: rows[root].person
             for root, end in ends.items()
-            if isinstance(end, Lost) and end.trace is not Trace.UNKNOWN and rows[root].person not in addresses
+            if isinstance(end, Lost) and rows[root].person not in addresses
         }
 
-    def _recover(self, roots: Sequence[str]) -> dict[str, AccountOutcome]:
-        """The outcomes of earlier tasks. Waits a moment for tasks that a worker may have just taken from the queue."""
-        if not roots:
-            return {}
-        ends = self._accounts.recover(roots)
-        unknown = _lost_tasks(ends)
-        return ends | self._accounts.wait(unknown, self._context.clock() + _RESULT_GRACE) if unknown else ends
+    def _await(self, asked: dict[str, int], seen: dict[str, float], made: Result) -> None:
+        """Waits until each person has an account or has failed, or until the stall timer reaches the patience.
 
-    def _await(self, asked: dict[str, int], made: Result) -> None:
-        """Waits until each person has an account or has failed, or until the stall timer reaches the patience."""
+        ``seen`` has the instants since when tasks are nowhere. A person may have two requests, since one that counts as lost
+        may be fulfilled after all: the first account that is made is taken.
+        """
         self._timer.restart()
-        number, again = len(asked), True
+        people, again = set(asked.values()), set[int]()
         while asked and not self._context.stopping.is_set():
             ends = self._accounts.wait(list(asked), self._context.clock() + _SLICE)
             if self._settle(asked, ends, made):
                 self._timer.progress()
-            elif again and self._timer.seconds() > _LOST_AFTER and (lost := _lost_tasks(ends)):
-                again = False
-                asked |= self._ask({asked.pop(root) for root in lost})
+            elif lost := self._lost(asked, ends, seen) - again:
+                again |= lost
+                asked |= self._ask(lost)
             elif self._timer.seconds() > self._patience:
-                for root, person in asked.items():
-                    made.fail(person, str(ends[root]))
-                if len(asked) == number:
-                    self._timer.give_up(number, str(next(iter(ends.values()))))
+                last = {person: str(ends[root]) for root, person in asked.items()}
+                for person, why in last.items():
+                    made.fail(person, why)
+                if last.keys() == people:
+                    self._timer.give_up(len(people), next(iter(last.values())))
                 return
+
+    def _lost(self, asked: dict[str, int], ends: dict[str, AccountOutcome], seen: dict[str, float]) -> set[int]:
+        """The people whose tasks are all lost: they are nowhere, and the engine has answered others for a while since."""
+        now = self._context.clock()
+        nowhere = {root for root, end in ends.items() if isinstance(end, Lost) and end.nowhere}
+        for root in seen.keys() - nowhere:
+            del seen[root]
+        for root in nowhere:
+            seen.setdefault(root, now)
+        if not nowhere or (since := self._heartbeat.since()) is None:
+            return set()
+        gone = {root for root in nowhere if now - max(since, seen[root]) >= self._grace}
+        return {asked[root] for root in gone} - {person for root, person in asked.items() if root not in gone}
 
     def _settle(self, asked: dict[str, int], ends: dict[str, AccountOutcome], made: Result) -> bool:
         """Removes people who have an account or have failed from ``asked``. Returns whether there were any."""
         self._record({root: RequestRow(root, person, self._channel) for root, person in asked.items()}, ends)
-        finished = [root for root, end in ends.items() if not isinstance(end, Lost)]
-        for root in finished:
-            person, end = asked.pop(root), ends[root]
-            if isinstance(end, Created):
-                made.found(person, end.address)
-            else:
-                made.fail(person, str(end))
+        finished = {root: end for root, end in ends.items() if not isinstance(end, Lost)}
+        owners = {root: asked.pop(root) for root in finished}
+        done = set[int]()
+        for root, end in finished.items():
+            if isinstance(end, Created) and owners[root] not in done:
+                done.add(owners[root])
+                made.found(owners[root], end.address)
+        for root in [root for root, person in asked.items() if person in done]:
+            del asked[root]
+        for root, end in finished.items():
+            if isinstance(end, Failed):
+                self._could_not_sign |= end.unsigned
+                if owners[root] not in done and owners[root] not in asked.values():
+                    done.add(owners[root])
+                    made.fail(owners[root], end.advised)
         return bool(finished)
 
     def _record(self, rows: dict[str, RequestRow], ends: dict[str, AccountOutcome]) -> None:
+        """Writes outcomes down. A failure after which there may be an account leaves the request open, with the reason."""
         answered = []
         for root, end in ends.items():
             if isinstance(end, Created):
                 answered.append(RequestRow(root, rows[root].person, self._channel, "created", end.address))
             elif isinstance(end, Failed):
-                answered.append(RequestRow(root, rows[root].person, self._channel, "failed", None, str(end)))
+                status = "failed" if end.keyless else "asked"
+                answered.append(RequestRow(root, rows[root].person, self._channel, status, None, str(end)))
         self._context.state.answer_requests(answered)
-
-
-def _lost_tasks(ends: dict[str, AccountOutcome]) -> list[str]:
-    """Tasks that are neither queued nor have a result. A killed worker loses the tasks that it has fetched."""
-    return [root for root, end in ends.items() if isinstance(end, Lost) and end.trace is Trace.UNKNOWN]
-
-
-class _Slots:
-    """A semaphore for a number of accounts, with a wait that can be stopped."""
-
-    def __init__(self, number: int) -> None:
-        self._free = number
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, number: int, stopping: threading.Event) -> Iterator[bool]:
-        """Takes ``number`` slots, and releases them at the end. Yields False if ``stopping`` was set before."""
-        with self._changed:
-            while self._free < number and not stopping.is_set():
-                self._changed.wait(0.5)
-            granted = self._free >= number
-            self._free -= number if granted else 0
-        try:
-            yield granted
-        finally:
-            with self._changed:
-                self._free += number if granted else 0
-                self._changed.notify_all()
 
 
 BACKEND = BackendDescriptor(

@@ -1,37 +1,43 @@
 """The base of the custodial backends: waits while the engine registers accounts, gives gas and triggers the faucet.
 
 The engine does these one after the other, and only the chain shows which is done, so the chain is polled. The engine
-neither reports nor retries a transaction that fails on the chain. So the request is repeated once before people are
-given up.
+neither reports nor retries a transaction that fails on the chain. So a request is repeated, once for each person and run,
+one after the other, before people are given up (``repeats``).
 """
 
+import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
+from cicscenario.backends.repeats import Repeats
+from cicscenario.backends.standstill import nonces, standstill
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendPart
 from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.stall import Movement
 from cicscenario.capabilities.step import Lane
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.chain.abi import pack, to_hex, word
 from cicscenario.chain.contracts import HAVE, eth_call
 from cicscenario.connections import Service
+from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
-
-#: Sends a request about these accounts to the engine.
-EngineTask = Callable[[Sequence[bytes]], None]
+from cicscenario.services.custodial import tasks
 
 _ADVICE = "do the engine's tracker and dispatcher run?"
+_ROLES_AGAIN = 60.0  # seconds until the engine is asked again for its roles when it did not answer
 
 REGISTRATION = BackendPart("wait for the engine to register each account", Lane.SERVICE, (Service.CHAIN,))
 GAS = BackendPart("wait for the engine to give gas", Lane.SERVICE, (Service.CHAIN,))
 FAUCET = BackendPart("wait for the engine to trigger the faucet", Lane.SERVICE, (Service.CHAIN,))
 
 PATIENCE = {
-    "description": "Time limit in seconds for waits without progress of the custodial engine (a stall timer). At half of it,"
-    " the engine is asked once more to register the accounts and give gas; after it, the wait ends and a later run resumes."
-    " `cic_eth` and `cic_ussd` only.",
+    "description": "Time limit in seconds for waits in which nobody progresses and no service moves (a stall timer). At half"
+    " of it, the engine is asked once more to register the accounts and give gas, for one person after the other; after it,"
+    " the wait ends and a later run resumes. `cic_eth` and `cic_ussd` only.",
     "type": "number",
     "exclusiveMinimum": 0,
     "maximum": 86400,
@@ -47,51 +53,107 @@ class CustodialBackend(Backend):
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._mutex = threading.Lock()
-        self._asked_again: set[tuple[str, int]] = set()
+        self._roles_due = -math.inf  # when the engine may be asked for its roles
+        self._registers = self._repeats(tasks.REGISTER, tasks.WRITER_ROLE, self._registered)
+        self._gifts = self._repeats(tasks.GIFT, tasks.GIFTER_ROLE, self._has_gas)
 
     def registration_failed(self, people: Sequence[Person]) -> dict[int, str]:
-        """The people whose registration is known to have failed, with the reason."""
-        return {}
+        """The people whose registration is known to have failed for good, with the reason."""
+        return self._registers.failures(people)
 
-    def registration(self, step: str) -> Executor:
-        return self._wait(self._registered, "is not in the accounts index", self.register_again)
-
-    def gas(self, step: str) -> Executor:
-        return self._wait(self._has_gas, "has no gas", self.gift_again)
-
-    def faucet(self, step: str) -> Executor:
-        return self._wait(self._used_faucet, "has not used the faucet", self.gift_again)
+    def may_register_again(self, people: Sequence[Person]) -> Sequence[Person]:
+        """The people for whom a second request does no harm, as far as the engine's results show it."""
+        return people
 
     def register_again(self, people: Sequence[Person]) -> bool:
-        """Repeats the registration request, once per person and run. Returns whether any request was sent."""
-        return self._ask_again("register", people, lambda accounts: self._context.services.custodial.register(accounts))
+        """Repeats the request for one of the people for whom this may be done now. Returns whether any request was sent."""
+        return self._has_engine and self._registers.ask(self.may_register_again(people))
 
     def gift_again(self, people: Sequence[Person]) -> bool:
         """The same for gas and the faucet, which are one task of the engine."""
-        return self._ask_again("gift", people, lambda accounts: self._context.services.custodial.gift(accounts))
+        return self._has_engine and self._gifts.ask(people)
 
-    def _wait(
-        self,
-        look: Callable[[Sequence[Person]], list[bool]],
-        missing: str,
-        repeat: Callable[[Sequence[Person]], bool],
-    ) -> Executor:
-        return WaitExecutor(self._context, Awaited(look, missing, _ADVICE, self.registration_failed, repeat))
+    def registration(self, step: str) -> Executor:
+        what = "is not in the accounts index"
+        shown = partial(self._shown, self._registers, tasks.WRITER_ROLE)
+        return self._wait(
+            Awaited(self._registered, what, _ADVICE, self.registration_failed, self.register_again, shown)
+        )
 
-    def _ask_again(self, what: str, people: Sequence[Person], ask: EngineTask) -> bool:
-        """Sends the request for people who had no repeated request yet in this run. Returns whether there were any.
+    def gas(self, step: str) -> Executor:
+        return self._wait(self._gift(self._has_gas, "has no gas"))
 
-        If the engine did it meanwhile, the contracts reject the second transaction. Sends nothing when the environment has
-        no `custodial` section.
-        """
-        if self._context.services.environment.custodial is None:
-            return False
+    def faucet(self, step: str) -> Executor:
+        return self._wait(self._gift(self._used_faucet, "has not used the faucet"))
+
+    def _gift(self, look: Callable[[Sequence[Person]], list[bool]], missing: str) -> Awaited:
+        shown = partial(self._shown, self._gifts, tasks.GIFTER_ROLE)
+        return Awaited(look, missing, _ADVICE, self._gifts.failures, self.gift_again, shown)
+
+    def _wait(self, awaited: Awaited) -> Executor:
+        return WaitExecutor(self._context, replace(awaited, movements=self.movements()))
+
+    def movements(self) -> Sequence[Movement]:
+        """The work of the Celery workers of the engine's Redis, and the nonces of the engine's own accounts."""
+        return [self._activity, self._nonces] if self._has_engine else [self._nonces]
+
+    @property
+    def _has_engine(self) -> bool:
+        """Whether the environment says where the engine is."""
+        return self._context.services.environment.custodial is not None
+
+    def _activity(self) -> Hashable:
+        return self._context.services.custodial.activity()
+
+    def _nonces(self) -> Hashable:
+        found = nonces(self._context.services.chain.rpc, self._roles())
+        return tuple((role, latest) for role, (latest, _, _) in found.items())
+
+    def _roles(self) -> Mapping[str, bytes]:
+        """The engine's own accounts; none when they are not known. An engine that does not answer is not asked all the time."""
+        if not self._has_engine:
+            return {}
+        custodial = self._context.services.custodial
         with self._mutex:
-            new = [person for person in people if (what, person.id) not in self._asked_again]
-            self._asked_again |= {(what, person.id) for person in new}
-        if new:
-            ask([person.account for person in new])
-        return bool(new)
+            now = self._context.clock()
+            if custodial.known_roles or now < self._roles_due:
+                return custodial.known_roles
+            self._roles_due = now + _ROLES_AGAIN
+        return custodial.roles()
+
+    def _shown(self, repeats: Repeats, role: str) -> str:
+        """What is known when nothing moves; ``role`` is the engine's account for whose transactions people wait."""
+        return repeats.refusal + self._standstill(role)
+
+    def _standstill(self, role: str) -> str:
+        try:
+            roles = self._roles()
+            return standstill(self._context.services.chain.rpc, roles, role) if roles else ""
+        except UnavailableError as error:
+            return f"; the accounts of the engine cannot be looked at: {error.message}"
+
+    def _repeats(self, task: str, role: str, look: Callable[[Sequence[Person]], list[bool]]) -> Repeats:
+        services = self._context.services
+
+        def send(account: bytes) -> str:
+            ask = services.custodial.register if task == tasks.REGISTER else services.custodial.gift
+            return ask([account])[0]
+
+        def idle() -> bool:
+            """True when the role's account is not known, too."""
+            roles = self._roles()
+            if role not in roles:
+                return True
+            latest, pending, _ = nonces(services.chain.rpc, {role: roles[role]})[role]
+            return pending <= latest
+
+        return Repeats(
+            send=send,
+            signing=lambda request: services.custodial.signings([request], task)[request],
+            done=lambda person: look([person])[0],
+            idle=idle,
+            unwell=lambda: services.custodial.unwell(),
+        )
 
     # --- look-ups on the chain ------------------------------------------------------------------------------------
 

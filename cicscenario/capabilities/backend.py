@@ -1,8 +1,10 @@
 """An opened backend: it creates the accounts of a scenario, and does its part in other steps."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.stall import Movement
 from cicscenario.people.person import Person
 
 
@@ -31,6 +33,10 @@ class Backend(ABC):
     def private_key(self, person: Person) -> bytes:
         """The 32-byte private key of the person's account. Only for backends whose keys the run holds."""
         raise NotImplementedError
+
+    def movements(self) -> Sequence[Movement]:
+        """What the backend can see of its services' work. Waits go on while any of it moves."""
+        return ()
 
     def close(self) -> None:  # noqa: B027 -- most backends have nothing to close
         """Closes connections that the backend keeps open."""

@@ -1,8 +1,8 @@
 """An executor that polls until a service has done something by itself, such as the engine's registration of accounts.
 
-The time limit is a stall timer: the wait ends when no person has progressed for the backend's patience (in seconds), so it
-scales with the size of the work. People who are known to have failed are not waited for. At half of the patience the
-service is asked once more to do it.
+The time limit is a stall timer: the wait ends when no person has progressed, and no service has moved, for the backend's
+patience (in seconds), so it scales with the size of the work. People who are known to have failed are not waited for. At
+half of the patience the service is asked once more to do it, for one person after the other.
 """
 
 import threading
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result
-from cicscenario.capabilities.stall import StallTimer
+from cicscenario.capabilities.stall import Movement, StallTimer
 from cicscenario.chain.abi import to_hex
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
@@ -19,6 +19,7 @@ from cicscenario.state.rows import Outcome
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between look-ups (back-off)
 _ASK_AFTER = 3.0  # seconds without progress before failures are looked up
 _REPEAT_AFTER = 0.5  # share of the patience without progress before the request is repeated
+_NEXT_AFTER = 1.0  # seconds without progress before it is repeated for somebody else, after it has helped somebody
 
 
 def _no_failures(people: Sequence[Person]) -> dict[int, str]:
@@ -29,6 +30,10 @@ def _not_repeatable(people: Sequence[Person]) -> bool:
     return False
 
 
+def _nothing_known() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Awaited:
     """The result that a WaitExecutor waits for.
@@ -36,7 +41,8 @@ class Awaited:
     ``look`` returns for each person, in order, whether the result is there. ``missing`` completes a message about an
     account ("is not in the accounts index"); ``advice`` tells the user what to look at after a stall. ``failed`` returns
     the people who will never get the result, with the reason. ``repeat`` asks the service once more and returns whether it
-    sent any request.
+    sent any request. ``standstill`` completes the message with what the services show after a stall. ``movements`` are what
+    can be seen of the services' work.
     """
 
     look: Callable[[Sequence[Person]], Sequence[bool]]
@@ -44,6 +50,8 @@ class Awaited:
     advice: str
     failed: Callable[[Sequence[Person]], dict[int, str]] = _no_failures
     repeat: Callable[[Sequence[Person]], bool] = _not_repeatable
+    standstill: Callable[[], str] = _nothing_known
+    movements: Sequence[Movement] = ()
 
 
 class WaitExecutor:
@@ -53,9 +61,11 @@ class WaitExecutor:
         self._stopping = context.stopping
         self._patience: float = context.scenario.backend.option("patience")
         self._awaited = awaited
-        self._timer = StallTimer(context.clock)
+        self._timer = StallTimer(context.clock, awaited.movements)
         self._mutex = threading.Lock()
         self._waiting = 0
+        self._repeating = False  # whether a repeated request has helped, so that the next one need not wait
+        self._repeated = 0  # requests that were repeated, and have not helped yet
 
     def __call__(self, batch: Batch) -> Result:
         for ends in self.rounds(batch.people):
@@ -90,16 +100,33 @@ class WaitExecutor:
         seen = self._awaited.look(people)
         ends = [Outcome(person.id, ok=True) for person, there in zip(people, seen, strict=True) if there]
         if ends:
-            self._timer.progress()
+            self._progress(len(ends))
             return ends
-        stalled = self._timer.seconds()
-        if stalled < _ASK_AFTER:
+        waited = self._timer.since_progress()
+        if waited < (_NEXT_AFTER if self._repeating else _ASK_AFTER):
             return []
         ends = [Outcome(who, ok=False, detail=why) for who, why in self._awaited.failed(people).items()]
-        asked = not ends and stalled > _REPEAT_AFTER * self._patience and self._awaited.repeat(people)
-        if ends or asked or stalled <= self._patience:
+        if ends:
             return ends
-        return [Outcome(person.id, ok=False, detail=self._given_up(person, stalled)) for person in people]
+        stalled = self._timer.seconds()
+        due = self._repeating or stalled > _REPEAT_AFTER * self._patience
+        if due and self._awaited.repeat(people):
+            with self._mutex:
+                self._repeating = True
+                self._repeated += 1
+            return []
+        if stalled <= self._patience:
+            return []
+        shown = self._awaited.standstill()
+        return [Outcome(person.id, ok=False, detail=self._given_up(person, waited) + shown) for person in people]
+
+    def _progress(self, people: int) -> None:
+        """Restarts the timer. When more have progressed than were asked for again, the service works by itself."""
+        self._timer.progress()
+        with self._mutex:
+            self._repeated -= people
+            if self._repeated < 0:
+                self._repeating, self._repeated = False, 0
 
     def _given_up(self, person: Person, seconds: float) -> str:
         return (

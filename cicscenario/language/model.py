@@ -180,6 +180,7 @@ class CustodialEnvironment:
     queue: str
     callback: str | None  #: host:port:db of the same Redis as the worker reaches it; None for that of the broker
     in_flight: int  #: maximum number of accounts requested at a time
+    visibility_timeout: float  #: seconds for which Redis keeps a fetched task for its worker
 
 
 @dataclass(frozen=True)

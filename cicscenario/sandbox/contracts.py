@@ -141,7 +141,9 @@ def deploy(
     name("Faucet", faucet)
     # This faucet pays from its own balance, unlike the stack's own faucet, which mints.
     batch.call(token, "mintTo(address,uint256)", faucet, SUPPLY)
-    batch.call(declarator, "addDeclaration(address,bytes32)", token, hashlib.sha256(_TOKEN_PROOF).digest())
+    for declared, proof in ((token, _TOKEN_PROOF), (token, b"GFT"), (decaying, b"DET")):
+        # The owner vouches for the tokens' descriptions and symbols, which the phone interface asks for.
+        batch.call(declarator, "addDeclaration(address,bytes32)", declared, hashlib.sha256(proof).digest())
     batch.settle()
     return Deployment(registry, accounts, tokens, declarator, faucet, token, decaying)
 

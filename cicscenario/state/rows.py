@@ -1,6 +1,6 @@
 """Rows of the state's tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -32,7 +32,11 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class RequestRow:
-    """A request for an account: ``id`` is the service's, ``channel`` is where it publishes the answer, or empty."""
+    """A request for an account: ``id`` is the service's, ``channel`` is where it publishes the answer, or empty.
+
+    A request that has failed, and may have made an account nevertheless, stays ``asked``; ``detail`` says how it failed.
+    ``sequence`` counts the requests in the order in which they were written; the state sets it.
+    """
 
     id: str
     person: int
@@ -40,6 +44,7 @@ class RequestRow:
     status: str = "asked"  #: asked (the result is unknown), created or failed
     address: bytes | None = None
     detail: str | None = None
+    sequence: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

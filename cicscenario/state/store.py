@@ -348,7 +348,7 @@ class Store:
         """The requests for each of these people, in the order in which they were written."""
         found: dict[int, list[RequestRow]] = {}
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_REQUEST} FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
+        sql = f"SELECT {_REQUEST}, sequence FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
         for row in self._rows(sql, people):
             found.setdefault(row[1], []).append(RequestRow(*row))
         return found
@@ -358,6 +358,11 @@ class Store:
         values = [(r.status, r.address, r.detail, r.id) for r in rows]
         with self._write() as db:
             db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
+
+    def last_request(self) -> int:
+        """The sequence number of the last request; 0 when there is none."""
+        last: int = self._rows("SELECT coalesce(max(sequence), 0) FROM requests")[0][0]
+        return last
 
     def orphans(self) -> int:
         """Number of accounts that were, or may have been, created for a person who uses another one."""

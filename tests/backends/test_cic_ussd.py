@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,8 +35,6 @@ class World:
         self.looks = 0
         self.written_before: list[bool] = []
         self.custodial: str | None = "where the engine is"
-        self.registered: list[bytes] = []
-        self.gifted: list[bytes] = []
         self._ready: dict[bytes, float] = {}
         self._registered: set[str] = set()
         self.store: Store
@@ -106,7 +103,7 @@ def backend(world: World, tmp_path: Path, *, dialect: str = "current") -> CicUss
     services: Any = SimpleNamespace(
         ussd=world,
         meta=world,
-        custodial=SimpleNamespace(register=world.registered.extend, gift=world.gifted.extend),
+        custodial=SimpleNamespace(),
         environment=SimpleNamespace(custodial=world.custodial),
     )
     stopping: Any = world
@@ -302,16 +299,3 @@ def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, val
     world.get_many = lambda pointers: [value for _ in pointers]  # type: ignore[method-assign]
     made = backend(world, tmp_path).accounts(batch(people(1)))
     assert "the phone pointer of +254711000000 is not an address" in (failures(made)[0] or "")
-
-
-def test_the_engine_behind_the_interface_is_asked_again_where_the_environment_says_where_it_is(
-    world: World, tmp_path: Path
-) -> None:
-    joined = [replace(person, address=bytes([person.id]) * 20) for person in people(2)]
-    accounts = [person.address for person in joined]
-    phones = backend(world, tmp_path)
-    assert [phones.register_again(joined), phones.gift_again(joined)] == [True, True]
-    assert (world.registered, world.gifted) == (accounts, accounts)
-    world.custodial = None
-    assert not backend(world, tmp_path).register_again(joined)
-    assert world.registered == accounts

@@ -13,6 +13,7 @@ from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import ADD, GIVE_TO
+from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
 from tests.support.sandboxes import Sandbox, send_from
 
@@ -33,9 +34,11 @@ class World:
     asked: list[float] = field(default_factory=list)  #: when the engine was asked
     mends: float = float("inf")  #: seconds in which the engine does what it is asked for again
     again_at: list[tuple[float, list[int]]] = field(default_factory=list)
+    one_by_one: bool = False  #: whether the service is asked again for one person at a time, and helps each at once
+    moves: Callable[[], Any] | None = None  #: what is seen of the service's work
 
     def wait(self, seconds: float) -> bool:
-        assert self.now < 5000, "it waits for ever"
+        assert self.now < 9000, "it waits for ever"
         self.now += seconds
         return self.now >= self.stops_at
 
@@ -48,8 +51,10 @@ class World:
         return {p.id: self.troubles[p.id] for p in people if p.id in self.troubles}
 
     def repeat(self, people: Sequence[Person]) -> bool:
+        if self.one_by_one and any(self.shows[last] > self.now for _, asked in self.again_at for last in asked):
+            return False
         known = {person for _, asked in self.again_at for person in asked}
-        new = [p.id for p in people if p.id not in known]
+        new = [p.id for p in people if p.id not in known][: 1 if self.one_by_one else None]
         self.again_at += [(self.now, new)] if new else []
         self.shows |= dict.fromkeys(new, self.now + self.mends)
         return bool(new)
@@ -62,6 +67,8 @@ class World:
 
     def executor(self, patience: float = 60.0, *, repeats: bool = False) -> WaitExecutor:
         more: dict[str, Any] = {"repeat": self.repeat} if repeats else {}
+        if self.moves:
+            more["movements"] = [self.moves]
         awaited = Awaited(self.look, "is not there", "does it run?", failed=self.trouble, **more)
         return WaitExecutor(self.context(patience=patience), awaited)
 
@@ -139,6 +146,73 @@ def test_nobody_is_asked_for_again_while_anybody_moves_or_whose_failure_is_known
     world.shows, world.troubles = {}, {0: "it failed"}
     assert world.run(1, patience=5, repeats=True) == world.troubles
     assert world.again_at == []
+
+
+def test_one_after_the_other_is_asked_for_without_waiting_for_the_patience_each_time(world: World) -> None:
+    world.one_by_one, world.mends = True, 1.0
+    assert set(world.run(20, patience=60, repeats=True).values()) == {None}
+    assert [people for _, people in world.again_at] == [[number] for number in range(20)]
+    assert world.now < 1030 + 20 * 4
+
+
+def test_when_the_service_works_by_itself_again_nobody_else_is_asked_for(world: World) -> None:
+    """One was asked for; then all come, at a slow pace."""
+    world.one_by_one, world.mends = True, 5.0
+    world.shows = {number: 1036.0 + 10 * (number // 2) for number in range(1, 20)}  # two at a time
+    assert set(world.run(20, patience=60, repeats=True).values()) == {None}
+    assert len(world.again_at) <= 2
+
+
+# --- what the service does counts, too ------------------------------------------------------------------------------
+
+
+def test_nobody_is_given_up_while_the_service_moves(world: World) -> None:
+    """It is slow, or at work for others: ninety blocks behind."""
+    world.moves = lambda: int(world.now // 10)
+    world.shows = {0: 1300.0}
+    assert world.run(1, patience=30) == {0: None}
+
+
+def test_when_it_has_stopped_moving_the_patience_begins(world: World) -> None:
+    world.moves = lambda: min(int(world.now), 1200)
+    assert None not in world.run(1, patience=30).values()
+    assert 1230 <= world.now <= 1240
+
+
+def test_a_service_that_cannot_be_seen_has_not_moved(world: World) -> None:
+    looks = []
+
+    def moves() -> int:
+        looks.append(world.now)
+        if len(looks) % 2:
+            raise UnavailableError("it does not answer")
+        return 7
+
+    world.moves = moves
+    assert None not in world.run(1, patience=30).values()
+    assert 1030 <= world.now <= 1035
+
+
+def test_one_that_moves_for_others_alone_is_waited_for_an_hour_and_no_longer(world: World) -> None:
+    world.moves = lambda: world.now
+    executor = world.executor(patience=30)
+    (outcome,) = executor(Batch([0], [person(0)])).outcomes
+    assert not outcome.ok
+    assert 1000 + 3600 <= world.now <= 1000 + 3600 + 40
+
+
+def test_it_is_not_looked_at_all_the_time(world: World) -> None:
+    looks = []
+    world.moves = lambda: looks.append(world.now)
+    world.run(1, patience=100)
+    assert len(looks) <= 51
+
+
+def test_failures_are_looked_up_although_the_service_moves(world: World) -> None:
+    world.moves = lambda: world.now
+    world.troubles = {0: "it failed"}
+    assert world.run(1, patience=30) == world.troubles
+    assert world.now < 1006
 
 
 def test_a_run_that_is_to_end_leaves_people_without_outcome(world: World) -> None:

@@ -14,6 +14,8 @@ import pytest
 from cicscenario.chain.abi import pack, selector
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
+from tests.support.engine_repair import repair
+from tests.support.running_engine import RunningEngine
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, registered_since, send_from
 from tests.support.waiting import eventually
 
@@ -142,21 +144,25 @@ def test_an_account_that_nobody_uses_is_counted_and_gets_no_gift(run: Run) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("service", ["redis", "custodial"])
 def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, service: str) -> None:
-    """A killed engine, whose workers take the tasks that they have just fetched along, not even that."""
+    """A killed engine may leave a gap in the nonces of its own accounts, which an operator has to fill."""
     size, since = 40, run.box.block()
-    process = run.start("--set", f"population.size={size}")
+    more = ["--set", f"population.size={size}", "--set", "backend.patience=20"]
+    process = run.start(*more)
     run.when(ASKED)
     run.box.kill(service)
     stack.up(run.box.home, services=["custodial"])
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=240)
     if process.returncode:
-        assert service == "redis", said
         assert process.returncode == 3, said
-        assert "Redis 127.0.0.1" in said
-        assert "is it running" in said
+        if service == "redis":
+            assert "Redis 127.0.0.1" in said
+            assert "is it running" in said
+        else:
+            assert "docs/engine-standstill.md" in said or "a worker has fetched its task" in said
         assert "resume: cicscenario run" in said
         assert "Traceback" not in said
-        again = run.command("--set", f"population.size={size}")
+        repair(RunningEngine(run.box.home))
+        again = run.command(*more)
         assert again.returncode == 0, again.stdout + again.stderr
     everybody_arrived(run, size, since)
     assert run.report()["orphans"] == run.rows("SELECT count(*) FROM requests")[0][0] - size
@@ -181,6 +187,7 @@ def test_an_engine_that_stays_away_is_waited_for_once_and_asked_for_nobody_else(
     ((why,),) = run.rows("SELECT detail FROM outcomes WHERE step = 'accounts' AND NOT ok ORDER BY person DESC LIMIT 1")
     assert why.startswith("no account was requested: ")
     stack.up(run.box.home, services=["custodial"])
+    repair(RunningEngine(run.box.home))
     ends_well(run, size, since, *more)
 
 
@@ -197,6 +204,7 @@ def test_a_redis_that_stays_away_ends_the_run_with_advice_and_the_same_command_e
     assert "is it running, and is `custodial.broker` in the environment file right?" in said
     assert "resume: cicscenario run" in said
     stack.up(run.box.home, services=["custodial"])
+    repair(RunningEngine(run.box.home))
     ends_well(run, size, since, "--set", f"population.size={size}")
 
 
@@ -249,7 +257,7 @@ def test_a_locked_engine_is_said(run: Run) -> None:
     finally:
         run.box.ask_engine("cic_eth.admin.ctrl.unlock", None, CHAIN, NOBODY, 4)
     assert "account creation is locked" in said
-    assert "cic-eth-ctl unlock CREATE" in said
+    assert "cic-eth-ctl -i evm:byzantium:8996:bloxberg unlock CREATE" in said
 
 
 def test_an_engine_of_another_chain_is_said(run: Run) -> None:
@@ -309,6 +317,7 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
     assert not registered_since(run.box, since)
     assert not gifts_since(run.box, since)
     stack.up(run.box.home, services=["custodial"], faults=[])
+    repair(RunningEngine(run.box.home))  # each task that failed has left a nonce unused
     ends_well(run, 12, since)
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
+from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.services.custodial.pending import PendingTasks, TaskPlace, clock_time
 from tests.support.celery_engine import CHAIN, worker
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
@@ -170,23 +173,38 @@ def test_an_account_that_cannot_be_registered_is_an_account(engine: Valkey, acco
     assert kinds(later) == {"Created": 10}
 
 
+def test_how_far_a_registration_is_can_be_told_without_the_chain(engine: Valkey, accounts: AccountRequests) -> None:
+    engine.client.hset("faults", "no-writer", 1)
+    failing, ids = roots(5), roots(5)
+    accounts.submit(failing)
+    eventually(
+        lambda: all(one.failed for one in accounts.registrations(failing).values()) and accounts.registrations(failing)
+    )
+    engine.client.delete("faults")
+    accounts.submit(ids)
+    eventually(
+        lambda: len(accounts.registrations(ids)) == 5 and all(s.signed for s in accounts.registrations(ids).values())
+    )
+    assert {one.failed.task for one in accounts.registrations(failing).values() if one.failed} == {
+        "cic_eth.eth.account.register"
+    }
+
+
 def test_accounts_that_were_not_registered_can_be_registered_by_themselves(
     engine: Valkey, accounts: AccountRequests
 ) -> None:
+    custodial = CustodialClient(engine.url, SPEC)
     engine.client.hset("faults", "no-writer", 1)
     ids = roots(10)
     accounts.submit(ids)
     made = [found.address for found in accounts.wait(ids, soon()).values() if isinstance(found, Created)]
-    refused = dict(zip(roots(10), made, strict=True))
-    accounts.register(refused)
-    eventually(lambda: len(accounts.unregistered(list(refused))) == 10)
-    assert {failed.task for failed in accounts.unregistered(list(refused)).values()} == {"cic_eth.eth.account.register"}
+    refused = custodial.register(made)
+    eventually(lambda: all(one.failed for one in custodial.signings(refused, tasks.REGISTER).values()))
     assert not engine.client.sismember("registered", made[0].hex())
     engine.client.delete("faults")
-    taken = dict(zip(roots(10), made, strict=True))
-    accounts.register(taken)
+    taken = custodial.register(made)
     eventually(lambda: all(engine.client.sismember("registered", address.hex()) for address in made))
-    assert accounts.unregistered(list(taken)) == {}
+    eventually(lambda: all(one.signed for one in custodial.signings(taken, tasks.REGISTER).values()))
 
 
 def test_without_a_worker_everybody_is_in_the_queue(alone: Valkey) -> None:
@@ -215,7 +233,123 @@ def test_what_a_worker_has_fetched_is_not_unknown(alone: Valkey, name: str) -> N
             alone.client.hset(name, tag, json.dumps([message, "", "cic-eth"]))
         found = accounts.recover([*ids, "never-sent"])
     traces = {root: one.trace for root, one in found.items() if isinstance(one, Lost)}
-    assert traces == {ids[0]: Trace.QUEUED, ids[1]: Trace.QUEUED, "never-sent": Trace.UNKNOWN}
+    assert traces == {ids[0]: Trace.FETCHED, ids[1]: Trace.FETCHED, "never-sent": Trace.UNKNOWN}
+    assert "another one gets the task after the visibility timeout" in str(found[ids[0]])
+
+
+def test_what_a_killed_worker_had_fetched_is_told_from_what_it_had_begun_and_from_what_waits(alone: Valkey) -> None:
+    """A real worker of Celery, killed: it had begun one task, and fetched some more."""
+    alone.client.hset("faults", "delay", 30)
+    ids = roots(20)
+    with CustodialClient(alone.url, SPEC).accounts("killed") as accounts:
+        with worker(alone.url, 1) as process:
+            accounts.submit(ids)
+            began = time.time()
+            eventually(lambda: alone.client.exists("begun") and traces(accounts.recover(ids)) == AT_WORK)
+            process.kill()
+            process.wait()
+        found = accounts.recover(ids)
+    assert traces(found) == AT_WORK
+    for end in found.values():
+        assert isinstance(end, Lost)
+        if end.trace is Trace.FETCHED:
+            assert end.until is not None
+            assert abs(end.until - (began + 3600)) < 60
+            assert f"another one gets the task soon after {clock_time(end.until)}" in str(end)
+        assert end.nowhere == (end.trace is Trace.RUNNING)
+
+
+#: A worker that runs one task at a time has fetched four more.
+AT_WORK = {Trace.RUNNING: 1, Trace.FETCHED: 4, Trace.QUEUED: 15}
+
+
+def traces(outcomes: Mapping[str, AccountOutcome]) -> Counter[Trace | None]:
+    return Counter(end.trace if isinstance(end, Lost) else None for end in outcomes.values())
+
+
+def test_many_places_are_found_in_a_few_requests(alone: Valkey) -> None:
+    """One look at the queue and at what was fetched, and the times a hundred at once: nothing for each person."""
+    ids = roots(1000)
+    with alone.client.pipeline() as pipe:
+        for number, root in enumerate(ids):
+            message = {"headers": {"id": root}, "properties": {"delivery_tag": f"tag {number}"}}
+            pipe.hset("unacked", f"tag {number}", json.dumps([message, "", "cic-eth"]))
+            pipe.zadd("unacked_index", {f"tag {number}": 1_000_000.0 + number})
+        pipe.execute()
+    before = alone.client.info("stats")["total_net_input_bytes"], calls(alone)
+    found = PendingTasks(Broker(alone.url, "cic-eth"), timeout=100).find(ids)
+    assert found == {root: TaskPlace(fetched=True, until=1_000_100.0 + number) for number, root in enumerate(ids)}
+    assert calls(alone) - before[1] < 20, "scans and looks, but none for each"
+
+
+def calls(valkey: Valkey) -> int:
+    """Commands that were sent, but for the times, which go a hundred in one round trip."""
+    return sum(stat["calls"] for name, stat in valkey.client.info("commandstats").items() if name != "cmdstat_zscore")
+
+
+@pytest.mark.parametrize(
+    ("change", "moves"),
+    [
+        (lambda redis: redis.lpush("cic-eth", json.dumps({"headers": {"id": "newer"}})), False),
+        (lambda redis: redis.rpop("cic-eth"), True),
+        (lambda redis: redis.hset("unacked", "another", "[]"), True),
+        (lambda redis: redis.hdel("unacked", "tag"), True),
+    ],
+    ids=["pushed", "taken", "fetched", "begun"],
+)
+def test_workers_move_when_they_take_and_begin_tasks_and_not_when_others_push_more(
+    alone: Valkey, change: Callable[[Any], Any], moves: bool
+) -> None:
+    alone.client.lpush("cic-eth", *[json.dumps({"headers": {"id": f"task {n}"}}) for n in range(3)])
+    alone.client.hset("unacked", "tag", "[]")
+    custodial = CustodialClient(alone.url, SPEC)
+    before = custodial.activity()
+    assert custodial.activity() == before
+    change(alone.client)
+    assert (custodial.activity() != before) is moves
+
+
+def test_workers_move_with_each_task_of_others_and_not_with_a_question(
+    engine: Valkey, accounts: AccountRequests
+) -> None:
+    """However fast they are: the queue is empty at each look."""
+    custodial = CustodialClient(engine.url, SPEC)
+    assert custodial.unwell() is None
+    before = custodial.activity()
+    assert custodial.unwell() is None
+    assert custodial.activity() == before
+    ids = roots(1)
+    accounts.submit(ids)
+    accounts.wait(ids, soon())
+    assert custodial.activity() != before
+
+
+def test_a_redis_that_does_not_tell_of_its_commands_shows_the_queue_at_least(alone: Valkey) -> None:
+    alone.client.acl_setuser("guest", enabled=True, passwords=["+word"], commands=["+@all", "-info"], keys=["*"])
+    custodial = CustodialClient(alone.url.replace("redis://", "redis://guest:word@"), SPEC)
+    before = custodial.activity()
+    alone.client.lpush("cic-eth", json.dumps({"headers": {"id": "first"}}))
+    assert custodial.activity() != before
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_registration_that_is_announced_as_failed_is_no_failure_of_the_account(alone: Valkey, known: bool) -> None:
+    """The key exists. Its address comes with the result of the task before, which a worker may write later."""
+    recorded = RECORDINGS["create-account"]
+    root, register = recorded["root_id"], "62697332-4ec2-4e75-ad73-86253eb3b847"
+    failure = {"exc_type": "IntegrityError", "exc_message": ["x"], "exc_module": "cic_eth.error"}
+    entry = recorded["results"][register] | {"status": "FAILURE", "result": failure}
+    with CustodialClient(alone.url, SPEC).accounts("announced") as accounts:
+        accounts.submit([root])
+        if known:
+            alone.client.set(f"celery-task-meta-{register}", json.dumps(entry))
+        Channel(alone, "announced").say({"root_id": root, "status": 1, "result": register})
+        assert kinds(accounts.wait([root], soon(0.5))) == {"Lost": 1}
+        for task_id, one in recorded["results"].items():
+            alone.client.set(f"celery-task-meta-{task_id}", json.dumps(entry if task_id == register else one))
+        found = accounts.wait([root], soon(10))[root]
+    assert isinstance(found, Created)
+    assert found.unregistered is not None
 
 
 def test_whoever_was_in_the_queue_is_created_when_a_worker_comes(alone: Valkey) -> None:

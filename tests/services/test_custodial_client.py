@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import signal
 import threading
 import time
 import uuid
@@ -12,9 +13,11 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.client import CustodialClient, EngineToken
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
-from tests.support.celery_engine import CHAIN, worker
+from cicscenario.services.custodial.workers import count_workers
+from tests.support.celery_engine import CHAIN, REGISTRY, ROLES, worker
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 
@@ -142,11 +145,88 @@ def test_a_queue_that_another_worker_does_not_take_from_is_said(engine: Valkey) 
         ("chain", "evm:other:1:x", f"the custodial engine does not know the chain {CHAIN}: it works on another one"),
         ("signer-down", "1", "the custodial engine cannot reach its signer"),
         ("no-writer", "1", "the custodial engine has no account with the role ACCOUNT_REGISTRY_WRITER"),
+        ("no-gifter", "1", "the custodial engine has no account with the role GAS_GIFTER: it can give nobody gas"),
     ],
 )
 def test_what_would_fail_everybody_is_said_before(engine: Valkey, fault: str, value: str, words: str) -> None:
     engine.client.hset("faults", fault, value)
     assert problem(CustodialClient(engine.url, SPEC)).message.startswith(words)
+
+
+@pytest.mark.parametrize("role", ["ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"])
+def test_the_advice_for_a_missing_role_can_be_run_as_it_stands(engine: Valkey, role: str) -> None:
+    engine.client.hset("faults", "no-gifter" if role == "GAS_GIFTER" else "no-writer", 1)
+    hint = str(problem(CustodialClient(engine.url, SPEC)).hint)
+    assert f"`cic-eth-tag -i {CHAIN} --set --tag {role} ADDRESS`" in hint
+    assert f"`cic-eth-create -i {CHAIN} --no-register`" in hint
+
+
+def test_an_engine_that_is_ready_tells_of_itself_what_can_be_compared_with_the_chain(engine: Valkey) -> None:
+    alone, other = worker(engine.url), worker(engine.url)
+    found = CustodialClient(engine.url, SPEC).survey()
+    assert found.token == TOKEN
+    assert found.registry == bytes.fromhex(REGISTRY.removeprefix("0x"))
+    assert found.roles == {role: bytes.fromhex(address) for role, address in ROLES.items()}
+    assert (found.waiting, found.fetched, found.workers) == (0, 0, 1)
+    with alone, other:
+        assert CustodialClient(engine.url, SPEC).survey().workers == 3
+    assert engine.client.keys("*reply.celery.pidbox*") == []
+
+
+def test_workers_of_other_queues_are_not_counted(engine: Valkey) -> None:
+    broker = Broker(engine.url, "cic-eth")
+    assert (count_workers(broker), count_workers(broker.beside("cic-ussd"))) == (1, 0)
+
+
+def test_how_many_workers_there_are_is_not_known_when_none_answers(alone: Valkey) -> None:
+    assert count_workers(Broker(alone.url, "cic-eth")) is None
+
+
+OLDER = ["cic_eth.task.registry", "cic_eth.eth.account.have", "cic_eth.eth.account.role_account"]
+
+
+def test_what_an_older_version_has_no_task_for_is_not_known_and_no_failure(alone: Valkey) -> None:
+    alone.client.hset("faults", "older-version", " ".join([*OLDER, "cic_eth.eth.erc20.default_token"]))
+    with worker(alone.url):
+        custodial = CustodialClient(alone.url, SPEC)
+        found = custodial.survey()
+        assert custodial.unwell() is None
+        assert custodial.roles() == {}
+        assert "does not say what its default token is" in problem_without_hint(custodial)
+    assert (found.token, found.registry, found.roles, found.workers) == (None, None, {}, 1)
+
+
+def problem_without_hint(custodial: CustodialClient) -> str:
+    with pytest.raises(UnavailableError) as caught:
+        custodial.check()
+    return caught.value.message
+
+
+def test_whether_it_can_sign_is_asked_of_its_signer(engine: Valkey) -> None:
+    custodial = CustodialClient(engine.url, SPEC)
+    assert custodial.unwell() is None
+    engine.client.hset("faults", "signer-down", 1)
+    assert str(custodial.unwell()).startswith("the custodial engine cannot reach its signer, which holds the keys")
+
+
+def test_an_engine_that_is_paused_answers_nothing(alone: Valkey) -> None:
+    with worker(alone.url) as process:
+        custodial = CustodialClient(alone.url, SPEC)
+        assert custodial.unwell() is None
+        process.send_signal(signal.SIGSTOP)
+        try:
+            assert custodial.unwell(0.5)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert custodial.unwell() is None
+
+
+def test_keys_are_asked_for_as_long_as_workers_move(alone: Valkey) -> None:
+    """Each answer takes longer than a deadline that is near; they all come."""
+    alone.client.hset("faults", mapping={"slow-have": 0.3})
+    with worker(alone.url, 1):
+        found = CustodialClient(alone.url, SPEC).have([bytes([n]) * 20 for n in range(8)], time.monotonic() + 1)
+    assert list(found.values()) == [False] * 8
 
 
 def test_a_worker_without_the_tasks_is_not_the_engine(alone: Valkey) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.services.custodial.pending import PendingTasks, TaskPlace
 from cicscenario.services.custodial.results import Results, address_in, outcome, parse
 from tests.support.valkey import Valkey
 
@@ -71,7 +72,7 @@ def test_a_lock_is_told_in_words(valkey: Valkey) -> None:
         "in the custodial engine account creation is locked",
     )
     assert isinstance(found, Failed)
-    assert found.hint == "unlock it there with `cic-eth-ctl unlock CREATE`"
+    assert found.hint == "unlock it there with `cic-eth-ctl -i SPEC unlock CREATE`"
 
 
 def test_a_signer_that_is_down_is_told_in_words(valkey: Valkey) -> None:
@@ -128,10 +129,10 @@ def test_an_exception_that_celery_could_not_carry_is_read_all_the_same() -> None
 
 
 def test_other_locks_are_named() -> None:
-    found = explain("cic_eth.admin.ctrl.check_lock", {"exc_type": "LockedError", "exc_message": [10]})
+    found = explain("cic_eth.admin.ctrl.check_lock", {"exc_type": "LockedError", "exc_message": [10]}, "evm:a:1:b")
     assert (found.meaning, found.hint) == (
         "in the custodial engine it is locked by INIT, SEND",
-        "unlock it there with `cic-eth-ctl unlock INIT,SEND`",
+        "unlock it there with `cic-eth-ctl -i evm:a:1:b unlock INIT,SEND`",
     )
 
 
@@ -239,4 +240,4 @@ def test_a_queue_that_grows_and_is_worked_on_is_searched_once(valkey: Valkey, pu
     broker = _BusyBroker(valkey.url, "cic-eth")
     broker.pushed, broker.taken = pushed, taken
     kept = set(names[-500:])  # no more than fifty are taken in each of at most eight looks
-    assert broker.queued(kept) == kept
+    assert PendingTasks(broker).find(kept) == dict.fromkeys(kept, TaskPlace(fetched=False))

@@ -18,6 +18,7 @@ from cicscenario.people import pointer
 from cicscenario.services.accounts import AccountsDatabase
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.custodial.outcome import Created, Failed, Lost
+from cicscenario.services.custodial.tasks import REGISTER
 from cicscenario.services.meta import MetaClient, Wanted
 from cicscenario.services.ussd import UssdClient
 from cicscenario.services.ussd_screens import State
@@ -264,10 +265,13 @@ def test_the_account_table(postgres: Postgres, method: Method, manner: Manner) -
 # the custodial engine
 
 
+NOBODY = "5e1f2c3a-0000-4000-8000-000000000001"  # a task that nobody has sent
+
+
 def recovered(engine: CustodialClient) -> Any:
     """The outcome of an account that nobody has asked for: nothing can be known of it, so that it is lost."""
     with engine.accounts("nobody") as accounts:
-        return accounts.recover(["5e1f2c3a-0000-4000-8000-000000000001"])
+        return accounts.recover([NOBODY])
 
 
 ENGINE = [
@@ -278,8 +282,20 @@ ENGINE = [
         lambda engine: engine.have([bytes.fromhex(ROW)], time.monotonic() + 0.3)[bytes.fromhex(ROW)],
         lambda found: found is True or isinstance(found, Lost),
     ),
-    Method("register", lambda engine: engine.register([ADDRESS]), lambda found: found is None),
-    Method("gift", lambda engine: engine.gift([ADDRESS]), lambda found: found is None),
+    Method(
+        "survey", lambda engine: engine.survey(0.3), lambda found: found.token.symbol == "GFT" and len(found.roles) == 2
+    ),
+    Method(
+        "unwell",
+        lambda engine: engine.unwell(0.3),
+        lambda found: found is None or "a task" in found or "tasks" in found,
+    ),
+    Method("roles", lambda engine: engine.roles(0.3), lambda found: len(found) in (0, 2)),
+    Method("activity", lambda engine: engine.activity(), lambda found: found[0] is None or isinstance(found[0], str)),
+    Method("register", lambda engine: engine.register([ADDRESS]), lambda found: len(found) == 1),
+    Method("gift", lambda engine: engine.gift([ADDRESS]), lambda found: len(found) == 1),
+    Method("signings", lambda engine: engine.signings([NOBODY], REGISTER)[NOBODY], lambda found: not found.signed),
+    Method("outcomes", lambda engine: engine.outcomes([NOBODY])[NOBODY], lambda found: isinstance(found, Lost)),
     Method(
         "recover",
         recovered,

@@ -24,6 +24,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 CHAIN = "evm:byzantium:8996:bloxberg"
+ROLES = {"ACCOUNT_REGISTRY_WRITER": "aa" * 20, "GAS_GIFTER": "bb" * 20}
+REGISTRY = "0xea6225212005E86a4490018Ded4bf37F3E772161"
 TOKEN = {
     "symbol": "GFT",
     "address": "32E860c2A0645d1B7B005273696905F5D6DC5D05",
@@ -62,6 +64,7 @@ class EngineTasks:
 
     def create(self, password: str, spec: dict[str, Any]) -> str:
         self._signer(spec)
+        self._redis.sadd("begun", current_task.request.root_id)
         time.sleep(float(self._fault("delay") or 0))
         address = secrets.token_hex(20)
         self._redis.hset("keys", address, current_task.request.root_id)
@@ -87,13 +90,18 @@ class EngineTasks:
 
     def have(self, address: str, spec: dict[str, Any]) -> str | None:
         self._signer(spec)
+        time.sleep(float(self._fault("slow-have") or 0))
         return address if self._redis.hexists("keys", address) else None
 
     def role_account(self, role: str, spec: dict[str, Any]) -> list[tuple[str, str]]:
-        return [("0x" + "00" * 20 if self._fault("no-writer") else "aa" * 20, role)]
+        missing = {"ACCOUNT_REGISTRY_WRITER": "no-writer", "GAS_GIFTER": "no-gifter"}
+        return [("0x" + "00" * 20 if self._fault(missing[role]) else ROLES[role], role)]
 
     def default_token(self) -> dict[str, Any]:
         return TOKEN
+
+    def registry(self) -> str:
+        return REGISTRY
 
     def _fault(self, name: str) -> str | None:
         return self._redis.hget("faults", name)
@@ -138,6 +146,7 @@ def main(broker: str, concurrency: str, ready: str) -> None:
         os.write(int(ready), b"!")
 
     application = Celery("engine", broker=broker, backend=broker)
+    old = redis.Redis.from_url(broker, decode_responses=True).hget("faults", "older-version")
     application.conf.update(task_default_queue="cic-eth", broker_connection_retry_on_startup=True)
     engine = EngineTasks(broker)
     for name, task in {
@@ -149,7 +158,10 @@ def main(broker: str, concurrency: str, ready: str) -> None:
         "cic_eth.eth.account.have": engine.have,
         "cic_eth.eth.account.role_account": engine.role_account,
         "cic_eth.eth.erc20.default_token": engine.default_token,
+        "cic_eth.task.registry": engine.registry,
     }.items():
+        if old and name in old.split():
+            continue  # an older version has no such task
         application.task(name=name)(plain(task))
     options = ["--pool=threads", f"--concurrency={concurrency}", "-Q", "cic-eth", "--loglevel=critical"]
     application.worker_main(["worker", *options, "--without-gossip", "--without-mingle"])

@@ -154,6 +154,40 @@ class RunningEngine:
         (child,) = self.entry(str(reserve.apply_async().id))["children"]
         return self.entry(child[0][0])
 
+    def role(self, tag: str) -> str:
+        """The address of one of the engine's own accounts."""
+        ((address, _),) = self.ask("cic_eth.eth.account.role_account", tag, CHAIN_SPEC)["result"]
+        return str(address).removeprefix("0x")
+
+    def nonce_of(self, address: str) -> int:
+        """How many transactions of an account are mined."""
+        return int(self.rpc.call("eth_getTransactionCount", f"0x{address}", "latest"), 16)
+
+    def holes(self, address: str) -> list[int]:
+        """Nonces that the engine reserved for a transaction which was never signed."""
+        reserved = self.rows(f"SELECT nonce FROM nonce WHERE address_hex = '{address}'")
+        signed = {nonce for (nonce,) in self.rows(f"SELECT nonce FROM otx WHERE sender = '{address}'")}
+        return [nonce for nonce in range(reserved[0][0] if reserved else 0) if nonce not in signed]
+
+    def fill(self, address: str, nonce: int) -> None:
+        """What an operator does: has the account send nothing to itself, with the nonce that is missing."""
+        sent = self.ask("cic_eth.eth.tx.custom", nonce, address, address, 0, "", 1, 21_000, CHAIN_SPEC)
+        assert sent["status"] == "SUCCESS", sent
+        eventually(lambda: self.nonce_of(address) > nonce)
+
+    def mend(self) -> None:
+        """What an operator does for the engine's own accounts: sends what was signed and forgotten, and fills every hole.
+
+        A transaction is forgotten when the task that would have marked it as ready was lost.
+        """
+        for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"):
+            address = self.role(tag)
+            forgotten = f"SELECT tx_hash FROM otx WHERE sender = '{address}' AND status = 'pending' ORDER BY nonce"
+            for (tx_hash,) in self.rows(forgotten):
+                self.ask("cic_eth.queue.state.set_ready", CHAIN_SPEC, tx_hash)
+            for nonce in self.holes(address):
+                self.fill(address, nonce)
+
     def replay(self, recording: dict[str, Any]) -> str:
         """Pushes the recorded message, with a root id, channel and port of now; gives the root id."""
         root = str(uuid.uuid4())

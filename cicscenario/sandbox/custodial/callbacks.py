@@ -1,10 +1,8 @@
 """Sends results to clients: messages in Redis channels, and tasks about transfers to the phone interface."""
 
 import json
-from functools import cached_property
 from typing import Any
 
-from celery import Celery
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -12,6 +10,7 @@ from redis.retry import Retry
 from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.faults import EngineFaults
+from cicscenario.sandbox.custodial.sending import TaskSender
 
 
 class Publisher:
@@ -39,13 +38,10 @@ class TransferCallbacks:
     A task is sent before the tracker stores that its block was read. After a kill in between, it is sent again.
     """
 
-    def __init__(self, context: EngineContext) -> None:
+    def __init__(self, context: EngineContext, sender: TaskSender) -> None:
         self._context = context
+        self._sender = sender
         self.wanted = bool(context.settings.transfer_callbacks)
-
-    @cached_property
-    def _app(self) -> Celery:
-        return Celery("cic-eth-tracker", broker=self._context.settings.broker)
 
     def send(self, kind: str, sender: str, recipient: str, value: int, tx_hash: str) -> None:
         """``kind`` is tokengift or transfer, ``value`` in base units; addresses and hash without 0x."""
@@ -61,4 +57,4 @@ class TransferCallbacks:
             report[f"{side}_token_decimals"] = token.decimals
             report[f"{side}_token_value"] = value
         for queue, task in self._context.settings.transfer_callbacks:
-            self._app.send_task(task, args=[report, kind, 0], queue=queue, ignore_result=True)
+            self._sender.send(task, report, kind, 0, queue=queue)

@@ -1,17 +1,14 @@
-"""The engine's tables in PostgreSQL: locks, roles, nonce reservations, and transactions with their status.
+"""The engine's tables in PostgreSQL: locks, roles, nonce reservations, and transactions with their status."""
 
-Everything that must happen only once is a row with a unique key, so any process may be killed at any moment.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extras import execute_values
 
+from cicscenario.chain.signer import Signed
 from cicscenario.sandbox.custodial.errors import IntegrityError
 
 ZERO = "0" * 40
@@ -20,18 +17,15 @@ WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"
 
 @dataclass(frozen=True)
 class Otx:
-    """An outgoing transaction (cic-eth's name for it). ``purpose`` is register, gas or faucet, for ``account``.
-
-    A transaction that is queued again after a failure has the ``nonce`` of the failed one.
-    """
+    """An outgoing transaction (cic-eth's name for it), for ``account``. Hash and bytes are hexadecimal, without 0x."""
 
     id: int
     purpose: str
     account: str
     sender: str
-    nonce: int | None = None
-    tx_hash: str | None = None
-    signed_tx: str | None = None
+    nonce: int
+    tx_hash: str
+    signed_tx: str
 
 
 class EngineDatabase:
@@ -95,26 +89,65 @@ class EngineDatabase:
             cursor.execute("SELECT tag, address_hex FROM account_role ORDER BY tag")
             return dict(cursor.fetchall())
 
+    def role(self, tag: str) -> str:
+        """The address of a role; zeros when nobody has it, as in cic-eth."""
+        return self.roles().get(tag, ZERO)
+
     def reserve(self, root_id: str, address: str) -> None:
-        """Reserves a nonce of ``address`` for a task tree; a second call changes nothing."""
-        with self._statement() as cursor:
-            cursor.execute(
-                "INSERT INTO nonce_task_reservation VALUES (%s, %s) ON CONFLICT DO NOTHING", (root_id, address)
-            )
+        """Reserves the next nonce of ``address`` for a task tree.
 
-    def register(self, root_id: str, account: str, writer: str) -> None:
-        """Queues the registration of ``account`` and takes the task tree's reservation. A second call changes nothing.
-
-        Raises IntegrityError, with cic-eth's text, when there is no reservation.
+        Raises IntegrityError, with cic-eth's text, when the tree has a reservation of that address already.
         """
         with self.transaction() as cursor:
-            queued = queue(cursor, [("register", account, writer, "queued")])
-            take_reservation(cursor, root_id, writer, needed=queued > 0)
+            cursor.execute(
+                "SELECT 1 FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address)
+            )
+            if cursor.fetchall():
+                raise IntegrityError(
+                    f'"next" called on nonce for key {root_id} address {address} during active key {root_id}'
+                )
+            nonce = allocate_nonce(cursor, address)
+            cursor.execute("INSERT INTO nonce_task_reservation VALUES (%s, %s, %s)", (root_id, address, nonce))
 
-    def signed(self, limit: int) -> list[Otx]:
-        """The oldest signed transactions that have not been sent."""
+    def otx_id(self, tx_hash: str) -> int | None:
         with self._statement() as cursor:
-            cursor.execute(f"{_SELECT} WHERE status = 'signed' ORDER BY id LIMIT %s", (limit,))
+            cursor.execute("SELECT id FROM otx WHERE tx_hash = %s", (tx_hash,))
+            found = cursor.fetchall()
+        return int(found[0][0]) if found else None
+
+    def mark_ready(self, tx_hash: str) -> None:
+        """Lets the dispatcher send a transaction, unless it has been sent already."""
+        self._mark(tx_hash, "ready", ("pending", "waitforgas"))
+
+    def mark_waiting(self, tx_hash: str) -> None:
+        """Says that a transaction waits until its sender can pay for it."""
+        self._mark(tx_hash, "waitforgas", ("pending",))
+
+    def _mark(self, tx_hash: str, status: str, before: tuple[str, ...]) -> None:
+        with self._statement() as cursor:
+            cursor.execute(
+                "UPDATE otx SET status = %s WHERE tx_hash = %s AND status = ANY(%s)", (status, tx_hash, list(before))
+            )
+
+    def is_filling(self, recipient: str) -> bool:
+        """Whether a gift of gas for ``recipient`` is on its way."""
+        with self._statement() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM otx WHERE purpose = 'gas' AND account = %s AND status NOT IN ('final', 'failed') LIMIT 1",
+                (recipient,),
+            )
+            return bool(cursor.fetchall())
+
+    def was_registered(self, account: str) -> bool:
+        """Whether a registration of ``account`` was ever signed."""
+        with self._statement() as cursor:
+            cursor.execute("SELECT 1 FROM otx WHERE purpose = 'register' AND account = %s LIMIT 1", (account,))
+            return bool(cursor.fetchall())
+
+    def ready(self, limit: int) -> list[Otx]:
+        """Transactions that are ready and have not been sent, the lowest nonces first."""
+        with self._statement() as cursor:
+            cursor.execute(f"{_SELECT} WHERE status = 'ready' ORDER BY nonce, id LIMIT %s", (limit,))
             return [Otx(*row) for row in cursor.fetchall()]
 
     def stale(self, seconds: float, limit: int) -> list[Otx]:
@@ -127,16 +160,10 @@ class EngineDatabase:
             )
             return [Otx(*row) for row in cursor.fetchall()]
 
-    def in_flight(self) -> int:
-        with self._statement() as cursor:
-            cursor.execute("SELECT count(*) FROM otx WHERE status IN ('signed', 'sent')")
-            (count,) = cursor.fetchall()[0]
-        return int(count)
-
     def mark_sent(self, ids: Sequence[int]) -> None:
         with self._statement() as cursor:
             cursor.execute(
-                "UPDATE otx SET status = 'sent', date_sent = now() WHERE id = ANY(%s) AND status IN ('signed', 'sent')",
+                "UPDATE otx SET status = 'sent', date_sent = now() WHERE id = ANY(%s) AND status IN ('ready', 'sent')",
                 (list(ids),),
             )
 
@@ -144,28 +171,38 @@ class EngineDatabase:
 _SELECT = "SELECT id, purpose, account, sender, nonce, tx_hash, signed_tx FROM otx"
 
 
-def take_reservation(cursor: Cursor, root_id: str, address: str, *, needed: bool) -> None:
-    """Deletes a task tree's reservation. Raises IntegrityError, with cic-eth's text, if it is ``needed`` and missing."""
-    cursor.execute("DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address))
-    if needed and not cursor.rowcount:
-        raise IntegrityError(f'"release" called on key {root_id} address {address} which does not exists')
-
-
-def queue(cursor: Cursor, rows: Iterable[tuple[str, str, str, str]]) -> int:
-    """Adds transactions (purpose, account, sender, status) that do not exist or have failed; gives their number.
-
-    A failed one is queued again with a new nonce, as in cic-eth: the chain has used the old nonce.
-    """
-    queued = execute_values(
-        cursor,
-        "INSERT INTO otx (purpose, account, sender, status) VALUES %s ON CONFLICT (purpose, account) DO UPDATE"
-        " SET sender = EXCLUDED.sender, status = EXCLUDED.status, tx_hash = NULL, signed_tx = NULL"
-        " WHERE otx.status = 'failed' RETURNING id",
-        list(dict.fromkeys(rows)),
-        page_size=1000,
-        fetch=True,
+def allocate_nonce(cursor: Cursor, address: str) -> int:
+    """The next nonce of an address, which nobody else gets."""
+    cursor.execute(
+        "INSERT INTO nonce VALUES (%s, 1) ON CONFLICT (address_hex) DO UPDATE SET nonce = nonce.nonce + 1"
+        " RETURNING nonce - 1",
+        (address,),
     )
-    return len(queued)
+    ((nonce,),) = cursor.fetchall()
+    return int(nonce)
+
+
+def take_reservation(cursor: Cursor, root_id: str, address: str) -> int:
+    """Deletes a task tree's reservation and gives its nonce. Raises IntegrityError, with cic-eth's text, without one.
+
+    When the database transaction is rolled back, the reservation stays.
+    """
+    cursor.execute(
+        "DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s RETURNING nonce", (root_id, address)
+    )
+    found = cursor.fetchall()
+    if not found:
+        raise IntegrityError(f'"release" called on key {root_id} address {address} which does not exists')
+    return int(found[0][0])
+
+
+def add_otx(cursor: Cursor, purpose: str, account: str, sender: str, signed: Signed, nonce: int) -> None:
+    """Stores a signed transaction; it is not sent before it is ready."""
+    cursor.execute(
+        "INSERT INTO otx (purpose, account, sender, nonce, tx_hash, signed_tx) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (tx_hash) DO NOTHING",
+        (purpose, account, sender, nonce, signed.hash.hex(), signed.raw.hex()),
+    )
 
 
 def open_by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
@@ -176,31 +213,12 @@ def open_by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
     return [Otx(*row) for row in cursor.fetchall()]
 
 
-def take_queued(cursor: Cursor, limit: int) -> list[Otx]:
-    """The oldest queued transactions; their rows are locked until the database transaction ends."""
-    cursor.execute(f"{_SELECT} WHERE status = 'queued' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED", (limit,))
-    return [Otx(*row) for row in cursor.fetchall()]
-
-
-def take_faucet(cursor: Cursor, account: str) -> list[Otx]:
-    """The faucet's payout to an account, if there is one; its row is locked until the database transaction ends."""
-    cursor.execute(f"{_SELECT} WHERE account = %s AND purpose = 'faucet' FOR UPDATE", (account,))
+def waiting_for_gas(cursor: Cursor, senders: Collection[str]) -> list[Otx]:
+    """Transactions of these senders that wait for gas."""
+    cursor.execute(f"{_SELECT} WHERE sender = ANY(%s) AND status = 'waitforgas' ORDER BY id", (list(senders),))
     return [Otx(*row) for row in cursor.fetchall()]
 
 
 def finish(cursor: Cursor, ids: Sequence[int], status: str) -> None:
     """Sets the last status of transactions: final or failed."""
     cursor.execute("UPDATE otx SET status = %s WHERE id = ANY(%s)", (status, list(ids)))
-
-
-def allocate_nonces(cursor: Cursor, counts: dict[str, int]) -> dict[str, int]:
-    """Allocates as many consecutive nonces as ``counts`` says for each address; gives the first of each."""
-    allocated = execute_values(
-        cursor,
-        "INSERT INTO nonce VALUES %s ON CONFLICT (address_hex)"
-        " DO UPDATE SET nonce = nonce.nonce + EXCLUDED.nonce RETURNING address_hex, nonce",
-        list(counts.items()),
-        page_size=1000,
-        fetch=True,
-    )
-    return {address: after - counts[address] for address, after in allocated}

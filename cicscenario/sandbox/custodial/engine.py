@@ -14,6 +14,7 @@ from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.dispatcher import Dispatcher
 from cicscenario.sandbox.custodial.roles import ensure_roles
+from cicscenario.sandbox.custodial.sending import TaskSender
 from cicscenario.sandbox.custodial.tracker import Tracker
 
 _IDLE = 0.05  # seconds between turns when there is nothing to do
@@ -31,7 +32,8 @@ class EngineLoop:
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._dispatcher = Dispatcher(context)
-        self._tracker = Tracker(context, TransferCallbacks(context))
+        sender = TaskSender(context.settings)
+        self._tracker = Tracker(context, TransferCallbacks(context, sender), sender)
         self.last_turn = time.monotonic()
 
     def prepare(self) -> None:

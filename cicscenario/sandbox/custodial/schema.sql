@@ -14,30 +14,36 @@ CREATE TABLE IF NOT EXISTS nonce (
   address_hex char(40) PRIMARY KEY,
   nonce bigint NOT NULL
 );
--- Permission for a task tree to send one transaction of an address. The nonce itself is allocated when the transaction is
--- signed, so that a tree that fails leaves no gap.
+-- The nonces that task trees have reserved and not used yet. The nonce of a tree that fails is never used: every later
+-- transaction of its address waits for ever, as with cic-eth.
 CREATE TABLE IF NOT EXISTS nonce_task_reservation (
   key text NOT NULL,
   address_hex char(40) NOT NULL,
+  nonce bigint NOT NULL,
   PRIMARY KEY (key, address_hex)
 );
--- Outgoing transactions. Status: waitforgas -> queued -> signed (the bytes never change again) -> sent -> final or failed. A
--- failed one may be queued again; until it is signed, it has the nonce of the failed one.
+-- Outgoing transactions; their bytes never change. Status: pending -> ready, or waitforgas and then ready -> sent -> final or
+-- failed. ``purpose`` is register, gas, faucet or custom, for ``account``.
 CREATE TABLE IF NOT EXISTS otx (
   id bigserial PRIMARY KEY,
-  purpose text NOT NULL CHECK (purpose IN ('register', 'gas', 'faucet')),
+  purpose text NOT NULL,
   account char(40) NOT NULL,
   sender char(40) NOT NULL,
-  status text NOT NULL,
-  nonce bigint,
-  tx_hash char(64) UNIQUE,
-  signed_tx text,
-  date_sent timestamptz,
-  UNIQUE (purpose, account)
+  status text NOT NULL DEFAULT 'pending',
+  nonce bigint NOT NULL,
+  tx_hash char(64) NOT NULL UNIQUE,
+  signed_tx text NOT NULL,
+  date_sent timestamptz
 );
-CREATE INDEX IF NOT EXISTS otx_open ON otx (status, id) WHERE status NOT IN ('final', 'failed');
+CREATE INDEX IF NOT EXISTS otx_open ON otx (status, sender, nonce) WHERE status NOT IN ('final', 'failed');
+CREATE INDEX IF NOT EXISTS otx_account ON otx (account);
 -- The tracker's cursor: the last block that it has read.
 CREATE TABLE IF NOT EXISTS syncer (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   block bigint NOT NULL
 );
+-- A sandbox of an earlier version: its reservations had no nonce yet, and an account could have one transaction of a purpose.
+ALTER TABLE nonce_task_reservation ADD COLUMN IF NOT EXISTS nonce bigint;
+DELETE FROM nonce_task_reservation WHERE nonce IS NULL;
+ALTER TABLE otx DROP CONSTRAINT IF EXISTS otx_purpose_account_key, DROP CONSTRAINT IF EXISTS otx_purpose_check;
+UPDATE otx SET status = 'ready' WHERE status = 'signed';

@@ -1,22 +1,20 @@
-"""Tasks about accounts, with cic-eth's names, argument order, results and errors.
+"""Tasks about locks, accounts, roles, callbacks and the engine itself, with cic-eth's names, arguments, results and errors.
 
 Addresses are 40 lower-case hexadecimal digits; a chain spec is a dictionary.
 """
 
+import uuid
 from typing import Any
 
 from celery import Celery, Task
 
+from cicscenario.people.person import checksum
+from cicscenario.sandbox.custodial import names
 from cicscenario.sandbox.custodial.callbacks import Publisher
 from cicscenario.sandbox.custodial.context import EngineContext
-from cicscenario.sandbox.custodial.database import WRITER, ZERO, take_faucet, take_reservation
-from cicscenario.sandbox.custodial.dispatcher import Dispatcher
-from cicscenario.sandbox.custodial.errors import (
-    SIGNER_IS_DOWN,
-    LockedError,
-    RPCException,
-)
-from cicscenario.sandbox.custodial.tracker import queue_gifts
+from cicscenario.sandbox.custodial.database import ZERO
+from cicscenario.sandbox.custodial.errors import LockedError
+from cicscenario.sandbox.custodial.signing import TransactionSigner
 
 Spec = dict[str, Any]
 _HEX = frozenset("0123456789abcdef")
@@ -41,20 +39,14 @@ def check_chain(context: EngineContext, spec: Spec) -> None:
         raise KeyError(chain_of(spec))
 
 
-def _use_signer(context: EngineContext, spec: Spec) -> None:
-    check_chain(context, spec)
-    if context.settings.faults.signer_down:
-        raise RPCException(SIGNER_IS_DOWN)
-
-
 def add_to(app: Celery) -> None:
     """Registers the tasks."""
     context: EngineContext = app.engine_context
     _add_locks(app, context)
     _add_accounts(app, context)
-    _add_registration(app, context)
     _add_roles(app, context)
     _add_callbacks(app, context)
+    _add_engine(app, context)
 
 
 def _add_locks(app: Celery, context: EngineContext) -> None:
@@ -79,49 +71,20 @@ def _add_locks(app: Celery, context: EngineContext) -> None:
 
 
 def _add_accounts(app: Celery, context: EngineContext) -> None:
-    @app.task(name="cic_eth.eth.account.create", bind=True)  # type: ignore[untyped-decorator]
-    def create(self: Task, password: str, spec: Spec) -> str:
-        _use_signer(context, spec)
-        return context.vault.create(self.request.id, password)
+    signer = TransactionSigner(context)
+
+    @app.task(name="cic_eth.eth.account.create")  # type: ignore[untyped-decorator]
+    def create(password: str, spec: Spec) -> str:
+        """Makes a new key each time it runs: a task that is run twice makes two accounts, as with cic-eth."""
+        check_chain(context, spec)
+        signer.check()
+        return context.vault.create(str(uuid.uuid4()), password)
 
     @app.task(name="cic_eth.eth.account.have")  # type: ignore[untyped-decorator]
     def have(account: str, spec: Spec) -> str | None:
-        _use_signer(context, spec)
+        check_chain(context, spec)
+        signer.check()
         return account if is_address(account) and context.vault.held([normal(account)]) else None
-
-
-def _add_registration(app: Celery, context: EngineContext) -> None:
-    dispatcher = Dispatcher(context)
-
-    @app.task(name="cic_eth.eth.nonce.reserve_nonce", bind=True)  # type: ignore[untyped-decorator]
-    def reserve_nonce(self: Task, chained: Any, spec: Spec, signer: str | None = None) -> Any:
-        address = chained if signer is None else signer
-        if signer is not None and not is_address(signer):
-            address = context.database.roles().get(signer, ZERO)
-        if not is_address(address):
-            raise ValueError(f"invalid result when resolving address for nonce {address}")
-        if address != ZERO:  # 0 is a role without an account; the task that needs the nonce raises the error
-            context.database.reserve(self.request.root_id, normal(address))
-        return chained
-
-    @app.task(name="cic_eth.eth.account.register", bind=True)  # type: ignore[untyped-decorator]
-    def register(self: Task, account: str, spec: Spec, writer: str | None = None) -> str:
-        _use_signer(context, spec)
-        if writer is None:
-            writer = context.database.roles().get(WRITER, ZERO)
-        context.database.register(self.request.root_id, normal(account), normal(writer))
-        return account
-
-    @app.task(name="cic_eth.eth.account.gift", bind=True)  # type: ignore[untyped-decorator]
-    def gift(self: Task, account: str, spec: Spec) -> list[str]:
-        """Queues gas and the faucet's payout for an account, unless the tracker has done so; gives the signed payout."""
-        _use_signer(context, spec)
-        with context.database.transaction() as cursor:
-            queued = queue_gifts(cursor, context, [normal(account)])
-            take_reservation(cursor, self.request.root_id, normal(account), needed=queued > 0)
-            rows = take_faucet(cursor, normal(account))
-            made = dispatcher.sign(cursor, [row for row in rows if row.signed_tx is None])
-        return [row.signed_tx for row in rows if row.signed_tx] + [signed.raw.hex() for signed in made]
 
 
 def _add_roles(app: Celery, context: EngineContext) -> None:
@@ -159,3 +122,18 @@ def _add_callbacks(app: Celery, context: EngineContext) -> None:
     @app.task(name="cic_eth.callbacks.noop.noop", bind=True)  # type: ignore[untyped-decorator]
     def noop(self: Task, result: Any, param: Any, status_code: int) -> Any:
         return result
+
+
+def _add_engine(app: Celery, context: EngineContext) -> None:
+    @app.task(name="cic_eth.task.registry")  # type: ignore[untyped-decorator]
+    def registry() -> str:
+        """The contract registry's address, written as the engine was configured with it: with checksum and 0x."""
+        return checksum(context.settings.registry)
+
+    @app.task(name="cic_eth.task.check_health")  # type: ignore[untyped-decorator]
+    def check_health(chained: Any = None) -> Any:
+        return chained
+
+    @app.task(name=names.SHUTDOWN)  # type: ignore[untyped-decorator]
+    def shutdown(message: str) -> None:
+        app.control.shutdown()

@@ -74,8 +74,7 @@ def _add_queue_balances(app: Celery) -> None:
 
 def _by_symbol(context: EngineContext, symbol: str) -> str:
     """A token's address in the token index. The key is the symbol's sha256 (classic) or the symbol itself (latest)."""
-    index = eth_call(context.settings.registry, pack(_ADDRESS_OF, text32("TokenRegistry")))
-    tokens = bytes.fromhex(context.rpc.call(index[0], *index[1])[-40:])
+    tokens = context.registered("TokenRegistry")
     keys = [hashlib.sha256(symbol.encode()).digest()] + ([text32(symbol)] if len(symbol.encode()) <= 32 else [])
     for answer in context.rpc.results([eth_call(tokens, pack(_ADDRESS_OF, key)) for key in keys]):
         if isinstance(answer, RpcError):

@@ -1,17 +1,17 @@
-"""Follows the chain: queues gas and the faucet's payout for registered accounts, and ends transactions that are mined."""
+"""Follows the chain: has registered accounts gifted, lets transactions go on that waited for gas, and ends mined ones."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from eth_hash.auto import keccak
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from cicscenario.chain.abi import from_hex, to_hex
-from cicscenario.sandbox.custodial import database
+from cicscenario.sandbox.custodial import database, names
 from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
-from cicscenario.sandbox.custodial.context import EngineContext
-from cicscenario.sandbox.custodial.database import GIFTER, Otx
-from cicscenario.sandbox.custodial.dispatcher import GAS_LIMIT, GAS_PRICE
+from cicscenario.sandbox.custodial.context import EngineContext, checksummed
+from cicscenario.sandbox.custodial.database import Otx
+from cicscenario.sandbox.custodial.sending import TaskSender
 
 # The event's address is indexed in the classic accounts index; in the latest it is in the data.
 _ADDED = {to_hex(keccak(b"AddressAdded(address,uint256)")), to_hex(keccak(b"AddressAdded(address)"))}
@@ -20,9 +20,13 @@ _BLOCKS_AT_ONCE = 20
 
 
 class Tracker:
-    def __init__(self, context: EngineContext, callbacks: TransferCallbacks) -> None:
+    """Tasks are sent before the cursor is stored. After a kill in between they are sent again, which does no harm."""
+
+    def __init__(self, context: EngineContext, callbacks: TransferCallbacks, sender: TaskSender) -> None:
         self._context = context
         self._callbacks = callbacks
+        self._sender = sender
+        self._chain = context.settings.chain_spec.asdict()
 
     def prepare(self) -> None:
         """Sets the cursor to the newest block at the first start."""
@@ -47,21 +51,37 @@ class Tracker:
         contracts = self._context.contracts
         watched = [to_hex(address) for address in contracts.addresses]
         *blocks, logs = self._context.rpc.calls(
-            [("eth_getBlockByNumber", [hex(number), False]) for number in range(first, last + 1)]
+            [("eth_getBlockByNumber", [hex(number), True]) for number in range(first, last + 1)]
             + [("eth_getLogs", [{"fromBlock": hex(first), "toBlock": hex(last), "address": watched}])]
         )
         index = to_hex(contracts.accounts_index)
         added = [log for log in logs if log["address"] == index and log["topics"][0] in _ADDED]
-        self._gift(cursor, [_added_address(log) for log in added])
-        mined = [text.removeprefix("0x") for block in blocks for text in block["transactions"]]
-        done = self._finish_mined(cursor, mined, {log["transactionHash"].removeprefix("0x") for log in logs})
+        self._gift([_added_address(log) for log in added])
+        mined = [transaction for block in blocks for transaction in block["transactions"]]
+        hashes = [transaction["hash"].removeprefix("0x") for transaction in mined]
+        done = self._finish_mined(cursor, hashes, {log["transactionHash"].removeprefix("0x") for log in logs})
+        self._resume(cursor, {t["to"][2:].lower() for t in mined if t["to"] and int(t["value"], 16)})
         if self._callbacks.wanted:
             self._send_callbacks(done, [log for log in logs if log["topics"][0] == _TRANSFER])
 
-    def _gift(self, cursor: Cursor, registered: Sequence[str]) -> None:
-        """Queues gas and the faucet's payout for the registered accounts whose keys are in the vault."""
-        held = self._context.vault.keys(registered) if registered else {}
-        queue_gifts(cursor, self._context, [account for account in registered if account in held])
+    def _gift(self, registered: Sequence[str]) -> None:
+        """Has the registered accounts whose keys are in the vault reserve a nonce for the faucet's payout."""
+        if not registered or self._context.contracts.faucet is None:
+            return
+        held = self._context.vault.keys(registered)
+        for account in (account for account in registered if account in held):
+            gift = self._sender.signature(names.GIFT, self._chain)
+            self._sender.send(names.RESERVE_NONCE, checksummed(bytes.fromhex(account)), self._chain, link=gift)
+
+    def _resume(self, cursor: Cursor, recipients: Collection[str]) -> None:
+        """Has the gas of accounts checked again that received some and have transactions waiting for it."""
+        waiting: dict[str, list[Otx]] = {}
+        for row in database.waiting_for_gas(cursor, recipients) if recipients else ():
+            waiting.setdefault(row.sender, []).append(row)
+        for sender, rows in waiting.items():
+            hashes, signed = [row.tx_hash for row in rows], [row.signed_tx for row in rows]
+            address = checksummed(bytes.fromhex(sender))
+            self._sender.send(names.CHECK_GAS, hashes, self._chain, signed, address, 0)
 
     def _finish_mined(self, cursor: Cursor, mined: Sequence[str], proved: set[str]) -> list[Otx]:
         """Ends the engine's transactions that were mined; gives those that succeeded.
@@ -75,11 +95,6 @@ class Tracker:
         done = [row for row in ours if row.id not in failed]
         database.finish(cursor, [row.id for row in done], "final")
         database.finish(cursor, list(failed), "failed")
-        cursor.execute(
-            "UPDATE otx SET status = CASE WHEN signed_tx IS NULL THEN 'queued' ELSE 'signed' END"
-            " WHERE purpose = 'faucet' AND status = 'waitforgas' AND account = ANY(%s)",
-            ([row.account for row in done if row.purpose == "gas"],),
-        )
         return done
 
     def _send_callbacks(self, done: Sequence[Otx], transfers: Sequence[dict[str, Any]]) -> None:
@@ -87,7 +102,7 @@ class Tracker:
         contracts = self._context.contracts
         assert contracts.faucet is not None
         for row in done:
-            if row.purpose == "faucet" and row.tx_hash:
+            if row.purpose == "faucet":
                 self._callbacks.send("tokengift", row.account, row.account, contracts.faucet.amount, row.tx_hash)
         token, payer = to_hex(contracts.token.address), contracts.faucet.address.hex()
         paid = [log for log in transfers if log["address"] == token and log["topics"][1][-40:] != payer]
@@ -97,21 +112,6 @@ class Tracker:
             if recipient in held:
                 sent = log["transactionHash"].removeprefix("0x")
                 self._callbacks.send("transfer", sender, recipient, int(log["data"], 16), sent)
-
-
-def queue_gifts(cursor: Cursor, context: EngineContext, accounts: Sequence[str]) -> int:
-    """Queues the faucet's payout to each of ``accounts`` once, and gas before it for accounts that cannot pay for it.
-
-    Gives the number of payouts that were not queued before, or had failed.
-    """
-    if not accounts or context.contracts.faucet is None:
-        return 0
-    cursor.execute("SELECT address_hex FROM account_role WHERE tag = %s", (GIFTER,))
-    ((gifter,),) = cursor.fetchall()
-    balances = context.rpc.calls([("eth_getBalance", [f"0x{account}", "latest"]) for account in accounts])
-    poor = {a for a, balance in zip(accounts, balances, strict=True) if int(balance, 16) < GAS_LIMIT * GAS_PRICE}
-    database.queue(cursor, [("gas", account, gifter, "queued") for account in accounts if account in poor])
-    return database.queue(cursor, [("faucet", a, a, "waitforgas" if a in poor else "queued") for a in accounts])
 
 
 def _added_address(log: dict[str, Any]) -> str:

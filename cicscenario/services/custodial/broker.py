@@ -1,5 +1,6 @@
 """The Redis from which the engine takes its tasks, and where it leaves its results."""
 
+import copy
 import json
 import threading
 import time
@@ -21,7 +22,6 @@ _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
 _PAGE = 200
 _PAUSE = 0.1  # seconds between attempts to reach Redis
-_FETCHED = "*unacked*"  # kombu's hashes of what workers have fetched; a worker may give its own another name
 
 
 class Broker:
@@ -57,6 +57,12 @@ class Broker:
         self.stopping = stopping
         self._cancellation = Cancellation(stopping)
         self._redis = self.connect(timeout)
+
+    def beside(self, queue: str) -> "Broker":
+        """The same database, and another queue in it."""
+        other = copy.copy(self)
+        other.queue = queue
+        return other
 
     def connect(self, timeout: float) -> "redis.Redis":
         """A new Redis client. It never repeats a command by itself: a repeated LPUSH makes a second account."""
@@ -121,22 +127,16 @@ class Broker:
         found: bytes | None = self.read(lambda client: of_type((bytes, NoneType), client.lindex(self.queue, -1)))
         return found
 
-    def queued(self, ids: Collection[str]) -> set[str]:
-        """The ids whose messages wait on the queue, or were fetched by a worker that has not acknowledged them."""
-        wanted = set(ids)
-        found = {task_id for task_id in map(_task_id, self._pages()) if task_id in wanted}
-        return found if found == wanted else found | wanted.intersection(self.read(_fetched))
-
     def take_back(self, ids: Collection[str]) -> set[str]:
         """Removes the messages of these tasks from the queue; returns the ids that were still there."""
         wanted = set(ids)
-        found = {text: task_id for text in self._pages() if (task_id := _task_id(text)) in wanted}
-        return {task_id for text, task_id in found.items() if task_id and self._remove(text)}
+        found = {text: task for text in self.messages() if (task := task_id(text)) in wanted}
+        return {task for text, task in found.items() if task and self._remove(text)}
 
     def _remove(self, message: bytes) -> bool:
         return bool(self.read(lambda client: of_type(int, client.lrem(self.queue, 1, message))))  # type: ignore[arg-type]
 
-    def _pages(self) -> Iterator[bytes]:
+    def messages(self) -> Iterator[bytes]:
         """The messages that are on the queue now, oldest last.
 
         Positions are counted from the end that workers take from: what they take moves the rest towards that end, where it is
@@ -187,22 +187,9 @@ def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:
     return type(kind.__name__, (kind,), {"connect": connect})
 
 
-def _task_id(text: bytes) -> str | None:
+def task_id(text: bytes) -> str | None:
+    """The task id of a message; None for one that is not Celery's."""
     try:
         return str(json.loads(text)["headers"]["id"])
     except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _fetched(client: "redis.Redis") -> set[str | None]:
-    """Tasks among kombu's unacknowledged messages: hashes of ``[message, exchange, routing key]``."""
-    names = client.scan_iter(match=_FETCHED, count=1000, _type="hash")
-    return {_task_id_of_fetched(text) for name in names for _, text in client.hscan_iter(name, count=_PAGE)}
-
-
-def _task_id_of_fetched(text: bytes) -> str | None:
-    try:
-        message: Any = json.loads(text)[0]
-        return str(message["headers"]["id"])
-    except (ValueError, KeyError, TypeError, IndexError):
         return None

@@ -3,28 +3,28 @@
 import threading
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cicscenario.chainspec import ChainSpec
-from cicscenario.errors import CicScenarioError, InterruptedRunError, InvalidError, UnavailableError
-from cicscenario.retry import pause
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
-from cicscenario.services.custodial.meaning import explain, no_writer
+from cicscenario.services.custodial.meaning import no_role
 from cicscenario.services.custodial.messages import Messages
-from cicscenario.services.custodial.outcome import Failed, Lost, Trace
-from cicscenario.services.custodial.results import Results, TaskRecord, address_in
+from cicscenario.services.custodial.outcome import AccountOutcome, Failed, Lost, Signing, Trace
+from cicscenario.services.custodial.pending import VISIBILITY_TIMEOUT
+from cicscenario.services.custodial.questions import Answer, Call, Questions
+from cicscenario.services.custodial.results import TaskRecord, address_in
+from cicscenario.services.custodial.tracing import Tracer
+from cicscenario.services.custodial.workers import count_workers
 
 _PUSH = 100
-_FASTEST = 0.01
-_SLOWEST = 0.25
+_LONGEST = 3600.0  # seconds that answers are waited for while workers move
 _NOBODY = "00" * 19 + "01"  # an address whose key nobody has; asking for it tries the chain spec and the signer
-
-Call = tuple[str, list[Any]]
+_ROLES = (tasks.WRITER_ROLE, tasks.GIFTER_ROLE)
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,28 @@ class EngineToken:
     decimals: int
 
 
+@dataclass(frozen=True)
+class EngineSurvey:
+    """What an engine that is ready says of itself. None, or a role left out, where an older version has no task for it.
+
+    ``waiting`` is the number of tasks on the queue. ``fetched`` is the number that workers of this Redis, of whatever queue,
+    have fetched and not begun. ``workers`` is None when they do not answer Celery's remote control.
+    """
+
+    token: EngineToken | None
+    registry: bytes | None
+    roles: Mapping[str, bytes]
+    waiting: int
+    fetched: int
+    workers: int | None
+
+
 class CustodialClient:
     """The engine behind ``broker`` (``redis://host:port/database``) that takes tasks from ``queue``.
 
     ``callback`` is ``host:port:database`` of the same Redis as the engine's worker sees it; the broker's own by default.
-    ``busy`` is how many seconds ``check`` waits for an engine that is at work on other tasks.
+    ``busy`` is how many seconds ``survey`` waits for an engine that is at work on other tasks. ``visibility_timeout`` is that
+    of the engine's workers, in seconds.
     Safe for use by many threads. Everything raises UnavailableError when Redis cannot be reached, and InterruptedRunError
     within a second after ``stopping`` is set. Deadlines are instants of ``time.monotonic``.
     """
@@ -56,13 +73,16 @@ class CustodialClient:
         timeout: float = 5,
         patience: float = 15,
         busy: float = 300,
+        visibility_timeout: float = VISIBILITY_TIMEOUT,
         stopping: threading.Event | None = None,
     ) -> None:
         self._broker = Broker(broker, queue, timeout=timeout, patience=patience, stopping=stopping)
         self._messages = Messages(queue, chain_spec)
-        self._results = Results(self._broker)
+        self._tracer = Tracer(self._broker, self._messages.spec, visibility_timeout)
+        self._questions = Questions(self._broker, self._messages, self._tracer.pending)
         self._busy = busy
         self._chain = chain_spec.asdict()
+        self._roles: dict[str, bytes] = {}
         self._callback = callback or self._broker.callback
         if self._callback.count(":") != 2:  # the engine splits it at its colons
             raise InvalidError(
@@ -73,137 +93,161 @@ class CustodialClient:
     @property
     def address(self) -> str:
         """Where the engine is, for messages to people."""
-        return f"queue {self._broker.queue!r} of Redis {self._broker.address}"
+        return self._questions.address
 
     def accounts(self, channel: str, *, register: bool = True) -> AccountRequests:
         """Requests for accounts, with callbacks on ``channel``, a name that no other run uses.
 
         ``register`` has the engine register each account in the accounts index.
         """
-        return AccountRequests(self._broker, self._messages, channel, self._callback, register=register)
+        return AccountRequests(self._broker, self._messages, self._tracer, channel, self._callback, register=register)
+
+    def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
+        """The present outcome of each account creation, whoever asked for it, by the id of its first task."""
+        return self._tracer.outcomes(root_ids) if root_ids else {}
+
+    def beside(self, queue: str) -> Broker:
+        """Another queue of the same Redis."""
+        return self._broker.beside(queue)
+
+    # --- is it ready --------------------------------------------------------------------------------------------
 
     def check(self, timeout: float = 10) -> EngineToken:
-        """The engine's default token, after a check of all that account creation needs.
+        """As ``survey``, but gives only the engine's default token, and raises UnavailableError when that is not known."""
+        token = self.survey(timeout).token
+        if token is None:
+            raise UnavailableError(f"the engine does not say what its default token is ({self.address})")
+        return token
 
-        Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, a
-        writer of the accounts index, or that account creation is locked. ``timeout`` is in seconds; an engine that is busy, as
-        after a run that was killed, is waited for longer while it takes tasks, but not for ever (``busy``).
+    def survey(self, timeout: float = 10) -> EngineSurvey:
+        """What the engine says of itself, after a check of all that account creation needs.
+
+        Raises UnavailableError with the first thing that is missing: Redis, a worker, its tasks, this chain, the signer, an
+        account for a role, or that account creation is locked. ``timeout`` is in seconds; an engine that is busy, as after
+        a run that was killed, is waited for longer while it takes tasks, but not for ever (``busy``).
         """
         self._broker.ping()
         calls: list[Call] = [
             (tasks.CHECK_LOCK, ["", self._chain, tasks.CREATE_LOCK]),
             (tasks.HAVE, [_NOBODY, self._chain]),
-            (tasks.ROLE_ACCOUNT, [tasks.WRITER_ROLE, self._chain]),
             (tasks.DEFAULT_TOKEN, []),
+            (tasks.REGISTRY, []),
+            *((tasks.ROLE_ACCOUNT, [role, self._chain]) for role in _ROLES),
         ]
-        lock, have, role, token = self._ask_busy(calls, timeout)
+        began = time.monotonic()
+        lock, have, token, registry, *roles = self._questions.ask(calls, timeout, self._busy)
+        if self._busy > timeout and time.monotonic() - began >= self._busy and isinstance(lock, Lost):
+            raise self._too_busy()
         for answer in (lock, have, token):
-            if not isinstance(answer, TaskRecord):
+            if isinstance(answer, Lost) or (
+                isinstance(answer, Failed) and not (_unknown(answer) and answer is not lock)
+            ):
                 raise self._problem(answer)
-        if isinstance(role, TaskRecord) and _is_nobody(role.result):
-            meaning, hint = no_writer()
-            raise UnavailableError(f"{meaning} ({self.address})", hint=hint)
-        assert isinstance(token, TaskRecord)
-        return self._token(token.result)
+        found = {role: self._role(role, answer) for role, answer in zip(_ROLES, roles, strict=True)}
+        self._roles = {role: address for role, address in found.items() if address is not None}
+        waiting, fetched = self._tracer.pending.counts()
+        return EngineSurvey(
+            token=self._token(token.result) if isinstance(token, TaskRecord) else None,
+            registry=address_in(registry.result) if isinstance(registry, TaskRecord) else None,
+            roles=dict(self._roles),
+            waiting=waiting,
+            fetched=fetched,
+            workers=count_workers(self._broker),
+        )
 
     def default_token(self, timeout: float = 10) -> EngineToken:
         """The engine's default token; ``timeout`` is in seconds."""
-        answer = self._ask([(tasks.DEFAULT_TOKEN, [])], time.monotonic() + timeout)[0]
+        answer = self._questions.ask([(tasks.DEFAULT_TOKEN, [])], timeout)[0]
         if not isinstance(answer, TaskRecord):
             raise self._problem(answer)
         return self._token(answer.result)
 
+    def unwell(self, timeout: float = 5) -> str | None:
+        """Why the engine cannot sign at present, in words; None when it has just asked its signer and got an answer.
+
+        ``timeout`` is in seconds. An engine too old to have the task for it counts as well.
+        """
+        answer = self._questions.ask([(tasks.HAVE, [_NOBODY, self._chain])], timeout)[0]
+        if isinstance(answer, TaskRecord) or (isinstance(answer, Failed) and _unknown(answer)):
+            return None
+        return str(answer)
+
+    def roles(self, timeout: float = 5) -> Mapping[str, bytes]:
+        """The addresses of the engine's own accounts by role; those that are not known are left out. They are kept."""
+        if not self._roles:
+            answers = self._questions.ask([(tasks.ROLE_ACCOUNT, [role, self._chain]) for role in _ROLES], timeout)
+            found = {role: _role_address(answer) for role, answer in zip(_ROLES, answers, strict=True)}
+            self._roles = {role: address for role, address in found.items() if address and any(address)}
+        return self._roles
+
+    @property
+    def known_roles(self) -> Mapping[str, bytes]:
+        """As ``roles``, without asking."""
+        return self._roles
+
+    def activity(self) -> Hashable:
+        """A value that differs from an earlier one when workers of this Redis have taken, begun or finished tasks since.
+
+        Questions of this client do not count.
+        """
+        return self._questions.activity()
+
+    # --- keys and accounts --------------------------------------------------------------------------------------
+
     def have(self, addresses: Sequence[bytes], deadline: float) -> dict[bytes, bool | Failed | Lost]:
-        """Whether the engine holds the key of each 20-byte address. Failed or Lost where that is not known."""
+        """Whether the engine holds the key of each 20-byte address. Failed or Lost where that is not known.
+
+        While workers move, answers are waited for longer than until ``deadline``.
+        """
         calls: list[Call] = [(tasks.HAVE, [address.hex(), self._chain]) for address in addresses]
-        answers = self._ask(calls, deadline)
+        answers = self._questions.ask(calls, max(deadline - time.monotonic(), 0), _LONGEST)
         return {
             address: address_in(answer.result) == address if isinstance(answer, TaskRecord) else answer
             for address, answer in zip(addresses, answers, strict=True)
         }
 
-    def register(self, accounts: Sequence[bytes]) -> None:
-        """Has the engine register 20-byte addresses that it made, even if it has tried before. The chain shows the result."""
-        self._send([self._messages.register_account(str(uuid.uuid4()), account.hex()) for account in accounts])
+    def register(self, accounts: Sequence[bytes]) -> list[str]:
+        """Has the engine register 20-byte addresses that it made, even if it has tried before. The chain shows the result.
 
-    def gift(self, accounts: Sequence[bytes]) -> None:
-        """Has the engine give gas to registered accounts that it made, and trigger the faucet. The chain shows the result."""
-        self._send([self._messages.gift_account(str(uuid.uuid4()), account.hex()) for account in accounts])
+        Gives the ids of the first tasks, for ``signings``. A request that fails may leave a nonce of the role unused, which
+        every later transaction then waits for: look at ``unwell`` before.
+        """
+        ids = [str(uuid.uuid4()) for _ in accounts]
+        self._send([self._messages.register_account(i, made.hex()) for i, made in zip(ids, accounts, strict=True)])
+        return ids
+
+    def gift(self, accounts: Sequence[bytes]) -> list[str]:
+        """Has the engine give gas to registered accounts that it made, and trigger the faucet. As ``register``."""
+        ids = [str(uuid.uuid4()) for _ in accounts]
+        self._send([self._messages.gift_account(i, made.hex()) for i, made in zip(ids, accounts, strict=True)])
+        return ids
+
+    def signings(self, ids: Sequence[str], task: str) -> dict[str, Signing]:
+        """How far the engine has come with requests of ``register`` (``tasks.REGISTER``) or ``gift`` (``tasks.GIFT``).
+
+        By the ids that these gave.
+        """
+        return self._tracer.signings(ids, task)
 
     def _send(self, messages: Sequence[bytes]) -> None:
         for start in range(0, len(messages), _PUSH):
             self._broker.push(messages[start : start + _PUSH])
 
-    def _ask(self, calls: Sequence[Call], deadline: float) -> list[TaskRecord | Failed | Lost]:
-        """Answers in the order of ``calls``; questions that no worker has taken by the deadline are removed from the queue."""
-        ids = self._push(calls)
-        return self._conclude(calls, ids, self._answers(ids, deadline))
+    # --- reading answers ----------------------------------------------------------------------------------------
 
-    def _ask_busy(self, calls: Sequence[Call], timeout: float) -> list[TaskRecord | Failed | Lost]:
-        """As ``_ask``, but goes on waiting, for ``busy`` seconds at most, while tasks are taken from the queue.
+    def _role(self, role: str, answer: Answer) -> bytes | None:
+        address = _role_address(answer)
+        if address is None or any(address):
+            return address
+        meaning, hint = no_role(role, self._messages.spec)
+        raise UnavailableError(f"{meaning} ({self.address})", hint=hint)
 
-        Raises UnavailableError after that.
-        """
-        ids = self._push(calls)
-        last = time.monotonic() + max(timeout, self._busy)
-        oldest = self._broker.oldest()
-        answers = self._answers(ids, time.monotonic() + timeout)
-        while len(answers) < len(ids) and time.monotonic() < last and (now := self._broker.oldest()) != oldest:
-            oldest = now
-            answers = self._answers(ids, min(time.monotonic() + timeout, last))
-        if len(answers) < len(ids) and time.monotonic() >= last and self._busy > timeout:
-            self._broker.take_back(ids)
-            raise UnavailableError(
-                f"the custodial engine is busy: it takes tasks from the {self.address}, but has not come to those of this run"
-                f" in {self._busy:g} seconds; {self._broker.waiting()} tasks wait there",
-                hint="wait until the queue is shorter, and run the same command again; is something else filling it?",
-            )
-        return self._conclude(calls, ids, answers)
-
-    def _push(self, calls: Sequence[Call]) -> list[str]:
-        """Puts questions on the queue; returns their ids."""
-        ids = [str(uuid.uuid4()) for _ in calls]
-        for start in range(0, len(calls), _PUSH):
-            part = slice(start, start + _PUSH)
-            asked = zip(ids[part], calls[part], strict=True)
-            self._broker.push([self._messages.call(task_id, *call) for task_id, call in asked])
-        return ids
-
-    def _conclude(
-        self, calls: Sequence[Call], ids: Sequence[str], answers: dict[str, TaskRecord]
-    ) -> list[TaskRecord | Failed | Lost]:
-        lost = self._lost([task_id for task_id in ids if task_id not in answers])
-        names = dict(zip(ids, (task for task, _ in calls), strict=True))
-        return [lost[i] if i in lost else _judge(names[i], answers[i]) for i in ids]
-
-    def _answers(self, ids: Sequence[str], deadline: float) -> dict[str, TaskRecord]:
-        answers: dict[str, TaskRecord] = {}
-        interval = _FASTEST
-        while True:
-            missing = [task_id for task_id in ids if task_id not in answers]
-            found = {task_id: entry for task_id, entry in self._results.read(missing).items() if entry.done}
-            answers |= found
-            left = deadline - time.monotonic()
-            if len(answers) == len(ids) or left <= 0:
-                return answers
-            interval = _FASTEST if found else min(interval * 2, _SLOWEST)
-            try:
-                pause(min(interval, left), self._broker.stopping)
-            except InterruptedRunError:
-                with suppress(CicScenarioError):  # the questions do no harm where they are
-                    self._broker.take_back(ids)
-                raise
-
-    def _lost(self, ids: Sequence[str]) -> dict[str, Lost]:
-        if not ids:
-            return {}
-        queued = self._broker.take_back(ids)
-        return {
-            task_id: Lost(Trace.QUEUED, f"no worker takes tasks from the {self.address}")
-            if task_id in queued
-            else Lost(Trace.UNKNOWN, f"a worker took a task from the {self.address}, but gave no result in time")
-            for task_id in ids
-        }
+    def _too_busy(self) -> UnavailableError:
+        return UnavailableError(
+            f"the custodial engine is busy: it takes tasks from the {self.address}, but has not come to those of this run"
+            f" in {self._busy:g} seconds; {self._broker.waiting()} tasks wait there",
+            hint="wait until the queue is shorter, and run the same command again; is something else filling it?",
+        )
 
     def _problem(self, answer: Failed | Lost) -> UnavailableError:
         if isinstance(answer, Failed):
@@ -211,7 +255,7 @@ class CustodialClient:
         if answer.trace is Trace.QUEUED:
             hint = "is the custodial engine's worker running, on this Redis and with this queue (CELERY_QUEUE)?"
             return UnavailableError(f"{answer.why}; {self._broker.waiting()} tasks wait there", hint=hint)
-        hint = "is the worker overloaded, or does it leave its results elsewhere (CELERY_RESULT_URL)?"
+        hint = "is the worker overloaded or paused, or does it leave its results elsewhere (CELERY_RESULT_URL)?"
         return UnavailableError(answer.why, hint=hint)
 
     def _token(self, found: Any) -> EngineToken:
@@ -223,14 +267,17 @@ class CustodialClient:
         return EngineToken(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
 
 
-def _judge(task: str, entry: TaskRecord) -> TaskRecord | Failed:
-    return explain(task, entry.result) if entry.failed else entry
+def _unknown(answer: Failed) -> bool:
+    """Whether the worker has no such task, as in another version of the engine."""
+    return answer.exception == "NotRegistered"
 
 
-def _is_nobody(pairs: Any) -> bool:
-    """Whether ``role_account`` found no account: its answer is ``[[address, role]]``, with an address of zeros."""
+def _role_address(answer: Answer) -> bytes | None:
+    """The address that ``role_account`` gave, ``[[address, role]]``: zeros for no account. None when it is not known."""
+    if not isinstance(answer, TaskRecord):
+        return None
     try:
-        address = address_in(pairs[0][0])
+        address = answer.result[0][0]
     except (TypeError, IndexError, KeyError):
-        return False
-    return address is None or not any(address)
+        return None
+    return bytes(20) if address is None else address_in(address)

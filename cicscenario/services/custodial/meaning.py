@@ -15,39 +15,50 @@ class _Failure:
     task: str
     exception: str
     message: str
+    spec: str  # the chain spec, for commands in hints
 
 
 _Words = tuple[str, str]  # message and hint
+_NOT_SIGNED = (
+    "SignerError",
+    "RPCException",
+    "JSONRPCException",
+)  # what cic-eth and chainlib raise when they cannot sign
+_SPEC = "SPEC"
 
 
-def explain(task: str, result: Any) -> Failed:
-    """Reads the ``result`` of a result entry with state FAILURE: exc_type, exc_message and exc_module."""
+def explain(task: str, result: Any, spec: str = _SPEC) -> Failed:
+    """Reads the ``result`` of a result entry with state FAILURE: exc_type, exc_message and exc_module.
+
+    ``spec`` is the chain spec, so that commands in the hint can be run as they stand.
+    """
     entry = result if isinstance(result, dict) else {"exc_message": result}
     name, message = entry.get("exc_type"), entry.get("exc_message", "")
     if name == "UnpickleableExceptionWrapper" and isinstance(message, list) and len(message) > 2:
         _, name, message = message[:3]  # Celery's stand-in for what it cannot carry: module, class, arguments
     if isinstance(message, list):
         message = ", ".join(str(part) for part in message)
-    failure = _Failure(task, str(name or "unknown exception"), str(message)[:_LONGEST])
+    failure = _Failure(task, str(name or "unknown exception"), str(message)[:_LONGEST], spec)
+    unsigned = failure.exception in _NOT_SIGNED or _no_signer(failure) is not None
     for words in _KNOWN:
         found = words(failure)
         if found:
-            return Failed(failure.task, failure.exception, failure.message, *found)
-    return Failed(failure.task, failure.exception, failure.message, "the custodial engine failed", None)
+            return Failed(failure.task, failure.exception, failure.message, *found, unsigned=unsigned)
+    return Failed(failure.task, failure.exception, failure.message, "the custodial engine failed")
 
 
-def locked(flags: int) -> _Words:
+def locked(flags: int, spec: str = _SPEC) -> _Words:
     """Message and hint for a lock with these flags."""
     names = [name for bit, name in tasks.LOCKS.items() if flags & bit]
     what = "account creation is locked" if flags & tasks.CREATE_LOCK else f"it is locked by {', '.join(names)}"
     unlock = ",".join(names) or "CREATE"
-    return f"in the custodial engine {what}", f"unlock it there with `cic-eth-ctl unlock {unlock}`"
+    return f"in the custodial engine {what}", f"unlock it there with `cic-eth-ctl -i {spec} unlock {unlock}`"
 
 
 def _locked(failure: _Failure) -> _Words | None:
     if failure.exception != "LockedError":
         return None
-    return locked(int(failure.message) if failure.message.isdecimal() else tasks.CREATE_LOCK)
+    return locked(int(failure.message) if failure.message.isdecimal() else tasks.CREATE_LOCK, failure.spec)
 
 
 def _other_chain(failure: _Failure) -> _Words | None:
@@ -62,9 +73,13 @@ def _other_chain(failure: _Failure) -> _Words | None:
 
 def _no_signer(failure: _Failure) -> _Words | None:
     unreachable = any(part in failure.message for part in ("refused", "URLError", "timed out"))
-    signing = failure.task in (tasks.CREATE, tasks.HAVE)
-    if failure.exception == "SignerError" or (signing and unreachable and failure.exception != "KeyError"):
+    if failure.exception == "SignerError" or (unreachable and failure.task in (tasks.CREATE, tasks.HAVE)):
         return "the custodial engine cannot reach its signer, which holds the keys", "is the signer running?"
+    if unreachable and failure.task in (tasks.RESERVE_NONCE, tasks.REGISTER, tasks.GIFT):
+        return (
+            "the custodial engine cannot reach its signer, which holds the keys, or its chain node",
+            "are the signer and the engine's chain node running?",
+        )
     return None
 
 
@@ -82,15 +97,23 @@ def _no_writer(failure: _Failure) -> _Words | None:
         return None
     if failure.exception not in ("IntegrityError", "RoleMissingError"):
         return None
-    return no_writer()
+    return no_role(tasks.WRITER_ROLE, failure.spec)
 
 
-def no_writer() -> _Words:
-    """Message and hint for an engine that cannot register accounts."""
+def no_role(role: str, spec: str) -> _Words:
+    """Message and hint for an engine that has no account for one of the roles that it needs."""
+    without, more = _WITHOUT[role]
+    tag = f"`cic-eth-tag -i {spec} --set --tag {role} ADDRESS`"
     return (
-        f"the custodial engine has no account with the role {tasks.WRITER_ROLE}: it makes keys, but registers none",
-        f"make one, give it the role with `cic-eth-tag {tasks.WRITER_ROLE} ADDRESS`, and make it a writer of the index",
+        f"the custodial engine has no account with the role {role}: {without}",
+        f"make an account with `cic-eth-create -i {spec} --no-register`, give it the role with {tag}, and {more}",
     )
+
+
+_WITHOUT = {
+    tasks.WRITER_ROLE: ("it makes keys, but registers none", "make it a writer of the accounts index"),
+    tasks.GIFTER_ROLE: ("it can give nobody gas", "send it native currency"),
+}
 
 
 def _no_callback(failure: _Failure) -> _Words | None:

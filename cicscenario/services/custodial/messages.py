@@ -40,6 +40,7 @@ class Messages:
     """Writes messages for one ``queue`` and chain. Safe for use by many threads."""
 
     def __init__(self, queue: str, spec: ChainSpec) -> None:
+        self.spec = str(spec)  #: for commands in hints
         self._queue = queue
         self._chain = spec.asdict()
         self._app = Celery("cicscenario", set_as_current=False)

@@ -14,7 +14,7 @@ from typing import Any
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker, list_of
 from cicscenario.services.custodial.meaning import explain
-from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing, Trace
 
 _PREFIX = "celery-task-meta-"
 _ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
@@ -104,37 +104,53 @@ class Results:
         return tree
 
 
-def outcome(root_id: str, tree: Tree) -> AccountOutcome:
-    """What the tree of one creation says. A root without a record is Lost with the trace UNKNOWN."""
+def outcome(root_id: str, tree: Tree, spec: str = "SPEC") -> AccountOutcome:
+    """What the tree of one creation says. A root without a record is Lost with the trace UNKNOWN; no queue is looked at.
+
+    ``spec`` is the chain spec, for commands in hints.
+    """
     root = tree.get(root_id)
     if root is None:
-        return Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
+        return Lost(Trace.UNKNOWN, "the custodial engine has no result of it", root_id)
     if root.failed:
-        return explain(tasks.CHECK_LOCK, root.result)
+        return explain(tasks.CHECK_LOCK, root.result, spec)
     create = _child(root, 0, tree)
     if create is None or not create.done:
-        return Lost(Trace.RUNNING, f"the custodial engine has begun it, but {tasks.CREATE} has no result yet")
+        begun = f"the custodial engine has begun it, but {tasks.CREATE} has no result yet"
+        return Lost(Trace.RUNNING, begun, root.children[0] if root.children else None)
     if create.failed:
-        return explain(tasks.CREATE, create.result)
+        return explain(tasks.CREATE, create.result, spec)
     address = address_in(create.result)
     if address is None:
         return Failed(tasks.CREATE, "no exception", repr(create.result)[:100], "the engine answered without an address")
-    return Created(address, _unregistered(create, tree))
+    nonce = create.children[1] if len(create.children) > 1 else None
+    return Created(address, signing(nonce, tree, tasks.REGISTER, spec).failed if nonce else None)
 
 
-def _unregistered(create: TaskRecord, tree: Tree) -> Failed | None:
-    """Why the registration failed. The first child of ``create`` is the callback, the second reserves a nonce."""
-    return unregistered(_child(create, 1, tree), tree)
+def registration_root(root_id: str, tree: Tree) -> str | None:
+    """The id of the task that reserves a nonce for the registration; None while the account has not been created.
+
+    The first child of ``create`` is the callback, the second reserves the nonce.
+    """
+    root = tree.get(root_id)
+    create = _child(root, 0, tree) if root else None
+    return create.children[1] if create and len(create.children) > 1 else None
 
 
-def unregistered(nonce: TaskRecord | None, tree: Tree) -> Failed | None:
-    """Why a registration failed, from the record of the task that reserves its nonce; None when it did not, or not yet."""
+def signing(nonce_id: str, tree: Tree, then: str, spec: str = "SPEC") -> Signing:
+    """How far a transaction is: the task ``nonce_id`` reserves its nonce, and its child, the task ``then``, signs it.
+
+    No queue is looked at.
+    """
+    nonce = tree.get(nonce_id)
     if nonce is None or not nonce.done:
-        return None
+        return Signing(nonce_id)
     if nonce.failed:
-        return explain(tasks.RESERVE_NONCE, nonce.result)
-    register = _child(nonce, 0, tree)
-    return explain(tasks.REGISTER, register.result) if register and register.failed else None
+        return Signing(failed=explain(tasks.RESERVE_NONCE, nonce.result, spec))
+    sign = _child(nonce, 0, tree)
+    if sign is None or not sign.done:
+        return Signing(nonce.children[0] if nonce.children else None)
+    return Signing(failed=explain(then, sign.result, spec)) if sign.failed else Signing(signed=True)
 
 
 def _child(entry: TaskRecord, index: int, tree: Tree) -> TaskRecord | None:

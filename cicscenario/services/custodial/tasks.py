@@ -10,7 +10,10 @@ HAVE = "cic_eth.eth.account.have"
 ROLE_ACCOUNT = "cic_eth.eth.account.role_account"
 DEFAULT_TOKEN = "cic_eth.eth.erc20.default_token"  # noqa: S105
 
-WRITER_ROLE = "ACCOUNT_REGISTRY_WRITER"
+REGISTRY = "cic_eth.task.registry"
+
+WRITER_ROLE = "ACCOUNT_REGISTRY_WRITER"  #: the account that registers others
+GIFTER_ROLE = "GAS_GIFTER"  #: the account that gives gas
 
 #: Bits of a lock, ``cic_eth.db.enum.LockEnum``.
 LOCKS = {1: "STICKY", 2: "INIT", 4: "CREATE", 8: "SEND", 16: "QUEUE", 32: "QUERY"}

@@ -9,7 +9,8 @@ from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.custodial.faults import EngineFaults
 from cicscenario.sandbox.daemon import Daemon
-from tests.support.running_engine import CHAIN_SPEC, RunningEngine
+from tests.support.engine_processes import remains
+from tests.support.running_engine import CHAIN_SPEC, QUEUE, RunningEngine
 from tests.support.waiting import eventually
 
 
@@ -30,9 +31,18 @@ def test_shares_are_of_root_ids_and_always_the_same_ones() -> None:
     assert all(EngineFaults.parse(["drop-callback"]).drops(root) for root in roots)
 
 
-@pytest.mark.parametrize("text", ["explode", "drop-callback=2", "delay=soon", "die-after=x"])
+def test_switches_that_can_be_repeated_are_all_read() -> None:
+    faults = EngineFaults.parse(["nonce-hole=3", "nonce-hole=7", "gas-nonce-hole=2", "fail-task=a", "fail-task=b"])
+    assert (faults.nonce_hole, faults.gas_nonce_hole, faults.fail_task) == ((3, 7), (2,), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["explode", "drop-callback=2", "delay=soon", "die-after=x", "nonce-hole=0", "nonce-hole", "gas-nonce-hole=-1",
+     "gifter-balance=-1", "pause=0", "pause=nan", "pause=5@-1", "visibility-timeout=0", "visibility-timeout"],
+)  # fmt: skip
 def test_others_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no such fault|share|could not convert|invalid literal"):
+    with pytest.raises(ValueError, match=r"no such fault|share|could not convert|invalid literal|number"):
         EngineFaults.parse([text])
 
 
@@ -63,6 +73,7 @@ def test_callbacks_are_dropped_doubled_and_late_and_a_task_fails(engine: Running
     accounts = [account for (account,) in engine.rows("SELECT account FROM otx WHERE purpose = 'register'")]
     assert len(accounts) >= len(roots)
     eventually(lambda: engine.are_done(accounts))
+    assert engine.holes(engine.role("ACCOUNT_REGISTRY_WRITER")) == []
 
 
 @pytest.mark.slow
@@ -75,10 +86,9 @@ def test_the_first_registration_of_an_account_fails_on_the_chain_and_the_next_do
         registration = f"SELECT status FROM otx WHERE purpose = 'register' AND account = '{account}'"
         eventually(lambda: engine.rows(registration) == [("failed",)])
         assert engine.counts([account])[account] == [0, 0, 0]
-        for _ in range(2):
-            asked = engine.ask_again("cic_eth.eth.account.register", account, "ACCOUNT_REGISTRY_WRITER")
-            assert asked["status"] == "SUCCESS"
-            eventually(lambda: engine.are_done([account]))
+        asked = engine.ask_again("cic_eth.eth.account.register", account, "ACCOUNT_REGISTRY_WRITER")
+        assert asked["status"] == "SUCCESS"
+        eventually(lambda: engine.are_done([account]))
     finally:
         engine.start()
     sent = [each["receipt"]["status"] for each in engine.transactions(before)]
@@ -86,17 +96,39 @@ def test_the_first_registration_of_an_account_fails_on_the_chain_and_the_next_do
 
 
 @pytest.mark.slow
-def test_it_dies_after_so_many_tasks_and_started_again_finishes_them(engine: RunningEngine) -> None:
+def test_it_dies_after_so_many_tasks_and_started_again_goes_on(engine: RunningEngine) -> None:
     engine.start("die-after=12")
     daemon = Daemon("custodial", engine.home / "sandbox")
     roots = [engine.create() for _ in range(10)]
     eventually(lambda: daemon.pid() is None)
+    left = remains(engine.redis)
+    assert left.queued or left.unacked, "it died in the middle of it"
+    engine.start("visibility-timeout=1")
     engine.start()
+    eventually(lambda: engine.redis.llen(QUEUE) == 0 and engine.redis.hlen("unacked") == 0)
+    begun = [root for root in roots if engine.redis.exists(f"celery-task-meta-{root}")]
+    assert len(roots) - 2 <= len(begun) <= len(roots), "only what ran is lost"
+    engine.mend()
     with engine.listen() as listener:
         engine.create()
-        listener.wait(1)
-    for root in roots:
-        assert engine.entry(root)["status"] == "SUCCESS"
+        (message,) = listener.wait(1)
+    eventually(lambda: engine.are_done([message["result"]]))
+
+
+@pytest.mark.slow
+def test_a_pause_begins_after_so_many_tasks_and_ends(engine: RunningEngine) -> None:
+    engine.start("pause=4@3")
+    try:
+        for _ in range(3):
+            assert engine.ask("cic_eth.task.check_health", 1)["result"] == 1
+        began = time.monotonic()
+        assert engine.ask("cic_eth.task.check_health", 2)["result"] == 2
+        assert 3.5 < time.monotonic() - began < 30
+        again = time.monotonic()
+        engine.ask("cic_eth.task.check_health", 3)
+        assert time.monotonic() - again < 3, "once"
+    finally:
+        engine.start()
 
 
 @pytest.mark.slow
