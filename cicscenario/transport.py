@@ -224,13 +224,20 @@ class HttpSessions:
 
         Raises requests.RequestException, and InterruptedRunError when the run is stopped.
         """
+        return self._request("POST", url, options)
+
+    def get(self, url: str, **options: Any) -> requests.Response:
+        """One GET, as ``post``."""
+        return self._request("GET", url, options)
+
+    def _request(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
         with self._mutex:
             self.sent += 1
         with self._cancellation.during(self._sockets.shut):
             if self._keep:
-                return self._post(self._session(), url, options)
+                return self._send(self._session(), method, url, options)
             with self._new_session() as session:
-                return self._post(session, url, options)
+                return self._send(session, method, url, options)
 
     def close(self) -> None:
         """Closes the open connections; the next request opens a new one."""
@@ -239,8 +246,8 @@ class HttpSessions:
         for session in sessions:
             session.close()
 
-    def _post(self, session: requests.Session, url: str, options: dict[str, Any]) -> requests.Response:
-        return session.post(url, timeout=self._timeout, allow_redirects=False, **options)
+    def _send(self, session: requests.Session, method: str, url: str, options: dict[str, Any]) -> requests.Response:
+        return session.request(method, url, timeout=self._timeout, allow_redirects=False, **options)
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):

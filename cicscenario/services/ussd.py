@@ -7,6 +7,7 @@ Protocol: one POST per input, answered with the next screen (plain text beginnin
 import re
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlencode, urlsplit
@@ -17,7 +18,7 @@ from requests import ConnectTimeout, RequestException, Response, Timeout
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
-from cicscenario.services.ussd_screens import Dialect, Screen, State, recognise
+from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
 from cicscenario.transport import HttpSessions
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
@@ -38,6 +39,7 @@ _REFUSED = {
     405: "this is not the address of a phone interface",
     429: "it takes no more calls for now",
 }
+_NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but POST /
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _REPEATS = 2  # times that a request is sent again to a server that asks for a pause
 
@@ -138,26 +140,47 @@ class UssdClient:
             )  # else a dialog that has begun goes on when the run is stopped, to its choice
         return self._input(screen.session, screen.phone, text, creates=True)
 
-    def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
+    def dialect(self) -> Dialect | None:
+        """The dialect that the server speaks, as far as a look shows it. Creates nothing; None when it cannot be seen.
+
+        ``/health-check`` is answered 200 ``healthy`` since March 2022. Earlier versions answer 405 with a reason of their own.
+        Anything else may come from a proxy.
+        """
+        reply = self._health()
+        if reply is None:
+            return None
+        if reply.status_code == 200 and reply.content.strip() == b"healthy":
+            return Dialect.CURRENT
+        return Dialect.OF_2021 if (reply.status_code, reply.reason) == _NO_SUCH_PATH else None
+
+    def choose_language(
+        self, phone: str, language: str, *, pending: bool = False, requesting: Callable[[], bool] = lambda: True
+    ) -> Joined:
         """Registers a number with a language, unless it is registered already.
 
         ``pending`` says that an earlier call for this number may have been taken. Then no choice is made: until there is an
         account, the interface offers the choice again, and a second choice makes a second account. In the dialect of 2021 the
         first call registers the number, and a call once there is an account chooses the language.
 
-        Raises InvalidError for a language it does not offer, and UssdError (see there for what is known then).
+        ``requesting`` is called right before the input that makes the account. If it returns False, nothing is sent.
+
+        Raises InvalidError for a language it does not offer and for a server of another dialect, and UssdError (see there for
+        what is known then).
         """
         choice = self._choice(language)
-        if pending and self._dialect is Dialect.OF_2021:
+        if self._dialect is Dialect.OF_2021 and (pending or not requesting()):
             return Joined(Joining.PENDING, None)  # every dial would register the number again
         screen = self.dial(phone)
         if screen.state is State.ACCOUNT_CREATION:
+            if self._dialect is Dialect.CURRENT:
+                requesting()
+                raise self._other_dialect(f"made an account for {phone} at the first dial", Dialect.OF_2021)
             return Joined(Joining.PENDING, screen)
         if screen.state is not State.LANGUAGE_MENU:
             return Joined(Joining.EXISTS, self._expected(screen, taken=False))
         if self._dialect is Dialect.OF_2021:
             return Joined(Joining.EXISTS, self._choose_later(screen, choice))
-        if pending:
+        if pending or not requesting():
             return Joined(Joining.PENDING, screen)
         chosen = self.send(screen, choice)
         if chosen.state is State.ACCOUNT_CREATION:
@@ -166,7 +189,7 @@ class UssdClient:
         raise UssdError(
             f"phone interface {self.address} answered the choice of {language!r} for {phone} with {chosen}",
             taken=False if refused else None,
-            hint="is the dialect of the environment file the server's?",
+            hint="is `backend.dialect` of the scenario the server's?",
         )
 
     def _choose_later(self, screen: Screen, choice: str) -> Screen:
@@ -187,12 +210,18 @@ class UssdClient:
 
     def _expected(self, screen: Screen, *, taken: bool | None) -> Screen:
         if screen.state is State.UNKNOWN:
+            other = Dialect.CURRENT if self._dialect is Dialect.OF_2021 else Dialect.OF_2021
+            if recognise(screen.text, other).state is not State.UNKNOWN:
+                raise self._other_dialect(f"shows {screen.phone} the screen {screen}", other)
             raise UssdError(
                 f"phone interface {self.address} answered {screen.phone} with an unknown screen: {screen}",
                 taken=taken,
-                hint="is the dialect of the environment file the server's?",
+                hint="is `backend.dialect` of the scenario the server's?",
             )
         return screen
+
+    def _other_dialect(self, what: str, seen: Dialect) -> InvalidError:
+        return InvalidError(f"phone interface {self.address} {what}, as cic-ussd {dialect_words(seen)} does", hint=use(seen))
 
     def _input(self, session: str, phone: str, text: str, *, creates: bool) -> Screen:
         if not _PHONE.fullmatch(phone):
@@ -223,6 +252,13 @@ class UssdClient:
                 hint="put the code that it names into `ussd.service_code` of the environment file",
             )
         return screen
+
+    def _health(self) -> Response | None:
+        parts = urlsplit(self._url)
+        try:
+            return self._http.get(f"{parts.scheme}://{parts.netloc}/health-check", headers={"Connection": "close"})
+        except RequestException:
+            return None  # no answer shows nothing
 
     def _post(self, session: str, phone: str, text: str, *, creates: bool) -> Response:
         form = {"sessionId": session, "serviceCode": self._service_code, "phoneNumber": phone, "text": text}

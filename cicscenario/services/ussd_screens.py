@@ -25,6 +25,17 @@ class Dialect(StrEnum):
     OF_2021 = "2021"  #: the first dial creates the account, the language is chosen at a later one
 
 
+def dialect_words(dialect: Dialect) -> str:
+    """The dialect in words, after "cic-ussd"."""
+    return "of 2021" if dialect is Dialect.OF_2021 else "of 2022"
+
+
+def use(dialect: Dialect) -> str:
+    """The hint for a scenario whose server speaks this dialect."""
+    written = '"2021"' if dialect is Dialect.OF_2021 else dialect.value
+    return f"set `dialect: {written}` in `backend` of the scenario"
+
+
 class State(StrEnum):
     """What a screen says about the person's account, or asks of the person."""
 
