@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without 
     from cicscenario.services.custodial.comparison import ChainFacts
     from cicscenario.services.meta import MetaClient
     from cicscenario.services.ussd import UssdClient
+    from cicscenario.services.ussd_tasks import UssdTasks
 
 
 _ADDRESS_OF = selector("addressOf(bytes32)")
@@ -96,6 +97,15 @@ class Connections:
             visibility_timeout=where.visibility_timeout,
             stopping=self._stopping,
         )
+
+    @cached_property
+    def ussd_tasks(self) -> "UssdTasks | None":
+        """What cic-ussd keeps in the custodial engine's Redis; None when the environment does not say where that is."""
+        if self.environment.custodial is None:
+            return None
+        from cicscenario.services.ussd_tasks import QUEUE, UssdTasks
+
+        return UssdTasks(self.custodial.beside(QUEUE))
 
     @cached_property
     def ussd(self) -> "UssdClient":

@@ -1,42 +1,66 @@
 """The backend cic_ussd: each person dials and chooses a language; the new account is then found by the phone pointer.
 
 The interface offers the language menu until the account exists, and each choice creates another account. So each request
-is saved in the state before it is sent. A choice that the interface may have accepted is not repeated while other people
-progress. The result is looked up by the phone pointer, never by dialling. Pointers appear in about the order of the
+is saved in the state before it is sent. A choice that may have been taken is made again only when it is known to be over
+(``choices.py``). The result is looked up by the phone pointer, never by dialling. Pointers appear in about the order of the
 dials, so only the first few are polled until they are there: little more than one look-up per person.
+
+cic-ussd's tasker writes the pointer, and loses it when it is killed. When cic-ussd has the account and no task of the tasker
+is left for it, the run writes what the tasker would have written.
 
 An account that exists before this run requested it is refused: another run may have paid its gift already, and might
 pay again. So each phone pointer is also looked up once before the person dials.
 """
 
 import threading
-import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
+from cicscenario.backends.choices import Choice, Choices, Fate
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
 from cicscenario.backends.dialect import DIALECT
+from cicscenario.backends.lost_entries import LostEntries, named
+from cicscenario.backends.phone_joining import PhoneJoining
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
-from cicscenario.errors import CicScenarioError, UnavailableError
+from cicscenario.errors import UnavailableError
 from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
-from cicscenario.retry import PAUSES
-from cicscenario.services.circuit import CircuitBreaker
-from cicscenario.services.ussd import SILENT, Joining, UssdError
-from cicscenario.state.rows import RequestRow
+from cicscenario.services.ussd import Joining, UssdError
 
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and at most
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between look-ups that found nothing (back-off)
-_REPEAT_AFTER = 0.25  # share of the patience after which a choice that may have been accepted is made again
+_GRACE = 0.25  # share of the patience without a new pointer after which the choices are looked into
+_LOOK_AGAIN = 0.1  # share of the patience between two such looks
+_FETCHED_FOR = 3660.0  # seconds after which Redis has given back what a killed tasker had fetched
 
 #: Handles a person whose phone pointer leads to an account.
 Found = Callable[[Person, bytes, Result], None]
+
+
+@dataclass
+class _Waiting:
+    """The people of one batch who wait for their phone pointers.
+
+    ``earlier`` are those who requested an account in an earlier run, ``again`` those who have chosen again in this one,
+    ``registered`` those whom the interface knows. ``choices`` is what was last found out about each.
+    """
+
+    queue: deque[Person]
+    earlier: frozenset[int]
+    registered: set[int]
+    again: set[int] = field(default_factory=set)
+    choices: dict[int, Choice] = field(default_factory=dict)
+
+    def end(self, people: Sequence[Person]) -> None:
+        gone = {person.id for person in people}
+        self.queue = deque(person for person in self.queue if person.id not in gone)
 
 
 class CicUssdBackend(CustodialBackend):
@@ -46,125 +70,86 @@ class CicUssdBackend(CustodialBackend):
         super().__init__(context)
         scenario = context.scenario
         self._patience: float = scenario.backend.option("patience")
-        self._asks_later = scenario.backend.option("dialect") == "2021" and scenario.chooses_language
+        is_old = scenario.backend.option("dialect") == "2021"
+        self._asks_later = is_old and scenario.chooses_language
         self._timer = StallTimer(context.clock)
+        self._choices = Choices(context)
+        self._lost = LostEntries(context, with_language=not is_old)
         # The interface handles one call at a time, so batches dial one after the other. Otherwise all would end late.
         self._dialling = threading.Lock()
-        self._circuit = CircuitBreaker(SILENT)
+        self._phones = PhoneJoining(context)
 
     def accounts(self, batch: Batch) -> Result:
-        people, made = batch.people, batch.result
-        earlier = {person: rows for person, rows in self._requests(people).items() if rows}
+        people, made = batch.people, Result()
+        earlier = frozenset(person for person, rows in self._phones.requests(people).items() if rows)
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
         missing += self._look([person for person in people if person.id not in earlier], made, _refuse_found)
-        waiting: deque[Person] = deque()
+        waiting = _Waiting(deque(), earlier, set())
         with self._dialling:
             for person in missing:
                 if self._context.stopping.is_set():
                     break
                 if why := self._timer.stalled:
                     made.fail(person.id, f"no account was requested: {why}")
-                elif self._join(person, made, asked=person.id in earlier):
-                    waiting.append(person)
+                else:
+                    self._join(person, made, waiting)
         self._await(waiting, made)
         return made
 
-    def _requests(self, people: Sequence[Person]) -> dict[int, list[RequestRow]]:
-        """The requests that the interface may have accepted, by person id. Requests that have failed are left out."""
-        found = self._context.state.requests([person.id for person in people])
-        return {person: [row for row in rows if row.status != "failed"] for person, rows in found.items()}
+    def _join(self, person: Person, made: Result, waiting: _Waiting) -> None:
+        """Dials for a person, who then waits. Raises UssdError when the interface answers nobody."""
+        asked = person.id in waiting.earlier
+        joining = self._dial(person, made, pending=asked)
+        self._timer.restart()
+        if joining is Joining.EXISTS and not asked:
+            made.fail(person.id, _not_requested(f"the phone interface knows {person.phone}"))
+        elif joining is not None:
+            waiting.queue.append(person)
+            waiting.registered |= {person.id} if joining is Joining.EXISTS else set()
 
-    # --- dialling -----------------------------------------------------------------------------------------------
-
-    def _join(self, person: Person, made: Result, *, asked: bool, again: bool = False) -> bool:
-        """Dials for a person. Returns whether the account exists or is being created. Saves the request first.
-
-        ``asked`` is whether an account was requested before, ``again`` whether to request it again in that case.
-        """
-        pending = asked and not again
-        error: UssdError | None = None
-        for pause in PAUSES:
-            if error and not error.answered:
-                self._context.stopping.wait(pause)
-            request = RequestRow(uuid.uuid4().hex, person.id, "")
-            if not pending:
-                self._context.state.add_requests([request])
-            try:
-                joined = self._context.services.ussd.choose_language(person.phone, person.language, pending=pending)
-            except UssdError as failure:
-                error = failure
-                if error.taken is None:
-                    break
-                if not pending:
-                    self._answer(request, "failed", error.message)
-            else:
-                self._circuit.succeeded()
-                self._timer.restart()
-                if not asked and joined.joining is Joining.EXISTS:
-                    self._refuse(person, request, made)
-                    return False
-                return True
-        assert error
-        return self._may_be_accepted(person, error, made)
-
-    def _may_be_accepted(self, person: Person, error: UssdError, made: Result) -> bool:
-        """Whether the account may be created in spite of the error. Raises the error when the circuit breaker is open."""
-        if error.answered:
-            self._circuit.succeeded()
-        else:
-            self._circuit.failed(error)
-        if self._circuit.open:
-            raise error
-        if error.taken is None:
-            return True  # only the phone pointer will show it
-        made.fail(person.id, error.message)
-        return False
-
-    def _refuse(self, person: Person, request: RequestRow, made: Result) -> None:
-        why = _not_requested(f"the phone interface knows {person.phone}")
-        self._answer(request, "failed", why)
-        made.fail(person.id, why)
-
-    def _answer(
-        self, request: RequestRow, status: str, detail: str | None = None, address: bytes | None = None
-    ) -> None:
-        self._context.state.answer_requests(
-            [RequestRow(request.id, request.person, request.channel, status, address, detail)]
-        )
+    def _dial(
+        self, person: Person, made: Result, *, pending: bool, may_choose: Callable[[], bool] = lambda: True
+    ) -> Joining | None:
+        """What came of a call; None for a person who has failed."""
+        try:
+            return self._phones.join(person, pending=pending, may_choose=may_choose)
+        except UssdError as error:
+            if self._phones.gives_up:
+                raise
+            made.fail(person.id, error.message)
+            return None
 
     # --- looking up phone pointers ------------------------------------------------------------------------------
 
-    def _await(self, waiting: deque[Person], made: Result) -> None:
+    def _await(self, waiting: _Waiting, made: Result) -> None:
         """Polls for phone pointers until all are there, or until the stall timer reaches the patience."""
-        number, looks, pause = len(waiting), _LOOKS, _FIRST_PAUSE
-        again = set[int]()
-        while waiting and not self._context.stopping.is_set():
-            part = [waiting.popleft() for _ in range(min(looks, len(waiting)))]
+        number, looks, pause = len(waiting.queue), _LOOKS, _FIRST_PAUSE
+        next_look = 0.0
+        while waiting.queue and not self._context.stopping.is_set():
+            part = [waiting.queue.popleft() for _ in range(min(looks, len(waiting.queue)))]
             missing = self._look(part, made, self._found)
-            waiting.extend(missing)  # at the end of the queue, so that a lost account does not delay the others
+            waiting.queue.extend(missing)  # at the end, so that a lost account does not delay the others
             if len(missing) < len(part):
                 self._timer.progress()
                 looks, pause = min(2 * looks, _MOST_LOOKS), _FIRST_PAUSE
                 continue
             looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
             self._context.stopping.wait(pause)
+            if self._timer.seconds() > _GRACE * self._patience and self._context.clock() >= next_look:
+                self._look_into(waiting, made)
+                next_look = self._context.clock() + _LOOK_AGAIN * self._patience
             stalled = self._timer.seconds()
-            if stalled > self._patience:
-                if len(waiting) == number:
-                    self._timer.give_up(number, self._stall_message(waiting[0], stalled))
-                for person in waiting:
-                    made.fail(person.id, self._stall_message(person, stalled))
-                return
-            if stalled > _REPEAT_AFTER * self._patience:
-                self._choose_again(waiting, again, made)
+            if stalled > self._patience and not self._decided_later(waiting, made):
+                self._give_up(waiting, number, stalled, made)
 
-    def _choose_again(self, waiting: deque[Person], again: set[int], made: Result) -> None:
-        """Makes the choice again for people who are still offered the menu, once per person and run."""
-        for person in [person for person in waiting if person.id not in again]:
-            again.add(person.id)
-            if not self._join(person, made, asked=True, again=True):
-                waiting.remove(person)
+    def _give_up(self, waiting: _Waiting, number: int, stalled: float, made: Result) -> None:
+        people = list(waiting.queue)
+        if people and len(people) == number:
+            self._timer.give_up(number, self._stall_message(people[0], stalled, waiting))
+        for person in people:
+            made.fail(person.id, self._stall_message(person, stalled, waiting))
+        waiting.end(people)
 
     def _look(self, people: Sequence[Person], made: Result, there: Found) -> list[Person]:
         """Calls ``there`` for each person whose phone pointer exists. Returns the other people."""
@@ -173,31 +158,167 @@ class CicUssdBackend(CustodialBackend):
         for person, value in zip(people, found, strict=True):
             if value is None:
                 missing.append(person)
-            elif isinstance(value, CicScenarioError):
-                made.fail(person.id, value.message)
             elif (address := _address(value)) is None:
                 made.fail(person.id, f"the phone pointer of {person.phone} is not an address: {value!r:.80}")
             else:
                 there(person, address, made)
         return missing
 
-    def _found(self, person: Person, address: bytes, made: Result) -> None:
+    def _found(self, person: Person, address: bytes, made: Result, detail: str | None = None) -> None:
         if self._asks_later:
             try:
                 self._context.services.ussd.choose_language(person.phone, person.language)
             except UnavailableError as error:
                 made.fail(person.id, f"has an account, but could not choose a language: {error.message}")
                 return
-        rows = self._requests([person]).get(person.id, [])
-        if rows and not any(row.status == "created" for row in rows):
-            self._answer(rows[-1], "created", address=address)
-        made.found(person.id, address)
+        self._phones.created(person, address)
+        made.found(person.id, address, detail=detail)
 
-    def _stall_message(self, person: Person, seconds: float) -> str:
-        return (
-            f"the metadata store has no phone pointer of {person.phone}, and got no new pointer for {seconds:.0f} seconds;"
-            " do cic-ussd's tasker and the custodial engine run?"
-        )
+    # --- after the grace: what has become of the choices ----------------------------------------------------------
+
+    def _look_into(self, waiting: _Waiting, made: Result) -> None:
+        """Chooses again for people whose choice is over, and writes what the tasker has lost."""
+        people = list(waiting.queue)
+        waiting.choices = self._choices.look(people)
+        self._write_lost(waiting, made)
+        for person in people:
+            if waiting.choices[person.id].fate is Fate.OVER and person.id not in waiting.again:
+                self._choose_again(person, waiting, made)
+        self._fail_known(waiting, made)
+
+    def _fail_known(self, waiting: _Waiting, made: Result) -> None:
+        """Ends the wait of people of an earlier run whose account cic-ussd has: they have waited for their pointers before."""
+        known = [
+            person
+            for person in waiting.queue
+            if person.id in waiting.earlier
+            and (person.id in waiting.registered or waiting.choices[person.id].fate is Fate.REGISTERED)
+        ]
+        for person in known:
+            made.fail(person.id, self._stall_message(person, self._timer.seconds(), waiting))
+        waiting.end(known)
+
+    def _choose_again(self, person: Person, waiting: _Waiting, made: Result) -> None:
+        def may_choose() -> bool:
+            if self._is_over(person, waiting):
+                waiting.again.add(person.id)
+            return person.id in waiting.again
+
+        with self._dialling:
+            joining = self._dial(person, made, pending=False, may_choose=may_choose)
+        if person.id in waiting.again:
+            self._timer.restart()
+        if joining is None:
+            waiting.end([person])
+        elif joining is Joining.EXISTS:
+            waiting.registered.add(person.id)
+
+    def _is_over(self, person: Person, waiting: _Waiting) -> bool:
+        """Looks a last time, after the interface has shown the menu again: it handles one request at a time.
+
+        Also saves what has become of the earlier choices.
+        """
+        choice = self._choices.look([person])[person.id]
+        if choice.fate is Fate.OVER and choice.made:
+            choice = self._if_tasker_works(choice)
+        waiting.choices[person.id] = choice
+        if choice.fate is Fate.OVER:
+            self._phones.over(person, choice.made, choice.why)
+        return choice.fate is Fate.OVER or (choice.fate is Fate.UNSEEN and person.id in waiting.earlier)
+
+    def _if_tasker_works(self, choice: Choice) -> Choice:
+        """The choice, but LIVE when the tasker is paused, and UNSEEN when that is not known."""
+        try:
+            why = self._choices.tasker_works()
+        except UnavailableError as error:
+            return replace(choice, fate=Fate.UNSEEN, why=error.message)
+        return replace(choice, fate=Fate.LIVE, why=why) if why else choice
+
+    def _decided_later(self, waiting: _Waiting, made: Result) -> bool:
+        """Chooses again for people of an earlier run whose choice cannot be seen. Returns whether there were any.
+
+        The run that made the choice does not make it again, since the engine may only be slow.
+        """
+        unseen = [
+            person
+            for person in waiting.queue
+            if person.id in waiting.earlier - waiting.again - waiting.registered
+            and person.id in waiting.choices
+            and waiting.choices[person.id].fate is Fate.UNSEEN
+        ]
+        for person in unseen:
+            self._choose_again(person, waiting, made)
+        return bool(unseen)
+
+    def _write_lost(self, waiting: _Waiting, made: Result) -> None:
+        """Writes the entries of people whose account cic-ussd has, when the tasker has no task for them any more."""
+        lost = []
+        for person in waiting.queue:
+            choice = waiting.choices[person.id]
+            if choice.fate is Fate.REGISTERED and choice.address:
+                if why := self._may_come(choice.address, choice.age):
+                    waiting.choices[person.id] = replace(choice, why=why)
+                else:
+                    lost.append((person, choice.address))
+        if lost and (why := self._tasker_stands(lost[0][0])):
+            waiting.choices |= {person.id: replace(waiting.choices[person.id], why=why) for person, _ in lost}
+            return
+        if not lost:
+            return
+        missing = self._lost.missing(lost)
+        failed = self._lost.write(missing)
+        for person, address in lost:
+            what = f"{named(missing[person.id])} of {person.phone} (0x{address.hex()})"
+            if error := failed.get(person.id):
+                made.fail(person.id, f"cic-ussd's tasker has lost {what}, and it could not be written: {error.message}")
+            else:
+                self._found(person, address, made, f"cic-ussd's tasker has lost {what}; this run has written it")
+        self._timer.progress()
+        waiting.end([person for person, _ in lost])
+
+    def _tasker_stands(self, person: Person) -> str | None:
+        """Why the tasker may still be at work on a task that it has begun, as far as that is seen; None when it is not.
+
+        A dial gives it another task to take.
+        """
+        try:
+            with self._dialling:
+                self._context.services.ussd.choose_language(person.phone, person.language, pending=True)
+            return self._choices.tasker_works()
+        except UnavailableError:
+            return None  # the task that it had begun is as old as the grace
+
+    def _may_come(self, address: bytes, age: float | None) -> str | None:
+        """Why the tasker may still write the entries of an account; None when it will not.
+
+        A phone pointer that is written a second time makes the metadata server fail, so they are not written on a guess.
+        """
+        try:
+            return self._choices.tasks_of(address)
+        except UnavailableError as error:
+            if age is not None and age > _FETCHED_FOR:
+                return None
+            return f"whether its tasker still has a task for that is not known ({error.message}); a run in an hour writes it"
+
+    def _stall_message(self, person: Person, seconds: float, waiting: _Waiting) -> str:
+        choice = waiting.choices.get(person.id)
+        head = f"the metadata store has no phone pointer of {person.phone}, and got no new pointer for {seconds:.0f} seconds"
+        if choice is None:
+            return f"{head}; do cic-ussd's tasker and the custodial engine run?"
+        if choice.address:
+            missing = self._lost.missing([(person, choice.address)])[person.id]
+            return f"cic-ussd has the account 0x{choice.address.hex()} of {person.phone}, but not {named(missing)}: {choice.why}"
+        if person.id in waiting.registered:
+            return (
+                f"cic-ussd has an account of {person.phone}, but its tasker has not written the phone pointer, or has lost it;"
+                f" the account's address cannot be seen: add `accounts` to the environment file"
+            )
+        if choice.fate is Fate.UNSEEN:
+            return (
+                f"{head}; whether the account is still being made cannot be seen ({choice.why}), so the choice is not made"
+                " again in this run: the next run decides"
+            )
+        return f"{head}: {choice.why}"
 
 
 def _refuse_found(person: Person, address: bytes, made: Result) -> None:

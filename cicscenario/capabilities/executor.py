@@ -29,7 +29,7 @@ class Result:
         """Adds a success. ``read_back``: the service was asked for the result afterwards, and has it."""
         self.add([Outcome(person, True, detail, read_back)])
 
-    def found(self, person: int, address: bytes, spelled: str | None = None) -> None:
+    def found(self, person: int, address: bytes, spelled: str | None = None, *, detail: str | None = None) -> None:
         """Adds a success: the person has this account.
 
         ``spelled`` is how person documents write it; None: in lower case without 0x, as the custodial engine gives it.
@@ -37,7 +37,7 @@ class Result:
         with self._mutex:
             self.spelled[person] = spelled or address.hex()
             self.addresses.append((person, address))
-            self.outcomes.append(Outcome(person, ok=True))
+            self.outcomes.append(Outcome(person, ok=True, detail=detail))
 
     def created(self, person: Person) -> None:
         """Adds a success: this person is new."""

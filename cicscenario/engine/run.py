@@ -215,5 +215,14 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
+            if orphans := _orphans(end):
+                this.listener(Noted(orphans))
             this.listener(ReportWritten(str(this.directory)))
     return code
+
+
+def _orphans(end: RunEnd) -> str | None:
+    """The line about accounts of the custodial engine that belong to no person; None when there are none."""
+    if not end.plan.scenario.backend.traits.custodial or not (orphans := end.store.orphans()).most:
+        return None
+    return f"accounts of the custodial engine that belong to no person: {orphans}"

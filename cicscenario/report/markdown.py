@@ -33,8 +33,8 @@ def as_markdown(recorded: Recorded) -> str:
     if report.get("requests"):
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
-    if report.get("orphans"):
-        parts.append(f"Accounts of the custodial engine that belong to no person: {report['orphans']:,}.")
+    if recorded.orphans:
+        parts.append(f"Accounts of the custodial engine that belong to no person: {recorded.orphans}.")
     return "\n\n".join(parts) + "\n"
 
 

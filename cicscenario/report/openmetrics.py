@@ -46,8 +46,13 @@ def _gauges(recorded: Recorded) -> Iterator[str]:
     )
     yield from _family(
         "orphans",
-        "Accounts of the custodial engine that belong to no person.",
+        "Accounts of the custodial engine that belong to no person, at most.",
         [(own, report["orphans"])] if "orphans" in report else [],
+    )
+    yield from _family(
+        "orphans_certain",
+        "Accounts of the custodial engine that belong to no person and are known to exist.",
+        [(own, report["orphans_certain"])] if "orphans_certain" in report else [],
     )
     paces = [(own | {"step": step["name"]}, pace) for step in steps if (pace := recorded.pace(step["name"]))]
     yield from _family(

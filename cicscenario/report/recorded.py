@@ -44,6 +44,13 @@ class Recorded:
         return errors
 
     @property
+    def orphans(self) -> str | None:
+        """The number of accounts that belong to no person, in words; None when there are none."""
+        most: int = self.report.get("orphans", 0)
+        certain = self.report.get("orphans_certain", most)
+        return (f"{most:,}" if certain == most else f"up to {most:,}") if most else None
+
+    @property
     def pending(self) -> list[dict[str, Any]]:
         """The steps that are not done for all people."""
         return [step for step in self.report["steps"] if step["ok"] < step["total"]]

@@ -39,7 +39,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         "document": _document(plan.scenario),
     }
     if plan.scenario.backend.traits.custodial:
-        report["orphans"] = store.orphans()
+        orphans = store.orphans()
+        report |= {"orphans": orphans.most, "orphans_certain": orphans.certain}
     if end.services:
         report["environment"] = shown_environment(end.services.environment)
         report["requests"] = end.services.requests()

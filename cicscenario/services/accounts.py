@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -27,7 +27,7 @@ from cicscenario.transport import Cancellation, shut
 
 _COLUMNS = {
     "account": {
-        "blockchain_address", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
+        "blockchain_address", "created", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
         "updated",
     },
     "ussd_session": {"created", "id", "msisdn", "state", "updated"},
@@ -38,8 +38,15 @@ FROM (VALUES %s) AS new ({columns}) WHERE account.phone_number = new.phone RETUR
 _END_SESSIONS = """
 UPDATE ussd_session SET state = 'exit', updated = now() AT TIME ZONE 'utc' WHERE id IN
 (SELECT DISTINCT ON (msisdn) id FROM ussd_session WHERE msisdn = ANY(%s) ORDER BY msisdn, created DESC)"""
+_LAST_STATES = """
+SELECT phone_number, state FROM account LEFT JOIN
+(SELECT DISTINCT ON (msisdn) msisdn, state FROM ussd_session WHERE msisdn = ANY(%(phones)s) ORDER BY msisdn, created DESC)
+AS last ON msisdn = phone_number WHERE phone_number = ANY(%(phones)s)"""
+_HAS_GUARDIANS = """
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'account'::regclass AND attname = 'guardians' AND NOT attisdropped)"""
 _SELECT = """
-SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts
+SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts,
+extract(epoch FROM now() AT TIME ZONE 'utc' - created)::float8
 FROM account WHERE phone_number = ANY(%s)"""
 
 
@@ -61,6 +68,7 @@ class AccountRow:
     password_hash: str | None
     preferred_language: str | None
     failed_pin_attempts: int
+    age: float = field(default=0.0, compare=False)  #: seconds since it was added
 
 
 class AccountsDatabase:
@@ -143,6 +151,22 @@ class AccountsDatabase:
         with self._transaction() as connection, connection.cursor() as cursor:
             cursor.execute(_SELECT, (list(phones),))
             return {phone: AccountRow(*rest) for phone, *rest in cursor.fetchall()}
+
+    def last_states(self, phones: Iterable[str]) -> dict[str, str | None]:
+        """The state of each account's newest session, in one query; None for an account that has no session.
+
+        A dial of an active account with a PIN resumes that session, and is answered 500 when there is none. Numbers without an
+        account are left out.
+        """
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_LAST_STATES, {"phones": list(phones)})
+            return dict(cursor.fetchall())
+
+    def has_guardians(self) -> bool:
+        """Whether table ``account`` has the column ``guardians``, which that of cic-ussd of 2021 lacks."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_HAS_GUARDIANS)
+            return _one(cursor)
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]

@@ -221,7 +221,9 @@ class UssdClient:
         return screen
 
     def _other_dialect(self, what: str, seen: Dialect) -> InvalidError:
-        return InvalidError(f"phone interface {self.address} {what}, as cic-ussd {dialect_words(seen)} does", hint=use(seen))
+        return InvalidError(
+            f"phone interface {self.address} {what}, as cic-ussd {dialect_words(seen)} does", hint=use(seen)
+        )
 
     def _input(self, session: str, phone: str, text: str, *, creates: bool) -> Screen:
         if not _PHONE.fullmatch(phone):

@@ -36,12 +36,13 @@ class Creation:
 
 @dataclass(frozen=True)
 class WaitingTask:
-    """A task of the tasker that has not begun. ``root`` is the first task of its tree.
+    """A task of the tasker that has not begun. ``root`` is the id of the first task of its tree.
 
     ``fetched`` says that a tasker has taken it from the queue. If that tasker was killed, Redis gives the task to another one
     after the visibility timeout, which is an hour.
     """
 
+    id: str
     name: str
     root: str
     arguments: tuple[Any, ...]
@@ -118,7 +119,7 @@ def _task(message: Any, *, fetched: bool) -> WaitingTask | None:
     try:
         headers = message["headers"]
         arguments, *_ = json.loads(base64.b64decode(message["body"]))
-        name, root = str(headers["task"]), str(headers["root_id"] or headers["id"])
+        task, name, root = str(headers["id"]), str(headers["task"]), str(headers["root_id"] or headers["id"])
     except (ValueError, KeyError, TypeError):
         return None
-    return WaitingTask(name, root, tuple(arguments), fetched) if name.startswith(_TASKS) else None
+    return WaitingTask(task, name, root, tuple(arguments), fetched) if name.startswith(_TASKS) else None

@@ -48,6 +48,22 @@ class RequestRow:
 
 
 @dataclass(frozen=True)
+class Orphans:
+    """Accounts that belong to no person: those that exist (``certain``), and requests that may have made one (``possible``)."""
+
+    certain: int
+    possible: int
+
+    @property
+    def most(self) -> int:
+        """The number of accounts if every possible one exists."""
+        return self.certain + self.possible
+
+    def __str__(self) -> str:
+        return f"up to {self.most:,}" if self.possible else f"{self.certain:,}"
+
+
+@dataclass(frozen=True)
 class CheckRow:
     """The result of one check over the whole population.
 

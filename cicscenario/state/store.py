@@ -13,7 +13,7 @@ from cicscenario.errors import StateRefusedError
 from cicscenario.people.person import Person
 from cicscenario.state.database import create, damaged, sqlite_errors
 from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
-from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
+from cicscenario.state.rows import CheckRow, LedgerRow, Orphans, Outcome, RequestRow
 
 STATE = "state.sqlite"  #: name of the file in a run directory
 _PAGE = 1000
@@ -364,14 +364,15 @@ class Store:
         last: int = self._rows("SELECT coalesce(max(sequence), 0) FROM requests")[0][0]
         return last
 
-    def orphans(self) -> int:
-        """Number of accounts that were, or may have been, created for a person who uses another one."""
+    def orphans(self) -> Orphans:
+        """The accounts that were, or may have been, created for a person who uses another one."""
         sql = (
-            "SELECT count(*) FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
-            " AND (status = 'created' AND requests.address <> people.address OR status = 'asked')"
+            "SELECT coalesce(sum(requests.address IS NOT NULL AND requests.address <> people.address), 0),"
+            " coalesce(sum(status = 'asked' AND requests.address IS NULL), 0)"
+            " FROM requests JOIN people ON people.id = person WHERE people.address IS NOT NULL"
         )
-        count: int = self._rows(sql)[0][0]
-        return count
+        certain, possible = self._rows(sql)[0]
+        return Orphans(certain, possible)
 
     # --- checks -------------------------------------------------------------------------------------------------
 

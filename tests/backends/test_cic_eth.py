@@ -16,7 +16,7 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing, Trace
-from cicscenario.state.rows import RequestRow
+from cicscenario.state.rows import Orphans, RequestRow
 from cicscenario.state.store import STATE, Store
 from tests.support.batches import batch
 
@@ -198,7 +198,7 @@ def test_what_an_earlier_run_wrote_down_and_never_sent_is_asked_for_and_counted_
     (root,) = world.engine.submitted
     assert made.addresses == [(0, address(root))]
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
-    assert world.store.orphans() == 1
+    assert world.store.orphans() == Orphans(certain=0, possible=1)
 
 
 def test_what_failed_in_an_earlier_run_is_asked_for_anew(world: World) -> None:
@@ -244,7 +244,7 @@ def test_a_task_that_vanished_with_a_killed_worker_is_asked_for_once_more_and_no
     assert dict(made.addresses) == {p: address(root) for p, root in enumerate(world.engine.submitted[2:])}
     world.engine.end = lambda root: NOWHERE
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
-    assert world.store.orphans() == 2
+    assert world.store.orphans() == Orphans(certain=0, possible=2)
 
 
 def test_an_engine_that_leaves_no_trace_of_anything_is_not_asked_for_ever(world: World) -> None:
@@ -550,7 +550,7 @@ def test_a_failure_after_which_the_key_may_exist_is_counted_among_possible_orpha
     made = world.backend().accounts(batch(people))
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
     assert len(made.addresses) == 1
-    assert world.store.orphans() == int(may_exist)
+    assert world.store.orphans() == Orphans(certain=0, possible=int(may_exist))
 
 
 def test_what_surely_was_never_sent_is_no_request(world: World) -> None:

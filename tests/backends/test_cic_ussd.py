@@ -1,90 +1,21 @@
 """The phone backend against an interface and a metadata store that do what a test says, at the pace of a test's clock."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from cicscenario.backends.cic_ussd import CicUssdBackend
-from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Result
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
-from cicscenario.services.ussd import Joined, Joining, UssdError
-from cicscenario.state.rows import Outcome
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed
+from cicscenario.services.ussd import UssdError
+from cicscenario.services.ussd_tasks import WaitingTask
+from cicscenario.state.rows import Orphans, Outcome, RequestRow
 from cicscenario.state.store import Store
 from tests.support.batches import batch
-
-PATIENCE = 40.0
-
-
-class World:
-    """Phones, pointers and time: an account's pointer shows ``delay`` seconds after its choice, for whom it ever does."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.delay = 1.0
-        self.lost: set[str] = set()  # phones whose first choice leads nowhere
-        self.errors: list[UssdError] = []  # what the next calls end with
-        self.taken_anyway = False  # whether a choice that ends with an error makes an account
-        self.choices: list[str] = []
-        self.dials: list[str] = []
-        self.looks = 0
-        self.written_before: list[bool] = []
-        self.custodial: str | None = "where the engine is"
-        self._ready: dict[bytes, float] = {}
-        self._registered: set[str] = set()
-        self.store: Store
-
-    # the event that pauses
-    def is_set(self) -> bool:
-        return False
-
-    def wait(self, seconds: float) -> bool:
-        self.now += seconds
-        return False
-
-    # the phone interface
-    def choose_language(self, phone: str, language: str, *, pending: bool = False) -> Joined:
-        self.dials.append(phone)
-        person = int(phone[-3:])
-        self.written_before.append(any(row.status == "asked" for row in self.store.requests([person]).get(person, [])))
-        if self.errors:
-            if self.taken_anyway:
-                self.choose(phone)
-            raise self.errors.pop(0)
-        if self.there(phone):
-            return Joined(Joining.EXISTS, None)
-        if not pending:
-            self.choose(phone)
-        return Joined(Joining.PENDING, None)
-
-    def choose(self, phone: str) -> None:
-        self.choices.append(phone)
-        if phone in self.lost and self.choices.count(phone) == 1:
-            return
-        self._ready.setdefault(pointer.phone(phone), self.now + self.delay)
-
-    def register(self, phone: str, *, pointer_after: float = 0.0) -> None:
-        """Somebody else has an account made for a phone."""
-        self._registered.add(phone)
-        self._ready[pointer.phone(phone)] = self.now + pointer_after
-
-    def there(self, phone: str) -> bool:
-        return phone in self._registered or self._ready.get(pointer.phone(phone), float("inf")) <= self.now
-
-    # the metadata store
-    def get_many(self, pointers: Sequence[bytes]) -> list[Any]:
-        self.looks += len(pointers)
-        self.now += 0.01
-        return [key[:20].hex() if self._ready.get(key, float("inf")) <= self.now else None for key in pointers]
-
-
-def people(count: int) -> list[Person]:
-    return [Person(n, "{}", f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
+from tests.support.joining_world import NOWHERE, PATIENCE, QUEUED, World, account, backend, people
 
 
 @pytest.fixture
@@ -96,29 +27,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.store.close()
 
 
-def backend(world: World, tmp_path: Path, *, dialect: str = "current") -> CicUssdBackend:
-    options = {"dialect": dialect, "patience": PATIENCE}
-    scenario: Any = SimpleNamespace(backend=SimpleNamespace(option=options.get), chooses_language=True)
-    nothing: Any = None
-    services: Any = SimpleNamespace(
-        ussd=world,
-        meta=world,
-        custodial=SimpleNamespace(),
-        environment=SimpleNamespace(custodial=world.custodial),
-    )
-    stopping: Any = world
-    return CicUssdBackend(
-        RunContext(scenario, tmp_path, nothing, services, world.store, stopping, clock=lambda: world.now)
-    )
-
-
 def failures(made: Result) -> dict[int, str | None]:
     return {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
 
 
 def test_everybody_chooses_once_and_is_found_with_little_more_than_a_look_each(world: World, tmp_path: Path) -> None:
     made = backend(world, tmp_path).accounts(batch(people(50)))
-    assert dict(made.addresses) == {p.id: pointer.phone(p.phone)[:20] for p in people(50)}
+    assert dict(made.addresses) == {p.id: account(p.phone) for p in people(50)}
     assert world.choices == [p.phone for p in people(50)]
     assert world.looks <= 50 + 50 + 4 * 5  # each before the dial, and a first few while nobody is there
 
@@ -145,7 +60,7 @@ def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: World
     assert len(made.addresses) == 1
     assert world.now < 3
     assert [row.status for row in world.store.requests([0])[0]].count("failed") == 2
-    assert world.store.orphans() == 0
+    assert world.store.orphans() == Orphans(0, 0)
 
 
 def test_an_interface_that_refuses_again_and_again_is_said(world: World, tmp_path: Path) -> None:
@@ -159,7 +74,7 @@ def test_a_run_that_goes_on_chooses_for_nobody_who_may_have_chosen(world: World,
     """Killed behind the choice: the pointers of some are there, those of others on their way."""
     first = backend(world, tmp_path)
     for person in people(6):
-        first._join(person, Result(), asked=False)
+        first._phones.join(person, pending=False, may_choose=lambda: True)
     assert len(world.choices) == 6
     world.now = 0.5
     made = backend(world, tmp_path).accounts(batch(people(8)))
@@ -198,21 +113,21 @@ def test_an_account_that_only_the_interface_knows_is_not_taken_either(
         world.store.commit("accounts", made.outcomes)
         world.now = 10
     assert world.choices == []
-    assert [row.status for row in world.store.requests([0])[0]] == ["failed"]
+    assert world.store.requests([0]) == {}, "nothing was requested"
     world.store.commit("accounts", [], addresses=[(0, bytes(20))])
-    assert world.store.orphans() == 0
+    assert world.store.orphans() == Orphans(0, 0)
 
 
-def test_an_account_that_this_run_asked_for_is_its_own_though_the_interface_knows_it_first(
+def test_an_account_that_an_earlier_run_asked_for_is_its_own_though_the_interface_knows_it_first(
     world: World, tmp_path: Path
 ) -> None:
-    """The phone pointer is late: by then the choice is made again, of a number that is registered by now."""
     (person,) = people(1)
-    world.errors = [UssdError("no answer", taken=None)]
-    world.register(person.phone, pointer_after=0.6 * PATIENCE)
+    world.delay, world.engine = 10_000, lambda root: QUEUED
+    assert backend(world, tmp_path).accounts(batch([person])).addresses == []
+    world.register(person.phone, pointer_after=5)
     made = backend(world, tmp_path).accounts(batch([person]))
-    assert [who for who, _ in made.addresses] == [person.id]
-    assert len(world.dials) == 2
+    assert made.addresses == [(person.id, account(person.phone))]
+    assert world.choices == [person.phone]
 
 
 def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World, tmp_path: Path) -> None:
@@ -224,7 +139,7 @@ def test_somebody_who_is_lost_holds_nobody_up_and_chooses_once_more(world: World
     assert world.choices.count(lost) == 2
     assert len(world.choices) == 21
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
-    assert world.store.orphans() == 1
+    assert world.store.orphans() == Orphans(certain=1, possible=0)
 
 
 def test_when_nobody_moves_for_the_patience_each_is_told(world: World, tmp_path: Path) -> None:
@@ -299,3 +214,264 @@ def test_a_pointer_that_leads_nowhere_is_named(world: World, tmp_path: Path, val
     world.get_many = lambda pointers: [value for _ in pointers]  # type: ignore[method-assign]
     made = backend(world, tmp_path).accounts(batch(people(1)))
     assert "the phone pointer of +254711000000 is not an address" in (failures(made)[0] or "")
+
+
+# A choice is made again only when the first one is over
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_while_the_engine_is_paused_nobody_chooses_again(world: World, tmp_path: Path, has_begun: bool) -> None:
+    """Its tasks wait in the queue. One that a worker has begun is nowhere, and the engine does not answer a question."""
+    world.delay = 0.9 * PATIENCE
+    world.engine = lambda root: NOWHERE if has_begun else QUEUED
+    world.answers = False
+    made = backend(world, tmp_path).accounts(batch(people(6)))
+    assert len(made.addresses) == 6
+    assert world.choices == [p.phone for p in people(6)]
+    assert world.store.orphans() == Orphans(0, 0)
+
+
+def test_a_report_that_waits_for_the_tasker_keeps_a_choice_alive(world: World, tmp_path: Path) -> None:
+    (person,) = people(1)
+    world.delay = 10_000
+    root = account(person.phone).hex()
+    for fetched, words in ((False, "waits in the queue"), (True, "waits in `unacked`")):
+        world.tasks = [
+            WaitingTask("a task", "cic_ussd.tasks.callback_handler.account_creation_callback", root, (), fetched)
+        ]
+        why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
+        assert f"account_creation_callback of cic-ussd's tasker {words}" in why
+    assert world.choices == [person.phone]
+
+
+def test_a_tasker_that_takes_no_tasks_may_have_the_report(world: World, tmp_path: Path) -> None:
+    """It is paused: what it has begun is nowhere to be seen. The dial before a second choice has given it a task."""
+    (person,) = people(1)
+    world.delay = 10_000
+    world.tasks = [WaitingTask("a task", "cic_ussd.tasks.ussd_session.persist_session_to_db", "another", (), False)]
+    why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
+    assert "cic-ussd's tasker takes no tasks from the queue 'cic-ussd'" in why
+    assert world.choices == [person.phone]
+
+
+def test_a_tasker_that_takes_no_tasks_may_still_write_the_entries(world: World, tmp_path: Path) -> None:
+    world.has_table = True
+    (person,) = people(1)
+    asked_before(world, person)
+    world.lose_pointer(person.phone)
+    world.tasks = [WaitingTask("a task", "cic_ussd.tasks.ussd_session.persist_session_to_db", "another", (), False)]
+    why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
+    assert "cic-ussd's tasker takes no tasks" in why
+    assert world.entries == {}
+
+
+@pytest.mark.parametrize(
+    ("end", "made"),
+    [
+        (NOWHERE, 0),
+        (Failed("cic_eth.eth.account.create", "SignerError", "", "the custodial engine cannot reach its signer"), 0),
+        (None, 1),
+    ],
+)
+def test_a_choice_that_is_over_is_made_again_once_and_what_it_made_is_counted_exactly(
+    world: World, tmp_path: Path, end: AccountOutcome | None, made: int
+) -> None:
+    """The engine has lost the task, or failed, or made an account of which cic-ussd never heard."""
+    (person,) = people(1)
+    first = account(person.phone).hex()
+    world.lost = {person.phone}
+    world.engine = lambda root: end if end and root == first else Created(bytes.fromhex(root))
+    ended = backend(world, tmp_path).accounts(batch([person]))
+    assert ended.addresses == [(person.id, account(person.phone, 2))]
+    assert len(world.choices) == 2
+    world.store.commit("accounts", ended.outcomes, addresses=ended.addresses)
+    assert world.store.orphans() == Orphans(certain=made, possible=0)
+
+
+def test_a_choice_that_the_interface_never_took_is_made_again(world: World, tmp_path: Path) -> None:
+    """The answer was lost on the way there: others have keys of cic-ussd's, and this person has none."""
+    lost, other = people(2)
+    world.errors = [UssdError("no answer", taken=None)]
+    made = backend(world, tmp_path).accounts(batch([lost, other]))
+    assert len(made.addresses) == 2
+    assert world.choices == [other.phone, lost.phone]
+
+
+def test_a_choice_that_comes_to_life_while_the_interface_is_dialled_again_is_not_made_again(
+    world: World, tmp_path: Path
+) -> None:
+    """The interface handles one request at a time: the first choice was still waiting for its turn."""
+    (person,) = people(1)
+    asked: list[str] = []
+
+    def engine(root: str) -> AccountOutcome:
+        asked.append(root)
+        return NOWHERE if len(asked) <= 2 else QUEUED
+
+    world.engine, world.delay = engine, 0.6 * PATIENCE
+    assert len(backend(world, tmp_path).accounts(batch([person])).addresses) == 1
+    assert len(world.dials) == 2
+    assert world.choices == [person.phone]
+
+
+def no_custodial(world: World) -> None:
+    world.is_seen = False
+
+
+def other_database(world: World) -> None:
+    world.has_keys = False
+
+
+def no_redis(world: World) -> None:
+    world.redis_fails = True
+
+
+def other_queue(world: World) -> None:
+    world.knows_queue = False
+
+
+@pytest.mark.parametrize("hide", [no_custodial, other_database, no_redis, other_queue])
+def test_what_cannot_be_seen_is_decided_by_a_later_run(
+    world: World, tmp_path: Path, hide: Callable[[World], None]
+) -> None:
+    hide(world)
+    (person,) = people(1)
+    world.lost = {person.phone}
+    why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
+    assert "cannot be seen" in why
+    assert "the choice is not made again in this run: the next run decides" in why
+    assert world.choices == [person.phone]
+    before = world.now
+    made = backend(world, tmp_path).accounts(batch([person]))
+    assert made.addresses == [(person.id, account(person.phone, 2))]
+    assert world.now > before + PATIENCE, "a slow engine had another patience to make it"
+    assert len(world.choices) == 2
+    world.store.commit("accounts", made.outcomes, addresses=made.addresses)
+    assert world.store.orphans() == Orphans(certain=0, possible=1)
+    assert str(world.store.orphans()) == "up to 1"
+
+
+# The tasker has lost the entries
+
+
+def lost_entries(person: Person) -> dict[bytes, object]:
+    """What cic-ussd's tasker would have written."""
+    made = account(person.phone)
+    return {
+        pointer.preferences(made): {"preferred_language": "sw"},
+        pointer.custom(made): {"tags": ["ussd", "individual"]},
+        pointer.phone(person.phone): made.hex(),
+    }
+
+
+def test_entries_that_the_tasker_has_lost_are_written(world: World, tmp_path: Path) -> None:
+    world.has_table = True
+    lost = people(20)[3]
+    world.delay = 0.5
+    phones = backend(world, tmp_path)
+    choose = world.choose
+
+    def choose_and_lose(phone: str) -> None:
+        choose(phone)
+        if phone == lost.phone:
+            world.lose_pointer(phone)
+
+    world.choose = choose_and_lose  # type: ignore[method-assign]
+    made = phones.accounts(batch(people(20)))
+    assert len(made.addresses) == 20
+    assert world.entries == lost_entries(lost)
+    (detail,) = [outcome.detail for outcome in made.outcomes if outcome.person == lost.id]
+    assert detail == (
+        f"cic-ussd's tasker has lost phone pointer, tags, preferred language of {lost.phone}"
+        f" (0x{account(lost.phone).hex()}); this run has written it"
+    )
+    assert len(world.choices) == 20
+    assert world.now < PATIENCE, "they wait only as long as others move, and a grace"
+
+
+def test_the_interface_of_2021_writes_no_language(world: World, tmp_path: Path) -> None:
+    world.has_table = True
+    (person,) = people(1)
+    asked_before(world, person)
+    world.lose_pointer(person.phone)
+    assert len(backend(world, tmp_path, dialect="2021").accounts(batch([person])).addresses) == 1
+    assert pointer.preferences(account(person.phone)) not in world.entries
+    assert len(world.entries) == 2
+
+
+def asked_before(world: World, *those: Person) -> None:
+    """An earlier run has requested their accounts."""
+    world.store.add_requests([RequestRow(f"earlier {person.id}", person.id, "") for person in those])
+
+
+def test_entries_that_are_there_are_kept(world: World, tmp_path: Path) -> None:
+    world.has_table = True
+    (person,) = people(1)
+    asked_before(world, person)
+    key = pointer.custom(world.lose_pointer(person.phone))
+    world.entries[key] = {"tags": ["own"]}
+    assert len(backend(world, tmp_path).accounts(batch([person])).addresses) == 1
+    assert world.entries == lost_entries(person) | {key: {"tags": ["own"]}}
+
+
+@pytest.mark.parametrize("fetched", [False, True])
+def test_entries_whose_tasks_may_still_come_are_not_written(world: World, tmp_path: Path, fetched: bool) -> None:
+    """A second phone pointer makes the metadata server fail."""
+    world.has_table = True
+    (person,) = people(1)
+    asked_before(world, person)
+    address = world.lose_pointer(person.phone)
+    world.tasks = [
+        WaitingTask(
+            "a task", "cic_ussd.tasks.metadata.add_phone_pointer", "a root", (address.hex(), person.phone), fetched
+        )
+    ]
+    why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
+    assert (
+        f"cic-ussd has the account 0x{address.hex()} of {person.phone}, but not phone pointer, tags, preferred language"
+        in why
+    )
+    assert "add_phone_pointer of cic-ussd's tasker waits in" in why
+    assert world.entries == {}
+    assert world.now < 0.5 * PATIENCE, "they have waited in the earlier run"
+
+
+@pytest.mark.parametrize("age", [60.0, 4000.0])
+def test_without_a_look_at_the_taskers_queue_entries_are_written_once_no_task_can_come_back(
+    world: World, tmp_path: Path, age: float
+) -> None:
+    """Redis gives back what a killed tasker had fetched within an hour."""
+    world.has_table, world.is_seen = True, False
+    (person,) = people(1)
+    asked_before(world, person)
+    address = world.lose_pointer(person.phone, age=age)
+    made = backend(world, tmp_path).accounts(batch([person]))
+    assert len(made.addresses) == (age > 3600)
+    assert bool(world.entries) == (age > 3600)
+    if not made.addresses:
+        why = failures(made)[0] or ""
+        assert f"0x{address.hex()} of {person.phone}, but not phone pointer" in why
+        assert "a run in an hour writes it" in why
+
+
+def test_entries_that_cannot_be_written_are_named(world: World, tmp_path: Path) -> None:
+    world.has_table, world.signs = True, False
+    (person,) = people(1)
+    asked_before(world, person)
+    address = world.lose_pointer(person.phone)
+    assert failures(backend(world, tmp_path).accounts(batch([person])))[0] == (
+        f"cic-ussd's tasker has lost phone pointer, tags, preferred language of {person.phone} (0x{address.hex()}), and it"
+        " could not be written: the key cannot sign"
+    )
+
+
+def test_an_account_that_only_the_interface_knows_is_named_with_what_is_missing(world: World, tmp_path: Path) -> None:
+    world.is_seen = False
+    (person,) = people(1)
+    asked_before(world, person)
+    world.register(person.phone, pointer_after=10_000)
+    why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
+    assert f"cic-ussd has an account of {person.phone}, but its tasker has not written the phone pointer" in why
+    assert "add `accounts` to the environment file" in why
+    assert world.now < 0.5 * PATIENCE
+    assert world.choices == []

@@ -55,7 +55,7 @@ def bad() -> dict[str, Any]:
     report["plan"]["checks"].append({"name": "keystore", "summary": HOSTILE})
     report["document"]["description"] = HOSTILE
     report["environment"]["name"] = HOSTILE
-    report |= {"orphans": 2, "requests": {"ussd": 5250, "meta": 3000}}
+    report |= {"orphans": 2, "orphans_certain": 1, "requests": {"ussd": 5250, "meta": 3000}}
     report["transactions"] = {"gift": {"mined": 900, "failed": 3, "broadcast": 2}}
     return report
 
