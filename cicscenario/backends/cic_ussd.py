@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from cicscenario.backends.choices import Choice, Choices, Fate
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
-from cicscenario.backends.dialect import DIALECT
+from cicscenario.backends.dialect import DIALECT, READABLE_PINS, dialect_needs
 from cicscenario.backends.lost_entries import LostEntries, named
 from cicscenario.backends.phone_joining import PhoneJoining
 from cicscenario.capabilities.context import RunContext
@@ -362,7 +362,9 @@ BACKEND = BackendDescriptor(
     registration=REGISTRATION,
     gas=GAS,
     faucet=FAUCET,
+    needs=dialect_needs,
     rules=(
+        READABLE_PINS,
         Rule(
             ("backend.dialect", "population.languages"),
             _languages_of_2021,

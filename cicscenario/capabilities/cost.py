@@ -20,7 +20,8 @@ PROBE_ADDRESS = (0xC1C).to_bytes(20, "big")
 class Need:
     """A requirement of a run, and what was found, in words. An amount is given as numbers too (``needed``, ``held``).
 
-    ``ok`` is false only when the requirement is known to be unmet; it is true when the service was not ``asked``.
+    ``ok`` is false only when the requirement is known to be unmet; it is true when the service was not ``asked``. With
+    ``warns``, the run can go on, but what was found is worth knowing.
     """
 
     what: str
@@ -32,6 +33,7 @@ class Need:
     needed: int | None = None
     held: int | None = None
     unit: str = ""  #: the unit of ``needed`` and ``held``
+    warns: bool = False
 
 
 def amount(what: str, needed: int, held: int, unit: str, hint: str) -> Need:

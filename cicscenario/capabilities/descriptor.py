@@ -1,16 +1,17 @@
 """The declaration of a backend: who holds the keys, its options, and its part in each step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.cost import Cost
+from cicscenario.capabilities.cost import Cost, Need
 from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.step import Lane, Part
-from cicscenario.connections import Service
+from cicscenario.connections import Connections, Service
 from cicscenario.language import BackendTraits, Rule, Scenario
+from cicscenario.people.population import Population
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,22 @@ class BackendPart:
     applies: Callable[[Scenario], bool] = lambda scenario: True
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What a backend may look at before a run changes anything: the services of a scenario, and its people."""
+
+    scenario: Scenario
+    services: Connections
+    population: Population
+    size: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackendDescriptor(BackendTraits):
     """The declaration of a backend. Where a part is None, scenarios of this backend do not have that step.
 
-    ``rules`` are the combinations of its options with other keys that are errors.
+    ``rules`` are the combinations of its options with other keys that are errors. ``needs`` looks, once the services of the
+    plan answer, for what would go wrong; it changes nothing.
     """
 
     open: Callable[[RunContext], Backend]
@@ -37,6 +49,7 @@ class BackendDescriptor(BackendTraits):
     gas: BackendPart | None = None
     faucet: BackendPart | None = None
     rules: tuple[Rule, ...] = ()
+    needs: Callable[[Survey], Sequence[Need]] = lambda survey: ()
 
 
 def descriptor(scenario: Scenario) -> BackendDescriptor:

@@ -16,7 +16,7 @@ from cicscenario.engine.run import open_services
 from cicscenario.errors import ExitCode
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, work
+from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
 from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
@@ -57,6 +57,8 @@ def _services(
         asked = answers(connections, compiled.services)
         if store:
             compare(store, compiled, connections if all(need.ok for need in asked) else None)
+        if all(need.ok for need in asked):
+            asked += survey(compiled, connections)
         if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
             return asked, needs(compiled, lines, connections.chain, store)
         return asked, offline_needs(compiled, lines, store)
@@ -104,9 +106,9 @@ def _need(need: Need) -> dict[str, Any]:
 
 
 def _asks(need: Need) -> str:
-    mark = ("ok" if need.ok else "MISSING") if need.asked else "-"
+    mark = ("WARNING" if need.warns else "ok" if need.ok else "MISSING") if need.asked else "-"
     has = f"has {need.has}" if need.asked else "not asked"
-    hint = f"\n          {need.hint}" if not need.ok and need.hint else ""
+    hint = f"\n          {need.hint}" if (need.warns or not need.ok) and need.hint else ""
     return f"  {mark:<8}{need.what}: needs {need.needs}; {has}{hint}"
 
 

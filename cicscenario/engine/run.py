@@ -94,7 +94,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
 def carry_out(this: Run) -> ExitCode:
     """The stages between opening a run and reporting it."""
     if this.request.fresh:
-        preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
+        warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
         compare(this.state, this.plan, this.services)
@@ -107,7 +107,9 @@ def carry_out(this: Run) -> ExitCode:
                 )
             )
             return ExitCode.OK
-        preflight(this.plan, this.services, this.state)
+        warnings = preflight(this.plan, this.services, this.state)
+    for warning in warnings:
+        this.listener(Noted(warning))
     claim(this.state, this.plan, this.services)
     execute(this)
     write_files(this.plan, this.context())

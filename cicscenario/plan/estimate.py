@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from cicscenario.capabilities.cost import Cost, Need, Pending, amount, not_asked
+from cicscenario.capabilities.descriptor import Survey, descriptor
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
@@ -72,6 +73,16 @@ def answers(services: Connections, needed: Collection[Service]) -> list[Need]:
         except CicScenarioError as error:
             found.append(Need(service, "an answer", error.message, ok=False, hint=error.hint or ""))
     return found
+
+
+def survey(plan: Plan, services: Connections) -> list[Need]:
+    """What the scenario's backend finds in the services. An error becomes a need that is not met."""
+    traits = descriptor(plan.scenario)
+    try:
+        return list(traits.needs(Survey(plan.scenario, services, plan.population, plan.size)))
+    except CicScenarioError as error:
+        what = f"the backend {traits.kind}"
+        return [Need(what, "a look at its services", error.message, ok=False, hint=error.hint or "")]
 
 
 def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: Store | None) -> list[Need]:

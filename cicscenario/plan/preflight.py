@@ -1,22 +1,28 @@
 """Preflight: tests that every service answers and that the signer can pay, before a run changes anything."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from cicscenario.capabilities.cost import Need
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import UnavailableError
 from cicscenario.plan.compile import Plan
-from cicscenario.plan.estimate import answers, needs, work
+from cicscenario.plan.estimate import answers, needs, survey, work
 from cicscenario.state.store import Store
 
 
-def preflight(plan: Plan, services: Connections, store: Store | None) -> None:
+def preflight(plan: Plan, services: Connections, store: Store | None) -> list[str]:
     """Asks every service of the plan, and compares the signer's funds and roles with the work that is left.
 
-    Raises UnavailableError with everything that is missing.
+    Returns the warnings of the backend, each a line. Raises UnavailableError with everything that is missing.
     """
     ask_services(services, plan.services)
+    found = survey(plan, services)
+    _require([need for need in found if not need.ok], "nothing was changed, because this would go wrong")
     if plan.sends:
         _can_pay(plan, services, store)
+    return [
+        f"warning: {need.what}: {need.has}" + (f" ({need.hint})" if need.hint else "") for need in found if need.warns
+    ]
 
 
 def ask_services(services: Connections, needed: Collection[Service]) -> None:
@@ -32,9 +38,12 @@ def ask_services(services: Connections, needed: Collection[Service]) -> None:
 
 def _can_pay(plan: Plan, services: Connections, store: Store | None) -> None:
     unmet = [need for need in needs(plan, work(plan, store), services.chain, store) if not need.ok]
+    _require(unmet, "nothing was sent, because the signer lacks funds or roles for all transactions")
+
+
+def _require(unmet: Sequence[Need], because: str) -> None:
     if unmet:
         raise UnavailableError(
-            "nothing was sent, because the signer lacks funds or roles for all transactions:\n"
-            + "\n".join(f"  {need.what}: needs {need.needs}, has {need.has}" for need in unmet),
-            hint="; ".join(need.hint for need in unmet),
+            f"{because}:\n" + "\n".join(f"  {need.what}: needs {need.needs}, has {need.has}" for need in unmet),
+            hint="; ".join(need.hint for need in unmet if need.hint),
         )

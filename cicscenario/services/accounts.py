@@ -23,6 +23,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.people.pins import scheme_of
 from cicscenario.transport import Cancellation, shut
 
 _COLUMNS = {
@@ -44,6 +45,7 @@ SELECT phone_number, state FROM account LEFT JOIN
 AS last ON msisdn = phone_number WHERE phone_number = ANY(%(phones)s)"""
 _HAS_GUARDIANS = """
 SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'account'::regclass AND attname = 'guardians' AND NOT attisdropped)"""
+_NEWEST_HASHES = "SELECT password_hash FROM account WHERE password_hash IS NOT NULL ORDER BY updated DESC LIMIT 50"
 _SELECT = """
 SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts,
 extract(epoch FROM now() AT TIME ZONE 'utc' - created)::float8
@@ -167,6 +169,12 @@ class AccountsDatabase:
         with self._transaction() as connection, connection.cursor() as cursor:
             cursor.execute(_HAS_GUARDIANS)
             return _one(cursor)
+
+    def pin_schemes(self) -> set[str]:
+        """The schemes of the newest password hashes in the table; those of no scheme are left out."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(_NEWEST_HASHES)
+            return {scheme for (text,) in cursor.fetchall() if (scheme := scheme_of(text))}
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]
