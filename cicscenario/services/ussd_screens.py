@@ -60,6 +60,22 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: What the first screen of a session can be only for an active account with a PIN: its last session is resumed there.
+IN_ACCOUNT = frozenset(
+    {
+        State.START,
+        State.ACCOUNT_MENU,
+        State.BALANCE_PIN,
+        State.WRONG_PIN,
+        State.HELP,
+        State.INVALID_CHOICE,
+        State.INVALID_INPUT,
+        State.LANGUAGE_MENU_2,
+        State.LANGUAGE_MENU_3,
+    }
+)
+
+
 @dataclass(frozen=True)
 class Screen:
     """One answer: its ``text`` as sent, its ``state``, and the ``language`` it is in (None when unknown).
