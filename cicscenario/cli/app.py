@@ -34,7 +34,7 @@ from cicscenario.cli.options import (
     Since,
     Until,
 )
-from cicscenario.errors import ExitCode, InterruptedRunError
+from cicscenario.errors import ExitCode, InterruptedRunError, InvalidError
 
 _EXIT_CODES = f"""Exit codes:
 
@@ -232,6 +232,29 @@ def export(
     from cicscenario.cli import export as export_command
 
     _end(export_command.export(scenario, target, overrides, directory))
+
+
+@app.command()
+def show(
+    scenario: Scenario,
+    pins: Annotated[
+        bool, typer.Option("--pins", help="The PIN of each person in clear, as CSV: phone, name and PIN.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write it to this file, such as pins-plain.csv, for its owner only."
+        ),
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+) -> None:
+    """Show what a run holds about its people, from its state only."""
+    from cicscenario.cli import show as show_command
+
+    if not pins:
+        raise InvalidError("nothing to show was asked for", hint="`cicscenario show SCENARIO --pins` shows the PINs")
+    _end(show_command.pins(scenario, overrides, directory, out))
 
 
 @app.command()
