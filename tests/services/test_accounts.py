@@ -182,6 +182,41 @@ def test_a_locked_table_ends_in_an_error_and_nothing_is_set(
     assert accounts.read(PHONES[:1])[PHONES[0]].password_hash is None
 
 
+def test_the_newest_session_is_told_and_its_absence_too(
+    accounts: AccountsDatabase, postgres: Postgres, database: str
+) -> None:
+    for minute, (phone, state) in enumerate(
+        [(PHONES[0], "initial_pin_entry"), (PHONES[1], "help"), (PHONES[0], "exit")]
+    ):
+        when = LONG_AGO + timedelta(minutes=minute)
+        postgres.execute(SESSION, when, str(minute), phone, state, database=database)
+    assert accounts.last_states([*PHONES[:3], "+254799000001"]) == {
+        PHONES[0]: "exit",
+        PHONES[1]: "help",
+        PHONES[2]: None,
+    }
+    assert accounts.last_states([]) == {}
+
+
+def test_the_table_of_2021_is_told_by_its_columns(accounts: AccountsDatabase, request: pytest.FixtureRequest) -> None:
+    assert accounts.has_guardians() is ("with guardians" in request.node.name)
+
+
+def test_the_schemes_of_the_newest_hashes_are_told(accounts: AccountsDatabase) -> None:
+    assert accounts.pin_schemes() == set()
+    accounts.set_pins([(PHONES[0], "0e1ba61e2d2a4b1ca04bc9ab1d5a4a41"), (PHONES[1], PIN_HASH)])
+    assert accounts.pin_schemes() == {"bcrypt"}
+    accounts.set_pins([(phone, "gAAAAABgf_rAAAECAwQFBg==") for phone in PHONES[2:52]])
+    assert accounts.pin_schemes() == {"fernet"}
+
+
+def test_the_age_of_a_row_is_told(accounts: AccountsDatabase, postgres: Postgres, database: str) -> None:
+    postgres.execute(f"ALTER DATABASE {database} SET timezone TO 'Africa/Nairobi'")
+    hour_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=1)
+    postgres.execute("UPDATE account SET created = %s", hour_ago, database=database)
+    assert abs(accounts.read(PHONES[:1])[PHONES[0]].age - 3600) < 60
+
+
 # Databases that are not there, or not the right one
 
 

@@ -75,7 +75,7 @@ class Server:
             data += connection.recv(4096)
         head, _, body = data.partition(b"\r\n\r\n")
         length = next(
-            int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
         )
         while len(body) < length:
             body += connection.recv(4096)
@@ -421,3 +421,73 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InvalidError, match="not the address of a phone interface") as caught:
         UssdClient(url)
     assert "password=x" not in str(caught.value)
+
+
+# The dialect
+
+
+HEALTHY = answer(200, "OK", "healthy")
+NO_PATH = answer(405, "Play by the rules")
+
+
+@pytest.mark.parametrize(
+    ("reply", "dialect"),
+    [
+        (HEALTHY, Dialect.CURRENT),
+        (NO_PATH, Dialect.OF_2021),
+        (answer(200, "OK", "<html>welcome</html>"), None),
+        (answer(404, "Not Found"), None),
+        (answer(405, "Method Not Allowed"), None),
+        (answer(502, "Bad Gateway"), None),
+        (answer(301, "Moved Permanently"), None),
+        (CLOSED, None),
+    ],
+)
+def test_the_dialect_is_seen_by_the_health_check_and_not_guessed(
+    serving: Callable[..., Server], reply: bytes, dialect: Dialect | None
+) -> None:
+    server = serving(reply)
+    assert UssdClient(server.url, username="a", password="b").dialect() is dialect
+    assert server.heads[0].startswith("GET /health-check HTTP/1.1")
+
+
+def test_the_dialect_of_an_interface_that_cannot_be_reached_is_not_known() -> None:
+    assert UssdClient("http://127.0.0.1:9").dialect() is None
+
+
+def test_an_account_that_the_first_dial_makes_shows_the_interface_of_2021(serving: Callable[..., Server]) -> None:
+    """What was made is saved as requested, and nobody else is dialled."""
+    saved: list[bool] = []
+    with pytest.raises(
+        InvalidError, match=r"made an account for \+254711080002 at the first dial, as cic-ussd of 2021"
+    ) as caught:
+        UssdClient(serving(screen(CREATION_SW)).url).choose_language(
+            PHONE, "sw", requesting=lambda: not saved.append(True)
+        )
+    assert saved == [True]
+    assert caught.value.hint == 'set `dialect: "2021"` in `backend` of the scenario'
+
+
+def test_a_screen_of_the_other_dialect_names_it(serving: Callable[..., Server]) -> None:
+    with pytest.raises(InvalidError, match="as cic-ussd of 2022 does") as caught:
+        old(serving(screen(MENU_SW))).choose_language(PHONE, "sw")
+    assert caught.value.hint == "set `dialect: current` in `backend` of the scenario"
+
+
+def test_a_request_is_announced_right_before_the_input_that_makes_the_account(serving: Callable[..., Server]) -> None:
+    server = serving(screen(MENU_EN), screen(CREATION_EN))
+    seen: list[int] = []
+    UssdClient(server.url).choose_language(PHONE, "en", requesting=lambda: not seen.append(len(server.bodies)))
+    assert seen == [1], "after the dial, before the choice"
+    early = serving(screen(CREATION_SW))
+    seen.clear()
+    old(early).choose_language(PHONE, "sw", requesting=lambda: not seen.append(len(early.bodies)))
+    assert seen == [0], "the dial makes it"
+
+
+@pytest.mark.parametrize("make", [UssdClient, None])
+def test_what_may_not_be_requested_is_not_sent(serving: Callable[..., Server], make: Any) -> None:
+    server = serving(screen(MENU_EN), screen(CREATION_EN))
+    ussd = UssdClient(server.url) if make else old(server)
+    assert ussd.choose_language(PHONE, "en", requesting=lambda: False).joining is Joining.PENDING
+    assert server.texts() == ([""] if make else [])
