@@ -1,6 +1,7 @@
 """The backend existing: uses the accounts that the people of `population.from` have already."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from cicscenario.backends.dialect import DIALECT, READABLE_PINS, dialect_needs
 from cicscenario.capabilities.backend import Backend
@@ -9,6 +10,7 @@ from cicscenario.capabilities.cost import Need
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart, Survey
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.step import Lane
+from cicscenario.errors import InvalidError
 from cicscenario.language import KeyHolder, Scenario
 from cicscenario.people.person import checksum
 from cicscenario.services.accounts import AccountRow, AccountStatus
@@ -46,7 +48,7 @@ def _needs(survey: Survey) -> list[Need]:
         return found
     unknown, silent = _Counted(), _Counted()
     for first in range(0, survey.size, _PAGE):
-        phones = [survey.population.person(i).phone for i in range(first, min(first + _PAGE, survey.size))]
+        phones = list(_phones(survey, first, min(first + _PAGE, survey.size)))
         states = survey.services.accounts.last_states(phones)
         rows = survey.services.accounts.read([phone for phone, state in states.items() if state is None])
         unknown.add(phone for phone in phones if phone not in states)
@@ -63,6 +65,13 @@ def _needs(survey: Survey) -> list[Need]:
         words = f"{unknown} of {survey.size:,} people have no row in table `account` of {name}"
         found.append(Need("phone accounts", "a row for each person", words, ok=True, warns=True))
     return found
+
+
+def _phones(survey: Survey, first: int, stop: int) -> Iterator[str]:
+    """The phone numbers of people; an invalid record is that person's failure in the run, and left out here."""
+    for index in range(first, stop):
+        with suppress(InvalidError):
+            yield survey.population.person(index).phone
 
 
 def _is_active_afterwards(scenario: Scenario, row: AccountRow) -> bool:
