@@ -89,9 +89,7 @@ class Choices:
             raise UnavailableError(
                 "the environment does not say where cic-ussd's tasker has its tasks: " + _ADD.format("custodial")
             )
-        if not tasks.is_known():
-            raise UnavailableError(f"no program has declared the {tasks.address}")
-        return _waiting(tasks.waiting(), tasks, None, address)
+        return tasks.left([address]).get(address)
 
     def tasker_works(self) -> str | None:
         """Whether cic-ussd's tasker takes the tasks that are on its queue now: None when it does, otherwise why not.
@@ -160,7 +158,7 @@ class Choices:
             return Choice(Fate.LIVE, end.why)
         if waiting is None:
             return Choice(Fate.UNSEEN, f"no program has declared the {tasks.address}, so its tasks cannot be seen")
-        if why := _waiting(waiting, tasks, creation.root, end.address):
+        if why := tasks.words(waiting, creation.root, end.address):
             return Choice(Fate.LIVE, why)
         if creation.reported and self._services.environment.accounts is None:
             return Choice(Fate.REGISTERED, "cic-ussd's key says that the account was made", end.address)
@@ -171,20 +169,6 @@ class Choices:
 def _queued(tasks: UssdTasks) -> set[str]:
     """The ids of the tasks that no tasker has taken."""
     return {task.id for task in tasks.waiting() if not task.fetched}
-
-
-def _waiting(waiting: Sequence[WaitingTask], tasks: UssdTasks, root: str | None, address: bytes) -> str | None:
-    """The tasks for one account, in words."""
-    mine = [task for task in waiting if task.concerns(root, address)]
-    if not mine:
-        return None
-    names = ", ".join(sorted({task.name.rpartition(".")[2] for task in mine}))
-    if any(not task.fetched for task in mine):
-        return f"{names} of cic-ussd's tasker waits in the {tasks.address}"
-    return (
-        f"{names} of cic-ussd's tasker waits in `unacked` of the {tasks.address}: a tasker has fetched it and not begun; if"
-        " that tasker was killed, Redis gives it to another one within an hour"
-    )
 
 
 def _combined(those: Sequence[Choice]) -> Choice:

@@ -33,12 +33,12 @@ from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.services.ussd import Joining, UssdError
+from cicscenario.services.ussd_tasks import FETCHED_FOR
 
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and at most
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between look-ups that found nothing (back-off)
 _GRACE = 0.25  # share of the patience without a new pointer after which the choices are looked into
 _LOOK_AGAIN = 0.1  # share of the patience between two such looks
-_FETCHED_FOR = 3660.0  # seconds after which Redis has given back what a killed tasker had fetched
 
 #: Handles a person whose phone pointer leads to an account.
 Found = Callable[[Person, bytes, Result], None]
@@ -296,7 +296,7 @@ class CicUssdBackend(CustodialBackend):
         try:
             return self._choices.tasks_of(address)
         except UnavailableError as error:
-            if age is not None and age > _FETCHED_FOR:
+            if age is not None and age > FETCHED_FOR:
                 return None
             return f"whether its tasker still has a task for that is not known ({error.message}); a run in an hour writes it"
 

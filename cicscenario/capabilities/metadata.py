@@ -72,6 +72,7 @@ class MetadataKind:
     writer: Callable[[Scenario], Writer] = lambda scenario: Writer.RUN
     by_account: bool = False
     replaces: Callable[[Person, Any], str] | None = None
+    needs_phone_account: Callable[[Scenario], bool] = lambda scenario: False
 
     def of(self, person: Person, spec: ChainSpec) -> MetadataEntry:
         """The entry of a person who has an account."""

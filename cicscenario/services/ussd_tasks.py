@@ -8,13 +8,15 @@ the queue ``cic-ussd``. Source: cic-ussd 0.3.1a7, ``cic_ussd.account.chain`` and
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from cicscenario.errors import UnavailableError
 from cicscenario.services.custodial.broker import Broker
 
 QUEUE = "cic-ussd"
+FETCHED_FOR = 3660.0  #: seconds after which Redis has given back what a killed tasker had fetched, for sure
 _KEYS = "????????-????-????-????-????????????"  # the form of a task's id
 _BINDING = "_kombu.binding."  # kombu's set for a queue that a program has declared
 _FETCHED = "*unacked*"  # kombu's hashes of fetched messages
@@ -88,6 +90,29 @@ class UssdTasks:
         """The tasks on the tasker's queue, and those that it has fetched and not begun."""
         queued = [task for text in self._broker.messages() if (task := _task(_parsed(text), fetched=False))]
         return queued + list(self._fetched())
+
+    def left(self, accounts: Collection[bytes]) -> dict[bytes, str]:
+        """The tasks that the tasker has not begun, in words, for those of these accounts (20 bytes) that have any.
+
+        Raises UnavailableError, too, when this Redis does not have the tasker's queue.
+        """
+        if not self.is_known():
+            raise UnavailableError(f"no program has declared the {self.address}")
+        waiting = self.waiting()
+        return {account: why for account in accounts if (why := self.words(waiting, None, account))}
+
+    def words(self, waiting: Sequence[WaitingTask], root: str | None, account: bytes) -> str | None:
+        """Those of the ``waiting`` tasks that belong to one account, in words; None when there are none."""
+        mine = [task for task in waiting if task.concerns(root, account)]
+        if not mine:
+            return None
+        names = ", ".join(sorted({task.name.rpartition(".")[2] for task in mine}))
+        if any(not task.fetched for task in mine):
+            return f"{names} of cic-ussd's tasker waits in the {self.address}"
+        return (
+            f"{names} of cic-ussd's tasker waits in `unacked` of the {self.address}: a tasker has fetched it and not begun;"
+            " if that tasker was killed, Redis gives it to another one within an hour"
+        )
 
     def _fetched(self) -> Iterator[WaitingTask]:
         names = self._broker.read(lambda client: list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))

@@ -13,7 +13,7 @@ from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountRow
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Lost, Trace
 from cicscenario.services.ussd import Joined, Joining, UssdError
-from cicscenario.services.ussd_tasks import Creation, WaitingTask
+from cicscenario.services.ussd_tasks import Creation, UssdTasks, WaitingTask
 from cicscenario.state.store import Store
 
 PATIENCE = 40.0
@@ -167,14 +167,30 @@ def people(count: int) -> list[Person]:
     return [Person(n, "{}", f"+25471100{n:04d}", "sw", (), bytes([n, 1] * 10), 1, None) for n in range(count)]
 
 
+class WorldTasks(UssdTasks):
+    """What the world's Redis has."""
+
+    address = "queue 'cic-ussd'"  # type: ignore[assignment]
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def creations(self) -> list[Creation]:
+        return self._world.creations()
+
+    def waiting(self) -> list[WaitingTask]:
+        return self._world.waiting()
+
+    def is_known(self) -> bool:
+        return self._world.is_known()
+
+
 def backend(world: World, folder: Path, *, dialect: str = "current") -> CicUssdBackend:
     """The backend of one run in that world."""
     options = {"dialect": dialect, "patience": PATIENCE}
     scenario: Any = SimpleNamespace(backend=SimpleNamespace(option=options.get), chooses_language=True)
     nothing: Any = None
-    tasks = SimpleNamespace(
-        creations=world.creations, waiting=world.waiting, is_known=world.is_known, address="queue 'cic-ussd'"
-    )
+    tasks = WorldTasks(world)
     services: Any = SimpleNamespace(
         ussd=world,
         meta=world,
