@@ -28,7 +28,7 @@ from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
-from cicscenario.errors import UnavailableError
+from cicscenario.errors import CicScenarioError, InterruptedRunError, UnavailableError
 from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
@@ -80,7 +80,7 @@ class CicUssdBackend(CustodialBackend):
         self._phones = PhoneJoining(context)
 
     def accounts(self, batch: Batch) -> Result:
-        people, made = batch.people, Result()
+        people, made = batch.people, batch.result
         earlier = frozenset(person for person, rows in self._phones.requests(people).items() if rows)
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
@@ -158,6 +158,8 @@ class CicUssdBackend(CustodialBackend):
         for person, value in zip(people, found, strict=True):
             if value is None:
                 missing.append(person)
+            elif isinstance(value, CicScenarioError):
+                made.fail(person.id, value.message)
             elif (address := _address(value)) is None:
                 made.fail(person.id, f"the phone pointer of {person.phone} is not an address: {value!r:.80}")
             else:
@@ -265,16 +267,24 @@ class CicUssdBackend(CustodialBackend):
             return
         if not lost:
             return
-        missing = self._lost.missing(lost)
-        failed = self._lost.write(missing)
         for person, address in lost:
-            what = f"{named(missing[person.id])} of {person.phone} (0x{address.hex()})"
-            if error := failed.get(person.id):
-                made.fail(person.id, f"cic-ussd's tasker has lost {what}, and it could not be written: {error.message}")
-            else:
-                self._found(person, address, made, f"cic-ussd's tasker has lost {what}; this run has written it")
+            self._write_lost_of(person, address, made)
         self._timer.progress()
         waiting.end([person for person, _ in lost])
+
+    def _write_lost_of(self, person: Person, address: bytes, made: Result) -> None:
+        whose = f"{person.phone} (0x{address.hex()})"
+        what = f"the entries of {whose}"
+        try:
+            entries = self._lost.missing(person, address)
+            what = f"{named(entries)} of {whose}" if entries else what
+            self._lost.write(entries)
+        except InterruptedRunError:
+            raise
+        except CicScenarioError as error:
+            made.fail(person.id, f"cic-ussd's tasker has lost {what}, and the run cannot write them: {error.message}")
+            return
+        self._found(person, address, made, f"cic-ussd's tasker has lost {what}; this run has written them")
 
     def _tasker_stands(self, person: Person) -> str | None:
         """Why the tasker may still be at work on a task that it has begun, as far as that is seen; None when it is not.
@@ -300,14 +310,20 @@ class CicUssdBackend(CustodialBackend):
                 return None
             return f"whether its tasker still has a task for that is not known ({error.message}); a run in an hour writes it"
 
+    def _missing_message(self, person: Person, address: bytes, why: str) -> str:
+        try:
+            missing = named(self._lost.missing(person, address))
+        except CicScenarioError as error:
+            missing = f"its phone pointer ({error.message})"
+        return f"cic-ussd has the account 0x{address.hex()} of {person.phone}, but the metadata store lacks {missing}: {why}"
+
     def _stall_message(self, person: Person, seconds: float, waiting: _Waiting) -> str:
         choice = waiting.choices.get(person.id)
         head = f"the metadata store has no phone pointer of {person.phone}, and got no new pointer for {seconds:.0f} seconds"
         if choice is None:
             return f"{head}; do cic-ussd's tasker and the custodial engine run?"
         if choice.address:
-            missing = self._lost.missing([(person, choice.address)])[person.id]
-            return f"cic-ussd has the account 0x{choice.address.hex()} of {person.phone}, but not {named(missing)}: {choice.why}"
+            return self._missing_message(person, choice.address, choice.why)
         if person.id in waiting.registered:
             return (
                 f"cic-ussd has an account of {person.phone}, but its tasker has not written the phone pointer, or has lost it;"

@@ -11,8 +11,8 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.errors import CicScenarioError
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
+from cicscenario.services.meta import Wanted
 
-_LAST = "phone pointer"  # written last: with it, the person counts as done
 _TAGS = {"tags": ["ussd", "individual"]}
 
 Entry = tuple[str, bytes, Any]  # name for messages, pointer, value
@@ -25,35 +25,32 @@ class LostEntries:
         self._meta = context.services.meta
         self._with_language = with_language
 
-    def missing(self, people: Sequence[tuple[Person, bytes]]) -> dict[int, list[Entry]]:
-        """The entries that the metadata store does not have, by person id; ``people`` are (person, account)."""
-        wanted = {person.id: self._entries(person, address) for person, address in people}
-        pointers = [at for entries in wanted.values() for _, at, _ in entries]
-        there = dict(zip(pointers, self._meta.get_many(pointers), strict=True))
-        return {person: [entry for entry in entries if there[entry[1]] is None] for person, entries in wanted.items()}
+    def missing(self, person: Person, address: bytes) -> list[Entry]:
+        """The entries of a person with this account that the metadata store does not have.
 
-    def write(self, missing: dict[int, list[Entry]]) -> dict[int, CicScenarioError]:
-        """Writes entries. Returns the first error of each person for whom that failed."""
-        failed: dict[int, CicScenarioError] = {}
-        for is_last in (False, True):
-            entries = [
-                (person, at, value)
-                for person, mine in missing.items()
-                for name, at, value in mine
-                if (name == _LAST) is is_last and person not in failed
-            ]
-            ends = self._meta.ensure_many([(at, value) for _, at, value in entries])
-            for (person, _, _), end in zip(entries, ends, strict=True):
+        Raises CicScenarioError when that cannot be read.
+        """
+        entries = self._entries(person, address)
+        found = self._meta.get_many([at for _, at, _ in entries])
+        for value in found:
+            if isinstance(value, CicScenarioError):
+                raise value
+        return [entry for entry, value in zip(entries, found, strict=True) if value is None]
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Writes entries that are missing, one after the other, the phone pointer last. Raises CicScenarioError."""
+        for _, at, value in entries:
+            for _, end in self._meta.ensure_many([Wanted(at, value)]):
                 if isinstance(end, CicScenarioError):
-                    failed.setdefault(person, end)
-        return failed
+                    raise end
 
     def _entries(self, person: Person, address: bytes) -> list[Entry]:
+        # The phone pointer comes last: with it, the person counts as done.
         language = ("preferred language", pointer.preferences(address), {"preferred_language": person.language})
         return [
             *([language] if self._with_language else []),
             ("tags", pointer.custom(address), _TAGS),
-            (_LAST, pointer.phone(person.phone), address.hex()),
+            ("phone pointer", pointer.phone(person.phone), address.hex()),
         ]
 
 

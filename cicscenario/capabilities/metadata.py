@@ -61,7 +61,8 @@ class MetadataKind:
     ``label`` is the name of its step and of its check; ``writes`` is the summary of the step, ``proves`` that of the check.
     ``entry`` makes the entry of a person with the given account address on the given chain. ``by_account``: its pointer
     follows from the account, so that nobody can have written the entry of an account that was just made. ``replaces`` says
-    what the user is told before another value is replaced; it gets the person and that value.
+    what the user is told before another value is replaced; it gets the person and that value. ``needs_phone_account``: no
+    entry is written for a phone number that the phone interface's account table, where it can be asked, does not have.
     """
 
     name: str

@@ -24,4 +24,5 @@ KIND = MetadataKind(
     entry=lambda who, address, spec: MetadataEntry(pointer.phone(who.phone), address.hex()),
     writer=lambda scenario: Writer.INTERFACE if scenario.backend.traits.joins_by_phone else Writer.RUN,
     replaces=_leads_elsewhere,
+    needs_phone_account=lambda scenario: scenario.backend.traits.has_phone_accounts,
 )

@@ -1,7 +1,8 @@
 """The metadata steps, one for each kind. An entry that is in the store already and equal is not written again."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,14 @@ from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.connections import Service
-from cicscenario.errors import CicScenarioError
+from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
 from cicscenario.services.meta import NOT_LOOKED, Wanted
+from cicscenario.services.ussd_tasks import FETCHED_FOR
+from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
+from cicscenario.steps.account_table import report
 
 _ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"
 
@@ -54,13 +58,24 @@ class _WriteExecutor:
         self._tell = context.tell
         traits = context.scenario.backend.traits
         self._new_is_empty = kind.by_account and traits.makes_accounts and not traits.joins_by_phone
+        asks = kind.needs_phone_account(context.scenario) and context.services.environment.accounts
+        self._accounts = context.services.accounts if asks else None
         self._mutex = threading.Lock()
         self._replaced = 0
 
     def __call__(self, batch: Batch) -> Result:
         empty: Collection[int] = batch.fresh if self._new_is_empty else ()
-        self.write(batch.people, dict.fromkeys(empty), batch.result)
+        self.write(self._with_phone_account(batch.people, batch.result), dict.fromkeys(empty), batch.result)
         return batch.result
+
+    def _with_phone_account(self, people: Sequence[Person], made: Result) -> Sequence[Person]:
+        """Those whose number the account table has, if this kind needs it. The others fail."""
+        if self._accounts is None:
+            return people
+        known = self._accounts.read(person.phone for person in people)
+        missing = [person for person in people if person.phone not in known]
+        report(missing, {person.phone for person in missing}, made)
+        return [person for person in people if person.phone in known]
 
     def write(self, people: Sequence[Person], present: dict[int, Any], made: Result) -> None:
         """Has the entries of these people in the store. ``present`` is what is known to be there, by person id."""
@@ -95,18 +110,53 @@ class _BehindInterface:
         self._mutex = threading.Lock()
         self._seen: dict[int, Any] = {}  #: what is there, of people who are about to be written
         self._unread: dict[int, str] = {}
+        self._services = context.services
         missing = f"has no {kind.name} entry from the phone interface"
         self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable))
 
     def __call__(self, batch: Batch) -> Result:
         people = {person.id: person for person in batch.people}
         for ends in self._wait.rounds(batch.people):
-            batch.result.add(end for end in ends if not end.ok)
             ready = [people[end.person] for end in ends if end.ok]
             with self._mutex:
                 present = {person.id: self._seen.pop(person.id) for person in ready}
             self._write.write(ready, present, batch.result)
+            self._write_lost([end for end in ends if not end.ok], people, batch.result)
         return batch.result
+
+    def _write_lost(self, ends: Sequence[Outcome], people: Mapping[int, Person], made: Result) -> None:
+        """Writes our entries for people whose entries the tasker has lost. The others fail as they ended.
+
+        The tasker loses what it does when it is killed. It has lost an entry when it has no task for the account any more.
+        """
+        waited = [people[end.person] for end in ends if end.person not in self._unread]
+        left = self._left(waited)
+        lost = [person for person in waited if left.get(person.account, "") is None]
+        gone = {person.id for person in lost}
+        for end in ends:
+            if end.person not in gone:
+                why = left.get(people[end.person].account)
+                made.fail(end.person, f"{end.detail}; {why}" if why else end.detail or "")
+        self._write.write(lost, {}, made)
+
+    def _left(self, people: Sequence[Person]) -> dict[bytes, str | None]:
+        """The tasks of the tasker for these accounts, in words; None for no task. An account is left out when it is not known.
+
+        Redis gives back what a killed tasker had fetched within an hour. So an account that is older has no task either.
+        """
+        if not people:
+            return {}
+        accounts = [person.account for person in people]
+        with suppress(UnavailableError):
+            if self._services.ussd_tasks:
+                found = self._services.ussd_tasks.left(accounts)
+                return {account: found.get(account) for account in accounts}
+        with suppress(UnavailableError):
+            if self._services.environment.accounts:
+                rows = self._services.accounts.read(person.phone for person in people)
+                old = {phone for phone, row in rows.items() if row.age > FETCHED_FOR}
+                return {person.account: None for person in people if person.phone in old}
+        return {}
 
     def _there(self, people: Sequence[Person]) -> list[bool]:
         found = self._meta.get_many([self._kind.of(person, self._spec).pointer for person in people])

@@ -383,7 +383,7 @@ def test_entries_that_the_tasker_has_lost_are_written(world: World, tmp_path: Pa
     (detail,) = [outcome.detail for outcome in made.outcomes if outcome.person == lost.id]
     assert detail == (
         f"cic-ussd's tasker has lost phone pointer, tags, preferred language of {lost.phone}"
-        f" (0x{account(lost.phone).hex()}); this run has written it"
+        f" (0x{account(lost.phone).hex()}); this run has written them"
     )
     assert len(world.choices) == 20
     assert world.now < PATIENCE, "they wait only as long as others move, and a grace"
@@ -428,7 +428,7 @@ def test_entries_whose_tasks_may_still_come_are_not_written(world: World, tmp_pa
     ]
     why = failures(backend(world, tmp_path).accounts(batch([person])))[0] or ""
     assert (
-        f"cic-ussd has the account 0x{address.hex()} of {person.phone}, but not phone pointer, tags, preferred language"
+        f"cic-ussd has the account 0x{address.hex()} of {person.phone}, but the metadata store lacks phone pointer, tags,"
         in why
     )
     assert "add_phone_pointer of cic-ussd's tasker waits in" in why
@@ -450,7 +450,7 @@ def test_without_a_look_at_the_taskers_queue_entries_are_written_once_no_task_ca
     assert bool(world.entries) == (age > 3600)
     if not made.addresses:
         why = failures(made)[0] or ""
-        assert f"0x{address.hex()} of {person.phone}, but not phone pointer" in why
+        assert f"0x{address.hex()} of {person.phone}, but the metadata store lacks phone pointer" in why
         assert "a run in an hour writes it" in why
 
 
@@ -460,8 +460,8 @@ def test_entries_that_cannot_be_written_are_named(world: World, tmp_path: Path) 
     asked_before(world, person)
     address = world.lose_pointer(person.phone)
     assert failures(backend(world, tmp_path).accounts(batch([person])))[0] == (
-        f"cic-ussd's tasker has lost phone pointer, tags, preferred language of {person.phone} (0x{address.hex()}), and it"
-        " could not be written: the key cannot sign"
+        f"cic-ussd's tasker has lost phone pointer, tags, preferred language of {person.phone} (0x{address.hex()}), and the"
+        " run cannot write them: the key cannot sign"
     )
 
 

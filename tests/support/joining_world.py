@@ -12,6 +12,7 @@ from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountRow
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Lost, Trace
+from cicscenario.services.meta import Wanted
 from cicscenario.services.ussd import Joined, Joining, UssdError
 from cicscenario.services.ussd_tasks import Creation, UssdTasks, WaitingTask
 from cicscenario.state.store import Store
@@ -156,11 +157,11 @@ class World:
         ready, made = self._ready.get(key, (float("inf"), b""))
         return made.hex() if ready <= self.now else self.entries.get(key)
 
-    def ensure_many(self, entries: Sequence[tuple[bytes, Any]]) -> list[Any]:
+    def ensure_many(self, entries: Sequence[Wanted]) -> list[tuple[int, Any]]:
         if not self.signs:
-            return [UnavailableError("the key cannot sign") for _ in entries]
-        self.entries |= dict(entries)
-        return ["written"] * len(entries)
+            return [(number, UnavailableError("the key cannot sign")) for number, _ in enumerate(entries)]
+        self.entries |= {wanted.pointer: wanted.value for wanted in entries}
+        return [(number, "written") for number, _ in enumerate(entries)]
 
 
 def people(count: int) -> list[Person]:
