@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,13 @@ class Waits(threading.Event):
 
 
 def outcomes(
-    folder: Path, there: object | None, backend: str, kind: MetadataKind = preferences.KIND, **services: Any
+    folder: Path,
+    there: object | None,
+    backend: str,
+    kind: MetadataKind = preferences.KIND,
+    others: Sequence[Person] = (),
+    pins: str | None = None,
+    **services: Any,
 ) -> tuple[list[Any], list[Any]]:
     """What the step says of a person whose entry in the store is ``there``, and what it wrote."""
     sent: list[Any] = []
@@ -45,13 +52,15 @@ def outcomes(
         ],
     )
     more = {"population": "{from: .}"} if backend == "existing" else {}
+    more |= {"pins": pins} if pins else {}
     path = written(folder, backend=backend, metadata=f"[{kind.name}]", **more)
     scenario, waits = load_scenario(path), Waits()
     table = services.get("accounts")
     known = {"meta": meta, "spec": ChainSpec.parse("evm:byzantium:8996:bloxberg"), "ussd_tasks": None}
     found: Any = SimpleNamespace(**known | services, environment=SimpleNamespace(accounts=table and "there"))
     nothing: Any = None
-    context = RunContext(scenario, folder, nothing, found, nothing, waits, clock=lambda: waits.now)
+    state: Any = SimpleNamespace(pages=lambda: [[WHO], list(others)])
+    context = RunContext(scenario, folder, nothing, found, state, waits, clock=lambda: waits.now)
     step = metadata.step(kind)
     part = step.part(scenario)
     assert part
@@ -140,9 +149,17 @@ def test_an_entry_that_may_still_come_is_not_ours(tmp_path: Path, seen: dict[str
 
 
 def test_no_phone_pointer_is_written_for_a_number_that_the_account_table_does_not_have(tmp_path: Path) -> None:
-    (outcome,), sent = outcomes(tmp_path, None, "existing", phone.KIND, accounts=Table())
+    """The table has another person of the run, of a batch before."""
+    other = replace(WHO, id=1, phone="+254711000002")
+    table = Table(**{other.phone: AccountRow("", 1, None, None, 0)})
+    (outcome,), sent = outcomes(tmp_path, None, "existing", phone.KIND, [other], accounts=table)
     assert (outcome.ok, sent) == (False, [])
     assert outcome.detail == "the account table has no phone number +254711000001"
+
+
+def test_no_phone_pointer_is_written_for_nobody_where_pins_are_to_be_written(tmp_path: Path) -> None:
+    (outcome,), sent = outcomes(tmp_path, None, "existing", phone.KIND, pins="{scheme: bcrypt}", accounts=Table())
+    assert (outcome.ok, sent) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -150,6 +167,7 @@ def test_no_phone_pointer_is_written_for_a_number_that_the_account_table_does_no
     [
         ("existing", phone.KIND, {"accounts": row(1)}),
         ("existing", phone.KIND, {}),  # there is no table to ask
+        ("existing", phone.KIND, {"accounts": Table()}),  # the table has nobody: people of the old tools
         ("existing", preferences.KIND, {"accounts": Table()}),
         ("eth", phone.KIND, {"accounts": Table()}),  # people who have no phone accounts
     ],

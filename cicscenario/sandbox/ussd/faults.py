@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from cicscenario.errors import InvalidError
 
-_SHARES = {"no_callback", "duplicate_callback"}
+_SHARES = {"no_callback", "duplicate_callback", "lost_metadata"}
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class UssdFaults:
     no_callback: float = 0  #: share of phone numbers whose account creation is never reported back
     slow_callback: float = 0  #: seconds by which each report of a new account is delayed
     duplicate_callback: float = 0  #: share of phone numbers whose account creation is reported twice
+    lost_metadata: float = 0  #: share of phone numbers whose metadata entries are never written, as by a killed tasker
     error_every: int = 0  #: each N-th request gets status 500 and changes nothing
     meta_delay: float = 0  #: seconds by which each write to the metadata server is delayed
 

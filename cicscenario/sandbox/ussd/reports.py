@@ -120,7 +120,8 @@ class Reports:
                     self._cache.set_active_token(address, symbol, pipe)
                     self._cache.save_preferences(address, preferences, pipe)
                     entries.insert(0, QueuedEntry(pointer.preferences(address).hex(), preferences))
-                pipe.lpush(METADATA_QUEUE, *[entry.dump() for entry in entries])
+                if not is_affected(self._faults.lost_metadata, "lost-metadata", report.account.phone):
+                    pipe.lpush(METADATA_QUEUE, *[entry.dump() for entry in entries])
             pipe.execute()
 
     def _transaction(self, task: Task) -> None:

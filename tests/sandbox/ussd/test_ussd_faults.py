@@ -8,8 +8,9 @@ from cicscenario.sandbox.ussd.faults import UssdFaults, parse_faults
 
 def test_switches_are_read_by_name_and_value() -> None:
     entries = ["no-callback=0.1", "slow-callback=2", "error-every=7", "duplicate-callback=1", "meta-delay=0.5"]
+    entries.append("lost-metadata=0.2")
     assert parse_faults(entries) == UssdFaults(
-        no_callback=0.1, slow_callback=2, error_every=7, duplicate_callback=1, meta_delay=0.5
+        no_callback=0.1, slow_callback=2, error_every=7, duplicate_callback=1, meta_delay=0.5, lost_metadata=0.2
     )
     assert parse_faults([]) == UssdFaults()
 

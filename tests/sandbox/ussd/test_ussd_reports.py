@@ -192,6 +192,14 @@ def test_a_report_that_comes_twice_makes_one_account(open_world: Callable[..., W
     assert world.dial(phone) == ["CON Please enter a new four number PIN for your account."]
 
 
+def test_lost_metadata_leaves_an_account_without_entries(open_world: Callable[..., World]) -> None:
+    world = open_world(faults=UssdFaults(lost_metadata=1))
+    phone = world.register()
+    assert world.account(phone)
+    assert world.meta.writes == []
+    assert world.dial(phone) == ["CON Please enter a new four number PIN for your account."]
+
+
 def test_a_lost_database_connection_costs_one_request_and_no_account(world: World) -> None:
     phone = world.phone()
     task = pending(world, phone)
