@@ -14,11 +14,10 @@ from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.retry import pause
 from cicscenario.services.accounts import AccountRow
-from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Failed, Lost, Trace
 from cicscenario.services.custodial.results import address_in
 from cicscenario.services.ussd_tasks import Creation, UssdTasks, WaitingTask
 
-_ANSWER = 5.0  # seconds for the engine to answer a question
 _TAKEN, _LOOK = 10.0, 0.2  # seconds for the tasker to take a task, and between two looks
 _ADD = "add `{0}` to the environment file, and it can be seen"
 
@@ -37,7 +36,7 @@ class Choice:
     """The fate of a person's choices, and ``why`` in words.
 
     ``address`` is the account that cic-ussd has (REGISTERED), and ``age`` the seconds since it has it, None when not known.
-    ``made`` are the accounts that the engine has made and cic-ussd will not know (OVER).
+    ``made`` are the accounts that the engine has made and cic-ussd will not know (OVER); ``may_exist``: perhaps another one.
     """
 
     fate: Fate
@@ -45,6 +44,7 @@ class Choice:
     address: bytes | None = None
     age: float | None = None
     made: tuple[bytes, ...] = ()
+    may_exist: bool = False
 
 
 class Choices:
@@ -129,37 +129,36 @@ class Choices:
             for person, those in mine.items()
         }
 
-    def _outcomes(self, roots: Sequence[str]) -> dict[str, AccountOutcome | None]:
-        """How far the engine has come; None for a task that is nowhere while the engine does not answer.
+    def _outcomes(self, roots: Sequence[str]) -> dict[str, AccountOutcome | str]:
+        """How far the engine has come; for a task that is nowhere while the engine cannot sign, why it cannot.
 
         An engine that is paused has no more to show than one that has lost a task. So it is asked a question first.
         """
         custodial = self._services.custodial
-        ends: dict[str, AccountOutcome | None] = dict(custodial.outcomes(roots))
-        nowhere = [root for root in roots if getattr(ends[root], "trace", None) is Trace.UNKNOWN]
+        ends: dict[str, AccountOutcome | str] = dict(custodial.outcomes(roots))
+        nowhere = [root for root, end in ends.items() if isinstance(end, Lost) and end.nowhere]
         if nowhere:
-            try:
-                custodial.default_token(_ANSWER)
-            except UnavailableError:
-                return ends | dict.fromkeys(nowhere)
+            if why := custodial.unwell():
+                return ends | dict.fromkeys(nowhere, why)
             ends |= custodial.outcomes(nowhere)
         return ends
 
     def _one(
-        self, creation: Creation, end: AccountOutcome | None, tasks: UssdTasks, waiting: Sequence[WaitingTask] | None
+        self, creation: Creation, end: AccountOutcome | str, tasks: UssdTasks, waiting: Sequence[WaitingTask] | None
     ) -> Choice:
-        if end is None:
-            return Choice(Fate.LIVE, "the custodial engine does not answer, and may still be making the account")
+        if isinstance(end, str):
+            return Choice(Fate.LIVE, f"the custodial engine may still be making the account: {end}")
         if isinstance(end, Failed):
-            return Choice(Fate.OVER, str(end))
-        if not isinstance(end, Created):
-            if end.trace is Trace.UNKNOWN:
-                return Choice(Fate.OVER, "the custodial engine has lost the task, and answers others")
-            return Choice(Fate.LIVE, end.why)
+            return Choice(Fate.OVER, str(end), may_exist=not end.keyless)
+        if isinstance(end, Lost):
+            if not end.nowhere:
+                return Choice(Fate.LIVE, end.why)
+            why = "the custodial engine has lost the task, and answers others"
+            return Choice(Fate.OVER, why, may_exist=end.trace is Trace.RUNNING)
         if waiting is None:
             return Choice(Fate.UNSEEN, f"no program has declared the {tasks.address}, so its tasks cannot be seen")
-        if why := tasks.words(waiting, creation.root, end.address):
-            return Choice(Fate.LIVE, why)
+        if words := tasks.words(waiting, creation.root, end.address):
+            return Choice(Fate.LIVE, words)
         if creation.reported and self._services.environment.accounts is None:
             return Choice(Fate.REGISTERED, "cic-ussd's key says that the account was made", end.address)
         why = f"the custodial engine made 0x{end.address.hex()}, but cic-ussd's tasker has lost its report"
@@ -179,7 +178,8 @@ def _combined(those: Sequence[Choice]) -> Choice:
         for one in those:
             if one.fate is fate:
                 return one
-    return Choice(Fate.OVER, those[-1].why, made=tuple(address for one in those for address in one.made))
+    made = tuple(address for one in those for address in one.made)
+    return Choice(Fate.OVER, those[-1].why, made=made, may_exist=any(one.may_exist for one in those))
 
 
 def _unseen(people: Sequence[Person], why: str) -> dict[int, Choice]:

@@ -25,7 +25,7 @@ from cicscenario.backends.phone_joining import PhoneJoining
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Result
-from cicscenario.capabilities.stall import StallTimer
+from cicscenario.capabilities.stall import Movement, StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
 from cicscenario.errors import CicScenarioError, InterruptedRunError, UnavailableError
@@ -72,12 +72,19 @@ class CicUssdBackend(CustodialBackend):
         self._patience: float = scenario.backend.option("patience")
         is_old = scenario.backend.option("dialect") == "2021"
         self._asks_later = is_old and scenario.chooses_language
-        self._timer = StallTimer(context.clock)
+        self._timer = StallTimer(context.clock, self._own_movements())
         self._choices = Choices(context)
         self._lost = LostEntries(context, with_language=not is_old)
         # The interface handles one call at a time, so batches dial one after the other. Otherwise all would end late.
         self._dialling = threading.Lock()
         self._phones = PhoneJoining(context)
+
+    def _own_movements(self) -> list[Movement]:
+        """The work of the Celery workers of the engine and of cic-ussd, and the rows of its account table."""
+        found: list[Movement] = [self._activity] if self._has_engine else []
+        if self._context.services.environment.accounts is not None:
+            found.append(lambda: self._context.services.accounts.count())
+        return found
 
     def accounts(self, batch: Batch) -> Result:
         people, made = batch.people, batch.result
@@ -136,7 +143,7 @@ class CicUssdBackend(CustodialBackend):
                 continue
             looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
             self._context.stopping.wait(pause)
-            if self._timer.seconds() > _GRACE * self._patience and self._context.clock() >= next_look:
+            if self._timer.since_progress() > _GRACE * self._patience and self._context.clock() >= next_look:
                 self._look_into(waiting, made)
                 next_look = self._context.clock() + _LOOK_AGAIN * self._patience
             stalled = self._timer.seconds()
@@ -225,7 +232,7 @@ class CicUssdBackend(CustodialBackend):
             choice = self._if_tasker_works(choice)
         waiting.choices[person.id] = choice
         if choice.fate is Fate.OVER:
-            self._phones.over(person, choice.made, choice.why)
+            self._phones.over(person, choice.made, choice.why, may_exist=choice.may_exist)
         return choice.fate is Fate.OVER or (choice.fate is Fate.UNSEEN and person.id in waiting.earlier)
 
     def _if_tasker_works(self, choice: Choice) -> Choice:

@@ -69,13 +69,15 @@ class PhoneJoining:
         if rows and not any(row.address == address for row in rows):
             self._answer(rows[-1], "created", None, address)
 
-    def over(self, person: Person, made: Sequence[bytes], why: str) -> None:
-        """Saves that the earlier requests have made the accounts ``made``, and no others."""
+    def over(self, person: Person, made: Sequence[bytes], why: str, *, may_exist: bool) -> None:
+        """Saves that the earlier requests have made the accounts ``made``, and no others, or with ``may_exist`` perhaps one."""
         rows = self.requests([person]).get(person.id, [])
         left = [address for address in made if address not in {row.address for row in rows}]
         for row in [row for row in rows if row.status == "asked"]:
             if left:
                 self._answer(row, "created", why, left.pop())
+            elif may_exist:
+                may_exist = False  # this row goes on to count as a possible account
             else:
                 self._answer(row, "failed", why)
         more = [RequestRow(uuid.uuid4().hex, person.id, "", "created", address, why) for address in left]

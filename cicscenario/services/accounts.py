@@ -154,6 +154,13 @@ class AccountsDatabase:
             cursor.execute(_SELECT, (list(phones),))
             return {phone: AccountRow(*rest) for phone, *rest in cursor.fetchall()}
 
+    def count(self) -> int:
+        """Number of accounts in the table."""
+        with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM account")
+            ((number,),) = cursor.fetchall()
+            return int(number)
+
     def last_states(self, phones: Iterable[str]) -> dict[str, str | None]:
         """The state of each account's newest session, in one query; None for an account that has no session.
 

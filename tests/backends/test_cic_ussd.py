@@ -9,7 +9,7 @@ import pytest
 from cicscenario.capabilities.executor import Result
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
-from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 from cicscenario.services.ussd import UssdError
 from cicscenario.services.ussd_tasks import WaitingTask
 from cicscenario.state.rows import Orphans, Outcome, RequestRow
@@ -266,15 +266,17 @@ def test_a_tasker_that_takes_no_tasks_may_still_write_the_entries(world: World, 
 
 
 @pytest.mark.parametrize(
-    ("end", "made"),
+    ("end", "orphans"),
     [
-        (NOWHERE, 0),
-        (Failed("cic_eth.eth.account.create", "SignerError", "", "the custodial engine cannot reach its signer"), 0),
-        (None, 1),
+        (NOWHERE, Orphans(0, 0)),
+        (Lost(Trace.RUNNING, "begun"), Orphans(0, 1)),
+        (Failed("cic_eth.admin.ctrl.check_lock", "LockedError", "", "it is locked"), Orphans(0, 0)),
+        (Failed("cic_eth.eth.account.create", "SignerError", "timed out", "its signer is slow"), Orphans(0, 1)),
+        (None, Orphans(1, 0)),
     ],
 )
 def test_a_choice_that_is_over_is_made_again_once_and_what_it_made_is_counted_exactly(
-    world: World, tmp_path: Path, end: AccountOutcome | None, made: int
+    world: World, tmp_path: Path, end: AccountOutcome | None, orphans: Orphans
 ) -> None:
     """The engine has lost the task, or failed, or made an account of which cic-ussd never heard."""
     (person,) = people(1)
@@ -285,7 +287,7 @@ def test_a_choice_that_is_over_is_made_again_once_and_what_it_made_is_counted_ex
     assert ended.addresses == [(person.id, account(person.phone, 2))]
     assert len(world.choices) == 2
     world.store.commit("accounts", ended.outcomes, addresses=ended.addresses)
-    assert world.store.orphans() == Orphans(certain=made, possible=0)
+    assert world.store.orphans() == orphans
 
 
 def test_a_choice_that_the_interface_never_took_is_made_again(world: World, tmp_path: Path) -> None:
@@ -349,6 +351,15 @@ def test_what_cannot_be_seen_is_decided_by_a_later_run(
     world.store.commit("accounts", made.outcomes, addresses=made.addresses)
     assert world.store.orphans() == Orphans(certain=0, possible=1)
     assert str(world.store.orphans()) == "up to 1"
+
+
+def test_while_services_are_seen_to_work_nobody_is_given_up(world: World, tmp_path: Path) -> None:
+    """Workers are busy with others for longer than the patience, and come to ours in the end."""
+    world.engine = lambda root: QUEUED
+    world.busy_until, world.delay = 3 * PATIENCE, 3 * PATIENCE
+    made = backend(world, tmp_path).accounts(batch(people(2)))
+    assert len(made.addresses) == 2
+    assert len(world.choices) == 2
 
 
 # The tasker has lost the entries

@@ -43,8 +43,6 @@ class World:
         self.dials: list[str] = []
         self.looks = 0
         self.written_before: list[bool] = []
-        self.registered: list[bytes] = []
-        self.gifted: list[bytes] = []
         self.is_seen = True
         self.has_table = False
         self.store: Store
@@ -53,6 +51,7 @@ class World:
         self.has_keys = True  # whether cic-ussd's keys are in that Redis
         self.knows_queue = True  # whether the tasker's queue is
         self.engine: Callable[[str], AccountOutcome] = lambda root: Created(bytes.fromhex(root))
+        self.busy_until = 0.0  # until when workers are seen to work
         self.answers = True  # whether the engine answers questions
         self.tasks: list[WaitingTask] = []
         # the account table, and metadata entries that were written
@@ -138,10 +137,18 @@ class World:
     def outcomes(self, roots: Sequence[str]) -> dict[str, AccountOutcome]:
         return {root: self.engine(root) for root in roots}
 
-    def default_token(self, timeout: float) -> None:
-        if not self.answers:
-            self.now += timeout
-            raise UnavailableError("no worker takes tasks")
+    def unwell(self) -> str | None:
+        if self.answers:
+            return None
+        self.now += 5
+        return "no worker takes tasks"
+
+    def activity(self) -> int:
+        """Grows as long as services move."""
+        return int(min(self.now, self.busy_until))
+
+    def count(self) -> int:
+        return len(self.rows)
 
     # the account table
     def read(self, phones: Sequence[str]) -> dict[str, AccountRow]:
@@ -198,10 +205,9 @@ def backend(world: World, folder: Path, *, dialect: str = "current") -> CicUssdB
         accounts=world,
         ussd_tasks=tasks if world.is_seen else None,
         custodial=SimpleNamespace(
-            register=world.registered.extend,
-            gift=world.gifted.extend,
             outcomes=world.outcomes,
-            default_token=world.default_token,
+            unwell=world.unwell,
+            activity=world.activity,
         ),
         environment=SimpleNamespace(
             custodial="where the engine is" if world.is_seen else None,
