@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from cicscenario.backends.choices import Choice, Choices, Fate
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
 from cicscenario.backends.dialect import DIALECT, READABLE_PINS, dialect_needs
-from cicscenario.backends.lost_entries import LostEntries, named
+from cicscenario.backends.lost_entries import LostEntries
 from cicscenario.backends.phone_joining import PhoneJoining
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
@@ -28,12 +28,11 @@ from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.stall import Movement, StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
-from cicscenario.errors import CicScenarioError, InterruptedRunError, UnavailableError
+from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
 from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.services.ussd import Joining, UssdError
-from cicscenario.services.ussd_tasks import FETCHED_FOR
 
 _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and at most
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between look-ups that found nothing (back-off)
@@ -74,9 +73,9 @@ class CicUssdBackend(CustodialBackend):
         self._asks_later = is_old and scenario.chooses_language
         self._timer = StallTimer(context.clock, self._own_movements())
         self._choices = Choices(context)
-        self._lost = LostEntries(context, with_language=not is_old)
         # The interface handles one call at a time, so batches dial one after the other. Otherwise all would end late.
         self._dialling = threading.Lock()
+        self._lost = LostEntries(context, self._choices, self._dialling, with_language=not is_old)
         self._phones = PhoneJoining(context)
 
     def _own_movements(self) -> list[Movement]:
@@ -265,64 +264,22 @@ class CicUssdBackend(CustodialBackend):
         for person in waiting.queue:
             choice = waiting.choices[person.id]
             if choice.fate is Fate.REGISTERED and choice.address:
-                if why := self._may_come(choice.address, choice.age):
+                if why := self._lost.may_come(choice.address, choice.age):
                     waiting.choices[person.id] = replace(choice, why=why)
                 else:
                     lost.append((person, choice.address))
-        if lost and (why := self._tasker_stands(lost[0][0])):
+        if lost and (why := self._lost.tasker_stands(lost[0][0])):
             waiting.choices |= {person.id: replace(waiting.choices[person.id], why=why) for person, _ in lost}
             return
         if not lost:
             return
         for person, address in lost:
-            self._write_lost_of(person, address, made)
+            try:
+                self._found(person, address, made, self._lost.write(person, address))
+            except StepFailedError as error:
+                made.fail(person.id, error.message)
         self._timer.progress()
         waiting.end([person for person, _ in lost])
-
-    def _write_lost_of(self, person: Person, address: bytes, made: Result) -> None:
-        whose = f"{person.phone} (0x{address.hex()})"
-        what = f"the entries of {whose}"
-        try:
-            entries = self._lost.missing(person, address)
-            what = f"{named(entries)} of {whose}" if entries else what
-            self._lost.write(entries)
-        except InterruptedRunError:
-            raise
-        except CicScenarioError as error:
-            made.fail(person.id, f"cic-ussd's tasker has lost {what}, and the run cannot write them: {error.message}")
-            return
-        self._found(person, address, made, f"cic-ussd's tasker has lost {what}; this run has written them")
-
-    def _tasker_stands(self, person: Person) -> str | None:
-        """Why the tasker may still be at work on a task that it has begun, as far as that is seen; None when it is not.
-
-        A dial gives it another task to take.
-        """
-        try:
-            with self._dialling:
-                self._context.services.ussd.choose_language(person.phone, person.language, pending=True)
-            return self._choices.tasker_works()
-        except UnavailableError:
-            return None  # the task that it had begun is as old as the grace
-
-    def _may_come(self, address: bytes, age: float | None) -> str | None:
-        """Why the tasker may still write the entries of an account; None when it will not.
-
-        A phone pointer that is written a second time makes the metadata server fail, so they are not written on a guess.
-        """
-        try:
-            return self._choices.tasks_of(address)
-        except UnavailableError as error:
-            if age is not None and age > FETCHED_FOR:
-                return None
-            return f"whether its tasker still has a task for that is not known ({error.message}); a run in an hour writes it"
-
-    def _missing_message(self, person: Person, address: bytes, why: str) -> str:
-        try:
-            missing = named(self._lost.missing(person, address))
-        except CicScenarioError as error:
-            missing = f"its phone pointer ({error.message})"
-        return f"cic-ussd has the account 0x{address.hex()} of {person.phone}, but the metadata store lacks {missing}: {why}"
 
     def _stall_message(self, person: Person, seconds: float, waiting: _Waiting) -> str:
         choice = waiting.choices.get(person.id)
@@ -330,7 +287,7 @@ class CicUssdBackend(CustodialBackend):
         if choice is None:
             return f"{head}; do cic-ussd's tasker and the custodial engine run?"
         if choice.address:
-            return self._missing_message(person, choice.address, choice.why)
+            return self._lost.told(person, choice.address, choice.why)
         if person.id in waiting.registered:
             return (
                 f"cic-ussd has an account of {person.phone}, but its tasker has not written the phone pointer, or has lost it;"
