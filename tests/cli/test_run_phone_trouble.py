@@ -1,13 +1,18 @@
 """``cicscenario run`` by phone, in a world in which something went wrong: nobody gets two accounts, and nobody is left behind."""
 
 import csv
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cicscenario.people.pins import verify
+from cicscenario.sandbox.daemon import Daemon
 from tests.support.phone_world import ALL_CHECKS, SCENARIO, PhoneWorld
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
@@ -19,6 +24,30 @@ def worlds(tmp_path: Path) -> Iterator[list[PhoneWorld]]:
     yield made
     for one in made:
         one.close()
+
+
+def test_while_the_engine_is_paused_nobody_chooses_a_language_again(tmp_path: Path, worlds: list[PhoneWorld]) -> None:
+    """The pause is longer than the wait after which the choices are looked into, and shorter than the patience."""
+    worlds.append(world := PhoneWorld(tmp_path / "home"))
+    process = world.start("run", str(world.scenario(name="paused", size=12)))
+    eventually(lambda: world.sql("SELECT count(*) FROM task_tracker") > [(2,)], "waited for the first choices", 120)
+    engine = Daemon("custodial", world.home / "sandbox").pid()
+    assert engine
+    group = _with_children(engine)
+    for pid in group:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(25)
+    for pid in group:
+        os.kill(pid, signal.SIGCONT)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert world.sql("SELECT count(*) FROM task_tracker") == [(12,)], "nobody has chosen twice"
+    assert world.report("paused")["orphans"] == 0
+
+
+def _with_children(pid: int) -> list[int]:
+    children = [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [pid, *(one for child in children for one in _with_children(child))]
 
 
 def test_what_the_tasker_has_lost_is_written_in_the_same_run(tmp_path: Path, worlds: list[PhoneWorld]) -> None:
