@@ -48,7 +48,7 @@ SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'account'::regclass AND
 _NEWEST_HASHES = "SELECT password_hash FROM account WHERE password_hash IS NOT NULL ORDER BY updated DESC LIMIT 50"
 _SELECT = """
 SELECT phone_number, blockchain_address, status, password_hash, preferred_language, failed_pin_attempts,
-extract(epoch FROM now() AT TIME ZONE 'utc' - created)::float8
+coalesce(extract(epoch FROM now() AT TIME ZONE 'utc' - created), 0)::float8
 FROM account WHERE phone_number = ANY(%s)"""
 
 

@@ -10,10 +10,10 @@ import base64
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from cicscenario.errors import UnavailableError
-from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.broker import Broker, list_of, of_type
 
 QUEUE = "cic-ussd"
 FETCHED_FOR = 3660.0  #: seconds after which Redis has given back what a killed tasker had fetched, for sure
@@ -74,17 +74,19 @@ class UssdTasks:
 
         Reads the names of all keys. An empty list does not show that there are none: cic-ussd may have them in another database.
         """
-        names = self._broker.read(lambda client: list(client.scan_iter(match=_KEYS, count=1000, _type="string")))
+        names = self._broker.read(
+            lambda client: list_of(bytes, list(client.scan_iter(match=_KEYS, count=1000, _type="string")))
+        )
         found = []
         for start in range(0, len(names), _PAGE):
             page = names[start : start + _PAGE]
-            texts = cast("list[bytes | None]", self._broker.read(lambda client, page=page: client.mget(page)))  # type: ignore[misc]
+            texts = self._broker.read(lambda client, page=page: list_of(bytes | None, client.mget(page), len(page)))  # type: ignore[misc]
             found += [made for name, text in zip(page, texts, strict=True) if (made := _creation(name, text))]
         return found
 
     def is_known(self) -> bool:
         """Whether this Redis has the tasker's queue: a program has declared it here."""
-        return bool(self._broker.read(lambda client: client.exists(_BINDING + self._broker.queue)))
+        return bool(self._broker.read(lambda client: of_type(int, client.exists(_BINDING + self._broker.queue))))
 
     def waiting(self) -> list[WaitingTask]:
         """The tasks on the tasker's queue, and those that it has fetched and not begun."""
@@ -115,7 +117,9 @@ class UssdTasks:
         )
 
     def _fetched(self) -> Iterator[WaitingTask]:
-        names = self._broker.read(lambda client: list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
+        names = self._broker.read(
+            lambda client: list_of(bytes, list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
+        )
         for name in names:
             texts = self._broker.read(lambda client, name=name: list(client.hscan_iter(name, count=_PAGE)))  # type: ignore[misc]
             for _, text in texts:

@@ -4,6 +4,7 @@ The outcome is an error of ours or the right value: never an exception of a libr
 When the answers are right again, so is the result, from the same client.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,12 +17,14 @@ from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import CicScenarioError
 from cicscenario.people import pointer
 from cicscenario.services.accounts import AccountsDatabase
+from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.custodial.outcome import Created, Failed, Lost
 from cicscenario.services.custodial.tasks import REGISTER
 from cicscenario.services.meta import MetaClient, Wanted
 from cicscenario.services.ussd import UssdClient
 from cicscenario.services.ussd_screens import State
+from cicscenario.services.ussd_tasks import QUEUE, Creation, UssdTasks
 from tests.support.celery_engine import CHAIN, worker
 from tests.support.fake_server import FakeServer
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
@@ -187,6 +190,7 @@ USSD = [
         lambda ussd: ussd.choose_language(PHONE, "en").screen.state,
         lambda state: state is State.ACCOUNT_CREATION,
     ),
+    Method("dialect", lambda ussd: ussd.dialect(), lambda found: found is None),
 ]
 
 
@@ -227,6 +231,10 @@ TABLES = [
     Method("read", lambda accounts: accounts.read([PHONE]), lambda found: found[PHONE].address == ROW),
     Method("set_pins", lambda accounts: accounts.set_pins([(PHONE, "$2b$08$x")]), lambda found: found == []),
     Method("set_ussd_data", lambda accounts: accounts.set_ussd_data([(PHONE, 2, "en")]), lambda found: found == []),
+    Method("last_states", lambda accounts: accounts.last_states([PHONE]), lambda found: found == {PHONE: None}),
+    Method("count", lambda accounts: accounts.count(), lambda found: found == 1),
+    Method("has_guardians", lambda accounts: accounts.has_guardians(), lambda found: found is False),
+    Method("pin_schemes", lambda accounts: accounts.pin_schemes(), lambda found: found == set()),
 ]
 
 
@@ -316,6 +324,26 @@ def test_the_custodial_client(redis: Valkey, method: Method, manner: Manner) -> 
     with RudeWire(redis.port) as wire:
         client = CustodialClient(f"redis://127.0.0.1:{wire.port}/0", SPEC, timeout=0.3, patience=0.3, busy=0)
         walk(wire, client, method, manner)
+
+
+ROOT = "5e1f2c3a-0000-4000-8000-00000000cafe"  # an account that cic-ussd has asked for
+TASKS = [
+    Method(
+        "creations", lambda tasks: tasks.creations(), lambda found: found == [Creation(ROOT, PHONE, reported=False)]
+    ),
+    Method("waiting", lambda tasks: tasks.waiting(), lambda found: found == []),
+    Method("is_known", lambda tasks: tasks.is_known(), lambda found: found is True),
+    Method("left", lambda tasks: tasks.left([ADDRESS]), lambda found: found == {}),
+]
+
+
+@each(TASKS, WIRE, REDIS)
+def test_what_the_phone_interface_keeps_in_redis(redis: Valkey, method: Method, manner: Manner) -> None:
+    redis.client.set(ROOT, json.dumps({"phone_number": PHONE, "status": "PENDING", "task_uuid": ROOT}))
+    redis.client.sadd("_kombu.binding.cic-ussd", "a program")
+    with RudeWire(redis.port) as wire:
+        broker = Broker(f"redis://127.0.0.1:{wire.port}/0", QUEUE, timeout=0.3, patience=0.3)
+        walk(wire, UssdTasks(broker), method, manner)
 
 
 @pytest.mark.parametrize(
