@@ -72,6 +72,7 @@ IN_ACCOUNT = frozenset(
     {
         State.START,
         State.ACCOUNT_MENU,
+        State.MENU,
         State.BALANCE_PIN,
         State.WRONG_PIN,
         State.HELP,
