@@ -31,7 +31,6 @@ from jinja2 import exceptions as jinja_errors
 from jinja2.sandbox import SandboxedEnvironment
 from kombu import Producer
 
-from cicscenario import libpq
 from cicscenario.chain.keyfile import decrypt, encrypt
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
@@ -45,6 +44,7 @@ from cicscenario.services.custodial.messages import Messages
 from cicscenario.services.meta import MetaClient
 from cicscenario.services.ussd import UssdClient
 from cicscenario.state.database import sqlite_errors
+from cicscenario.transport import libpq
 
 
 class PanicError(BaseException):

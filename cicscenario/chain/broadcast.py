@@ -22,7 +22,7 @@ from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
-from cicscenario.transport import StopEvent
+from cicscenario.transport.cancellation import StopEvent
 
 _LOOK_AGAIN = 1.0  # seconds between looks at nonces that others seem to have used
 _POLL = 0.05  # seconds between rounds without progress

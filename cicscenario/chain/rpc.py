@@ -19,7 +19,7 @@ from cicscenario.chain.answers import UnansweredError as UnansweredError
 from cicscenario.chain.nodes import Node, Nodes
 from cicscenario.errors import UnavailableError
 from cicscenario.retry import Patience
-from cicscenario.transport import HttpSessions
+from cicscenario.transport.http import HttpSessions
 
 _READS = frozenset({
     "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",

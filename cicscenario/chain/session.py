@@ -19,7 +19,7 @@ from cicscenario.chain.survey import survey
 from cicscenario.errors import InvalidError
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
-from cicscenario.transport import StopEvent
+from cicscenario.transport.cancellation import StopEvent
 
 #: Some transactions need more gas than the estimated one, such as the first transfer to an account.
 _ESTIMATE_MARGIN = 1.5

@@ -11,7 +11,7 @@ import phonenumbers
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.numberplan import mobile_numbers
-from cicscenario.redisaddress import FORMS, RedisAddress
+from cicscenario.transport.redisaddress import FORMS, RedisAddress
 
 SECRET = "secret"  # noqa: S105 - the name of a format
 

@@ -23,10 +23,10 @@ from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
-from cicscenario import libpq
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
-from cicscenario.transport import Cancellation, shut
+from cicscenario.transport import libpq
+from cicscenario.transport.cancellation import Cancellation, shut
 
 _COLUMNS = {
     "account": {

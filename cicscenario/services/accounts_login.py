@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cicscenario import libpq, tls
 from cicscenario.errors import InvalidError
 from cicscenario.language import AccountsEnvironment
+from cicscenario.transport import libpq, tls
 
 _MODE = "prefer"  # libpq's own default
 _OWN = ("host", "port", "dbname", "user", "password")  # parameters with a field of their own

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
-from cicscenario.transport import Cancellation, Sockets, http_connection
+from cicscenario.transport.cancellation import Cancellation, Sockets
+from cicscenario.transport.http import http_connection
 
 #: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0

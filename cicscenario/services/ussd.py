@@ -20,7 +20,7 @@ from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
-from cicscenario.transport import HttpSessions
+from cicscenario.transport.http import HttpSessions
 
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
 DIGITS = range(10, 13)  #: digits of a number that the interface takes

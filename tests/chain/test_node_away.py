@@ -20,7 +20,7 @@ from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
-from cicscenario.transport import StopEvent
+from cicscenario.transport.cancellation import StopEvent
 from tests.support.rude_node import Handler, Rudeness, RudeNode, calls_in, hang, lose_answer, reset, status
 from tests.support.sandboxes import Sandbox
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from cicscenario import libpq
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
+from cicscenario.transport import libpq
 from tests.support.authority import Authority, tls_before
 from tests.support.hostile_shell import HOSTILE_SHELL, LIBPQ
 from tests.support.postgres import PASSWORD, USER, Postgres

@@ -10,8 +10,8 @@ from cicscenario.connections import Connections
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.language.diagnostic import DiagnosticsError
-from cicscenario.redisaddress import RedisAddress
 from cicscenario.services.custodial.broker import Broker
+from cicscenario.transport.redisaddress import RedisAddress
 from tests.support.hostile_shell import HOSTILE_SHELL
 from tests.support.valkey import Valkey
 

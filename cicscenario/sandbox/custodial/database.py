@@ -7,9 +7,9 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from cicscenario import libpq
 from cicscenario.chain.signer import Signed
 from cicscenario.sandbox.custodial.errors import IntegrityError
+from cicscenario.transport import libpq
 
 ZERO = "0" * 40
 WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"

@@ -13,9 +13,9 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 from eth_hash.auto import keccak
 
-from cicscenario import libpq
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.files import write_once
+from cicscenario.transport import libpq
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ethereum (

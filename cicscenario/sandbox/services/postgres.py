@@ -98,7 +98,7 @@ class PostgresDaemon(ServiceDaemon):
 
 
 def _connect(site: Site) -> "connection":
-    from cicscenario import libpq
+    from cicscenario.transport import libpq
 
     return libpq.connect(
         host=HOST,

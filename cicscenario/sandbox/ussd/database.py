@@ -10,9 +10,9 @@ import psycopg2
 import psycopg2.errors
 from psycopg2 import sql
 
-from cicscenario import libpq
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.menus import OLD
+from cicscenario.transport import libpq
 
 _log = logging.getLogger(__name__)
 

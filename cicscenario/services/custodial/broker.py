@@ -17,11 +17,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
-from cicscenario import tls
 from cicscenario.errors import UnavailableError
-from cicscenario.redisaddress import RedisAddress
 from cicscenario.retry import pause
-from cicscenario.transport import Cancellation
+from cicscenario.transport import tls
+from cicscenario.transport.cancellation import Cancellation
+from cicscenario.transport.redisaddress import RedisAddress
 
 _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cicscenario import tls
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
+from cicscenario.transport import tls
 from tests.support.authority import Authority, tls_before
 from tests.support.hostile_shell import HOSTILE_SHELL
 from tests.support.openpgp_keys import PASSPHRASE, WRITER

@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from cicscenario.errors import InterruptedRunError
-from cicscenario.transport import Cancellation, HttpSessions, Sockets, StopEvent, http_connection
+from cicscenario.transport.cancellation import Cancellation, Sockets, StopEvent
+from cicscenario.transport.http import HttpSessions, http_connection
 from tests.support.silent_server import assert_ends_with_the_run, silent_server
 
 

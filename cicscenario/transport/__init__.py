@@ -1,0 +1,1 @@
+"""How servers are reached: HTTP, TLS, Redis and PostgreSQL, with waits that end when the run is stopped."""
