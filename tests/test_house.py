@@ -105,8 +105,8 @@ def test_a_capability_is_one_file_and_one_line(folder: str) -> None:
 #: What changes outcomes or results of checks in the state.
 WRITERS = ("commit", "record_checks", "forget_checks")
 SENDING = "eth_sendRawTransaction"
-#: `retry` sleeps where there is no run that could be stopped; `transport` in a thread that begins when one is.
-MAY_SLEEP = {"retry.py", "transport.py"}
+#: `retry` sleeps where there is no run that could be stopped; `cancellation` in a thread that begins when one is.
+MAY_SLEEP = {"retry.py", "cancellation.py"}
 
 
 def attributes(module: Path) -> Iterator[str]:

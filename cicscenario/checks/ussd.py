@@ -90,7 +90,7 @@ class _Table:
         """What is wrong; None for a person who has used an active account since."""
         phone = person.phone
         if isinstance(end, Screen):
-            if phone in self._active and end.state is State.UNKNOWN and end.goes_on and self._has_used(phone):
+            if phone in self._active and end.goes_on and self._has_used(phone):
                 return None
             return f"is shown {end.state} ({end}), expected {wanted}"
         if isinstance(end, str):

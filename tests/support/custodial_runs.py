@@ -2,11 +2,11 @@
 
 import subprocess
 
+from tests.support.running_engine import GAS_GIFT
 from tests.support.sandboxes import Run, Sandbox, gifts_since, registered_since
 
 CUSTODIAL_CHECKS = ["accounts_index", "gas", "faucet", "balance", "custodial_key"]
 CUSTODIAL_STEPS = ["population", "accounts", "registration", "gift", "gas", "faucet"]
-GAS_GIFT = 232_700_000  # wei; source: recordings of cic-eth 0.12.10
 ASKED = "SELECT 1 FROM requests WHERE status = 'asked'"
 
 

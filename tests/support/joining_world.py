@@ -17,7 +17,7 @@ from cicscenario.services.ussd import Joined, Joining, UssdError
 from cicscenario.services.ussd_tasks import Creation, UssdTasks, WaitingTask
 from cicscenario.state.store import Store
 
-PATIENCE = 40.0
+JOINING_PATIENCE = 40.0
 QUEUED = Lost(Trace.QUEUED, "no worker has taken its task from the queue")
 NOWHERE = Lost(Trace.UNKNOWN, "the custodial engine has no result of it")
 
@@ -27,7 +27,7 @@ def account(phone: str, number: int = 1) -> bytes:
     return bytes([number]) + pointer.phone(phone)[:19]
 
 
-class World:
+class JoiningWorld:
     """An account's pointer shows ``delay`` seconds after its choice, for whom it ever does.
 
     ``is_seen`` says whether the environment has `custodial`, and ``has_table`` whether it has `accounts`.
@@ -180,7 +180,7 @@ class WorldTasks(UssdTasks):
 
     address = "queue 'cic-ussd'"  # type: ignore[assignment]
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: JoiningWorld) -> None:
         self._world = world
 
     def creations(self) -> list[Creation]:
@@ -193,9 +193,9 @@ class WorldTasks(UssdTasks):
         return self._world.is_known()
 
 
-def backend(world: World, folder: Path, *, dialect: str = "current") -> CicUssdBackend:
+def backend(world: JoiningWorld, folder: Path, *, dialect: str = "current") -> CicUssdBackend:
     """The backend of one run in that world."""
-    options = {"dialect": dialect, "patience": PATIENCE}
+    options = {"dialect": dialect, "patience": JOINING_PATIENCE}
     scenario: Any = SimpleNamespace(backend=SimpleNamespace(option=options.get), chooses_language=True)
     nothing: Any = None
     tasks = WorldTasks(world)
