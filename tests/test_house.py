@@ -106,7 +106,7 @@ def test_a_capability_is_one_file_and_one_line(folder: str) -> None:
 WRITERS = ("commit", "record_checks", "forget_checks")
 SENDING = "eth_sendRawTransaction"
 #: `retry` sleeps where there is no run that could be stopped; `cancellation` in a thread that begins when one is.
-MAY_SLEEP = {"retry.py", "cancellation.py"}
+MAY_SLEEP = {"retry.py", "transport/cancellation.py"}
 
 
 def attributes(module: Path) -> Iterator[str]:
