@@ -26,17 +26,22 @@ class Attempts:
     """One attempt for each of ``pauses``, each after its pause: ``for attempt in Attempts(...)``.
 
     Leave the loop when an attempt succeeds; it ends by itself after the last attempt. Raises InterruptedRunError during a
-    pause when ``stopping`` is set.
+    pause when ``stopping`` is set. With ``always_once`` the first attempt is made without a pause, even then: it belongs to
+    what had begun before.
     """
 
-    def __init__(self, stopping: Event | None = None, pauses: Sequence[float] = PAUSES) -> None:
+    def __init__(
+        self, stopping: Event | None = None, pauses: Sequence[float] = PAUSES, *, always_once: bool = False
+    ) -> None:
         self._stopping = stopping
         self._pauses = pauses
+        self._always_once = always_once
         self._asked = 0.0
 
     def __iter__(self) -> Iterator[int]:
         for number, seconds in enumerate(self._pauses):
-            pause(max(seconds, self._asked), self._stopping)
+            if number or not self._always_once:
+                pause(max(seconds, self._asked), self._stopping)
             self._asked = 0.0
             yield number
 

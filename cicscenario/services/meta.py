@@ -317,7 +317,7 @@ class MetaClient:
         patient = reply is not None and reply.status == 200
         found = None
         try:
-            for _ in Attempts(self._stopping, self._looks if patient else self._looks[:1]):
+            for _ in Attempts(self._stopping, self._looks if patient else self._looks[:1], always_once=True):
                 found = self.get(pointer)
                 if self._arrived(found, value):
                     break

@@ -74,7 +74,7 @@ class MetaReads:
         self, pointer: bytes, good: Callable[[MetaReply], bool], headers: dict[str, str] | None = None
     ) -> MetaReply:
         """GET, repeated until the reply is good, or cannot become good. Raises NoReplyError when none comes."""
-        attempts = Attempts(self._stopping, self._pauses)
+        attempts = Attempts(self._stopping, self._pauses, always_once=True)
         reply: MetaReply | None = None
         last = ""
         for _ in attempts:

@@ -60,7 +60,7 @@ class World:
             if method == "eth_getTransactionCount":
                 answers.append(hex(by_address[who][block == "pending"]))
             else:
-                answers.append("0x0")
+                answers.append(f"0x{0:064x}")
         return answers
 
     def backend(self) -> "Backend":

@@ -256,7 +256,7 @@ def test_nothing_listens_beyond_loopback(home: Path, node: str) -> None:
 
 def test_a_taken_port_is_left_for_another(home: Path) -> None:
     stack.up(home)
-    before = load_environment(home / "sandbox" / "environment.yaml").chain.rpc
+    before = load_environment(home / "sandbox" / "environment.yaml").chain.rpc[0]
     stack.down(home)
     with socket.create_server(("127.0.0.1", int(before.rpartition(":")[2]))):
         stack.up(home)

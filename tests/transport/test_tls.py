@@ -1,6 +1,7 @@
 """One key names the authorities that all connections trust; who is not trusted is told, with that key."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,14 +28,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer(404, b"")
+        self._answer(404 if re.fullmatch("/[0-9a-f]{64}", self.path) else 400, b"")
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        block = {"hash": "0x" + "0" * 64, "gasLimit": "0x1", "baseFeePerGas": "0x0"}
+        block = {"hash": "0x" + "0" * 64, "number": "0x1", "gasLimit": "0x1", "baseFeePerGas": "0x0"}
         found = {"eth_getBlockByNumber": block}
-        answers = [{"jsonrpc": "2.0", "id": a["id"], "result": found.get(a["method"], "0x7")} for a in asked]
-        self._answer(200, json.dumps(answers).encode())
+        calls = asked if isinstance(asked, list) else [asked]
+        answers = [{"jsonrpc": "2.0", "id": a["id"], "result": found.get(a["method"], "0x7")} for a in calls]
+        self._answer(200, json.dumps(answers if isinstance(asked, list) else answers[0]).encode())
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
