@@ -7,6 +7,7 @@ all ASCII, nothing is missing, and JSON without its end is not valid, unless it 
 
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -26,7 +27,14 @@ _NO_REPLY = (OSError, http.client.HTTPException, ValueError)  # ValueError: a ho
 
 
 class NoAnswerError(Exception):
-    """Nothing, or not HTTP, came back; the text says why. The request may have been carried out."""
+    """Nothing, or not HTTP, came back; the text says why. The request may have been carried out.
+
+    ``lasting``: another attempt ends in the same way, as with a certificate that is not trusted.
+    """
+
+    def __init__(self, why: str, *, lasting: bool = False) -> None:
+        super().__init__(why)
+        self.lasting = lasting
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,8 @@ class MetaConnections:
         try:
             connection = self._borrow()
         except _NO_REPLY as error:
-            raise NoAnswerError(self._reason(error)) from None
+            lasting = isinstance(error, ssl.SSLCertVerificationError)
+            raise NoAnswerError(self._reason(error), lasting=lasting) from None
         try:
             with self._cancellation.during(self._sockets.shut):
                 all_headers = {**(headers or {}), **(_CLOSE if to_end else {})}

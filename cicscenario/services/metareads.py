@@ -82,6 +82,8 @@ class MetaReads:
                 reply = self._http.read(f"/{pointer.hex()}", headers)
             except NoAnswerError as error:
                 reply, last = None, str(error)
+                if error.lasting:
+                    break
                 continue
             if good(reply) or (300 <= reply.status < 500 and reply.status not in _AGAIN and reply.status != 404):
                 break
@@ -97,6 +99,8 @@ class MetaReads:
                 return ask()
             except NoAnswerError as error:
                 last = str(error)
+                if error.lasting:
+                    break
         raise self._no_reply(last)
 
     def _no_reply(self, last: str) -> NoReplyError:

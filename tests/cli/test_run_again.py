@@ -38,6 +38,7 @@ def started(run: Run, *more: str) -> "subprocess.Popen[str]":
     return process
 
 
+@pytest.mark.slow
 def test_a_nonce_that_another_program_used_stops_the_run_until_somebody_decides(run: Run) -> None:
     """A run is killed with a gift written down and not yet sent, and its nonce goes to somebody else."""
     assert run.command("--until", "registration").returncode == 0
@@ -130,6 +131,7 @@ def test_a_run_that_was_refused_has_not_changed_whose_the_state_is(run: Run) -> 
     assert run.command().returncode == 0
 
 
+@pytest.mark.slow
 def test_what_a_lax_check_passed_is_not_taken_for_exact(run: Run) -> None:
     lax = ("--set", "checks.balance_adjust='-50%'")
     assert run.command(*lax).returncode == 0
@@ -170,6 +172,7 @@ def test_a_step_for_which_nobody_is_ready_is_no_success(run: Run) -> None:
     assert "registration" in idle.stderr
 
 
+@pytest.mark.slow
 def test_what_is_mined_needs_no_money_again(run: Run) -> None:
     """Even when the kill came before its outcome was written down: a signer with just enough would not get past it."""
     assert run.command().returncode == 0

@@ -83,6 +83,7 @@ def test_killed_ten_times_everybody_is_paid_once_and_nobody_else(run: Run) -> No
     assert len(made) <= run.report()["orphans"] == requests - size, moments
 
 
+@pytest.mark.slow
 def test_an_account_that_nobody_uses_is_counted_and_gets_no_gift(run: Run) -> None:
     """The engine forgets its results while the run is away: it cannot know of these accounts, and asks for others."""
     from redis import Redis
@@ -289,6 +290,7 @@ def test_a_task_that_fails_names_the_people_and_the_exception_and_nobody_waits_f
     ends_well(run, 12, since)
 
 
+@pytest.mark.slow
 def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(run: Run) -> None:
     """The engine's transaction fails on chain, of which it tells nobody: its account may no longer write to the index."""
     session, since = run.box.session(), run.box.block()
@@ -308,6 +310,7 @@ def test_a_key_that_was_made_but_never_registered_is_not_reported_as_registered(
     ends_well(run, 12, since, "--set", "backend.patience=8")
 
 
+@pytest.mark.slow
 def test_what_the_faucet_refused_is_asked_for_by_the_next_run(run: Run) -> None:
     session, since = run.box.session(), run.box.block()
     faucet = session.contracts.faucet

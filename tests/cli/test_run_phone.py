@@ -130,6 +130,7 @@ def test_what_comes_after_a_dial_is_seen_by_the_next(world: PhoneWorld, later: s
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_nobody_is_paid_again_by_a_run_that_did_not_have_their_account_made(world: PhoneWorld) -> None:
     """Begun anew, or by another scenario of the same seed: the people are the same, and have what they are to have."""
     box = Sandbox(world.home, world.environment)
@@ -224,6 +225,7 @@ def test_a_screen_that_is_not_the_expected_one_is_found(world: PhoneWorld) -> No
     assert "person 5: is shown blocked" in done.stdout
 
 
+@pytest.mark.slow
 def test_nobody_is_dialled_before_the_pins_are_in(world: PhoneWorld) -> None:
     """A dial leaves a session that the next one resumes, so a later PIN would not be seen."""
     path = world.scenario(SCENARIO.replace("seed: 5", "seed: 8"), name="undialled", size=2)
@@ -392,6 +394,7 @@ def test_a_key_that_cannot_sign_is_found_before_anything_is_written(world: Phone
     assert world.people("unsigned") == []
 
 
+@pytest.mark.slow
 def test_a_service_that_is_missing_is_named_before_anything_is_changed(world: PhoneWorld) -> None:
     """The environment names a port for each service but the chain at which nobody listens."""
     text = world.environment.read_text()

@@ -139,6 +139,7 @@ def test_what_a_user_without_name_and_home_cannot_have_is_said(
     assert is_told(done, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
 def test_text_that_is_not_ascii_is_read_and_written_in_any_locale(place: Path, locale: dict[str, str]) -> None:
     name = "Žiče.yaml"
@@ -193,6 +194,7 @@ def _can_unshare() -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _can_unshare(), reason="cannot take /tmp away from a process here")
 @pytest.mark.parametrize("runtime", [True, False])
 def test_without_tmp_a_run_needs_the_runtime_folder_of_the_user(place: Path, runtime: bool) -> None:

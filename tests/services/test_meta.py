@@ -380,7 +380,7 @@ def test_a_server_that_is_missing_says_where() -> None:
     with pytest.raises(
         UnavailableError, match=r"metadata server http://127\.0\.0\.1:9 does not answer: connection refused"
     ):
-        MetaClient("http://127.0.0.1:9/").check()
+        MetaClient("http://127.0.0.1:9/", **SHORT).check()
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ REDIS: dict[str, Manner] = {
     "an odd length": instead(b"$-7\r\n$99999999\r\nab"),
     "a map": instead(b"*-1\r\n" * 20),
 }
+pytestmark = pytest.mark.slow  # most of the time is waiting for answers that do not come
 ADDRESS = bytes.fromhex("c1912fee45d61c87cc5ea59dae31190fffff232d")
 PHONE = "+254711223344"
 SPEC = ChainSpec.parse(CHAIN)

@@ -5,9 +5,10 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -76,6 +77,11 @@ def _general(host: str) -> x509.GeneralName:
 def tls_before(port: int, context: ssl.SSLContext, *, postgres: bool = False) -> Iterator[int]:
     """A port of 127.0.0.1 that speaks TLS, and passes on to ``port`` what it decrypts. ``postgres``: it is asked for TLS."""
     sockets: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def begin(work: Callable[..., None], *arguments: Any) -> None:
+        threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        threads[-1].start()
 
     def serve(accepted: socket.socket) -> None:
         with suppress(OSError):
@@ -86,20 +92,23 @@ def tls_before(port: int, context: ssl.SSLContext, *, postgres: bool = False) ->
             inner = socket.create_connection(("127.0.0.1", port))
             sockets.extend([secure, inner])
             for start, end in ((secure, inner), (inner, secure)):
-                threading.Thread(target=_copy, args=(start, end), daemon=True).start()
+                begin(_copy, start, end)
 
     def accept() -> None:
         with suppress(OSError):
             while True:
                 accepted = listening.accept()[0]
                 sockets.append(accepted)
-                threading.Thread(target=serve, args=(accepted,), daemon=True).start()
+                begin(serve, accepted)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
+        begin(accept)
         yield listening.getsockname()[1]
         listening.shutdown(socket.SHUT_RDWR)
+    for one in sockets:
+        with suppress(OSError):
+            socket.socket.shutdown(one, socket.SHUT_RDWR)
+    for thread in threads:
         thread.join(5)
     for one in sockets:
         with suppress(OSError):

@@ -177,6 +177,7 @@ def test_a_file_without_certificates_is_named(tmp_path: Path, service: Service, 
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_variables_of_the_shell_are_no_authority(
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
