@@ -153,7 +153,8 @@ def test_a_gap_stays_one_gap_is_told_with_its_nonce_and_an_operator_mends_it(
     assert int(rpc.call("eth_getTransactionCount", waits[1], "latest"), 16) == int(waits[2])
     stack.up(run.box.home, services=["custodial"], faults=[])
     RunningEngine(run.box.home).fill(waits[1].removeprefix("0x"), int(waits[2]))
-    ends_well(run, 12, since, "--set", "backend.patience=16")
+    # The chain takes a second gift of gas, unlike a second registration: the one that was asked for again may get both.
+    ends_well(run, 12, since, "--set", "backend.patience=16", gas_again=2 if purpose == "gas" else 0)
 
 
 # --- preflight ------------------------------------------------------------------------------------------------------

@@ -375,7 +375,10 @@ def test_the_phone_interface_of_2021_is_spoken_to(tmp_path: Path, another: list[
     pepper.write_text("QYbzKff6NhiQzY3ygl2BkiKOpER8RE/Upqs/5aZWW+I=")
     text = SCENARIO.replace("{{en: 2, sw: 2, kam: 1, kik: 1, miji: 1, luo: 1, bor: 1}}", "{{en: 1, sw: 1}}")
     text = text.replace("kind: cic_ussd,", "kind: cic_ussd, dialect: '2021',")
-    done = world.command("run", str(world.scenario(text, name="of-2021", size=4)))
+    text = text.replace("{{scheme: bcrypt, cost: 4}}", "{{scheme: fernet, cost: 4}}")
+    where = world.environment.with_name("with-pepper.yaml")
+    where.write_text(world.environment.read_text().replace("accounts:\n", f"accounts:\n  pepper: file:{pepper}\n"))
+    done = world.command("run", str(world.scenario(text, name="of-2021", size=4)), "--env", str(where))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
