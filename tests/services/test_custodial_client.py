@@ -167,7 +167,8 @@ def test_an_engine_that_is_ready_tells_of_itself_what_can_be_compared_with_the_c
     assert found.token == TOKEN
     assert found.registry == bytes.fromhex(ENGINE_REGISTRY.removeprefix("0x"))
     assert found.roles == {role: bytes.fromhex(address) for role, address in ROLES.items()}
-    assert (found.waiting, found.fetched, found.workers) == (0, 0, 1)
+    assert (found.waiting, found.workers) == (0, 1)
+    assert found.fetched <= 1, "a task of an earlier test may not be acknowledged yet"
     with alone, other:
         assert CustodialClient(engine.url, SPEC).survey().workers == 3
     assert engine.client.keys("*reply.celery.pidbox*") == []
