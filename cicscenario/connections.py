@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cicscenario.address import public
-from cicscenario.chain.abi import from_hex, pack, selector, text32, to_hex
-from cicscenario.chain.contracts import eth_call
-from cicscenario.chain.rpc import RpcError, protocol_errors
+from cicscenario.chain.abi import to_hex
+from cicscenario.chain.reading import numbers
 from cicscenario.chain.session import ChainSession, connect
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
@@ -22,9 +21,6 @@ if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without 
     from cicscenario.services.meta import MetaClient
     from cicscenario.services.ussd import UssdClient
     from cicscenario.services.ussd_tasks import UssdTasks
-
-
-_ADDRESS_OF = selector("addressOf(bytes32)")
 
 
 class Service(StrEnum):
@@ -223,21 +219,16 @@ def _custodial(services: Connections) -> str:
 def _chain_facts(chain: ChainSession, roles: Mapping[str, bytes]) -> "ChainFacts":
     from cicscenario.services.custodial.comparison import ChainFacts
 
-    registry, token = chain.contracts.registry, chain.contracts.token
-    default = chain.rpc.results([eth_call(registry, pack(_ADDRESS_OF, text32("DefaultToken")))])[0]
-    if isinstance(default, RpcError) and not default.is_revert:
-        raise default
-    held = chain.rpc.calls([("eth_getBalance", [to_hex(address), "latest"]) for address in roles.values()])
-    with protocol_errors(chain.rpc):
-        found = b"" if isinstance(default, RpcError) else from_hex(default)[-20:]
-        return ChainFacts(
-            node=chain.rpc.name,
-            registry=registry,
-            gift_token=token.address,
-            gift_symbol=token.symbol,
-            default_token=found if any(found) else None,
-            balances={role: int(balance, 16) for role, balance in zip(roles, held, strict=True)},
-        )
+    contracts = chain.contracts
+    held = numbers(chain.rpc, [("eth_getBalance", [to_hex(address), "latest"]) for address in roles.values()])
+    return ChainFacts(
+        node=chain.rpc.name,
+        registry=contracts.registry,
+        gift_token=contracts.token.address,
+        gift_symbol=contracts.token.symbol,
+        default_token=contracts.default_token,
+        balances=dict(zip(roles, held, strict=True)),
+    )
 
 
 def _ussd(services: Connections) -> str:

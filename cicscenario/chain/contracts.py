@@ -51,12 +51,13 @@ class Faucet:
 
 @dataclass(frozen=True)
 class Contracts:
-    """The contracts of one registry that a run uses."""
+    """The contracts of one registry that a run uses. ``default_token`` is the registry's, or None if it names none."""
 
     registry: bytes
     accounts_index: bytes
     token: Token  #: the token of the gifts
     faucet: Faucet | None
+    default_token: bytes | None = None
 
     @property
     def addresses(self) -> tuple[bytes, ...]:

@@ -64,7 +64,13 @@ def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
         reader, _by_symbol(reader, required("TokenRegistry"), symbol) if symbol else required("DefaultToken")
     )
     faucet = named["Faucet"]
-    return Contracts(registry, accounts_index, token, _faucet(reader, faucet, token) if faucet else None)
+    return Contracts(
+        registry,
+        accounts_index,
+        token,
+        faucet=_faucet(reader, faucet, token) if faucet else None,
+        default_token=named["DefaultToken"],
+    )
 
 
 def _addresses_of(reader: ContractReader, registry: bytes, keys: list[bytes]) -> list[bytes | None]:
