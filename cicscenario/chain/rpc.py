@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import urllib3
 
 from cicscenario.address import public
 from cicscenario.chain.answers import Call as Call
@@ -227,7 +226,7 @@ class Rpc:
     def _post(self, node: Node, body: Any, number: int) -> requests.Response:
         try:
             reply = self._http.post(node.url, json=body)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        except requests.RequestException as error:
             raise self._unanswered(
                 node,
                 f"does not answer: {_reason(error)}",

@@ -16,9 +16,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation, Sockets
 
-#: What ``requests`` lets through, such as an IDNA error of the host's name.
-_BELOW_REQUESTS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
-
 
 def http_connection(
     scheme: str,
@@ -93,7 +90,12 @@ class HttpSessions:
                     return self._send(session, method, url, options)
         except requests.RequestException:
             raise
-        except _BELOW_REQUESTS as error:
+        except (OSError, http.client.HTTPException) as error:
+            raise requests.ConnectionError(error) from error
+        except ValueError as error:
+            # The address, or that of a redirect, is none: an IDNA error of the host's name, for one.
+            raise requests.exceptions.InvalidURL(error) from error
+        except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(error) from error
 
     def close(self) -> None:
