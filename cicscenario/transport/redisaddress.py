@@ -1,6 +1,6 @@
 """Addresses of a Redis, in the forms of redis-py and of Celery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cicscenario.errors import InvalidError
@@ -12,17 +12,22 @@ _NUMBERS = ("db", "virtual_host")  # names of the database's number in the query
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """Where a Redis is: ``host`` and ``port``, or the ``path`` of a Unix socket. ``secure`` is whether it speaks TLS."""
+    """Where a Redis is: ``host`` and ``port``, or the ``path`` of a Unix socket. ``secure`` is whether it speaks TLS.
+
+    ``user`` and ``password`` are those in the address; None where it has none. Nothing shows them.
+    """
 
     host: str
     port: int
     path: str
     database: int
     secure: bool
+    user: str | None = field(default=None, repr=False, compare=False)
+    password: str | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> "RedisAddress":
-        """A user name and a password in the address are left out. Raises InvalidError, without showing them."""
+        """Raises InvalidError, which shows neither user nor password."""
         try:
             parts = urlsplit(text)
             port = parts.port
@@ -52,6 +57,8 @@ class RedisAddress:
             unquote(parts.path) if at_socket else "",
             int(number),
             parts.scheme == "rediss",
+            unquote(parts.username) if parts.username else None,
+            None if parts.password is None else unquote(parts.password),
         )
 
     def __str__(self) -> str:

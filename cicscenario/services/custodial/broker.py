@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -52,12 +51,11 @@ class Broker:
         ca: Path | None = None,
     ) -> None:
         self._place = RedisAddress.parse(url)
-        parts = urlsplit(url)
         self.queue = queue
         self.address = str(self._place)
         self.callback = self._place.callback  #: None for a socket
-        self._user = user or (unquote(parts.username) if parts.username else None)
-        self._password = unquote(parts.password) if password is None and parts.password is not None else password
+        self._user = user or self._place.user
+        self._password = self._place.password if password is None else password
         self._ca = ca
         self._timeout = timeout
         self._patience = patience
