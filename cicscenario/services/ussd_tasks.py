@@ -14,12 +14,12 @@ from typing import Any
 
 from cicscenario.errors import UnavailableError
 from cicscenario.services.custodial.broker import Broker, list_of, of_type
+from cicscenario.services.custodial.pending import fetched_hashes
 
 QUEUE = "cic-ussd"
 FETCHED_FOR = 3660.0  #: seconds after which Redis has given back what a killed tasker had fetched, for sure
 _KEYS = "????????-????-????-????-????????????"  # the form of a task's id
 _BINDING = "_kombu.binding."  # kombu's set for a queue that a program has declared
-_FETCHED = "*unacked*"  # kombu's hashes of fetched messages
 _TASKS = "cic_ussd."  # what the names of the tasker's tasks begin with
 _PAGE = 500
 
@@ -117,10 +117,7 @@ class UssdTasks:
         )
 
     def _fetched(self) -> Iterator[WaitingTask]:
-        names = self._broker.read(
-            lambda client: list_of(bytes, list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
-        )
-        for name in names:
+        for name in self._broker.read(fetched_hashes):
             texts = self._broker.read(lambda client, name=name: list(client.hscan_iter(name, count=_PAGE)))  # type: ignore[misc]
             for _, text in texts:
                 entry = _parsed(text)

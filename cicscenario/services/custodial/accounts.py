@@ -17,7 +17,6 @@ from cicscenario.services.custodial.tracing import Tracer
 _FIRST_LOOK = 1.0
 _LAST_LOOK = 5.0
 _SUBSCRIBE = 10.0
-_PUSH = 100
 
 
 class AccountRequests:
@@ -63,11 +62,9 @@ class AccountRequests:
         """
         self.ready()
         self._callbacks.expect(root_ids)
-        for start in range(0, len(root_ids), _PUSH):
-            batch = root_ids[start : start + _PUSH]
-            self._broker.push(
-                [self._messages.create_account(root, self._destination, register=self._register) for root in batch]
-            )
+        self._broker.push_in_parts(
+            self._messages.create_account(root, self._destination, register=self._register) for root in root_ids
+        )
 
     def wait(self, root_ids: Collection[str], deadline: float) -> dict[str, AccountOutcome]:
         """The outcome of each, as soon as there is one; Lost for those without one at ``deadline`` (of time.monotonic).

@@ -6,9 +6,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from types import NoneType
 from typing import Any, TypeVar
 
 import redis
@@ -25,6 +25,7 @@ from cicscenario.transport.redisaddress import RedisAddress
 _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
 _PAGE = 200
+_PUSH = 100  # messages in one command
 _PAUSE = 0.1  # seconds between attempts to reach Redis
 
 
@@ -128,6 +129,12 @@ class Broker:
             doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
             raise self.unavailable(error, doubt) from None
 
+    def push_in_parts(self, messages: Iterable[bytes]) -> None:
+        """The same for many messages, a hundred by one command; an iterable is read as they are sent."""
+        left = iter(messages)
+        while part := list(islice(left, _PUSH)):
+            self.push(part)
+
     def ping(self) -> None:
         """Raises UnavailableError when Redis does not answer, without patience."""
         try:
@@ -142,7 +149,7 @@ class Broker:
 
     def oldest(self) -> bytes | None:
         """The message that a worker takes next."""
-        found: bytes | None = self.read(lambda client: of_type((bytes, NoneType), client.lindex(self.queue, -1)))
+        found: bytes | None = self.read(lambda client: of_type(bytes | None, client.lindex(self.queue, -1)))
         return found
 
     def take_back(self, ids: Collection[str]) -> set[str]:

@@ -22,7 +22,6 @@ from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
 from cicscenario.services.custodial.workers import count_workers
 
-_PUSH = 100
 _LONGEST = 3600.0  # seconds that answers are waited for while workers move
 _NOBODY = "00" * 19 + "01"  # an address whose key nobody has; asking for it tries the chain spec and the signer
 _ROLES = (tasks.WRITER_ROLE, tasks.GIFTER_ROLE)
@@ -225,13 +224,15 @@ class CustodialClient:
         every later transaction then waits for: look at ``unwell`` before.
         """
         ids = [str(uuid.uuid4()) for _ in accounts]
-        self._send([self._messages.register_account(i, made.hex()) for i, made in zip(ids, accounts, strict=True)])
+        made = zip(ids, accounts, strict=True)
+        self._broker.push_in_parts(self._messages.register_account(i, account.hex()) for i, account in made)
         return ids
 
     def gift(self, accounts: Sequence[bytes]) -> list[str]:
         """Has the engine give gas to registered accounts that it made, and trigger the faucet. As ``register``."""
         ids = [str(uuid.uuid4()) for _ in accounts]
-        self._send([self._messages.gift_account(i, made.hex()) for i, made in zip(ids, accounts, strict=True)])
+        made = zip(ids, accounts, strict=True)
+        self._broker.push_in_parts(self._messages.gift_account(i, account.hex()) for i, account in made)
         return ids
 
     def signings(self, ids: Sequence[str], task: str) -> dict[str, Signing]:
@@ -240,10 +241,6 @@ class CustodialClient:
         By the ids that these gave.
         """
         return self._tracer.signings(ids, task)
-
-    def _send(self, messages: Sequence[bytes]) -> None:
-        for start in range(0, len(messages), _PUSH):
-            self._broker.push(messages[start : start + _PUSH])
 
     # --- reading answers ----------------------------------------------------------------------------------------
 

@@ -106,13 +106,14 @@ class PendingTasks:
             if due:
                 self._look_again = time.monotonic() + _NAMES_FOR
         if due:
-            found = self._broker.read(_hash_names)
+            found = self._broker.read(fetched_hashes)
             with self._mutex:
                 self._names |= set(map(_text, found))
         return sorted(self._names)
 
 
-def _hash_names(client: "Redis") -> list[bytes]:
+def fetched_hashes(client: "Redis") -> list[bytes]:
+    """The names of kombu's hashes of fetched messages, for ``Broker.read``. Reads the names of all keys."""
     return list_of(bytes, list(client.scan_iter(match=_FETCHED, count=1000, _type="hash")))
 
 

@@ -16,7 +16,6 @@ from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 from cicscenario.services.custodial.pending import PendingTasks
 from cicscenario.services.custodial.results import Results, TaskRecord
 
-_PUSH = 100
 _FASTEST = 0.01
 _SLOWEST = 0.25
 
@@ -74,10 +73,8 @@ class Questions:
     def _push(self, calls: Sequence[Call]) -> list[str]:
         """Puts questions on the queue; returns their ids."""
         ids = [str(uuid.uuid4()) for _ in calls]
-        for start in range(0, len(calls), _PUSH):
-            part = slice(start, start + _PUSH)
-            asked = zip(ids[part], calls[part], strict=True)
-            self._broker.push([self._messages.call(task_id, *call) for task_id, call in asked])
+        asked = zip(ids, calls, strict=True)
+        self._broker.push_in_parts(self._messages.call(task_id, *call) for task_id, call in asked)
         return ids
 
     def _conclude(self, calls: Sequence[Call], ids: Sequence[str], answers: dict[str, TaskRecord]) -> list[Answer]:

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import NoneType
 from typing import Any
 
 from cicscenario.services.custodial import tasks
@@ -89,7 +88,7 @@ class Results:
 
     def _texts(self, ids: Sequence[str]) -> list[bytes | None]:
         names = [_PREFIX + task_id for task_id in ids]
-        return self._broker.read(lambda client: list_of((bytes, NoneType), client.mget(names), len(names)))
+        return self._broker.read(lambda client: list_of(bytes | None, client.mget(names), len(names)))
 
     def trees(self, roots: Sequence[str]) -> dict[str, TaskRecord]:
         """The records of account creations, from the root to the registration, by task id: four requests per 500 roots."""
