@@ -33,6 +33,7 @@ from cicscenario.language import KeyHolder, Rule, Scenario
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.people.phone import PhoneNumbers
+from cicscenario.services.jsonvalues import address_of
 from cicscenario.services.ussd import DIGITS, Joining, UssdError, language_problem, number_problem
 from cicscenario.services.ussd_screens import Dialect
 
@@ -169,7 +170,7 @@ class CicUssdBackend(CustodialBackend):
                 missing.append(person)
             elif isinstance(value, CicScenarioError):
                 made.fail(person.id, value.message)
-            elif (address := _address(value)) is None:
+            elif (address := address_of(value)) is None:
                 made.fail(person.id, f"the phone pointer of {person.phone} is not an address: {value!r:.80}")
             else:
                 there(person, address, made)
@@ -313,17 +314,6 @@ def _not_requested(seen: str) -> str:
         f"has an account that this run did not request: {seen}; choose another `population.seed`, or take people and"
         " accounts from the run that made them, with `population.from` and `backend: existing`"
     )
-
-
-def _address(value: object) -> bytes | None:
-    """Parses a pointer's value: 40 hexadecimal digits, upper or lower case, with or without 0x. None if it is not one."""
-    if not isinstance(value, str):
-        return None
-    try:
-        raw = bytes.fromhex(value.lower().removeprefix("0x"))
-    except ValueError:
-        return None
-    return raw if len(raw) == 20 else None
 
 
 def _unfit(scenario: Scenario, person: Person) -> str | None:

@@ -84,12 +84,15 @@ def equal_entry(found: Any, wanted: Any) -> bool:
     wrote several spellings, and compare them like this.
     """
     if isinstance(found, str) and isinstance(wanted, str):
-        return found == wanted or (_address(found) is not None and _address(found) == _address(wanted))
+        return found == wanted or (address_of(found) is not None and address_of(found) == address_of(wanted))
     return found is not None and same(found, wanted)
 
 
-def _address(text: str) -> bytes | None:
-    digits = text[2:] if text[:2] in ("0x", "0X") else text
+def address_of(value: object) -> bytes | None:
+    """The 20 bytes of a value that is an address: hexadecimal in any case, with or without 0x. None for any other value."""
+    if not isinstance(value, str):
+        return None
+    digits = value[2:] if value[:2] in ("0x", "0X") else value
     try:
         return bytes.fromhex(digits) if len(digits) == 40 else None
     except ValueError:

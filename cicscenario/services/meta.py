@@ -237,13 +237,12 @@ class MetaClient:
         self._deliver("client", pointer, value, body)
 
     def _put_two_step(self, pointer: bytes, value: Any) -> None:
-        document = self._proposal(pointer, value)
-        digest = json.loads(document)["digest"]
+        document, digest = self._proposal(pointer, value)
         body = json.dumps({"m": document, "s": signature(self._signer().sign(digest), digest)}).encode()
         self._deliver("server", pointer, value, body)
 
-    def _proposal(self, pointer: bytes, value: Any) -> str:
-        """The document that the server makes of a value, without storing anything."""
+    def _proposal(self, pointer: bytes, value: Any) -> tuple[str, str]:
+        """The document that the server makes of a value, and its digest. Nothing is stored."""
         last = ""
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
@@ -253,8 +252,9 @@ class MetaClient:
                 )
                 attempts.after(reply.retry_after)
                 document = reply.body.decode()
-                if reply.status == 200 and isinstance(json.loads(document)["digest"], str):
-                    return document
+                digest = json.loads(document)["digest"]
+                if reply.status == 200 and isinstance(digest, str):
+                    return document, digest
                 last = str(reply)
             except NoAnswerError as error:
                 last = str(error)

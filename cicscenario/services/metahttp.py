@@ -13,7 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError
@@ -54,11 +56,24 @@ class MetaReply:
     @property
     def is_json(self) -> bool:
         """Whether the body is JSON."""
+        return self._parsed[0]
+
+    @property
+    def value(self) -> Any:
+        """The body as JSON; None also when it is not JSON."""
+        return self._parsed[1]
+
+    @cached_property
+    def _parsed(self) -> tuple[bool, Any]:
         try:
-            json.loads(self.body)
+            return True, json.loads(self.body)
         except (ValueError, RecursionError):
-            return False
-        return True
+            return False, None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the body is missing, although the announced length is wrong: see above."""
+        return self.body.isascii() or self.is_json
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}".rstrip()
@@ -117,7 +132,7 @@ class MetaConnections:
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
         reply = self.request("GET", path, headers=headers)
-        return reply if _is_whole(reply.body) else self.request("GET", path, headers=headers, to_end=True)
+        return reply if reply.is_whole else self.request("GET", path, headers=headers, to_end=True)
 
     def request(
         self,
@@ -155,7 +170,7 @@ class MetaConnections:
         except BaseException:
             connection.close()
             raise
-        self._give_back(connection, reusable=not response.will_close and not to_end and _is_whole(reply.body))
+        self._give_back(connection, reusable=not response.will_close and not to_end and reply.is_whole)
         return reply
 
     def _borrow(self) -> http.client.HTTPConnection:
@@ -197,13 +212,3 @@ class MetaConnections:
         if isinstance(error, OSError):
             return (error.strerror or str(error) or type(error).__name__).lower()
         return f"not a whole HTTP reply ({type(error).__name__})"
-
-
-def _is_whole(body: bytes) -> bool:
-    if body.isascii():
-        return True
-    try:
-        json.loads(body)
-    except ValueError:
-        return False
-    return True

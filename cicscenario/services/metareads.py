@@ -1,6 +1,5 @@
 """Reads of the metadata server, repeated while they fail, and what it says about itself. Nothing here changes anything."""
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +29,7 @@ class MetaReads:
         if _is_absent(reply):
             return None
         if _is_value(reply):
-            return json.loads(reply.body)
+            return reply.value
         raise UnreadableEntryError(
             f"metadata server {self._http.server} answers {pointer.hex()} with {_shown(reply)}",
             hint="it runs, but is not well: does cic-meta reach its database, and what does its log say?"
@@ -117,7 +116,7 @@ def _is_absent(reply: MetaReply) -> bool:
 
 def _is_value(reply: MetaReply) -> bool:
     """cic-meta never keeps null."""
-    return reply.status == 200 and reply.is_json and reply.body.strip() != b"null"
+    return reply.status == 200 and reply.value is not None
 
 
 def _shown(reply: MetaReply) -> str:
