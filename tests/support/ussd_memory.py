@@ -11,15 +11,12 @@ import phonenumbers
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.sandbox.ussd.accounts import Session, UssdAccount, international_form
-from cicscenario.sandbox.ussd.actions import actions
 from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.conditions import conditions
 from cicscenario.sandbox.ussd.conversation import Conversation, UssdRequest
-from cicscenario.sandbox.ussd.machine import StateMachine
 from cicscenario.sandbox.ussd.menus import OLD, Menus
+from cicscenario.sandbox.ussd.parts import Parts
 from cicscenario.sandbox.ussd.pins import BcryptPinScheme, FernetPinScheme
 from cicscenario.sandbox.ussd.profiles import Profiles
-from cicscenario.sandbox.ussd.screens import screens
 from cicscenario.sandbox.ussd.tokens import TokenInfo
 from cicscenario.sandbox.ussd.wallet import CurrentWallet, OldWallet, Wallet
 
@@ -132,15 +129,10 @@ class MemoryWorld:
         self.cache = Cache(self.redis)  # type: ignore[arg-type]
         self.pins = FernetPinScheme(cost=4) if is_old else BcryptPinScheme(4)
         wallet: Wallet = (OldWallet if is_old else CurrentWallet)(self.cache, self.tokens)
-        menus = self.menus = Menus(dialect, fallback)
+        self.menus = Menus(dialect, fallback)
         profiles = Profiles(dialect, self.cache, SPEC, lambda: NOON)
-        common = (self.book, self.cache, wallet, profiles)
-        done = actions(dialect, menus, self.pins, *common, self.outside, self.outside)
-        machine = StateMachine(menus, conditions(dialect, menus, self.pins, *common), done)
-        shown = screens(dialect, menus, *common, self.outside, self.outside)
-        self.conversation = Conversation(
-            dialect, menus, machine, shown, self.book, self.cache, self.outside, done.create_account
-        )
+        parts = Parts(self.menus, self.pins, self.book, self.cache, wallet, profiles, self.outside, self.outside)
+        self.conversation = Conversation(dialect, parts)
         self._ids = itertools.count(1)
 
     def post(self, session: str, phone: str, text: str) -> str | None:

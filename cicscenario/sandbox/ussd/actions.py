@@ -1,18 +1,14 @@
 """What the menus' rules do. Source: cic-ussd, ``state_machine/logic``, down to the inputs on which it fails."""
 
 import uuid
-from typing import Any, Protocol
+from typing import Any
 
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.accounts import AccountBook, UssdStatus, international_form
-from cicscenario.sandbox.ussd.cache import Cache
+from cicscenario.sandbox.ussd.accounts import UssdStatus, international_form
 from cicscenario.sandbox.ussd.conditions import amount
-from cicscenario.sandbox.ussd.engine import EngineClient
 from cicscenario.sandbox.ussd.machine import NoTransitionError, Turn
-from cicscenario.sandbox.ussd.menus import OLD, SUPPORT_PHONE, Menus
-from cicscenario.sandbox.ussd.pins import PinScheme
-from cicscenario.sandbox.ussd.profiles import Profiles
-from cicscenario.sandbox.ussd.wallet import Wallet
+from cicscenario.sandbox.ussd.menus import OLD, SUPPORT_PHONE
+from cicscenario.sandbox.ussd.parts import Parts, WithParts
 
 _GENDERS = {"1": "male", "2": "female", "3": "other"}
 _OLD_LANGUAGES = {"1": "en", "2": "sw"}
@@ -22,37 +18,8 @@ _FIELDS = {
 }  # fmt: skip
 
 
-class Metadata(Protocol):
-    """The part of the metadata server that a conversation uses; addresses have 20 bytes."""
-
-    def refresh(self, address: bytes) -> None:
-        """Copies an account's preferences and person document into the cache, in the background."""
-
-    def refresh_person(self, address: bytes) -> None:
-        """Copies an account's person document into the cache, in the background."""
-
-    def refresh_now(self, address: bytes) -> None:
-        """Copies an account's preferences into the cache now; gives up when the server does not answer soon."""
-
-    def write(self, pointer: bytes, value: Any) -> None:
-        """Writes an entry, in the background."""
-
-
-class CurrentActions:
+class CurrentActions(WithParts):
     """The actions since 2022, as methods with the names that the rules use."""
-
-    def __init__(
-        self, menus: Menus, pins: PinScheme, accounts: AccountBook, cache: Cache, wallet: Wallet, profiles: Profiles,
-        engine: EngineClient, metadata: Metadata,
-    ) -> None:  # fmt: skip
-        self._menus = menus
-        self._pins = pins
-        self._accounts = accounts
-        self._cache = cache
-        self._wallet = wallet
-        self._profiles = profiles
-        self._engine = engine
-        self._metadata = metadata
 
     def request_account(self, turn: Turn) -> None:
         self.create_account(turn, turn.session.msisdn, self._menus.chosen_language(turn.text))
@@ -228,6 +195,6 @@ class OldActions(CurrentActions):
         return int(kept)
 
 
-def actions(dialect: str, *services: Any) -> CurrentActions:
-    """The actions of a dialect; ``services`` are those of CurrentActions."""
-    return (OldActions if dialect == OLD else CurrentActions)(*services)
+def actions(dialect: str, parts: Parts) -> CurrentActions:
+    """The actions of a dialect."""
+    return (OldActions if dialect == OLD else CurrentActions)(parts)

@@ -3,17 +3,13 @@
 import logging
 import re
 from math import floor
-from typing import Any
 
 import phonenumbers
 
-from cicscenario.sandbox.ussd.accounts import AccountBook, UssdAccount, international_form
-from cicscenario.sandbox.ussd.cache import Cache
+from cicscenario.sandbox.ussd.accounts import UssdAccount, international_form
 from cicscenario.sandbox.ussd.machine import NoTransitionError, Turn
-from cicscenario.sandbox.ussd.menus import OLD, SUPPORT_PHONE, Menus
-from cicscenario.sandbox.ussd.pins import PinScheme
-from cicscenario.sandbox.ussd.profiles import Profiles
-from cicscenario.sandbox.ussd.wallet import Wallet
+from cicscenario.sandbox.ussd.menus import OLD, SUPPORT_PHONE
+from cicscenario.sandbox.ussd.parts import Parts, WithParts
 
 _log = logging.getLogger(__name__)
 
@@ -22,18 +18,8 @@ _PAGING = ("00", "11", "22")
 _MOST_PLACES = 8
 
 
-class CurrentConditions:
+class CurrentConditions(WithParts):
     """The conditions since 2022, as methods with the names that the rules use."""
-
-    def __init__(
-        self, menus: Menus, pins: PinScheme, accounts: AccountBook, cache: Cache, wallet: Wallet, profiles: Profiles
-    ) -> None:
-        self._menus = menus
-        self._pins = pins
-        self._accounts = accounts
-        self._cache = cache
-        self._wallet = wallet
-        self._profiles = profiles
 
     def is_language_choice(self, turn: Turn) -> bool:
         return turn.text not in _PAGING and self._menus.offers(turn.text)
@@ -177,6 +163,6 @@ def amount(text: str) -> float:
     return number if places <= 2 else floor(number * 100) / 100
 
 
-def conditions(dialect: str, *services: Any) -> CurrentConditions:
-    """The conditions of a dialect; ``services`` are those of CurrentConditions."""
-    return (OldConditions if dialect == OLD else CurrentConditions)(*services)
+def conditions(dialect: str, parts: Parts) -> CurrentConditions:
+    """The conditions of a dialect."""
+    return (OldConditions if dialect == OLD else CurrentConditions)(parts)

@@ -1,15 +1,15 @@
 """Answers one request of a phone: from the form fields to the text on the screen."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from cicscenario.sandbox.ussd.accounts import MOST_ATTEMPTS, AccountBook, Session, UssdAccount, UssdStatus
-from cicscenario.sandbox.ussd.actions import Metadata
-from cicscenario.sandbox.ussd.cache import Cache
+from cicscenario.sandbox.ussd.accounts import MOST_ATTEMPTS, Session, UssdAccount, UssdStatus
+from cicscenario.sandbox.ussd.actions import actions
+from cicscenario.sandbox.ussd.conditions import conditions
 from cicscenario.sandbox.ussd.machine import StateMachine, Turn
-from cicscenario.sandbox.ussd.menus import OLD, Menus
-from cicscenario.sandbox.ussd.screens import CurrentScreens
+from cicscenario.sandbox.ussd.menus import OLD
+from cicscenario.sandbox.ussd.parts import Parts
+from cicscenario.sandbox.ussd.screens import screens
 from cicscenario.sandbox.ussd.wallet import NoScreenError
 
 
@@ -28,23 +28,18 @@ class UssdRequest:
 
 
 class Conversation:
-    """Answers requests. Not thread-safe: the caller must pass one request at a time.
+    """Answers requests. Not thread-safe: the caller must pass one request at a time."""
 
-    ``create_account`` asks for an account with a phone number and a language.
-    """
-
-    def __init__(
-        self, dialect: str, menus: Menus, machine: StateMachine, screens: CurrentScreens, accounts: AccountBook,
-        cache: Cache, metadata: Metadata, create_account: Callable[[Turn, str, str], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, dialect: str, parts: Parts) -> None:
+        done = actions(dialect, parts)
         self._is_old = dialect == OLD
-        self._menus = menus
-        self._machine = machine
-        self._screens = screens
-        self._accounts = accounts
-        self._cache = cache
-        self._metadata = metadata
-        self._create_account = create_account
+        self._menus = parts.menus
+        self._machine = StateMachine(parts.menus, conditions(dialect, parts), done)
+        self._screens = screens(dialect, parts)
+        self._accounts = parts.accounts
+        self._cache = parts.cache
+        self._metadata = parts.metadata
+        self._create_account = done.create_account
 
     def answer(self, call: UssdRequest) -> str:
         """The text for the screen. Raises an exception, of any kind, where cic-ussd fails."""

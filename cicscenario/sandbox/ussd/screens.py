@@ -4,33 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cicscenario.sandbox.ussd.accounts import MOST_ATTEMPTS, AccountBook, UssdAccount
-from cicscenario.sandbox.ussd.actions import Metadata
-from cicscenario.sandbox.ussd.cache import Cache
-from cicscenario.sandbox.ussd.engine import EngineClient
+from cicscenario.sandbox.ussd.accounts import MOST_ATTEMPTS, UssdAccount
 from cicscenario.sandbox.ussd.machine import Turn
-from cicscenario.sandbox.ussd.menus import OLD, PAGE, PAGES, RETRY, Menus
-from cicscenario.sandbox.ussd.profiles import Profiles
+from cicscenario.sandbox.ussd.menus import OLD, PAGE, PAGES, RETRY
+from cicscenario.sandbox.ussd.parts import Parts, WithParts
 from cicscenario.sandbox.ussd.statements import current_lines, old_lines
-from cicscenario.sandbox.ussd.wallet import NoScreenError, OldWallet, Wallet
+from cicscenario.sandbox.ussd.wallet import NoScreenError, OldWallet
 
 _MOST_GUARDIANS = 3
 
 
-class CurrentScreens:
+class CurrentScreens(WithParts):
     """The screens since 2022. A method for each kind of values in the menus gives the values for the placeholders."""
-
-    def __init__(
-        self, menus: Menus, accounts: AccountBook, cache: Cache, wallet: Wallet, profiles: Profiles,
-        engine: EngineClient, metadata: Metadata,
-    ) -> None:  # fmt: skip
-        self._menus = menus
-        self._accounts = accounts
-        self._cache = cache
-        self._wallet = wallet
-        self._profiles = profiles
-        self._engine = engine
-        self._metadata = metadata
 
     def text(self, turn: Turn) -> str:
         """The screen of a session. Raises NoScreenError or another exception where cic-ussd fails."""
@@ -166,10 +151,11 @@ class OldScreens(CurrentScreens):
 
     balance_screen = "account_balances"
 
-    def __init__(self, *services: Any, clock: Callable[[], datetime] = datetime.now) -> None:
-        super().__init__(*services)
+    def __init__(self, parts: Parts, clock: Callable[[], datetime] = datetime.now) -> None:
+        super().__init__(parts)
+        assert isinstance(parts.wallet, OldWallet)
         self._clock = clock
-        self._old_wallet: OldWallet = services[3]
+        self._old_wallet = parts.wallet
 
     def amount(self, kept: Any) -> Any:
         return self._old_wallet.shown(self._old_wallet.units(b"", int(kept)))
@@ -189,6 +175,6 @@ class OldScreens(CurrentScreens):
         return self._cache.person(bytes.fromhex(account.address[2:]))
 
 
-def screens(dialect: str, *services: Any) -> CurrentScreens:
-    """The screens of a dialect; ``services`` are those of CurrentScreens."""
-    return (OldScreens if dialect == OLD else CurrentScreens)(*services)
+def screens(dialect: str, parts: Parts) -> CurrentScreens:
+    """The screens of a dialect."""
+    return (OldScreens if dialect == OLD else CurrentScreens)(parts)

@@ -11,22 +11,19 @@ from redis.exceptions import RedisError
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.ussd.accounts import UssdAccounts
-from cicscenario.sandbox.ussd.actions import actions
 from cicscenario.sandbox.ussd.cache import Cache, key, languages_key
-from cicscenario.sandbox.ussd.conditions import conditions
 from cicscenario.sandbox.ussd.conversation import Conversation
 from cicscenario.sandbox.ussd.database import Database, DatabaseAddress, prepare
 from cicscenario.sandbox.ussd.engine import QUEUE, CeleryEngineClient
 from cicscenario.sandbox.ussd.faults import UssdFaults
 from cicscenario.sandbox.ussd.inbox import Inbox, Reader
-from cicscenario.sandbox.ussd.machine import StateMachine
 from cicscenario.sandbox.ussd.menus import CURRENT, OLD, Menus
 from cicscenario.sandbox.ussd.metaclient import EntrySigner, SigningMetaClient
 from cicscenario.sandbox.ussd.metadata import METADATA_QUEUE, MetadataSync, MetadataWriter
+from cicscenario.sandbox.ussd.parts import Parts
 from cicscenario.sandbox.ussd.pins import BcryptPinScheme, FernetPinScheme, PinScheme
 from cicscenario.sandbox.ussd.profiles import Profiles
 from cicscenario.sandbox.ussd.reports import Reports
-from cicscenario.sandbox.ussd.screens import screens
 from cicscenario.sandbox.ussd.statements import Statements
 from cicscenario.sandbox.ussd.tokens import Tokens
 from cicscenario.sandbox.ussd.wallet import CurrentWallet, OldWallet, Wallet
@@ -92,16 +89,13 @@ class UssdService:
 
     def _conversation(self, settings: UssdSettings) -> Conversation:
         dialect, is_old = settings.dialect, settings.dialect == OLD
-        menus, metadata = self._menus, self._metadata
         cache = Cache(self._redis)
         pins: PinScheme = FernetPinScheme() if is_old else BcryptPinScheme()
         accounts = UssdAccounts(self._databases[0], dialect)
         wallet: Wallet = (OldWallet if is_old else CurrentWallet)(cache, settings.tokens)
         profiles = Profiles(dialect, cache, settings.chain)
-        done = actions(dialect, menus, pins, accounts, cache, wallet, profiles, self._engine, metadata)
-        machine = StateMachine(menus, conditions(dialect, menus, pins, accounts, cache, wallet, profiles), done)
-        shown = screens(dialect, menus, accounts, cache, wallet, profiles, self._engine, metadata)
-        return Conversation(dialect, menus, machine, shown, accounts, cache, metadata, done.create_account)
+        parts = Parts(self._menus, pins, accounts, cache, wallet, profiles, self._engine, self._metadata)
+        return Conversation(dialect, parts)
 
     def _statements(self, settings: UssdSettings) -> Statements:
         cache = Cache(self._redis)
