@@ -95,6 +95,11 @@ _ELSEWHERE = {
 }
 
 
+def reason_of(error: OSError) -> str:
+    """The reason that the operating system gives, in small letters, as the end of a message."""
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
 def as_told(error: BaseException) -> CicScenarioError | None:
     """The error as it is told to people; None for a bug."""
     if isinstance(error, OSError):

@@ -17,7 +17,7 @@ from Crypto.Cipher import AES
 from eth_hash.auto import keccak
 
 from cicscenario.chain.signer import KEY_BYTES, address_of, why_not_a_key
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.files import OWNER_ONLY, write_whole
 
 #: scrypt parameters (n, r, p) as in geth. A standard key takes a second and 256 MiB, a light one 0.05 seconds and 4 MiB.
@@ -219,7 +219,7 @@ def problem_of(path: Path, address: bytes) -> str | None:
     except FileNotFoundError:
         return f"keystore file {path.name} is missing"
     except OSError as error:
-        return f"keystore file {path.name} cannot be read: {(error.strerror or str(error)).lower()}"
+        return f"keystore file {path.name} cannot be read: {reason_of(error)}"
     except _MALFORMED as error:
         return f"keystore file {path.name} is not a V3 file: {_reason(error)}"
     if held.address != address:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
@@ -50,7 +50,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     except FileExistsError:
         raise _exists_error(path) from None
     except OSError as error:
-        raise InvalidError(f"cannot write {path}: {(error.strerror or '').lower()}", hint="name another file") from None
+        raise InvalidError(f"cannot write {path}: {reason_of(error)}", hint="name another file") from None
     try:
         load_scenario(path)
     except InvalidError:

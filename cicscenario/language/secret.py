@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.shell import variables
 
 _ENV = re.compile(r"\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -56,5 +56,5 @@ def _from_file(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig").rstrip("\r\n")
     except (OSError, ValueError) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "not UTF-8 text"
+        reason = reason_of(error) if isinstance(error, OSError) else "not UTF-8 text"
         raise InvalidError(f"cannot read the secret in {path}: {reason}", hint="a secret file holds one line") from None

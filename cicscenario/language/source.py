@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cicscenario.errors import reason_of
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest
 from cicscenario.language.redaction import hide_value, redact_all
 
@@ -137,7 +138,7 @@ def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
     if isinstance(error, FileNotFoundError):
         guess = _alike(path)
         return _fail(Code.UNREADABLE, path, "there is no such file", suggestion=str(guess) if guess else None)
-    reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+    reason = reason_of(error) if isinstance(error, OSError) else str(error)
     return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason}")
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cicscenario.errors import reason_of
 from cicscenario.legacy.badrecords import BadRecords
 
 _LEFT_BEHIND = re.compile(r"\..*|.*~|#.*#|.*\.(bak|orig|old|tmp|swp|swo)|thumbs\.db|desktop\.ini", re.IGNORECASE)
@@ -108,7 +109,7 @@ class HexFolder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            bad.add(master, f"cannot be read: {(error.strerror or '').lower()}")
+            bad.add(master, f"cannot be read: {reason_of(error)}")
             return []
         if len(raw) % self._size:
             bad.add(master, f"is not a list of keys of {self._size} bytes")
@@ -131,5 +132,5 @@ def _folder(name: str) -> str:
 def _unreadable(path: Path, error: OSError, bad: BadRecords) -> None:
     """A folder that is not there has no files; one that cannot be read may have any."""
     if not isinstance(error, FileNotFoundError):
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = reason_of(error)
         bad.add(Path(error.filename or path), f"cannot be read: {reason}", fatal=True)

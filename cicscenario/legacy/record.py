@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.people.e164 import e164
 from cicscenario.people.person import parse_address
 from cicscenario.people.text import has_nul
@@ -89,7 +89,7 @@ def read_json(path: Path, *, pairs: bool = False) -> Any:
         text = _shallow(path.read_text("utf-8-sig"))
         return json.loads(text, parse_constant=_not_json, object_pairs_hook=hook)
     except OSError as error:
-        raise InvalidError(f"cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
+        raise InvalidError(f"cannot be read: {reason_of(error)}") from None
     except (ValueError, RecursionError):
         raise InvalidError("is not JSON in UTF-8") from None
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from cicscenario.errors import reason_of
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.people.text import text_problem
 
@@ -39,4 +40,4 @@ def unreadable(error: OSError | UnicodeError) -> str:
     """The reason why a list cannot be read, in words."""
     if isinstance(error, UnicodeError):
         return "not a CSV file of UTF-8 text"
-    return (error.strerror or type(error).__name__).lower()
+    return reason_of(error)

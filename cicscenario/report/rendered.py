@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from cicscenario.engine.events import Event, ReportWritten
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.files import write_whole
 from cicscenario.report import all_forms
 from cicscenario.report.recorded import Recorded
@@ -35,7 +35,7 @@ def _read(path: Path, schema: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise _damaged(path, f"it cannot be read: {(error.strerror or '').lower()}") from None
+        raise _damaged(path, f"it cannot be read: {reason_of(error)}") from None
     except (ValueError, RecursionError):
         raise _damaged(path, "it is not JSON") from None
     for wrong in Draft202012Validator(load_schema(schema)).iter_errors(document):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import InvalidError, UnavailableError, reason_of
 from cicscenario.shell import variables
 
 
@@ -105,7 +105,7 @@ def load(packages: Sequence[Package], folder: Path) -> dict[str, Contract]:
             contracts |= _contracts(package, _verified(folder / package.archive, package))
     except OSError as error:
         raise UnavailableError(
-            f"cannot keep the contracts' packages in {folder}: {(error.strerror or str(error)).lower()}",
+            f"cannot keep the contracts' packages in {folder}: {reason_of(error)}",
             hint="make that folder writable, or name another one in CICSCENARIO_CACHE",
         ) from None
     return contracts

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.language import AccountsEnvironment
 from cicscenario.transport import libpq, tls
 
@@ -61,5 +61,5 @@ def _require(name: str, file: Path | None) -> None:
         if file:
             file.open("rb").close()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise InvalidError(f"cannot read accounts.{name} {file}: {reason}", hint="name another file") from None

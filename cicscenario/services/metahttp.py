@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.transport.cancellation import Cancellation, Sockets
 from cicscenario.transport.http import http_connection
 
@@ -210,5 +210,5 @@ class MetaConnections:
         if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
             return "the connection was dropped without an answer"
         if isinstance(error, OSError):
-            return (error.strerror or str(error) or type(error).__name__).lower()
+            return reason_of(error)
         return f"not a whole HTTP reply ({type(error).__name__})"

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 
 _NOWHERE = f"{os.devnull}/none"  # no file can be there
 #: Instead of files in ~/.postgresql and ~/.pgpass. Kerberos is not used, whatever tickets there are.
@@ -47,7 +47,7 @@ def read_service(name: str, file: Path | None) -> dict[str, str]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidError(f"cannot read the service file {path}: {reason}", hint=_HINT) from None
     found: dict[str, str] | None = None
     for number, line in enumerate(map(str.strip, lines), 1):

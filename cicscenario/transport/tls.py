@@ -11,7 +11,7 @@ from pathlib import Path
 
 import certifi
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 
 
 @lru_cache
@@ -48,7 +48,7 @@ def _load(into: ssl.SSLContext, ca: Path) -> None:
             f"{ca} holds no certificate in PEM form", hint="name a file that has -----BEGIN CERTIFICATE-----"
         ) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise InvalidError(f"cannot read {ca}: {reason}", hint="name a file of certificate authorities") from None
 
 
