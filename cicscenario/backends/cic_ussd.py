@@ -272,10 +272,10 @@ class CicUssdBackend(CustodialBackend):
                     waiting.choices[person.id] = replace(choice, why=why)
                 else:
                     lost.append((person, choice.address))
-        if lost and (why := self._lost.tasker_stands(lost[0][0])):
-            waiting.choices |= {person.id: replace(waiting.choices[person.id], why=why) for person, _ in lost}
-            return
         if not lost:
+            return
+        if why := self._lost.tasker_stands(lost[0][0]):
+            waiting.choices |= {person.id: replace(waiting.choices[person.id], why=why) for person, _ in lost}
             return
         for person, address in lost:
             try:
