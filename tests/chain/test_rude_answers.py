@@ -25,35 +25,13 @@ from tests.support.rude_node import (
     replace,
     status,
 )
-from tests.support.rude_wire import (
-    Manner,
-    RudeWire,
-    closes,
-    hangs,
-    http,
-    instead,
-    polite,
-    resets,
-    slow,
-    truncated,
-    twice,
-)
+from tests.support.rude_wire import ANY_PROTOCOL, BAD_HTTP, Manner, RudeWire, http, polite
 
 WIRE: dict[str, Manner] = {
-    "reset": resets,
-    "closed": closes,
-    "hangs": hangs,
-    "truncated": truncated,
-    "twice": twice,
-    "slow": slow,
-    "binary": instead(b"\x00\xff\xfe\x80" * 50),
-    "no status": instead(b"HTTP/1.1 \r\n\r\n"),
-    "too short": instead(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}"),
-    "endless line": instead(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000),
+    **ANY_PROTOCOL,
+    **BAD_HTTP,
     "bad gzip": http("200 OK", b"not gzip", "Content-Encoding: gzip"),
-    "not UTF-8": http("200 OK", b"\xff\xfe\xe9"),
     "nested": http("200 OK", b"[" * 100_000),
-    "redirect": http("302 Found", b"", "Location: http://127.0.0.1:9/elsewhere"),
     "redirect to nowhere": http("302 Found", b"", "Location: http://["),
 }
 BODIES: dict[str, Rudeness] = {

@@ -29,48 +29,22 @@ from tests.support.celery_engine import CHAIN, worker
 from tests.support.fake_server import FakeServer
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 from tests.support.postgres import Postgres
-from tests.support.rude_wire import (
-    Manner,
-    RudeWire,
-    closes,
-    hangs,
-    http,
-    instead,
-    polite,
-    resets,
-    slow,
-    truncated,
-    twice,
-)
+from tests.support.rude_wire import ANY_PROTOCOL, BAD_HTTP, Manner, RudeWire, http, instead, polite
 from tests.support.stub_meta import StubMeta
 from tests.support.valkey import Valkey
 
-#: What can befall a connection of any protocol.
-WIRE: dict[str, Manner] = {
-    "reset": resets,
-    "closed": closes,
-    "hangs": hangs,
-    "truncated": truncated,
-    "twice": twice,
-    "slow": slow,
-    "binary": instead(b"\x00\xff\xfe\x80" * 50),
-    "a web server": http("200 OK"),
-}
+WIRE: dict[str, Manner] = {**ANY_PROTOCOL, "a web server": http("200 OK")}
 #: What a proxy or a server that is not well answers to HTTP.
 HTTP: dict[str, Manner] = {
+    **BAD_HTTP,
     "429": http("429 Too Many Requests", b"", "Retry-After: 0"),
     "500": http("500 Internal Server Error"),
     "502": http("502 Bad Gateway"),
     "503": http("503 Service Unavailable", b"", "Retry-After: 0"),
     "401": http("401 Unauthorized"),
-    "redirect": http("302 Found", b"", "Location: http://127.0.0.1:9/elsewhere"),
     "null": http("200 OK", b"null"),
     "empty": http("200 OK", b""),
     "half JSON": http("200 OK", b'{"digest": "W1'),
-    "not UTF-8": http("200 OK", b"\xff\xfe\xe9"),
-    "no status": instead(b"HTTP/1.1 \r\n\r\n"),
-    "endless line": instead(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000),
-    "too short": instead(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}"),
 }
 REDIS: dict[str, Manner] = {
     "an error": instead(b"-ERR something is wrong\r\n" * 20),

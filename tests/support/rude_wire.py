@@ -78,6 +78,26 @@ def http(status: str, body: bytes = b"<html>sorry</html>", *headers: str) -> Man
     return instead("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 
+#: What can befall a connection of any protocol.
+ANY_PROTOCOL: dict[str, Manner] = {
+    "reset": resets,
+    "closed": closes,
+    "hangs": hangs,
+    "truncated": truncated,
+    "twice": twice,
+    "slow": slow,
+    "binary": instead(b"\x00\xff\xfe\x80" * 50),
+}
+#: Answers that are not HTTP, or not of the server that was asked.
+BAD_HTTP: dict[str, Manner] = {
+    "no status": instead(b"HTTP/1.1 \r\n\r\n"),
+    "too short": instead(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}"),
+    "endless line": instead(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000),
+    "not UTF-8": http("200 OK", b"\xff\xfe\xe9"),
+    "redirect": http("302 Found", b"", "Location: http://127.0.0.1:9/elsewhere"),
+}
+
+
 class RudeWire:
     """Entered, it listens at ``port`` and passes on to ``target``, a port of 127.0.0.1, in its ``manner``."""
 
