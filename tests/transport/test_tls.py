@@ -3,11 +3,8 @@
 import json
 import re
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,48 +13,31 @@ from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.transport import tls
 from tests.support.authority import Authority, tls_before
+from tests.support.fake_server import FakeServer
 from tests.support.hostile_shell import HOSTILE_SHELL
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.valkey import Valkey
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """A metadata store without entries, a node of another chain, and a phone interface that has never heard of anybody."""
+class _Servers(FakeServer):
+    """A metadata store without entries, and a node of another chain."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._answer(404 if re.fullmatch("/[0-9a-f]{64}", self.path) else 400, b"")
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        if method == "GET":
+            return (404 if re.fullmatch("/[0-9a-f]{64}", path) else 400), ""
+        asked = json.loads(body)
         block = {"hash": "0x" + "0" * 64, "number": "0x1", "gasLimit": "0x1", "baseFeePerGas": "0x0"}
         found = {"eth_getBlockByNumber": block}
         calls = asked if isinstance(asked, list) else [asked]
         answers = [{"jsonrpc": "2.0", "id": a["id"], "result": found.get(a["method"], "0x7")} for a in calls]
-        self._answer(200, json.dumps(answers if isinstance(asked, list) else answers[0]).encode())
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        return 200, json.dumps(answers if isinstance(asked, list) else answers[0])
 
 
 @pytest.fixture
 def http_port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join(5)
+    with _Servers() as server:
+        yield int(server.url.rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")
