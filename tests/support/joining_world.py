@@ -1,12 +1,14 @@
 """A phone interface, an engine, a tasker and a metadata store that do what a test says, at the pace of a test's clock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from cicscenario.backends.cic_ussd import CicUssdBackend
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.executor import Result
 from cicscenario.errors import UnavailableError
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
@@ -15,6 +17,7 @@ from cicscenario.services.custodial.outcome import AccountOutcome, Created, Lost
 from cicscenario.services.meta import Wanted
 from cicscenario.services.ussd import Joined, Joining, UssdError
 from cicscenario.services.ussd_tasks import Creation, UssdTasks, WaitingTask
+from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
 
 JOINING_PATIENCE = 40.0
@@ -218,3 +221,17 @@ def backend(world: JoiningWorld, folder: Path, *, dialect: str = "current") -> C
     return CicUssdBackend(
         RunContext(scenario, folder, nothing, services, world.store, stopping, clock=lambda: world.now)
     )
+
+
+@contextmanager
+def joining_world(folder: Path) -> Iterator[JoiningWorld]:
+    """With a state of sixty people in this folder, which is closed with the block."""
+    world = JoiningWorld()
+    world.store = Store(folder / "state.sqlite")
+    world.store.commit("population", [Outcome(p.id, ok=True) for p in people(60)], people=people(60))
+    yield world
+    world.store.close()
+
+
+def failures(made: Result) -> dict[int, str | None]:
+    return {outcome.person: outcome.detail for outcome in made.outcomes if not outcome.ok}
