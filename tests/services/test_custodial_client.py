@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -38,13 +37,6 @@ def engine(server: Valkey) -> Iterator[Valkey]:
     server.client.delete("faults", "keys")
     yield server
     server.client.delete("faults", "keys")
-
-
-@pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Valkey]:
-    valkey = Valkey(tmp_path)
-    yield valkey
-    valkey.close()
 
 
 def problem(custodial: CustodialClient, timeout: float = 5) -> UnavailableError:

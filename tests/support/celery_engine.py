@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import types
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,6 +49,11 @@ def worker(broker: str, concurrency: int = 2) -> Iterator[subprocess.Popen[bytes
     finally:
         process.kill()
         process.wait(20)
+
+
+def roots(number: int) -> list[str]:
+    """New ids for first tasks."""
+    return [str(uuid.uuid4()) for _ in range(number)]
 
 
 class EngineTasks:

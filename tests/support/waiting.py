@@ -16,3 +16,8 @@ def eventually(true: Callable[[], T | None], what: str = "waited for it to come 
         assert time.monotonic() < deadline, f"{what} in vain"
         time.sleep(0.02)
     return answer
+
+
+def soon(seconds: float = 20) -> float:
+    """An instant of ``time.monotonic``."""
+    return time.monotonic() + seconds
