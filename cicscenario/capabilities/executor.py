@@ -95,8 +95,3 @@ class Executor(Protocol):
     """
 
     def __call__(self, batch: Batch) -> Result: ...
-
-
-def all_ok(batch: Batch) -> list[Outcome]:
-    """A successful outcome for each person of the batch."""
-    return [Outcome(person, ok=True) for person in batch.ids]

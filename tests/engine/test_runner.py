@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Executor, Result, all_ok
+from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, Step
 from cicscenario.engine.events import Event, StepProgressed
@@ -21,6 +21,7 @@ from cicscenario.plan.compile import Plan
 from cicscenario.retry import pause
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
+from tests.support.batches import all_ok
 
 
 def person(number: int) -> Person:
