@@ -52,7 +52,7 @@ def _needs(survey: Survey) -> list[Need]:
         states = survey.services.accounts.last_states(phones)
         rows = survey.services.accounts.read([phone for phone, state in states.items() if state is None])
         unknown.add(phone for phone in phones if phone not in states)
-        silent.add(phone for phone, row in rows.items() if _is_active_afterwards(scenario, row))
+        silent.add(phone for phone in phones if phone in rows and _is_active_afterwards(scenario, rows[phone]))
     name = survey.services.accounts.name
     if silent.number:
         words = (

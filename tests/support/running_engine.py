@@ -169,6 +169,20 @@ class RunningEngine:
         signed = {nonce for (nonce,) in self.rows(f"SELECT nonce FROM otx WHERE sender = '{address}'")}
         return [nonce for nonce in range(reserved[0][0] if reserved else 0) if nonce not in signed]
 
+    def is_at_rest(self) -> bool:
+        """Says whether no task waits or runs, twice in a row: in between, the engine's loop has looked at the chain."""
+
+        def idle() -> bool:
+            if self.redis.llen(QUEUE) or self.redis.hlen("unacked"):
+                return False
+            answers = self.app.control.inspect(timeout=5, limit=1).active() or {"nobody": ["has answered"]}
+            return not any(answers.values()) and not self.redis.llen(QUEUE)
+
+        if not idle():
+            return False
+        time.sleep(1)
+        return idle()
+
     def fill(self, address: str, nonce: int) -> None:
         """What an operator does: has the account send nothing to itself, with the nonce that is missing."""
         sent = self.ask("cic_eth.eth.tx.custom", nonce, address, address, 0, "", 1, 21_000, CHAIN_SPEC)
@@ -178,8 +192,10 @@ class RunningEngine:
     def mend(self) -> None:
         """What an operator does for the engine's own accounts: sends what was signed and forgotten, and fills every hole.
 
-        A transaction is forgotten when the task that would have marked it as ready was lost.
+        A transaction is forgotten when the task that would have marked it as ready was lost. Only an engine at rest has
+        holes: a nonce may be reserved whose transaction is about to be signed.
         """
+        eventually(self.is_at_rest)
         for tag in ("ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"):
             address = self.role(tag)
             forgotten = f"SELECT tx_hash FROM otx WHERE sender = '{address}' AND status = 'pending' ORDER BY nonce"

@@ -1,4 +1,4 @@
-"""One sandbox with an engine for all tests of it: it takes seconds to start."""
+"""One sandbox with an engine for all tests of a file: it takes seconds to start."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.support.running_engine import Listener, RunningEngine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
     home: Path = tmp_path_factory.mktemp("engine")
     running = RunningEngine(home)

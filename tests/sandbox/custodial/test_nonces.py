@@ -23,10 +23,11 @@ DOWN = "URLError(ConnectionRefusedError(111, 'Connection refused'))"
 
 
 def create(engine: RunningEngine, count: int = 1) -> list[str]:
-    """Creates accounts and gives their addresses, whatever becomes of their registration."""
+    """Creates accounts and gives their addresses, once the engine has done for them all that it can."""
     with engine.listen() as listener:
         roots = [engine.create() for _ in range(count)]
         found = {message["root_id"]: message["result"] for message in listener.wait(count)}
+    eventually(engine.is_at_rest)
     return [found[root] for root in roots]
 
 
@@ -100,7 +101,7 @@ def test_every_failed_registration_is_a_hole_of_its_own(engine: RunningEngine, f
     writer = engine.role(WRITER)
     engine.start(*faults)
     try:
-        accounts = create(engine, 4)
+        accounts = [account for _ in range(4) for account in create(engine)]
         failed = 2 if len(faults) == 2 else 4
         eventually(lambda: len(engine.holes(writer)) == failed)
         eventually(lambda: [registration(engine, account) for account in accounts].count("sent") == 4 - failed)
@@ -119,8 +120,9 @@ def test_a_gift_of_gas_that_fails_holds_up_all_later_ones(engine: RunningEngine)
     engine.start("gas-nonce-hole=1")
     try:
         gifter = engine.role(GIFTER)
-        accounts = create(engine, 3)
+        accounts = create(engine)
         eventually(lambda: engine.holes(gifter))
+        accounts += create(engine, 2)
         given = "SELECT count(*) FROM otx WHERE purpose = 'gas' AND status = 'sent'"
         eventually(lambda: engine.rows(given) == [(2,)])
         assert standstill(engine, gifter)
