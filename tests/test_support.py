@@ -48,6 +48,7 @@ def test_test_code_imports_only_support_the_oracle_and_its_own_room() -> None:
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
-                own = ".".join(("tests", *module.relative_to(TESTS).parts[:-1], ""))
+                room = module.relative_to(TESTS).parts[:-1]
+                own = ".".join(("tests", *room, "")) if room else "tests.support"
                 shared = name.startswith((own, "tests.support", "tests.oracle")) and ".test_" not in name
                 assert not name.startswith("tests.") or shared, f"{module} imports {name}"
