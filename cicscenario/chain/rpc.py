@@ -17,6 +17,7 @@ from cicscenario.chain.answers import RpcError as RpcError
 from cicscenario.chain.answers import UnansweredError as UnansweredError
 from cicscenario.chain.nodes import Node, Nodes
 from cicscenario.errors import UnavailableError
+from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.retry import Patience
 from cicscenario.transport.http import HttpSessions
 
@@ -201,8 +202,8 @@ class Rpc:
         if reply.status_code in _LIMITED:
             raise self._failed(node, reply, len(calls))
         try:
-            body = reply.json()
-        except (requests.JSONDecodeError, RecursionError):
+            body = parse_json(reply.content)
+        except JsonTextError:
             if not reply.ok:
                 raise self._failed(node, reply, len(calls)) from None
             raise NotAnsweredError(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.files import FOR_ALL, write_whole
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
 from cicscenario.vocabulary import load_scenario
@@ -36,6 +37,6 @@ def report(
     if output is None:
         print(text, end="")
         return ExitCode.OK
-    output.write_text(text, "utf-8")
+    write_whole(output, text, mode=FOR_ALL)
     print(output)
     return ExitCode.OK

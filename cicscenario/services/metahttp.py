@@ -6,7 +6,6 @@ all ASCII, nothing is missing, and JSON without its end is not valid, unless it 
 """
 
 import http.client
-import json
 import ssl
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.transport.cancellation import Cancellation, Sockets
 from cicscenario.transport.http import http_connection
 
@@ -66,8 +66,8 @@ class MetaReply:
     @cached_property
     def _parsed(self) -> tuple[bool, Any]:
         try:
-            return True, json.loads(self.body)
-        except (ValueError, RecursionError):
+            return True, parse_json(self.body)
+        except JsonTextError:
             return False, None
 
     @property

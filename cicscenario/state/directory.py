@@ -1,12 +1,14 @@
 """The directory of a run: its lock, its state, and how it is renamed to begin anew. Nothing in it is ever deleted."""
 
+import os
 import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.errors import InvalidError, StateRefusedError, reason_of
 from cicscenario.files import write_once
+from cicscenario.inputs import read_input
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
@@ -27,7 +29,7 @@ def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
             f"{directory} has only a damaged state, {damaged[-1].name}",
             hint=f"restore a copy as {path}; without it there is no record of who was paid, and a new run pays everybody again",
         )
-    return Store(path, set_aside=set_aside) if path.exists() else None
+    return Store(path, set_aside=set_aside) if os.path.lexists(path) else None
 
 
 def store_of_a_run(directory: Path, scenario: Path) -> Store:
@@ -45,9 +47,12 @@ def run_secret(path: Path) -> str:
 
     Raises StateRefusedError when the file has anything else.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         write_once(path, secrets.token_hex(32))
-    text = path.read_text("utf-8", "replace")
+    try:
+        text = read_input(path, follow=False).decode("utf-8", "replace")
+    except OSError as error:
+        raise StateRefusedError(f"{path} cannot be read: {reason_of(error)}") from None
     if not _SECRET.fullmatch(text):
         found = f"{len(text)} characters" if len(text) != 64 else "other characters"
         raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {found}")

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cicscenario.errors import StateRefusedError
+from cicscenario.jsontext import parse_json
 from cicscenario.people.person import Person
-from cicscenario.state.database import create, damaged, sqlite_errors
+from cicscenario.state.database import create, damaged, no_link, sqlite_errors
 from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
 from cicscenario.state.rows import CheckRow, LedgerRow, Orphans, Outcome, RequestRow
 
@@ -28,7 +29,7 @@ class Store:
     """
 
     def __init__(self, path: Path, *, set_aside: bool = False) -> None:
-        self.path = path
+        self.path = no_link(path)
         self._mutex = threading.RLock()
         with sqlite_errors(path):
             if not path.exists():
@@ -113,7 +114,7 @@ class Store:
     def people(self, first: int, stop: int) -> list[Person]:
         """People ``first <= id < stop``, in order."""
         rows = self._rows("SELECT * FROM people WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
-        return [Person(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
+        return [Person(r[0], r[1], r[2], r[3], tuple(parse_json(r[4])), *r[5:]) for r in rows]
 
     def end(self) -> int:
         """One more than the highest id; there may be fewer people, since batches are not made in order."""
@@ -392,7 +393,7 @@ class Store:
 
     def checks(self) -> dict[str, CheckRow]:
         rows = self._rows("SELECT * FROM checks")
-        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4]), r[5]) for r in rows}
+        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], parse_json(r[4]), r[5]) for r in rows}
 
 
 _LEDGER = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"

@@ -1,7 +1,6 @@
 """The Redis from which the engine takes its tasks, and where it leaves its results."""
 
 import copy
-import json
 import socket
 import ssl
 import threading
@@ -17,6 +16,7 @@ from redis.exceptions import AuthenticationError, ConnectionError, RedisError, T
 from redis.retry import Retry
 
 from cicscenario.errors import UnavailableError
+from cicscenario.jsontext import parse_json
 from cicscenario.retry import pause
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
@@ -227,6 +227,6 @@ def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:
 def task_id(text: bytes) -> str | None:
     """The task id of a message; None for one that is not Celery's."""
     try:
-        return str(json.loads(text)["headers"]["id"])
+        return str(parse_json(text)["headers"]["id"])
     except (ValueError, KeyError, TypeError):
         return None
