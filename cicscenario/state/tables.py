@@ -50,6 +50,9 @@ class Tables:
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise sqlite3.DatabaseError(found)
+        self._db.execute(
+            "PRAGMA journal_mode=WAL"
+        )  # a new state has none; without one the state is as safe, but slower
         migrate(self._db)
 
     def close(self) -> None:
