@@ -7,9 +7,13 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.state.migrations import SCHEMA_VERSION
 
+_MAKE = Boundary("state.make")  # an empty state under a temporary name
+_PLACE = Boundary("state.place")  # it gets its name
+_SET_ASIDE = Boundary("state.set_aside")  # a damaged state is renamed, a file at a time
 _SCHEMA = Path(__file__).with_name("schema.sql")
 
 
@@ -22,13 +26,15 @@ def create(path: Path) -> None:
     temporary = path.with_name(f".{path.name}.new")
     _delete(temporary)  # of a process that was killed here
     try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
-            db.execute("PRAGMA synchronous=FULL")
-            db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        flush(temporary)
-        temporary.rename(path)
-        flush(path.parent)
+        with _MAKE:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            flush(temporary)
+        with _PLACE:
+            temporary.rename(path)
+            flush(path.parent)
     except BaseException:
         _delete(temporary)
         raise
@@ -78,7 +84,8 @@ def damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedErr
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
+            with _SET_ASIDE:
+                part.rename(kept.with_name(kept.name + suffix))
     return StateRefusedError(
         f"{path} is damaged ({error}); it was set aside as {kept.name}, nothing was deleted",
         hint="restore a copy of the state to resume; on the chain each person may already have been paid",

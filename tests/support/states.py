@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "add_transactions": lambda store: store.add_transactions(
         [transaction(n, purpose="gas", who=n) for n in range(5, 40)]
     ),
+    "replace": lambda store: store.replace([transaction(2).hash], [replace(transaction(2, who=2), hash=b"\2" * 32)]),
     "mark_broadcast": lambda store: store.mark_broadcast([transaction(2).hash]),
     "settle": lambda store: store.settle([(transaction(1).hash, "failed", 9, "reverted")]),
     "reopen": lambda store: store.reopen([transaction(0).hash]),
