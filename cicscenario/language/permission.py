@@ -7,7 +7,7 @@ from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.nodes import Mapping, written_at
-from cicscenario.publicnetworks import public_network
+from cicscenario.language.publicnetworks import public_network
 
 _KEY = "public_network"
 _SPECS = (("chain", "spec"), ("spec",))

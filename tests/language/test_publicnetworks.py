@@ -2,7 +2,7 @@
 
 import pytest
 
-from cicscenario.publicnetworks import public_network
+from cicscenario.language.publicnetworks import public_network
 
 PUBLIC = {
     1: "Ethereum Mainnet", 10: "OP Mainnet", 56: "BNB Smart Chain Mainnet", 61: "Ethereum Classic", 100: "Gnosis",
