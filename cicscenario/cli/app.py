@@ -36,6 +36,7 @@ from cicscenario.cli.options import (
 )
 from cicscenario.cli.surroundings import prepare_process
 from cicscenario.errors import ExitCode, InterruptedRunError, InvalidError
+from cicscenario.printable import say
 
 _EXIT_CODES = f"""Exit codes:
 
@@ -63,7 +64,7 @@ def _end(code: ExitCode) -> NoReturn:
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"cicscenario {__version__}")
+        say(f"cicscenario {__version__}")
         raise typer.Exit
 
 

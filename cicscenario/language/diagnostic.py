@@ -8,6 +8,7 @@ from enum import StrEnum
 from rich.cells import cell_len
 
 from cicscenario.errors import InvalidError
+from cicscenario.printable import one_line
 
 _WIDTH = 100  #: maximum characters shown of a source line
 
@@ -113,8 +114,8 @@ class Diagnostic:
         """The error as a frame of plain text."""
         gutter = " " * len(str(self.line)) if self.line else " "
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        guess = f"did you mean `{self.suggestion}`?" if self.suggestion else ""
-        lines = [f"{self.code.severity}[{self.code}]: {self.message}", f"{gutter}--> {place}"]
+        guess = f"did you mean `{one_line(self.suggestion)}`?" if self.suggestion else ""
+        lines = [f"{self.code.severity}[{self.code}]: {one_line(self.message)}", f"{gutter}--> {one_line(place)}"]
         if self.line:
             shown, caret = _excerpt(self.source_line, self.column - 1, self.length)
             lines += [f"{gutter} |", f"{self.line} | {shown}".rstrip(), f"{gutter} | {caret} {guess}".rstrip()]
