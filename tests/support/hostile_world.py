@@ -1,4 +1,4 @@
-"""A sandbox behind proxies that break what passes: one case is a fault of one service, and a command repeated until it is done."""
+"""A sandbox behind proxies that break what passes: a case is a fault of one service, and a command that is repeated."""
 
 import hashlib
 import json
