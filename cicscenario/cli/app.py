@@ -12,6 +12,7 @@ import typer
 from cicscenario import __version__
 from cicscenario.cli import completion
 from cicscenario.cli.boundary import DEBUG, Commands, boundary, command_line
+from cicscenario.cli.failpoint import prepare_failpoint
 from cicscenario.cli.options import (
     DiffForm,
     DiffFormat,
@@ -353,4 +354,9 @@ def stack_status(fmt: Format = OutputForm.TEXT) -> None:
 def main() -> None:
     """Entry point of the ``cicscenario`` command."""
     prepare_process()
-    sys.exit(boundary(app))
+    sys.exit(boundary(_command))
+
+
+def _command() -> None:
+    prepare_failpoint()
+    app()

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
@@ -20,6 +21,7 @@ from cicscenario.language.source import Source
 from cicscenario.resources import schema_path, template_path
 from cicscenario.vocabulary import load_scenario, scenario_schema
 
+_CREATE = Boundary("scenario.create")
 #: The first questions. All top-level keys that are not mappings follow.
 _FIRST = ("population.size", "backend.kind", "gift.threshold")
 _NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
@@ -45,7 +47,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     document["description"] = document["description"] or _description(document)
     _check(path, document)
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with _CREATE, path.open("x", encoding="utf-8") as file:
             file.write(_text(path, document))
     except FileExistsError:
         raise _exists_error(path) from None

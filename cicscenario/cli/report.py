@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
 from cicscenario.vocabulary import load_scenario
+
+_OUTPUT = Boundary("report.output")
 
 
 def report(
@@ -36,6 +39,7 @@ def report(
     if output is None:
         print(text, end="")
         return ExitCode.OK
-    output.write_text(text, "utf-8")
+    with _OUTPUT:
+        output.write_text(text, "utf-8")
     print(output)
     return ExitCode.OK

@@ -16,12 +16,14 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
 from cicscenario.transport.http import HttpSessions
 
+_POST = Boundary("phone.post")  # one key press, or a dial
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
 DIGITS = range(10, 13)  #: digits of a number that the interface takes
 _PHONE = re.compile(rf"\+[0-9]{{{DIGITS[0]},{DIGITS[-1]}}}")  # without + an account is made that nobody finds
@@ -301,7 +303,8 @@ class UssdClient:
         form = {"sessionId": session, "serviceCode": self._service_code, "phoneNumber": phone, "text": text}
         headers = {"Content-Type": _CONTENT_TYPE, "Connection": "close"}
         try:
-            return self._http.post(self._url, data=urlencode(form), headers=headers)
+            with _POST:
+                return self._http.post(self._url, data=urlencode(form), headers=headers)
         except RequestException as error:
             words, reached = _reason(error)
             raise UssdError(

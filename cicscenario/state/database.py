@@ -6,21 +6,27 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.state.migrations import SCHEMA_VERSION
 
+_MAKE = Boundary("state.make")  # an empty state under a temporary name
+_PLACE = Boundary("state.place")  # it gets its name
+_SET_ASIDE = Boundary("state.set_aside")  # a damaged state is renamed, a file at a time
 _SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 def create(path: Path) -> None:
     """Creates an empty state under a temporary name first, so that ``path`` is complete as soon as it exists."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    db = sqlite3.connect(temporary, isolation_level=None)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-    db.close()
-    temporary.rename(path)
+    with _MAKE:
+        temporary.unlink(missing_ok=True)
+        db = sqlite3.connect(temporary, isolation_level=None)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+        db.close()
+    with _PLACE:
+        temporary.rename(path)
 
 
 @contextmanager
@@ -53,7 +59,8 @@ def damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedErr
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
+            with _SET_ASIDE:
+                part.rename(kept.with_name(kept.name + suffix))
     return StateRefusedError(
         f"{path} is damaged ({error}); it was set aside as {kept.name}, nothing was deleted",
         hint="restore a copy of the state to resume; on the chain each person may already have been paid",

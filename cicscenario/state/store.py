@@ -9,8 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError
 from cicscenario.people.person import Person
+from cicscenario.state import writes
 from cicscenario.state.database import create, damaged, sqlite_errors
 from cicscenario.state.migrations import SCHEMA_VERSION, migrate, version_of
 from cicscenario.state.rows import CheckRow, LedgerRow, Orphans, Outcome, RequestRow
@@ -63,12 +65,11 @@ class Store:
             self._db.close()
 
     @contextmanager
-    def _write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction. It survives a killed process; with ``durable`` it also survives a power cut.
-
-        A durable commit also flushes all earlier ones. So a power cut only loses work that can safely be done again.
+    def _write(self, boundary: Boundary, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction. It survives a killed process; with ``durable`` it also survives a power cut, and so do all earlier
+        ones. So a power cut only loses work that can safely be done again.
         """
-        with self._mutex, sqlite_errors(self.path):
+        with boundary, self._mutex, sqlite_errors(self.path):
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -100,7 +101,7 @@ class Store:
         return dict(self._rows("SELECT key, value FROM meta"))
 
     def set_meta(self, values: dict[str, str]) -> None:
-        with self._write() as db:
+        with self._write(writes.IDENTITY) as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     # --- people -------------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ class Store:
             )
             for p in people
         ]
-        with self._write() as db:
+        with self._write(writes.OUTCOMES) as db:
             db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
             db.executemany(
                 "UPDATE people SET address = ?, spelled = ? WHERE id = ?",
@@ -291,7 +292,7 @@ class Store:
 
     def reopen(self, hashes: Iterable[bytes]) -> None:
         """Marks ended transactions as broadcast, since the node no longer has their blocks."""
-        with self._write() as db:
+        with self._write(writes.REOPENED) as db:
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", [(h,) for h in hashes])
 
     def height(self) -> int:
@@ -309,18 +310,18 @@ class Store:
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
         # Durable: if a power cut lost a transaction that was sent, a second one would be signed for the same gift.
-        with self._unique(), self._write(durable=True) as db:
+        with self._unique(), self._write(writes.SIGNED, durable=True) as db:
             db.executemany(f"INSERT INTO ledger ({_LEDGER}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
-        with self._write() as db:
+        with self._write(writes.BROADCAST) as db:
             db.executemany(
                 "UPDATE ledger SET status = 'broadcast' WHERE hash = ? AND status = 'signed'", [(h,) for h in hashes]
             )
 
     def settle(self, ends: Iterable[tuple[bytes, str, int, str | None]]) -> None:
         """Writes how transactions ended: (hash, 'mined' or 'failed', block number, detail)."""
-        with self._write() as db:
+        with self._write(writes.SETTLED) as db:
             db.executemany(
                 "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
                 [(status, block, detail, h) for h, status, block, detail in ends],
@@ -346,7 +347,7 @@ class Store:
     def add_requests(self, rows: Iterable[RequestRow]) -> None:
         """Commits requests, durably, before they are sent: otherwise a power cut could lead to a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
-        with self._unique(), self._write(durable=True) as db:
+        with self._unique(), self._write(writes.REQUESTED, durable=True) as db:
             db.executemany(f"INSERT INTO requests ({_REQUEST}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
@@ -361,7 +362,7 @@ class Store:
     def answer_requests(self, rows: Iterable[RequestRow]) -> None:
         """Writes the results of requests."""
         values = [(r.status, r.address, r.detail, r.id) for r in rows]
-        with self._write() as db:
+        with self._write(writes.ANSWERED) as db:
             db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
 
     def last_request(self) -> int:
@@ -383,11 +384,11 @@ class Store:
 
     def record_checks(self, checks: Iterable[CheckRow]) -> None:
         rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing), c.read_back) for c in checks]
-        with self._write() as db:
+        with self._write(writes.CHECKS) as db:
             db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def forget_checks(self) -> None:
-        with self._write() as db:
+        with self._write(writes.CHECKS_FORGOTTEN) as db:
             db.execute("DELETE FROM checks")
 
     def checks(self) -> dict[str, CheckRow]:
