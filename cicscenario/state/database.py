@@ -1,8 +1,9 @@
 """The file of a state: created atomically, renamed when it is damaged, and never deleted."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,16 +18,40 @@ _SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 def create(path: Path) -> None:
-    """Creates an empty state under a temporary name first, so that ``path`` is complete as soon as it exists."""
+    """Creates an empty state. ``path`` is complete and on the disk as soon as it exists; a failure leaves no file.
+
+    It is made under another name with a rollback journal, since then one file has all of it: without its write-ahead log a
+    state would be empty. Every step is checked, so a full disk is noticed before the rename. Raises sqlite3.Error or OSError.
+    """
     temporary = path.with_name(f".{path.name}.new")
-    with _MAKE:
-        temporary.unlink(missing_ok=True)
-        db = sqlite3.connect(temporary, isolation_level=None)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        db.close()
-    with _PLACE:
-        temporary.rename(path)
+    _delete(temporary)  # of a process that was killed here
+    try:
+        with _MAKE:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            flush(temporary)
+        with _PLACE:
+            temporary.rename(path)
+            flush(path.parent)
+    except BaseException:
+        _delete(temporary)
+        raise
+
+
+def _delete(temporary: Path) -> None:
+    for suffix in ("", "-journal"):
+        temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -32,8 +32,33 @@ ALTER TABLE people ADD COLUMN spelled TEXT;
 ALTER TABLE checks ADD COLUMN read_back INTEGER NOT NULL DEFAULT 0
 """
 
+#: Several transactions with one nonce: a transaction that is replaced by one with a higher fee, or by another program's.
+_REPLACED = """
+CREATE TABLE ledger_new (
+  id INTEGER PRIMARY KEY,
+  purpose TEXT NOT NULL,
+  person INTEGER NOT NULL REFERENCES people (id),
+  signer BLOB NOT NULL,
+  nonce INTEGER NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  raw BLOB NOT NULL,
+  gas INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('signed', 'broadcast', 'mined', 'failed', 'replaced')),
+  block INTEGER,
+  detail TEXT
+);
+INSERT INTO ledger_new SELECT id, purpose, person, signer, nonce, hash, raw, gas, status, block, detail FROM ledger;
+DROP TABLE ledger;
+ALTER TABLE ledger_new RENAME TO ledger;
+CREATE UNIQUE INDEX one_live_nonce ON ledger (signer, nonce) WHERE status NOT IN ('failed', 'replaced');
+CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status NOT IN ('failed', 'replaced');
+CREATE INDEX nonces ON ledger (signer, nonce);
+CREATE INDEX failed ON ledger (purpose, person) WHERE status = 'failed';
+CREATE INDEX outstanding ON ledger (signer, nonce) WHERE status IN ('signed', 'broadcast')
+"""
+
 #: Pairs of a version and the SQL that converts it to the next one. Semicolons only between statements.
-MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS), (2, _SPELLED))
+MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS), (2, _SPELLED), (3, _REPLACED))
 SCHEMA_VERSION = MIGRATIONS[-1][0] + 1
 
 

@@ -31,13 +31,15 @@ CREATE TABLE ledger (
   hash BLOB NOT NULL UNIQUE,
   raw BLOB NOT NULL,
   gas INTEGER NOT NULL,          -- gas limit
-  status TEXT NOT NULL CHECK (status IN ('signed', 'broadcast', 'mined', 'failed')),
+  status TEXT NOT NULL CHECK (status IN ('signed', 'broadcast', 'mined', 'failed', 'replaced')),
   block INTEGER,
-  detail TEXT,
-  UNIQUE (signer, nonce)
+  detail TEXT
 );
--- A failed transaction is proved to have done nothing, so it alone may be followed by another for the same purpose.
-CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status <> 'failed';
+-- Of several transactions with one nonce only one can be mined. Those that are not are replaced, or failed.
+CREATE UNIQUE INDEX one_live_nonce ON ledger (signer, nonce) WHERE status NOT IN ('failed', 'replaced');
+-- A failed transaction is proved to have done nothing, so it may be followed by another for the same purpose.
+CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status NOT IN ('failed', 'replaced');
+CREATE INDEX nonces ON ledger (signer, nonce);
 CREATE INDEX failed ON ledger (purpose, person) WHERE status = 'failed';
 CREATE INDEX outstanding ON ledger (signer, nonce) WHERE status IN ('signed', 'broadcast');
 

@@ -112,6 +112,28 @@ def test_a_nonce_is_used_once_a_signer(store: Store) -> None:
         store.add_transactions([transaction(0, purpose="gas")])
 
 
+def test_of_two_transactions_with_one_nonce_the_mined_one_counts(store: Store) -> None:
+    first, second = transaction(0), replace(transaction(0), hash=b"2" * 32)
+    store.add_transactions([first])
+    store.replace([first.hash], [second])
+    assert [row.hash for row in store.outstanding(SIGNER)] == [second.hash]
+    assert [row.hash for row in store.replaced_by([second])] == [first.hash]
+    store.settle([(first.hash, "mined", 7, None)])
+    assert store.transaction_counts() == {"gift": {"mined": 1, "replaced": 1}}
+    assert store.live_transactions("gift", [0])[0].hash == first.hash
+
+
+def test_what_is_reopened_has_no_outcome_any_more(store: Store) -> None:
+    store.add_transactions([transaction(n, who=n) for n in range(2)])
+    store.settle((transaction(n).hash, "mined", 7, None) for n in range(2))
+    store.commit("gift", [Outcome(n, ok=True) for n in range(2)])
+    store.commit("gas", [Outcome(n, ok=True) for n in range(2)])
+    store.reopen([transaction(1).hash])
+    assert store.done("gift", 0, 3) == {0}
+    assert store.done("gas", 0, 3) == {0, 1}
+    assert [row.nonce for row in store.outstanding(SIGNER)] == [1]
+
+
 def test_transactions_are_listed_by_what_became_of_them(store: Store) -> None:
     store.add_transactions([transaction(n, who=n, status="signed") for n in range(3)])
     store.mark_broadcast([transaction(1).hash])
