@@ -77,7 +77,8 @@ def damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedErr
     if not set_aside:
         return StateRefusedError(
             f"{path} is damaged ({error})",
-            hint="restore a copy of it; the next `cicscenario run` renames this one, and nothing is deleted",
+            hint="restore a copy of it: what was sent since then is looked up on the chain, and nobody is paid twice. The next"
+            " `cicscenario run` renames this one, and nothing is deleted",
         )
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.name}.damaged-{stamp}")
@@ -88,5 +89,6 @@ def damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedErr
                 part.rename(kept.with_name(kept.name + suffix))
     return StateRefusedError(
         f"{path} is damaged ({error}); it was set aside as {kept.name}, nothing was deleted",
-        hint="restore a copy of the state to resume; on the chain each person may already have been paid",
+        hint="restore a copy of the state to resume: what was sent since then is looked up on the chain, and nobody is paid"
+        " twice. Do not use --fresh: it makes and pays all people again",
     )

@@ -27,7 +27,8 @@ def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
     if damaged and not path.exists():
         raise StateRefusedError(
             f"{directory} has only a damaged state, {damaged[-1].name}",
-            hint=f"restore a copy as {path}; without it there is no record of who was paid, and a new run pays everybody again",
+            hint=f"restore a copy as {path}: what was sent since then is looked up on the chain, and nobody is paid twice."
+            " Without a copy, a new run with --fresh makes and pays all its people again",
         )
     return Store(path, set_aside=set_aside) if path.exists() else None
 
@@ -54,6 +55,12 @@ def run_secret(path: Path) -> str:
         found = f"{len(text)} characters" if len(text) != 64 else "other characters"
         raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {found}")
     return text
+
+
+def used_before(directory: Path) -> bool:
+    """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
+    signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
+    return any(path.exists() for path in signs)
 
 
 def set_aside(directory: Path) -> Path | None:
