@@ -26,8 +26,11 @@ COLUMNS = {
 _PERSON = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2}
 _NAMED_BY = {"meta": 1, "people": 1, "outcomes": 2, "ledger": 3, "requests": 3, "checks": 1}
 #: The column that counts the rows of a table from 1; SQLite remembers the last one that it gave out.
-_COUNTED_BY = {"ledger": "id", "requests": "sequence"}
+COUNTED_BY = {"ledger": "id", "requests": "sequence"}
 
+_NUMBERS = {"ok", "person", "nonce", "gas", "block", "gift", "sequence", "errors", "total", "read_back"}
+_BYTES = {"old_address", "address", "signer", "hash", "raw"}
+_MAY_BE_NULL = {"detail", "address", "spelled", "block", "allowed"}
 _JSON = {("people", "document"), ("people", "tags"), ("checks", "failing")}
 
 
@@ -66,7 +69,7 @@ def first_damage(db: sqlite3.Connection) -> Damage | None:
                 return next(damaged_rows(db, table))
         except sqlite3.OperationalError:  # a text that is not UTF-8
             return next(damaged_rows(db, table))
-        if gap := _missing(db, table):
+        if gap := missing(db, table):
             return gap
     return None
 
@@ -93,16 +96,29 @@ def has_digests(db: sqlite3.Connection) -> bool:
 
 
 def first_malformed(db: sqlite3.Connection) -> Damage | None:
-    """The first value of another kind than its column, or that is not JSON where it has to be; for states without digests."""
-    kinds = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
+    """The first row with values of another kind than their columns; for states without digests."""
     for table in COLUMNS:
-        columns = db.execute(f"PRAGMA table_info({table})").fetchall()
+        names = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
         for row in _readable(db, table):
-            for (_, name, kind, required, *_), value in zip(columns, row, strict=True):
-                fits = isinstance(value, kinds[kind]) or (value is None and not required)
-                if not fits or "\ufffd" in str(value) or ((table, name) in _JSON and not _is_json(value)):
-                    return replace(named(table, row), what=f"has no {kind} in {name} that can be used")
+            if not is_well_formed(table, row, names):
+                return replace(named(table, row), what="has a value that cannot be used")
     return None
+
+
+def is_well_formed(table: str, row: Sequence[Any], names: Sequence[str] = ()) -> bool:
+    """Whether each value is of the kind of its column. ``names`` are the row's columns, else those of today's format."""
+    return all(_fits(table, name, value) for name, value in zip(names or COLUMNS[table], row, strict=True))
+
+
+def _fits(table: str, column: str, value: Any) -> bool:
+    if value is None:
+        return column in _MAY_BE_NULL
+    if isinstance(value, str) and "\ufffd" in value:  # where it was not UTF-8
+        return False
+    number = column in _NUMBERS or (column == "id" and table != "requests")
+    if not isinstance(value, int if number else bytes if column in _BYTES else str):
+        return False
+    return (table, column) not in _JSON or _is_json(str(value))
 
 
 def _is_json(text: str) -> bool:
@@ -117,7 +133,7 @@ def all_damage(db: sqlite3.Connection) -> Iterator[Damage]:
     """All damage in the rows of a state."""
     for table in COLUMNS:
         yield from damaged_rows(db, table)
-        if gap := _missing(db, table):
+        if gap := missing(db, table):
             yield gap
 
 
@@ -153,9 +169,9 @@ def named(table: str, row: Sequence[Any]) -> Damage:
     )
 
 
-def _missing(db: sqlite3.Connection, table: str) -> Damage | None:
+def missing(db: sqlite3.Connection, table: str) -> Damage | None:
     """Transactions and requests are never deleted, so their numbers have no gap, and the last one is still there."""
-    if (column := _COUNTED_BY.get(table)) is None:
+    if (column := COUNTED_BY.get(table)) is None:
         return None
     number, last = db.execute(f"SELECT count(*), coalesce(max({column}), 0) FROM {table}").fetchone()  # noqa: S608
     given = max((n for (n,) in db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))), default=0)
