@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from cicscenario.boundaries import Boundary
+
 OWNER_ONLY = 0o600
 FOR_ALL = 0o644
+_REPLACE = Boundary("file.replace")  # a file that is written gets its name
+_CREATE = Boundary("file.create")  # the same, if nothing has that name yet
 
 
 @contextmanager
@@ -27,7 +31,8 @@ def replacing(path: Path, *, mode: int = FOR_ALL, durable: bool = False) -> Iter
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        with _REPLACE:
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -47,7 +52,8 @@ def write_once(path: Path, content: str) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(name, path)
+        with _CREATE:
+            os.link(name, path)
     except FileExistsError:
         pass
     finally:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, refusal
@@ -24,6 +25,7 @@ from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
 
+_SEND = Boundary("chain.send")  # transactions that are in the ledger
 _LOOK_AGAIN = 1.0  # seconds between looks at nonces that others seem to have used
 _POLL = 0.05  # seconds between rounds without progress
 _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
@@ -255,7 +257,8 @@ class Broadcaster:
 
     def _broadcast(self, rows: Sequence[LedgerRow]) -> None:
         try:
-            answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
+            with _SEND:
+                answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
         except UnansweredError as error:
             self._unaccepted.add(rows, error.retry_after)
             raise

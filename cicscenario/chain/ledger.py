@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
@@ -34,6 +35,7 @@ class Intent:
     value: int = 0
 
 
+_USE_UP = Boundary("chain.use_up")  # a transfer of nothing takes the nonce of a replaced transaction
 _NONCE_IS_USED_UP = (Refusal.KNOWN, Refusal.NONCE_USED, Refusal.NONCE_PENDING)
 
 GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the one given
@@ -138,7 +140,8 @@ class Ledger:
             signed = self._signer.sign(
                 nonce=row.nonce, gas_price=2 * self._gas_price, gas=PLAIN_TRANSFER_GAS, to=me, value=0, data=b""
             )
-            (answer,) = self._rpc.results([("eth_sendRawTransaction", [to_hex(signed.raw)])])
+            with _USE_UP:
+                (answer,) = self._rpc.results([("eth_sendRawTransaction", [to_hex(signed.raw)])])
             if isinstance(answer, RpcError) and refusal(answer) not in _NONCE_IS_USED_UP:
                 raise answer
 

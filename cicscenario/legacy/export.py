@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
 from cicscenario.people.person import Person, identified, unidentified
 
+_FILES = Boundary("export.files")  # under another name
+_PLACE = Boundary("export.place")
 #: ``custom/phone`` holds tags by phone pointer. Only an import by USSD uses it, but the old tools always create it.
 _FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
 
@@ -67,13 +70,14 @@ def write_datadir(
     shutil.rmtree(passing, ignore_errors=True)  # from a killed process with the same id
     passing.mkdir()
     try:
-        _write(passing, people, transactions, chain_spec, keyfile)
-        for file in beside:
-            if file.exists():
-                shutil.copy(
-                    file, passing
-                )  # copies the mode too, because password hashes are readable by the owner only
-        passing.rename(place)  # replaces an empty folder; fails for anything else
+        with _FILES:
+            _write(passing, people, transactions, chain_spec, keyfile)
+            for file in beside:
+                if file.exists():
+                    # It copies the mode too, because password hashes are readable by the owner only.
+                    shutil.copy(file, passing)
+        with _PLACE:
+            passing.rename(place)  # replaces an empty folder; fails for anything else
     except BaseException:
         shutil.rmtree(passing, ignore_errors=True)
         raise

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.state.integrity import row_digest
 from cicscenario.state.migrations import SCHEMA_VERSION
 
+_MAKE = Boundary("state.make")  # an empty state under a temporary name
+_PLACE = Boundary("state.place")  # it gets its name
 SCHEMA = Path(__file__).with_name("schema.sql").read_text("utf-8")  #: the tables of ``SCHEMA_VERSION``
 
 
@@ -22,13 +25,15 @@ def create(path: Path) -> None:
     temporary = path.with_name(f".{path.name}.new")
     _delete(temporary)  # of a process that was killed here
     try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        with closing(connect(temporary)) as db:
-            db.execute("PRAGMA synchronous=FULL")
-            db.executescript(f"BEGIN;{SCHEMA};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-        flush(temporary)
-        temporary.rename(path)
-        flush(path.parent)
+        with _MAKE:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            with closing(connect(temporary)) as db:
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(f"BEGIN;{SCHEMA};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            flush(temporary)
+        with _PLACE:
+            temporary.rename(path)
+            flush(path.parent)
     except BaseException:
         _delete(temporary)
         raise

@@ -5,12 +5,14 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.files import write_once
 from cicscenario.state.database import damaged
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
+_SET_ASIDE = Boundary("directory.set_aside")  # the directory of an earlier run gets another name
 _SECRET = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -61,5 +63,6 @@ def set_aside(directory: Path) -> Path | None:
     if not any(directory.glob(f"{STATE}*")):
         return None
     kept = directory.with_name(f"{directory.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
-    directory.rename(kept)
+    with _SET_ASIDE:
+        directory.rename(kept)
     return kept

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from cicscenario.state import writes
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.tables import PAGE, Tables
 
@@ -60,7 +61,7 @@ class LedgerTable(Tables):
     def reopen(self, hashes: Iterable[bytes]) -> None:
         """Marks ended transactions as broadcast, since the chain no longer has their blocks; withdraws their outcomes."""
         marks = [(h,) for h in hashes]
-        with self._write() as db:
+        with self._write(writes.REOPENED) as db:
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", marks)
             db.executemany(
                 "DELETE FROM outcomes WHERE (step, person) IN (SELECT purpose, person FROM ledger WHERE hash = ?)",
@@ -86,12 +87,12 @@ class LedgerTable(Tables):
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
         # Durable: if a power cut lost a transaction that was sent, a second one would be signed for the same gift.
-        with self._unique(), self._write(durable=True) as db:
+        with self._unique(), self._write(writes.SIGNED, durable=True) as db:
             db.executemany("UPDATE ledger SET status = 'replaced' WHERE hash = ?", [(h,) for h in hashes])
             db.executemany(f"INSERT INTO ledger ({_COLUMNS}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
-        with self._write() as db:
+        with self._write(writes.BROADCAST) as db:
             db.executemany(
                 "UPDATE ledger SET status = 'broadcast' WHERE hash = ? AND status = 'signed'", [(h,) for h in hashes]
             )
@@ -102,7 +103,7 @@ class LedgerTable(Tables):
         Others with the same nonce that have not failed are replaced from then on.
         """
         ends = list(ends)
-        with self._write() as db:
+        with self._write(writes.SETTLED) as db:
             db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for h, *_ in ends])
             db.executemany(
                 "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",

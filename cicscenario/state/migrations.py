@@ -5,6 +5,9 @@ To change the format, add a pair to ``MIGRATIONS`` and make the same change in `
 
 import sqlite3
 
+from cicscenario.boundaries import Boundary
+
+_CONVERT = Boundary("state.convert")
 _ORDER_OF_REQUESTS = """
 CREATE TABLE requests_new (
   sequence INTEGER PRIMARY KEY,
@@ -173,14 +176,15 @@ def migrate(db: sqlite3.Connection) -> None:
     """
     if version_of(db) == SCHEMA_VERSION:
         return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        found = version_of(db)  # another process may have been faster
-        for statement in (part for version, sql in MIGRATIONS if version >= found for part in sql.split(";")):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    with _CONVERT:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            found = version_of(db)  # another process may have been faster
+            for statement in (part for version, sql in MIGRATIONS if version >= found for part in sql.split(";")):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise

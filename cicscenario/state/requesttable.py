@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from cicscenario.state import writes
 from cicscenario.state.rows import Orphans, RequestRow
 from cicscenario.state.tables import Tables
 
@@ -14,7 +15,7 @@ class RequestTable(Tables):
     def add_requests(self, rows: Iterable[RequestRow]) -> None:
         """Commits requests, durably, before they are sent: otherwise a power cut could lead to a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
-        with self._unique(), self._write(durable=True) as db:
+        with self._unique(), self._write(writes.REQUESTED, durable=True) as db:
             db.executemany(f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
@@ -28,7 +29,7 @@ class RequestTable(Tables):
     def answer_requests(self, rows: Iterable[RequestRow]) -> None:
         """Writes the results of requests."""
         values = [(r.status, r.address, r.detail, r.id) for r in rows]
-        with self._write() as db:
+        with self._write(writes.ANSWERED) as db:
             db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
 
     def last_request(self) -> int:

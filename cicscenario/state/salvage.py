@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError
 from cicscenario.state.database import SCHEMA, connect, create, flush, sqlite_errors
 from cicscenario.state.integrity import (
@@ -25,6 +26,9 @@ from cicscenario.state.integrity import (
 )
 from cicscenario.state.migrations import SCHEMA_VERSION, version_of
 
+_MADE_ANEW = Boundary("state.made_anew")  # a new state beside a damaged one
+_SET_ASIDE = Boundary("state.set_aside")  # a damaged state is renamed, a file at a time
+_IN_PLACE = Boundary("state.in_place")  # the new state gets the name
 _STRUCTURE = 5  # as many faults of the file's structure are named
 
 _KEY = {"outcomes": 2}  # how many columns are the key, where it is more than the first
@@ -129,7 +133,7 @@ def write_anew(path: Path, rows: Mapping[str, Iterable[Row]]) -> None:
     """
     path.unlink(missing_ok=True)
     try:
-        with sqlite_errors(path):
+        with sqlite_errors(path), _MADE_ANEW:
             create(path)
             with closing(connect(path)) as db:
                 db.execute("PRAGMA synchronous=FULL")
@@ -159,7 +163,9 @@ def put_in_place(made: Path, path: Path) -> Path | None:
         for suffix in ("-wal", "-shm", ""):  # the state last: a repair that is killed here finds it, and its log beside
             part = path.with_name(path.name + suffix)
             if part.exists():
-                part.rename(kept.with_name(kept.name + suffix))
-    made.rename(path)
-    flush(path.parent)
+                with _SET_ASIDE:
+                    part.rename(kept.with_name(kept.name + suffix))
+    with _IN_PLACE:
+        made.rename(path)
+        flush(path.parent)
     return kept

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cicscenario.people.person import Person
+from cicscenario.state import writes
 from cicscenario.state.ledgertable import LedgerTable
 from cicscenario.state.requesttable import RequestTable
 from cicscenario.state.rows import CheckRow, Outcome
@@ -28,7 +29,7 @@ class Store(LedgerTable, RequestTable):
         return dict(self._whole("meta"))
 
     def set_meta(self, values: dict[str, str]) -> None:
-        with self._write() as db:
+        with self._write(writes.IDENTITY) as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     # --- people -------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class Store(LedgerTable, RequestTable):
             )
             for p in people
         ]
-        with self._write() as db:
+        with self._write(writes.OUTCOMES) as db:
             db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
             db.executemany(
                 "UPDATE people SET address = ?, spelled = ? WHERE id = ?",
@@ -187,11 +188,11 @@ class Store(LedgerTable, RequestTable):
 
     def record_checks(self, checks: Iterable[CheckRow]) -> None:
         rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing), c.read_back) for c in checks]
-        with self._write() as db:
+        with self._write(writes.CHECKS) as db:
             db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def forget_checks(self) -> None:
-        with self._write() as db:
+        with self._write(writes.CHECKS_FORGOTTEN) as db:
             db.execute("DELETE FROM checks")
 
     def checks(self) -> dict[str, CheckRow]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError
 from cicscenario.state.database import SCHEMA, connect, create, sqlite_errors
 from cicscenario.state.integrity import (
@@ -74,12 +75,12 @@ class Tables:
             self._db.close()
 
     @contextmanager
-    def _write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+    def _write(self, boundary: Boundary, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """One transaction. It survives a killed process; with ``durable`` it also survives a power cut.
 
         A durable commit also flushes all earlier ones. So a power cut only loses work that can safely be done again.
         """
-        with self._mutex, sqlite_errors(self.path):
+        with boundary, self._mutex, sqlite_errors(self.path):
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
