@@ -58,6 +58,12 @@ def run_secret(path: Path) -> str:
     return text
 
 
+def used_before(directory: Path) -> bool:
+    """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
+    signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
+    return any(path.exists() for path in signs)
+
+
 def set_aside(directory: Path) -> Path | None:
     """Renames the directory of a run, damaged or not. Gives its new path, or None if there is no state in it."""
     if not any(directory.glob(f"{STATE}*")):

@@ -1,5 +1,6 @@
 """The transactions of a run, as the state has them."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,16 @@ _OTHERS_ARE_REPLACED = f"""
 UPDATE ledger SET status = 'replaced' WHERE {_LIVE} AND hash <> ?
   AND (signer, nonce) IN (SELECT signer, nonce FROM ledger WHERE hash = ?)
 """  # noqa: S608
+
+
+def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | None]]) -> None:
+    # Failures first: a transaction that took the place of one that failed has the same purpose and person.
+    ordered = sorted(ends, key=lambda end: end[1])
+    db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for h, *_ in ordered])
+    db.executemany(
+        "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
+        [(status, block, detail, h) for h, status, block, detail in ordered],
+    )
 
 
 class LedgerTable(Tables):
@@ -73,22 +84,44 @@ class LedgerTable(Tables):
         last: int | None = self._rows("SELECT max(block) FROM ledger")[0][0]
         return last or 0
 
+    def known_nonces(self, signer: bytes, first: int) -> set[int]:
+        """The nonces from ``first`` on that any transaction in the ledger has."""
+        return {
+            row[0] for row in self._rows("SELECT nonce FROM ledger WHERE signer = ? AND nonce >= ?", (signer, first))
+        }
+
+    def mined_people(self, purpose: str) -> set[int]:
+        """The ids of the people whose transaction of ``purpose`` is mined."""
+        sql = "SELECT person FROM ledger WHERE purpose = ? AND status = 'mined'"
+        return {row[0] for row in self._rows(sql, (purpose,))}
+
+    def has_transaction(self, transaction: bytes) -> bool:
+        """Whether the ledger has the transaction with this hash."""
+        return bool(self._rows("SELECT 1 FROM ledger WHERE hash = ?", (transaction,)))
+
     def last_nonce(self, signer: bytes) -> int | None:
         last: int | None = self._rows("SELECT max(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
         return last
 
     def add_transactions(self, rows: Iterable[LedgerRow]) -> None:
         """Commits transactions, durably. Raises StateRefusedError if one for the same purpose and person has not failed."""
-        self.replace((), rows)
+        self.replace_transactions((), rows)
 
-    def replace(self, hashes: Iterable[bytes], rows: Iterable[LedgerRow]) -> None:
+    def replace_transactions(self, hashes: Iterable[bytes], rows: Iterable[LedgerRow]) -> None:
         """Marks transactions as replaced, and adds others, durably and in one transaction; see ``add_transactions``."""
+        self.adopt((), hashes, rows)
+
+    def adopt(
+        self, ends: Iterable[tuple[bytes, str, int, str | None]], hashes: Iterable[bytes], rows: Iterable[LedgerRow]
+    ) -> None:
+        """Does the same, and before it writes how transactions ended (see ``settle``), all in one transaction."""
         values = [
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
         # Durable: if a power cut lost a transaction that was sent, a second one would be signed for the same gift.
         with self._unique(), self._write(writes.SIGNED, durable=True) as db:
             db.executemany("UPDATE ledger SET status = 'replaced' WHERE hash = ?", [(h,) for h in hashes])
+            _settle(db, list(ends))
             db.executemany(f"INSERT INTO ledger ({_COLUMNS}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
@@ -102,13 +135,8 @@ class LedgerTable(Tables):
 
         Others with the same nonce that have not failed are replaced from then on.
         """
-        ends = list(ends)
         with self._write(writes.SETTLED) as db:
-            db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for h, *_ in ends])
-            db.executemany(
-                "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
-                [(status, block, detail, h) for h, status, block, detail in ends],
-            )
+            _settle(db, list(ends))
 
     def transaction_counts(self) -> dict[str, dict[str, int]]:
         """Number of transactions by purpose and status."""

@@ -74,6 +74,11 @@ class Tables:
         with self._mutex:
             self._db.close()
 
+    def flush(self) -> None:
+        """Moves everything from the log (``-wal``) into the file itself, as far as no other program reads it."""
+        with self._mutex, sqlite_errors(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def _write(self, boundary: Boundary, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """One transaction. It survives a killed process; with ``durable`` it also survives a power cut.

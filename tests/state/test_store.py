@@ -115,7 +115,7 @@ def test_a_nonce_is_used_once_a_signer(store: Store) -> None:
 def test_of_two_transactions_with_one_nonce_the_mined_one_counts(store: Store) -> None:
     first, second = transaction(0), replace(transaction(0), hash=b"2" * 32)
     store.add_transactions([first])
-    store.replace([first.hash], [second])
+    store.replace_transactions([first.hash], [second])
     assert [row.hash for row in store.outstanding(SIGNER)] == [second.hash]
     assert [row.hash for row in store.replaced_by([second])] == [first.hash]
     store.settle([(first.hash, "mined", 7, None)])

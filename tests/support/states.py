@@ -63,7 +63,10 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "add_transactions": lambda store: store.add_transactions(
         [transaction(n, purpose="gas", who=n) for n in range(5, 40)]
     ),
-    "replace": lambda store: store.replace(
+    "adopt": lambda store: store.adopt(
+        [(transaction(2).hash, "mined", 12, "found")], [], [transaction(9, purpose="gas", status="mined")]
+    ),
+    "replace_transactions": lambda store: store.replace_transactions(
         [transaction(2).hash], [replace(transaction(2, who=2), hash=b"h" * 32, raw=b"at a higher fee")]
     ),
     "mark_broadcast": lambda store: store.mark_broadcast([transaction(2).hash]),
