@@ -152,7 +152,7 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
         # The state is opened first, so that a damaged state is reported before any service is started.
-        store = None if request.fresh else existing_store(directory, set_aside=True)
+        store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
         services = held.enter_context(open_services(plan, request.environment, stopping))

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from cicscenario.state import writes
 from cicscenario.state.rows import LedgerRow
@@ -29,53 +30,43 @@ def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | 
 class LedgerTable(Tables):
     """The part of the state that has the transactions. Only ``cicscenario/chain/ledger.py`` sends what is in it."""
 
+    def _found(self, condition: str, parameters: Sequence[Any]) -> list[LedgerRow]:
+        return [LedgerRow(*row[1:]) for row in self._whole("ledger", f"WHERE {condition}", parameters)]
+
     def live_transactions(self, purpose: str, people: Sequence[int]) -> dict[int, LedgerRow]:
         """Transactions of ``purpose`` that have not failed as far as is known, and are not replaced, by person."""
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND {_LIVE}"  # noqa: S608
-        return {row[1]: LedgerRow(*row) for row in self._rows(sql, (purpose, *people))}
+        found = self._found(f"purpose = ? AND person IN ({marks}) AND {_LIVE}", (purpose, *people))
+        return {row.person: row for row in found}
 
     def failed_transactions(self, purpose: str, people: Sequence[int]) -> list[LedgerRow]:
         """Transactions of ``purpose`` that failed, in the order in which they were signed."""
         marks = ",".join("?" * len(people))
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"  # noqa: S608
-        )
-        return [LedgerRow(*row) for row in self._rows(sql, (purpose, *people))]
+        condition = f"purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"
+        return self._found(condition, (purpose, *people))
 
     def outstanding(self, signer: bytes) -> list[LedgerRow]:
         """Transactions that have not ended as far as is known (signed or broadcast), in nonce order."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer,))]
+        return self._found("signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce", (signer,))
 
     def ended(self, hashes: Sequence[bytes]) -> list[LedgerRow]:
         """Those of the transactions that have ended."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE status IN ('mined', 'failed')"  # noqa: S608
-            f" AND hash IN ({','.join('?' * len(hashes))})"
-        )
-        return [LedgerRow(*row) for row in self._rows(sql, hashes)]
+        return self._found(f"status IN ('mined', 'failed') AND hash IN ({','.join('?' * len(hashes))})", hashes)
 
     def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
         """Ended transactions with this nonce or a higher one. With the node's next nonce: those whose blocks the node lacks."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND nonce >= ? AND status IN ('mined', 'failed')"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer, nonce))]
+        return self._found("signer = ? AND nonce >= ? AND status IN ('mined', 'failed')", (signer, nonce))
 
     def settled_above(self, signer: bytes, block: int) -> list[LedgerRow]:
         """Transactions that ended in blocks after ``block``, in nonce order."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer, block))]
+        condition = "signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"
+        return self._found(condition, (signer, block))
 
     def replaced_by(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """The transactions that ``rows`` have replaced: of the same signer, nonce, purpose and person."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE status = 'replaced'"  # noqa: S608
-            " AND signer = ? AND nonce = ? AND purpose = ? AND person = ?"
-        )
+        condition = "status = 'replaced' AND signer = ? AND nonce = ? AND purpose = ? AND person = ?"
         return [
-            LedgerRow(*found)
-            for row in rows
-            for found in self._rows(sql, (row.signer, row.nonce, row.purpose, row.person))
+            found for row in rows for found in self._found(condition, (row.signer, row.nonce, row.purpose, row.person))
         ]
 
     def reopen(self, hashes: Iterable[bytes]) -> None:
@@ -157,7 +148,6 @@ class LedgerTable(Tables):
     def transactions(self) -> Iterator[LedgerRow]:
         """All transactions in the order in which they were signed, read a page at a time."""
         last = 0
-        sql = f"SELECT id, {_COLUMNS} FROM ledger WHERE id > ? ORDER BY id LIMIT {PAGE}"  # noqa: S608
-        while rows := self._rows(sql, (last,)):
+        while rows := self._whole("ledger", f"WHERE id > ? ORDER BY id LIMIT {PAGE}", (last,)):
             yield from (LedgerRow(*row[1:]) for row in rows)
             last = rows[-1][0]
