@@ -16,9 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from cicscenario.boundaries import Boundary
+
 OWNER_ONLY = 0o600  #: permissions of every file but those for all
 FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
 _FOLDER = 0o700  # permissions of every folder
+_REPLACE = Boundary("file.replace")  # a file that is written gets its name
+_CREATE = Boundary("file.create")  # the same, if nothing has that name yet
+_OPEN = Boundary("file.open")  # a file that is written in its place
+_PLACE = Boundary("folder.place")  # a folder that is filled gets its name
 _SUFFIX = ".unfinished"
 _UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a temporary file or folder
 
@@ -39,7 +45,8 @@ def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> I
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            with _REPLACE:
+                temporary.replace(path)
         if durable:
             _flush_folder(path.parent)
 
@@ -58,7 +65,8 @@ def write_new(path: Path, content: str, *, mode: int = OWNER_ONLY) -> None:
             file.write(content.encode())
             file.flush()
             os.fsync(file.fileno())
-            _link(temporary, path)
+            with _CREATE:
+                _link(temporary, path)
         _flush_folder(path.parent)
 
 
@@ -92,7 +100,8 @@ def making_folder(path: Path) -> Iterator[Path]:
         try:
             temporary.chmod(_FOLDER)
             yield temporary
-            temporary.rename(path)
+            with _PLACE:
+                temporary.rename(path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -102,7 +111,8 @@ def making_folder(path: Path) -> Iterator[Path]:
 
 def new_file(path: Path) -> BinaryIO:
     """Opens a file with mode 0600 to write into, in a folder that nobody sees yet. Raises FileExistsError if it is there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+    with _OPEN:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
     os.fchmod(descriptor, OWNER_ONLY)
     return cast("BinaryIO", os.fdopen(descriptor, "wb"))
 
@@ -140,7 +150,8 @@ def open_in_place(path: Path, *, append: bool = False) -> int:
     # O_NONBLOCK, so that opening a FIFO does not wait.
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_APPEND if append else 0)
     try:
-        descriptor = os.open(path, flags, OWNER_ONLY)
+        with _OPEN:
+            descriptor = os.open(path, flags, OWNER_ONLY)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a symbolic link", str(path)) from None
@@ -167,7 +178,7 @@ def sweep(folder: Path) -> None:
 
 
 def _delete_unlocked(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()

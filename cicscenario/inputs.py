@@ -16,9 +16,9 @@ def open_input(path: Path, *, follow: bool = True) -> BinaryIO:
     A pipe such as ``<(...)`` is refused, too: inputs are read more than once, and again by the run that resumes.
     """
     # Open first and fstat then, so that both see the same file. Non-blocking, because opening a FIFO would wait.
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    more = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, os.O_RDONLY | more)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from None
     except OSError as error:

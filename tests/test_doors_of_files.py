@@ -25,6 +25,7 @@ ALLOWED = {
     "cli/surroundings.py": {OPEN},  # the standard streams
     "state/database.py": {OPEN, "read_text"},  # the state, which SQLite writes; the package's own schema
     "state/lock.py": {"mkdir"},  # a folder in one that other users share: what is there is checked, not mended
+    "state/salvage.py": {"copyfile"},  # into a temporary folder
     # Files of the package itself:
     "resources.py": {"read_text"},
     "services/ussd_screens.py": {"read_text"},

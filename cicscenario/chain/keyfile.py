@@ -16,12 +16,14 @@ from typing import Any
 from Crypto.Cipher import AES
 from eth_hash.auto import keccak
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chain.signer import KEY_BYTES, address_of, why_not_a_key
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.files import write_whole
 from cicscenario.inputs import read_input
 from cicscenario.jsontext import parse_json
 
+_KEYFILE = Boundary("keystore.file")
 #: scrypt parameters (n, r, p) as in geth. A standard key takes a second and 256 MiB, a light one 0.05 seconds and 4 MiB.
 STRENGTHS = {"standard": (2**18, 8, 1), "light": (2**12, 8, 6)}
 #: Limits for a file that is opened, since a file can demand any amount. Wallets write keys up to the standard one.
@@ -221,7 +223,8 @@ def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
 
 def write_keyfile(path: Path, blob: bytes) -> None:
     """Writes the file atomically; at no time can others than its owner read it."""
-    write_whole(path, blob, durable=True)
+    with _KEYFILE:
+        write_whole(path, blob, durable=True)
 
 
 def problem_of(path: Path, address: bytes) -> str | None:

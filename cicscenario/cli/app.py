@@ -12,6 +12,7 @@ import typer
 from cicscenario import __version__
 from cicscenario.cli import completion
 from cicscenario.cli.boundary import DEBUG, Commands, boundary, command_line
+from cicscenario.cli.failpoint import prepare_failpoint
 from cicscenario.cli.options import (
     DiffForm,
     DiffFormat,
@@ -36,6 +37,7 @@ from cicscenario.cli.options import (
 )
 from cicscenario.cli.surroundings import prepare_process
 from cicscenario.errors import ExitCode, InterruptedRunError, InvalidError
+from cicscenario.printable import say
 
 _EXIT_CODES = f"""Exit codes:
 
@@ -63,7 +65,7 @@ def _end(code: ExitCode) -> NoReturn:
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"cicscenario {__version__}")
+        say(f"cicscenario {__version__}")
         raise typer.Exit
 
 
@@ -353,4 +355,9 @@ def stack_status(fmt: Format = OutputForm.TEXT) -> None:
 def main() -> None:
     """Entry point of the ``cicscenario`` command."""
     prepare_process()
-    sys.exit(boundary(app))
+    sys.exit(boundary(_command))
+
+
+def _command() -> None:
+    prepare_failpoint()
+    app()

@@ -11,6 +11,7 @@ from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.inputs import read_input
 from cicscenario.legacy.export import write_datadir
 from cicscenario.people.person import Person
+from cicscenario.printable import say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
@@ -31,7 +32,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
             keyfile=lambda person: _keyfile(place, person),
             beside=[place / step.file.name for step in all_steps() if step.file],
         )
-        print(f"{store.population()} people written to {target}")
+        say(f"{store.population()} people written to {target}")
     finally:
         store.close()
     return ExitCode.OK

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.files import FOR_ALL, write_new, write_whole
 from cicscenario.language import Diagnostic, DiagnosticsError
@@ -18,9 +19,11 @@ from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, first_sentence, keys
 from cicscenario.language.source import Source
+from cicscenario.printable import say
 from cicscenario.resources import schema_path, template_path
 from cicscenario.vocabulary import load_scenario, scenario_schema
 
+_CREATE = Boundary("scenario.create")
 #: The first questions. All top-level keys that are not mappings follow.
 _FIRST = ("population.size", "backend.kind", "gift.threshold")
 _NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
@@ -46,7 +49,8 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     document["description"] = document["description"] or _description(document)
     _check(path, document)
     try:
-        write_new(path, _text(path, document), mode=FOR_ALL)
+        with _CREATE:
+            write_new(path, _text(path, document), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None
     except OSError as error:
@@ -56,7 +60,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     except InvalidError:
         path.unlink()
         raise
-    print(f"{path} is ready: cicscenario run {path}")
+    say(f"{path} is ready: cicscenario run {path}")
     return ExitCode.OK
 
 
@@ -134,7 +138,7 @@ def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> d
             try:
                 _check(path, document, [f"{key}={answer}"])
             except InvalidError as error:
-                print(error.message)
+                say(error.message)
                 continue
             document = _answered(document, f"{key}={answer}")
             break

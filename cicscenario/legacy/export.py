@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.files import make_folder, making_folder, new_file
@@ -21,6 +22,7 @@ from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
 from cicscenario.people.person import Person, identified, unidentified
 
+_FILES = Boundary("export.files")  # under another name
 #: ``custom/phone`` holds tags by phone pointer. Only an import by USSD uses it, but the old tools always create it.
 _FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
 
@@ -65,7 +67,7 @@ def write_datadir(
         raise InvalidError(f"{target} is not empty, or not a folder", hint="name a new or empty folder")
     place = target.resolve()
     make_folder(place.parent)
-    with making_folder(place) as passing:
+    with making_folder(place) as passing, _FILES:
         _write(passing, people, transactions, chain_spec, keyfile)
         for file in beside:
             if file.exists():

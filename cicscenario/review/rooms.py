@@ -11,8 +11,8 @@ from cicscenario.errors import InvalidError
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",), ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"), ("metadata",),
     ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("language", "people"),
-    ("resources", "chainspec", "address", "numberplan"), ("transport",),
-    ("inputs", "jsontext"), ("files", "retry", "shell"), ("errors",),
+    ("resources", "chainspec", "address", "numberplan"), ("transport",), ("inputs", "jsontext"),
+    ("files", "retry", "shell"), ("boundaries",), ("errors",), ("printable",),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only ``ABOVE_APART`` may import it.
 APART = {
@@ -29,6 +29,7 @@ APART = {
             "retry",
             "shell",
             "transport",
+            "printable",
         }
     )
 }

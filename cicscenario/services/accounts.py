@@ -23,11 +23,14 @@ from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
+from cicscenario.printable import foreign
 from cicscenario.transport import libpq
 from cicscenario.transport.cancellation import Cancellation, shut
 
+_CHANGE = Boundary("accounts.change")  # one transaction that changes rows
 _COLUMNS = {
     "account": {
         "blockchain_address", "created", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
@@ -199,14 +202,17 @@ class AccountsDatabase:
         if not rows:
             return []
         statement = _UPDATE.format(assignments=assignments, columns=columns)
-        with self._transaction() as connection, connection.cursor() as cursor:
+        with _CHANGE, self._transaction(read_only=False) as connection, connection.cursor() as cursor:
             changed = {phone for (phone,) in execute_values(cursor, statement, rows, page_size=len(rows), fetch=True)}
             cursor.execute(_END_SESSIONS, (phones,))
         return [phone for phone in phones if phone not in changed]
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """A transaction on a new connection: for a batch of hundreds of rows, connecting takes no time that counts."""
+    def _transaction(self, *, read_only: bool = True) -> Iterator[Connection]:
+        """A transaction on a new connection: for a batch of hundreds of rows, connecting takes no time that counts.
+
+        PostgreSQL refuses a write in one that is ``read_only``.
+        """
         try:
             connecting = self._cancellation.in_thread(self._connect, Connection.close)
             with (
@@ -214,6 +220,7 @@ class AccountsDatabase:
                 self._cancellation.during(_QueryCancel(connection, self._connect)),
                 connection,
             ):
+                connection.set_session(readonly=read_only)
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
                 yield connection
@@ -230,7 +237,7 @@ class AccountsDatabase:
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
+        reason = foreign(lines[0]) if lines else type(error).__name__
         if isinstance(error, UnicodeError):
             reason = "what it says, or its password, is not UTF-8 text"
         password = str(self._login["password"])

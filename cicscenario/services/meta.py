@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
 from cicscenario.jsontext import parse_json
 from cicscenario.retry import Attempts, pause
@@ -33,6 +34,8 @@ from cicscenario.services.metareads import MetaReads
 from cicscenario.services.openpgp import OpenPgpSigner
 
 WriteOutcome = Literal["written", "present"]
+_PREPARE = Boundary("meta.prepare")  # the server makes a document, and stores nothing
+_STORE = Boundary("meta.store")
 _T = TypeVar("_T")
 
 #: Seconds before each attempt; together twice as long as cic-meta takes to start (3.3 seconds).
@@ -248,9 +251,10 @@ class MetaClient:
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
-                reply = self._http.request(
-                    "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
-                )
+                with _PREPARE:
+                    reply = self._http.request(
+                        "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
+                    )
                 attempts.after(reply.retry_after)
                 document = reply.body.decode()
                 digest = parse_json(document)["digest"]
@@ -269,7 +273,7 @@ class MetaClient:
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
-                with self._turn():
+                with self._turn(), _STORE:
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
                 attempts.after(reply.retry_after)
                 last = f"it answered {reply}, and the value was not there afterwards"

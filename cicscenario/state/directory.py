@@ -6,12 +6,15 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, StateRefusedError, reason_of
 from cicscenario.files import write_once
 from cicscenario.inputs import read_input
+from cicscenario.state.database import damaged
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
+_SET_ASIDE = Boundary("directory.set_aside")  # the directory of an earlier run gets another name
 _SECRET = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -20,16 +23,17 @@ def directory_lock(directory: Path) -> FileLock:
     return FileLock(directory / "lock", f"the run directory {directory}")
 
 
-def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
-    """The state in ``directory``, or None if nothing has been run there. For ``set_aside`` see Store."""
+def existing_store(directory: Path, *, rows: bool = True) -> Store | None:
+    """The state in ``directory``, or None if nothing has been run there. For ``rows`` see Tables."""
     path = directory / STATE
-    damaged = sorted(directory.glob(f"{STATE}.damaged-*"))
-    if damaged and not path.exists():
-        raise StateRefusedError(
-            f"{directory} has only a damaged state, {damaged[-1].name}",
-            hint=f"restore a copy as {path}; without it there is no record of who was paid, and a new run pays everybody again",
-        )
-    return Store(path, set_aside=set_aside) if os.path.lexists(path) else None
+    if not os.path.lexists(path) and (kept := damaged_states(directory)):
+        raise damaged(path, f"only {kept[-1].name} is there")
+    return Store(path, rows=rows) if os.path.lexists(path) else None
+
+
+def damaged_states(directory: Path) -> list[Path]:
+    """The damaged states that were set aside in ``directory``, the oldest first."""
+    return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
 def store_of_a_run(directory: Path, scenario: Path) -> Store:
@@ -59,10 +63,17 @@ def run_secret(path: Path) -> str:
     return text
 
 
+def used_before(directory: Path) -> bool:
+    """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
+    signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
+    return any(path.exists() for path in signs)
+
+
 def set_aside(directory: Path) -> Path | None:
     """Renames the directory of a run, damaged or not. Gives its new path, or None if there is no state in it."""
     if not any(directory.glob(f"{STATE}*")):
         return None
     kept = directory.with_name(f"{directory.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
-    directory.rename(kept)
+    with _SET_ASIDE:
+        directory.rename(kept)
     return kept

@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, reason_of
 from cicscenario.files import make_folder, open_in_place
+
+_TAKE = Boundary("lock.take")  # the file, the kernel's lock on it, and its owner
 
 
 class FileLock:
@@ -29,6 +32,11 @@ class FileLock:
 
     def __enter__(self) -> Self:
         make_folder(self._path.parent)
+        with _TAKE:
+            self._take()
+        return self
+
+    def _take(self) -> None:
         self._descriptor = self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +52,6 @@ class FileLock:
         )
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, owner.encode(), 0)
-        return self
 
     def _open(self) -> int:
         try:

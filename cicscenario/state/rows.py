@@ -16,7 +16,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One transaction; ``status`` is signed, broadcast, mined or failed. ``gas`` is its gas limit."""
+    """One transaction. ``gas`` is its gas limit.
+
+    ``status`` is signed, broadcast, mined, failed (it can do nothing any more) or replaced (another one has its nonce).
+    """
 
     purpose: str
     person: int

@@ -15,8 +15,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import parse_json
+from cicscenario.printable import foreign
 from cicscenario.retry import pause
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
@@ -26,6 +28,8 @@ _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
 _PAGE = 200
 _PUSH = 100  # messages in one command
+_PUSH_TASKS = Boundary("engine.push")  # one command, of up to a hundred tasks
+_TAKE_BACK = Boundary("engine.take_back")  # a task is removed from the queue
 _PAUSE = 0.1  # seconds between attempts to reach Redis
 
 
@@ -123,7 +127,7 @@ class Broker:
     def push(self, messages: Sequence[bytes]) -> None:
         """Puts all messages on the queue, or none, by one command. After UnavailableError it is not known which."""
         try:
-            with self._cancellation.during(self._disconnect):
+            with _PUSH_TASKS, self._cancellation.during(self._disconnect):
                 self._redis.lpush(self.queue, *messages)
         except (*_GONE, RedisError, ValueError) as error:
             doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
@@ -159,7 +163,8 @@ class Broker:
         return {task for text, task in found.items() if task and self._remove(text)}
 
     def _remove(self, message: bytes) -> bool:
-        return bool(self.read(lambda client: of_type(int, client.lrem(self.queue, 1, message))))  # type: ignore[arg-type]
+        with _TAKE_BACK:
+            return bool(self.read(lambda client: of_type(int, client.lrem(self.queue, 1, message))))  # type: ignore[arg-type]
 
     def messages(self) -> Iterator[bytes]:
         """The messages that are on the queue now, oldest last.
@@ -182,7 +187,7 @@ class Broker:
             )
         trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
         return UnavailableError(
-            f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
+            f"Redis {self.address} {trouble}: {foreign(error, 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
 
