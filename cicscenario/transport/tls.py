@@ -12,16 +12,18 @@ from pathlib import Path
 import certifi
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.transport.exchange import MeteredTls
 
 
 @lru_cache
 def context(ca: Path | None = None) -> ssl.SSLContext:
-    """For connections of a client. ``ca`` is a PEM file of further authorities.
+    """For connections of a client, which belong to the current exchange. ``ca`` is a PEM file of further authorities.
 
     Raises InvalidError when ``ca`` cannot be read or holds no certificate.
     """
     # Not ssl.create_default_context, which reads SSL_CERT_FILE and writes the session's keys to SSLKEYLOGFILE.
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.sslsocket_class = MeteredTls
     made.load_verify_locations(certifi.where())
     if ca:
         _load(made, ca)
