@@ -93,7 +93,9 @@ def _identify(made: Path, request: RepairRequest, plan: Plan, done: Repaired) ->
         store = Store(made)
         opened.callback(store.close)
         held = store.meta()
-        if "scenario" not in held:  # the one that was named; its people are those of the state, as far as these can be read
+        if (
+            "scenario" not in held
+        ):  # the one that was named; its people are those of the state, as far as these can be read
             store.set_meta({"scenario": json.dumps(plan.scenario.canonical(), sort_keys=True)})
         compare(store, plan, None)
         if not _lost_identity(held, plan):

@@ -98,6 +98,8 @@ class Salvage:
     def _selected(self, table: str, direction: str) -> Iterator[Row]:
         """Rows with the columns of today's format, whatever the format of the file. Text comes with replacement characters."""
         there = {name for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")}
+        if not there:
+            raise sqlite3.DatabaseError(f"it has no table {table}")
         columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])
         digest = ", digest" if self.digests else ""
         order = ", ".join(f"{number} {direction}" for number in range(1, _KEY.get(table, 1) + 1))
