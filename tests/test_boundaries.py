@@ -24,12 +24,9 @@ EXEMPT = {
     "chain/rpc.py": "a POST is also how the chain is read; what changes it is eth_sendRawTransaction",
     "transport/http.py": "carries requests of the clients, which have the boundaries",
     "services/metahttp.py": "carries requests of the clients, which have the boundaries",
-    "cli/new.py": "a file in a temporary folder, which is deleted at once",
-    "cli/revision.py": "files in a temporary folder, which is deleted at once",
-    "review/effects.py": "a file in a temporary folder, which is deleted at once",
-    "review/pages.py": "writes the project's own documentation, for its developers",
+    "state/salvage.py": "a copy in a temporary folder, which is deleted at once; what stays has boundaries",
 }
-TEMPORARY = ("write_text of a path", "write_bytes of a path", "a request to a service", "post to a service")
+TEMPORARY = ("write_text of a path", "write_bytes of a path", "a request to a service", "post to a service", "copyfile")
 
 
 def place(module: Path) -> str:
