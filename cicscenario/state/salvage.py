@@ -45,7 +45,7 @@ class Salvage:
         self._db = db
         self.version = 0
         self.damage: list[Damage] = []
-        self.digests = False
+        self.digests = self._is_of_today = False
         try:
             self.version = version_of(db)
             self.digests = has_digests(db)
@@ -63,8 +63,14 @@ class Salvage:
         for (found,) in self._db.execute(f"PRAGMA integrity_check({_STRUCTURE})"):
             if found != "ok":
                 self._note("the structure", " ".join(found.split())[:200])
-        if self.digests and self.version == SCHEMA_VERSION and (damage := definition_damage(self._db, SCHEMA)):
-            self.damage.append(damage)
+        unlike = definition_damage(self._db, SCHEMA)
+        self._is_of_today = unlike is None
+        if self._is_of_today and self.version != SCHEMA_VERSION:
+            self._note(
+                "the file", f"says that it has format {self.version}, and its tables have format {SCHEMA_VERSION}"
+            )
+        elif unlike and self.version == SCHEMA_VERSION:
+            self.damage.append(unlike)
 
     def _note(self, where: str, what: str) -> None:
         self.damage.append(Damage("file", where, what))
@@ -92,11 +98,27 @@ class Salvage:
     def _selected(self, table: str, direction: str) -> Iterator[Row]:
         """Rows with the columns of today's format, whatever the format of the file. Text comes with replacement characters."""
         there = {name for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")}
+        if not there:
+            raise sqlite3.DatabaseError(f"it has no table {table}")
         columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])
         digest = ", digest" if self.digests else ""
         order = ", ".join(f"{number} {direction}" for number in range(1, _KEY.get(table, 1) + 1))
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         yield from self._db.execute(f"SELECT {columns}{digest} FROM {table} ORDER BY {order}")  # noqa: S608
+
+    @property
+    def newer(self) -> bool:
+        """Whether a later cicscenario made it, so that its tables mean something else."""
+        return self.version > SCHEMA_VERSION and not self._is_of_today
+
+    def complete(self, table: str) -> bool:
+        """Whether every row of a table is there, as far as its rows are counted; else whether nothing at all is damaged."""
+        if not self.digests or table not in COUNTED_BY:
+            return not self.damage
+        try:
+            return missing(self._db, table) is None and not any(damage.table == table for damage in self.damage)
+        except (sqlite3.Error, UnicodeDecodeError):
+            return False
 
     def meta(self) -> dict[str, str]:
         return dict(self.sound("meta"))
