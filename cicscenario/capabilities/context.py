@@ -17,6 +17,7 @@ from cicscenario.people.population import Population
 from cicscenario.state.store import Store
 
 #: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
+#: A person who could not be asked about has a problem that is a ``check.NotKnown``.
 Verifier = Callable[[Sequence[Person]], dict[int, str]]
 
 

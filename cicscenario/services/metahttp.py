@@ -128,6 +128,7 @@ class MetaConnections:
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
+        self.unanswered = 0  #: requests to which no whole reply came
 
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
@@ -154,7 +155,7 @@ class MetaConnections:
             connection = self._borrow()
         except _NO_REPLY as error:
             lasting = isinstance(error, ssl.SSLCertVerificationError)
-            raise NoAnswerError(self._reason(error), lasting=lasting) from None
+            raise self._unanswered(error, lasting=lasting) from None
         try:
             with self._cancellation.during(self._sockets.shut):
                 all_headers = {**(headers or {}), **(_CLOSE if to_end else {})}
@@ -166,7 +167,7 @@ class MetaConnections:
                 reply = MetaReply(response.status, response.reason, response.read(), received)
         except _NO_REPLY as error:
             connection.close()
-            raise NoAnswerError(self._reason(error)) from None
+            raise self._unanswered(error) from None
         except BaseException:
             connection.close()
             raise
@@ -203,6 +204,11 @@ class MetaConnections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
+
+    def _unanswered(self, error: Exception, *, lasting: bool = False) -> NoAnswerError:
+        with self._lock:
+            self.unanswered += 1
+        return NoAnswerError(self._reason(error), lasting=lasting)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
