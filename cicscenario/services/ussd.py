@@ -18,6 +18,7 @@ from requests import ConnectTimeout, RequestException, Response, Timeout
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
@@ -281,7 +282,7 @@ class UssdClient:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
-                f"phone interface {self.address} answered {reply.status_code} {reply.reason[:80]}"
+                f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
                 answered=reply.status_code not in _OF_A_PROXY,
@@ -341,5 +342,5 @@ def _reason(error: RequestException) -> tuple[str, bool]:
         return "has not answered in time", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__
-        return f"cannot be reached: {inner or type(reason).__name__}", False
+        return f"cannot be reached: {foreign(inner or type(reason).__name__)}", False
     return "closed the connection without an answer", True
