@@ -8,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,13 +25,13 @@ from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.nodes import NODES
 from tests.oracle import Baseline, Place, baseline, judge, place_of
 from tests.support import hostile_wire as faults
-from tests.support.forking import Forking
 from tests.support.hostile_wire import LASTING, Fault, Hold, HostileWire
 from tests.support.phone_world import EVERYTHING
 from tests.support.postgres import USER, Postgres
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
+from tests.support.zygote import Command, End, Zygote
 
 #: The services that a run asks, by backend.
 ASKED = {
@@ -112,7 +113,7 @@ class HostileWorld:
         self.sandbox = stack.up(home, services=services).environment
         self.asked = {name: all(one in self.ports for one in asked) for name, asked in ASKED.items()}
         self._held = ExitStack()
-        self.forking = self._held.enter_context(Forking(home / "said" if (home / "said").mkdir() is None else None))
+        self._zygote = self._held.enter_context(Zygote())
         self.wires = {
             name: self._held.enter_context(HostileWire(port, self._empty(name)))
             for name, port in self.ports.items()
@@ -192,13 +193,13 @@ class HostileWorld:
             for wire in self.wires.values():
                 wire.mend()
             done = self.run(scenario, place)
-            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.code == 0, done.said
             self._lengths[backend] = {name: wire.exchanges for name, wire in self.wires.items()}
         return self._lengths[backend]
 
-    def run(self, scenario: Path, place: Path) -> "subprocess.CompletedProcess[str]":
+    def run(self, scenario: Path, place: Path) -> End:
         arguments = ("run", str(scenario), "--dir", str(place), "--env", str(self.environment))
-        return self.forking.run(self.home, *arguments, patience=_PATIENCE)
+        return self._zygote.run(Command(arguments, str(self.home), str(self.home / "said"), deadline=_PATIENCE))
 
     def carry_out(self, case: Case, *, pause: float = 6.0) -> CaseEnd:
         """One case, to its end. ``pause`` is how long a service is paused, or away for a moment, at most; in seconds."""
@@ -228,50 +229,56 @@ class HostileWorld:
     def _repeat(self, case: Case, end: CaseEnd, scenario: Path, place: Path, *, restart: bool) -> None:
         wire = self.wires[case.service]
         for number in range(_RUNS):
-            if restart and not number:
-                self._restart_during(case.service, wire)
-            try:
+            with self._restarted(case.service) if restart and not number else nullcontext():
                 done = self.run(scenario, place)
-            except subprocess.TimeoutExpired as error:
-                end.hung, end.last_words = True, f"{error.output}{error.stderr}"
+            end.last_words = done.said
+            if done.hung:
+                end.hung = True
                 return
             held = bool(wire.struck)
             end.struck += wire.struck if not number else 0
             if case.whole and not number:
                 wire.mend()
-            end.codes.append(done.returncode)
-            end.last_words = done.stdout + done.stderr
+            end.codes.append(done.code)
             self._judge_words(case, end, done, held=held)
-            if done.returncode == 0:
+            if done.code == 0:
                 return
-            if done.returncode not in (1, 3):
+            if done.code not in (1, 3):
                 end.by_hand = True
                 return
         end.by_hand = True
 
-    def _restart_during(self, service: str, wire: HostileWire) -> None:
-        """Kills the service when the fault's moment has come, and starts it again."""
-        import threading
+    @contextmanager
+    def _restarted(self, service: str) -> Iterator[None]:
+        """Kills the service when the fault's moment has come, and starts it again; all while the block lasts."""
+        over = threading.Event()
 
         def work() -> None:
-            eventually(lambda: wire.struck, "waited for the moment", 100)
+            while not self.wires[service].struck:
+                if over.wait(0.02):
+                    return
             daemon = Daemon(service, self.home / "sandbox")
             if pid := daemon.pid():
                 os.kill(pid, signal.SIGKILL)
                 eventually(lambda: daemon.pid() is None)
             stack.up(self.home, services=EVERYTHING)
 
-        threading.Thread(target=work, daemon=True).start()
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
-    def _judge_words(self, case: Case, end: CaseEnd, done: "subprocess.CompletedProcess[str]", *, held: bool) -> None:
-        said = done.stdout + done.stderr
-        if "Traceback" in said or done.returncode == 70:
-            end.wrong.append(f"exit {done.returncode} with a traceback")
-        if done.returncode == 1 and held and case.fault not in ("restarted empty",):
+    def _judge_words(self, case: Case, end: CaseEnd, done: End, *, held: bool) -> None:
+        if "Traceback" in done.said or done.code == 70:
+            end.wrong.append(f"exit {done.code} with a traceback")
+        if done.code == 1 and held and case.fault not in ("restarted empty",):
             end.wrong.append("exit 1: what could not be asked was taken for missing")
-        if done.returncode == 3 and case.whole and held and len(end.codes) == 1:
+        if done.code == 3 and case.whole and held and len(end.codes) == 1:
             port = self.wires[case.service].port
-            if f":{port}" not in done.stderr and f"port {port}" not in done.stderr:
+            if f":{port}" not in done.said and f"port {port}" not in done.said:
                 end.wrong.append(f"exit 3 does not name the address of {case.service}")
 
     def _new(self, backend: str, draw: random.Random, size: int) -> tuple[Path, Path]:
