@@ -34,7 +34,7 @@ from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
-from cicscenario.engine.verify import verify
+from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
 from cicscenario.language import Environment, Scenario
@@ -142,6 +142,7 @@ def carry_out(this: Run) -> ExitCode:
             context = replace(context, read_back=ReadBack())
         this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
     conclude(this.plan, this.state, this.selected)
+    require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
