@@ -27,9 +27,10 @@ EXEMPT = {
     "cli/new.py": "a file in a temporary folder, which is deleted at once",
     "cli/revision.py": "files in a temporary folder, which is deleted at once",
     "review/effects.py": "a file in a temporary folder, which is deleted at once",
+    "state/salvage.py": "a copy in a temporary folder, which is deleted at once; what stays has boundaries",
     "review/pages.py": "writes the project's own documentation, for its developers",
 }
-TEMPORARY = ("write_text of a path", "write_bytes of a path", "a request to a service", "post to a service")
+TEMPORARY = ("write_text of a path", "write_bytes of a path", "a request to a service", "post to a service", "copyfile")
 
 
 def place(module: Path) -> str:

@@ -26,7 +26,6 @@ from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
 
 _SEND = Boundary("chain.send")  # transactions that are in the ledger
-_LOOK_AGAIN = 1.0  # seconds between looks at nonces that others seem to have used
 _POLL = 0.05  # seconds between rounds without progress
 _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
 _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
@@ -60,7 +59,7 @@ class Broadcaster:
     ) -> None:
         self._store = store
         self._rpc = rpc
-        self._follower = follower
+        self.follower = follower
         self._window = window
         self._batch = batch
         self._patience = patience
@@ -78,40 +77,14 @@ class Broadcaster:
         self._last_progress = self._resent = clock()
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
-    def start(self, signer: bytes, *, reconcile: bool = False) -> None:
-        """Resumes what an earlier run left open, and starts the thread; see ``resume``."""
-        self.resume(signer, reconcile=reconcile)
+    def start(self, signer: bytes) -> None:
+        """Resumes what an earlier run left open, and starts the thread."""
+        self.resume(signer)
         self._thread.start()
 
-    def resume(self, signer: bytes, *, reconcile: bool = False) -> None:
-        """Records the ends of transactions that an earlier run left open, and queues the others in nonce order.
-
-        Raises ReconcileError when other transactions used the nonces of some; with ``reconcile`` those count as failed
-        instead.
-        """
-        outstanding = self._store.outstanding(signer)
-        for start in range(0, len(outstanding), self._batch):
-            self._settle(self._follower.receipts(outstanding[start : start + self._batch]))
-        if taken := self._still_taken(self._store.outstanding(signer)):
-            if not reconcile:
-                raise _nonce_taken(taken)
-            self._settle([End(row, False, self._follower.block, f"nonce {row.nonce} was taken") for row in taken])
+    def resume(self, signer: bytes) -> None:
+        """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before."""
         self._waiting.extend(self._store.outstanding(signer))
-
-    def _still_taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those of ``rows`` whose nonces others have used, according to every look for ``lag`` seconds.
-
-        Behind one address there may be a node that lags, which knows the transactions later.
-        """
-        began = self._clock()
-        taken = self._follower.taken(rows)
-        while taken and self._clock() - began < self._lag:
-            pause(min(_LOOK_AGAIN, self._lag), self._stopping)
-            ends = self._follower.receipts(taken)
-            self._settle(ends)
-            known = {end.row.hash for end in ends}
-            taken = self._follower.taken([row for row in taken if row.hash not in known])
-        return taken
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
@@ -132,11 +105,11 @@ class Broadcaster:
 
     def _still_unknown(self, failed: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Records those that succeeded after all; gives those that the node does not know, although they could still be mined."""
-        ends = self._follower.receipts(failed)
+        ends = self.follower.receipts(failed)
         self._settle(list({end.row.person: end for end in ends if end.ok}.values()))
         known = {end.row.hash for end in ends}
         unknown = [row for row in failed if row.hash not in known]
-        taken = {row.hash for row in self._follower.taken(unknown)}
+        taken = {row.hash for row in self.follower.taken(unknown)}
         return [row for row in unknown if row.hash not in taken]
 
     def stop(self) -> None:
@@ -192,7 +165,7 @@ class Broadcaster:
         """
         try:
             moved = self._send_some()
-            moved |= self._settle(self._follower.ends(self._in_flight))
+            moved |= self._settle(self.follower.ends(self._in_flight))
             if not moved:
                 self._send_again()
             self._retry_unaccepted()
@@ -297,11 +270,11 @@ class Broadcaster:
 
     def _look_up_used(self, used: Sequence[tuple[LedgerRow, RpcError]]) -> None:
         """Their nonces are used: by themselves, which a node that lags may learn later; or else by others."""
-        self._settle(self._follower.receipts([row for row, _ in used]))
+        self._settle(self.follower.receipts([row for row, _ in used]))
         late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
-        if late and (taken := self._follower.taken(late)):
+        if late and (taken := self.follower.taken(late)):
             raise _nonce_taken(taken)
-        if late and (free := self._follower.free(late)):
+        if late and (free := self.follower.free(late)):
             raise _contradiction(self._rpc.name, free[0], used[0][1].text)
 
     def _settle(self, ends: Sequence[End]) -> bool:
@@ -317,9 +290,9 @@ class Broadcaster:
 
     def _stalled(self, seconds: float) -> UnavailableError:
         row = next(iter(self._in_flight.values()))
-        seen = f"the newest block read is {self._follower.block}"
-        if self._follower.confirmations:
-            seen += f", with the {self._follower.confirmations} blocks on top that `chain.confirmations` requires"
+        seen = f"the newest block read is {self.follower.block}"
+        if self.follower.confirmations:
+            seen += f", with the {self.follower.confirmations} blocks on top that `chain.confirmations` requires"
         last = f"; last error: {self._last_error.message}" if self._last_error else ""
         return UnavailableError(
             f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
@@ -333,9 +306,9 @@ def _nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
     return ReconcileError(
         f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
         f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
-        hint="another run or another program has used the same key. Make sure that it paid none of these people"
-        " (`cicscenario verify` shows who has been paid), then run with --reconcile: it sends new transactions for them."
-        " If there are several nodes behind the address, one that lags may be the cause: run again when it has caught up",
+        hint="another run or another program has used the same key. Run the same command again: it looks up what that"
+        " transaction was, pays nobody twice, and asks you where it cannot tell. If there are several nodes behind the"
+        " address, one that lags may be the cause: run again when it has caught up",
     )
 
 

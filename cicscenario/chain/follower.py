@@ -196,6 +196,11 @@ class Follower:
             block = hex(self._newest()) if self.confirmations and rows else "latest"
             return [row for row, used in self._unknown(rows, block) if row.nonce < used]
 
+    def used_by_others(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """The same in the newest block, however many are on top: a first look, to find out which transactions used them."""
+        with protocol_errors(self._rpc):
+            return [row for row, used in self._unknown(rows, "latest") if row.nonce < used]
+
     def free(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Those of ``rows`` that the node does not know, and whose nonces are not used in its newest block."""
         with protocol_errors(self._rpc):

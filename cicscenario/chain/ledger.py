@@ -16,6 +16,7 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.refusal import Refusal, refusal
+from cicscenario.chain.review import Recogniser, Review, unrecognised
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.chain.ticket import Ticket
@@ -44,9 +45,11 @@ GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the o
 class Ledger:
     """One signer's transactions. Entering it looks up what an earlier run left open, and starts to send.
 
-    If other transactions have used the nonces of some, entering raises ReconcileError; with ``reconcile`` these count as
-    failed, and their people get new ones. ``lag`` is how long (seconds) to wait for a node that knows fewer transactions than
-    the ledger. After ``stopping`` is set, every wait ends within a second with InterruptedRunError.
+    If transactions that the ledger does not know have used nonces, ``recognise`` says whether they paid this run's people.
+    If that cannot be told, entering raises ReconcileError; with ``reconcile`` they count as another program's. ``used``: the
+    run directory was used before, so an empty state does not mean that nothing was sent. ``lag`` is how long (seconds) to
+    wait for a node that knows fewer transactions than the ledger. After ``stopping`` is set, every wait ends within a second
+    with InterruptedRunError.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class Ledger:
         broadcaster: Broadcaster,
         gas_price: int,
         *,
+        recognise: Recogniser = unrecognised,
+        used: bool = False,
         reconcile: bool = False,
         lag: float = 60,
         stopping: threading.Event | None = None,
@@ -73,13 +78,25 @@ class Ledger:
         self._clock = clock
         self._mutex = threading.Lock()
         self._next_nonce = 0
+        self._review = Review(
+            store, rpc, broadcaster.follower, signer, gas_price, recognise=recognise, used=used, reconcile=reconcile,
+            lag=lag, stopping=stopping, clock=clock,
+        )  # fmt: skip
 
     def __enter__(self) -> "Ledger":
-        pending = self._reopen()
-        self._broadcaster.start(self._signer.address, reconcile=self._reconcile)
+        free = self.review()
+        self._broadcaster.start(self._signer.address)
         last = self._store.last_nonce(self._signer.address)
-        self._next_nonce = max(pending, 0 if last is None else last + 1)
+        self._next_nonce = max(free, 0 if last is None else last + 1)
         return self
+
+    def review(self) -> int:
+        """Compares the ledger with the chain, and writes down what it finds; sends nothing that pays somebody.
+
+        Returns the next nonce that is free on the chain. Raises as entering does.
+        """
+        self._reopen()
+        return self._review.run()
 
     def __exit__(self, *_: object) -> None:
         self._broadcaster.stop()

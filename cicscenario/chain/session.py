@@ -13,6 +13,7 @@ from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.review import Recogniser, unrecognised
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.chain.survey import survey
@@ -43,8 +44,16 @@ class ChainSession:
     height: int  #: number of the newest block when the chain was opened
     silent: tuple[str, ...] = ()
 
-    def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
-        """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
+    def ledger(
+        self,
+        store: Store,
+        *,
+        recognise: Recogniser = unrecognised,
+        used: bool = False,
+        reconcile: bool = False,
+        stopping: threading.Event | None = None,
+    ) -> Ledger:
+        """The ledger of this chain's signer; enter it before use. For the options see Ledger."""
         stop = StopEvent(stopping)
         rpc = self.rpc.again(patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
@@ -52,7 +61,10 @@ class ChainSession:
         broadcaster = Broadcaster(
             store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
         )
-        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
+        return Ledger(
+            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, reconcile=reconcile,
+            stopping=stop,
+        )  # fmt: skip
 
     def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:
         """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert.
@@ -73,6 +85,11 @@ class ChainSession:
             raise answer
         gas = int(answer, 16)
         return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
+
+    def next_nonce(self) -> int:
+        """The signer's next nonce, after those that are pending in the node."""
+        with protocol_errors(self.rpc):
+            return int(self.rpc.call("eth_getTransactionCount", to_hex(self.signer.address), "pending"), 16)
 
     def balance(self) -> int:
         """The signer's native currency, in wei."""

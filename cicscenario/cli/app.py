@@ -37,6 +37,7 @@ from cicscenario.cli.options import (
 )
 from cicscenario.cli.surroundings import prepare_process
 from cicscenario.errors import ExitCode, InterruptedRunError, InvalidError
+from cicscenario.printable import say
 
 _EXIT_CODES = f"""Exit codes:
 
@@ -64,7 +65,7 @@ def _end(code: ExitCode) -> NoReturn:
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"cicscenario {__version__}")
+        say(f"cicscenario {__version__}")
         raise typer.Exit
 
 

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario.errors import ExitCode, as_told
+from cicscenario.printable import say
 
 DEBUG = "CICSCENARIO_DEBUG"  #: environment variable: when set, every error is shown with its traceback
 
@@ -72,8 +73,8 @@ def _tell(error: BaseException) -> ExitCode:
     text, code = _words(error)
     try:
         if os.environ.get(DEBUG):
-            traceback.print_exception(error)
-        print(text, file=sys.stderr, flush=True)
+            say("".join(traceback.format_exception(error)), stream=sys.stderr, end="")
+        say(text, stream=sys.stderr, flush=True)
     except OSError:
         _discard(sys.stderr)  # the message is lost, the exit code is not
     return code

@@ -9,6 +9,7 @@ from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.legacy.export import write_datadir
 from cicscenario.people.person import Person
+from cicscenario.printable import say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
@@ -29,7 +30,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
             keyfile=lambda person: _keyfile(place, person),
             beside=[place / step.file.name for step in all_steps() if step.file],
         )
-        print(f"{store.population()} people written to {target}")
+        say(f"{store.population()} people written to {target}")
     finally:
         store.close()
     return ExitCode.OK

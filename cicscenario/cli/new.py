@@ -18,6 +18,7 @@ from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, first_sentence, keys
 from cicscenario.language.source import Source
+from cicscenario.printable import say
 from cicscenario.resources import schema_path, template_path
 from cicscenario.vocabulary import load_scenario, scenario_schema
 
@@ -58,7 +59,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     except InvalidError:
         path.unlink()
         raise
-    print(f"{path} is ready: cicscenario run {path}")
+    say(f"{path} is ready: cicscenario run {path}")
     return ExitCode.OK
 
 
@@ -136,7 +137,7 @@ def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> d
             try:
                 _check(path, document, [f"{key}={answer}"])
             except InvalidError as error:
-                print(error.message)
+                say(error.message)
                 continue
             document = _answered(document, f"{key}={answer}")
             break

@@ -6,6 +6,7 @@ from pathlib import Path
 from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.printable import one_line, say
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
 from cicscenario.vocabulary import load_scenario
@@ -33,13 +34,13 @@ def report(
             )
     place = directory.absolute() if directory else workspace.run_directory(load_scenario(path, overrides), None)
     if fmt is None:
-        print("\n".join(str(written) for written in write_reports(place)))
+        say("\n".join(one_line(str(written)) for written in write_reports(place)))
         return ExitCode.OK
     text = forms[fmt].render(recorded(place))
     if output is None:
-        print(text, end="")
+        say(text, end="")
         return ExitCode.OK
     with _OUTPUT:
         output.write_text(text, "utf-8")
-    print(output)
+    say(one_line(str(output)))
     return ExitCode.OK

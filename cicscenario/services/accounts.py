@@ -26,6 +26,7 @@ from psycopg2.extras import execute_values
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
+from cicscenario.printable import foreign
 from cicscenario.transport import libpq
 from cicscenario.transport.cancellation import Cancellation, shut
 
@@ -236,7 +237,7 @@ class AccountsDatabase:
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
+        reason = foreign(lines[0]) if lines else type(error).__name__
         if isinstance(error, UnicodeError):
             reason = "what it says, or its password, is not UTF-8 text"
         password = str(self._login["password"])

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.printable import foreign
 from cicscenario.transport.cancellation import Cancellation, Sockets
 from cicscenario.transport.http import http_connection
 
@@ -76,7 +77,7 @@ class MetaReply:
         return self.body.isascii() or self.is_json
 
     def __str__(self) -> str:
-        return f"{self.status} {self.reason}".rstrip()
+        return f"{self.status} {foreign(self.reason)}".rstrip()
 
 
 @dataclass(frozen=True)

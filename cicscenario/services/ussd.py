@@ -18,6 +18,7 @@ from requests import ConnectTimeout, RequestException, Response, Timeout
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
@@ -45,6 +46,8 @@ _REFUSED = {
 }
 _NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but POST /
 _TOO_MANY, _UNAVAILABLE = 429, 503
+_BACK = "0"
+_DEEPEST = 8  # menus that a session is left by, at most
 _REPEATS = 2  # times that a request is sent again to a server that asks for a pause
 
 
@@ -53,14 +56,17 @@ class UssdError(UnavailableError):
 
     ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
     account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
-    answer concerns one person, no answer concerns everybody.
+    answer concerns one person, no answer concerns everybody. ``session`` is the session of the input, if there was one.
     """
 
-    def __init__(self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True) -> None:
+    def __init__(
+        self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True, session: str = ""
+    ) -> None:
         doubt = "" if taken is False else "; whether the input was taken is not known"
         super().__init__(message + doubt, hint=hint)
         self.taken = taken
         self.answered = answered
+        self.session = session
 
 
 def number_problem(phone: str) -> str | None:
@@ -160,6 +166,22 @@ class UssdClient:
             )  # else a dialog that has begun goes on when the run is stopped, to its choice
         return self._input(screen.session, screen.phone, text, creates=True)
 
+    def leave(self, phone: str, session: str) -> None:
+        """Goes back from menu to menu, until the session is over or at the start menu; the next dial resumes it no more.
+
+        Only for a number that is registered: any other chooses a language by this input, which makes an account. Raises
+        UssdError when an input is not answered with a screen.
+
+        Source: cic-ussd answers 0 of a registered number with the menu above, and ends the session where there is none. It does
+        so before it looks at anything else, so a 0 is never taken for a PIN.
+        """
+        for _ in range(_DEEPEST):
+            if self._pause:
+                wait(self._pause, self._stopping)
+            screen = self._input(session, phone, _BACK, creates=False)
+            if not screen.goes_on or screen.state is State.START:
+                return
+
     def dialect(self) -> Dialect | None:
         """The dialect that the server speaks, as far as a look shows it. Creates nothing; None when it cannot be seen.
 
@@ -258,9 +280,10 @@ class UssdClient:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
-                f"phone interface {self.address} answered {reply.status_code} {reply.reason[:80]}"
+                f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
+                session=session,
             )
         screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
         if screen.state is State.UNKNOWN_SERVICE_CODE:
@@ -308,5 +331,5 @@ def _reason(error: RequestException) -> tuple[str, bool]:
         return "has not answered in time", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__
-        return f"cannot be reached: {inner or type(reason).__name__}", False
+        return f"cannot be reached: {foreign(inner or type(reason).__name__)}", False
     return "closed the connection without an answer", True

@@ -8,6 +8,7 @@ from pathlib import Path
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.files import write_once
+from cicscenario.state.database import damaged
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
@@ -20,16 +21,17 @@ def directory_lock(directory: Path) -> FileLock:
     return FileLock(directory / "lock", f"the run directory {directory}")
 
 
-def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
-    """The state in ``directory``, or None if nothing has been run there. For ``set_aside`` see Store."""
+def existing_store(directory: Path, *, rows: bool = True) -> Store | None:
+    """The state in ``directory``, or None if nothing has been run there. For ``rows`` see Tables."""
     path = directory / STATE
-    damaged = sorted(directory.glob(f"{STATE}.damaged-*"))
-    if damaged and not path.exists():
-        raise StateRefusedError(
-            f"{directory} has only a damaged state, {damaged[-1].name}",
-            hint=f"restore a copy as {path}; without it there is no record of who was paid, and a new run pays everybody again",
-        )
-    return Store(path, set_aside=set_aside) if path.exists() else None
+    if not path.exists() and (kept := damaged_states(directory)):
+        raise damaged(path, f"only {kept[-1].name} is there")
+    return Store(path, rows=rows) if path.exists() else None
+
+
+def damaged_states(directory: Path) -> list[Path]:
+    """The damaged states that were set aside in ``directory``, the oldest first."""
+    return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
 def store_of_a_run(directory: Path, scenario: Path) -> Store:
@@ -54,6 +56,12 @@ def run_secret(path: Path) -> str:
         found = f"{len(text)} characters" if len(text) != 64 else "other characters"
         raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {found}")
     return text
+
+
+def used_before(directory: Path) -> bool:
+    """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
+    signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
+    return any(path.exists() for path in signs)
 
 
 def set_aside(directory: Path) -> Path | None:

@@ -1,6 +1,8 @@
 """The transactions of a run, as the state has them."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from cicscenario.state import writes
 from cicscenario.state.rows import LedgerRow
@@ -15,56 +17,56 @@ UPDATE ledger SET status = 'replaced' WHERE {_LIVE} AND hash <> ?
 """  # noqa: S608
 
 
+def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | None]]) -> None:
+    # Failures first: a transaction that took the place of one that failed has the same purpose and person.
+    ordered = sorted(ends, key=lambda end: end[1])
+    db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for h, *_ in ordered])
+    db.executemany(
+        "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
+        [(status, block, detail, h) for h, status, block, detail in ordered],
+    )
+
+
 class LedgerTable(Tables):
     """The part of the state that has the transactions. Only ``cicscenario/chain/ledger.py`` sends what is in it."""
+
+    def _found(self, condition: str, parameters: Sequence[Any]) -> list[LedgerRow]:
+        return [LedgerRow(*row[1:]) for row in self._whole("ledger", f"WHERE {condition}", parameters)]
 
     def live_transactions(self, purpose: str, people: Sequence[int]) -> dict[int, LedgerRow]:
         """Transactions of ``purpose`` that have not failed as far as is known, and are not replaced, by person."""
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND {_LIVE}"  # noqa: S608
-        return {row[1]: LedgerRow(*row) for row in self._rows(sql, (purpose, *people))}
+        found = self._found(f"purpose = ? AND person IN ({marks}) AND {_LIVE}", (purpose, *people))
+        return {row.person: row for row in found}
 
     def failed_transactions(self, purpose: str, people: Sequence[int]) -> list[LedgerRow]:
         """Transactions of ``purpose`` that failed, in the order in which they were signed."""
         marks = ",".join("?" * len(people))
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"  # noqa: S608
-        )
-        return [LedgerRow(*row) for row in self._rows(sql, (purpose, *people))]
+        condition = f"purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"
+        return self._found(condition, (purpose, *people))
 
     def outstanding(self, signer: bytes) -> list[LedgerRow]:
         """Transactions that have not ended as far as is known (signed or broadcast), in nonce order."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer,))]
+        return self._found("signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce", (signer,))
 
     def ended(self, hashes: Sequence[bytes]) -> list[LedgerRow]:
         """Those of the transactions that have ended."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE status IN ('mined', 'failed')"  # noqa: S608
-            f" AND hash IN ({','.join('?' * len(hashes))})"
-        )
-        return [LedgerRow(*row) for row in self._rows(sql, hashes)]
+        return self._found(f"status IN ('mined', 'failed') AND hash IN ({','.join('?' * len(hashes))})", hashes)
 
     def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
         """Ended transactions with this nonce or a higher one. With the node's next nonce: those whose blocks the node lacks."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND nonce >= ? AND status IN ('mined', 'failed')"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer, nonce))]
+        return self._found("signer = ? AND nonce >= ? AND status IN ('mined', 'failed')", (signer, nonce))
 
     def settled_above(self, signer: bytes, block: int) -> list[LedgerRow]:
         """Transactions that ended in blocks after ``block``, in nonce order."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer, block))]
+        condition = "signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"
+        return self._found(condition, (signer, block))
 
     def replaced_by(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """The transactions that ``rows`` have replaced: of the same signer, nonce, purpose and person."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE status = 'replaced'"  # noqa: S608
-            " AND signer = ? AND nonce = ? AND purpose = ? AND person = ?"
-        )
+        condition = "status = 'replaced' AND signer = ? AND nonce = ? AND purpose = ? AND person = ?"
         return [
-            LedgerRow(*found)
-            for row in rows
-            for found in self._rows(sql, (row.signer, row.nonce, row.purpose, row.person))
+            found for row in rows for found in self._found(condition, (row.signer, row.nonce, row.purpose, row.person))
         ]
 
     def reopen(self, hashes: Iterable[bytes]) -> None:
@@ -82,22 +84,44 @@ class LedgerTable(Tables):
         last: int | None = self._rows("SELECT max(block) FROM ledger")[0][0]
         return last or 0
 
+    def known_nonces(self, signer: bytes, first: int) -> set[int]:
+        """The nonces from ``first`` on that any transaction in the ledger has."""
+        return {
+            row[0] for row in self._rows("SELECT nonce FROM ledger WHERE signer = ? AND nonce >= ?", (signer, first))
+        }
+
+    def mined_people(self, purpose: str) -> set[int]:
+        """The ids of the people whose transaction of ``purpose`` is mined."""
+        sql = "SELECT person FROM ledger WHERE purpose = ? AND status = 'mined'"
+        return {row[0] for row in self._rows(sql, (purpose,))}
+
+    def has_transaction(self, transaction: bytes) -> bool:
+        """Whether the ledger has the transaction with this hash."""
+        return bool(self._rows("SELECT 1 FROM ledger WHERE hash = ?", (transaction,)))
+
     def last_nonce(self, signer: bytes) -> int | None:
         last: int | None = self._rows("SELECT max(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
         return last
 
     def add_transactions(self, rows: Iterable[LedgerRow]) -> None:
         """Commits transactions, durably. Raises StateRefusedError if one for the same purpose and person has not failed."""
-        self.replace((), rows)
+        self.replace_transactions((), rows)
 
-    def replace(self, hashes: Iterable[bytes], rows: Iterable[LedgerRow]) -> None:
+    def replace_transactions(self, hashes: Iterable[bytes], rows: Iterable[LedgerRow]) -> None:
         """Marks transactions as replaced, and adds others, durably and in one transaction; see ``add_transactions``."""
+        self.adopt((), hashes, rows)
+
+    def adopt(
+        self, ends: Iterable[tuple[bytes, str, int, str | None]], hashes: Iterable[bytes], rows: Iterable[LedgerRow]
+    ) -> None:
+        """Does the same, and before it writes how transactions ended (see ``settle``), all in one transaction."""
         values = [
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
         # Durable: if a power cut lost a transaction that was sent, a second one would be signed for the same gift.
         with self._unique(), self._write(writes.SIGNED, durable=True) as db:
             db.executemany("UPDATE ledger SET status = 'replaced' WHERE hash = ?", [(h,) for h in hashes])
+            _settle(db, list(ends))
             db.executemany(f"INSERT INTO ledger ({_COLUMNS}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
@@ -111,13 +135,8 @@ class LedgerTable(Tables):
 
         Others with the same nonce that have not failed are replaced from then on.
         """
-        ends = list(ends)
         with self._write(writes.SETTLED) as db:
-            db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for h, *_ in ends])
-            db.executemany(
-                "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
-                [(status, block, detail, h) for h, status, block, detail in ends],
-            )
+            _settle(db, list(ends))
 
     def transaction_counts(self) -> dict[str, dict[str, int]]:
         """Number of transactions by purpose and status."""
@@ -129,7 +148,6 @@ class LedgerTable(Tables):
     def transactions(self) -> Iterator[LedgerRow]:
         """All transactions in the order in which they were signed, read a page at a time."""
         last = 0
-        sql = f"SELECT id, {_COLUMNS} FROM ledger WHERE id > ? ORDER BY id LIMIT {PAGE}"  # noqa: S608
-        while rows := self._rows(sql, (last,)):
+        while rows := self._whole("ledger", f"WHERE id > ? ORDER BY id LIMIT {PAGE}", (last,)):
             yield from (LedgerRow(*row[1:]) for row in rows)
             last = rows[-1][0]

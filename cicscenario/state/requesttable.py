@@ -22,9 +22,8 @@ class RequestTable(Tables):
         """The requests for each of these people, in the order in which they were written."""
         found: dict[int, list[RequestRow]] = {}
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_COLUMNS}, sequence FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
-        for row in self._rows(sql, people):
-            found.setdefault(row[1], []).append(RequestRow(*row))
+        for row in self._whole("requests", f"WHERE person IN ({marks}) ORDER BY sequence", people):
+            found.setdefault(row[2], []).append(RequestRow(*(*row[1:], row[0])))
         return found
 
     def answer_requests(self, rows: Iterable[RequestRow]) -> None:

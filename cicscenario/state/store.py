@@ -26,7 +26,7 @@ class Store(LedgerTable, RequestTable):
     # --- identity -----------------------------------------------------------------------------------------------
 
     def meta(self) -> dict[str, str]:
-        return dict(self._rows("SELECT key, value FROM meta"))
+        return dict(self._whole("meta"))
 
     def set_meta(self, values: dict[str, str]) -> None:
         with self._write(writes.IDENTITY) as db:
@@ -41,7 +41,7 @@ class Store(LedgerTable, RequestTable):
 
     def people(self, first: int, stop: int) -> list[Person]:
         """People ``first <= id < stop``, in order."""
-        rows = self._rows("SELECT * FROM people WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
+        rows = self._whole("people", "WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
         return [Person(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
 
     def end(self) -> int:
@@ -172,8 +172,8 @@ class Store(LedgerTable, RequestTable):
 
     def done(self, step: str, first: int, stop: int) -> set[int]:
         """The ids in the range for which ``step`` is done."""
-        sql = "SELECT person FROM outcomes WHERE step = ? AND person >= ? AND person < ? AND ok"
-        return {row[0] for row in self._rows(sql, (step, first, stop))}
+        rows = self._whole("outcomes", "WHERE step = ? AND person >= ? AND person < ? AND ok", (step, first, stop))
+        return {row[1] for row in rows}
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Per step: number of people done and number failed."""
@@ -181,8 +181,8 @@ class Store(LedgerTable, RequestTable):
         return {step: (ok, failed) for step, ok, failed in rows}
 
     def failures(self, step: str, limit: int) -> list[Outcome]:
-        sql = "SELECT person, detail FROM outcomes WHERE step = ? AND NOT ok ORDER BY person LIMIT ?"
-        return [Outcome(person, ok=False, detail=detail) for person, detail in self._rows(sql, (step, limit))]
+        rows = self._whole("outcomes", "WHERE step = ? AND NOT ok ORDER BY person LIMIT ?", (step, limit))
+        return [Outcome(person, ok=False, detail=detail) for _, person, _, detail in rows]
 
     # --- checks -------------------------------------------------------------------------------------------------
 
@@ -196,5 +196,5 @@ class Store(LedgerTable, RequestTable):
             db.execute("DELETE FROM checks")
 
     def checks(self) -> dict[str, CheckRow]:
-        rows = self._rows("SELECT * FROM checks")
+        rows = self._whole("checks")
         return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4]), r[5]) for r in rows}

@@ -177,6 +177,7 @@ def test_a_stop_ends_within_about_a_second_and_keeps_what_was_done(server: SlowM
     assert len(server.values) - done <= 40, "an entry that was written, but not yet read back, for each open batch"
 
 
+@pytest.mark.slow
 def test_every_kill_leaves_progress(server: SlowMeta, tmp_path: Path) -> None:
     """Each process lives for less time than one batch takes."""
     server.seconds = 0.02

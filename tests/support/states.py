@@ -13,7 +13,7 @@ from cicscenario.people.person import Person
 from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
 from cicscenario.state.store import Store
 
-SIGNER = b"\x01" * 20
+PAYER = b"\x01" * 20
 
 
 def person(number: int, gift: int = 5) -> Person:
@@ -22,14 +22,14 @@ def person(number: int, gift: int = 5) -> Person:
     return Person(number, document, phone, "sw", ("individual",), number.to_bytes(20, "big"), gift, None)
 
 
-def account(number: int) -> bytes:
+def account_of_person(number: int) -> bytes:
     """The account of person ``number`` in ``filled``."""
     return (0xA000 + number).to_bytes(20, "big")
 
 
 def transaction(nonce: int, *, purpose: str = "gift", who: int = 0, status: str = "signed") -> LedgerRow:
     mark = nonce.to_bytes(32, "big")
-    return LedgerRow(purpose, who, SIGNER, nonce, mark, b"raw" + mark, 21000, status)
+    return LedgerRow(purpose, who, PAYER, nonce, mark, b"raw" + mark, 21000, status)
 
 
 def filled(path: Path, people: int = 4) -> Path:
@@ -38,10 +38,10 @@ def filled(path: Path, people: int = 4) -> Path:
     store.set_meta({"scenario": '{"name": "small"}', "lineage": "1f", "chain_id": "8996"})
     store.commit("population", [Outcome(n, ok=True) for n in range(people)], people=[person(n) for n in range(people)])
     done = range(people - 1)
-    store.commit("accounts", [Outcome(n, ok=True) for n in done], addresses=[(n, account(n)) for n in done])
+    store.commit("accounts", [Outcome(n, ok=True) for n in done], addresses=[(n, account_of_person(n)) for n in done])
     store.commit("accounts", [Outcome(people - 1, ok=False, detail="no answer")])
     store.add_requests([RequestRow(f"request {n}", n, "channel") for n in range(people)])
-    store.answer_requests([RequestRow(f"request {n}", n, "channel", "created", account(n)) for n in done])
+    store.answer_requests([RequestRow(f"request {n}", n, "channel", "created", account_of_person(n)) for n in done])
     store.add_transactions([transaction(n, who=n) for n in done])
     store.mark_broadcast([transaction(1).hash])
     store.settle([(transaction(0).hash, "mined", 7, None)])
@@ -57,13 +57,18 @@ WRITES: dict[str, Callable[[Store], Any]] = {
         "gift",
         [Outcome(n, ok=n != 2, detail="détail") for n in range(6)],
         people=[person(4), person(5)],
-        addresses=[(3, account(3))],
+        addresses=[(3, account_of_person(3))],
         spelled={3: "0xA003"},
     ),
     "add_transactions": lambda store: store.add_transactions(
         [transaction(n, purpose="gas", who=n) for n in range(5, 40)]
     ),
-    "replace": lambda store: store.replace([transaction(2).hash], [replace(transaction(2, who=2), hash=b"\2" * 32)]),
+    "adopt": lambda store: store.adopt(
+        [(transaction(2).hash, "mined", 12, "found")], [], [transaction(9, purpose="gas", status="mined")]
+    ),
+    "replace_transactions": lambda store: store.replace_transactions(
+        [transaction(2).hash], [replace(transaction(2, who=2), hash=b"h" * 32, raw=b"at a higher fee")]
+    ),
     "mark_broadcast": lambda store: store.mark_broadcast([transaction(2).hash]),
     "settle": lambda store: store.settle([(transaction(1).hash, "failed", 9, "reverted")]),
     "reopen": lambda store: store.reopen([transaction(0).hash]),
@@ -90,3 +95,27 @@ def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(path)) as db:
         names = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
         return {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for (name,) in names}
+
+
+def alter(path: Path, table: str, where: str, column: str, value: Any) -> None:
+    """Changes a value of one row below its digest, as damage of the disk does."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        ((digest,),) = db.execute(f"SELECT digest FROM {table} WHERE {where}").fetchall()
+        db.create_function("row_digest", -1, lambda *_: digest, deterministic=True)
+        assert db.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value,)).rowcount == 1
+
+
+def everything(store: Store) -> list[Any]:
+    """All that the methods of a state tell."""
+    people = list(range(store.end()))
+    steps = sorted(store.counts())
+    rows = list(store.transactions())
+    return [
+        store.meta(),
+        list(store.all_people()),
+        [(step, store.done(step, 0, store.end()), store.failures(step, 99)) for step in steps],
+        rows,
+        [store.outstanding(PAYER), store.settled_from(PAYER, 0), store.last_nonce(PAYER), store.height()],
+        [store.live_transactions("gift", people), store.failed_transactions("gift", people)],
+        [store.requests(people), store.last_request(), store.orphans(), store.checks()],
+    ]

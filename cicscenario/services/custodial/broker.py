@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.retry import pause
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
@@ -186,7 +187,7 @@ class Broker:
             )
         trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
         return UnavailableError(
-            f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
+            f"Redis {self.address} {trouble}: {foreign(error, 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
 

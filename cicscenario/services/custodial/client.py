@@ -11,6 +11,7 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
@@ -278,7 +279,9 @@ class CustodialClient:
         address = address_in(fields.get("address"))
         if address is None or not isinstance(fields.get("decimals"), int) or not fields.get("symbol"):
             raise UnavailableError(f"the custodial engine answers with no valid token: {found!r:.200} ({self.address})")
-        return EngineToken(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
+        return EngineToken(
+            foreign(fields["symbol"], 80), foreign(fields.get("name", ""), 80), address, fields["decimals"]
+        )
 
 
 def _unknown(answer: Failed) -> bool:
