@@ -129,7 +129,12 @@ class Ledger:
 
     def _sign(self, purpose: str, intent: Intent, nonce: int, gas: int) -> LedgerRow:
         signed = self._signer.sign(
-            nonce=nonce, gas_price=self._gas_price, gas=gas, to=intent.to, value=intent.value, data=intent.data
+            nonce=nonce,
+            gas_price=max(self._gas_price, self._broadcaster.least_price),
+            gas=gas,
+            to=intent.to,
+            value=intent.value,
+            data=intent.data,
         )
         return LedgerRow(
             purpose, intent.person, self._signer.address, nonce, signed.hash, signed.raw, gas, status="signed"
