@@ -8,18 +8,19 @@ no answer, or was refused for the moment, is sent again soon: the same bytes can
 import itertools
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.adoption import written
+from cicscenario.chain.conflicts import contradiction, nonce_taken
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
 from cicscenario.chain.ticket import Ticket
 from cicscenario.chain.unaccepted import Unaccepted
-from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
+from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
@@ -31,6 +32,9 @@ _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
 _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
 _RESEND_AT_MOST = 30.0
 _LAG = 10.0  # seconds for nodes that lag behind others at the same address to catch up
+
+#: Reopens transactions that ended after a block.
+Undo = Callable[[int], None]
 
 
 class Broadcaster:
@@ -68,7 +72,11 @@ class Broadcaster:
         self._stopping = stopping or StopEvent()
         self._clock = clock
         self._mutex = threading.Condition()
-        self._waiting: deque[LedgerRow] = deque()
+        self._signer = b""
+        self._undo: Undo = lambda block: None
+        self._undone = False
+        self._to_look_back = False
+        self._waiting: dict[bytes, LedgerRow] = {}  # in nonce order
         self._in_flight: dict[bytes, LedgerRow] = {}
         self._unaccepted = Unaccepted(clock)
         self._tickets: dict[bytes, Ticket] = {}
@@ -77,14 +85,18 @@ class Broadcaster:
         self._last_progress = self._resent = clock()
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
-    def start(self, signer: bytes) -> None:
+    def start(self, signer: bytes, undo: Undo) -> None:
         """Resumes what an earlier run left open, and starts the thread."""
-        self.resume(signer)
+        self.resume(signer, undo)
         self._thread.start()
 
-    def resume(self, signer: bytes) -> None:
-        """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before."""
-        self._waiting.extend(self._store.outstanding(signer))
+    def resume(self, signer: bytes, undo: Undo) -> None:
+        """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before.
+
+        ``undo`` is called when blocks that were read are gone, with the number of the newest that is left.
+        """
+        self._signer, self._undo = signer, undo
+        self.submit(self._store.outstanding(signer))
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
@@ -123,8 +135,27 @@ class Broadcaster:
     def submit(self, rows: Iterable[LedgerRow]) -> None:
         """Takes committed transactions, in nonce order."""
         with self._mutex:
-            self._waiting.extend(rows)
+            self._waiting |= {row.hash: row for row in rows if row.hash not in self._in_flight}
             self._mutex.notify_all()
+
+    def finish(self) -> bool:
+        """Waits until all transactions have ended, and the blocks that were read are still there.
+
+        Returns whether some of these were gone since the last call.
+        """
+        while True:
+            with self._mutex:
+                self._to_look_back = True
+                self._mutex.notify_all()
+                while self._to_look_back and not (self._fatal or self._stopping.is_set()):
+                    self._mutex.wait(_STOP_POLL)
+            outstanding = self._store.outstanding(self._signer)
+            self.expect(outstanding).wait()
+            if self._fatal:
+                raise self._fatal
+            if not outstanding or self._stopping.is_set():
+                undone, self._undone = self._undone, False
+                return undone
 
     def expect(self, rows: Sequence[LedgerRow], ended: Iterable[Outcome] = ()) -> Ticket:
         """A ticket for transactions that are in flight or will be submitted next; ``ended`` are other people's outcomes."""
@@ -166,6 +197,8 @@ class Broadcaster:
         try:
             moved = self._send_some()
             moved |= self._settle(self.follower.ends(self._in_flight))
+            self._look_back()
+            moved |= self._reopen()
             if not moved:
                 self._send_again()
             self._retry_unaccepted()
@@ -173,6 +206,24 @@ class Broadcaster:
             self._last_error = error
             return False
         return moved
+
+    def _look_back(self) -> None:
+        if self._to_look_back and self.follower.look_back():
+            with self._mutex:
+                self._to_look_back = False
+                self._mutex.notify_all()
+
+    def _reopen(self) -> bool:
+        """Takes back what ended in blocks that are gone: all that is outstanding then is sent again, in nonce order."""
+        if (block := self.follower.take_undone()) is None:
+            return False
+        self._undo(block)
+        with self._mutex:
+            self._undone = True
+            self._in_flight.clear()
+            self._unaccepted = Unaccepted(self._clock)
+            self._waiting = {row.hash: row for row in self._store.outstanding(self._signer)}
+        return True
 
     def raise_if_stalled(self, moved: bool) -> None:
         """The stall timer: raises UnavailableError after ``patience`` seconds without progress."""
@@ -197,7 +248,7 @@ class Broadcaster:
     def _idle_until_work(self) -> bool:
         """Waits until there are transactions to send or to watch; False when the thread must end."""
         with self._mutex:
-            while not (self._stopping.is_set() or self._waiting or self._in_flight):
+            while not (self._stopping.is_set() or self._waiting or self._in_flight or self._to_look_back):
                 self._mutex.wait(_STOP_POLL)
                 self._last_progress = self._resent = self._clock()
             return not self._stopping.is_set()
@@ -220,11 +271,13 @@ class Broadcaster:
         used = sum(row.gas for row in self._in_flight.values())
         rows: list[LedgerRow] = []
         with self._mutex:
-            while self._waiting and len(rows) < self._batch:
-                used += self._waiting[0].gas
+            for row in itertools.islice(self._waiting.values(), self._batch):
+                used += row.gas
                 if used > self._window and (rows or self._in_flight):
                     break
-                rows.append(self._waiting.popleft())
+                rows.append(row)
+            for row in rows:
+                del self._waiting[row.hash]
         self._in_flight.update((row.hash, row) for row in rows)
         return rows
 
@@ -245,7 +298,15 @@ class Broadcaster:
             self._handle_refused(doubtful)
 
     def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, Any]]) -> None:
-        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before."""
+        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before.
+
+        A node with fewer blocks than were read may refuse what it accepts when it has caught up.
+        """
+        if self.follower.is_behind:
+            self._last_error = next(
+                (answer for _, answer in doubtful if isinstance(answer, RpcError)), self._last_error
+            )
+            return
         used: list[tuple[LedgerRow, RpcError]] = []
         for row, answer in doubtful:
             if not isinstance(answer, RpcError):
@@ -257,7 +318,7 @@ class Broadcaster:
                 case Refusal.NONCE_USED:
                     used.append((row, answer))
                 case Refusal.NONCE_PENDING:
-                    raise _nonce_taken([row], answer.text)
+                    raise nonce_taken([row], answer.text)
                 case Refusal.PERMANENT:
                     raise StepFailedError(
                         f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {answer.text}",
@@ -273,15 +334,15 @@ class Broadcaster:
         self._settle(self.follower.receipts([row for row, _ in used]))
         late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
         if late and (taken := self.follower.taken(late)):
-            raise _nonce_taken(taken)
+            raise nonce_taken(taken)
         if late and (free := self.follower.free(late)):
-            raise _contradiction(self._rpc.name, free[0], used[0][1].text)
+            raise contradiction(self._rpc.name, free[0], used[0][1].text)
 
     def _settle(self, ends: Sequence[End]) -> bool:
         if not ends:
             return False
         with self._mutex:
-            self._store.settle((e.row.hash, "mined" if e.ok else "failed", e.block, e.detail) for e in ends)
+            self._store.settle(map(written, ends), self.follower.trace.sparse())
             self._unaccepted.remove(end.row.hash for end in ends)
             for end in ends:
                 self._in_flight.pop(end.row.hash, None)
@@ -299,26 +360,6 @@ class Broadcaster:
             f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
             hint="every transaction is in the ledger; run the same command again when the node mines blocks",
         )
-
-
-def _nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
-    row, more = rows[0], f", and {len(rows) - 1} others" if len(rows) > 1 else ""
-    return ReconcileError(
-        f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
-        f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
-        hint="another run or another program has used the same key. Run the same command again: it looks up what that"
-        " transaction was, pays nobody twice, and asks you where it cannot tell. If there are several nodes behind the"
-        " address, one that lags may be the cause: run again when it has caught up",
-    )
-
-
-def _contradiction(node: str, row: LedgerRow, said: str) -> ReconcileError:
-    return ReconcileError(
-        f"{node} refuses {row.purpose} of person {row.person} ({said}), although according to its own count of transactions"
-        f" nonce {row.nonce} of 0x{row.signer.hex()} is free, and it does not know transaction {to_hex(row.hash)}",
-        hint="a node that lags behind may be the cause: run the same command again when it has caught up. Every transaction"
-        " is in the ledger, and nobody is paid twice",
-    )
 
 
 def _is_accepted(row: LedgerRow, answer: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class ChainSession:
         *,
         recognise: Recogniser = unrecognised,
         used: bool = False,
+        undone: Callable[[], None] = lambda: None,
         reconcile: bool = False,
         stopping: threading.Event | None = None,
     ) -> Ledger:
@@ -63,8 +64,8 @@ class ChainSession:
             store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
         )
         return Ledger(
-            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, reconcile=reconcile,
-            stopping=stop,
+            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, undone=undone,
+            reconcile=reconcile, stopping=stop,
         )  # fmt: skip
 
     def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:

@@ -138,6 +138,7 @@ class MetaConnections:
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
+        self.unanswered = 0  #: requests to which no whole reply came
 
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
@@ -177,7 +178,7 @@ class MetaConnections:
             if not isinstance(error, _NO_REPLY):
                 raise
             lasting = isinstance(error, ssl.SSLCertVerificationError | TooLargeError)
-            raise NoAnswerError(self._reason(error), lasting=lasting) from None
+            raise self._unanswered(error, lasting=lasting) from None
         self._give_back(connection, reusable=not response.will_close and not to_end and reply.is_whole)
         return reply
 
@@ -209,6 +210,11 @@ class MetaConnections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
+
+    def _unanswered(self, error: Exception, *, lasting: bool) -> NoAnswerError:
+        with self._lock:
+            self.unanswered += 1
+        return NoAnswerError(self._reason(error), lasting=lasting)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

@@ -46,6 +46,7 @@ _REFUSED = {
 }
 _NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but POST /
 _TOO_MANY, _UNAVAILABLE = 429, 503
+_OF_A_PROXY = (502, 503, 504)  # what a proxy says when it does not reach cic-ussd, which never says it
 _BACK = "0"
 _DEEPEST = 8  # menus that a session is left by, at most
 _REPEATS = 2  # times that a request is sent again to a server that asks for a pause
@@ -55,8 +56,9 @@ class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
     ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
-    account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
-    answer concerns one person, no answer concerns everybody. ``session`` is the session of the input, if there was one.
+    account before choosing again, since every choice that is taken makes one. ``answered`` is whether the interface
+    answered: an answer concerns one person; no answer, or that of a proxy, concerns everybody. ``session`` is that of the
+    input, if there was one.
     """
 
     def __init__(
@@ -284,6 +286,7 @@ class UssdClient:
                 f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
+                answered=reply.status_code not in _OF_A_PROXY,
                 session=session,
             )
         screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
@@ -291,6 +294,14 @@ class UssdClient:
             raise InvalidError(
                 f"phone interface {self.address} does not know the service code {self._service_code!r}: it says {screen}",
                 hint="put the code that it names into `ussd.service_code` of the environment file",
+            )
+        if screen.state is State.UNKNOWN and screen.goes_on is None:
+            raise UssdError(
+                f"phone interface {self.address} answered with what is no screen: {screen}",
+                taken=None if creates else False,
+                hint="is `ussd.url` in the environment file the address of cic-ussd, or does a proxy answer in its place?",
+                answered=False,
+                session=session,
             )
         return screen
 
