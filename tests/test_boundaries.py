@@ -24,11 +24,7 @@ EXEMPT = {
     "chain/rpc.py": "a POST is also how the chain is read; what changes it is eth_sendRawTransaction",
     "transport/http.py": "carries requests of the clients, which have the boundaries",
     "services/metahttp.py": "carries requests of the clients, which have the boundaries",
-    "cli/new.py": "a file in a temporary folder, which is deleted at once",
-    "cli/revision.py": "files in a temporary folder, which is deleted at once",
-    "review/effects.py": "a file in a temporary folder, which is deleted at once",
     "state/salvage.py": "a copy in a temporary folder, which is deleted at once; what stays has boundaries",
-    "review/pages.py": "writes the project's own documentation, for its developers",
 }
 TEMPORARY = ("write_text of a path", "write_bytes of a path", "a request to a service", "post to a service", "copyfile")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.files import FOR_ALL, write_whole
 from cicscenario.printable import one_line, say
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
@@ -41,6 +42,6 @@ def report(
         say(text, end="")
         return ExitCode.OK
     with _OUTPUT:
-        output.write_text(text, "utf-8")
+        write_whole(output, text, mode=FOR_ALL)
     say(one_line(str(output)))
     return ExitCode.OK

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chain.ledger import Ledger
@@ -18,6 +18,7 @@ from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import (
     REJECTED,
+    TRANSACTIONS,
     RunEnd,
     conclude,
     nothing_left,
@@ -35,6 +36,7 @@ from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
+from cicscenario.files import sweep
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
@@ -152,6 +154,8 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
+        for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
+            sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
         store = None if request.fresh else existing_store(directory)
         if store:

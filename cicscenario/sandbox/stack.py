@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.files import OWNER_ONLY, write_whole
+from cicscenario.files import OWNER_ONLY, open_in_place, write_whole
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, choose, read_record, write_record
@@ -164,7 +164,7 @@ class _Stack:
         The lock file is beside the folder, not in it: deleting it together with the folder would let two processes in.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / "sandbox.lock").open("w") as lock:
+        with os.fdopen(open_in_place(self.folder.parent / "sandbox.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -254,7 +254,7 @@ class _Stack:
 
     def join(self) -> int:
         """Marks the sandbox as used until the returned file descriptor is closed."""
-        descriptor = os.open(self._users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_in_place(self._users)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         return descriptor
 
@@ -272,7 +272,7 @@ class _Stack:
                 self._write_environment(record)
 
     def _is_used(self) -> bool:
-        with self._users.open("w") as users:
+        with os.fdopen(open_in_place(self._users), "w") as users:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

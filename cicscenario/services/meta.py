@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
+from cicscenario.jsontext import parse_json
 from cicscenario.retry import Attempts, pause
 from cicscenario.services.automerge import Actors, envelope, signature
 from cicscenario.services.jsonvalues import contains, equal_entry, refuse_unfit
@@ -261,13 +262,13 @@ class MetaClient:
                     )
                 attempts.after(reply.retry_after)
                 document = reply.body.decode()
-                digest = json.loads(document)["digest"]
+                digest = parse_json(document)["digest"]
                 if reply.status == 200 and isinstance(digest, str):
                     return document, digest
                 last = str(reply)
             except NoAnswerError as error:
                 last = str(error)
-            except (ValueError, LookupError, TypeError, RecursionError):
+            except (ValueError, LookupError, TypeError):
                 last = "what is not a document" if reply.status == 200 else str(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 

@@ -22,7 +22,7 @@ from cicscenario.printable import foreign
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
-from cicscenario.transport.http import HttpSessions
+from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
 
 _POST = Boundary("phone.post")  # one key press, or a dial
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
@@ -102,9 +102,9 @@ class Joined:
 
 
 class UssdClient:
-    """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one answer; ``pause`` is seconds between
-    the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go into the query string,
-    where a proxy in front of the server looks for them. ``requests`` counts what was sent.
+    """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one request and its whole answer;
+    ``pause`` is seconds between the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go
+    into the query string, where a proxy in front of the server looks for them. ``requests`` counts what was sent.
 
     The server takes one request at a time: calling by several threads is safe and gains nothing.
     """
@@ -132,6 +132,7 @@ class UssdClient:
         self._dialect = dialect
         self._pause = _PAUSES[dialect] if pause is None else pause
         self._stopping = stopping
+        self._timeout = timeout
         # A connection for each request: the server closes it after its answer without saying so before, and a request on a
         # connection that is being closed would end like one that was taken and not answered.
         self._http = HttpSessions(timeout, stopping, keep=False, ca=ca)
@@ -318,7 +319,7 @@ class UssdClient:
             with _POST:
                 return self._http.post(self._url, data=urlencode(form), headers=headers)
         except RequestException as error:
-            words, reached = _reason(error)
+            words, reached = _reason(error, self._timeout)
             raise UssdError(
                 f"phone interface {self.address} {words}",
                 taken=None if reached and creates else False,
@@ -332,14 +333,16 @@ def _not_carried_out(status: int, *, creates: bool) -> bool:
     return status == _TOO_MANY or (status == _UNAVAILABLE and not creates)
 
 
-def _reason(error: RequestException) -> tuple[str, bool]:
+def _reason(error: RequestException, timeout: float) -> tuple[str, bool]:
     """What happened, without the address (it holds the password), and whether the request may have reached the server."""
     if isinstance(error, ConnectTimeout):
-        return "does not answer: no connection in time", False
+        return f"does not answer: no connection within {timeout:g} seconds", False
+    if isinstance(error, ResponseTooLargeError):
+        return f"has not answered as it should: {error}", True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     if isinstance(error, Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
-        return "has not answered in time", True
+        return f"has not answered within {timeout:g} seconds", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__
         return f"cannot be reached: {foreign(inner or type(reason).__name__)}", False

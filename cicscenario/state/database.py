@@ -60,6 +60,22 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def no_link(path: Path) -> Path:
+    """Returns ``path``. Raises StateRefusedError when a state's file, or one that SQLite keeps beside it, is a symbolic link.
+
+    SQLite would follow the link, also into a file of somebody else; and one that leads nowhere, such as to a disk that is not
+    there now, is not a run that has yet to begin.
+    """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        part = path.with_name(path.name + suffix)
+        if part.is_symlink():
+            raise StateRefusedError(
+                f"{part} is a symbolic link: expected the state itself",
+                hint="put the file there; the run directory as a whole may be a link",
+            )
+    return path
+
+
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
     """Turns SQLite's errors into errors with advice: UnavailableError, and StateRefusedError for a damaged file."""

@@ -1,13 +1,15 @@
 """The directory of a run: its lock, its state, and how it is renamed to begin anew. Nothing in it is ever deleted."""
 
+import os
 import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cicscenario.boundaries import Boundary
-from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.errors import InvalidError, StateRefusedError, reason_of
 from cicscenario.files import write_once
+from cicscenario.inputs import read_input
 from cicscenario.state.database import damaged
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
@@ -24,9 +26,9 @@ def directory_lock(directory: Path) -> FileLock:
 def existing_store(directory: Path, *, rows: bool = True) -> Store | None:
     """The state in ``directory``, or None if nothing has been run there. For ``rows`` see Tables."""
     path = directory / STATE
-    if not path.exists() and (kept := damaged_states(directory)):
+    if not os.path.lexists(path) and (kept := damaged_states(directory)):
         raise damaged(path, f"only {kept[-1].name} is there")
-    return Store(path, rows=rows) if path.exists() else None
+    return Store(path, rows=rows) if os.path.lexists(path) else None
 
 
 def damaged_states(directory: Path) -> list[Path]:
@@ -49,9 +51,12 @@ def run_secret(path: Path) -> str:
 
     Raises StateRefusedError when the file has anything else.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         write_once(path, secrets.token_hex(32))
-    text = path.read_text("utf-8", "replace")
+    try:
+        text = read_input(path, follow=False).decode("utf-8", "replace")
+    except OSError as error:
+        raise StateRefusedError(f"{path} cannot be read: {reason_of(error)}") from None
     if not _SECRET.fullmatch(text):
         found = f"{len(text)} characters" if len(text) != 64 else "other characters"
         raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {found}")

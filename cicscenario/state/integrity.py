@@ -4,7 +4,6 @@ SQLite itself checks only the structure of its file. So each row has a digest, w
 whenever a row is written, and transactions and requests are numbered without gaps.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
+
+from cicscenario.jsontext import JsonTextError, parse_json
 
 #: The columns of each table in their order. The digest follows them.
 COLUMNS = {
@@ -123,8 +124,8 @@ def _fits(table: str, column: str, value: Any) -> bool:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parse_json(text)
+    except JsonTextError:
         return False
     return True
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from cicscenario.jsontext import parse_json
 from cicscenario.people.person import Person
 from cicscenario.state import writes
 from cicscenario.state.ledgertable import LedgerTable
@@ -42,7 +43,7 @@ class Store(LedgerTable, RequestTable):
     def people(self, first: int, stop: int) -> list[Person]:
         """People ``first <= id < stop``, in order."""
         rows = self._whole("people", "WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
-        return [Person(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
+        return [Person(r[0], r[1], r[2], r[3], tuple(parse_json(r[4])), *r[5:]) for r in rows]
 
     def end(self) -> int:
         """One more than the highest id; there may be fewer people, since batches are not made in order."""
@@ -197,4 +198,4 @@ class Store(LedgerTable, RequestTable):
 
     def checks(self) -> dict[str, CheckRow]:
         rows = self._whole("checks")
-        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4]), r[5]) for r in rows}
+        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], parse_json(r[4]), r[5]) for r in rows}

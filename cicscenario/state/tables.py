@@ -9,7 +9,7 @@ from typing import Any
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError
-from cicscenario.state.database import SCHEMA, connect, create, sqlite_errors
+from cicscenario.state.database import SCHEMA, connect, create, no_link, sqlite_errors
 from cicscenario.state.integrity import (
     Damage,
     definition_damage,
@@ -33,7 +33,7 @@ class Tables:
     """
 
     def __init__(self, path: Path, *, rows: bool = True) -> None:
-        self.path = path
+        self.path = no_link(path)
         self._mutex = threading.RLock()
         with sqlite_errors(path):
             if not path.exists():

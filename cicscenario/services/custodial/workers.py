@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from cicscenario.boundaries import Boundary
+from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial.broker import Broker, of_type
 
 _ASK = Boundary("engine.ask_workers")
@@ -85,7 +86,7 @@ def _answers(client: "Redis", replies: str, hearing: int, timeout: float) -> lis
 
 def _queues(text: bytes) -> set[str]:
     try:
-        answer = json.loads(base64.b64decode(json.loads(text)["body"]))
+        answer = parse_json(base64.b64decode(parse_json(text)["body"]))
         return {str(queue["name"]) for queues in answer.values() for queue in queues}
     except (ValueError, KeyError, TypeError, AttributeError):
         return set()
