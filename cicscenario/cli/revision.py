@@ -12,9 +12,7 @@ from typing import Any
 from cicscenario.errors import InvalidError
 from cicscenario.language import DiagnosticsError
 from cicscenario.language.nodes import Mapping, Scalar, compose
-from cicscenario.language.source import read_source
-
-YAML = (".yaml", ".yml")
+from cicscenario.language.source import YAML, read_source
 
 
 @dataclass(frozen=True)

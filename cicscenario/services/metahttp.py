@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cicscenario.address import Redaction, public
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.printable import foreign
 from cicscenario.transport.cancellation import Cancellation, Sockets
@@ -82,7 +83,7 @@ class MetaReply:
 
 @dataclass(frozen=True)
 class MetaAddress:
-    """Where a server is. ``path`` is what goes before every path, without the slash at its end."""
+    """Where a server is. ``path`` is what goes before every path, without the slash at its end; ``str`` leaves it out."""
 
     scheme: str
     host: str
@@ -102,13 +103,23 @@ class MetaAddress:
                 "the URL of the metadata server has a user name or password in it, which it never asks for"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidError(f"not the URL of a metadata server: {url!r}", hint="such as http://localhost:63380")
+            raise InvalidError(
+                f"not the URL of a metadata server: {public(url)}", hint="such as http://localhost:63380"
+            )
         default = 443 if parts.scheme == "https" else 80
         return cls(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{self._place}"
+
+    @property
+    def url(self) -> str:
+        """With its path, which may be or hold a key."""
+        return f"{self}{self.path}"
+
+    @property
+    def _place(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class MetaConnections:
@@ -122,6 +133,7 @@ class MetaConnections:
         self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None, ca: Path | None = None
     ) -> None:
         self.server = server
+        self.redact = Redaction(server.url)  #: for what the server says
         self._ca = ca
         self._timeout = timeout
         self._cancellation = Cancellation(stopping)
@@ -164,7 +176,7 @@ class MetaConnections:
                 if to_end and not response.chunked:
                     response.length = None
                 received = {name.lower(): text for name, text in response.headers.items()}
-                reply = MetaReply(response.status, response.reason, response.read(), received)
+                reply = MetaReply(response.status, self.redact(response.reason), response.read(), received)
         except _NO_REPLY as error:
             connection.close()
             raise NoAnswerError(self._reason(error)) from None

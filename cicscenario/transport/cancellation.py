@@ -65,9 +65,9 @@ class Cancellation:
         self._begin(call, cut)
         try:
             yield
-        except Exception as error:
+        except Exception:
             if self._cutting:  # the error comes from the socket that was shut down, not from the server
-                raise _stopped() from error
+                raise _stopped() from None  # what a library says may have the address in it, and so a key
             raise
         finally:
             with self._mutex:
