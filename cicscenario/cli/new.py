@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import ExitCode, InvalidError, reason_of
+from cicscenario.files import FOR_ALL, write_new, write_whole
 from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
@@ -21,6 +23,7 @@ from cicscenario.printable import say
 from cicscenario.resources import schema_path, template_path
 from cicscenario.vocabulary import load_scenario, scenario_schema
 
+_CREATE = Boundary("scenario.create")
 #: The first questions. All top-level keys that are not mappings follow.
 _FIRST = ("population.size", "backend.kind", "gift.threshold")
 _NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
@@ -46,8 +49,8 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     document["description"] = document["description"] or _description(document)
     _check(path, document)
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(_text(path, document))
+        with _CREATE:
+            write_new(path, _text(path, document), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None
     except OSError as error:
@@ -107,7 +110,7 @@ def _of_file(path: Path, problem: Diagnostic) -> Diagnostic:
 def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
         path = Path(folder) / "scenario.yaml"
-        path.write_text(json.dumps(document), "utf-8")  # JSON is a subset of YAML
+        write_whole(path, json.dumps(document))  # JSON is a subset of YAML
         load_scenario(path, overrides)
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.files import FOR_ALL, write_whole
 from cicscenario.printable import one_line, say
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
 from cicscenario.vocabulary import load_scenario
+
+_OUTPUT = Boundary("report.output")
 
 
 def report(
@@ -37,6 +41,7 @@ def report(
     if output is None:
         say(text, end="")
         return ExitCode.OK
-    output.write_text(text, "utf-8")
+    with _OUTPUT:
+        write_whole(output, text, mode=FOR_ALL)
     say(one_line(str(output)))
     return ExitCode.OK

@@ -7,7 +7,7 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
-from cicscenario.files import from_here, write_whole
+from cicscenario.files import FOR_ALL, from_here, write_whole
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.printable import json_text
@@ -103,5 +103,5 @@ def write_record(end: RunEnd) -> None:
     """
     if end.progress and end.progress.any_batches:
         text = json.dumps(end.progress.document(), separators=(",", ":"))
-        write_whole(end.directory / PROGRESS, text + "\n")
-    write_whole(end.directory / REPORT, json_text(summary(end), indent=2) + "\n")
+        write_whole(end.directory / PROGRESS, text + "\n", mode=FOR_ALL)
+    write_whole(end.directory / REPORT, json_text(summary(end), indent=2) + "\n", mode=FOR_ALL)
