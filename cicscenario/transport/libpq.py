@@ -38,6 +38,12 @@ def connect(**parameters: Any) -> Connection:
     return connection
 
 
+def version() -> int:
+    """The version of libpq, such as 160002 for 16.2."""
+    found: int = psycopg2.extensions.libpq_version()
+    return found
+
+
 def read_service(name: str, file: Path | None) -> dict[str, str]:
     """The parameters of a service in a connection service file; ``~/.pg_service.conf`` when no file is given.
 
