@@ -209,6 +209,7 @@ class AccountsEnvironment:
     service: str | None  #: name of a service in ``servicefile``
     servicefile: Path | None  #: None for that of the home folder
     sslmode: str | None
+    require_auth: str | None  #: None for ``scram-sha-256`` when there is a password
     sslrootcert: Path | None  #: None for the ``ca`` of the environment
     sslcert: Path | None
     sslkey: Path | None
