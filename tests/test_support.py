@@ -42,10 +42,13 @@ def test_no_folder_of_tests_is_a_package_of_that_name(folder: str) -> None:
     assert str(TESTS / folder) not in places
 
 
-def test_only_support_modules_are_imported_by_other_test_code() -> None:
+def test_test_code_imports_only_support_the_oracle_and_its_own_room() -> None:
     for module in TESTS.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text("utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
-                assert not name.startswith("tests.") or name.startswith("tests.support"), f"{module} imports {name}"
+                room = module.relative_to(TESTS).parts[:-1]
+                own = ".".join(("tests", *room, "")) if room else "tests.support"
+                shared = name.startswith((own, "tests.support", "tests.oracle")) and ".test_" not in name
+                assert not name.startswith("tests.") or shared, f"{module} imports {name}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from cicscenario.chain.nodes import Node
 from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
+from cicscenario.printable import foreign
 
 Call = tuple[str, list[Any]]
 
@@ -51,7 +52,7 @@ class RpcError(CicScenarioError):
     def __init__(self, method: str, node: str, error: Any) -> None:
         fields = error if isinstance(error, dict) else {"message": error}  # some proxies answer with a bare text
         self.code = _code(fields.get("code", 0))
-        self.text = str(fields.get("message", error))[:_LONGEST_TEXT]
+        self.text = foreign(fields.get("message", error), _LONGEST_TEXT)
         self.data: Any = fields.get("data")
         self._method = method
         super().__init__(f"{node} refused {method}: {self.text}")
@@ -142,7 +143,7 @@ def answers(calls: Sequence[Call], ids: Sequence[int], body: Any, node: Node) ->
     """
     replies = body if isinstance(body, list) else [body]
     if not replies or not all(isinstance(reply, dict) for reply in replies):
-        raise NotAnsweredError(f"does not speak JSON-RPC: it answers {body!r:.80}")
+        raise NotAnsweredError(f"does not speak JSON-RPC: it answers {node.said(repr(body), 80)}")
     by_id = _by_id(replies)
     if len(calls) == 1 and len(replies) == 1 and replies[0].get("id") is None:
         by_id = {ids[0]: replies}  # a node need not know the id of a request that it rejects
@@ -180,7 +181,9 @@ def _answer(call: Call, replies: Sequence[Mapping[str, Any]], node: Node) -> Any
         return RpcError(method, node.name, _without_secrets(error, node))
     result = replies[0].get("result")
     if not _fits(method, params, result):
-        return NotAnsweredError(f"is not a working Ethereum node: it answers {method} with {result!r:.80}")
+        return NotAnsweredError(
+            f"is not a working Ethereum node: it answers {method} with {node.said(repr(result), 80)}"
+        )
     return result
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import written
 from cicscenario.chain.conflicts import contradiction, nonce_taken, stalled
@@ -26,6 +27,7 @@ from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
 
+_SEND = Boundary("chain.send")  # transactions that are in the ledger
 _POLL = 0.05  # seconds between rounds without progress
 _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
 _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
@@ -316,7 +318,8 @@ class Broadcaster:
 
     def _broadcast(self, rows: Sequence[LedgerRow]) -> None:
         try:
-            answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
+            with _SEND:
+                answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
         except UnansweredError as error:
             self._unaccepted.add(rows, error.retry_after)
             raise

@@ -18,7 +18,8 @@ from cicscenario.chain.review import Recogniser, unrecognised
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.chain.survey import survey
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import read_input
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
@@ -164,10 +165,12 @@ def signer_key(environment: ChainEnvironment) -> bytes:
     assert signer.password is not None
     password = signer.password.reveal()
     try:
-        with signer.keyfile.open("rb") as file:
-            return decrypt(file.read(MAX_FILE_SIZE + 1), password)
+        return decrypt(read_input(signer.keyfile, MAX_FILE_SIZE), password)
     except OSError as error:
-        raise InvalidError(f"cannot read chain.signer.keyfile {signer.keyfile}: {error.strerror}") from None
+        reason = reason_of(error)
+        raise InvalidError(
+            f"cannot read chain.signer.keyfile {signer.keyfile}: {reason}", hint="name the file of the signer's key"
+        ) from None
     except InvalidError as error:
         hint = "are `chain.signer.keyfile` and `chain.signer.password` in the environment file right?"
         raise InvalidError(f"chain.signer.keyfile {signer.keyfile}: {error.message}", hint=hint) from None

@@ -11,6 +11,8 @@ from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_document
 from cicscenario.language.nodes import Mapping
+from cicscenario.language.source import YAML
+from cicscenario.printable import one_line, say
 from cicscenario.review import findings
 from cicscenario.review.findings import FileResult
 from cicscenario.vocabulary import vocabulary
@@ -42,14 +44,14 @@ def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, stric
     if fmt == "text":
         _print(results)
     elif text := findings.FORMATS[fmt](results):
-        print(text)
+        say(text)
     bad = any(not result.valid or (strict and result.problems) for result in results)
     return ExitCode.INVALID if bad else ExitCode.OK
 
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+        yield from sorted(file for file in path.rglob("*") if file.suffix in YAML and file.is_file())
     else:
         yield path
 
@@ -77,6 +79,6 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
 def _print(results: Sequence[FileResult]) -> None:
     for result in results:
         if result.valid:
-            print(f"{result.file}: valid")
+            say(f"{one_line(str(result.file))}: valid")
     for problem in (problem for result in results for problem in result.problems):
-        print(f"{problem.render()}\n", file=sys.stderr)
+        say(f"{problem.render()}\n", stream=sys.stderr)

@@ -12,6 +12,7 @@ from cicscenario.chain.review import NONCES
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
 from cicscenario.errors import StateRefusedError
+from cicscenario.jsontext import parse_json
 from cicscenario.language import Scenario
 from cicscenario.language.dotted import flatten
 from cicscenario.people.population import Population
@@ -34,7 +35,7 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
     held = store.meta()
     if not held:
         return
-    differences = _scenario_differences(json.loads(held["scenario"]), plan.scenario)
+    differences = _scenario_differences(parse_json(held["scenario"]), plan.scenario)
     place = _place(plan, services) if services else {}
     differences += [
         f"{key}: {held[key]} in the state, {value} now"
@@ -74,7 +75,7 @@ def claim(store: Store, plan: Plan, services: Connections, *, used: bool = False
 def checks_as_before(store: Store, scenario: Scenario) -> bool:
     """Whether the scenario's ``checks`` are the same as when the state was last claimed."""
     held = store.meta().get("scenario")
-    return held is not None and json.loads(held).get("checks") == scenario.canonical().get("checks")
+    return held is not None and parse_json(held).get("checks") == scenario.canonical().get("checks")
 
 
 def _place(plan: Plan, services: Connections) -> dict[str, str]:

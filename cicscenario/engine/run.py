@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chain.ledger import Ledger
@@ -18,6 +18,7 @@ from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import (
     REJECTED,
+    TRANSACTIONS,
     RunEnd,
     conclude,
     nothing_left,
@@ -33,8 +34,9 @@ from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
-from cicscenario.engine.verify import verify
+from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
+from cicscenario.files import sweep
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
@@ -140,6 +142,7 @@ def carry_out(this: Run) -> ExitCode:
             context = replace(context, read_back=ReadBack())
         this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
     conclude(this.plan, this.state, this.selected)
+    require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
@@ -151,8 +154,10 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
+        for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
+            sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
-        store = None if request.fresh else existing_store(directory, set_aside=True)
+        store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
         services = held.enter_context(open_services(plan, request.environment, stopping))

@@ -1,19 +1,21 @@
 """Reads files and represents places in them. Rejects files that cannot be scenarios (too large, binary) early."""
 
 import codecs
-import os
+import errno
 import re
-import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import reason_of
+from cicscenario.inputs import read_input
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest
 from cicscenario.language.redaction import hide_value, redact_all
 
 MAX_BYTES = 1_000_000
+YAML = (".yaml", ".yml")  #: endings of the names of files whose lines errors show
+_UNQUOTED = f"there is an error here; a file that is extended is shown only when its name ends in {' or '.join(YAML)}"
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML 1.1 and libyaml count lines
 _BYTE_ORDER_MARKS = (
@@ -29,12 +31,13 @@ _BYTE_ORDER_MARKS = (
 class Source:
     """The source of values: a file, or one ``--set`` option.
 
-    ``name`` is its name in errors; paths in it are relative to ``folder``.
+    ``name`` is its name in errors; paths in it are relative to ``folder``. ``quoted`` is whether errors may show what is in it.
     """
 
     name: str
     text: str
     folder: Path
+    quoted: bool = True
 
     @cached_property
     def lines(self) -> list[str]:
@@ -56,7 +59,9 @@ class Span:
     length: int = 1
 
     def diagnostic(self, code: Code, message: str, **more: Any) -> Diagnostic:
-        """An error at this place."""
+        """An error at this place. Of a source that is not quoted it says nothing but the place."""
+        if not self.source.quoted:
+            return Diagnostic(code, _UNQUOTED, self.source.name, self.line + 1, self.column + 1)
         lines = self.source.lines
         text = lines[self.line] if self.line < len(lines) else ""
         return Diagnostic(
@@ -82,42 +87,18 @@ class Span:
         return Span(self.source, self.line, found.start(), len(word)) if found else self
 
 
-def read_source(path: Path) -> Source:
-    """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else."""
+def read_source(path: Path, *, named_by_file: bool = False) -> Source:
+    """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else.
+
+    ``named_by_file``: another file names it, perhaps one of somebody else. Then errors show its lines only if it is a YAML file
+    by its name, that of the file itself and not of a link: ``extends: /etc/shadow`` must not print the passwords.
+    """
     try:
-        # Open first and fstat then, so that both see the same file. Non-blocking, because opening a FIFO would block.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            _refuse_odd(path, os.fstat(descriptor))
-            data = _read_all(descriptor)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        data = read_input(path, MAX_BYTES)
+    except OSError as error:
         raise _unreadable(path, error) from None
-    return Source(str(path), _decode(path, data), path.absolute().parent)
-
-
-def _read_all(descriptor: int) -> bytes:
-    """The content of the file, up to the size limit."""
-    data = b""
-    while len(data) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES)):
-        data += part
-    return data
-
-
-def _refuse_odd(path: Path, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise _fail(Code.UNREADABLE, path, "this is a folder", expected="a YAML file")
-    if not stat.S_ISREG(status.st_mode):
-        raise _fail(Code.UNREADABLE, path, "this is not a regular file", expected="a YAML file")
-    if status.st_size > MAX_BYTES:
-        raise _fail(
-            Code.UNREADABLE,
-            path,
-            f"the file has {status.st_size:,} bytes",
-            expected=f"at most {MAX_BYTES:,} bytes",
-            hint="is this the right file? A scenario holds the number of people, not their data",
-        )
+    quoted = not named_by_file or path.resolve().suffix.lower() in YAML
+    return Source(str(path), _decode(path, data), path.absolute().parent, quoted)
 
 
 def _decode(path: Path, data: bytes) -> str:
@@ -134,18 +115,24 @@ def _decode(path: Path, data: bytes) -> str:
         raise _fail(Code.ENCODING, path, message, expected="UTF-8 text") from None
 
 
-def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
+def _unreadable(path: Path, error: OSError) -> DiagnosticsError:
     if isinstance(error, FileNotFoundError):
         guess = _alike(path)
         return _fail(Code.UNREADABLE, path, "there is no such file", suggestion=str(guess) if guess else None)
-    reason = reason_of(error) if isinstance(error, OSError) else str(error)
-    return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason}")
+    hint = _HINTS.get(error.errno or 0)
+    return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason_of(error)}", hint=hint)
+
+
+_HINTS = {
+    errno.EFBIG: "is this the right file? A scenario holds the number of people, not their data",
+    errno.EINVAL: "name a YAML file; what a pipe gives has to be written to a file first",
+}
 
 
 def _alike(path: Path) -> Path | None:
     """The YAML file in the same folder whose name is most similar to a missing one. Compares names without suffixes."""
     beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-    files = {file.stem: file for file in beside if file.suffix in (".yaml", ".yml")}
+    files = {file.stem: file for file in beside if file.suffix in YAML}
     guess = nearest(path.stem, files)
     return files[guess] if guess else None
 

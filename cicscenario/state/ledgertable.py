@@ -3,7 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from cicscenario.jsontext import parse_json
+from cicscenario.state import writes
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.tables import PAGE, Tables
 
@@ -43,53 +46,43 @@ def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | 
 class LedgerTable(Tables):
     """The part of the state that has the transactions. Only ``cicscenario/chain/ledger.py`` sends what is in it."""
 
+    def _found(self, condition: str, parameters: Sequence[Any]) -> list[LedgerRow]:
+        return [LedgerRow(*row[1:]) for row in self._whole("ledger", f"WHERE {condition}", parameters)]
+
     def live_transactions(self, purpose: str, people: Sequence[int]) -> dict[int, LedgerRow]:
         """Transactions of ``purpose`` that have not failed as far as is known, and are not replaced, by person."""
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND {_LIVE}"  # noqa: S608
-        return {row[1]: LedgerRow(*row) for row in self._rows(sql, (purpose, *people))}
+        found = self._found(f"purpose = ? AND person IN ({marks}) AND {_LIVE}", (purpose, *people))
+        return {row.person: row for row in found}
 
     def failed_transactions(self, purpose: str, people: Sequence[int]) -> list[LedgerRow]:
         """Transactions of ``purpose`` that failed, in the order in which they were signed."""
         marks = ",".join("?" * len(people))
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"  # noqa: S608
-        )
-        return [LedgerRow(*row) for row in self._rows(sql, (purpose, *people))]
+        condition = f"purpose = ? AND person IN ({marks}) AND status = 'failed' ORDER BY id"
+        return self._found(condition, (purpose, *people))
 
     def outstanding(self, signer: bytes) -> list[LedgerRow]:
         """Transactions that have not ended as far as is known (signed or broadcast), in nonce order."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer,))]
+        return self._found("signer = ? AND status IN ('signed', 'broadcast') ORDER BY nonce", (signer,))
 
     def ended(self, hashes: Sequence[bytes]) -> list[LedgerRow]:
         """Those of the transactions that have ended."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE status IN ('mined', 'failed')"  # noqa: S608
-            f" AND hash IN ({','.join('?' * len(hashes))})"
-        )
-        return [LedgerRow(*row) for row in self._rows(sql, hashes)]
+        return self._found(f"status IN ('mined', 'failed') AND hash IN ({','.join('?' * len(hashes))})", hashes)
 
     def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
         """Ended transactions with this nonce or a higher one. With the node's next nonce: those whose blocks the node lacks."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND nonce >= ? AND status IN ('mined', 'failed')"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer, nonce))]
+        return self._found("signer = ? AND nonce >= ? AND status IN ('mined', 'failed')", (signer, nonce))
 
     def settled_above(self, signer: bytes, block: int) -> list[LedgerRow]:
         """Transactions that ended in blocks after ``block``, in nonce order."""
-        sql = f"SELECT {_COLUMNS} FROM ledger WHERE signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"  # noqa: S608
-        return [LedgerRow(*row) for row in self._rows(sql, (signer, block))]
+        condition = "signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"
+        return self._found(condition, (signer, block))
 
     def replaced_by(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """The transactions that ``rows`` have replaced: of the same signer, nonce, purpose and person."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM ledger WHERE status = 'replaced'"  # noqa: S608
-            " AND signer = ? AND nonce = ? AND purpose = ? AND person = ?"
-        )
+        condition = "status = 'replaced' AND signer = ? AND nonce = ? AND purpose = ? AND person = ?"
         return [
-            LedgerRow(*found)
-            for row in rows
-            for found in self._rows(sql, (row.signer, row.nonce, row.purpose, row.person))
+            found for row in rows for found in self._found(condition, (row.signer, row.nonce, row.purpose, row.person))
         ]
 
     def reopen(self, hashes: Iterable[bytes], aside: Iterable[bytes] = ()) -> None:
@@ -98,7 +91,7 @@ class LedgerTable(Tables):
         Those ``aside`` only lose their blocks.
         """
         marks = [(h,) for h in hashes]
-        with self._write() as db:
+        with self._write(writes.REOPENED) as db:
             db.executemany("UPDATE ledger SET block = NULL WHERE hash = ?", [*marks, *((h,) for h in aside)])
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", marks)
             db.executemany(
@@ -152,13 +145,13 @@ class LedgerTable(Tables):
             (r.purpose, r.person, r.signer, r.nonce, r.hash, r.raw, r.gas, r.status, r.block, r.detail) for r in rows
         ]
         # Durable: if a power cut lost a transaction that was sent, a second one would be signed for the same gift.
-        with self._unique(), self._write(durable=True) as db:
+        with self._unique(), self._write(writes.SIGNED, durable=True) as db:
             db.executemany("UPDATE ledger SET status = 'replaced' WHERE hash = ?", [(h,) for h in hashes])
             _settle(db, list(ends))
             db.executemany(f"INSERT INTO ledger ({_COLUMNS}) VALUES ({','.join('?' * 10)})", values)  # noqa: S608
 
     def mark_broadcast(self, hashes: Iterable[bytes]) -> None:
-        with self._write() as db:
+        with self._write(writes.BROADCAST) as db:
             db.executemany(
                 "UPDATE ledger SET status = 'broadcast' WHERE hash = ? AND status = 'signed'", [(h,) for h in hashes]
             )
@@ -170,7 +163,7 @@ class LedgerTable(Tables):
 
         Others with the same nonce that have not failed are replaced from then on. ``trace`` is written with them.
         """
-        with self._write() as db:
+        with self._write(writes.SETTLED) as db:
             _settle(db, list(ends))
             if trace is not None:
                 _set_trace(db, trace)
@@ -178,21 +171,21 @@ class LedgerTable(Tables):
     def trace(self) -> dict[int, str]:
         """Hashes of some blocks that were read, by their numbers."""
         rows = self._rows("SELECT value FROM meta WHERE key = ?", (_TRACE,))
-        return {int(number): digest for number, digest in json.loads(rows[0][0]).items()} if rows else {}
+        return {int(number): digest for number, digest in parse_json(rows[0][0]).items()} if rows else {}
 
     def set_trace(self, trace: Mapping[int, str]) -> None:
         """Replaces these hashes."""
-        with self._write() as db:
+        with self._write(writes.TRACE) as db:
             _set_trace(db, trace)
 
     def withdraw(self, steps: Iterable[str]) -> None:
         """Withdraws all outcomes of these steps, so that they are looked at again."""
-        with self._write() as db:
+        with self._write(writes.REOPENED) as db:
             db.executemany("DELETE FROM outcomes WHERE step = ?", [(step,) for step in steps])
 
     def withdraw_unproved(self) -> int:
         """Withdraws outcomes that are ok although none of the person's transactions is mined. Returns their number."""
-        with self._write() as db:
+        with self._write(writes.REOPENED) as db:
             return db.execute(_WITHDRAW_UNPROVED).rowcount
 
     def transaction_counts(self) -> dict[str, dict[str, int]]:
@@ -205,7 +198,6 @@ class LedgerTable(Tables):
     def transactions(self) -> Iterator[LedgerRow]:
         """All transactions in the order in which they were signed, read a page at a time."""
         last = 0
-        sql = f"SELECT id, {_COLUMNS} FROM ledger WHERE id > ? ORDER BY id LIMIT {PAGE}"  # noqa: S608
-        while rows := self._rows(sql, (last,)):
+        while rows := self._whole("ledger", f"WHERE id > ? ORDER BY id LIMIT {PAGE}", (last,)):
             yield from (LedgerRow(*row[1:]) for row in rows)
             last = rows[-1][0]

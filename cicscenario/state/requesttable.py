@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from cicscenario.state import writes
 from cicscenario.state.rows import Orphans, RequestRow
 from cicscenario.state.tables import Tables
 
@@ -14,22 +15,21 @@ class RequestTable(Tables):
     def add_requests(self, rows: Iterable[RequestRow]) -> None:
         """Commits requests, durably, before they are sent: otherwise a power cut could lead to a second account."""
         values = [(r.id, r.person, r.channel, r.status, r.address, r.detail) for r in rows]
-        with self._unique(), self._write(durable=True) as db:
+        with self._unique(), self._write(writes.REQUESTED, durable=True) as db:
             db.executemany(f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
         """The requests for each of these people, in the order in which they were written."""
         found: dict[int, list[RequestRow]] = {}
         marks = ",".join("?" * len(people))
-        sql = f"SELECT {_COLUMNS}, sequence FROM requests WHERE person IN ({marks}) ORDER BY sequence"  # noqa: S608
-        for row in self._rows(sql, people):
-            found.setdefault(row[1], []).append(RequestRow(*row))
+        for row in self._whole("requests", f"WHERE person IN ({marks}) ORDER BY sequence", people):
+            found.setdefault(row[2], []).append(RequestRow(*(*row[1:], row[0])))
         return found
 
     def answer_requests(self, rows: Iterable[RequestRow]) -> None:
         """Writes the results of requests."""
         values = [(r.status, r.address, r.detail, r.id) for r in rows]
-        with self._write() as db:
+        with self._write(writes.ANSWERED) as db:
             db.executemany("UPDATE requests SET status = ?, address = ?, detail = ? WHERE id = ?", values)
 
     def last_request(self) -> int:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from cicscenario.jsontext import parse_json
 from cicscenario.people.person import Person
+from cicscenario.state import writes
 from cicscenario.state.ledgertable import LedgerTable
 from cicscenario.state.requesttable import RequestTable
 from cicscenario.state.rows import CheckRow, Outcome
@@ -25,10 +27,10 @@ class Store(LedgerTable, RequestTable):
     # --- identity -----------------------------------------------------------------------------------------------
 
     def meta(self) -> dict[str, str]:
-        return dict(self._rows("SELECT key, value FROM meta"))
+        return dict(self._whole("meta"))
 
     def set_meta(self, values: dict[str, str]) -> None:
-        with self._write() as db:
+        with self._write(writes.IDENTITY) as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
     # --- people -------------------------------------------------------------------------------------------------
@@ -40,8 +42,8 @@ class Store(LedgerTable, RequestTable):
 
     def people(self, first: int, stop: int) -> list[Person]:
         """People ``first <= id < stop``, in order."""
-        rows = self._rows("SELECT * FROM people WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
-        return [Person(r[0], r[1], r[2], r[3], tuple(json.loads(r[4])), *r[5:]) for r in rows]
+        rows = self._whole("people", "WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
+        return [Person(r[0], r[1], r[2], r[3], tuple(parse_json(r[4])), *r[5:]) for r in rows]
 
     def end(self) -> int:
         """One more than the highest id; there may be fewer people, since batches are not made in order."""
@@ -138,7 +140,7 @@ class Store(LedgerTable, RequestTable):
             )
             for p in people
         ]
-        with self._write() as db:
+        with self._write(writes.OUTCOMES) as db:
             db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
             db.executemany(
                 "UPDATE people SET address = ?, spelled = ? WHERE id = ?",
@@ -171,8 +173,8 @@ class Store(LedgerTable, RequestTable):
 
     def done(self, step: str, first: int, stop: int) -> set[int]:
         """The ids in the range for which ``step`` is done."""
-        sql = "SELECT person FROM outcomes WHERE step = ? AND person >= ? AND person < ? AND ok"
-        return {row[0] for row in self._rows(sql, (step, first, stop))}
+        rows = self._whole("outcomes", "WHERE step = ? AND person >= ? AND person < ? AND ok", (step, first, stop))
+        return {row[1] for row in rows}
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Per step: number of people done and number failed."""
@@ -180,20 +182,20 @@ class Store(LedgerTable, RequestTable):
         return {step: (ok, failed) for step, ok, failed in rows}
 
     def failures(self, step: str, limit: int) -> list[Outcome]:
-        sql = "SELECT person, detail FROM outcomes WHERE step = ? AND NOT ok ORDER BY person LIMIT ?"
-        return [Outcome(person, ok=False, detail=detail) for person, detail in self._rows(sql, (step, limit))]
+        rows = self._whole("outcomes", "WHERE step = ? AND NOT ok ORDER BY person LIMIT ?", (step, limit))
+        return [Outcome(person, ok=False, detail=detail) for _, person, _, detail in rows]
 
     # --- checks -------------------------------------------------------------------------------------------------
 
     def record_checks(self, checks: Iterable[CheckRow]) -> None:
         rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing), c.read_back) for c in checks]
-        with self._write() as db:
+        with self._write(writes.CHECKS) as db:
             db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def forget_checks(self) -> None:
-        with self._write() as db:
+        with self._write(writes.CHECKS_FORGOTTEN) as db:
             db.execute("DELETE FROM checks")
 
     def checks(self) -> dict[str, CheckRow]:
-        rows = self._rows("SELECT * FROM checks")
-        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], json.loads(r[4]), r[5]) for r in rows}
+        rows = self._whole("checks")
+        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], parse_json(r[4]), r[5]) for r in rows}

@@ -108,6 +108,7 @@ def test_to_verify_with_other_settings_does_not_change_whose_the_state_is(run: R
     assert run.box.command("verify", str(run.scenario), "--set", "population.seed=6", *place).returncode == 4
 
 
+@pytest.mark.slow
 def test_the_plan_of_another_scenario_is_refused_as_its_run_would_be(run: Run, tmp_path: Path) -> None:
     assert run.command("--until", "accounts").returncode == 0
     place = ("--dir", str(run.place))

@@ -41,9 +41,9 @@ def folder(tmp_path: Path) -> Path:
     [
         (added(SRC, "{"), [f"{SRC}: is not JSON"]),
         (added(SRC, '{"a": NaN}'), [f"{SRC}: is not JSON"]),
-        (added(SRC, "[" * 100_000), [f"{SRC}: is not JSON"]),
+        (added(SRC, "[" * 100_000), [f"{SRC}: is nested more than 100 levels deep"]),
         (added(SRC, "[]"), [f"{SRC}: not a person document: the document"]),
-        (lambda f: (f / SRC).write_bytes(b'"\xff"'), [f"{SRC}: is not JSON in UTF-8"]),
+        (lambda f: (f / SRC).write_bytes(b'"\xff"'), [f"{SRC}: is not JSON (no UTF-8 text)"]),
         (record(0, gender=None), [f"{SRC}: not a person document: the document: 'gender' is a required"]),
         (record(0, gender=5), [f"{SRC}: not a person document: gender"]),
         (record(0, date_registered="x"), [f"{SRC}: not a person document: date_registered"]),
@@ -272,3 +272,16 @@ def test_a_pipe_among_the_people_is_not_waited_for(folder: Path) -> None:
     (folder / SRC).unlink()
     os.mkfifo(folder / SRC)
     assert OldPopulation(folder, skip=True).size == 2
+
+
+def test_the_list_of_bad_records_holds_no_formula(tmp_path: Path) -> None:
+    """It is for people, who open it with a spreadsheet; what is in it comes from somebody's data."""
+    bad = BadRecords()
+    for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "a\x1b[2Jb"):
+        bad.add(Path(f"={text}"), text, line=1)
+    bad.write(tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(newline="") as file:
+        _, *rows = csv.reader(file)
+    assert len(rows) == 6
+    assert not [value for row in rows for value in row if value.startswith(("=", "+", "-", "@", "\t", "\r", "\x1b"))]
+    assert "\x1b" not in (tmp_path / "rejected.csv").read_text()

@@ -171,19 +171,17 @@ def test_checks_are_kept(store: Store) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"not a database at all, but long enough to look like one" * 40], ids=["emptied", "overwritten"]
 )
-def test_a_damaged_state_is_set_aside_and_never_deleted(tmp_path: Path, store: Store, damage: bytes) -> None:
+def test_a_damaged_state_stays_as_it_is(tmp_path: Path, store: Store, damage: bytes) -> None:
     store.close()
     store.path.write_bytes(damage)
     for suffix in ("-wal", "-shm"):
         store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
-    with pytest.raises(StateRefusedError, match="is damaged"):
+    with pytest.raises(StateRefusedError, match="is damaged") as refused:
         Store(store.path)
-    assert store.path.read_bytes() == damage, "only whoever holds the run's lock may rename it"
-    with pytest.raises(StateRefusedError, match=r"set aside as state\.sqlite\.damaged-"):
-        Store(store.path, set_aside=True)
-    kept = list(tmp_path.glob("state.sqlite.damaged-*"))
-    assert [path.read_bytes() for path in kept] == [damage]
-    assert not store.path.exists()
+    assert refused.value.hint
+    assert "cicscenario state repair" in refused.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["state.sqlite"]
+    assert store.path.read_bytes() == damage
 
 
 def test_a_sound_state_that_another_program_holds_is_left_alone(store: Store) -> None:
@@ -192,7 +190,7 @@ def test_a_sound_state_that_another_program_holds_is_left_alone(store: Store) ->
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(UnavailableError, match="database is locked"):
-        Store(store.path, set_aside=True)
+        Store(store.path)
     other.close()
     assert Store(store.path).population() == 3
 

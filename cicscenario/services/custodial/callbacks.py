@@ -1,6 +1,5 @@
 """Listens to one channel for the engine's callbacks: ``{"root_id": ..., "status": 0 or 1, "result": ...}``."""
 
-import json
 import threading
 import time
 from collections.abc import Collection
@@ -9,11 +8,12 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from cicscenario.errors import InterruptedRunError
+from cicscenario.jsontext import parse_json
 from cicscenario.retry import pause
 from cicscenario.services.custodial.broker import Broker
 
 _TICK = 0.2
-_HEALTH = 10
+_HEALTH = 10  # seconds for a message that has begun to come
 _PAUSE = 0.2
 
 Heard = tuple[int, Any]
@@ -105,9 +105,11 @@ class Callbacks:
         client = self._broker.connect(_HEALTH)
         subscription = client.pubsub()  # type: ignore[no-untyped-call]
         try:
-            subscription.subscribe(self._channel)
+            with self._broker.exchange(_HEALTH):
+                subscription.subscribe(self._channel)
             while not self._stop.is_set():
-                message = subscription.get_message(timeout=_TICK)
+                with self._broker.exchange(_HEALTH):
+                    message = subscription.get_message(timeout=_TICK)
                 if message and message["type"] == "subscribe":
                     self._confirm()
                 elif message and message["type"] == "message":
@@ -125,7 +127,7 @@ class Callbacks:
 
     def _receive(self, text: bytes) -> None:
         try:
-            message = json.loads(text)
+            message = parse_json(text)
             root_id, heard = message["root_id"], (int(message["status"]), message.get("result"))
         except (ValueError, TypeError, KeyError, AttributeError):
             root_id, heard = None, (1, None)
