@@ -128,9 +128,11 @@ class Ledger:
         self._broadcaster.submit(rows)
 
     def _sign(self, purpose: str, intent: Intent, nonce: int, gas: int) -> LedgerRow:
+        fees = self._broadcaster.fees
+        price = max(self._gas_price, fees.least) if fees else self._gas_price
         signed = self._signer.sign(
             nonce=nonce,
-            gas_price=max(self._gas_price, self._broadcaster.least_price),
+            gas_price=price,
             gas=gas,
             to=intent.to,
             value=intent.value,
