@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TextIO
 import typer
 from typer.core import TyperGroup
 
+from cicscenario.cli.interrupts import ended_by_signals
 from cicscenario.errors import ExitCode, as_told
 
 DEBUG = "CICSCENARIO_DEBUG"  #: environment variable: when set, every error is shown with its traceback
@@ -46,6 +47,11 @@ def _bypass_typer() -> Iterator[None]:
 
 def boundary(body: Callable[[], object]) -> ExitCode:
     """Runs a command; turns what it raises into a message on stderr and an exit code."""
+    with ended_by_signals():
+        return _ended(body)
+
+
+def _ended(body: Callable[[], object]) -> ExitCode:
     code, error = ExitCode.OK, None
     try:
         body()
