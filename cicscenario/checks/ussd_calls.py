@@ -29,7 +29,10 @@ class Calls:
         self._line = threading.Lock()
 
     def dial(self, phones: Sequence[str]) -> dict[str, End]:
-        """What each number is shown. Those whose dials fail are dialled again behind the others."""
+        """What each number is shown. Those whose dials fail are dialled again behind the others.
+
+        Raises the interface's error when it answers nobody any more.
+        """
         ends, quiet = self._round(phones), 0
         left = _failed(ends)
         while left and quiet < len(ROUNDS) and not self._circuit.open:
@@ -38,6 +41,8 @@ class Calls:
             still = _failed({phone: ends[phone] for phone in left})
             quiet = 0 if len(still) < len(left) else quiet + 1
             left = still
+        if error := self._circuit.open:  # no answer says nothing about anybody
+            raise error
         return ends
 
     def _round(self, phones: Sequence[str]) -> dict[str, End]:
