@@ -1,11 +1,14 @@
 """Every way a command can end, and the few exceptions that say which.
 
 Exceptions are named by what has to happen next, not by what went wrong. Each carries a message for a person: what, where
-(file and line, or service and address), what was expected, what to do next. Secrets never enter a message.
+(file and line, or service and address), what was expected, what to do next. Secrets never enter a message, and no
+character does that a terminal obeys.
 """
 
 import errno
 from enum import IntEnum
+
+from cicscenario.printable import one_line, printable
 
 
 class ExitCode(IntEnum):
@@ -30,9 +33,9 @@ class CicScenarioError(Exception):
     exit_code = ExitCode.INTERNAL
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        super().__init__(self.message)
+        self.hint = None if hint is None else printable(hint)
 
 
 class ChecksFailedError(CicScenarioError):
@@ -81,6 +84,7 @@ class InterruptedRunError(CicScenarioError):
 _SHORT = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there: your quota is used up",
+    errno.EFBIG: "allow larger files: `ulimit -f`",
     errno.EMFILE: "allow this process more open files: `ulimit -n`",
     errno.ENFILE: "allow this machine more open files",
     errno.ENOMEM: "end other programs, or use a machine with more memory",
@@ -124,10 +128,10 @@ def _of_the_system(error: OSError) -> CicScenarioError | None:
             "there is no folder for temporary files that can be written to", hint="name one in the variable TMPDIR"
         )
     if hint := _SHORT.get(error.errno or 0):
-        return UnavailableError(f"{error.filename or 'reading or writing'}: {said}", hint=hint)
+        return UnavailableError(f"{one_line(str(error.filename or 'reading or writing'))}: {said}", hint=hint)
     if error.filename and said:
         hint = _ELSEWHERE.get(error.errno or 0, "name another file or folder")
-        return InvalidError(f"cannot use {error.filename}: {said}", hint=hint)
+        return InvalidError(f"cannot use {one_line(str(error.filename))}: {said}", hint=hint)
     if said and error.errno in _ELSEWHERE:
         return UnavailableError(f"reading or writing: {said}", hint=_ELSEWHERE[error.errno])
     return None

@@ -1,57 +1,281 @@
-"""Writes files atomically: a reader sees the old content or the new one, never a part, also after a crash."""
+"""Writes files: whole or not at all, through no symbolic link, and with permissions that do not depend on the umask.
 
+All files of the package are written here. A file is written beside its place under a temporary name, and then renamed. So a
+reader sees the old content or the new one, never a part, also after a crash; and a link in its place is replaced, not followed.
+"""
+
+import errno
+import fcntl
 import os
+import re
+import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-OWNER_ONLY = 0o600
-FOR_ALL = 0o644
+from cicscenario.boundaries import Boundary
+
+OWNER_ONLY = 0o600  #: permissions of every file but those for all
+FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
+_FOLDER = 0o700  # permissions of every folder
+_REPLACE = Boundary("file.replace")  # a file that is written gets its name
+_CREATE = Boundary("file.create")  # the same, if nothing has that name yet
+_OPEN = Boundary("file.open")  # a file that is written in its place
+_PLACE = Boundary("folder.place")  # a folder that is filled gets its name
+_SUFFIX = ".unfinished"
+_UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a temporary file or folder
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = FOR_ALL, durable: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> Iterator[BinaryIO]:
     """A temporary file to write into. It replaces ``path`` when the block ends, and is deleted when the block raises.
 
-    Its permissions never exceed ``mode``. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a
-    power cut leaves the old content or the new one. Raises OSError.
+    It has the permissions ``mode`` from its first byte on, whatever the umask. A symbolic link at ``path`` is replaced, and
+    what it points to stays as it is. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a power
+    cut leaves the old content or the new one. Raises OSError, with ``path`` as its file name.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 from its first byte on
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    with _named(path):
+        _refuse_special(path)
+        with _temporary(path) as (file, temporary):
             os.fchmod(file.fileno(), mode)
-            yield cast("BinaryIO", file)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            with _REPLACE:
+                temporary.replace(path)
+        if durable:
+            _flush_folder(path.parent)
 
 
-def write_whole(path: Path, content: str | bytes, *, mode: int = FOR_ALL, durable: bool = False) -> None:
+def write_whole(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, durable: bool = False) -> None:
     """Writes ``content`` to ``path`` atomically; see ``replacing``. Characters that UTF-8 cannot encode are escaped."""
     with replacing(path, mode=mode, durable=durable) as file:
         file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
-def write_once(path: Path, content: str) -> None:
-    """Creates ``path`` with mode 0600, flushed to the disk. If it exists already, its content stays as it is."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
+def write_new(path: Path, content: str, *, mode: int = OWNER_ONLY) -> None:
+    """Creates ``path``, flushed to the disk. Raises FileExistsError if it is there, as a file, a link or anything else."""
+    with _named(path):
+        with _temporary(path) as (file, temporary):
+            os.fchmod(file.fileno(), mode)
+            file.write(content.encode())
             file.flush()
             os.fsync(file.fileno())
-        os.link(name, path)
+            with _CREATE:
+                _link(temporary, path)
+        _flush_folder(path.parent)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Gives a file its name, unless there is something with this name."""
+    try:
+        os.link(temporary, path)
     except FileExistsError:
-        pass
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
+        temporary.replace(path)
+
+
+def write_once(path: Path, content: str) -> None:
+    """Creates ``path`` with mode 0600, flushed to the disk. If it exists already, its content stays as it is."""
+    with suppress(FileExistsError):
+        write_new(path, content)
+
+
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to write into. It becomes ``path`` when the block ends, and is deleted when the block raises.
+
+    ``path`` may be an empty folder, which is replaced. Deletes the unfinished folders of earlier attempts whose process was
+    killed. Raises OSError.
+    """
+    with _named(path):
+        _sweep_folders(path)
+        descriptor, temporary = _locked(lambda: _new_folder(path))
+        try:
+            temporary.chmod(_FOLDER)
+            yield temporary
+            with _PLACE:
+                temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Opens a file with mode 0600 to write into, in a folder that nobody sees yet. Raises FileExistsError if it is there."""
+    with _OPEN:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+    os.fchmod(descriptor, OWNER_ONLY)
+    return cast("BinaryIO", os.fdopen(descriptor, "wb"))
+
+
+def make_folder(path: Path) -> Path:
+    """Creates a folder with mode 0700, and the folders above it. One that is there is kept, also if it is a link to one."""
+    if not path.is_dir():
+        if not path.parent.exists():
+            make_folder(path.parent)
+        with suppress(FileExistsError):  # of another process
+            path.mkdir(_FOLDER)
+            path.chmod(_FOLDER)
+        if not path.is_dir():
+            raise OSError(errno.ENOTDIR, "not a folder", str(path))
+    return path
+
+
+def inner_folder(path: Path) -> Path:
+    """Creates a folder in a folder of ours, with mode 0700, or keeps it. Raises OSError for a link, which could lead anywhere."""
+    with suppress(FileExistsError):
+        path.mkdir(_FOLDER)
+        path.chmod(_FOLDER)
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link, and could lead anywhere", str(path))
+    if not path.is_dir():
+        raise OSError(errno.ENOTDIR, "not a folder", str(path))
+    return path
+
+
+def open_in_place(path: Path, *, append: bool = False) -> int:
+    """A descriptor to read and write a file that cannot be replaced, such as a lock or a log. Creates it with mode 0600.
+
+    Raises OSError for a symbolic link, and for what is not a regular file.
+    """
+    # O_NONBLOCK, so that opening a FIFO does not wait.
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_APPEND if append else 0)
+    try:
+        with _OPEN:
+            descriptor = os.open(path, flags, OWNER_ONLY)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link", str(path)) from None
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if stat.S_IMODE(found.st_mode) != OWNER_ONLY and found.st_uid == os.geteuid():
+        os.fchmod(descriptor, OWNER_ONLY)
+    return descriptor
+
+
+def sweep(folder: Path) -> None:
+    """Deletes the temporary files that killed processes left in a folder; keeps those of processes that still write.
+
+    What cannot be deleted stays.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    _delete_unlocked(Path(entry.path))
+
+
+def _delete_unlocked(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
     finally:
-        Path(name).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _sweep_folders(path: Path) -> None:
+    """Deletes the folders that ``making_folder`` left for ``path`` when its process was killed."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            own = entry.name.startswith(_prefix(path)) and _UNFINISHED.fullmatch(entry.name)
+            if own and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    _delete_unlocked_folder(Path(entry.path))
+
+
+def _delete_unlocked_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:50]}."  # a whole name could become longer than file systems allow
+
+
+def _new_file(path: Path) -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_SUFFIX, dir=path.parent)
+    return descriptor, Path(name)
+
+
+def _new_folder(path: Path) -> tuple[int, Path]:
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=_SUFFIX, dir=path.parent))
+    return os.open(temporary, os.O_RDONLY | os.O_CLOEXEC), temporary
+
+
+def _locked(make: Callable[[], tuple[int, Path]]) -> tuple[int, Path]:
+    """A new temporary file or folder, locked as long as its descriptor is open.
+
+    By this, ``sweep`` knows what killed processes have left.
+    """
+    while True:
+        descriptor, temporary = make()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            deleted = os.fstat(descriptor).st_nlink == 0
+        except BlockingIOError:
+            deleted = True
+        except OSError:  # a file system without locks: `sweep` cannot lock there either, and deletes nothing
+            deleted = False
+        if not deleted:
+            return descriptor, temporary
+        os.close(descriptor)  # the sweep of another process has found it before it was locked
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file beside ``path`` with mode 0600. At the end of the block nothing has its name."""
+    descriptor, temporary = _locked(lambda: _new_file(path))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield cast("BinaryIO", file), temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _refuse_special(path: Path) -> None:
+    """Raises OSError for what a rename would destroy: devices, pipes, sockets, and the links beside devices."""
+    if os.path.abspath(path.parent) == "/dev":  # noqa: PTH100 (as it is named)
+        raise OSError(errno.EINVAL, "not a place for files", str(path))
+    with suppress(FileNotFoundError):
+        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flushes the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Gives an OSError the name of the file that was to be written, instead of none or that of a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and (error.filename is None or _SUFFIX in str(error.filename)):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def from_the_top(path: Path) -> str:

@@ -1,9 +1,10 @@
 """Finds the files that are shipped beside the code: schemas and templates."""
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from cicscenario.jsontext import parse_json
 
 _PACKAGE = Path(__file__).parent
 
@@ -17,7 +18,7 @@ def schema_path(name: str) -> Path:
 @cache
 def load_schema(name: str) -> dict[str, Any]:
     """The parsed JSON schema ``name``, such as ``scenario-v1``. Shared: do not change it."""
-    schema: dict[str, Any] = json.loads(schema_path(name).read_text("utf-8"))
+    schema: dict[str, Any] = parse_json(schema_path(name).read_text("utf-8"))
     return schema
 
 

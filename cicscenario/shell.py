@@ -16,6 +16,10 @@ _KEPT = re.compile(
     "|LD_LIBRARY_PATH|PYTHON(PATH|HOME|NOUSERSITE|USERBASE|PYCACHEPREFIX|DONTWRITEBYTECODE)"
     "|XDG_(RUNTIME_DIR|CACHE_HOME)|GIT_[A-Z_]+|(_?CICSCENARIO|_TYPER)_[A-Z_]+|COMP_[A-Z]+"
 )
+#: Those of them that a server of the sandbox needs: where programs, libraries and its files are, and the time zone.
+_OF_DAEMONS = re.compile(
+    "PATH|HOME|USER|LOGNAME|TZ|TMPDIR|LANG|LC_[A-Z]+|LD_LIBRARY_PATH|PYTHON(PATH|HOME|NOUSERSITE|USERBASE|DONTWRITEBYTECODE)"
+)
 _taken: dict[str, str] = {}
 
 
@@ -28,6 +32,11 @@ def take() -> None:
 def kept() -> dict[str, str]:
     """The variables for a program that must not know the rest. Python reads and writes UTF-8, whatever the locale is."""
     return {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)} | {"PYTHONUTF8": "1"}
+
+
+def for_daemons() -> dict[str, str]:
+    """The variables for a server of the sandbox. It outlives the command that starts it, so it keeps what it is given."""
+    return {name: value for name, value in kept().items() if _OF_DAEMONS.fullmatch(name) or name == "PYTHONUTF8"}
 
 
 class _Variables(Mapping[str, str]):

@@ -14,7 +14,7 @@ from typing import Any
 from cicscenario import language
 from cicscenario.backends import all_backends
 from cicscenario.checks import all_checks
-from cicscenario.files import write_whole
+from cicscenario.files import FOR_ALL, write_whole
 from cicscenario.language import Scenario, Vocabulary
 from cicscenario.language.provenance import Setting
 from cicscenario.language.provenance import settings as settings_of
@@ -70,4 +70,4 @@ def _schema() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    write_whole(Path(sys.argv[1]), schema_text())
+    write_whole(Path(sys.argv[1]), schema_text(), mode=FOR_ALL)

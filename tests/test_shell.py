@@ -62,3 +62,19 @@ def test_the_sandbox_starts_its_servers_without_them() -> None:
     folder = Path(shell.__file__).parent / "sandbox"
     passing = [path for path in folder.rglob("*.py") if "dict(os.environ)" in path.read_text("utf-8")]
     assert passing == []
+
+
+SECRETS = {
+    "CICSCENARIO_SIGNER_KEY": "k1", "GIT_TOKEN": "k2", "COMP_SECRET": "k3", "_TYPER_X": "k4", "SIGNER_KEY": "k5",
+    "PGPASSWORD": "k6", "TTY_PASSWORD": "k7",
+}  # fmt: skip
+
+
+def test_a_server_of_the_sandbox_gets_a_short_list_of_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on after the command that started it, and with it what it was given."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    given = shell.for_daemons()
+    assert given.keys().isdisjoint(SECRETS)
+    assert given["PATH"] == os.environ["PATH"]
+    assert all(not name.startswith(("CICSCENARIO", "GIT")) for name in given)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
@@ -29,6 +30,7 @@ class EthBackend(Backend):
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._path = context.directory / "secret"
+        self._is_new = not self._path.exists()
         self._secret = bytes.fromhex(run_secret(self._path))
 
     def accounts(self, batch: Batch) -> Result:
@@ -36,9 +38,22 @@ class EthBackend(Backend):
         for person in batch.people:
             if self._context.stopping.is_set():
                 break
-            address = address_of(derive_key(self._secret, person.id))
+            address = self._account(person.id)
             result.found(person.id, address, checksum(address))  # as the old tools write accounts of this kind
         return result
+
+    def known_account(self, person: int) -> bytes | None:
+        """None when the secret is not the one that the run began with: then nothing is certain."""
+        return self._account(person) if self._fits else None
+
+    @cached_property
+    def _fits(self) -> bool:
+        state = self._context.state
+        known = next((person for page in state.pages() for person in page if person.address), None)
+        return not self._is_new and (known is None or self._account(known.id) == known.address)
+
+    def _account(self, person: int) -> bytes:
+        return address_of(derive_key(self._secret, person))
 
     def registration(self, step: str) -> Executor:
         return TransactionExecutor(self._context, step, _registration)

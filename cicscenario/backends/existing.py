@@ -39,6 +39,9 @@ class ExistingBackend(Backend):
                 result.found(person.id, address, person.spelled or checksum(address))
         return result
 
+    def known_account(self, person: int) -> bytes | None:
+        return self._population.account(person)
+
 
 def _needs(survey: Survey) -> list[Need]:
     """The dialect, and the people whom the phone interface would not serve."""

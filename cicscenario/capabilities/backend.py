@@ -18,6 +18,10 @@ class Backend(ABC):
         Raises UnavailableError when no account can be created at present.
         """
 
+    def known_account(self, person: int) -> bytes | None:
+        """The account (20 bytes) that the person with this id will get, or has, where that is certain beforehand."""
+        return None
+
     def registration(self, step: str) -> Executor:
         """Registers accounts in the accounts index, or waits until the stack has. ``step`` is the ledger's purpose."""
         raise NotImplementedError

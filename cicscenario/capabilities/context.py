@@ -16,7 +16,9 @@ from cicscenario.people.person import Person
 from cicscenario.people.population import Population
 from cicscenario.state.store import Store
 
+KEYSTORE = "keystore"  #: folder of a run directory
 #: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
+#: A person who could not be asked about has a problem that is a ``check.NotKnown``.
 Verifier = Callable[[Sequence[Person]], dict[int, str]]
 
 
@@ -74,4 +76,4 @@ class RunContext:
 
 def keyfile_path(directory: Path, address: bytes) -> Path:
     """The path of the keystore file of an address in a run directory."""
-    return directory / "keystore" / f"{address.hex()}.json"
+    return directory / KEYSTORE / f"{address.hex()}.json"

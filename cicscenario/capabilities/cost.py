@@ -78,7 +78,10 @@ class Pending:
     def gifts(self) -> tuple[int, int]:
         """The number of gifts above 0 that are still to be sent, and their sum in whole tokens. Scans the population."""
         number, total = self.state.gifts_without(self.step) if self.state else (0, 0)
+        given = self.state.mined_people(self.step) if self.state else set()  # also people who are not in the state yet
         for index in self.state.absent(self.size) if self.state else range(self.size):
+            if index in given:
+                continue
             gift = self.population.gift(index)
             number, total = number + (gift > 0), total + gift
         return number, total

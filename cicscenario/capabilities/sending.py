@@ -29,7 +29,7 @@ class TransactionExecutor:
     def __call__(self, batch: Batch) -> Result:
         intents = []
         for person in batch.people:
-            intent = self._make(self._context, person)
+            intent = self.intent(person)
             if intent is None:
                 batch.result.done(person.id, "nothing to send")
             else:
@@ -40,6 +40,10 @@ class TransactionExecutor:
             for outcome in self._context.ledger.begin(self._purpose, intents, self._gas_limit).each():
                 batch.result.add([outcome])
         return batch.result
+
+    def intent(self, person: Person) -> Intent | None:
+        """The transaction for a person who has an account, or None when this person needs none."""
+        return self._make(self._context, person)
 
     def _gas_limit(self, intent: Intent) -> int:
         if not intent.data:

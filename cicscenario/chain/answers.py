@@ -13,6 +13,7 @@ from typing import Any
 
 from cicscenario.chain.nodes import Node
 from cicscenario.errors import CicScenarioError, ExitCode, UnavailableError
+from cicscenario.printable import foreign
 
 Call = tuple[str, list[Any]]
 
@@ -51,7 +52,7 @@ class RpcError(CicScenarioError):
     def __init__(self, method: str, node: str, error: Any) -> None:
         fields = error if isinstance(error, dict) else {"message": error}  # some proxies answer with a bare text
         self.code = _code(fields.get("code", 0))
-        self.text = str(fields.get("message", error))[:_LONGEST_TEXT]
+        self.text = foreign(fields.get("message", error), _LONGEST_TEXT)
         self.data: Any = fields.get("data")
         self._method = method
         super().__init__(f"{node} refused {method}: {self.text}")

@@ -8,28 +8,33 @@ no answer, or was refused for the moment, is sent again soon: the same bytes can
 import itertools
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.adoption import written
+from cicscenario.chain.conflicts import contradiction, nonce_taken
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
 from cicscenario.chain.ticket import Ticket
 from cicscenario.chain.unaccepted import Unaccepted
-from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
+from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
 
-_LOOK_AGAIN = 1.0  # seconds between looks at nonces that others seem to have used
+_SEND = Boundary("chain.send")  # transactions that are in the ledger
 _POLL = 0.05  # seconds between rounds without progress
 _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
 _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
 _RESEND_AT_MOST = 30.0
 _LAG = 10.0  # seconds for nodes that lag behind others at the same address to catch up
+
+#: Reopens transactions that ended after a block.
+Undo = Callable[[int], None]
 
 
 class Broadcaster:
@@ -58,7 +63,7 @@ class Broadcaster:
     ) -> None:
         self._store = store
         self._rpc = rpc
-        self._follower = follower
+        self.follower = follower
         self._window = window
         self._batch = batch
         self._patience = patience
@@ -67,7 +72,11 @@ class Broadcaster:
         self._stopping = stopping or StopEvent()
         self._clock = clock
         self._mutex = threading.Condition()
-        self._waiting: deque[LedgerRow] = deque()
+        self._signer = b""
+        self._undo: Undo = lambda block: None
+        self._undone = False
+        self._to_look_back = False
+        self._waiting: dict[bytes, LedgerRow] = {}  # in nonce order
         self._in_flight: dict[bytes, LedgerRow] = {}
         self._unaccepted = Unaccepted(clock)
         self._tickets: dict[bytes, Ticket] = {}
@@ -76,40 +85,18 @@ class Broadcaster:
         self._last_progress = self._resent = clock()
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
-    def start(self, signer: bytes, *, reconcile: bool = False) -> None:
-        """Resumes what an earlier run left open, and starts the thread; see ``resume``."""
-        self.resume(signer, reconcile=reconcile)
+    def start(self, signer: bytes, undo: Undo) -> None:
+        """Resumes what an earlier run left open, and starts the thread."""
+        self.resume(signer, undo)
         self._thread.start()
 
-    def resume(self, signer: bytes, *, reconcile: bool = False) -> None:
-        """Records the ends of transactions that an earlier run left open, and queues the others in nonce order.
+    def resume(self, signer: bytes, undo: Undo) -> None:
+        """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before.
 
-        Raises ReconcileError when other transactions used the nonces of some; with ``reconcile`` those count as failed
-        instead.
+        ``undo`` is called when blocks that were read are gone, with the number of the newest that is left.
         """
-        outstanding = self._store.outstanding(signer)
-        for start in range(0, len(outstanding), self._batch):
-            self._settle(self._follower.receipts(outstanding[start : start + self._batch]))
-        if taken := self._still_taken(self._store.outstanding(signer)):
-            if not reconcile:
-                raise _nonce_taken(taken)
-            self._settle([End(row, False, self._follower.block, f"nonce {row.nonce} was taken") for row in taken])
-        self._waiting.extend(self._store.outstanding(signer))
-
-    def _still_taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those of ``rows`` whose nonces others have used, according to every look for ``lag`` seconds.
-
-        Behind one address there may be a node that lags, which knows the transactions later.
-        """
-        began = self._clock()
-        taken = self._follower.taken(rows)
-        while taken and self._clock() - began < self._lag:
-            pause(min(_LOOK_AGAIN, self._lag), self._stopping)
-            ends = self._follower.receipts(taken)
-            self._settle(ends)
-            known = {end.row.hash for end in ends}
-            taken = self._follower.taken([row for row in taken if row.hash not in known])
-        return taken
+        self._signer, self._undo = signer, undo
+        self.submit(self._store.outstanding(signer))
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
@@ -130,11 +117,11 @@ class Broadcaster:
 
     def _still_unknown(self, failed: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Records those that succeeded after all; gives those that the node does not know, although they could still be mined."""
-        ends = self._follower.receipts(failed)
+        ends = self.follower.receipts(failed)
         self._settle(list({end.row.person: end for end in ends if end.ok}.values()))
         known = {end.row.hash for end in ends}
         unknown = [row for row in failed if row.hash not in known]
-        taken = {row.hash for row in self._follower.taken(unknown)}
+        taken = {row.hash for row in self.follower.taken(unknown)}
         return [row for row in unknown if row.hash not in taken]
 
     def stop(self) -> None:
@@ -148,8 +135,27 @@ class Broadcaster:
     def submit(self, rows: Iterable[LedgerRow]) -> None:
         """Takes committed transactions, in nonce order."""
         with self._mutex:
-            self._waiting.extend(rows)
+            self._waiting |= {row.hash: row for row in rows if row.hash not in self._in_flight}
             self._mutex.notify_all()
+
+    def finish(self) -> bool:
+        """Waits until all transactions have ended, and the blocks that were read are still there.
+
+        Returns whether some of these were gone since the last call.
+        """
+        while True:
+            with self._mutex:
+                self._to_look_back = True
+                self._mutex.notify_all()
+                while self._to_look_back and not (self._fatal or self._stopping.is_set()):
+                    self._mutex.wait(_STOP_POLL)
+            outstanding = self._store.outstanding(self._signer)
+            self.expect(outstanding).wait()
+            if self._fatal:
+                raise self._fatal
+            if not outstanding or self._stopping.is_set():
+                undone, self._undone = self._undone, False
+                return undone
 
     def expect(self, rows: Sequence[LedgerRow], ended: Iterable[Outcome] = ()) -> Ticket:
         """A ticket for transactions that are in flight or will be submitted next; ``ended`` are other people's outcomes."""
@@ -190,7 +196,9 @@ class Broadcaster:
         """
         try:
             moved = self._send_some()
-            moved |= self._settle(self._follower.ends(self._in_flight))
+            moved |= self._settle(self.follower.ends(self._in_flight))
+            self._look_back()
+            moved |= self._reopen()
             if not moved:
                 self._send_again()
             self._retry_unaccepted()
@@ -198,6 +206,24 @@ class Broadcaster:
             self._last_error = error
             return False
         return moved
+
+    def _look_back(self) -> None:
+        if self._to_look_back and self.follower.look_back():
+            with self._mutex:
+                self._to_look_back = False
+                self._mutex.notify_all()
+
+    def _reopen(self) -> bool:
+        """Takes back what ended in blocks that are gone: all that is outstanding then is sent again, in nonce order."""
+        if (block := self.follower.take_undone()) is None:
+            return False
+        self._undo(block)
+        with self._mutex:
+            self._undone = True
+            self._in_flight.clear()
+            self._unaccepted = Unaccepted(self._clock)
+            self._waiting = {row.hash: row for row in self._store.outstanding(self._signer)}
+        return True
 
     def raise_if_stalled(self, moved: bool) -> None:
         """The stall timer: raises UnavailableError after ``patience`` seconds without progress."""
@@ -222,7 +248,7 @@ class Broadcaster:
     def _idle_until_work(self) -> bool:
         """Waits until there are transactions to send or to watch; False when the thread must end."""
         with self._mutex:
-            while not (self._stopping.is_set() or self._waiting or self._in_flight):
+            while not (self._stopping.is_set() or self._waiting or self._in_flight or self._to_look_back):
                 self._mutex.wait(_STOP_POLL)
                 self._last_progress = self._resent = self._clock()
             return not self._stopping.is_set()
@@ -245,17 +271,20 @@ class Broadcaster:
         used = sum(row.gas for row in self._in_flight.values())
         rows: list[LedgerRow] = []
         with self._mutex:
-            while self._waiting and len(rows) < self._batch:
-                used += self._waiting[0].gas
+            for row in itertools.islice(self._waiting.values(), self._batch):
+                used += row.gas
                 if used > self._window and (rows or self._in_flight):
                     break
-                rows.append(self._waiting.popleft())
+                rows.append(row)
+            for row in rows:
+                del self._waiting[row.hash]
         self._in_flight.update((row.hash, row) for row in rows)
         return rows
 
     def _broadcast(self, rows: Sequence[LedgerRow]) -> None:
         try:
-            answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
+            with _SEND:
+                answers = self._rpc.results([("eth_sendRawTransaction", [to_hex(row.raw)]) for row in rows])
         except UnansweredError as error:
             self._unaccepted.add(rows, error.retry_after)
             raise
@@ -269,7 +298,15 @@ class Broadcaster:
             self._handle_refused(doubtful)
 
     def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, Any]]) -> None:
-        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before."""
+        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before.
+
+        A node with fewer blocks than were read may refuse what it accepts when it has caught up.
+        """
+        if self.follower.is_behind:
+            self._last_error = next(
+                (answer for _, answer in doubtful if isinstance(answer, RpcError)), self._last_error
+            )
+            return
         used: list[tuple[LedgerRow, RpcError]] = []
         for row, answer in doubtful:
             if not isinstance(answer, RpcError):
@@ -281,7 +318,7 @@ class Broadcaster:
                 case Refusal.NONCE_USED:
                     used.append((row, answer))
                 case Refusal.NONCE_PENDING:
-                    raise _nonce_taken([row], answer.text)
+                    raise nonce_taken([row], answer.text)
                 case Refusal.PERMANENT:
                     raise StepFailedError(
                         f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {answer.text}",
@@ -294,18 +331,18 @@ class Broadcaster:
 
     def _look_up_used(self, used: Sequence[tuple[LedgerRow, RpcError]]) -> None:
         """Their nonces are used: by themselves, which a node that lags may learn later; or else by others."""
-        self._settle(self._follower.receipts([row for row, _ in used]))
+        self._settle(self.follower.receipts([row for row, _ in used]))
         late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
-        if late and (taken := self._follower.taken(late)):
-            raise _nonce_taken(taken)
-        if late and (free := self._follower.free(late)):
-            raise _contradiction(self._rpc.name, free[0], used[0][1].text)
+        if late and (taken := self.follower.taken(late)):
+            raise nonce_taken(taken)
+        if late and (free := self.follower.free(late)):
+            raise contradiction(self._rpc.name, free[0], used[0][1].text)
 
     def _settle(self, ends: Sequence[End]) -> bool:
         if not ends:
             return False
         with self._mutex:
-            self._store.settle((e.row.hash, "mined" if e.ok else "failed", e.block, e.detail) for e in ends)
+            self._store.settle(map(written, ends), self.follower.trace.sparse())
             self._unaccepted.remove(end.row.hash for end in ends)
             for end in ends:
                 self._in_flight.pop(end.row.hash, None)
@@ -314,35 +351,15 @@ class Broadcaster:
 
     def _stalled(self, seconds: float) -> UnavailableError:
         row = next(iter(self._in_flight.values()))
-        seen = f"the newest block read is {self._follower.block}"
-        if self._follower.confirmations:
-            seen += f", with the {self._follower.confirmations} blocks on top that `chain.confirmations` requires"
+        seen = f"the newest block read is {self.follower.block}"
+        if self.follower.confirmations:
+            seen += f", with the {self.follower.confirmations} blocks on top that `chain.confirmations` requires"
         last = f"; last error: {self._last_error.message}" if self._last_error else ""
         return UnavailableError(
             f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
             f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
             hint="every transaction is in the ledger; run the same command again when the node mines blocks",
         )
-
-
-def _nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
-    row, more = rows[0], f", and {len(rows) - 1} others" if len(rows) > 1 else ""
-    return ReconcileError(
-        f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
-        f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
-        hint="another run or another program has used the same key. Make sure that it paid none of these people"
-        " (`cicscenario verify` shows who has been paid), then run with --reconcile: it sends new transactions for them."
-        " If there are several nodes behind the address, one that lags may be the cause: run again when it has caught up",
-    )
-
-
-def _contradiction(node: str, row: LedgerRow, said: str) -> ReconcileError:
-    return ReconcileError(
-        f"{node} refuses {row.purpose} of person {row.person} ({said}), although according to its own count of transactions"
-        f" nonce {row.nonce} of 0x{row.signer.hex()} is free, and it does not know transaction {to_hex(row.hash)}",
-        hint="a node that lags behind may be the cause: run the same command again when it has caught up. Every transaction"
-        " is in the ledger, and nobody is paid twice",
-    )
 
 
 def _is_accepted(row: LedgerRow, answer: Any) -> bool:

@@ -15,6 +15,7 @@ from cicscenario.chain.contractreader import ContractReader, view
 from cicscenario.chain.contracts import CHECK, COOLDOWN, Contracts, Faucet, Token
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
+from cicscenario.printable import foreign
 
 #: Of the registry, whose keys are names of contracts, and of the token index.
 REGISTRY_ABI = [view("addressOf(bytes32)", "address")]
@@ -108,7 +109,7 @@ def _token(reader: ContractReader, address: bytes) -> Token:
     decay = None
     if demurrage is not None:
         decay = _per_minute(next((level for level in levels if level is not None), 0))
-    return Token(address, "?" if symbol is None else symbol.decode("utf-8", "replace"), decimals, decay)
+    return Token(address, "?" if symbol is None else foreign(symbol.decode("utf-8", "replace")), decimals, decay)
 
 
 def _per_minute(level: int) -> float:

@@ -16,20 +16,25 @@ from typing import Any
 from Crypto.Cipher import AES
 from eth_hash.auto import keccak
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chain.signer import KEY_BYTES, address_of, why_not_a_key
 from cicscenario.errors import InvalidError, reason_of
-from cicscenario.files import OWNER_ONLY, write_whole
+from cicscenario.files import write_whole
+from cicscenario.inputs import read_input
+from cicscenario.jsontext import parse_json
 
+_KEYFILE = Boundary("keystore.file")
 #: scrypt parameters (n, r, p) as in geth. A standard key takes a second and 256 MiB, a light one 0.05 seconds and 4 MiB.
 STRENGTHS = {"standard": (2**18, 8, 1), "light": (2**12, 8, 6)}
-#: Limit for n * r * p of a file that is opened, since a file can demand any amount: eight times the standard, 2 GiB.
-_MAX_SCRYPT_WORK = 8 * 2**18 * 8
-_MAX_PBKDF2_ROUNDS = 100_000_000  # a hundred times eth_account's default
+#: Limits for a file that is opened, since a file can demand any amount. Wallets write keys up to the standard one.
+_MAX_SCRYPT_MEMORY = 512 * 2**20  # bytes, of 128 * n * r; twice the standard
+_MAX_SCRYPT_WORK = 4 * 2**18 * 8  # n * r * p; four times the standard, some seconds
+_MAX_PBKDF2_ROUNDS = 10_000_000  # ten times eth_account's default, some seconds
 #: Limit for the bytes of a file that is opened; a usual one has about 500. JSON this short cannot exhaust the stack.
 MAX_FILE_SIZE = 10_000
 _DERIVED = 32  # bytes that are derived from the password
 #: What reading a file raises when a part is missing, has a wrong type, or is far too large.
-_MALFORMED = (ValueError, OverflowError, MemoryError, RecursionError, AttributeError)
+_MALFORMED = (ValueError, OverflowError, MemoryError, AttributeError)
 
 
 def encrypt(private_key: bytes, password: str, strength: str) -> bytes:
@@ -104,7 +109,7 @@ class _EncryptedKey:
 def _read(blob: bytes) -> _EncryptedKey:
     if len(blob) > MAX_FILE_SIZE:
         raise ValueError(f"it is longer than {MAX_FILE_SIZE:,} bytes")
-    document = _Part("", json.loads(blob))
+    document = _Part("", parse_json(blob))
     crypto = document.part("crypto")
     _expect("`version`", document.number("version"), 3)
     _expect("`cipher`", crypto.word("cipher"), "aes-128-ctr")
@@ -166,11 +171,7 @@ def _expect(what: str, found: object, expected: object) -> None:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeError | json.JSONDecodeError):
-        return "it is not JSON text"
-    if isinstance(error, RecursionError | MemoryError):
-        return "it asks for too much memory"
-    return str(error)
+    return "it asks for more memory than there is" if isinstance(error, MemoryError) else str(error)
 
 
 def _derivation(crypto: _Part) -> Callable[[bytes], bytes]:
@@ -182,17 +183,31 @@ def _derivation(crypto: _Part) -> Callable[[bytes], bytes]:
         )  # the rest of a longer one is unused
     if crypto.word("kdf") == "scrypt":
         n, r, p = params.number("n"), params.number("r"), params.number("p")
-        if min(n, r, p) < 1:
-            raise ValueError(f"there is no scrypt with n={n}, r={r}, p={p}")
-        if n * r * p > _MAX_SCRYPT_WORK:
-            raise ValueError(f"scrypt with n={n}, r={r}, p={p} would take too much memory or time")
+        _refuse_costly_scrypt(n, r, p)
         return lambda password: _scrypt(password, salt, n, r, p)
     _expect("`kdf`", crypto.word("kdf"), "pbkdf2")
     _expect("`prf`", params.word("prf"), "hmac-sha256")
     rounds = params.number("c")
     if not 1 <= rounds <= _MAX_PBKDF2_ROUNDS:
-        raise ValueError(f"pbkdf2 with c={rounds} is not possible, or would take too much time")
+        raise ValueError(f"pbkdf2 with c={_figure(rounds)}, expected 1 to {_MAX_PBKDF2_ROUNDS:,} rounds")
     return lambda password: hashlib.pbkdf2_hmac("sha256", password, salt, rounds, _DERIVED)
+
+
+def _refuse_costly_scrypt(n: int, r: int, p: int) -> None:
+    """Raises ValueError, with the figures, for parameters that scrypt does not have or that take too much memory or time."""
+    asked = f"scrypt with n={_figure(n)}, r={_figure(r)}, p={_figure(p)}"
+    if n < 2 or n & (n - 1) or min(r, p) < 1:
+        raise ValueError(f"there is no {asked}: n is a power of 2, and the others are at least 1")
+    if (memory := 128 * n * r) > _MAX_SCRYPT_MEMORY:
+        asked = f"{asked} takes {_figure(memory // 2**20)} MiB of memory"
+        raise ValueError(f"{asked}, expected at most {_MAX_SCRYPT_MEMORY // 2**20}")
+    if (work := n * r * p) > _MAX_SCRYPT_WORK:
+        raise ValueError(f"{asked} takes a work (n * r * p) of {_figure(work)}, expected at most {_MAX_SCRYPT_WORK:,}")
+
+
+def _figure(number: int) -> str:
+    """A number for messages; of a very large one, its size."""
+    return f"{number:,}" if number.bit_length() <= 64 else f"more than 2^{number.bit_length() - 1}"
 
 
 def _scrypt(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
@@ -208,14 +223,15 @@ def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
 
 def write_keyfile(path: Path, blob: bytes) -> None:
     """Writes the file atomically; at no time can others than its owner read it."""
-    write_whole(path, blob, mode=OWNER_ONLY, durable=True)
+    with _KEYFILE:
+        write_whole(path, blob, durable=True)
 
 
 def problem_of(path: Path, address: bytes) -> str | None:
     """What is wrong with the keystore file of an address, or None. The key is not decrypted."""
     try:
-        mode = path.stat().st_mode
-        held = _read(path.read_bytes())
+        mode = path.lstat().st_mode
+        held = _read(read_input(path, MAX_FILE_SIZE, follow=False))
     except FileNotFoundError:
         return f"keystore file {path.name} is missing"
     except OSError as error:

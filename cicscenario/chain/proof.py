@@ -25,6 +25,8 @@ Log = Mapping[str, Any]  #: as JSON-RPC gives it
 _TRANSFER_EVENT = to_hex(keccak(b"Transfer(address,address,uint256)"))
 _FAUCET_FAIL_EVENT = to_hex(keccak(b"FaucetFail(address,address,uint256)"))
 
+_PLACES = {1: 4, 2: 5}  # where the recipient is among the fields of a typed transaction
+
 
 @dataclass(frozen=True)
 class SentCall:
@@ -36,8 +38,10 @@ class SentCall:
 
     @classmethod
     def of(cls, raw: bytes) -> "SentCall":
-        """Decodes a signed legacy transaction."""
-        to, value, data = rlp.decode(raw)[3:6]
+        """Decodes a signed transaction: legacy, or of EIP-2930 or EIP-1559, which begin with their type."""
+        typed = raw[0] in _PLACES
+        place = _PLACES[raw[0]] if typed else 3
+        to, value, data = rlp.decode(raw[1:] if typed else raw)[place : place + 3]
         return cls(to, int.from_bytes(value, "big"), data)
 
     @property

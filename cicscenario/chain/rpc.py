@@ -17,6 +17,8 @@ from cicscenario.chain.answers import RpcError as RpcError
 from cicscenario.chain.answers import UnansweredError as UnansweredError
 from cicscenario.chain.nodes import Node, Nodes
 from cicscenario.errors import UnavailableError
+from cicscenario.jsontext import JsonTextError, parse_json
+from cicscenario.printable import foreign
 from cicscenario.retry import Patience
 from cicscenario.transport.exchange import MEGABYTE, LateError
 from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
@@ -208,8 +210,8 @@ class Rpc:
         if reply.status_code in _LIMITED:
             raise self._failed(node, reply, len(calls))
         try:
-            body = reply.json()
-        except (requests.JSONDecodeError, RecursionError):
+            body = parse_json(reply.content)
+        except JsonTextError:
             if not reply.ok:
                 raise self._failed(node, reply, len(calls)) from None
             raise NotAnsweredError(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
@@ -250,13 +252,13 @@ class Rpc:
             )
         if reply.status_code == _TOO_LARGE and number > 1:
             node.batch.refused(number)
-            raise self._too_many(node, f"HTTP {reply.status_code} {reply.reason}", number)
+            raise self._too_many(node, f"HTTP {reply.status_code} {foreign(reply.reason)}", number)
         return reply
 
     def _failed(self, node: Node, reply: requests.Response, number: int) -> UnansweredError:
         return self._unanswered(
             node,
-            f"answers with HTTP {reply.status_code} {reply.reason}",
+            f"answers with HTTP {reply.status_code} {foreign(reply.reason)}",
             number,
             transient=reply.status_code in _TRANSIENT_STATUSES,
             retry_after=reply.headers.get("Retry-After"),
@@ -279,8 +281,9 @@ def protocol_errors(rpc: Rpc) -> Iterator[None]:
     try:
         yield
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
+        why = f"{type(error).__name__}: {foreign(error)}"
         raise UnavailableError(
-            f"chain node {rpc.name} gave an answer that is not of the Ethereum protocol ({type(error).__name__}: {error})",
+            f"chain node {rpc.name} gave an answer that is not of the Ethereum protocol ({why})",
             hint="is `chain.rpc` in the environment file the address of an Ethereum node?",
         ) from error
 
@@ -297,4 +300,4 @@ def _reason(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is cause:
             break
         cause = inner
-    return str(cause) or type(cause).__name__
+    return foreign(cause) or type(cause).__name__

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
 from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.review import Recogniser, unrecognised
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.chain.survey import survey
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import read_input
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
@@ -43,8 +45,17 @@ class ChainSession:
     height: int  #: number of the newest block when the chain was opened
     silent: tuple[str, ...] = ()
 
-    def ledger(self, store: Store, *, reconcile: bool = False, stopping: threading.Event | None = None) -> Ledger:
-        """The ledger of this chain's signer; enter it before use. For ``reconcile`` and ``stopping`` see Ledger."""
+    def ledger(
+        self,
+        store: Store,
+        *,
+        recognise: Recogniser = unrecognised,
+        used: bool = False,
+        undone: Callable[[], None] = lambda: None,
+        reconcile: bool = False,
+        stopping: threading.Event | None = None,
+    ) -> Ledger:
+        """The ledger of this chain's signer; enter it before use. For the options see Ledger."""
         stop = StopEvent(stopping)
         rpc = self.rpc.again(patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
@@ -52,7 +63,10 @@ class ChainSession:
         broadcaster = Broadcaster(
             store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
         )
-        return Ledger(store, rpc, self.signer, broadcaster, self.gas_price, reconcile=reconcile, stopping=stop)
+        return Ledger(
+            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, undone=undone,
+            reconcile=reconcile, stopping=stop,
+        )  # fmt: skip
 
     def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:
         """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert.
@@ -73,6 +87,11 @@ class ChainSession:
             raise answer
         gas = int(answer, 16)
         return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
+
+    def next_nonce(self) -> int:
+        """The signer's next nonce, after those that are pending in the node."""
+        with protocol_errors(self.rpc):
+            return int(self.rpc.call("eth_getTransactionCount", to_hex(self.signer.address), "pending"), 16)
 
     def balance(self) -> int:
         """The signer's native currency, in wei."""
@@ -138,10 +157,12 @@ def signer_key(environment: ChainEnvironment) -> bytes:
     assert signer.password is not None
     password = signer.password.reveal()
     try:
-        with signer.keyfile.open("rb") as file:
-            return decrypt(file.read(MAX_FILE_SIZE + 1), password)
+        return decrypt(read_input(signer.keyfile, MAX_FILE_SIZE), password)
     except OSError as error:
-        raise InvalidError(f"cannot read chain.signer.keyfile {signer.keyfile}: {error.strerror}") from None
+        reason = reason_of(error)
+        raise InvalidError(
+            f"cannot read chain.signer.keyfile {signer.keyfile}: {reason}", hint="name the file of the signer's key"
+        ) from None
     except InvalidError as error:
         hint = "are `chain.signer.keyfile` and `chain.signer.password` in the environment file right?"
         raise InvalidError(f"chain.signer.keyfile {signer.keyfile}: {error.message}", hint=hint) from None

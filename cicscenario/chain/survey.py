@@ -7,6 +7,7 @@ from typing import Any
 from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
 from cicscenario.errors import UnavailableError
 from cicscenario.language import ChainEnvironment
+from cicscenario.printable import foreign
 
 _QUESTIONS: list[Call] = [
     ("eth_chainId", []),
@@ -91,7 +92,7 @@ def _facts(rpc: Rpc, environment: ChainEnvironment) -> NodeFacts:
         suggested = 0 if isinstance(price, RpcError) else max(_number(price), 2 * _number(newest.get("baseFeePerGas")))
         return NodeFacts(
             _number(chain_id),
-            str(genesis["hash"]).lower(),
+            foreign(genesis["hash"]).lower(),
             _number(newest["gasLimit"]),
             suggested,
             _number(newest["number"]),

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.connections import Service
-from cicscenario.errors import UnavailableError
 from cicscenario.language import Condition
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost
@@ -20,35 +19,22 @@ def _verifier(context: RunContext) -> Verifier:
 
     def verify(people: Sequence[Person]) -> dict[int, str]:
         problems: dict[int, str] = {}
-        unanswered: list[Failed | Lost] = []
         for start in range(0, len(people), _AT_ONCE):
             part = people[start : start + _AT_ONCE]
             answers = custodial.have([person.account for person in part], time.monotonic() + _PATIENCE)
-            silent = [answer for answer in answers.values() if _is_none(answer)]
-            unanswered += silent  # type: ignore[arg-type]
-            if len(silent) == len(part):  # the engine has stopped answering, and is not asked for everybody
-                break
             for person in part:
                 if (answer := answers[person.account]) is not True:
                     problems[person.id] = _words(answer)
-        if unanswered:
-            raise UnavailableError(
-                f"the custodial engine ({custodial.address}) does not say whether it holds the key of"
-                f" {len(unanswered)} or more of {len(people)} people: {unanswered[0]}",
-                hint="`cicscenario verify` asks again, once its worker and its signer answer",
-            )
+            if all(isinstance(answer, Lost) for answer in answers.values()):  # the engine has stopped answering
+                unasked = people[start + _AT_ONCE :]
+                return problems | {person.id: NotKnown(f"not asked: {problems[part[0].id]}") for person in unasked}
         return problems
 
     return verify
 
 
-def _is_none(answer: bool | Failed | Lost) -> bool:
-    """Whether this is no answer: nobody took the question, or the engine could not ask its signer."""
-    return isinstance(answer, Lost) or (isinstance(answer, Failed) and answer.unsigned)
-
-
 def _words(answer: bool | Failed | Lost) -> str:
-    return f"not known: {answer}" if answer else "the custodial engine does not hold the key"
+    return NotKnown(f"not known: {answer}") if answer else "the custodial engine does not hold the key"
 
 
 CHECK = Check(

@@ -1,19 +1,26 @@
 """Dials for many people, for an interface that handles one request at a time and may fail or hang for some."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from threading import Event
 
 from cicscenario.retry import PAUSES, pause
 from cicscenario.services.circuit import CircuitBreaker
 from cicscenario.services.ussd import SILENT, UssdClient, UssdError
-from cicscenario.services.ussd_screens import Screen
+from cicscenario.services.ussd_screens import IN_ACCOUNT, Screen
 
 #: Seconds before each further round of those whose dials failed. A round in which somebody is answered starts them again.
 ROUNDS = (1.0, 2.0, 4.0, 8.0)
 
+_LEAVES = 3  # times that the session of one person is left
+
 #: A screen, the error of the last dial, or why nobody was dialled.
 End = Screen | UssdError | str
+
+
+def _nobody(ends: Mapping[str, End]) -> Collection[str]:
+    return ()
 
 
 class Calls:
@@ -28,12 +35,17 @@ class Calls:
         self._circuit = CircuitBreaker(SILENT)
         self._line = threading.Lock()
 
-    def dial(self, phones: Sequence[str]) -> dict[str, End]:
+    def dial(
+        self, phones: Sequence[str], to_leave: Callable[[Mapping[str, End]], Collection[str]] = _nobody
+    ) -> dict[str, End]:
         """What each number is shown. Those whose dials fail are dialled again behind the others.
 
-        Raises the interface's error when it answers nobody any more.
+        ``to_leave`` tells which of the first screens or errors come from a session that a dial resumes. Those sessions are
+        left, and the numbers are dialled again. All of them must be registered: see ``UssdClient.leave``.
         """
         ends, quiet = self._round(phones), 0
+        for phone in to_leave(ends):
+            ends[phone] = self._anew(phone, ends[phone])
         left = _failed(ends)
         while left and quiet < len(ROUNDS) and not self._circuit.open:
             pause(ROUNDS[quiet], self._stopping)
@@ -41,9 +53,28 @@ class Calls:
             still = _failed({phone: ends[phone] for phone in left})
             quiet = 0 if len(still) < len(left) else quiet + 1
             left = still
-        if error := self._circuit.open:  # no answer says nothing about anybody
-            raise error
         return ends
+
+    def are_answered(self) -> bool:
+        """Whether the interface answers anybody at present, which it does to a number that cannot be."""
+        try:
+            self._ussd.check()
+        except UssdError as error:
+            return error.answered
+        return True
+
+    def _anew(self, phone: str, end: End) -> End:
+        """What a number is shown after its session was left, which the server stores a moment after its last answer."""
+        for seconds in PAUSES[:_LEAVES]:
+            if isinstance(end, str) or not end.session or self._circuit.open:
+                break
+            pause(seconds, self._stopping)
+            with self._line, suppress(UssdError):
+                self._ussd.leave(phone, end.session)
+            end = self._dial(phone)
+            if isinstance(end, Screen) and end.state in IN_ACCOUNT:
+                break
+        return end
 
     def _round(self, phones: Sequence[str]) -> dict[str, End]:
         return {phone: self._dial(phone) for phone in phones}

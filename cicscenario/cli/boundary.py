@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from cicscenario.cli.interrupts import ended_by_signals
 from cicscenario.errors import ExitCode, as_told
+from cicscenario.printable import say
 
 DEBUG = "CICSCENARIO_DEBUG"  #: environment variable: when set, every error is shown with its traceback
 
@@ -78,8 +79,8 @@ def _tell(error: BaseException) -> ExitCode:
     text, code = _words(error)
     try:
         if os.environ.get(DEBUG):
-            traceback.print_exception(error)
-        print(text, file=sys.stderr, flush=True)
+            say("".join(traceback.format_exception(error)), stream=sys.stderr, end="")
+        say(text, stream=sys.stderr, flush=True)
     except OSError:
         _discard(sys.stderr)  # the message is lost, the exit code is not
     return code

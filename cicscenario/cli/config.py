@@ -9,6 +9,7 @@ from typing import Any
 
 from cicscenario.errors import ExitCode
 from cicscenario.language.provenance import Setting
+from cicscenario.printable import json_text, one_line, say
 from cicscenario.vocabulary import settings
 
 
@@ -21,14 +22,14 @@ def config(path: Path, overrides: Sequence[str], env: str | None, fmt: str) -> E
     if env is not None:
         found = [Setting(s.key, env, "--env") if s.key == "environment" else s for s in found]
     if fmt == "json":
-        print(json.dumps([asdict(setting) for setting in found], indent=2, ensure_ascii=False))
+        say(json_text([asdict(setting) for setting in found], indent=2))
         return ExitCode.OK
     width = max(len(setting.key) for setting in found)
     values = [_value(setting.value) for setting in found]
     column = min(40, max(map(len, values)))
     for setting, value in zip(found, values, strict=True):
-        source = f"{setting.origin}  {setting.written}" if setting.written else setting.origin
-        print(f"{setting.key:<{width}}  {value:<{column}}  {source}")
+        source = one_line(f"{setting.origin}  {setting.written}" if setting.written else setting.origin)
+        say(f"{setting.key:<{width}}  {value:<{column}}  {source}")
     return ExitCode.OK
 
 

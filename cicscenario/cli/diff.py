@@ -13,6 +13,7 @@ from cicscenario.language.compare import Change, changes
 from cicscenario.language.nodes import Mapping, compose
 from cicscenario.language.provenance import Setting
 from cicscenario.language.source import read_source
+from cicscenario.printable import json_text, say
 from cicscenario.resources import load_schema
 from cicscenario.review import difference
 from cicscenario.review.difference import Consequence, Difference, Weight, consequence, weigh
@@ -30,11 +31,11 @@ def diff(before: str, after: str, fmt: str) -> ExitCode:
         old, new = (stack.enter_context(place(argument)) for argument in (before, after))
         found = [one for one in _differences(old, new) if not one.same]
     if fmt == "json":
-        print(json.dumps(difference.as_document(found), indent=2, ensure_ascii=False))
+        say(json_text(difference.as_document(found), indent=2))
     elif fmt == "markdown":
-        print(difference.as_markdown(found), end="")
+        say(difference.as_markdown(found), end="")
     else:
-        print(difference.as_text(found))
+        say(difference.as_text(found))
     return ExitCode.CHECKS_FAILED if found else ExitCode.OK
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language.diagnostic import EXPLANATIONS, nearest
 from cicscenario.language.schema import first_sentence, keys, required_keys, type_words
+from cicscenario.printable import say
 from cicscenario.resources import load_schema
 from cicscenario.review.effects import Effect, effects
 from cicscenario.vocabulary import scenario_schema
@@ -24,14 +25,14 @@ def explain(key: str | None) -> ExitCode:
     known = scenario | environment
     codes = {str(code): text for code, text in EXPLANATIONS.items()}
     if key is None:
-        print("\n".join(f"{name:<34}{first_sentence(child)}" for name, child in known.items()))
+        say("\n".join(f"{name:<34}{first_sentence(child)}" for name, child in known.items()))
     elif key in codes:
-        print(f"{key}: {codes[key]}")
+        say(f"{key}: {codes[key]}")
     else:
         name = key if key in known else _ENVIRONMENT + key
         if name not in known:
             raise _unknown(key, [*known, *codes])
-        print(_explanation(name, known))
+        say(_explanation(name, known))
     return ExitCode.OK
 
 

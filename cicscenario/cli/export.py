@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cicscenario.capabilities.context import keyfile_path
+from cicscenario.chain.keyfile import MAX_FILE_SIZE
 from cicscenario.chainspec import ChainSpec
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.inputs import read_input
 from cicscenario.legacy.export import write_datadir
 from cicscenario.people.person import Person
+from cicscenario.printable import say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
@@ -29,7 +32,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
             keyfile=lambda person: _keyfile(place, person),
             beside=[place / step.file.name for step in all_steps() if step.file],
         )
-        print(f"{store.population()} people written to {target}")
+        say(f"{store.population()} people written to {target}")
     finally:
         store.close()
     return ExitCode.OK
@@ -48,4 +51,4 @@ def _chain_spec(store: Store) -> ChainSpec:
 
 def _keyfile(place: Path, person: Person) -> bytes | None:
     path = keyfile_path(place, person.account)
-    return path.read_bytes() if path.exists() else None
+    return read_input(path, MAX_FILE_SIZE, follow=False) if path.exists() else None

@@ -11,15 +11,19 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import ExitCode, InvalidError, reason_of
+from cicscenario.files import FOR_ALL, write_new, write_whole
 from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, first_sentence, keys
 from cicscenario.language.source import Source
+from cicscenario.printable import say
 from cicscenario.resources import schema_path, template_path
 from cicscenario.vocabulary import load_scenario, scenario_schema
 
+_CREATE = Boundary("scenario.create")
 #: The first questions. All top-level keys that are not mappings follow.
 _FIRST = ("population.size", "backend.kind", "gift.threshold")
 _NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
@@ -45,8 +49,8 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     document["description"] = document["description"] or _description(document)
     _check(path, document)
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(_text(path, document))
+        with _CREATE:
+            write_new(path, _text(path, document), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None
     except OSError as error:
@@ -56,7 +60,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     except InvalidError:
         path.unlink()
         raise
-    print(f"{path} is ready: cicscenario run {path}")
+    say(f"{path} is ready: cicscenario run {path}")
     return ExitCode.OK
 
 
@@ -106,7 +110,7 @@ def _of_file(path: Path, problem: Diagnostic) -> Diagnostic:
 def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
         path = Path(folder) / "scenario.yaml"
-        path.write_text(json.dumps(document), "utf-8")  # JSON is a subset of YAML
+        write_whole(path, json.dumps(document))  # JSON is a subset of YAML
         load_scenario(path, overrides)
 
 
@@ -134,7 +138,7 @@ def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> d
             try:
                 _check(path, document, [f"{key}={answer}"])
             except InvalidError as error:
-                print(error.message)
+                say(error.message)
                 continue
             document = _answered(document, f"{key}={answer}")
             break

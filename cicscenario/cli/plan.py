@@ -1,6 +1,5 @@
 """``cicscenario plan``: shows what a run would do and what it needs; changes nothing."""
 
-import json
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,6 +17,7 @@ from cicscenario.errors import ExitCode
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
+from cicscenario.printable import json_text, one_line, say
 from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
@@ -39,9 +39,9 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
         if store:
             store.close()
     if fmt == "json":
-        print(json.dumps(_document(compiled, place, lines, found, services), indent=2, ensure_ascii=False))
+        say(json_text(_document(compiled, place, lines, found, services), indent=2))
     else:
-        print(_text(compiled, place, lines, found, services))
+        say(_text(compiled, place, lines, found, services))
     return ExitCode.OK if all(need.ok for need in found + services) else ExitCode.UNAVAILABLE
 
 
@@ -120,7 +120,7 @@ def _asks(need: Need) -> str:
 
 def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
     scenario, totals = compiled.scenario, _totals(lines)
-    head = f"Plan: {scenario.name} ({scenario.backend.traits.kind}, {compiled.size:,} people, state in {place})"
+    head = f"Plan: {scenario.name} ({scenario.backend.traits.kind}, {compiled.size:,} people, state in {one_line(str(place))})"
     rows = [f"  {'step':<22}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
     for line in lines:
         failed = f" ({line.failed} failed before)" if line.failed else ""

@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.files import FOR_ALL, write_whole
+from cicscenario.printable import one_line, say
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
 from cicscenario.vocabulary import load_scenario
+
+_OUTPUT = Boundary("report.output")
 
 
 def report(
@@ -30,12 +35,13 @@ def report(
             )
     place = directory.absolute() if directory else workspace.run_directory(load_scenario(path, overrides), None)
     if fmt is None:
-        print("\n".join(str(written) for written in write_reports(place)))
+        say("\n".join(one_line(str(written)) for written in write_reports(place)))
         return ExitCode.OK
     text = forms[fmt].render(recorded(place))
     if output is None:
-        print(text, end="")
+        say(text, end="")
         return ExitCode.OK
-    output.write_text(text, "utf-8")
-    print(output)
+    with _OUTPUT:
+        write_whole(output, text, mode=FOR_ALL)
+    say(one_line(str(output)))
     return ExitCode.OK

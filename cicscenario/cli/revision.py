@@ -10,6 +10,7 @@ from posixpath import normpath
 from typing import Any
 
 from cicscenario.errors import InvalidError
+from cicscenario.files import make_folder, write_whole
 from cicscenario.language import DiagnosticsError
 from cicscenario.language.nodes import Mapping, Scalar, compose
 from cicscenario.language.source import read_source
@@ -88,7 +89,7 @@ class _Git:
             below = "" if candidate == "." else f"{candidate}/"
             inside = [name for name in self._blobs if name.startswith(below)]
             if inside:
-                (root / candidate).mkdir(parents=True, exist_ok=True)
+                make_folder(root / candidate)
                 for name in inside:
                     if name.endswith(YAML):
                         self._write(name, root)
@@ -100,8 +101,8 @@ class _Git:
         target = root / name
         if target.exists() or name not in self._blobs or not target.resolve().is_relative_to(root):
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(_git("cat-file", "blob", self._blobs[name]))
+        make_folder(target.parent)
+        write_whole(target, _git("cat-file", "blob", self._blobs[name]))
         try:
             document = compose(read_source(target), [])
         except DiagnosticsError:

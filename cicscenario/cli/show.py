@@ -16,6 +16,7 @@ from cicscenario.people import vcard
 from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins
 from cicscenario.plan.compile import compile_plan
+from cicscenario.printable import say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import pins as pins_step
@@ -42,8 +43,8 @@ def pins(path: Path, overrides: Sequence[str], directory: Path | None, out: Path
     finally:
         store.close()
     where = f" in {out}" if out else ""
-    print(f"{number:,} of {total:,} people have a PIN that this run has set{where}; {_WARNING}", file=sys.stderr)
-    print("A person who has changed their PIN since has another one.", file=sys.stderr)
+    say(f"{number:,} of {total:,} people have a PIN that this run has set{where}; {_WARNING}", stream=sys.stderr)
+    say("A person who has changed their PIN since has another one.", stream=sys.stderr)
     return ExitCode.OK
 
 

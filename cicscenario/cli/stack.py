@@ -1,11 +1,11 @@
 """``cicscenario stack``: starts, stops and shows the sandbox."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from cicscenario.errors import ExitCode
+from cicscenario.printable import json_text, say
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.services import available
 
@@ -23,7 +23,7 @@ def up(
     info = stack.up(
         home, services=services or available(), node=node, contracts=contracts, faults=faults or None, dialect=dialect
     )
-    print(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
+    say(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK
 
 
@@ -31,7 +31,7 @@ def down(home: Path, *, purge: bool) -> ExitCode:
     """Stops the sandbox; ``purge`` also deletes its data."""
     was_up = stack.down(home, purge=purge)
     said = "the sandbox is down" if was_up else "the sandbox was not up"
-    print(said + ("; its data is deleted" if purge else ""))
+    say(said + ("; its data is deleted" if purge else ""))
     return ExitCode.OK
 
 
@@ -39,11 +39,11 @@ def status(home: Path, *, fmt: str) -> ExitCode:
     """Shows every daemon, as a table or as JSON. Returns UNAVAILABLE when one is down or there is no sandbox."""
     services = stack.status(home)
     if fmt == "json":
-        print(json.dumps([asdict(service) for service in services], indent=2))
+        say(json_text([asdict(service) for service in services], indent=2))
     elif services:
-        print(_table(services))
+        say(_table(services))
     else:
-        print(f"there is no sandbox in {home}; `cicscenario stack up` starts one")
+        say(f"there is no sandbox in {home}; `cicscenario stack up` starts one")
     return ExitCode.OK if services and all(s.state == "up" for s in services) else ExitCode.UNAVAILABLE
 
 

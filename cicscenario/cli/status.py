@@ -1,6 +1,5 @@
 """``cicscenario status``: the progress of a run, from its state only."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import compile_plan
+from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.console import check_line
 from cicscenario.report.summary import summary
 from cicscenario.state.directory import existing_store
@@ -29,16 +29,16 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         report = summary(RunEnd(compiled, store, place, ExitCode.OK, checks=rows))
     if fmt == "json":
         report.pop("exit_code")
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        say(json_text(report, indent=2))
         return ExitCode.OK
     if not begun:
-        print(f"{scenario.name}: nothing has been run in {place}")
+        say(f"{scenario.name}: nothing has been run in {one_line(str(place))}")
         return ExitCode.OK
-    print(f"{scenario.name}: {compiled.size} people in {place}")
+    say(f"{scenario.name}: {compiled.size} people in {one_line(str(place))}")
     for step in report["steps"]:
-        print(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
+        say(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
     for row in rows:
-        print("  " + check_line(finished(row)))
+        say("  " + check_line(finished(row)))
     return ExitCode.OK
 
 

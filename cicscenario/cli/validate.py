@@ -11,6 +11,7 @@ from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_document
 from cicscenario.language.nodes import Mapping
+from cicscenario.printable import one_line, say
 from cicscenario.review import findings
 from cicscenario.review.findings import FileResult
 from cicscenario.vocabulary import vocabulary
@@ -42,7 +43,7 @@ def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, stric
     if fmt == "text":
         _print(results)
     elif text := findings.FORMATS[fmt](results):
-        print(text)
+        say(text)
     bad = any(not result.valid or (strict and result.problems) for result in results)
     return ExitCode.INVALID if bad else ExitCode.OK
 
@@ -77,6 +78,6 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
 def _print(results: Sequence[FileResult]) -> None:
     for result in results:
         if result.valid:
-            print(f"{result.file}: valid")
+            say(f"{one_line(str(result.file))}: valid")
     for problem in (problem for result in results for problem in result.problems):
-        print(f"{problem.render()}\n", file=sys.stderr)
+        say(f"{problem.render()}\n", stream=sys.stderr)

@@ -9,7 +9,7 @@ from cicscenario.connections import Connections
 from cicscenario.engine.identity import checks_as_before
 from cicscenario.engine.progress import Progress
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import write_whole
+from cicscenario.files import inner_folder, make_folder, write_whole
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
@@ -54,8 +54,7 @@ def write_files(plan: Plan, context: RunContext) -> None:
 
 def write_transactions(directory: Path, store: Store) -> None:
     """Writes each transaction to ``tx/<hash>``: the raw signed bytes in hexadecimal, without 0x. Keeps existing files."""
-    folder = directory / TRANSACTIONS
-    folder.mkdir(exist_ok=True)
+    folder = inner_folder(directory / TRANSACTIONS)
     there = {path.name for path in folder.iterdir()}
     for row in store.transactions():
         if (name := row.hash.hex()) not in there:
@@ -64,7 +63,7 @@ def write_transactions(directory: Path, store: Store) -> None:
 
 def write_rejected(directory: Path, records: BadRecords) -> None:
     """Writes the records of the source that cannot be used: file, line and reason."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     records.write(directory / REJECTED)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.reading import block_time
+from cicscenario.chain.review import NONCES
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
 from cicscenario.errors import StateRefusedError
+from cicscenario.jsontext import parse_json
 from cicscenario.language import Scenario
 from cicscenario.language.dotted import flatten
 from cicscenario.people.population import Population
@@ -33,7 +35,7 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
     held = store.meta()
     if not held:
         return
-    differences = _scenario_differences(json.loads(held["scenario"]), plan.scenario)
+    differences = _scenario_differences(parse_json(held["scenario"]), plan.scenario)
     place = _place(plan, services) if services else {}
     differences += [
         f"{key}: {held[key]} in the state, {value} now"
@@ -49,10 +51,11 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
         )
 
 
-def claim(store: Store, plan: Plan, services: Connections) -> None:
+def claim(store: Store, plan: Plan, services: Connections, *, used: bool = False) -> None:
     """Writes the plan's identity into a state that was compared; ``compare`` then refuses the state to other plans.
 
-    Earlier check results are deleted when the scenario's ``checks`` have changed.
+    Earlier check results are deleted when the scenario's ``checks`` have changed. ``used``: the run directory was used
+    before, so what the signer has sent up to now is not known to be of others.
     """
     held = store.meta()
     if not checks_as_before(store, plan.scenario):
@@ -62,13 +65,17 @@ def claim(store: Store, plan: Plan, services: Connections) -> None:
     current |= _place(plan, services) | _source(plan)
     if not held:
         current |= {"lineage": uuid.uuid4().hex, "since": str(_time(services) if plan.on_chain else 0)}
+        if plan.sends:
+            current[NONCES] = "0" if used else str(services.chain.next_nonce())
     store.set_meta(current)
+    if not held:
+        store.flush()  # so that this is known even of a state that loses its last part
 
 
 def checks_as_before(store: Store, scenario: Scenario) -> bool:
     """Whether the scenario's ``checks`` are the same as when the state was last claimed."""
     held = store.meta().get("scenario")
-    return held is not None and json.loads(held).get("checks") == scenario.canonical().get("checks")
+    return held is not None and parse_json(held).get("checks") == scenario.canonical().get("checks")
 
 
 def _place(plan: Plan, services: Connections) -> dict[str, str]:

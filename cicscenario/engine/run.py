@@ -10,13 +10,15 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import ReadBack
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import (
     REJECTED,
+    TRANSACTIONS,
     RunEnd,
     conclude,
     nothing_left,
@@ -29,15 +31,17 @@ from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
+from cicscenario.engine.recognise import PlanRecogniser
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
-from cicscenario.engine.verify import verify
+from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
+from cicscenario.files import sweep
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import preflight
-from cicscenario.state.directory import directory_lock, existing_store, set_aside
+from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
@@ -77,6 +81,7 @@ class Run:
     stopping: threading.Event
     store: Store | None  #: None until the state of a --fresh run is created
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
+    used: bool = False  #: the run directory was used before
     progress: Progress | None = None
     checks: list[CheckRow] = field(default_factory=list)
     read_back: ReadBack = field(default_factory=ReadBack)
@@ -114,6 +119,7 @@ def carry_out(this: Run) -> ExitCode:
         start_fresh(this)
     else:
         compare(this.state, this.plan, this.services)
+        look_back(this)
         reopen_lost(this.plan, this.context())
         if nothing_left(this.plan, this.state, this.directory, this.selected):
             this.listener(
@@ -126,7 +132,7 @@ def carry_out(this: Run) -> ExitCode:
         warnings = preflight(this.plan, this.services, this.state)
     for warning in warnings:
         this.listener(Noted(warning))
-    claim(this.state, this.plan, this.services)
+    claim(this.state, this.plan, this.services, used=this.used)
     tell_rejected(this)
     execute(this)
     write_files(this.plan, this.context())
@@ -136,6 +142,7 @@ def carry_out(this: Run) -> ExitCode:
             context = replace(context, read_back=ReadBack())
         this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
     conclude(this.plan, this.state, this.selected)
+    require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
@@ -147,8 +154,10 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
+        for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
+            sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
-        store = None if request.fresh else existing_store(directory, set_aside=True)
+        store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
         services = held.enter_context(open_services(plan, request.environment, stopping))
@@ -157,7 +166,8 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
         if store is None and not request.fresh:
             store = Store(directory / STATE)
             held.callback(store.close)
-        yield Run(request, plan, selected, directory, services, listener, stopping, store, held)
+        used = used_before(directory) and not request.fresh
+        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
 
 
 @contextmanager
@@ -187,6 +197,25 @@ def context_of(
     return RunContext(plan.scenario, directory, plan.population, services, state, stopping, written_to_accounts=written)
 
 
+def look_back(this: Run) -> None:
+    """Finds out what the signer has sent that the state does not know: it may be an older copy. Sends nothing."""
+    if this.plan.sends and (this.state.meta() or this.used):
+        open_ledger(this).review()
+
+
+def open_ledger(this: Run) -> Ledger:
+    """The ledger of this run, not entered yet. When the chain went back, what others send is looked at again, too."""
+    observed = [step.name for step in this.plan.steps if Service.CHAIN in step.services and step.cost is None]
+    return this.services.chain.ledger(
+        this.state,
+        recognise=PlanRecogniser(this.plan, this.context()),
+        used=this.used,
+        undone=lambda: this.state.withdraw(observed),
+        reconcile=this.request.reconcile,
+        stopping=this.stopping,
+    )
+
+
 def tell_rejected(this: Run) -> None:
     """Writes the records of the source that cannot be used to the run directory, and says that people were left out."""
     if (bad := this.plan.rejected) is None:
@@ -212,16 +241,19 @@ def execute(this: Run) -> None:
     with ExitStack() as opened:
         ledger = None
         if plan.sends:
-            chain, reconcile = this.services.chain, this.request.reconcile
-            ledger = opened.enter_context(chain.ledger(this.state, reconcile=reconcile, stopping=this.stopping))
+            ledger = opened.enter_context(open_ledger(this))
         context = replace(context, ledger=ledger)
         backend = descriptor(plan.scenario).open(context)
         opened.callback(backend.close)
         context = replace(context, opened=backend)
-        this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
-        done = {name: tally.ok for name, tally in this.progress.steps.items()}
-        this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
-        Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+        while True:
+            this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+            done = {name: tally.ok for name, tally in this.progress.steps.items()}
+            this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
+            Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+            if ledger is None or not ledger.finish():
+                return
+            this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:

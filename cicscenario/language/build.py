@@ -88,6 +88,7 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         version=values["version"],
         name=values["name"],
         spec=ChainSpec.parse(values["spec"]) if values["spec"] else None,
+        public_network=values["public_network"],
         ca=_path(values["ca"]),
         chain=_chain(values["chain"]) if values["chain"] else None,
         custodial=CustodialEnvironment(**_revealing(custodial, "password")) if custodial else None,

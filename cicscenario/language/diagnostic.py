@@ -8,6 +8,7 @@ from enum import StrEnum
 from rich.cells import cell_len
 
 from cicscenario.errors import InvalidError
+from cicscenario.printable import one_line
 
 _WIDTH = 100  #: maximum characters shown of a source line
 
@@ -33,6 +34,7 @@ class Code(StrEnum):
     LITERAL_SECRET = "S016"  # noqa: S105
     ONE_OF = "S017"
     INVISIBLE = "S018"
+    PUBLIC_NETWORK = "S019"
     UNUSED_VARIABLE = "L001"
     NO_SEED = "L002"
     IDLE_GIFT = "L003"
@@ -71,6 +73,8 @@ EXPLANATIONS = {
     Code.ONE_OF: "The mapping must have exactly one of several keys.",
     Code.INVISIBLE: "A character that cannot be seen, or looks like another one: a no-break space, a zero width space, a "
     "typographic quote, a full-width colon. YAML takes it for a letter. Type the place anew; copying keeps the character.",
+    Code.PUBLIC_NETWORK: "The chain id is that of a public network, where transactions cost money and stay for ever. Write "
+    "the chain id into `public_network` of the environment file if that is meant.",
     Code.UNUSED_VARIABLE: "No expression uses this variable. Remove it or use it, because an unused value misleads readers.",
     Code.NO_SEED: "The scenario has no `population.seed`, so it makes the people of the default seed. Add a seed: then readers "
     "know who the people are, and two scenarios can have different people.",
@@ -110,8 +114,8 @@ class Diagnostic:
         """The error as a frame of plain text."""
         gutter = " " * len(str(self.line)) if self.line else " "
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        guess = f"did you mean `{self.suggestion}`?" if self.suggestion else ""
-        lines = [f"{self.code.severity}[{self.code}]: {self.message}", f"{gutter}--> {place}"]
+        guess = f"did you mean `{one_line(self.suggestion)}`?" if self.suggestion else ""
+        lines = [f"{self.code.severity}[{self.code}]: {one_line(self.message)}", f"{gutter}--> {one_line(place)}"]
         if self.line:
             shown, caret = _excerpt(self.source_line, self.column - 1, self.length)
             lines += [f"{gutter} |", f"{self.line} | {shown}".rstrip(), f"{gutter} | {caret} {guess}".rstrip()]

@@ -12,6 +12,7 @@ from cicscenario.language.invisible import all_explained
 from cicscenario.language.layers import assemble
 from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
+from cicscenario.language.permission import unpermitted
 from cicscenario.language.rules import contradictions
 from cicscenario.language.schema import Path as KeyPath
 from cicscenario.language.schema import Schema, effective, hide_misplaced, lengthen, repaired, secret_paths
@@ -81,8 +82,10 @@ def _load_scenario(
 def _load_environment(path: Path, overrides: Sequence[str]) -> tuple[Mapping, dict[str, Any]]:
     schema = load_schema("environment-v1")
     document, problems, _ = _read(path, schema, overrides, env=True)
+    values = effective(schema, plain(document))
+    problems.extend(unpermitted(document, values))
     _raise(path, problems)
-    return document, _effective_values(effective(schema, plain(document)))
+    return document, _effective_values(values)
 
 
 def _read(

@@ -232,6 +232,7 @@ class Environment:
     version: int
     name: str
     spec: ChainSpec | None  #: for identities, where there is no ``chain``
+    public_network: int | None  #: chain id of the public network that may be used
     ca: Path | None  #: PEM file of authorities to trust beside the public ones
     chain: ChainEnvironment | None
     custodial: CustodialEnvironment | None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import read_text_input
 from cicscenario.shell import variables
 
 _ENV = re.compile(r"\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -54,7 +55,7 @@ def _from_environment(name: str) -> str:
 
 def _from_file(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig").rstrip("\r\n")
+        return read_text_input(path).rstrip("\r\n")
     except (OSError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else "not UTF-8 text"
         raise InvalidError(f"cannot read the secret in {path}: {reason}", hint="a secret file holds one line") from None

@@ -1,15 +1,15 @@
 """Reads files and represents places in them. Rejects files that cannot be scenarios (too large, binary) early."""
 
 import codecs
-import os
+import errno
 import re
-import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import reason_of
+from cicscenario.inputs import read_input
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, nearest
 from cicscenario.language.redaction import hide_value, redact_all
 
@@ -85,39 +85,10 @@ class Span:
 def read_source(path: Path) -> Source:
     """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else."""
     try:
-        # Open first and fstat then, so that both see the same file. Non-blocking, because opening a FIFO would block.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            _refuse_odd(path, os.fstat(descriptor))
-            data = _read_all(descriptor)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        data = read_input(path, MAX_BYTES)
+    except OSError as error:
         raise _unreadable(path, error) from None
     return Source(str(path), _decode(path, data), path.absolute().parent)
-
-
-def _read_all(descriptor: int) -> bytes:
-    """The content of the file, up to the size limit."""
-    data = b""
-    while len(data) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES)):
-        data += part
-    return data
-
-
-def _refuse_odd(path: Path, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise _fail(Code.UNREADABLE, path, "this is a folder", expected="a YAML file")
-    if not stat.S_ISREG(status.st_mode):
-        raise _fail(Code.UNREADABLE, path, "this is not a regular file", expected="a YAML file")
-    if status.st_size > MAX_BYTES:
-        raise _fail(
-            Code.UNREADABLE,
-            path,
-            f"the file has {status.st_size:,} bytes",
-            expected=f"at most {MAX_BYTES:,} bytes",
-            hint="is this the right file? A scenario holds the number of people, not their data",
-        )
 
 
 def _decode(path: Path, data: bytes) -> str:
@@ -134,12 +105,18 @@ def _decode(path: Path, data: bytes) -> str:
         raise _fail(Code.ENCODING, path, message, expected="UTF-8 text") from None
 
 
-def _unreadable(path: Path, error: Exception) -> DiagnosticsError:
+def _unreadable(path: Path, error: OSError) -> DiagnosticsError:
     if isinstance(error, FileNotFoundError):
         guess = _alike(path)
         return _fail(Code.UNREADABLE, path, "there is no such file", suggestion=str(guess) if guess else None)
-    reason = reason_of(error) if isinstance(error, OSError) else str(error)
-    return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason}")
+    hint = _HINTS.get(error.errno or 0)
+    return _fail(Code.UNREADABLE, path, f"the file cannot be read: {reason_of(error)}", hint=hint)
+
+
+_HINTS = {
+    errno.EFBIG: "is this the right file? A scenario holds the number of people, not their data",
+    errno.EINVAL: "name a YAML file; what a pipe gives has to be written to a file first",
+}
 
 
 def _alike(path: Path) -> Path | None:

@@ -1,6 +1,7 @@
 """Writes the data directory of the old data-seeding tools, so that they can continue from a run.
 
-Files have upper-case names and lie two hexadecimal levels deep. ``.master`` in each folder lists its keys as raw bytes in
+Only their owner can read the files, which are full of personal data. They have upper-case names and lie two hexadecimal
+levels deep. ``.master`` in each folder lists its keys as raw bytes in
 order of arrival (leveldir's HexDir). The old tools' links are absolute; these are relative, so that the directory can be
 moved and packed.
 """
@@ -12,12 +13,16 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.files import make_folder, making_folder, new_file
+from cicscenario.inputs import open_input
 from cicscenario.legacy.lists import UNIT
 from cicscenario.people import pointer
 from cicscenario.people.person import Person, identified, unidentified
 
+_FILES = Boundary("export.files")  # under another name
 #: ``custom/phone`` holds tags by phone pointer. Only an import by USSD uses it, but the old tools always create it.
 _FOLDERS = ("src", "new", "meta", "phone", "custom", "custom/phone", "tx", "keystore", "user_block")
 
@@ -31,16 +36,15 @@ class _HexFolder:
 
     def __init__(self, path: Path, open_files: ExitStack) -> None:
         self._path = path
-        path.mkdir()
-        self._master = open_files.enter_context((path / ".master").open("wb"))
+        make_folder(path)
+        self._master = open_files.enter_context(new_file(path / ".master"))
 
-    def put(self, key: bytes, content: bytes, mode: int = 0o644) -> Path:
-        """Writes a file with at most the permissions ``mode``, and adds its key to the list. Returns the file's path."""
+    def put(self, key: bytes, content: bytes) -> Path:
+        """Writes a file, and adds its key to the list. Returns the file's path."""
         name = key.hex().upper()
         path = self._path / name[:2] / name[2:4] / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
+        make_folder(path.parent)
+        with new_file(path) as file:
             file.write(content)
         self._master.write(key)
         return path
@@ -62,21 +66,17 @@ def write_datadir(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InvalidError(f"{target} is not empty, or not a folder", hint="name a new or empty folder")
     place = target.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    passing = place.with_name(f".{place.name}.{os.getpid()}")
-    shutil.rmtree(passing, ignore_errors=True)  # from a killed process with the same id
-    passing.mkdir()
-    try:
+    make_folder(place.parent)
+    with making_folder(place) as passing, _FILES:
         _write(passing, people, transactions, chain_spec, keyfile)
         for file in beside:
             if file.exists():
-                shutil.copy(
-                    file, passing
-                )  # copies the mode too, because password hashes are readable by the owner only
-        passing.rename(place)  # replaces an empty folder; fails for anything else
-    except BaseException:
-        shutil.rmtree(passing, ignore_errors=True)
-        raise
+                _copy(file, passing / file.name)
+
+
+def _copy(file: Path, to: Path) -> None:
+    with open_input(file, follow=False) as source, new_file(to) as copied:
+        shutil.copyfileobj(source, copied)
 
 
 def _write(
@@ -88,16 +88,16 @@ def _write(
 ) -> None:
     with ExitStack() as open_files:
         folders = {name: _HexFolder(root / name, open_files) for name in _FOLDERS}
-        balances = open_files.enter_context((root / "balances.csv").open("w", encoding="utf-8"))
-        tags = open_files.enter_context((root / "tags.csv").open("w", encoding="utf-8"))
+        balances = open_files.enter_context(new_file(root / "balances.csv"))
+        tags = open_files.enter_context(new_file(root / "tags.csv"))
         for person in people:
-            balances.write(f"{person.old_address.hex()},{person.gift * UNIT}\n")
-            tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n")
+            balances.write(f"{person.old_address.hex()},{person.gift * UNIT}\n".encode())
+            tags.write(f"{person.old_address.hex()},{','.join(person.tags)}\n".encode())
             _before(folders, person)
             if person.address:
                 _after(root, folders, person, chain)
                 if held := keyfile(person):
-                    _linked(folders["keystore"].put(person.address, held, mode=0o600))
+                    _linked(folders["keystore"].put(person.address, held))
         for digest, raw in transactions:
             folders["tx"].put(digest, raw.hex().encode())
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cicscenario.errors import reason_of
+from cicscenario.inputs import LARGE, read_input
 from cicscenario.legacy.badrecords import BadRecords
 
 _LEFT_BEHIND = re.compile(r"\..*|.*~|#.*#|.*\.(bak|orig|old|tmp|swp|swo)|thumbs\.db|desktop\.ini", re.IGNORECASE)
@@ -105,7 +106,7 @@ class HexFolder:
     def _listed(self, bad: BadRecords) -> list[bytes]:
         master = self.path / ".master"
         try:
-            raw = master.read_bytes()
+            raw = read_input(master, LARGE)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -120,7 +121,7 @@ class HexFolder:
 def _same(first: Path, second: Path) -> bool:
     """Whether two files have the same content."""
     try:
-        return first.read_bytes() == second.read_bytes()
+        return read_input(first) == read_input(second)
     except OSError:
         return False
 

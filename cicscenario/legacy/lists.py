@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InvalidError
+from cicscenario.inputs import LARGE, read_text_input
 from cicscenario.legacy.accountfiles import good_ussd_data, parse_language
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.legacy.hexfolder import HexFolder
@@ -87,9 +88,9 @@ class Languages:
         found: dict[int, tuple[str, str | None]] = {}
         try:
             # Read twice: an object among the values is told from a list by the second reading only.
-            if not isinstance(read_json(self._source), dict):
+            if not isinstance(read_json(self._source, most=LARGE), dict):
                 raise InvalidError("expected an object of languages by phone number")  # noqa: TRY301
-            entries = read_json(self._source, pairs=True)
+            entries = read_json(self._source, pairs=True, most=LARGE)
         except InvalidError as error:
             self._bad.add(self._source, error.message, fatal=True)
             return None
@@ -159,7 +160,7 @@ class Pointers:
         path = self._folder.path_of(place)
         self._left.discard(place)
         try:
-            text = path.read_text("ascii")
+            text = read_text_input(path, encoding="ascii")
         except (OSError, ValueError):
             self._bad.add(path, f"cannot be read: the phone pointer of {key.hex()}, {record.phone}", whose=key)
             return
@@ -177,6 +178,6 @@ class Pointers:
 
 def _address_in(path: Path) -> bytes | None:
     try:
-        return parse_address(path.read_text("ascii"))
+        return parse_address(read_text_input(path, encoding="ascii"))
     except (OSError, ValueError):
         return None

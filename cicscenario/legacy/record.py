@@ -1,8 +1,6 @@
 """Reads a person document from a file of the old data-seeding tools."""
 
 import copy
-import json
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +10,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import SMALL, read_input
+from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.people.e164 import e164
 from cicscenario.people.person import parse_address
 from cicscenario.people.text import has_nul
@@ -72,36 +72,17 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value
 
 
-#: Maximum number of lists and mappings in a file; a person document has a dozen. Very deep nesting exhausts the parser's
-#: stack, which is a crash if a library has raised the interpreter's recursion limit.
-_MOST_NESTED = 5_000
-
-
-def read_json(path: Path, *, pairs: bool = False) -> Any:
+def read_json(path: Path, *, pairs: bool = False, most: int = SMALL) -> Any:
     """Reads a JSON file in UTF-8, with or without byte order mark. Raises InvalidError without the path.
 
-    With ``pairs``, mappings are lists of pairs, so that a repeated key can be seen.
+    With ``pairs``, mappings are lists of pairs, so that a repeated key can be seen. ``most`` is the limit in bytes.
     """
-    hook = list if pairs else None
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
-            raise InvalidError("is not a regular file")
-        text = _shallow(path.read_text("utf-8-sig"))
-        return json.loads(text, parse_constant=_not_json, object_pairs_hook=hook)
+        return parse_json(read_input(path, most), pairs=list if pairs else None)
     except OSError as error:
         raise InvalidError(f"cannot be read: {reason_of(error)}") from None
-    except (ValueError, RecursionError):
-        raise InvalidError("is not JSON in UTF-8") from None
-
-
-def _shallow(text: str) -> str:
-    if text.count("[") + text.count("{") > _MOST_NESTED:
-        raise ValueError(f"more than {_MOST_NESTED} lists and mappings")
-    return text
-
-
-def _not_json(constant: str) -> Any:
-    raise ValueError(constant)
+    except JsonTextError as error:
+        raise InvalidError(str(error).removeprefix("it ")) from None
 
 
 def addresses(identities: Any) -> set[bytes]:

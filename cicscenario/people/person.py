@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.jsontext import parse_json
 from cicscenario.resources import load_schema
 
 
@@ -37,7 +38,7 @@ class Person:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The person document. Parsed when it is read, because parsing is slow and most steps do not need it."""
-        document: dict[str, Any] = json.loads(self.document_json)
+        document: dict[str, Any] = parse_json(self.document_json)
         return document
 
     @property

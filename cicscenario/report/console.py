@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from cicscenario.engine.events import CheckFinished, Event, Listener, Noted, ReportWritten, RunStarted, StepProgressed
+from cicscenario.printable import one_line, printable, say
 
 _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
@@ -18,7 +19,7 @@ def check_line(event: CheckFinished) -> str:
     """The line of a check: its name, the number of errors, the tolerance, what was not asked again, and the first failure."""
     allowed = f" (allowed: {event.allowed})" if event.allowed else ""
     allowed += f" ({event.read_back} read back after writing in this run)" if event.read_back else ""
-    first = f"; first: {event.first}" if event.first else ""
+    first = f"; first: {one_line(event.first)}" if event.first else ""
     return f"{event.name}: {event.errors} errors of {event.total}{allowed}{first}"
 
 
@@ -40,7 +41,7 @@ class PlainConsole:
         with self._mutex:
             line = self._line(event)
             if line:
-                print(line, file=self._stream, flush=True)
+                say(line, stream=self._stream, flush=True)
 
     def _line(self, event: Event) -> str | None:
         match event:
@@ -65,7 +66,7 @@ def started_line(event: RunStarted) -> str:
     """The line for the start of a run; for a resumed run, with the number of people who are done."""
     behind = min(event.steps.values(), default=0)
     resumes = f", {behind} of {event.population} already done in every step" if any(event.steps.values()) else ""
-    return f"{event.scenario}: {event.population} people in {event.directory}{resumes}"
+    return f"{event.scenario}: {event.population} people in {one_line(event.directory)}{resumes}"
 
 
 def report_line(event: ReportWritten) -> str:
@@ -97,7 +98,7 @@ class LiveConsole:
     def __call__(self, event: Event) -> None:
         match event:
             case RunStarted():
-                self._progress.console.print(started_line(event), highlight=False, markup=False)
+                self._progress.console.print(printable(started_line(event)), highlight=False, markup=False)
                 for step, done in event.steps.items():
                     bar = self._progress.add_task(step, total=event.population, completed=done, failed="", rate="")
                     self._bars[step] = bar
@@ -109,11 +110,13 @@ class LiveConsole:
                     rate=f"{event.ok / event.seconds:.0f}/s" if event.seconds else "",
                 )
             case CheckFinished():
-                self._progress.console.print(check_line(event), highlight=False, markup=False)
+                self._progress.console.print(printable(check_line(event)), highlight=False, markup=False)
             case Noted():
-                self._progress.console.print(event.text, highlight=False, markup=False)
+                self._progress.console.print(printable(event.text), highlight=False, markup=False)
             case ReportWritten():
-                self._progress.console.print(report_line(event), highlight=False, markup=False, soft_wrap=True)
+                self._progress.console.print(
+                    printable(report_line(event)), highlight=False, markup=False, soft_wrap=True
+                )
 
 
 def console(stream: TextIO) -> AbstractContextManager[Listener]:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
+from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 from cicscenario.resources import template_path
@@ -42,9 +43,16 @@ def as_html(recorded: Recorded) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     environment.filters["seconds"] = _seconds
     return environment.from_string(template_path("report.html.j2").read_text("utf-8"))
+
+
+def _shown(value: Any) -> Any:
+    """A value for the page; text that is no markup without characters that change what a reader sees."""
+    return printable(value) if type(value) is str else value
 
 
 def _seconds(number: float) -> str:

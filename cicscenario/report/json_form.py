@@ -1,14 +1,14 @@
 """The report as JSON: the content of ``report.json``."""
 
-import json
-
+from cicscenario.printable import json_text
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.summary import REPORT
 
 
-def as_json(recorded: Recorded) -> str:
-    return json.dumps(recorded.report, indent=2, ensure_ascii=False) + "\n"
+def as_document(recorded: Recorded) -> str:
+    """The report as text."""
+    return json_text(recorded.report, indent=2) + "\n"
 
 
-FORM = ReportForm("json", REPORT, as_json)
+FORM = ReportForm("json", REPORT, as_document)

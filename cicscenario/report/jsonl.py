@@ -1,11 +1,11 @@
 """Events as JSON lines, for programs that follow a run."""
 
-import json
 import threading
 from dataclasses import asdict
 from typing import TextIO
 
 from cicscenario.engine.events import Event
+from cicscenario.printable import json_text, say
 
 
 class JsonLines:
@@ -16,6 +16,6 @@ class JsonLines:
         self._mutex = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        line = json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)
+        line = json_text({"event": type(event).__name__, **asdict(event)})
         with self._mutex:
-            print(line, file=self._stream, flush=True)
+            say(line, stream=self._stream, flush=True)

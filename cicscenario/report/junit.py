@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from cicscenario.errors import ExitCode
+from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded, check_notes
 
@@ -93,8 +94,8 @@ def _people(failing: Sequence[dict[str, Any]], number: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """The text without characters that XML does not allow."""
-    return _NOT_XML.sub("\ufffd", text)
+    """The text with characters escaped that XML does not allow, or that change what a reader sees."""
+    return _NOT_XML.sub("\ufffd", printable(text))
 
 
 FORM = ReportForm("junit", "junit.xml", as_junit)

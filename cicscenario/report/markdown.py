@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded, check_notes
 
@@ -75,7 +76,7 @@ def _table(head: str, rule: str, rows: list[list[str]]) -> str:
 
 def _text(text: str) -> str:
     """Escapes text for Markdown, so that it cannot contain links, HTML or the end of a table cell."""
-    return re.sub(r"[\\`*_<>\[\]|#]", r"\\\g<0>", " ".join(text.split()))
+    return re.sub(r"[\\`*_<>\[\]|#]", r"\\\g<0>", " ".join(printable(text).split()))
 
 
 FORM = ReportForm("markdown", "report.md", as_markdown)

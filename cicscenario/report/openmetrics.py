@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
 
@@ -100,7 +101,7 @@ def _labels(labels: dict[str, str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 FORM = ReportForm("openmetrics", "metrics.txt", as_openmetrics)

@@ -1,6 +1,5 @@
 """Writes the reports of a run from ``report.json`` and ``progress.json`` in its directory."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,9 @@ from jsonschema import Draft202012Validator
 
 from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.errors import InvalidError, reason_of
-from cicscenario.files import write_whole
+from cicscenario.files import FOR_ALL, write_whole
+from cicscenario.inputs import LARGE, read_input
+from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.report import all_forms
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.summary import PROGRESS, REPORT
@@ -31,13 +32,13 @@ def recorded(directory: Path) -> Recorded:
 
 def _read(path: Path, schema: str) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        document: dict[str, Any] = parse_json(read_input(path, LARGE))
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _damaged(path, f"it cannot be read: {reason_of(error)}") from None
-    except (ValueError, RecursionError):
-        raise _damaged(path, "it is not JSON") from None
+    except JsonTextError as error:
+        raise _damaged(path, str(error)) from None
     for wrong in Draft202012Validator(load_schema(schema)).iter_errors(document):
         where = ".".join(map(str, wrong.absolute_path))
         raise _damaged(path, f"{where}: {wrong.message:.200}" if where else f"{wrong.message:.200}")
@@ -57,7 +58,7 @@ def write_reports(directory: Path) -> list[Path]:
     paths = []
     for form in all_forms():
         if form.file != REPORT:
-            write_whole(directory / form.file, form.render(held))
+            write_whole(directory / form.file, form.render(held), mode=FOR_ALL)
             paths.append(directory / form.file)
     return paths
 

@@ -7,9 +7,10 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
-from cicscenario.files import from_here, write_whole
+from cicscenario.files import FOR_ALL, from_here, write_whole
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
+from cicscenario.printable import json_text
 from cicscenario.report.environment import shown_environment
 from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import scenario_schema
@@ -102,5 +103,5 @@ def write_record(end: RunEnd) -> None:
     """
     if end.progress and end.progress.any_batches:
         text = json.dumps(end.progress.document(), separators=(",", ":"))
-        write_whole(end.directory / PROGRESS, text + "\n")
-    write_whole(end.directory / REPORT, json.dumps(summary(end), indent=2, ensure_ascii=False) + "\n")
+        write_whole(end.directory / PROGRESS, text + "\n", mode=FOR_ALL)
+    write_whole(end.directory / REPORT, json_text(summary(end), indent=2) + "\n", mode=FOR_ALL)

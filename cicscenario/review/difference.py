@@ -10,6 +10,7 @@ from cicscenario.language import Scenario
 from cicscenario.language.compare import Change
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
+from cicscenario.printable import one_line
 from cicscenario.review.effects import only, outline
 
 _COUNTED = 10_000  #: people whose gifts are counted; for larger populations the count is extrapolated
@@ -217,7 +218,7 @@ def as_text(found: Iterable[Difference]) -> str:
     blocks = []
     for one in found:
         rows = [*_body(one), _foot(one)]
-        blocks.append("\n".join([one.name, *(f"  {row}" for row in rows if row)]))
+        blocks.append("\n".join([one_line(one.name), *(f"  {row}" for row in rows if row)]))
     return "\n\n".join(blocks) or "no difference"
 
 
@@ -228,7 +229,9 @@ def as_markdown(found: Iterable[Difference]) -> str:
         mark = " — **verification becomes weaker**" if one.weaker else ""
         rows = [f"- {_escaped(row)}" for row in _body(one, "**")]
         foot = _foot(one, "**")
-        blocks.append("\n".join([f"#### `{one.name}`{mark}", "", *rows, *(["", _escaped(foot)] if foot else [])]))
+        blocks.append(
+            "\n".join([f"#### `{one_line(one.name)}`{mark}", "", *rows, *(["", _escaped(foot)] if foot else [])])
+        )
     return "### Scenarios\n\n" + ("\n\n".join(blocks) or "No scenario has changed in its effects.") + "\n"
 
 

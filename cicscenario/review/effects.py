@@ -10,6 +10,7 @@ from typing import Any
 
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.errors import InvalidError
+from cicscenario.files import write_whole
 from cicscenario.language import Scenario
 from cicscenario.language.dotted import with_value
 from cicscenario.language.schema import Schema, keys
@@ -157,7 +158,7 @@ def _outline(document: Document) -> Outline | None:
 def _compiled(text: str) -> Outline | None:
     with tempfile.TemporaryDirectory(prefix="cicscenario-explain-") as folder:
         path = Path(folder) / "scenario.yaml"
-        path.write_text(text, "utf-8")  # JSON is YAML
+        write_whole(path, text)  # JSON is YAML
         try:
             return outline(load_scenario(path))
         except InvalidError:

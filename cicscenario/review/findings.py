@@ -1,7 +1,6 @@
 """The findings of `validate`, in formats for people, merge requests and other programs."""
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.files import from_the_top
 from cicscenario.language.diagnostic import EXPLANATIONS, Code, Diagnostic
+from cicscenario.printable import json_text
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _parts(problem: Diagnostic) -> Iterator[str]:
 
 
 def _dump(document: Any) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json_text(document, indent=2)
 
 
 #: The functions that make the output, by the name of the format. ``text`` is not among them: it is printed per file.

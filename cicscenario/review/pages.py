@@ -10,6 +10,7 @@ from typing import Any
 
 from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
+from cicscenario.files import FOR_ALL, make_folder, write_whole
 from cicscenario.language.diagnostic import EXPLANATIONS
 from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
 from cicscenario.plan.compile import ordered
@@ -36,9 +37,9 @@ def pages() -> dict[str, str]:
 
 def write(folder: Path) -> list[Path]:
     """Writes the pages; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, text in pages().items():
-        (folder / name).write_text(text, "utf-8")
+        write_whole(folder / name, text, mode=FOR_ALL)
     return [folder / name for name in pages()]
 
 

@@ -11,12 +11,26 @@ from cicscenario.errors import InvalidError
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",), ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"), ("metadata",),
     ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("language", "people"),
-    ("resources", "chainspec", "address", "numberplan"), ("transport",), ("files", "retry", "shell"), ("errors",),
+    ("resources", "chainspec", "address", "numberplan"), ("transport",), ("inputs", "jsontext"),
+    ("files", "retry", "shell"), ("boundaries",), ("errors",), ("printable",),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only ``ABOVE_APART`` may import it.
 APART = {
     "sandbox": frozenset(
-        {"people", "chain", "errors", "resources", "chainspec", "files", "retry", "shell", "transport"}
+        {
+            "people",
+            "chain",
+            "errors",
+            "resources",
+            "chainspec",
+            "files",
+            "inputs",
+            "jsontext",
+            "retry",
+            "shell",
+            "transport",
+            "printable",
+        }
     )
 }
 ABOVE_APART = "cli"

@@ -15,7 +15,7 @@ from pathlib import Path
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
-from cicscenario.shell import kept
+from cicscenario.shell import for_daemons
 
 _POLL = 0.1  # seconds between looks for waiting transactions
 _REST = 3  # pause after a block, in multiples of the time it took: with a large state, more transactions share a block
@@ -37,7 +37,7 @@ def _command(arguments: argparse.Namespace) -> list[str]:
         arguments.program, "--quiet", "--host", arguments.host, "--port", str(arguments.port),
         "--chain-id", str(arguments.chain_id), "--accounts", "0", "--gas-limit", str(_GAS_LIMIT),
         "--max-transactions", str(_TRANSACTIONS), "--block-base-fee-per-gas", "0", "--order", "fifo",
-        "--no-mining", "--prune-history", str(_HISTORY), "--state", str(arguments.data / "state.json"),
+        "--no-mining", "--no-cors", "--prune-history", str(_HISTORY), "--state", str(arguments.data / "state.json"),
     ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
             _mine(Rpc(f"http://{arguments.host}:{arguments.port}"), anvil)
         finally:
             os._exit(0)
-    environment = kept() | {"HOME": str(folder), "TMPDIR": str(folder)}
+    environment = for_daemons() | {"HOME": str(folder), "TMPDIR": str(folder)}
     try:
         os.execve(arguments.program, _command(arguments), environment)  # noqa: S606  # no shell is wanted
     except OSError as error:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.errors import UnavailableError
+from cicscenario.files import open_in_place
 
 _START = 60.0  # seconds within which a daemon must answer: the node has to read a long chain first
 _STOP = 60.0  # seconds that a daemon has to save its data and exit after the stop signal
@@ -89,13 +90,14 @@ class Daemon:
         working folder is ``folder``, by default the folder of its lock. It runs as ``user``; only root may give one.
         Raises UnavailableError, with the end of the log, when the daemon ends or does not answer in time.
         """
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_in_place(self._lock)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits while another process tests the lock
             os.ftruncate(descriptor, 0)
             if user:
                 os.fchown(descriptor, user.user, user.group)  # the daemon writes its id into this file
-            with self.log.open("wb") as log:
+            with os.fdopen(open_in_place(self.log), "wb") as log:
+                log.truncate()
                 process = subprocess.Popen(
                     ["/bin/sh", "-c", _WRITE_ID_AND_EXEC, f"/dev/fd/{descriptor}", *command],
                     stdin=subprocess.DEVNULL,

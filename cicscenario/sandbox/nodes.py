@@ -10,7 +10,7 @@ from pathlib import Path
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.daemon import Command
-from cicscenario.shell import kept
+from cicscenario.shell import for_daemons
 
 HOST = "127.0.0.1"
 CHAIN_ID = 8996
@@ -27,7 +27,7 @@ def _embedded(folder: Path, port: int, funded: Sequence[bytes]) -> Command:
     ]  # fmt: skip
     for account in funded:
         command += ["--rich", f"0x{account.hex()}={FUNDS}"]
-    return Command(command, kept())
+    return Command(command, for_daemons())
 
 
 def anvil_path() -> str | None:
@@ -53,7 +53,7 @@ def _anvil(folder: Path, port: int, funded: Sequence[bytes]) -> Command:
         sys.executable, "-m", "cicscenario.sandbox.anvil", "--program", program, "--host", HOST, "--port", str(port),
         "--data", str(folder), "--chain-id", str(CHAIN_ID),
     ]  # fmt: skip
-    return Command(command, kept())
+    return Command(command, for_daemons())
 
 
 #: By kind: makes a node's start command from its folder, its port and the addresses of the funded accounts.

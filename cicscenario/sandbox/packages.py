@@ -7,7 +7,6 @@ dependencies that the packages declare conflict, so the packages are downloaded 
 import fcntl
 import hashlib
 import io
-import json
 import os
 import re
 import subprocess
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InvalidError, UnavailableError, reason_of
+from cicscenario.files import open_in_place, write_whole
+from cicscenario.jsontext import parse_json
 from cicscenario.shell import variables
 
 
@@ -114,7 +115,7 @@ def load(packages: Sequence[Package], folder: Path) -> dict[str, Contract]:
 def _fetch(packages: Sequence[Package], folder: Path) -> None:
     """Downloads missing packages, one process at a time. A file gets its name only when it is complete and checked."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with os.fdopen(open_in_place(folder / "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         missing = [package for package in packages if not (folder / package.archive).exists()]
         if missing:
@@ -128,7 +129,7 @@ def _fetch(packages: Sequence[Package], folder: Path) -> None:
 
 def _pip_download(packages: Sequence[Package], target: Path) -> None:
     wanted = target / "requirements.txt"
-    wanted.write_text("".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in packages), "utf-8")
+    write_whole(wanted, "".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in packages))
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
         "--require-hashes", "--dest", str(target), "--requirement", str(wanted),
@@ -171,7 +172,7 @@ def _contracts(package: Package, content: bytes) -> dict[str, Contract]:
             if member.name.startswith(data) and (file := tar.extractfile(member)):
                 files[member.name.removeprefix(data)] = file.read()
     return {
-        name: Contract(bytes.fromhex(files[f"{name}.bin"].decode("ascii")), json.loads(files[f"{name}.json"]))
+        name: Contract(bytes.fromhex(files[f"{name}.bin"].decode("ascii")), parse_json(files[f"{name}.json"]))
         for name in (file.removesuffix(".bin") for file in files if re.fullmatch(r"\w+\.bin", file))
         if files[f"{name}.bin"].strip()  # interfaces and some helpers have no code
     }

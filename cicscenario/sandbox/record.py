@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.files import OWNER_ONLY, write_whole
+from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
 
@@ -29,7 +30,7 @@ class Record:
 def read_record(path: Path) -> Record | None:
     """The record in ``path``, or None when there is no sandbox. Raises StateRefusedError when the file is damaged."""
     try:
-        return Record(**json.loads(path.read_text("utf-8")))
+        return Record(**parse_json(path.read_text("utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, OSError) as error:

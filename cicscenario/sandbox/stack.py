@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.files import OWNER_ONLY, write_whole
+from cicscenario.files import OWNER_ONLY, open_in_place, write_whole
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
+from cicscenario.sandbox.space import full_disk_told
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up"]
 
@@ -164,7 +165,7 @@ class _Stack:
         The lock file is beside the folder, not in it: deleting it together with the folder would let two processes in.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / "sandbox.lock").open("w") as lock:
+        with os.fdopen(open_in_place(self.folder.parent / "sandbox.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -197,10 +198,12 @@ class _Stack:
         started: list[str] = []
         try:
             for name in request.services:
-                if self._start(name, record, request):
-                    started.append(name)
-                SERVICES[name].provision(Site(self.folder, record))
-            self._write_environment(record)
+                with full_disk_told(self.folder, name, self.daemon(name).log):
+                    if self._start(name, record, request):
+                        started.append(name)
+                    SERVICES[name].provision(Site(self.folder, record))
+            with full_disk_told(self.folder, "environment file"):
+                self._write_environment(record)
         except BaseException:
             for name in reversed(started):
                 self.daemon(name).stop()
@@ -254,7 +257,7 @@ class _Stack:
 
     def join(self) -> int:
         """Marks the sandbox as used until the returned file descriptor is closed."""
-        descriptor = os.open(self._users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_in_place(self._users)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         return descriptor
 
@@ -272,7 +275,7 @@ class _Stack:
                 self._write_environment(record)
 
     def _is_used(self) -> bool:
-        with self._users.open("w") as users:
+        with os.fdopen(open_in_place(self._users), "w") as users:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -19,11 +19,14 @@ from typing import Any
 import psycopg2
 from psycopg2.errors import QueryCanceled
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
+from cicscenario.printable import foreign
 from cicscenario.transport.exchange import LateError, TooLargeError
 from cicscenario.transport.postgres import DatabaseTransaction, Postgres
 
+_CHANGE = Boundary("accounts.change")  # one transaction that changes rows
 _COLUMNS = {
     "account": {
         "blockchain_address", "created", "failed_pin_attempts", "password_hash", "phone_number", "preferred_language", "status",
@@ -190,22 +193,22 @@ class AccountsDatabase:
         if not rows:
             return []
         statement = _UPDATE.format(assignments=assignments, columns=columns)
-        with self._transaction() as transaction:
+        with _CHANGE, self._transaction(read_only=False) as transaction:
             changed = {phone for (phone,) in transaction.rows_of_many(statement, rows)}
             transaction.rows(_END_SESSIONS, (phones,))
         return [phone for phone in phones if phone not in changed]
 
     @contextmanager
-    def _transaction(self) -> Iterator[DatabaseTransaction]:
+    def _transaction(self, *, read_only: bool = True) -> Iterator[DatabaseTransaction]:
         try:
-            with self._postgres.begin() as transaction:
+            with self._postgres.begin(read_only=read_only) as transaction:
                 yield transaction
         except (psycopg2.Error, ValueError, LateError, TooLargeError) as error:
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
+        reason = foreign(lines[0]) if lines else type(error).__name__
         if isinstance(error, UnicodeError):
             reason = "what it says, or its password, is not UTF-8 text"
         password = str(self._login["password"])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import open_input
 from cicscenario.language import AccountsEnvironment
 from cicscenario.transport import libpq, tls
 
@@ -59,7 +60,7 @@ def _require(name: str, file: Path | None) -> None:
     """libpq goes on without a file that is not there."""
     try:
         if file:
-            file.open("rb").close()
+            open_input(file).close()
     except OSError as error:
         reason = reason_of(error)
         raise InvalidError(f"cannot read accounts.{name} {file}: {reason}", hint="name another file") from None

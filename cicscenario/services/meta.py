@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, StepFailedError, UnavailableError
+from cicscenario.jsontext import parse_json
 from cicscenario.retry import Attempts, pause
 from cicscenario.services.automerge import Actors, envelope, signature
 from cicscenario.services.jsonvalues import contains, equal_entry, refuse_unfit
@@ -32,6 +34,8 @@ from cicscenario.services.metareads import MetaReads
 from cicscenario.services.openpgp import OpenPgpSigner
 
 WriteOutcome = Literal["written", "present"]
+_PREPARE = Boundary("meta.prepare")  # the server makes a document, and stores nothing
+_STORE = Boundary("meta.store")
 _T = TypeVar("_T")
 
 #: Seconds before each attempt; together twice as long as cic-meta takes to start (3.3 seconds).
@@ -111,6 +115,11 @@ class MetaClient:
         self._opening = threading.Lock()
         self._writer = _writer_lock(self._server)
         self._has_stored = False
+
+    @property
+    def was_away(self) -> bool:
+        """Whether any request so far got no answer: the server may have been started again, with less than it had."""
+        return self._http.unanswered > 0
 
     @property
     def requests(self) -> dict[str, int]:
@@ -247,18 +256,19 @@ class MetaClient:
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
-                reply = self._http.request(
-                    "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
-                )
+                with _PREPARE:
+                    reply = self._http.request(
+                        "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
+                    )
                 attempts.after(reply.retry_after)
                 document = reply.body.decode()
-                digest = json.loads(document)["digest"]
+                digest = parse_json(document)["digest"]
                 if reply.status == 200 and isinstance(digest, str):
                     return document, digest
                 last = str(reply)
             except NoAnswerError as error:
                 last = str(error)
-            except (ValueError, LookupError, TypeError, RecursionError):
+            except (ValueError, LookupError, TypeError):
                 last = "what is not a document" if reply.status == 200 else str(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 
@@ -268,7 +278,7 @@ class MetaClient:
         attempts = Attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
-                with self._turn():
+                with self._turn(), _STORE:
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
                 attempts.after(reply.retry_after)
                 last = f"it answered {reply}, and the value was not there afterwards"

@@ -6,7 +6,6 @@ all ASCII, nothing is missing, and JSON without its end is not valid, unless it 
 """
 
 import http.client
-import json
 import ssl
 import threading
 import time
@@ -19,6 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.jsontext import JsonTextError, parse_json
+from cicscenario.printable import foreign
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, TooLargeError
 from cicscenario.transport.http import http_connection, whole_body
@@ -68,8 +69,8 @@ class MetaReply:
     @cached_property
     def _parsed(self) -> tuple[bool, Any]:
         try:
-            return True, json.loads(self.body)
-        except (ValueError, RecursionError):
+            return True, parse_json(self.body)
+        except JsonTextError:
             return False, None
 
     @property
@@ -78,7 +79,7 @@ class MetaReply:
         return self.body.isascii() or self.is_json
 
     def __str__(self) -> str:
-        return f"{self.status} {self.reason}".rstrip()
+        return f"{self.status} {foreign(self.reason)}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ class MetaConnections:
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
+        self.unanswered = 0  #: requests to which no whole reply came
 
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
@@ -176,7 +178,7 @@ class MetaConnections:
             if not isinstance(error, _NO_REPLY):
                 raise
             lasting = isinstance(error, ssl.SSLCertVerificationError | TooLargeError)
-            raise NoAnswerError(self._reason(error), lasting=lasting) from None
+            raise self._unanswered(error, lasting=lasting) from None
         self._give_back(connection, reusable=not response.will_close and not to_end and reply.is_whole)
         return reply
 
@@ -208,6 +210,11 @@ class MetaConnections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
+
+    def _unanswered(self, error: Exception, *, lasting: bool) -> NoAnswerError:
+        with self._lock:
+            self.unanswered += 1
+        return NoAnswerError(self._reason(error), lasting=lasting)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

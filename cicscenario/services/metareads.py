@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cicscenario.address import public
 from cicscenario.errors import UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.retry import Attempts
 from cicscenario.services.metaerrors import NoReplyError, UnreadableEntryError
 from cicscenario.services.metahttp import MetaConnections, MetaReply, NoAnswerError
@@ -123,10 +125,10 @@ def _shown(reply: MetaReply) -> str:
     if reply.status == 404:
         return f"404 and a page, where cic-meta sends none: {reply.body!r:.100}"
     if 300 <= reply.status < 400:
-        return f"{reply}, a redirect to {reply.headers.get('location', 'nowhere')}"
+        return f"{reply}, a redirect to {foreign(public(reply.headers.get('location', '')))}"
     if reply.status != 200:
         return str(reply)
     if reply.is_json:
         return "null, which cic-meta keeps nowhere"
-    kind = reply.headers.get("content-type", "no type")
+    kind = foreign(reply.headers.get("content-type", "no type"), 80)
     return f"what is not JSON ({kind}): {reply.body!r:.100}"

@@ -10,6 +10,7 @@ from pysequoia import Cert, PySigner, Sig, SignatureMode, Tsk, sign, verify
 from pysequoia.packet import Packet, PacketPile, Tag
 
 from cicscenario.errors import CicScenarioError, InvalidError
+from cicscenario.printable import foreign
 
 _BLOCK = re.compile("^-----BEGIN PGP ([A-Z ]+)-----", re.MULTILINE)
 _PRIVATE = (Tag.SecretKey, Tag.SecretSubkey)
@@ -187,4 +188,4 @@ def _reason(error: BaseException) -> str:
         return "it is not text"
     lines = [line.strip() for line in str(error).partition("\n\nStack")[0].splitlines() if line.strip()]
     causes = [re.sub(r"^\d+: ", "", line) for line in lines if not line.startswith(("Caused by", "Expected one of"))]
-    return causes[-1] if causes else type(error).__name__
+    return foreign(causes[-1]) if causes else type(error).__name__

@@ -16,12 +16,15 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
 from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
 
+_POST = Boundary("phone.post")  # one key press, or a dial
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
 DIGITS = range(10, 13)  #: digits of a number that the interface takes
 _PHONE = re.compile(rf"\+[0-9]{{{DIGITS[0]},{DIGITS[-1]}}}")  # without + an account is made that nobody finds
@@ -43,6 +46,9 @@ _REFUSED = {
 }
 _NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but POST /
 _TOO_MANY, _UNAVAILABLE = 429, 503
+_OF_A_PROXY = (502, 503, 504)  # what a proxy says when it does not reach cic-ussd, which never says it
+_BACK = "0"
+_DEEPEST = 8  # menus that a session is left by, at most
 _REPEATS = 2  # times that a request is sent again to a server that asks for a pause
 
 
@@ -50,15 +56,19 @@ class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
     ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
-    account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
-    answer concerns one person, no answer concerns everybody.
+    account before choosing again, since every choice that is taken makes one. ``answered`` is whether the interface
+    answered: an answer concerns one person; no answer, or that of a proxy, concerns everybody. ``session`` is that of the
+    input, if there was one.
     """
 
-    def __init__(self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True) -> None:
+    def __init__(
+        self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True, session: str = ""
+    ) -> None:
         doubt = "" if taken is False else "; whether the input was taken is not known"
         super().__init__(message + doubt, hint=hint)
         self.taken = taken
         self.answered = answered
+        self.session = session
 
 
 def number_problem(phone: str) -> str | None:
@@ -159,6 +169,22 @@ class UssdClient:
             )  # else a dialog that has begun goes on when the run is stopped, to its choice
         return self._input(screen.session, screen.phone, text, creates=True)
 
+    def leave(self, phone: str, session: str) -> None:
+        """Goes back from menu to menu, until the session is over or at the start menu; the next dial resumes it no more.
+
+        Only for a number that is registered: any other chooses a language by this input, which makes an account. Raises
+        UssdError when an input is not answered with a screen.
+
+        Source: cic-ussd answers 0 of a registered number with the menu above, and ends the session where there is none. It does
+        so before it looks at anything else, so a 0 is never taken for a PIN.
+        """
+        for _ in range(_DEEPEST):
+            if self._pause:
+                wait(self._pause, self._stopping)
+            screen = self._input(session, phone, _BACK, creates=False)
+            if not screen.goes_on or screen.state is State.START:
+                return
+
     def dialect(self) -> Dialect | None:
         """The dialect that the server speaks, as far as a look shows it. Creates nothing; None when it cannot be seen.
 
@@ -257,15 +283,25 @@ class UssdClient:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
-                f"phone interface {self.address} answered {reply.status_code} {reply.reason[:80]}"
+                f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
+                answered=reply.status_code not in _OF_A_PROXY,
+                session=session,
             )
         screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
         if screen.state is State.UNKNOWN_SERVICE_CODE:
             raise InvalidError(
                 f"phone interface {self.address} does not know the service code {self._service_code!r}: it says {screen}",
                 hint="put the code that it names into `ussd.service_code` of the environment file",
+            )
+        if screen.state is State.UNKNOWN and screen.goes_on is None:
+            raise UssdError(
+                f"phone interface {self.address} answered with what is no screen: {screen}",
+                taken=None if creates else False,
+                hint="is `ussd.url` in the environment file the address of cic-ussd, or does a proxy answer in its place?",
+                answered=False,
+                session=session,
             )
         return screen
 
@@ -280,7 +316,8 @@ class UssdClient:
         form = {"sessionId": session, "serviceCode": self._service_code, "phoneNumber": phone, "text": text}
         headers = {"Content-Type": _CONTENT_TYPE, "Connection": "close"}
         try:
-            return self._http.post(self._url, data=urlencode(form), headers=headers)
+            with _POST:
+                return self._http.post(self._url, data=urlencode(form), headers=headers)
         except RequestException as error:
             words, reached = _reason(error, self._timeout)
             raise UssdError(
@@ -308,5 +345,5 @@ def _reason(error: RequestException, timeout: float) -> tuple[str, bool]:
         return f"has not answered within {timeout:g} seconds", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__
-        return f"cannot be reached: {inner or type(reason).__name__}", False
+        return f"cannot be reached: {foreign(inner or type(reason).__name__)}", False
     return "closed the connection without an answer", True

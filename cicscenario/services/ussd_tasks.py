@@ -7,12 +7,12 @@ the queue ``cic-ussd``. Source: cic-ussd 0.3.1a7, ``cic_ussd.account.chain`` and
 """
 
 import base64
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cicscenario.errors import UnavailableError
+from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial.broker import Broker, list_of, of_type
 from cicscenario.services.custodial.pending import fetched_hashes
 
@@ -127,7 +127,7 @@ class UssdTasks:
 
 def _parsed(text: bytes | None) -> Any:
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else parse_json(text)
     except ValueError:
         return None
 
@@ -144,7 +144,7 @@ def _task(message: Any, *, fetched: bool) -> WaitingTask | None:
     """A message of Celery's protocol 2 for the tasker; None for any other."""
     try:
         headers = message["headers"]
-        arguments, *_ = json.loads(base64.b64decode(message["body"]))
+        arguments, *_ = parse_json(base64.b64decode(message["body"]))
         task, name, root = str(headers["id"]), str(headers["task"]), str(headers["root_id"] or headers["id"])
     except (ValueError, KeyError, TypeError):
         return None

@@ -1,26 +1,79 @@
-"""The file of a state: created atomically, renamed when it is damaged, and never deleted."""
+"""The file of a state: created atomically, and never deleted."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.state.integrity import row_digest
 from cicscenario.state.migrations import SCHEMA_VERSION
 
-_SCHEMA = Path(__file__).with_name("schema.sql")
+_MAKE = Boundary("state.make")  # an empty state under a temporary name
+_PLACE = Boundary("state.place")  # it gets its name
+SCHEMA = Path(__file__).with_name("schema.sql").read_text("utf-8")  #: the tables of ``SCHEMA_VERSION``
 
 
 def create(path: Path) -> None:
-    """Creates an empty state under a temporary name first, so that ``path`` is complete as soon as it exists."""
+    """Creates an empty state. ``path`` is complete and on the disk as soon as it exists; a failure leaves no file.
+
+    It is made under another name with a rollback journal, since then one file has all of it: without its write-ahead log a
+    state would be empty. Every step is checked, so a full disk is noticed before the rename. Raises sqlite3.Error or OSError.
+    """
     temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    db = sqlite3.connect(temporary, isolation_level=None)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.executescript(f"BEGIN;{_SCHEMA.read_text('utf-8')};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
-    db.close()
-    temporary.rename(path)
+    _delete(temporary)  # of a process that was killed here
+    try:
+        with _MAKE:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            with closing(connect(temporary)) as db:
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(f"BEGIN;{SCHEMA};PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            flush(temporary)
+        with _PLACE:
+            temporary.rename(path)
+            flush(path.parent)
+    except BaseException:
+        _delete(temporary)
+        raise
+
+
+def _delete(temporary: Path) -> None:
+    for suffix in ("", "-journal"):
+        temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens a state for all threads, with the function that SQLite needs to write a row."""
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    db.create_function("row_digest", -1, row_digest, deterministic=True)
+    return db
+
+
+def no_link(path: Path) -> Path:
+    """Returns ``path``. Raises StateRefusedError when a state's file, or one that SQLite keeps beside it, is a symbolic link.
+
+    SQLite would follow the link, also into a file of somebody else; and one that leads nowhere, such as to a disk that is not
+    there now, is not a run that has yet to begin.
+    """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        part = path.with_name(path.name + suffix)
+        if part.is_symlink():
+            raise StateRefusedError(
+                f"{part} is a symbolic link: expected the state itself",
+                hint="put the file there; the run directory as a whole may be a link",
+            )
+    return path
 
 
 @contextmanager
@@ -29,32 +82,32 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise UnavailableError(
-            f"cannot use {path}: {error}",
-            hint="is the disk full, is the file open in another program, and may you write to it? Nothing was lost",
-        ) from error
+        if "UTF-8" in str(error):  # the only one that tells of what is in a row
+            raise damaged(path, error) from error
+        raise UnavailableError(f"cannot use {path}: {error}", hint=_why_not(path)) from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise  # a fault of ours
         if type(error) is not sqlite3.DatabaseError:  # SQLite raises the base class itself for a damaged file
             raise UnavailableError(f"cannot use {path}: {error}", hint="is it a file of cicscenario?") from error
-        raise damaged(path, error, set_aside=False) from error
+        raise damaged(path, error) from error
+    except UnicodeDecodeError as error:  # in the text of SQLite's error, which quotes a definition
+        raise damaged(path, "the definition of its tables cannot be read") from error
 
 
-def damaged(path: Path, error: Exception, *, set_aside: bool) -> StateRefusedError:
-    """The error for a damaged state; ``set_aside`` renames the file first."""
-    if not set_aside:
-        return StateRefusedError(
-            f"{path} is damaged ({error})",
-            hint="restore a copy of it; the next `cicscenario run` renames this one, and nothing is deleted",
-        )
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    kept = path.with_name(f"{path.name}.damaged-{stamp}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
+def _why_not(path: Path) -> str:
+    """What to do about a state that cannot be used."""
+    if path.is_dir():
+        return "a folder is in the place of the state: move it away. Nothing was lost"
+    if path.exists() and not all(os.access(place, os.W_OK) for place in (path, path.parent)):
+        return f"the state and its folder have to be writable: chmod u+w {path.parent} {path}. Nothing was lost"
+    return "is the disk full, is the file open in another program, and may you write to it? Nothing was lost"
+
+
+def damaged(path: Path, reason: object) -> StateRefusedError:
+    """The error for a damaged state, which stays as it is. ``reason`` may quote what is in the file."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(str(reason).split()))
     return StateRefusedError(
-        f"{path} is damaged ({error}); it was set aside as {kept.name}, nothing was deleted",
-        hint="restore a copy of the state to resume; on the chain each person may already have been paid",
+        f"{path} is damaged ({line:.300})",
+        hint=f"cicscenario state repair {path.parent} (it keeps the damaged file, and pays nobody again)",
     )

@@ -1,15 +1,20 @@
 """The directory of a run: its lock, its state, and how it is renamed to begin anew. Nothing in it is ever deleted."""
 
+import os
 import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.boundaries import Boundary
+from cicscenario.errors import InvalidError, StateRefusedError, reason_of
 from cicscenario.files import write_once
+from cicscenario.inputs import read_input
+from cicscenario.state.database import damaged
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
+_SET_ASIDE = Boundary("directory.set_aside")  # the directory of an earlier run gets another name
 _SECRET = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -18,16 +23,17 @@ def directory_lock(directory: Path) -> FileLock:
     return FileLock(directory / "lock", f"the run directory {directory}")
 
 
-def existing_store(directory: Path, *, set_aside: bool = False) -> Store | None:
-    """The state in ``directory``, or None if nothing has been run there. For ``set_aside`` see Store."""
+def existing_store(directory: Path, *, rows: bool = True) -> Store | None:
+    """The state in ``directory``, or None if nothing has been run there. For ``rows`` see Tables."""
     path = directory / STATE
-    damaged = sorted(directory.glob(f"{STATE}.damaged-*"))
-    if damaged and not path.exists():
-        raise StateRefusedError(
-            f"{directory} has only a damaged state, {damaged[-1].name}",
-            hint=f"restore a copy as {path}; without it there is no record of who was paid, and a new run pays everybody again",
-        )
-    return Store(path, set_aside=set_aside) if path.exists() else None
+    if not os.path.lexists(path) and (kept := damaged_states(directory)):
+        raise damaged(path, f"only {kept[-1].name} is there")
+    return Store(path, rows=rows) if os.path.lexists(path) else None
+
+
+def damaged_states(directory: Path) -> list[Path]:
+    """The damaged states that were set aside in ``directory``, the oldest first."""
+    return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
 def store_of_a_run(directory: Path, scenario: Path) -> Store:
@@ -45,13 +51,22 @@ def run_secret(path: Path) -> str:
 
     Raises StateRefusedError when the file has anything else.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         write_once(path, secrets.token_hex(32))
-    text = path.read_text("utf-8", "replace")
+    try:
+        text = read_input(path, follow=False).decode("utf-8", "replace")
+    except OSError as error:
+        raise StateRefusedError(f"{path} cannot be read: {reason_of(error)}") from None
     if not _SECRET.fullmatch(text):
         found = f"{len(text)} characters" if len(text) != 64 else "other characters"
         raise StateRefusedError(f"{path} is damaged: expected 64 hexadecimal digits, found {found}")
     return text
+
+
+def used_before(directory: Path) -> bool:
+    """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
+    signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
+    return any(path.exists() for path in signs)
 
 
 def set_aside(directory: Path) -> Path | None:
@@ -59,5 +74,6 @@ def set_aside(directory: Path) -> Path | None:
     if not any(directory.glob(f"{STATE}*")):
         return None
     kept = directory.with_name(f"{directory.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}")
-    directory.rename(kept)
+    with _SET_ASIDE:
+        directory.rename(kept)
     return kept

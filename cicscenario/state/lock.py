@@ -1,6 +1,5 @@
 """File locks that name their owner. The kernel frees them when a process ends, so a killed run leaves nothing to clean up."""
 
-import errno
 import fcntl
 import json
 import os
@@ -12,7 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from cicscenario.errors import StateRefusedError
+from cicscenario.boundaries import Boundary
+from cicscenario.errors import StateRefusedError, reason_of
+from cicscenario.files import make_folder, open_in_place
+
+_TAKE = Boundary("lock.take")  # the file, the kernel's lock on it, and its owner
 
 
 class FileLock:
@@ -28,7 +31,12 @@ class FileLock:
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
+        with _TAKE:
+            self._take()
+        return self
+
+    def _take(self) -> None:
         self._descriptor = self._open()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,27 +50,21 @@ class FileLock:
         owner = json.dumps(
             {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         )
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, owner.encode(), 0)
-        return self
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, owner.encode(), 0)
+        except OSError as error:  # such as a full disk: it does not name the file by itself
+            os.close(self._descriptor)
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
 
     def _open(self) -> int:
-        # O_NONBLOCK, so that opening a FIFO does not wait.
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(self._path, flags, 0o600)
+            return open_in_place(self._path)
         except OSError as error:
-            reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-            raise self._refused(f"cannot be opened: {reason}") from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise self._refused("is not a regular file")
-        return descriptor
-
-    def _refused(self, what: str) -> StateRefusedError:
-        return StateRefusedError(
-            f"the lock of {self._what}, {self._path}, {what}", hint="if no run is active, remove it and try again"
-        )
+            raise StateRefusedError(
+                f"the lock of {self._what}, {self._path}, cannot be opened: {reason_of(error)}",
+                hint="if no run is active, remove it and try again",
+            ) from None
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)

@@ -1,6 +1,11 @@
--- The state of one run. One writer (store.py); WAL; the ledger commits with synchronous=FULL.
+-- The state of one run. One writer (this folder); WAL; the ledger commits with synchronous=FULL.
+-- SQLite computes each row's digest when it writes the row, with a function of integrity.py: nobody else can write a row.
 
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('meta', key, value)) STORED
+) WITHOUT ROWID;
 
 CREATE TABLE people (
   id INTEGER PRIMARY KEY,        -- index in the population, from 0
@@ -11,7 +16,10 @@ CREATE TABLE people (
   old_address BLOB NOT NULL,
   gift INTEGER NOT NULL,         -- whole tokens
   address BLOB UNIQUE,           -- the account, once there is one
-  spelled TEXT                   -- the account as person documents write it; NULL: with checksum and 0x
+  spelled TEXT,                  -- the account as person documents write it; NULL: with checksum and 0x
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('people', id, document, phone, language, tags, old_address, gift, address, spelled)
+  ) STORED
 );
 
 CREATE TABLE outcomes (
@@ -19,11 +27,12 @@ CREATE TABLE outcomes (
   person INTEGER NOT NULL REFERENCES people (id),
   ok INTEGER NOT NULL,           -- 1 done, 0 failed (tried again by the next run)
   detail TEXT,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('outcomes', step, person, ok, detail)) STORED,
   PRIMARY KEY (step, person)
 ) WITHOUT ROWID;
 
 CREATE TABLE ledger (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which they were signed, without a gap
   purpose TEXT NOT NULL,
   person INTEGER NOT NULL REFERENCES people (id),
   signer BLOB NOT NULL,
@@ -31,25 +40,33 @@ CREATE TABLE ledger (
   hash BLOB NOT NULL UNIQUE,
   raw BLOB NOT NULL,
   gas INTEGER NOT NULL,          -- gas limit
-  status TEXT NOT NULL CHECK (status IN ('signed', 'broadcast', 'mined', 'failed')),
+  status TEXT NOT NULL CHECK (status IN ('signed', 'broadcast', 'mined', 'failed', 'replaced')),
   block INTEGER,
   detail TEXT,
-  UNIQUE (signer, nonce)
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('ledger', id, purpose, person, signer, nonce, hash, raw, gas, status, block, detail)
+  ) STORED
 );
--- A failed transaction is proved to have done nothing, so it alone may be followed by another for the same purpose.
-CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status <> 'failed';
+-- Of several transactions with one nonce only one can be mined. Those that are not are replaced, or failed.
+CREATE UNIQUE INDEX one_live_nonce ON ledger (signer, nonce) WHERE status NOT IN ('failed', 'replaced');
+-- A failed transaction is proved to have done nothing, so it may be followed by another for the same purpose.
+CREATE UNIQUE INDEX one_live_transaction ON ledger (purpose, person) WHERE status NOT IN ('failed', 'replaced');
+CREATE INDEX nonces ON ledger (signer, nonce);
 CREATE INDEX failed ON ledger (purpose, person) WHERE status = 'failed';
 CREATE INDEX outstanding ON ledger (signer, nonce) WHERE status IN ('signed', 'broadcast');
 
 -- What was asked of a service that holds the keys itself; written before it is asked.
 CREATE TABLE requests (
-  sequence INTEGER PRIMARY KEY,  -- the order in which they were written
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which they were written, without a gap
   id TEXT NOT NULL UNIQUE,       -- as the service knows it: the root task's id, or the session's
   person INTEGER NOT NULL REFERENCES people (id),
   channel TEXT NOT NULL,         -- where the answer is published, if anywhere
   status TEXT NOT NULL CHECK (status IN ('asked', 'created', 'failed')),
   address BLOB,                  -- the account that was created
-  detail TEXT
+  detail TEXT,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('requests', sequence, id, person, channel, status, address, detail)
+  ) STORED
 );
 CREATE INDEX requests_of_person ON requests (person);
 
@@ -59,5 +76,8 @@ CREATE TABLE checks (
   total INTEGER NOT NULL,
   allowed TEXT,                  -- what a bounded comparison allowed
   failing TEXT NOT NULL,         -- JSON list of the first failing people
-  read_back INTEGER NOT NULL DEFAULT 0  -- people whose result the run itself had read back after writing
+  read_back INTEGER NOT NULL DEFAULT 0,  -- people whose result the run itself had read back after writing
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('checks', name, errors, total, allowed, failing, read_back)
+  ) STORED
 ) WITHOUT ROWID;

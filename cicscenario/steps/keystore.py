@@ -1,10 +1,11 @@
 """The step keystore: writes V3 keystore files when the run holds the keys. In the background, as scrypt is slow."""
 
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.keyfiles import keyfile_verifier, writes_keyfiles
 from cicscenario.capabilities.step import Lane, Part, Step
-from cicscenario.chain.keyfile import encrypt, write_keyfile
+from cicscenario.chain.keyfile import encrypt, problem_of, write_keyfile
+from cicscenario.files import inner_folder
 from cicscenario.language import Scenario
 from cicscenario.state.directory import run_secret
 from cicscenario.steps import accounts
@@ -15,12 +16,13 @@ def _executor(context: RunContext, step: str) -> Executor:
     password = _password(context)
 
     def run(batch: Batch) -> Result:
+        inner_folder(context.directory / KEYSTORE)
         for person in batch.people:
             if context.stopping.is_set():
                 break
             path = context.keyfile(person.account)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_keyfile(path, encrypt(context.backend.private_key(person), password, kdf))
+            if problem_of(path, person.account):  # else it is of a run that was killed before it had counted the file
+                write_keyfile(path, encrypt(context.backend.private_key(person), password, kdf))
             batch.result.done(person.id)
         return batch.result
 

@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import read_text_input
 
 _NOWHERE = f"{os.devnull}/none"  # no file can be there
 #: Instead of files in ~/.postgresql and ~/.pgpass. Kerberos is not used, whatever tickets there are.
@@ -53,7 +54,7 @@ def read_service(name: str, file: Path | None) -> dict[str, str]:
     """
     path = file or _in_home(".pg_service.conf")
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_text_input(path).splitlines()
     except (OSError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidError(f"cannot read the service file {path}: {reason}", hint=_HINT) from None

@@ -61,15 +61,16 @@ class Postgres:
         self._cancellation = Cancellation(stopping)
 
     @contextmanager
-    def begin(self) -> Iterator[DatabaseTransaction]:
+    def begin(self, *, read_only: bool = True) -> Iterator[DatabaseTransaction]:
         """A transaction on a new connection, committed at the end: for hundreds of rows, connecting takes no time that counts.
 
-        Raises psycopg2.Error, ValueError for what is not UTF-8, LateError and TooLargeError, and InterruptedRunError within a
-        second after the stop.
+        PostgreSQL refuses a write in one that is ``read_only``. Raises psycopg2.Error, ValueError for what is not UTF-8,
+        LateError and TooLargeError, and InterruptedRunError within a second after the stop.
         """
         with self._cancellation.exchange(self._timeout, _MOST, awaited="answer to the login"):
             opened = in_thread(self._connect, Connection.close)
         with closing(opened) as connection, socket.socket(fileno=os.dup(connection.fileno())) as line:
+            connection.set_session(readonly=read_only)
 
             def exchange(awaited: str) -> AbstractContextManager[Exchange]:
                 cut = _QueryCancel(connection.get_backend_pid(), line, self._connect)

@@ -12,7 +12,10 @@ from pathlib import Path
 import certifi
 
 from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import read_input
 from cicscenario.transport.exchange import MeteredTls
+
+_LARGEST = 20_000_000  # bytes of a file of authorities; that of all public ones has 300,000
 
 
 @lru_cache
@@ -43,9 +46,8 @@ def authorities(ca: Path | None = None) -> Path:
 
 def _load(into: ssl.SSLContext, ca: Path) -> None:
     try:
-        ca.read_bytes()  # for the reason: the library's own error does not say which file
-        into.load_verify_locations(ca)
-    except ssl.SSLError:
+        into.load_verify_locations(cadata=read_input(ca, _LARGEST).decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError):
         raise InvalidError(
             f"{ca} holds no certificate in PEM form", hint="name a file that has -----BEGIN CERTIFICATE-----"
         ) from None

@@ -10,6 +10,7 @@ import pytest
 
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
+from cicscenario.chain.review import Review
 from cicscenario.chain.rpc import Call, UnansweredError
 from cicscenario.errors import ReconcileError, UnavailableError
 from cicscenario.state.rows import LedgerRow
@@ -271,7 +272,7 @@ def used_by_itself(world: World) -> None:
     world.submit(1)
     (row,) = world.store.outstanding(SIGNER.address)
     world.chain.take(Transaction(row.raw))
-    world.broadcaster._follower.block = 1  # the block is not read: it is that of another node
+    world.broadcaster.follower.block = 1  # the block is not read: it is that of another node
     world.chain.mine()
 
 
@@ -299,6 +300,9 @@ def test_a_nonce_that_stays_used_by_something_unknown_is_left_to_a_person(world:
 def test_a_nonce_that_seems_taken_at_the_start_is_looked_at_again(world: World, reconcile: bool) -> None:
     used_by_itself(world)
     lagging(world, until=6, count=1)
-    world.broadcaster._stopping = SlowClock(world)  # type: ignore[assignment]
-    world.broadcaster.resume(SIGNER.address, reconcile=reconcile)
+    follower, clock = world.broadcaster.follower, SlowClock(world)
+    Review(
+        world.store, world.rpc, follower, SIGNER, 1, reconcile=reconcile, lag=10, stopping=clock,
+        clock=lambda: world.seconds,
+    ).run()  # fmt: skip
     assert world.store.transaction_counts() == {"gas": {"mined": 1}}

@@ -5,8 +5,10 @@ lost, a node that forgets, reorganisations, a process that dies, another program
 """
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ from hypothesis.stateful import (
 )
 
 from cicscenario.chain.abi import pack
-from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.broadcast import Broadcaster, Undo
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.ledger import GasLimit, Intent, Ledger
+from cicscenario.chain.proof import SentCall
+from cicscenario.chain.review import NONCES, Recognised
 from cicscenario.chain.rpc import Call
 from cicscenario.chain.ticket import Ticket
 from cicscenario.errors import ReconcileError, UnavailableError
@@ -47,12 +51,22 @@ class PowerCutError(BaseException):
 class Driven(Broadcaster):
     """Has no thread: the machine calls its rounds."""
 
-    def start(self, signer: bytes, *, reconcile: bool = False) -> None:
-        self.resume(signer, reconcile=reconcile)
+    def start(self, signer: bytes, undo: Undo) -> None:
+        self.resume(signer, undo)
 
 
 def account(person: int) -> bytes:
     return b"\xaa" * 19 + bytes([person])
+
+
+def gift(person: int) -> Intent:
+    return Intent(person, MEMORY_TOKEN, pack(TRANSFER, account(person), AMOUNT))
+
+
+def recognise(call: SentCall) -> Recognised:
+    """Exactly the gifts of this run."""
+    claims = [("gift", n) for n in range(PEOPLE) if call == SentCall(MEMORY_TOKEN, 0, gift(n).data)]
+    return Recognised(tuple(claims))
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -64,6 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self, confirmations: int) -> None:
         self.folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         self.store = Store(self.folder / "state.sqlite")
+        self.store.set_meta({"lineage": "of the machine", NONCES: "0"})  # as the engine does before it sends anything
         self.chain = MemoryChain()
         self.confirmations = confirmations
         self.seconds = 0.0
@@ -89,7 +104,7 @@ class LedgerMachine(RuleBasedStateMachine):
             pass
 
     def _start(self, reconcile: bool) -> None:
-        follower = Follower(self.rpc, [MEMORY_TOKEN], self.confirmations)
+        follower = Follower(self.rpc, [MEMORY_TOKEN], self.confirmations, lag=0, clock=lambda: self.seconds)
         self.broadcaster = Driven(
             self.store,
             self.rpc,
@@ -101,8 +116,9 @@ class LedgerMachine(RuleBasedStateMachine):
             clock=lambda: self.seconds,
         )
         ledger = self.kind(
-            self.store, self.rpc, SIGNER, self.broadcaster, 1, reconcile=reconcile, lag=0, clock=lambda: self.seconds
-        )
+            self.store, self.rpc, SIGNER, self.broadcaster, 1, recognise=recognise, reconcile=reconcile, lag=0,
+            clock=lambda: self.seconds,
+        )  # fmt: skip
         ledger.__enter__()
         self.ledger = ledger
         self.is_undone = False
@@ -111,7 +127,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(people=WHO)
     def send(self, people: set[int]) -> None:
         assert self.ledger
-        intents = [Intent(n, MEMORY_TOKEN, pack(TRANSFER, account(n), AMOUNT)) for n in sorted(people)]
+        intents = [gift(n) for n in sorted(people)]
         try:
             self.tickets.append(self.ledger.begin("gift", intents, lambda intent: GAS))
         except UnavailableError:
@@ -136,6 +152,22 @@ class LedgerMachine(RuleBasedStateMachine):
             for outcome in ticket.wait():
                 if outcome.ok and not self.is_undone:
                     self.told.add(outcome.person)
+
+    @rule()
+    def copy_the_state(self) -> None:
+        """At any moment, also while a run is writing."""
+        with closing(sqlite3.connect(self.folder / "copy.sqlite")) as copy:
+            self.store._db.backup(copy)
+
+    @precondition(lambda self: self.ledger is None and (self.folder / "copy.sqlite").exists())
+    @rule()
+    def put_the_copy_back(self) -> None:
+        """What happened since is not in it."""
+        self.store.close()
+        for suffix in ("", "-wal", "-shm"):
+            (self.folder / f"state.sqlite{suffix}").unlink(missing_ok=True)
+        shutil.copy(self.folder / "copy.sqlite", self.folder / "state.sqlite")
+        self.store = Store(self.folder / "state.sqlite")
 
     @precondition(lambda self: self.ledger)
     @rule()

@@ -90,10 +90,10 @@ def test_a_secret_that_is_not_text_is_told(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "No such file"),
-        (b"", "not a V3 keystore file: it is not JSON text"),
-        (b"\0" * 20_000, "not a V3 keystore file: it is longer than 10,000 bytes"),
-        (KEY.hex().encode(), "not a V3 keystore file: it is not JSON text"),
+        (None, "no such file"),
+        (b"", "not a V3 keystore file: it is not JSON"),
+        (b"\0" * 20_000, "it has 20,000 bytes, expected at most 10,000"),
+        (KEY.hex().encode(), "not a V3 keystore file: it is not JSON"),
         (b'{"version": 1}', "not a V3 keystore file: it has no `crypto`"),
         (encrypt(KEY, "another", "light"), "the password does not open this keystore file"),
     ],

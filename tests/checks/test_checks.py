@@ -13,7 +13,7 @@ from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import derive_key
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
-from tests.support.sandboxes import GENERATIONS, Sandbox, send_from, small_scenario
+from tests.support.sandboxes import CLASSIC_AT_ONCE, Sandbox, send_from, small_scenario
 
 ALL = ("accounts_index", "gas", "faucet", "balance", "keystore")
 
@@ -48,7 +48,7 @@ class Arrived:
         return self.box
 
 
-@pytest.fixture(scope="module", params=GENERATIONS)
+@pytest.fixture(scope="module", params=CLASSIC_AT_ONCE)
 def arrived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arrived]:
     """One for all tests of a generation."""
     home = tmp_path_factory.mktemp("checks")
@@ -147,7 +147,7 @@ def test_people_who_were_never_made_are_errors(done: Sandbox, scenario: Path) ->
     assert "person 12: has not been made yet" in said
 
 
-@pytest.mark.parametrize("contracts", GENERATIONS)
+@pytest.mark.parametrize("contracts", CLASSIC_AT_ONCE)
 def test_demurrage_is_allowed_for_and_said(sandbox_of: Callable[..., Sandbox], tmp_path: Path, contracts: str) -> None:
     box = sandbox_of("embedded", contracts)
     path = tmp_path / "shrinking.yaml"

@@ -1,34 +1,27 @@
 """The check finds keys that the custodial engine does not hold, and does not take silence for a yes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
+from cicscenario.capabilities.check import NotKnown
 from cicscenario.checks.custodial_key import CHECK
-from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 
-SIGNER = Failed("cic_eth.eth.account.have", "RPCException", "URLError", "it cannot reach its signer", unsigned=True)
-FAILED = Failed("cic_eth.eth.account.have", "KeyError", "x", "the task failed")
+SIGNER = Failed("cic_eth.eth.account.have", "RPCException", "URLError", "the custodial engine cannot reach its signer")
 SILENT = Lost(Trace.QUEUED, "no worker takes tasks from the queue")
 
 
-def problems(
-    answers: Mapping[int, bool | Failed | Lost], size: int, asked: list[int] | None = None
-) -> tuple[dict[int, str], list[int]]:
+def problems(answers: dict[int, bool | Failed | Lost], size: int) -> tuple[dict[int, str], list[int]]:
     """What the check says of people, and how many addresses it asked of at a time; the engine holds all other keys."""
-    asked = [] if asked is None else asked
+    asked: list[int] = []
 
     def have(addresses: Sequence[bytes], deadline: float) -> dict[bytes, bool | Failed | Lost]:
         asked.append(len(addresses))
         return {address: answers.get(int.from_bytes(address), True) for address in addresses}
 
-    context: Any = SimpleNamespace(
-        services=SimpleNamespace(custodial=SimpleNamespace(have=have, address="queue of Redis"))
-    )
+    context: Any = SimpleNamespace(services=SimpleNamespace(custodial=SimpleNamespace(have=have)))
     people = [Person(i, "{}", "", "en", (), b"", 1, i.to_bytes(20)) for i in range(size)]
     return CHECK.verifier(context)(people), asked
 
@@ -37,27 +30,24 @@ def test_all_keys_that_are_held_are_no_problem_and_are_asked_for_in_parts_that_c
     assert problems({}, 250) == ({}, [100, 100, 50])
 
 
-def test_a_key_that_is_not_held_is_told_from_one_that_the_engine_fails_for() -> None:
-    found, _ = problems({1: False, 2: FAILED}, 5)
+def test_a_key_that_is_not_held_is_told_from_one_that_nobody_could_ask_for() -> None:
+    found, _ = problems({1: False, 2: SIGNER, 3: SILENT}, 5)
     assert found == {
         1: "the custodial engine does not hold the key",
-        2: "not known: the task failed (cic_eth.eth.account.have: KeyError: x)",
+        2: "not known: the custodial engine cannot reach its signer (cic_eth.eth.account.have: RPCException: URLError)",
+        3: "not known: no worker takes tasks from the queue",
     }
 
 
-@pytest.mark.parametrize("no_answer", [SIGNER, SILENT])
-@pytest.mark.parametrize("people", [[3], [0, 1, 2, 3, 4], [200], range(250)])
-def test_no_answer_is_an_engine_that_is_away_and_says_nothing_about_anybody(
-    no_answer: Failed | Lost, people: Sequence[int]
-) -> None:
-    """Exit code 3: before, it was 1, as if the keys were missing."""
-    with pytest.raises(UnavailableError, match=r"queue of Redis.* the key of \d+ or more of 250 people: ") as caught:
-        problems(dict.fromkeys(people, no_answer), 250)
-    assert str(no_answer) in caught.value.message
-
-
 def test_an_engine_that_answers_nobody_is_not_asked_for_everybody() -> None:
-    asked: list[int] = []
-    with pytest.raises(UnavailableError):
-        problems(dict.fromkeys(range(250), SILENT), 250, asked)
+    found, asked = problems(dict.fromkeys(range(250), SILENT), 250)
     assert asked == [100]
+    assert found[0] == "not known: no worker takes tasks from the queue"
+    assert found[249] == "not asked: not known: no worker takes tasks from the queue"
+    assert len(found) == 250
+    assert {type(problem) for problem in found.values()} == {NotKnown}
+
+
+def test_only_a_key_that_is_not_held_is_known_to_be_missing() -> None:
+    found, _ = problems({1: False, 2: SIGNER, 3: SILENT}, 5)
+    assert {person: type(problem) for person, problem in found.items()} == {1: str, 2: NotKnown, 3: NotKnown}

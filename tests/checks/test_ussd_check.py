@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cicscenario.capabilities.check import NotKnown
 from cicscenario.checks.ussd import CHECK
 from cicscenario.checks.ussd_calls import ROUNDS
-from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountRow
 from cicscenario.services.ussd import UssdError
@@ -34,11 +34,16 @@ class Interface:
         *,
         rows: dict[int, AccountRow] | None = None,
         states: dict[int, str | None] | None = None,
+        behind: dict[int, Screen] | None = None,
     ) -> None:
+        """``behind`` is what a person is shown whose session was left."""
         self._errors = errors or {}
         self._shows = shows or {}
         self._rows = rows
         self._states = states or {}
+        self._behind = behind or {}
+        self.is_away = False
+        self.left: list[str] = []
         self.dialled: list[int] = []
         self.waits: list[float] = []
 
@@ -57,6 +62,16 @@ class Interface:
         if self._errors.get(person):
             raise self._errors[person].pop(0)
         return self._shows.get(person, START)
+
+    def leave(self, phone: str, session: str) -> None:
+        self.left.append(session)
+        person = int(phone[-6:])
+        self._errors.pop(person, None)
+        self._shows[person] = self._behind.get(person, START)
+
+    def check(self) -> None:
+        if self.is_away:
+            raise SILENT
 
     # the account database
     def read(self, phones: Sequence[str]) -> dict[str, AccountRow]:
@@ -89,10 +104,11 @@ def test_a_number_that_the_interface_does_not_take_is_that_persons_problem() -> 
 def test_an_interface_that_answers_nobody_is_given_up_for_all_that_are_left() -> None:
     interface = Interface({person: [SILENT] * 50 for person in range(10, 1000)})
     verify = interface.verifier()
-    for first in (0, 500):
-        with pytest.raises(UnavailableError, match="phone interface cannot be reached"):
-            verify(people(first, first + 500))
+    found = verify(people(0, 500)) | verify(people(500, 1000))
     assert sorted(set(interface.dialled)) == list(range(13))
+    assert sorted(found) == list(range(10, 1000)), "nobody is taken for right who was not dialled"
+    assert found[10] == "phone interface cannot be reached"
+    assert found[999] == "was not dialled: phone interface cannot be reached"
 
 
 def test_an_interface_that_one_dial_holds_is_waited_for() -> None:
@@ -123,7 +139,7 @@ def test_who_is_refused_when_nobody_moves_any_more_is_judged() -> None:
 
 
 def screen(state: State, text: str = "CON Something") -> Screen:
-    return Screen(text, state, "en")
+    return Screen(text, state, "en", "a session")
 
 
 @pytest.mark.parametrize("state", sorted(IN_ACCOUNT))
@@ -160,7 +176,7 @@ ENTER_NAME = screen(State.UNKNOWN, "CON Enter first name\n0. Back")
 def test_an_unknown_screen_is_right_for_an_active_account_whose_session_stopped_in_a_menu(
     row: AccountRow, state: str | None, is_right: bool
 ) -> None:
-    interface = Interface(shows={0: ENTER_NAME}, rows={0: row}, states={0: state})
+    interface = Interface(shows={0: ENTER_NAME}, rows={0: row}, states={0: state}, behind={0: ENTER_NAME})
     assert (interface.verifier()(people(0, 1)) == {}) is is_right
 
 
@@ -169,3 +185,83 @@ def test_a_500_for_an_active_account_without_a_session_is_explained() -> None:
     found = interface.verifier()(people(0, 3))
     assert "there is no row of +254711000000 in table `ussd_session`" in found[0]
     assert "ussd_session" not in found[1]
+
+
+# --- sessions that are left -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state", [State.PIN_ENTRY, State.PIN_CONFIRMATION, State.LANGUAGE_MENU, State.ACCOUNT_CREATION, State.UNKNOWN]
+)
+def test_a_session_that_stopped_before_the_account_was_active_is_left(state: State) -> None:
+    """What is shown then depends on the account, and not on who dialled last."""
+    interface = Interface(shows={0: screen(state)}, rows={0: ACTIVE}, states={0: "initial_pin_entry"})
+    assert interface.verifier()(people(0, 1)) == {}
+    assert interface.left == ["a session"]
+
+
+def test_a_session_that_the_interface_cannot_resume_is_left() -> None:
+    error = UssdError("phone interface answered 500", taken=False, session="another session")
+    interface = Interface({0: [error] * 50}, rows={0: ACTIVE}, states={0: "transaction_pin_authorization"})
+    assert interface.verifier()(people(0, 1)) == {}
+    assert interface.left == ["another session"]
+
+
+def test_a_session_that_is_stored_late_is_left_again() -> None:
+    """The interface stores a session after its answer, so the next dial may still find the one before."""
+    shown = screen(State.PIN_ENTRY)
+    interface = Interface(shows={0: shown}, rows={0: ACTIVE}, states={0: "initial_pin_entry"}, behind={0: shown})
+    verify = interface.verifier()
+    (problem,) = verify(people(0, 1)).values()
+    assert "is shown pin_entry" in problem
+    assert 1 < len(interface.left) < 5
+
+
+@pytest.mark.parametrize(
+    ("row", "state"),
+    [
+        (None, "initial_language_selection"),
+        (AccountRow("00" * 20, 1, "a hash", "en", 0), "initial_pin_entry"),
+        (AccountRow("00" * 20, 2, None, "en", 0), "initial_pin_entry"),
+        (ACTIVE, None),
+    ],
+)
+def test_no_session_is_left_of_a_number_that_may_not_be_registered_or_has_no_session_to_resume(
+    row: AccountRow | None, state: str | None
+) -> None:
+    """There 0 would choose a language, which makes an account; and who is not active is shown what they are."""
+    interface = Interface(shows={0: screen(State.PIN_ENTRY)}, rows={0: row} if row else {}, states={0: state})
+    assert len(interface.verifier()(people(0, 1))) == 1
+    assert interface.left == []
+
+
+def test_without_an_account_table_no_session_is_left() -> None:
+    interface = Interface(shows={0: screen(State.LANGUAGE_MENU)})
+    assert len(interface.verifier()(people(0, 1))) == 1
+    assert interface.left == []
+
+
+def test_who_blocked_their_pin_is_told_and_nothing_is_entered_for_them() -> None:
+    blocked = Screen("END Your PIN has been blocked.", State.BLOCKED, "en", "a session")
+    interface = Interface(shows={0: blocked}, rows={0: ACTIVE}, states={0: "exit_pin_blocked"})
+    assert len(interface.verifier()(people(0, 1))) == 1
+    assert interface.left == []
+
+
+# --- an interface that is away --------------------------------------------------------------------------------------
+
+
+def test_who_could_not_be_asked_about_is_not_said_to_be_wrong() -> None:
+    interface = Interface({person: [SILENT] * 50 for person in range(10)})
+    interface.is_away = True
+    assert {type(problem) for problem in interface.verifier()(people(0, 10)).values()} == {NotKnown}
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_dial_that_is_not_answered_while_others_are_is_that_persons_problem(away: bool) -> None:
+    """cic-ussd of 2021 closes the connection where it fails. Whether it is there is asked with a number that cannot be."""
+    interface = Interface({3: [SILENT] * 50})
+    interface.is_away = away
+    (problem,) = interface.verifier()(people(0, 10)).values()
+    assert isinstance(problem, NotKnown) == away
+    assert problem == "phone interface cannot be reached"

@@ -1,7 +1,6 @@
 """``cicscenario report``: what a run leaves behind, and the same again from its directory alone."""
 
 import json
-import sqlite3
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,6 +10,8 @@ from jsonschema import Draft202012Validator
 from cicscenario.cli.report import report as write_report
 from cicscenario.errors import InvalidError
 from cicscenario.resources import load_schema
+from cicscenario.state.rows import Outcome
+from cicscenario.state.store import Store
 from tests.support.sandboxes import Sandbox, with_keystore
 
 REPORTS = ("report.html", "junit.xml", "report.md", "metrics.txt")
@@ -74,9 +75,9 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     place = sandbox.home / "runs" / "small"
     progress = (place / "progress.json").read_text()
     next((place / "keystore").iterdir()).unlink()
-    db = sqlite3.connect(place / "state.sqlite", isolation_level=None)
-    db.execute("UPDATE outcomes SET ok = 0, detail = 'out of gas' WHERE step = 'gift' AND person = 3")
-    db.close()
+    store = Store(place / "state.sqlite")
+    store.commit("gift", [Outcome(3, ok=False, detail="out of gas")])
+    store.close()
     done = sandbox.command("verify", str(scenario), "--dir", str(place))
     assert done.returncode == 1
     first, then = done.stderr.splitlines()

@@ -141,6 +141,7 @@ def test_a_state_of_another_chain_is_refused(tmp_path: Path, scenario: Path) -> 
     assert "genesis" in refused.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_signer_do_not_meet(sandbox: Sandbox, scenario: Path) -> None:
     first = subprocess.Popen(
         command_line("run", str(scenario), "--set", "population.size=300"), env=command_environment(sandbox.home)
@@ -157,6 +158,7 @@ def test_two_runs_of_one_signer_do_not_meet(sandbox: Sandbox, scenario: Path) ->
         first.wait()
 
 
+@pytest.mark.slow
 def test_interrupted_it_saves_and_resumes(sandbox: Sandbox, scenario: Path) -> None:
     size = ["--set", "population.size=400"]
     first = subprocess.Popen(

@@ -260,6 +260,7 @@ def test_an_engine_without_its_signer_is_said(run: Run) -> None:
 # --- an engine that fails in the middle -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]])
 def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> None:
     since = run.box.block()

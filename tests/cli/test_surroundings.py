@@ -153,6 +153,7 @@ def test_text_that_is_not_ascii_is_read_and_written_in_any_locale(place: Path, l
     assert b"is not a value for `name`" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_closed_streams_end_nothing(place: Path, closed: str) -> None:
     for arguments in ("validate s.yaml", "plan s.yaml", "run s.yaml") if closed.endswith("<&-") else ("plan s.yaml",):

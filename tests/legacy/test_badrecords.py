@@ -41,9 +41,9 @@ def folder(tmp_path: Path) -> Path:
     [
         (added(SRC, "{"), [f"{SRC}: is not JSON"]),
         (added(SRC, '{"a": NaN}'), [f"{SRC}: is not JSON"]),
-        (added(SRC, "[" * 100_000), [f"{SRC}: is not JSON"]),
+        (added(SRC, "[" * 100_000), [f"{SRC}: is nested more than 100 levels deep"]),
         (added(SRC, "[]"), [f"{SRC}: not a person document: the document"]),
-        (lambda f: (f / SRC).write_bytes(b'"\xff"'), [f"{SRC}: is not JSON in UTF-8"]),
+        (lambda f: (f / SRC).write_bytes(b'"\xff"'), [f"{SRC}: is not JSON (no UTF-8 text)"]),
         (record(0, gender=None), [f"{SRC}: not a person document: the document: 'gender' is a required"]),
         (record(0, gender=5), [f"{SRC}: not a person document: gender"]),
         (record(0, date_registered="x"), [f"{SRC}: not a person document: date_registered"]),

@@ -136,14 +136,15 @@ def test_links_lead_to_the_files_wherever_the_directory_is_moved(tmp_path: Path)
     assert all((moved / link).read_bytes() for link in LINKS)
 
 
-def test_keystore_files_are_their_owners_only(tmp_path: Path) -> None:
+def test_all_files_are_their_owners_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         write(tmp_path / "data")
     finally:
         os.umask(before)
-    assert (tmp_path / "data" / KEYSTORE_0).stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "data" / NEW_0).stat().st_mode & 0o777 == 0o644
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in (tmp_path / "data").rglob("*")}
+    assert modes == {True: 0o700, False: 0o600}
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
 def test_many_tags_share_a_line(tmp_path: Path) -> None:

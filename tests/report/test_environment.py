@@ -48,6 +48,7 @@ def test_of_every_section_that_there_is_no_secret_is_shown(tmp_path: Path) -> No
         secret = path in secret_paths(schema)
         holder[path[-1]] = f"file:hidden-{'-'.join(path)}" if secret else child["examples"][0]
     document |= whole
+    document["public_network"] = 8996
     document["chain"]["signer"] = {"private_key": "file:hidden-key"}
     for key in ("service", "servicefile"):  # instead of a host
         del document["accounts"][key]

@@ -168,6 +168,7 @@ def test_anvil_leaves_no_files_elsewhere(
     (tmp_path / "user").mkdir()
     stack.up(home, node=node)
     surroundings = Path(f"/proc/{pid(home)}/environ").read_bytes().split(b"\0")
+    assert not [variable for variable in surroundings if variable.startswith(b"CICSCENARIO")]
     for name in ("HOME", "TMPDIR"):
         assert f"{name}={home}/sandbox/chain".encode() in surroundings
     stack.down(home)

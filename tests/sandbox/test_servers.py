@@ -149,6 +149,7 @@ def test_roots_database_belongs_to_nobody_and_its_data_is_deleted_wherever_it_is
     assert Daemon("postgres", home / "sandbox").pid() is None
 
 
+@pytest.mark.slow
 @as_root
 def test_where_everybody_can_go_roots_data_stays_in_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """And programs that the server's user cannot reach are copied to where it can."""
@@ -169,6 +170,7 @@ def test_where_everybody_can_go_roots_data_stays_in_the_sandbox(monkeypatch: pyt
         shutil.rmtree(base)
 
 
+@pytest.mark.slow
 @as_root
 @installed_for_everybody
 def test_a_user_needs_nobody_else(tmp_path: Path) -> None:

@@ -35,6 +35,20 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path, Record("embedded", "classic", registry=f"0x{'ab' * 20}", ports=ports))
 
 
+NEEDED = {"PATH", "HOME", "USER", "LOGNAME", "TZ", "TMPDIR", "LANG", "LD_LIBRARY_PATH"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_daemon_is_given_the_variables_of_who_starts_it(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for secret in ("CICSCENARIO_SIGNER_KEY", "GIT_TOKEN", "SIGNER_KEY", "PGPASSWORD"):
+        monkeypatch.setenv(secret, "open-sesame")
+    command = SERVICES[name].command(site(tmp_path))
+    assert "open-sesame" not in str(command)
+    assert {key for key in command.environment if not key.startswith(("LC_", "PYTHON"))} <= NEEDED
+
+
 def test_everything_that_is_needed_comes_first() -> None:
     for name, service in SERVICES.items():
         assert all(list(SERVICES).index(need) < list(SERVICES).index(name) for need in service.needs)

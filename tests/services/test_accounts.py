@@ -125,6 +125,19 @@ def test_a_batch_is_one_statement(accounts: AccountsDatabase, postgres: Postgres
     assert statements(postgres) == before + 2
 
 
+def test_the_server_refuses_a_write_where_the_client_only_reads(
+    accounts: AccountsDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = accounts.read(PHONES[:1])
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "cicscenario.services.accounts._SELECT", "UPDATE account SET status = 4 WHERE phone_number = ANY(%s)"
+        )
+        with pytest.raises(UnavailableError, match="read-only transaction"):
+            accounts.read(PHONES[:1])
+    assert accounts.read(PHONES[:1]) == before
+
+
 def test_setting_again_changes_nothing_else(accounts: AccountsDatabase) -> None:
     rows = [(phone, PIN_HASH) for phone in PHONES[:10]]
     assert accounts.set_pins(rows) == accounts.set_pins(rows) == []

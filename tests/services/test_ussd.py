@@ -364,6 +364,31 @@ def test_a_first_dial_of_2021_is_repeated_only_when_it_was_not_taken(
     assert len(server.bodies) == (3 if status == 429 else 1)
 
 
+EXIT_SW, PIN_AGAIN = "END Chaguo si sahihi", "CON Weka PIN yako tena"
+
+
+@pytest.mark.parametrize(
+    ("answers", "sent"),
+    [
+        ([screen(PIN_AGAIN), screen(EXIT_SW)], ["0", "0"]),
+        ([screen(START_SW)], ["0"]),
+        ([screen(PIN_AGAIN)] * 20, ["0"] * 8),
+    ],
+    ids=["to the end", "to the start menu", "no way out"],
+)
+def test_a_session_is_left_by_going_back(serving: Callable[..., Server], answers: Answers, sent: list[str]) -> None:
+    server = serving(*answers)
+    UssdClient(server.url).leave(PHONE, "a session")
+    assert server.texts() == sent
+    assert {form["sessionId"] for form in server.forms()} == {"a session"}
+
+
+def test_the_session_of_a_dial_that_failed_is_known(serving: Callable[..., Server]) -> None:
+    server = serving(answer(500, "Internal Server Error"))
+    problem = failure(lambda: UssdClient(server.url).dial(PHONE))
+    assert problem.session == server.forms()[0]["sessionId"]
+
+
 def test_a_service_code_that_is_not_known_names_the_one_that_is(serving: Callable[..., Server]) -> None:
     server = serving(screen(SERVICE_CODE, "OK"))
     with pytest.raises(InvalidError, match=r"does not know the service code '\*1#': .*\*483\*46#"):
@@ -381,7 +406,7 @@ def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Ca
     [
         (answer(405, "Play by the rules"), "this is not the address of a phone interface"),
         (answer(404, "Not Found"), "there is nothing at this address"),
-        (screen("<html>It works!</html>", "OK"), "takes +25471 for a phone number"),
+        (screen("<html>It works!</html>", "OK"), "answered with what is no screen"),
         (CLOSED, "closed the connection"),
         (answer(400, "Bad Request"), "400 Bad Request"),
     ],

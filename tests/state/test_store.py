@@ -112,6 +112,28 @@ def test_a_nonce_is_used_once_a_signer(store: Store) -> None:
         store.add_transactions([transaction(0, purpose="gas")])
 
 
+def test_of_two_transactions_with_one_nonce_the_mined_one_counts(store: Store) -> None:
+    first, second = transaction(0), replace(transaction(0), hash=b"2" * 32)
+    store.add_transactions([first])
+    store.replace_transactions([first.hash], [second])
+    assert [row.hash for row in store.outstanding(SIGNER)] == [second.hash]
+    assert [row.hash for row in store.replaced_by([second])] == [first.hash]
+    store.settle([(first.hash, "mined", 7, None)])
+    assert store.transaction_counts() == {"gift": {"mined": 1, "replaced": 1}}
+    assert store.live_transactions("gift", [0])[0].hash == first.hash
+
+
+def test_what_is_reopened_has_no_outcome_any_more(store: Store) -> None:
+    store.add_transactions([transaction(n, who=n) for n in range(2)])
+    store.settle((transaction(n).hash, "mined", 7, None) for n in range(2))
+    store.commit("gift", [Outcome(n, ok=True) for n in range(2)])
+    store.commit("gas", [Outcome(n, ok=True) for n in range(2)])
+    store.reopen([transaction(1).hash])
+    assert store.done("gift", 0, 3) == {0}
+    assert store.done("gas", 0, 3) == {0, 1}
+    assert [row.nonce for row in store.outstanding(SIGNER)] == [1]
+
+
 def test_transactions_are_listed_by_what_became_of_them(store: Store) -> None:
     store.add_transactions([transaction(n, who=n, status="signed") for n in range(3)])
     store.mark_broadcast([transaction(1).hash])
@@ -149,19 +171,17 @@ def test_checks_are_kept(store: Store) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"not a database at all, but long enough to look like one" * 40], ids=["emptied", "overwritten"]
 )
-def test_a_damaged_state_is_set_aside_and_never_deleted(tmp_path: Path, store: Store, damage: bytes) -> None:
+def test_a_damaged_state_stays_as_it_is(tmp_path: Path, store: Store, damage: bytes) -> None:
     store.close()
     store.path.write_bytes(damage)
     for suffix in ("-wal", "-shm"):
         store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
-    with pytest.raises(StateRefusedError, match="is damaged"):
+    with pytest.raises(StateRefusedError, match="is damaged") as refused:
         Store(store.path)
-    assert store.path.read_bytes() == damage, "only whoever holds the run's lock may rename it"
-    with pytest.raises(StateRefusedError, match=r"set aside as state\.sqlite\.damaged-"):
-        Store(store.path, set_aside=True)
-    kept = list(tmp_path.glob("state.sqlite.damaged-*"))
-    assert [path.read_bytes() for path in kept] == [damage]
-    assert not store.path.exists()
+    assert refused.value.hint
+    assert "cicscenario state repair" in refused.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["state.sqlite"]
+    assert store.path.read_bytes() == damage
 
 
 def test_a_sound_state_that_another_program_holds_is_left_alone(store: Store) -> None:
@@ -170,7 +190,7 @@ def test_a_sound_state_that_another_program_holds_is_left_alone(store: Store) ->
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(UnavailableError, match="database is locked"):
-        Store(store.path, set_aside=True)
+        Store(store.path)
     other.close()
     assert Store(store.path).population() == 3
 

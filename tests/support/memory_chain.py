@@ -51,6 +51,7 @@ class Block:
 
     number: int
     hash: str
+    parent: str
     transactions: list[Transaction] = field(default_factory=list)
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -60,7 +61,7 @@ class MemoryChain:
 
     def __init__(self) -> None:
         self.token = "pays"
-        self.blocks = [Block(0, to_hex(keccak(b"0")))]
+        self.blocks = [Block(0, to_hex(keccak(b"0")), to_hex(bytes(32)))]
         self.waiting: dict[str, Transaction] = {}
         self._made = 0
 
@@ -83,7 +84,7 @@ class MemoryChain:
     def mine(self, most: int = 100) -> None:
         """Makes a block of what waits, in the order of nonces, as far as they have no gap."""
         self._made += 1
-        block = Block(len(self.blocks), to_hex(keccak(b"block %d" % self._made)))
+        block = Block(len(self.blocks), to_hex(keccak(b"block %d" % self._made)), self.blocks[-1].hash)
         self.blocks.append(block)
         by_nonce = {one.nonce: one for one in self.waiting.values()}
         for _ in range(most):
@@ -186,7 +187,16 @@ class FakeRpc(Rpc):
         if int(number, 16) >= len(self.chain.blocks):
             return None
         block = self.chain.blocks[int(number, 16)]
-        return {"number": number, "hash": block.hash, "transactions": [one.hash for one in block.transactions]}
+        transactions = [self._view(one) if full else one.hash for one in block.transactions]
+        return {"number": number, "hash": block.hash, "parentHash": block.parent, "transactions": transactions}
+
+    def _view(self, one: Transaction) -> dict[str, Any]:
+        """A transaction of SIGNER, as JSON-RPC gives it."""
+        names = ("nonce", "gasPrice", "gas", "to", "value", "input", "v", "r", "s")
+        data = ("to", "input")
+        fields = dict(zip(names, rlp.decode(one.raw), strict=True))
+        view = {name: to_hex(part) if name in data else hex(int.from_bytes(part)) for name, part in fields.items()}
+        return view | {"hash": one.hash, "from": to_hex(SIGNER.address), "type": "0x0"}
 
     def _eth_getLogs(self, query: dict[str, Any]) -> list[Any]:
         first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
@@ -202,8 +212,10 @@ class FakeRpc(Rpc):
         return next((block.receipts[digest] for block in self.chain.blocks if digest in block.receipts), None)
 
     def _eth_getTransactionByHash(self, digest: str) -> Any:
-        known = set(self.chain.waiting) | {one.hash for _, one in self.chain.mined()}
-        return {"hash": digest} if digest in known else None
+        if digest in self.chain.waiting:
+            return {"hash": digest, "blockNumber": None}
+        blocks = (block.number for block, one in self.chain.mined() if one.hash == digest)
+        return next(({"hash": digest, "blockNumber": hex(number)} for number in blocks), None)
 
     def _eth_sendRawTransaction(self, raw: str) -> Any:
         one = Transaction(from_hex(raw))

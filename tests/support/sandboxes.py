@@ -28,6 +28,7 @@ from tests.support.waiting import eventually
 needs_anvil = pytest.mark.skipif(not anvil_path(), reason="no anvil here")
 NODES = ["embedded", pytest.param("anvil", marks=needs_anvil)]
 GENERATIONS = ["classic", "latest"]
+CLASSIC_AT_ONCE = ["classic", pytest.param("latest", marks=pytest.mark.slow)]  #: for what takes long with both
 #: The twelve people of the fixture ``scenario`` have keystore files.
 with_keystore = pytest.mark.parametrize("kdf", ["light"])
 

@@ -159,5 +159,6 @@ async def serve(server: MetaServer, host: str, port: int) -> None:
     app.router.add_route("*", "/{anything:.*}", server.handle)
     app.on_response_prepare.append(_set_node_headers)
     options = {"keepalive_timeout": _KEEP_ALIVE, "shutdown_timeout": _GRACE, "auto_decompress": False}
-    async with listening(app, host, port, **options) as stopped:
+    # cic-meta answers pages of any site; a local web application that uses it is answered here, too.
+    async with listening(app, host, port, local_pages=True, **options) as stopped:
         await stopped.wait()

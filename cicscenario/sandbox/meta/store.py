@@ -5,11 +5,13 @@ It is not synced to the disk, so a power cut may lose the last writes.
 """
 
 import fcntl
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
+from cicscenario.files import open_in_place
 
 FILE_NAME = "meta.sqlite"
 _LOCK_NAME = "meta.sqlite.lock"
@@ -39,7 +41,7 @@ class EntryStore:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (folder / _LOCK_NAME).open("wb")
+        self._lock = os.fdopen(open_in_place(folder / _LOCK_NAME), "wb")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,12 +7,15 @@ seen. It is not synced to the disk, so a power cut may lose the last blocks. An 
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import StateRefusedError
+from cicscenario.files import open_in_place
+from cicscenario.jsontext import parse_json
 
 FILE_NAME = "chain.jsonl"
 _FORMAT = 1
@@ -43,8 +46,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / FILE_NAME
-        self.path.touch()
-        self._file = self.path.open("r+b")
+        self._file = os.fdopen(open_in_place(self.path), "r+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -108,7 +110,7 @@ class Journal:
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not isinstance(record, dict):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.node.errors import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, JsonRpcError
 
 Call = Callable[[str, list[Any]], Any]
@@ -12,7 +13,7 @@ Call = Callable[[str, list[Any]], Any]
 def answer(body: bytes, call: Call) -> bytes | None:
     """The response to an HTTP request's body; ``call`` runs each method. None when it has notifications only."""
     try:
-        request = json.loads(body)
+        request = parse_json(body)
     except ValueError:
         return _encode(_error(None, JsonRpcError(PARSE_ERROR, "the request is not JSON")))
     if not isinstance(request, list):

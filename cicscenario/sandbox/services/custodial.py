@@ -10,7 +10,7 @@ from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.node import owner_file
 from cicscenario.sandbox.services.postgres import PASSWORD
 from cicscenario.sandbox.services.redis import broker_url
-from cicscenario.shell import kept
+from cicscenario.shell import for_daemons
 
 QUEUE = "cic-eth"
 #: Source: ``TASKS_TRANSFER_CALLBACKS`` of the stack's own deployment.
@@ -34,7 +34,7 @@ class CustodialDaemon(ServiceDaemon):
         ]  # fmt: skip
         if "ussd" in site.running:
             command += ["--transfer-callbacks", _TRANSFER_CALLBACK]
-        return Command(command + site.record.options.get(self.name, []), kept())
+        return Command(command + site.record.options.get(self.name, []), for_daemons())
 
     def answers(self, site: Site) -> bool:
         """Whether the engine's heartbeat key in Redis, which expires after some seconds, has its process id."""

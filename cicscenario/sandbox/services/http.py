@@ -9,7 +9,7 @@ from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
 from cicscenario.sandbox.services.redis import broker_url
-from cicscenario.shell import kept
+from cicscenario.shell import for_daemons
 
 _PATIENCE = 5.0  # seconds
 _KEY, _PASSPHRASE = "meta/writer.asc", "meta/writer.passphrase"
@@ -30,7 +30,7 @@ class _HttpDaemon(ServiceDaemon):
             sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
             *arguments,
         ]  # fmt: skip
-        return Command(command + site.record.options.get(self.name, []), kept())
+        return Command(command + site.record.options.get(self.name, []), for_daemons())
 
 
 class MetaDaemon(_HttpDaemon):

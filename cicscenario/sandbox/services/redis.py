@@ -5,7 +5,7 @@ import socket
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
-from cicscenario.shell import kept
+from cicscenario.shell import for_daemons
 
 _PATIENCE = 2.0  # seconds for a PING
 
@@ -30,7 +30,7 @@ class RedisDaemon(ServiceDaemon):
             str(get_binary_path()), "--bind", HOST, "--port", str(site.port(self.name)), "--dir", str(data),
             "--appendonly", "yes", "--appendfsync", "no", "--save", "", "--loglevel", "warning",
         ]  # fmt: skip
-        return Command(command, kept())
+        return Command(command, for_daemons())
 
     def answers(self, site: Site) -> bool:
         try:

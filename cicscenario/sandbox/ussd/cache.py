@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis
 from redis.client import Pipeline
 
+from cicscenario.jsontext import parse_json
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.accounts import Session
 
@@ -38,7 +39,7 @@ class Cache:
         text = self._text(session_id)
         if text is None:
             return None
-        entry = json.loads(text)
+        entry = parse_json(text)
         return Session(
             entry["external_session_id"], entry["service_code"], entry["msisdn"], entry["user_input"], entry["state"],
             entry["data"] or {}, entry["version"],
@@ -61,7 +62,7 @@ class Cache:
         text = self._text(pointer.preferences(address).hex())
         if text is None:
             return None
-        language: str | None = json.loads(text).get("preferred_language")
+        language: str | None = parse_json(text).get("preferred_language")
         return language
 
     def save_preferences(self, address: bytes, preferences: Any, to: "Pipeline | None" = None) -> None:
@@ -74,7 +75,7 @@ class Cache:
     def creations(self, tasks: list[str]) -> list[str | None]:
         """Phone numbers of task ids; None for an unknown task id."""
         texts: list[str | None] = self.redis.mget(tasks)  # type: ignore[assignment]
-        return [json.loads(text)["phone_number"] if text else None for text in texts]
+        return [parse_json(text)["phone_number"] if text else None for text in texts]
 
     def end_creation(self, task: str, phone: str, to: Pipeline) -> None:
         to.set(task, json.dumps(_creation(task, phone, "CREATED")), ex=_CREATION_LIFE)
@@ -146,7 +147,7 @@ class Cache:
 
 
 def _parsed(text: str | None) -> Any:
-    return json.loads(text) if text else None
+    return parse_json(text) if text else None
 
 
 def _creation(task: str, phone: str, status: str) -> dict[str, Any]:

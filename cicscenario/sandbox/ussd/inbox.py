@@ -5,7 +5,6 @@ taking a message moves it to a second list. It is deleted there when it is done;
 """
 
 import base64
-import json
 import logging
 import threading
 import time
@@ -19,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cicscenario.errors import UnavailableError
+from cicscenario.jsontext import parse_json
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ class Task:
 def decode(message: str) -> Task:
     """Decodes a message of Celery's protocol 2, as kombu writes it to Redis. Raises ValueError for anything else."""
     try:
-        envelope = json.loads(message)
+        envelope = parse_json(message)
         headers = envelope["headers"]
-        arguments, *_ = json.loads(base64.b64decode(envelope["body"]))
+        arguments, *_ = parse_json(base64.b64decode(envelope["body"]))
         return Task(headers["task"], headers["root_id"] or headers["id"], list(arguments))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a task message: {error!r}") from None

@@ -6,12 +6,13 @@ one entered, all conditions in ``if`` hold and none in ``unless`` does. Then ``n
 ``texts-<dialect>.json`` has the texts of the screens, the words that are filled in, and the messages to other phones.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 from typing import Any
+
+from cicscenario.jsontext import parse_json
 
 CURRENT = "current"
 OLD = "2021"
@@ -121,7 +122,7 @@ class Menus:
 
 
 def _document(kind: str, dialect: str) -> Any:
-    return json.loads(files(__package__).joinpath(f"{kind}-{dialect}.json").read_text("utf-8"))
+    return parse_json(files(__package__).joinpath(f"{kind}-{dialect}.json").read_text("utf-8"))
 
 
 def _state(entry: Mapping[str, Any]) -> MenuState:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pysequoia import SignatureMode, Tsk, sign
 
 from cicscenario.errors import InvalidError
+from cicscenario.jsontext import parse_json
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class SigningMetaClient:
         if status != 200:
             raise MetaError(f"status {status} to a read")
         try:
-            return json.loads(body)
+            return parse_json(body)
         except ValueError:
             raise MetaError("the answer to a read is not JSON") from None
 
@@ -79,7 +80,7 @@ class SigningMetaClient:
         if status != 200:
             raise MetaError(f"status {status} to the first step of a write")
         try:
-            digest = json.loads(envelope)["digest"]
+            digest = parse_json(envelope)["digest"]
         except (ValueError, KeyError, TypeError):
             raise MetaError("the answer to the first step of a write is not a document with a digest") from None
         signature = {"engine": "pgp", "algo": "1", "data": self._signer.sign(digest), "digest": digest}

@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cicscenario.jsontext import parse_json
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
@@ -54,7 +55,7 @@ class MetadataWriter:
         """Returns when all entries are written. Raises MetaStoppedError when ``stop`` is set before."""
         by_pointer: dict[str, list[Any]] = {}
         for message in messages:
-            key, value = json.loads(message)
+            key, value = parse_json(message)
             by_pointer.setdefault(key, []).append(value)  # entries of one pointer stay in order
         done = self._pool.map(lambda key: self._write_all(key, by_pointer[key], again), by_pointer)
         if not all(list(done)):

@@ -21,6 +21,7 @@ from cicscenario.sandbox.ussd.conversation import UssdRequest
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
 from cicscenario.sandbox.ussd.wallet import NoScreenError
+from cicscenario.sandbox.visitors import refusal, said
 
 _log = logging.getLogger(__name__)
 
@@ -124,11 +125,18 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.requestline.split()[1].partition("?")[0]
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(min(length, _LARGEST_READ))
+        reason = refusal(lambda name: self.headers.get_all(name) or [], local_pages=False)
+        if reason is not None:
+            self._send(UssdReply(403, "Forbidden", said(reason)))
+            return
         try:
             reply = self.server.gate.reply(self.command, path, self.headers.get("Content-Type"), body)
         except DroppedError as error:
             _log.info("connection closed: %s", error)
             return
+        self._send(reply)
+
+    def _send(self, reply: UssdReply) -> None:
         self.send_response_only(reply.status, reply.reason)
         self.send_header("Content-Type", "text/plain")
         text = reply.body.encode()

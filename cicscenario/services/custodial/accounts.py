@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker
@@ -14,6 +15,7 @@ from cicscenario.services.custodial.outcome import AccountOutcome, Created, Fail
 from cicscenario.services.custodial.results import Results, TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
 
+_CREATE = Boundary("engine.create")  # requests for accounts that are in the state
 _FIRST_LOOK = 1.0
 _LAST_LOOK = 5.0
 _SUBSCRIBE = 10.0
@@ -62,9 +64,10 @@ class AccountRequests:
         """
         self.ready()
         self._callbacks.expect(root_ids)
-        self._broker.push_in_parts(
-            self._messages.create_account(root, self._destination, register=self._register) for root in root_ids
-        )
+        with _CREATE:
+            self._broker.push_in_parts(
+                self._messages.create_account(root, self._destination, register=self._register) for root in root_ids
+            )
 
     def wait(self, root_ids: Collection[str], deadline: float) -> dict[str, AccountOutcome]:
         """The outcome of each, as soon as there is one; Lost for those without one at ``deadline`` (of time.monotonic).

@@ -1,7 +1,6 @@
 """The Redis from which the engine takes its tasks, and where it leaves its results."""
 
 import copy
-import json
 import socket
 import ssl
 import threading
@@ -18,7 +17,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import UnavailableError
+from cicscenario.jsontext import parse_json
+from cicscenario.printable import foreign
 from cicscenario.retry import pause
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
@@ -29,6 +31,8 @@ _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
 _PAGE = 200
 _PUSH = 100  # messages in one command
+_PUSH_TASKS = Boundary("engine.push")  # one command, of up to a hundred tasks
+_TAKE_BACK = Boundary("engine.take_back")  # a task is removed from the queue
 _PAUSE = 0.1  # seconds between attempts to reach Redis
 _MOST = 16 * MEGABYTE  # of an answer to one command; two hundred messages are some hundred kilobytes
 _COMMANDS = 12  # times the time for one command, for all the commands of one read
@@ -135,7 +139,7 @@ class Broker:
     def push(self, messages: Sequence[bytes]) -> None:
         """Puts all messages on the queue, or none, by one command. After UnavailableError it is not known which."""
         try:
-            with self.exchange(self._timeout):
+            with _PUSH_TASKS, self.exchange(self._timeout):
                 self._redis.lpush(self.queue, *messages)
         except (*_GONE, RedisError, *_WRONG) as error:
             doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
@@ -171,7 +175,8 @@ class Broker:
         return {task for text, task in found.items() if task and self._remove(text)}
 
     def _remove(self, message: bytes) -> bool:
-        return bool(self.read(lambda client: of_type(int, client.lrem(self.queue, 1, message))))  # type: ignore[arg-type]
+        with _TAKE_BACK:
+            return bool(self.read(lambda client: of_type(int, client.lrem(self.queue, 1, message))))  # type: ignore[arg-type]
 
     def messages(self) -> Iterator[bytes]:
         """The messages that are on the queue now, oldest last.
@@ -194,7 +199,7 @@ class Broker:
             )
         trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
         return UnavailableError(
-            f"Redis {self.address} {trouble}: {str(error)[:200] or type(error).__name__}{doubt}",
+            f"Redis {self.address} {trouble}: {foreign(error, 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
 
@@ -248,6 +253,6 @@ def _connection_of(kind: type[Any]) -> type[Any]:
 def task_id(text: bytes) -> str | None:
     """The task id of a message; None for one that is not Celery's."""
     try:
-        return str(json.loads(text)["headers"]["id"])
+        return str(parse_json(text)["headers"]["id"])
     except (ValueError, KeyError, TypeError):
         return None

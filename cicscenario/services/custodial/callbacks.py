@@ -1,6 +1,5 @@
 """Listens to one channel for the engine's callbacks: ``{"root_id": ..., "status": 0 or 1, "result": ...}``."""
 
-import json
 import threading
 import time
 from collections.abc import Collection
@@ -9,6 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from cicscenario.errors import InterruptedRunError
+from cicscenario.jsontext import parse_json
 from cicscenario.retry import pause
 from cicscenario.services.custodial.broker import Broker
 
@@ -127,7 +127,7 @@ class Callbacks:
 
     def _receive(self, text: bytes) -> None:
         try:
-            message = json.loads(text)
+            message = parse_json(text)
             root_id, heard = message["root_id"], (int(message["status"]), message.get("result"))
         except (ValueError, TypeError, KeyError, AttributeError):
             root_id, heard = None, (1, None)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cicscenario.boundaries import Boundary
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
@@ -22,6 +24,8 @@ from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
 from cicscenario.services.custodial.workers import count_workers
 
+_REGISTER = Boundary("engine.register")  # accounts that the engine has made
+_GIFT = Boundary("engine.gift")  # gas and the faucet
 _LONGEST = 3600.0  # seconds that answers are waited for while workers move
 _NOBODY = "00" * 19 + "01"  # an address whose key nobody has; asking for it tries the chain spec and the signer
 _ROLES = (tasks.WRITER_ROLE, tasks.GIFTER_ROLE)
@@ -225,14 +229,16 @@ class CustodialClient:
         """
         ids = [str(uuid.uuid4()) for _ in accounts]
         made = zip(ids, accounts, strict=True)
-        self._broker.push_in_parts(self._messages.register_account(i, account.hex()) for i, account in made)
+        with _REGISTER:
+            self._broker.push_in_parts(self._messages.register_account(i, account.hex()) for i, account in made)
         return ids
 
     def gift(self, accounts: Sequence[bytes]) -> list[str]:
         """Has the engine give gas to registered accounts that it made, and trigger the faucet. As ``register``."""
         ids = [str(uuid.uuid4()) for _ in accounts]
         made = zip(ids, accounts, strict=True)
-        self._broker.push_in_parts(self._messages.gift_account(i, account.hex()) for i, account in made)
+        with _GIFT:
+            self._broker.push_in_parts(self._messages.gift_account(i, account.hex()) for i, account in made)
         return ids
 
     def signings(self, ids: Sequence[str], task: str) -> dict[str, Signing]:
@@ -273,7 +279,9 @@ class CustodialClient:
         address = address_in(fields.get("address"))
         if address is None or not isinstance(fields.get("decimals"), int) or not fields.get("symbol"):
             raise UnavailableError(f"the custodial engine answers with no valid token: {found!r:.200} ({self.address})")
-        return EngineToken(str(fields["symbol"]), str(fields.get("name", "")), address, fields["decimals"])
+        return EngineToken(
+            foreign(fields["symbol"], 80), foreign(fields.get("name", ""), 80), address, fields["decimals"]
+        )
 
 
 def _unknown(answer: Failed) -> bool:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cicscenario.printable import foreign
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.outcome import Failed
-
-_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def explain(task: str, result: Any, spec: str = _SPEC) -> Failed:
         _, name, message = message[:3]  # Celery's stand-in for what it cannot carry: module, class, arguments
     if isinstance(message, list):
         message = ", ".join(str(part) for part in message)
-    failure = _Failure(task, str(name or "unknown exception"), str(message)[:_LONGEST], spec)
+    failure = _Failure(task, foreign(name or "unknown exception", 80), foreign(message), spec)
     unsigned = failure.exception in _NOT_SIGNED or _no_signer(failure) is not None
     for words in _KNOWN:
         found = words(failure)

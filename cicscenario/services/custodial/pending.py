@@ -6,7 +6,6 @@ a worker was killed, its fetched messages stay there for the visibility timeout,
 had begun is lost. Source: ``kombu.transport.redis.QoS`` and ``celery.worker.request.Request.on_accepted``.
 """
 
-import json
 import math
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
+from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial.broker import Broker, list_of, of_type, task_id
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _is_number(score: Any) -> bool:
 
 def _task_of_fetched(text: bytes) -> str | None:
     try:
-        message: Any = json.loads(text)[0]
+        message: Any = parse_json(text)[0]
         return str(message["headers"]["id"])
     except (ValueError, KeyError, TypeError, IndexError):
         return None

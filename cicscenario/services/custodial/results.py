@@ -4,12 +4,12 @@ Every task leaves a record ``celery-task-meta-<id>`` for a day: JSON with status
 account is found whose callback was lost. Source: celery 4.4.7, ``BaseKeyValueStoreBackend`` and ``ResultBase.as_tuple``.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker, list_of
 from cicscenario.services.custodial.meaning import explain
@@ -51,7 +51,7 @@ def address_in(value: Any) -> bytes | None:
 def parse(text: bytes) -> TaskRecord | None:
     """One record; None for text that is not a result of Celery's."""
     try:
-        found = json.loads(text)
+        found = parse_json(text)
         children = tuple(leaf for child in found.get("children") or () for leaf in _leaves(child))
         return TaskRecord(str(found["status"]), found.get("result"), children, found.get("parent_id"))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):

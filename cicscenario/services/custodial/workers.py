@@ -13,8 +13,11 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from cicscenario.boundaries import Boundary
+from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial.broker import Broker, of_type
 
+_ASK = Boundary("engine.ask_workers")
 _EXCHANGE = "celery.pidbox"
 _REPLIES = f"reply.{_EXCHANGE}"
 _SEPARATOR = "\x06\x16"  # between routing key, pattern and queue in kombu's bindings
@@ -34,13 +37,14 @@ def _count(client: "Redis", queue: str, timeout: float) -> int | None:
     binding = _SEPARATOR.join((ticket, "", replies))
     database = client.connection_pool.connection_kwargs.get("db", 0) or 0
     try:
-        client.sadd(f"_kombu.binding.{_REPLIES}", binding)
-        try:
-            hearing = of_type(int, client.publish(f"/{database}.{_EXCHANGE}", _question(ticket, timeout)))
-            answers = _answers(client, replies, hearing, timeout)
-        finally:
-            client.srem(f"_kombu.binding.{_REPLIES}", binding)
-            client.delete(replies)
+        with _ASK:
+            client.sadd(f"_kombu.binding.{_REPLIES}", binding)
+            try:
+                hearing = of_type(int, client.publish(f"/{database}.{_EXCHANGE}", _question(ticket, timeout)))
+                answers = _answers(client, replies, hearing, timeout)
+            finally:
+                client.srem(f"_kombu.binding.{_REPLIES}", binding)
+                client.delete(replies)
     except ResponseError:  # Redis does not let this user ask
         return None
     return sum(queue in queues for queues in answers) if answers else None
@@ -82,7 +86,7 @@ def _answers(client: "Redis", replies: str, hearing: int, timeout: float) -> lis
 
 def _queues(text: bytes) -> set[str]:
     try:
-        answer = json.loads(base64.b64decode(json.loads(text)["body"]))
+        answer = parse_json(base64.b64decode(parse_json(text)["body"]))
         return {str(queue["name"]) for queues in answer.values() for queue in queues}
     except (ValueError, KeyError, TypeError, AttributeError):
         return set()

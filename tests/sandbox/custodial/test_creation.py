@@ -255,6 +255,7 @@ def test_a_stranger_in_the_accounts_index_is_none_of_its_business(engine: Runnin
     assert engine.counts([stranger])[stranger] == [1, 0, 0]
 
 
+@pytest.mark.slow
 def test_transfers_are_told_to_who_wants_to_know(engine: RunningEngine) -> None:
     def told() -> list[list[Any]]:
         return engine.queued("cic-ussd")

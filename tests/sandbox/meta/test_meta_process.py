@@ -25,6 +25,7 @@ from tests.support.running_meta import (
     signature,
     signer_of,
 )
+from tests.support.visitors import LOCAL_PAGE, PROGRAMS, STRANGERS, visit
 
 A, B = "a" * 64, "b" * 64
 Started = Callable[..., RunningMeta]
@@ -176,7 +177,7 @@ def test_connections_are_kept_as_nodejs_keeps_them(meta: RunningMeta) -> None:
 
 
 def test_a_body_in_chunks_is_read(meta: RunningMeta) -> None:
-    head = f"POST /{'d' * 64} HTTP/1.1\r\nHost: x\r\nX-CIC-AUTOMERGE: server\r\nTransfer-Encoding: chunked\r\n"
+    head = f"POST /{'d' * 64} HTTP/1.1\r\nHost: localhost\r\nX-CIC-AUTOMERGE: server\r\nTransfer-Encoding: chunked\r\n"
     received = talk(meta.port, f'{head}Connection: close\r\n\r\n3\r\n{{"a\r\n4\r\n":1}}\r\n0\r\n\r\n'.encode())
     assert parse(received).status == 200
 
@@ -222,3 +223,15 @@ def test_an_unknown_fault_is_refused_before_anything_is_made(tmp_path: Path) -> 
     done = run(tmp_path / "data", "--port", str(free_port()), "--fault", "typhoon")
     assert (done.returncode, "parallel-put-hang" in done.stderr) == (2, True)
     assert not (tmp_path / "data").exists()
+
+
+def test_it_answers_programs_and_pages_of_this_machine_only(meta_with: Started) -> None:
+    """cic-meta itself answers pages of any site: a sandbox has only its user's own."""
+    port = meta_with().port
+    path = f"/{A}"
+    answers = {who: visit(port, "GET", path, b"", headers, {})[0] for who, headers in STRANGERS.items()}
+    assert set(answers.values()) == {403}
+    answers = {who: visit(port, "GET", path, b"", headers, {})[0] for who, headers in PROGRAMS.items()}
+    assert set(answers.values()) == {404}
+    assert visit(port, "GET", path, b"", LOCAL_PAGE, {})[0] == 404
+    assert visit(port, "OPTIONS", "/", b"", LOCAL_PAGE, {})[0] == 200

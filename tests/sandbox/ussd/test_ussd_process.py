@@ -74,6 +74,7 @@ def test_somebody_joins_sets_a_pin_and_sees_the_balance(
     assert "1234" not in re.sub("[0-9a-f]{32}", "a session", process.log.read_text())
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_nobody_is_lost_or_doubled(
     make: Callable[..., UssdProcess], meta: FakeMeta, postgres: Postgres, running_engine: FakeEngine
 ) -> None:

@@ -1,0 +1,193 @@
+"""Reads what is sound in a damaged state, and writes a new state from it. The damaged file is only copied and renamed."""
+
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cicscenario.boundaries import Boundary
+from cicscenario.errors import StateRefusedError
+from cicscenario.state.database import SCHEMA, connect, create, flush, sqlite_errors
+from cicscenario.state.integrity import (
+    COLUMNS,
+    COUNTED_BY,
+    Damage,
+    definition_damage,
+    has_digests,
+    is_sound,
+    is_well_formed,
+    missing,
+    named,
+)
+from cicscenario.state.migrations import SCHEMA_VERSION, version_of
+
+_MADE_ANEW = Boundary("state.made_anew")  # a new state beside a damaged one
+_SET_ASIDE = Boundary("state.set_aside")  # a damaged state is renamed, a file at a time
+_IN_PLACE = Boundary("state.in_place")  # the new state gets the name
+_STRUCTURE = 5  # as many faults of the file's structure are named
+
+_KEY = {"outcomes": 2}  # how many columns are the key, where it is more than the first
+#: What earlier formats say about columns that they do not have.
+_ABSENT = {"spelled": "NULL", "read_back": "0", "sequence": "row_number() OVER (ORDER BY status <> 'failed', id)"}
+
+Row = tuple[Any, ...]
+
+
+class Salvage:
+    """A copy of a state, whose sound rows are read one by one. See ``salvaged``."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.version = 0
+        self.damage: list[Damage] = []
+        self.digests = self._is_of_today = False
+        try:
+            self.version = version_of(db)
+            self.digests = has_digests(db)
+            self._look_at_the_whole()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            self._note("the file", f"cannot be read: {error}")
+        for table in COLUMNS:
+            for row in self._rows(table):
+                if not self._fits(table, row):
+                    self.damage.append(named(table, row))
+            with suppress(sqlite3.Error):
+                self.damage += [gap] if self.digests and (gap := missing(db, table)) else []
+
+    def _look_at_the_whole(self) -> None:
+        for (found,) in self._db.execute(f"PRAGMA integrity_check({_STRUCTURE})"):
+            if found != "ok":
+                self._note("the structure", " ".join(found.split())[:200])
+        unlike = definition_damage(self._db, SCHEMA)
+        self._is_of_today = unlike is None
+        if self._is_of_today and self.version != SCHEMA_VERSION:
+            self._note(
+                "the file", f"says that it has format {self.version}, and its tables have format {SCHEMA_VERSION}"
+            )
+        elif unlike and self.version == SCHEMA_VERSION:
+            self.damage.append(unlike)
+
+    def _note(self, where: str, what: str) -> None:
+        self.damage.append(Damage("file", where, what))
+
+    def sound(self, table: str) -> Iterator[Row]:
+        """The sound rows of a table, with the columns of today's format."""
+        return (row[: len(COLUMNS[table])] for row in self._rows(table) if self._fits(table, row))
+
+    def _fits(self, table: str, row: Row) -> bool:
+        return is_sound(table, row) if self.digests else is_well_formed(table, row)
+
+    def _rows(self, table: str) -> Iterator[Row]:
+        """The rows that SQLite can read: from the front, and where it cannot go on, from the back."""
+        seen: set[Row] = set()
+        for direction in ("ASC", "DESC"):
+            with suppress(sqlite3.Error, UnicodeDecodeError):
+                for row in self._selected(table, direction):
+                    key = row[: _KEY.get(table, 1)]
+                    if key in seen:
+                        return
+                    seen.add(key)
+                    yield row
+                return
+
+    def _selected(self, table: str, direction: str) -> Iterator[Row]:
+        """Rows with the columns of today's format, whatever the format of the file. Text comes with replacement characters."""
+        there = {name for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")}
+        if not there:
+            raise sqlite3.DatabaseError(f"it has no table {table}")
+        columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])
+        digest = ", digest" if self.digests else ""
+        order = ", ".join(f"{number} {direction}" for number in range(1, _KEY.get(table, 1) + 1))
+        self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        yield from self._db.execute(f"SELECT {columns}{digest} FROM {table} ORDER BY {order}")  # noqa: S608
+
+    @property
+    def newer(self) -> bool:
+        """Whether a later cicscenario made it, so that its tables mean something else."""
+        return self.version > SCHEMA_VERSION and not self._is_of_today
+
+    def complete(self, table: str) -> bool:
+        """Whether every row of a table is there, as far as its rows are counted; else whether nothing at all is damaged."""
+        if not self.digests or table not in COUNTED_BY:
+            return not self.damage
+        try:
+            return missing(self._db, table) is None and not any(damage.table == table for damage in self.damage)
+        except (sqlite3.Error, UnicodeDecodeError):
+            return False
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.sound("meta"))
+
+    def counts(self) -> dict[str, int]:
+        """The number of sound rows of each table."""
+        return {table: sum(1 for _ in self.sound(table)) for table in COLUMNS}
+
+    def outcomes(self) -> dict[str, tuple[int, int]]:
+        """Per step: number of people done and number failed."""
+        found = Counter((row[0], bool(row[2])) for row in self.sound("outcomes"))
+        return {step: (found[step, True], found[step, False]) for step in dict.fromkeys(step for step, _ in found)}
+
+
+@contextmanager
+def salvaged(path: Path) -> Iterator[Salvage]:
+    """A copy of the state ``path`` and its log, opened to read what is sound. ``path`` may be read-only, and is not changed.
+
+    Raises UnavailableError when there is no room for the copy.
+    """
+    with TemporaryDirectory(prefix="cicscenario-state-") as folder:
+        copy = Path(folder) / path.name
+        for suffix in ("", "-wal"):
+            if (part := path.with_name(path.name + suffix)).exists():
+                shutil.copyfile(part, copy.with_name(copy.name + suffix))
+        with sqlite_errors(path), closing(connect(copy)) as db:
+            yield Salvage(db)
+
+
+def write_anew(path: Path, rows: Mapping[str, Iterable[Row]]) -> None:
+    """Makes a state at ``path`` with these rows, which have the columns of today's format; it is on the disk at the end.
+
+    Transactions and requests keep their order, and are numbered anew. Raises UnavailableError; then there is no file.
+    """
+    path.unlink(missing_ok=True)
+    try:
+        with sqlite_errors(path), _MADE_ANEW:
+            create(path)
+            with closing(connect(path)) as db:
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute("BEGIN")
+                for table, those in rows.items():
+                    skip = 1 if table in COUNTED_BY else 0
+                    names = COLUMNS[table][skip:]
+                    marks = ",".join("?" * len(names))
+                    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+                    in_order = sorted(those, key=lambda row: row[0]) if skip else those
+                    db.executemany(sql, (row[skip:] for row in in_order))
+                db.execute("COMMIT")
+            flush(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def put_in_place(made: Path, path: Path) -> Path | None:
+    """Renames ``path``, if it exists, to a name that tells that it is damaged, and gives that name; then ``made`` to ``path``."""
+    kept = None
+    if path.exists() or path.is_symlink():
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        kept = path.with_name(f"{path.name}.damaged-{stamp}")
+        if kept.exists():
+            raise StateRefusedError(f"{kept} exists already", hint="run the same command again")
+        for suffix in ("-wal", "-shm", ""):  # the state last: a repair that is killed here finds it, and its log beside
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                with _SET_ASIDE:
+                    part.rename(kept.with_name(kept.name + suffix))
+    with _IN_PLACE:
+        made.rename(path)
+        flush(path.parent)
+    return kept

@@ -1,0 +1,1 @@
+"""Every service with every fault, through a proxy: ``python -m tests.hostile``."""

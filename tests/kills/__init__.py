@@ -1,0 +1,1 @@
+"""A campaign of kills: ``python -m tests.kills --cases 1000``."""
