@@ -31,6 +31,19 @@ def test_an_answer_that_is_too_large_is_refused() -> None:
         sessions.get(f"http://127.0.0.1:{port}")
 
 
+def test_what_comes_counts_also_when_nobody_keeps_it() -> None:
+    """Headers, here."""
+    sessions = HttpSessions(LONG, most=2000, keep=False)
+    headers = [f"X-{number}: {'a' * 90}" for number in range(40)]
+    with raw_server(half(answer(b"", *headers[:10]))) as port:
+        assert sessions.get(f"http://127.0.0.1:{port}").status_code == 200
+    with (
+        raw_server(half(answer(b"", *headers))) as port,
+        pytest.raises(ResponseTooLargeError, match="larger than 2000 bytes"),
+    ):
+        sessions.get(f"http://127.0.0.1:{port}")
+
+
 @pytest.mark.parametrize(("coding", "layers"), [("gzip", 1), ("gzip, gzip", 2)])
 def test_an_answer_that_becomes_too_large_when_it_is_unpacked_is_refused(coding: str, layers: int) -> None:
     def packed(size: int) -> bytes:
