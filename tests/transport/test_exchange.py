@@ -10,7 +10,7 @@ import requests
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import Exchange, LateError, TooLargeError, in_thread
 from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
-from tests.support.raw_servers import drips, half, never_answers, raw_server
+from tests.support.raw_servers import drips_after, half, never_answers, raw_server
 
 LONG = 300.0  # seconds
 
@@ -81,7 +81,7 @@ def test_only_the_late_exchange_is_ended() -> None:
         release.wait(30)
         half(answer(b"its own"))(connection, over)  # type: ignore[arg-type]
 
-    with raw_server(serve) as slow, raw_server(drips(b"HTTP/1.1 200 OK\r\nX: ")) as never:
+    with raw_server(serve) as slow, raw_server(drips_after(b"HTTP/1.1 200 OK\r\nX: ")) as never:
         other = threading.Thread(target=lambda: found.append(sessions.get(f"http://127.0.0.1:{slow}").text))
         threading.Timer(2, other.start).start()
         with pytest.raises(requests.ReadTimeout):
