@@ -87,6 +87,13 @@ _SHORT = {
     errno.EFBIG: "allow larger files: `ulimit -f`",
     errno.EMFILE: "allow this process more open files: `ulimit -n`",
     errno.ENFILE: "allow this machine more open files",
+    errno.ENOMEM: "end other programs, or use a machine with more memory",
+    errno.EIO: "is the disk well? The machine's own log says more: `dmesg`",
+    errno.ENXIO: "is the device still there?",
+    errno.ENODEV: "is the device still there?",
+    errno.ESTALE: "is the network's file system still there?",
+    errno.EREMOTEIO: "is the network's file system still there?",
+    errno.ETIMEDOUT: "is the network's file system still there?",
 }
 #: What to do about a path that cannot be used.
 _ELSEWHERE = {
@@ -121,8 +128,10 @@ def _of_the_system(error: OSError) -> CicScenarioError | None:
             "there is no folder for temporary files that can be written to", hint="name one in the variable TMPDIR"
         )
     if hint := _SHORT.get(error.errno or 0):
-        return UnavailableError(f"{one_line(str(error.filename or 'writing'))}: {said}", hint=hint)
+        return UnavailableError(f"{one_line(str(error.filename or 'reading or writing'))}: {said}", hint=hint)
     if error.filename and said:
         hint = _ELSEWHERE.get(error.errno or 0, "name another file or folder")
         return InvalidError(f"cannot use {one_line(str(error.filename))}: {said}", hint=hint)
+    if said and error.errno in _ELSEWHERE:
+        return UnavailableError(f"reading or writing: {said}", hint=_ELSEWHERE[error.errno])
     return None

@@ -1,5 +1,7 @@
 """What the operating system says is told to people in one line with what to do next."""
 
+import errno
+import os
 import tempfile
 
 import pytest
@@ -17,3 +19,19 @@ def test_no_folder_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert told.message == "there is no folder for temporary files that can be written to"
     assert told.exit_code is ExitCode.UNAVAILABLE
     assert "TMPDIR" in str(told.hint)
+
+
+@pytest.mark.parametrize("path", [None, "/data/report.json"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.ENOMEM, errno.ESTALE])
+def test_a_trouble_of_the_system_is_told_also_when_it_names_no_file(number: int, path: str | None) -> None:
+    told = as_told(OSError(number, os.strerror(number), path) if path else OSError(number, os.strerror(number)))
+    assert told is not None, "exit code 70: a bug"
+    assert os.strerror(number).lower() in told.message
+    assert told.hint
+    if path is None or number != errno.EROFS:  # a place that the user has named is for the user to change
+        assert told.exit_code is ExitCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.EFAULT, errno.ENOTSOCK])
+def test_what_only_a_bug_can_do_is_a_bug(number: int) -> None:
+    assert as_told(OSError(number, os.strerror(number))) is None

@@ -160,14 +160,22 @@ def _by_id(replies: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, 
     """The different replies to each id. Some servers turn the ids into texts."""
     found: dict[int, list[Mapping[str, Any]]] = {}
     for reply in replies:
-        number = reply.get("id")
-        if isinstance(number, str) and number.isdecimal():
-            number = int(number)
-        if isinstance(number, int | float):
-            known = found.setdefault(int(number), [])
+        number = _number(reply.get("id"))
+        if number is not None:
+            known = found.setdefault(number, [])
             if all((one.get("result"), one.get("error")) != (reply.get("result"), reply.get("error")) for one in known):
                 known.append(reply)
     return found
+
+
+def _number(value: Any) -> int | None:
+    """The number that is an id, or that it is the text of; None for any other id."""
+    if not isinstance(value, int | float | str) or (isinstance(value, str) and not value.isdecimal()):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):  # not a number, infinite, or of thousands of digits
+        return None
 
 
 def _answer(call: Call, replies: Sequence[Mapping[str, Any]], node: Node) -> Any:

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario.address import without_known
+from cicscenario.cli.interrupts import ended_by_signals
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.printable import say
 
@@ -48,6 +49,11 @@ def _bypass_typer() -> Iterator[None]:
 
 def boundary(body: Callable[[], object]) -> ExitCode:
     """Runs a command; turns what it raises into a message on stderr and an exit code."""
+    with ended_by_signals():
+        return _ended(body)
+
+
+def _ended(body: Callable[[], object]) -> ExitCode:
     code, error = ExitCode.OK, None
     try:
         body()

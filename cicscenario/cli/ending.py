@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cicscenario.engine.events import Listener
 from cicscenario.engine.verify import finished
-from cicscenario.errors import ChecksFailedError, ExitCode
+from cicscenario.errors import ChecksFailedError, ExitCode, UnavailableError
 from cicscenario.report.console import check_line
 from cicscenario.report.listeners import listening
 from cicscenario.state.rows import CheckRow
@@ -23,7 +23,7 @@ def verify_command(scenario: Path, overrides: Sequence[str], **options: Path | s
 def watched(body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: str, *, as_json: bool) -> ExitCode:
     """Calls ``body`` with the listeners. ``again`` is the command that verifies again.
 
-    Raises ChecksFailedError when a check found errors.
+    Raises ChecksFailedError when a check found errors, and UnavailableError when only the reports could not be written.
     """
     with listening(sys.stdout, as_json=as_json) as show:
         code, rows = body(show)
@@ -32,4 +32,9 @@ def watched(body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: 
         first = check_line(finished(bad[0]))
         message = f"{len(bad)} of {len(rows)} checks found errors; first, {first}"
         raise ChecksFailedError(message, hint=f"fix what the report names, then verify again: {again}")
+    if show.unwritten and code is ExitCode.OK:
+        raise UnavailableError(
+            f"all is done, but {show.unwritten}",
+            hint="`cicscenario report` writes them again, once they can be written",
+        )
     return code

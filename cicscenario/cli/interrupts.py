@@ -1,34 +1,86 @@
-"""Handles ^C and SIGTERM in commands that run for a long time."""
+"""^C and SIGTERM, in every command: the first asks it to stop, the second ends the process at once.
+
+Python calls a signal's handler in the main thread, between two instructions. While that thread waits in a library of C, as
+libpq does for PostgreSQL, no handler is called. So a thread of its own reads the numbers of the signals that have come.
+"""
 
 import os
 import select
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from cicscenario.errors import ExitCode
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPING = b"\nstopping: finished work is saved first, which takes about a second; ^C once more ends at once\n"
+
+_stops: list[Callable[[], None]] = []  # what stops the part of the command that is under way
+_watched = False
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """The first ^C or SIGTERM in the block stops what is in ``stopped_by_signals``, and is a KeyboardInterrupt elsewhere.
+
+    The second ends the process at once, whatever it waits for. The ledger makes both safe. Within another such block, and
+    outside the main thread, this block changes nothing.
+    """
+    global _watched
+    if _watched or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = {number: signal.signal(number, _handle) for number in _SIGNALS}
+    woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watching = threading.Thread(target=_watch, args=(reading,), name="signals", daemon=True)
+    watching.start()
+    _watched = True
+    try:
+        yield
+    finally:
+        _watched = False
+        signal.set_wakeup_fd(woken)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(writing)
+        watching.join()
+        os.close(reading)
 
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """The first ^C or SIGTERM calls ``stop``; the second ends the process at once. The ledger makes both safe."""
+    """The first ^C or SIGTERM calls ``stop``; the second ends the process at once."""
+    with ended_by_signals():
+        _stops.append(stop)
+        try:
+            yield
+        finally:
+            _stops.remove(stop)
+
+
+def _watch(reading: int) -> None:
     asked = False
+    while numbers := os.read(reading, 64):
+        for number in numbers:
+            if number in _SIGNALS:
+                if asked:
+                    os._exit(ExitCode.INTERRUPTED)
+                asked = True
+                _stop()
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            os._exit(ExitCode.INTERRUPTED)
-        asked = True
+
+def _stop() -> None:
+    stops = list(_stops)
+    for stop in stops:
         stop()  # first: a terminal that is held (^S), or a pager that is left open, takes no text
-        if select.select([], [2], [], 0)[1]:
-            os.write(2, _STOPPING)  # a signal handler must not use buffered streams
+    if stops and select.select([], [2], [], 0)[1]:
+        os.write(2, _STOPPING)  # unbuffered: the main thread may be in the middle of writing
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    if not _stops:
+        raise KeyboardInterrupt

@@ -9,6 +9,7 @@ from typing import Any
 
 from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.cli import workspace
+from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import open_services
@@ -53,7 +54,11 @@ def _services(
         if store:
             compare(store, compiled, None)
         return [where, *map(not_asked, compiled.services)], offline_needs(compiled, lines, store)
-    with open_services(compiled, lambda plan: nullcontext(load_environment(where)), threading.Event()) as connections:
+    stopping = threading.Event()
+    with (
+        stopped_by_signals(stopping.set),
+        open_services(compiled, lambda plan: nullcontext(load_environment(where)), stopping) as connections,
+    ):
         asked = answers(connections, compiled.services)
         if store:
             compare(store, compiled, connections if all(need.ok for need in asked) else None)

@@ -9,7 +9,7 @@ from cicscenario.capabilities.step import PlannedStep
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections, Service
-from cicscenario.errors import CicScenarioError
+from cicscenario.errors import CicScenarioError, InterruptedRunError
 from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
 
@@ -70,6 +70,8 @@ def answers(services: Connections, needed: Collection[Service]) -> list[Need]:
     for service in (service for service in Service if service in needed):
         try:
             found.append(Need(service, "an answer", services.ask(service), ok=True))
+        except InterruptedRunError:
+            raise
         except CicScenarioError as error:
             found.append(Need(service, "an answer", error.message, ok=False, hint=error.hint or ""))
     return found
@@ -80,6 +82,8 @@ def survey(plan: Plan, services: Connections) -> list[Need]:
     traits = descriptor(plan.scenario)
     try:
         return list(traits.needs(Survey(plan.scenario, services, plan.population, plan.size)))
+    except InterruptedRunError:
+        raise
     except CicScenarioError as error:
         what = f"the backend {traits.kind}"
         return [Need(what, "a look at its services", error.message, ok=False, hint=error.hint or "")]

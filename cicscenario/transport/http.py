@@ -138,7 +138,9 @@ class HttpSessions:
             session.close()
 
     def _send(self, session: requests.Session, method: str, url: str, options: dict[str, Any]) -> requests.Response:
-        reply = session.request(method, url, timeout=self._timeout, allow_redirects=False, stream=True, **options)
+        reply = session.request(
+            method, url, timeout=self._timeout + SLACK, allow_redirects=False, stream=True, **options
+        )
         with reply:
             parts, left = [], self._most
             for part in reply.iter_content(_PIECE):

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from cicscenario.cli.ending import verify_command, watched
-from cicscenario.errors import ChecksFailedError, ExitCode
+from cicscenario.engine.events import Listener, ReportWritten
+from cicscenario.errors import ChecksFailedError, CicScenarioError, ExitCode
 from cicscenario.state.rows import CheckRow
+from tests.support import recordings
 
 
 def test_failed_checks_are_told_again_with_the_command_that_asks_again() -> None:
@@ -29,3 +31,31 @@ def test_failed_checks_are_told_again_with_the_command_that_asks_again() -> None
 def test_the_command_that_asks_again_asks_about_the_same_run() -> None:
     told = verify_command(Path("a b.yaml"), ["gift={threshold: 3}"], env="e.yaml", dir=Path("runs/x"), node=None)
     assert told == "cicscenario verify 'a b.yaml' --env e.yaml --dir runs/x --set 'gift={threshold: 3}'"
+
+
+@pytest.mark.parametrize(
+    ("code", "rows", "ends"),
+    [
+        (ExitCode.OK, [], ExitCode.UNAVAILABLE),
+        (ExitCode.CHECKS_FAILED, [CheckRow("pins", 1, 12, None, [])], ExitCode.CHECKS_FAILED),
+    ],
+)
+@pytest.mark.parametrize("broken", ["junit.xml", "progress.json"])
+def test_a_run_without_its_reports_is_not_ok_and_hides_no_failed_check(
+    tmp_path: Path, code: ExitCode, rows: list[CheckRow], ends: ExitCode, broken: str
+) -> None:
+    place = recordings.run_directory(tmp_path / "run", recordings.good())
+    (place / broken).unlink(missing_ok=True)
+    (place / broken).mkdir()
+
+    def body(listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
+        listener(ReportWritten(str(place)))
+        return code, rows
+
+    with pytest.raises(CicScenarioError) as caught:
+        watched(body, "cicscenario verify a.yaml", as_json=True)
+    assert caught.value.exit_code is ends
+    if ends is ExitCode.UNAVAILABLE:
+        assert "the reports cannot be written: " in caught.value.message
+        assert str(place / broken) in caught.value.message
+        assert "`cicscenario report`" in str(caught.value.hint)

@@ -64,6 +64,7 @@ def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Pa
         listener(ReportWritten(str(good)))
     assert stream.getvalue().startswith("the reports cannot be written: ")
     assert "junit.xml" in stream.getvalue()
+    assert listener.unwritten == stream.getvalue().rstrip()
 
 
 def test_a_progress_that_is_damaged_is_said_and_hides_nothing_else(good: Path) -> None:

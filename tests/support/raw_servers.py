@@ -67,7 +67,7 @@ def half(start: bytes) -> Serve:
     return serve
 
 
-def drips(start: bytes, more: bytes = b"a") -> Serve:
+def drips_after(start: bytes, more: bytes = b"a") -> Serve:
     """A byte comes, and after a moment another one, without end."""
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
@@ -175,27 +175,27 @@ LATE: dict[str, dict[str, Serve]] = {
         "silent": never_answers,
         "half a head": half(b"HTTP/1.1 20"),
         "half a body": half(_LONG + b"{"),
-        "drips a head": drips(_HEAD + b"X: "),
-        "drips a body": drips(_LONG),
-        "drips chunks": drips(_CHUNKED, b"1\r\na\r\n"),
-        "drips a long number of a chunk": drips(_CHUNKED, b"0"),
-        "never ends to go on": drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        "drips a head": drips_after(_HEAD + b"X: "),
+        "drips a body": drips_after(_LONG),
+        "drips chunks": drips_after(_CHUNKED, b"1\r\na\r\n"),
+        "drips a long number of a chunk": drips_after(_CHUNKED, b"0"),
+        "never ends to go on": drips_after(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     },
     "redis": {
         "silent": never_answers,
         "half": half(b"$1000\r\nab"),
-        "drips a line": drips(b"+"),
-        "drips a text": drips(b"$1000000\r\n"),
-        "drips a list": drips(b"*1000000\r\n", b":1\r\n"),
+        "drips a line": drips_after(b"+"),
+        "drips a text": drips_after(b"$1000000\r\n"),
+        "drips a list": drips_after(b"*1000000\r\n", b":1\r\n"),
     },
     "postgres": {
         "silent": never_answers,
         "silent at the login": login(never_answers),
-        "drips a login": login(drips(b"", _message(b"S", b"a\0b\0"))),
+        "drips a login": login(drips_after(b"", _message(b"S", b"a\0b\0"))),
         "silent at a statement": at(b"FROM account", never_answers),
         "half a row": at(b"FROM account", half(_COLUMN + _GREAT_ROW)),
-        "drips a row": at(b"FROM account", drips(_COLUMN + _GREAT_ROW)),
-        "drips rows": at(b"FROM account", drips(_COLUMN, _ROW)),
+        "drips a row": at(b"FROM account", drips_after(_COLUMN + _GREAT_ROW)),
+        "drips rows": at(b"FROM account", drips_after(_COLUMN, _ROW)),
         "silent at the commit": at(b"COMMIT", never_answers),
     },
 }
