@@ -20,7 +20,8 @@ from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.printable import foreign
 from cicscenario.retry import Patience
-from cicscenario.transport.http import HttpSessions
+from cicscenario.transport.exchange import MEGABYTE, LateError
+from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
 
 _READS = frozenset({
     "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",
@@ -30,6 +31,7 @@ _READS = frozenset({
 _TRANSIENT_STATUSES = (408, 425, 429, *range(500, 600))  # HTTP: the same request may succeed later
 _LIMITED = (429, 503)  # HTTP: the server says when to come back, whatever the body is
 _TOO_LARGE = 413  # HTTP: Content Too Large
+_MOST = 32 * MEGABYTE  # of an answer; geth itself ends a batch's answer at 25 MB
 _UNDONE = object()  # the result of a call that is still to be asked
 
 
@@ -37,11 +39,11 @@ class Rpc:
     """A client of one chain. ``name`` is the address, without secrets, of the node that is asked at present; for messages.
 
     ``batch`` is the most calls in one HTTP request; a node that takes fewer, or none but single ones, is found out, and is
-    sent fewer from then on. ``timeout`` is in seconds, for one request. Calls that only read are repeated until there was
-    no progress for ``patience`` seconds, on these failures: no connection, HTTP 408, 425, 429 or 5xx, an answer that is
-    not JSON-RPC or not of the method's form, a rate limit, a trouble that the node calls a passing one. A node that limits
-    the rate is there, so it may be given the longer ``patience_when_limited``. If there are several addresses, each
-    attempt after a failure goes to the next.
+    sent fewer from then on. ``timeout`` is in seconds, for one request and its whole answer. Calls that only read are
+    repeated until there was no progress for ``patience`` seconds, on these failures: no connection, HTTP 408, 425, 429 or
+    5xx, an answer that is late, not JSON-RPC or not of the method's form, a rate limit, a trouble that the node calls a
+    passing one. A node that limits the rate is there, so it may be given the longer ``patience_when_limited``. If there are
+    several addresses, each attempt after a failure goes to the next.
 
     Every other call is sent once, since the node may have carried it out even if no answer came; but a request that was
     refused because of its number of calls is sent again in parts, since then none was carried out. Raises UnansweredError,
@@ -73,7 +75,7 @@ class Rpc:
         self._stopping = stopping
         self._clock = clock
         self._ca = ca
-        self._http = HttpSessions(timeout, stopping, ca=ca)
+        self._http = HttpSessions(timeout, stopping, most=_MOST, ca=ca)
         self._ids = itertools.count(1)
 
     def again(self, *, patience: float, stopping: threading.Event | None) -> "Rpc":
@@ -180,7 +182,12 @@ class Rpc:
             for i, (method, params) in zip(ids, calls, strict=True)
         ]
         # A single call is not sent as a list, since some nodes take no lists.
-        reply = self._post(node, body if len(calls) > 1 else body[0], len(calls))
+        try:
+            reply = self._post(node, body if len(calls) > 1 else body[0], len(calls))
+        except ResponseTooLargeError as error:
+            if len(calls) == 1 and calls[0][0] == "eth_getLogs":  # those of fewer blocks can be asked for
+                return [RpcError("eth_getLogs", node.name, {"message": f"response too large: {error}"})]
+            raise self._unanswered(node, f"does not answer: {error}", len(calls), transient=False) from None
         try:
             found = self._answers(node, calls, ids, reply)
         except NotAnsweredError as error:
@@ -207,7 +214,7 @@ class Rpc:
         except JsonTextError:
             if not reply.ok:
                 raise self._failed(node, reply, len(calls)) from None
-            raise NotAnsweredError(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
+            raise NotAnsweredError(f"does not speak JSON-RPC: it answers {node.said(repr(reply.text), 80)}") from None
         try:
             return answers(calls, ids, body, node)
         except RpcError as error:
@@ -228,10 +235,12 @@ class Rpc:
     def _post(self, node: Node, body: Any, number: int) -> requests.Response:
         try:
             reply = self._http.post(node.url, json=body)
+        except ResponseTooLargeError:
+            raise
         except requests.RequestException as error:
             raise self._unanswered(
                 node,
-                f"does not answer: {_reason(error)}",
+                f"does not answer: {node.said(_reason(error))}",
                 number,
                 transient=not isinstance(error, ValueError),  # a bad address, or a redirect to one
                 slow=isinstance(error, requests.Timeout),
@@ -243,13 +252,13 @@ class Rpc:
             )
         if reply.status_code == _TOO_LARGE and number > 1:
             node.batch.refused(number)
-            raise self._too_many(node, f"HTTP {reply.status_code} {foreign(reply.reason)}", number)
+            raise self._too_many(node, f"HTTP {reply.status_code} {node.said(reply.reason)}", number)
         return reply
 
     def _failed(self, node: Node, reply: requests.Response, number: int) -> UnansweredError:
         return self._unanswered(
             node,
-            f"answers with HTTP {reply.status_code} {foreign(reply.reason)}",
+            f"answers with HTTP {reply.status_code} {node.said(reply.reason)}",
             number,
             transient=reply.status_code in _TRANSIENT_STATUSES,
             retry_after=reply.headers.get("Retry-After"),
@@ -257,10 +266,10 @@ class Rpc:
         )
 
     def _too_many(self, node: Node, said: str, number: int) -> TooManyCallsError:
-        return TooManyCallsError(node.clean(f"chain node {node.name} refuses {number} calls in one request: {said}"))
+        return TooManyCallsError(f"chain node {node.name} refuses {number} calls in one request: {said}")
 
     def _unanswered(self, node: Node, what: str, number: int, **how: Any) -> UnansweredError:
-        error = UnansweredError(node.clean(f"chain node {node.name} {what}"), **how)
+        error = UnansweredError(f"chain node {node.name} {what}", **how)
         if number > 1 and error.hint:
             error.hint += f" If it takes fewer than {number} calls in one request, set `chain.batch` to what it takes"
         return error
@@ -286,8 +295,9 @@ def _is_passing(answer: Any) -> bool:
 def _reason(error: BaseException) -> str:
     """The innermost cause: it says best what went wrong, such as 'Connection refused'."""
     cause = error
-    while (inner := cause.__context__ or (cause.args[0] if cause.args else None)) is not None:
+    while not isinstance(cause, LateError):
+        inner = cause.__context__ or (cause.args[0] if cause.args else None)
         if not isinstance(inner, BaseException) or inner is cause:
             break
         cause = inner
-    return foreign(cause) or type(cause).__name__
+    return str(cause) or type(cause).__name__

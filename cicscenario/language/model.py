@@ -166,6 +166,7 @@ class ChainEnvironment:
     registry: str  #: address, ``0x`` and 40 hexadecimal digits
     signer: SignerEnvironment
     gas_price: int | None  #: wei; None to ask the node
+    max_gas_price: int | None  #: wei; up to this price, transactions that wait are replaced; None: none are
     batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block

@@ -7,12 +7,10 @@ A dial resumes the phone's newest session, even one that stopped at the PIN entr
 ends the newest session of each phone number. Source: cic-ussd, ``resume_last_ussd_session``.
 """
 
-import os
-import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -20,15 +18,14 @@ from typing import Any
 
 import psycopg2
 from psycopg2.errors import QueryCanceled
-from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extras import execute_values
 
+from cicscenario.address import Redaction
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
 from cicscenario.printable import foreign
-from cicscenario.transport import libpq
-from cicscenario.transport.cancellation import Cancellation, shut
+from cicscenario.transport.exchange import LateError, TooLargeError
+from cicscenario.transport.postgres import DatabaseTransaction, Postgres
 
 _CHANGE = Boundary("accounts.change")  # one transaction that changes rows
 _COLUMNS = {
@@ -85,9 +82,9 @@ class AccountsDatabase:
     """The database. Safe for use by many threads: each call has a connection and a transaction of its own.
 
     ``host`` may be the folder of a Unix socket. ``parameters`` are further ones of libpq, such as ``sslmode``. ``timeout`` is
-    in seconds, for connecting and for a statement. Raises InvalidError for parameters that libpq does not have,
-    UnavailableError when the database cannot be reached, refuses the user, or is not cic-ussd's, and InterruptedRunError
-    within a second after ``stopping`` is set.
+    in seconds, for the login and for each statement with its whole answer. Raises InvalidError for parameters that libpq does
+    not have, UnavailableError when the database cannot be reached, refuses the user, or is not cic-ussd's, and
+    InterruptedRunError within a second after ``stopping`` is set.
     """
 
     def __init__(
@@ -110,8 +107,9 @@ class AccountsDatabase:
             "user": user,
             "password": password,
         }
+        self._redact = Redaction("", password)
         self._timeout = timeout
-        self._cancellation = Cancellation(stopping)
+        self._postgres = Postgres(self._login, timeout, stopping)
         self.name = f"{host or 'of the default socket'}:{port}/{database}"  #: for messages
 
     def __repr__(self) -> str:
@@ -119,26 +117,27 @@ class AccountsDatabase:
 
     def check(self) -> None:
         """Checks that the tables exist, have the columns, and may be read and changed. Changes nothing."""
-        with self._transaction() as connection, connection.cursor() as cursor:
+        with self._transaction() as transaction:
             for table, columns in _COLUMNS.items():
-                self._check_table(cursor, table, columns)
+                self._check_table(transaction, table, columns)
 
-    def _check_table(self, cursor: Any, table: str, columns: set[str]) -> None:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
-        if not _one(cursor):
+    def _check_table(self, transaction: DatabaseTransaction, table: str, columns: set[str]) -> None:
+        if not transaction.value("SELECT to_regclass(%s) IS NOT NULL", (table,)):
             raise UnavailableError(
                 f"database {self.name} has no table `{table}`: it is not that of cic-ussd",
                 hint="is `accounts.database` right, and have cic-ussd's migrations been run?",
             )
-        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND NOT attisdropped", (table,))
-        missing = sorted(columns - {name for (name,) in cursor.fetchall()})
+        found = transaction.rows(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND NOT attisdropped", (table,)
+        )
+        missing = sorted(columns - {name for (name,) in found})
         if missing:
             raise UnavailableError(f"table `{table}` of database {self.name} has no column {', '.join(missing)}")
-        cursor.execute(
+        allowed = transaction.value(
             "SELECT has_table_privilege(%(table)s, 'SELECT') AND has_table_privilege(%(table)s, 'UPDATE')",
             {"table": table},
         )
-        if not _one(cursor):
+        if not allowed:
             raise UnavailableError(
                 f"user {self._login['user']} may not read and change table `{table}` of database {self.name}",
                 hint=f"GRANT SELECT, UPDATE ON {', '.join(_COLUMNS)} TO the user",
@@ -162,16 +161,13 @@ class AccountsDatabase:
 
     def read(self, phones: Iterable[str]) -> dict[str, AccountRow]:
         """Accounts by phone number, in one query; numbers without an account are left out."""
-        with self._transaction() as connection, connection.cursor() as cursor:
-            cursor.execute(_SELECT, (list(phones),))
-            return {phone: AccountRow(*rest) for phone, *rest in cursor.fetchall()}
+        with self._transaction() as transaction:
+            return {phone: AccountRow(*rest) for phone, *rest in transaction.rows(_SELECT, (list(phones),))}
 
     def count(self) -> int:
         """Number of accounts in the table."""
-        with self._transaction() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM account")
-            ((number,),) = cursor.fetchall()
-            return int(number)
+        with self._transaction() as transaction:
+            return int(transaction.value("SELECT count(*) FROM account"))
 
     def last_states(self, phones: Iterable[str]) -> dict[str, str | None]:
         """The state of each account's newest session, in one query; None for an account that has no session.
@@ -179,21 +175,18 @@ class AccountsDatabase:
         A dial of an active account with a PIN resumes that session, and is answered 500 when there is none. Numbers without an
         account are left out.
         """
-        with self._transaction() as connection, connection.cursor() as cursor:
-            cursor.execute(_LAST_STATES, {"phones": list(phones)})
-            return dict(cursor.fetchall())
+        with self._transaction() as transaction:
+            return dict(transaction.rows(_LAST_STATES, {"phones": list(phones)}))
 
     def has_guardians(self) -> bool:
         """Whether table ``account`` has the column ``guardians``, which that of cic-ussd of 2021 lacks."""
-        with self._transaction() as connection, connection.cursor() as cursor:
-            cursor.execute(_HAS_GUARDIANS)
-            return _one(cursor)
+        with self._transaction() as transaction:
+            return bool(transaction.value(_HAS_GUARDIANS))
 
     def pin_schemes(self) -> set[str]:
         """The schemes of the newest password hashes in the table; those of no scheme are left out."""
-        with self._transaction() as connection, connection.cursor() as cursor:
-            cursor.execute(_NEWEST_HASHES)
-            return {scheme for (text,) in cursor.fetchall() if (scheme := scheme_of(text))}
+        with self._transaction() as transaction:
+            return {scheme for (text,) in transaction.rows(_NEWEST_HASHES) if (scheme := scheme_of(text))}
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]
@@ -202,50 +195,28 @@ class AccountsDatabase:
         if not rows:
             return []
         statement = _UPDATE.format(assignments=assignments, columns=columns)
-        with _CHANGE, self._transaction(read_only=False) as connection, connection.cursor() as cursor:
-            changed = {phone for (phone,) in execute_values(cursor, statement, rows, page_size=len(rows), fetch=True)}
-            cursor.execute(_END_SESSIONS, (phones,))
+        with _CHANGE, self._transaction(read_only=False) as transaction:
+            changed = {phone for (phone,) in transaction.rows_of_many(statement, rows)}
+            transaction.rows(_END_SESSIONS, (phones,))
         return [phone for phone in phones if phone not in changed]
 
     @contextmanager
-    def _transaction(self, *, read_only: bool = True) -> Iterator[Connection]:
-        """A transaction on a new connection: for a batch of hundreds of rows, connecting takes no time that counts.
-
-        PostgreSQL refuses a write in one that is ``read_only``.
-        """
+    def _transaction(self, *, read_only: bool = True) -> Iterator[DatabaseTransaction]:
         try:
-            connecting = self._cancellation.in_thread(self._connect, Connection.close)
-            with (
-                closing(connecting) as connection,
-                self._cancellation.during(_QueryCancel(connection, self._connect)),
-                connection,
-            ):
-                connection.set_session(readonly=read_only)
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))
-                yield connection
-        except (psycopg2.Error, ValueError) as error:
+            with self._postgres.begin(read_only=read_only) as transaction:
+                yield transaction
+        except (psycopg2.Error, ValueError, LateError, TooLargeError) as error:
             raise self._told(error) from None
-
-    def _connect(self) -> Connection:
-        ours = {
-            "connect_timeout": self._timeout,
-            "tcp_user_timeout": self._timeout * 1000,
-            "application_name": "cicscenario",
-        }
-        return libpq.connect(**self._login | ours)
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = foreign(lines[0]) if lines else type(error).__name__
+        reason = foreign(self._redact(lines[0])) if lines else type(error).__name__
         if isinstance(error, UnicodeError):
             reason = "what it says, or its password, is not UTF-8 text"
-        password = str(self._login["password"])
-        shown = reason.replace(password, "***") if password else reason
         code = getattr(error, "pgcode", None)
         if isinstance(error, psycopg2.ProgrammingError) and not code:  # libpq has not even tried
             return InvalidError(
-                f"database {self.name} cannot be reached by these parameters: {shown}", hint=_PARAMETERS
+                f"database {self.name} cannot be reached by these parameters: {reason}", hint=_PARAMETERS
             )
         if isinstance(error, QueryCanceled):
             hint = (
@@ -259,38 +230,7 @@ class AccountsDatabase:
             hint = "`ca` or `accounts.sslrootcert` in the environment file names the authorities to trust"
         else:
             hint = "is PostgreSQL running, and is `accounts` in the environment file right?"
-        return UnavailableError(f"database {self.name} failed: {shown}", hint=hint)
-
-
-class _QueryCancel:
-    """Ends the query under way: the server is asked to cancel it, and if it is silent, the connection is shut.
-
-    ``Connection.cancel`` is not used: it waits for the server with the interpreter's lock held, so a server that does not
-    answer would stop the whole process.
-    """
-
-    def __init__(self, connection: Connection, connect: Callable[[], Connection]) -> None:
-        self._connection = connection
-        self._connect = connect
-        self._asked = False
-
-    def __call__(self) -> None:
-        if not self._asked:
-            self._asked = True
-            pid = self._connection.get_backend_pid()
-            threading.Thread(target=self._ask, args=(pid,), name="cancel query", daemon=True).start()
-            return
-        with socket.socket(fileno=os.dup(self._connection.fileno())) as opened:
-            shut(opened)
-
-    def _ask(self, pid: int) -> None:
-        with suppress(psycopg2.Error), closing(self._connect()) as other, other.cursor() as cursor:
-            cursor.execute("SELECT pg_cancel_backend(%s)", (pid,))
-
-
-def _one(cursor: Any) -> bool:
-    row = cursor.fetchone()
-    return bool(row and row[0])
+        return UnavailableError(f"database {self.name} failed: {reason}", hint=hint)
 
 
 def _status(phone: str, status: int) -> int:

@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cicscenario.address import Redaction, public
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.printable import foreign
-from cicscenario.transport.cancellation import Cancellation, Sockets
-from cicscenario.transport.http import http_connection
+from cicscenario.transport.cancellation import Cancellation
+from cicscenario.transport.exchange import MEGABYTE, TooLargeError
+from cicscenario.transport.http import http_connection, whole_body
 
 #: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0
+_MOST = 16 * MEGABYTE  # of an answer; an entry is some kilobytes
 _CLOSE = {"Connection": "close"}
 _NO_REPLY = (OSError, http.client.HTTPException, ValueError)  # ValueError: a host name that IDNA does not have, for one
 
@@ -82,7 +85,7 @@ class MetaReply:
 
 @dataclass(frozen=True)
 class MetaAddress:
-    """Where a server is. ``path`` is what goes before every path, without the slash at its end."""
+    """Where a server is. ``path`` is what goes before every path, without the slash at its end; ``str`` leaves it out."""
 
     scheme: str
     host: str
@@ -102,33 +105,52 @@ class MetaAddress:
                 "the URL of the metadata server has a user name or password in it, which it never asks for"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidError(f"not the URL of a metadata server: {url!r}", hint="such as http://localhost:63380")
+            raise InvalidError(
+                f"not the URL of a metadata server: {public(url)}", hint="such as http://localhost:63380"
+            )
         default = 443 if parts.scheme == "https" else 80
         return cls(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{self._place}"
+
+    @property
+    def url(self) -> str:
+        """With its path, which may be or hold a key."""
+        return f"{self}{self.path}"
+
+    @property
+    def _place(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class MetaConnections:
     """Connections to one server, kept open between requests and handed out to one thread at a time.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. ``sent`` counts requests by method. Soon after
-    ``stopping`` is set, requests raise InterruptedRunError. ``ca`` is a PEM file of authorities to trust beside the public ones.
+    ``timeout`` is in seconds, for a request as a whole: connecting, sending, and the whole answer, of at most ``most`` bytes.
+    ``sent`` counts requests by method. Soon after ``stopping`` is set, requests raise InterruptedRunError. ``ca`` is a PEM file
+    of authorities to trust beside the public ones.
     """
 
     def __init__(
-        self, server: MetaAddress, timeout: float, stopping: threading.Event | None = None, ca: Path | None = None
+        self,
+        server: MetaAddress,
+        timeout: float,
+        stopping: threading.Event | None = None,
+        ca: Path | None = None,
+        *,
+        most: int = _MOST,
     ) -> None:
         self.server = server
+        self.redact = Redaction(server.url)  #: for what the server says
+        self._most = most
         self._ca = ca
         self._timeout = timeout
         self._cancellation = Cancellation(stopping)
-        self._sockets = Sockets()
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
+        self.unanswered = 0  #: requests to which no whole reply came
 
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
@@ -151,26 +173,24 @@ class MetaConnections:
         """
         with self._lock:
             self.sent[method] += 1
+        connection = None
         try:
-            connection = self._borrow()
-        except _NO_REPLY as error:
-            lasting = isinstance(error, ssl.SSLCertVerificationError)
-            raise NoAnswerError(self._reason(error), lasting=lasting) from None
-        try:
-            with self._cancellation.during(self._sockets.shut):
+            with self._cancellation.exchange(self._timeout, self._most):
+                connection = self._borrow()
                 all_headers = {**(headers or {}), **(_CLOSE if to_end else {})}
                 connection.request(method, self.server.path + path, body, all_headers)
                 response = connection.getresponse()
                 if to_end and not response.chunked:
                     response.length = None
                 received = {name.lower(): text for name, text in response.headers.items()}
-                reply = MetaReply(response.status, response.reason, response.read(), received)
-        except _NO_REPLY as error:
-            connection.close()
-            raise NoAnswerError(self._reason(error)) from None
-        except BaseException:
-            connection.close()
-            raise
+                reply = MetaReply(response.status, self.redact(response.reason), whole_body(response), received)
+        except BaseException as error:
+            if connection:
+                connection.close()
+            if not isinstance(error, _NO_REPLY):
+                raise
+            lasting = isinstance(error, ssl.SSLCertVerificationError | TooLargeError)
+            raise self._unanswered(error, lasting=lasting) from None
         self._give_back(connection, reusable=not response.will_close and not to_end and reply.is_whole)
         return reply
 
@@ -186,8 +206,6 @@ class MetaConnections:
             self.server.host,
             self.server.port,
             timeout=self._timeout,
-            cancellation=self._cancellation,
-            sockets=self._sockets,
             ca=self._ca,
         )
 
@@ -204,6 +222,11 @@ class MetaConnections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
+
+    def _unanswered(self, error: Exception, *, lasting: bool) -> NoAnswerError:
+        with self._lock:
+            self.unanswered += 1
+        return NoAnswerError(self._reason(error), lasting=lasting)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

@@ -8,7 +8,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -16,13 +16,14 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
+from cicscenario.address import Redaction, public
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
-from cicscenario.transport.http import HttpSessions
+from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
 
 _POST = Boundary("phone.post")  # one key press, or a dial
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
@@ -46,6 +47,7 @@ _REFUSED = {
 }
 _NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but POST /
 _TOO_MANY, _UNAVAILABLE = 429, 503
+_OF_A_PROXY = (502, 503, 504)  # what a proxy says when it does not reach cic-ussd, which never says it
 _BACK = "0"
 _DEEPEST = 8  # menus that a session is left by, at most
 _REPEATS = 2  # times that a request is sent again to a server that asks for a pause
@@ -55,8 +57,9 @@ class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
     ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
-    account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
-    answer concerns one person, no answer concerns everybody. ``session`` is the session of the input, if there was one.
+    account before choosing again, since every choice that is taken makes one. ``answered`` is whether the interface
+    answered: an answer concerns one person; no answer, or that of a proxy, concerns everybody. ``session`` is that of the
+    input, if there was one.
     """
 
     def __init__(
@@ -100,9 +103,9 @@ class Joined:
 
 
 class UssdClient:
-    """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one answer; ``pause`` is seconds between
-    the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go into the query string,
-    where a proxy in front of the server looks for them. ``requests`` counts what was sent.
+    """The interface at ``url``, called by ``service_code``. ``timeout`` is seconds for one request and its whole answer;
+    ``pause`` is seconds between the inputs of one session (default: what the dialect needs). ``username`` and ``password`` go
+    into the query string, where a proxy in front of the server looks for them. ``requests`` counts what was sent.
 
     The server takes one request at a time: calling by several threads is safe and gains nothing.
     """
@@ -123,13 +126,15 @@ class UssdClient:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise InvalidError("not the address of a phone interface", hint="write http://host:port, without a query")
-        self.address = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path or '/'}"
+        self.address = public(url)
         login = [(name, value) for name, value in (("username", username), ("password", password)) if value is not None]
         self._url = f"{url}?{urlencode(login)}" if login else url
+        self._redact = Redaction(url, password)
         self._service_code = service_code
         self._dialect = dialect
         self._pause = _PAUSES[dialect] if pause is None else pause
         self._stopping = stopping
+        self._timeout = timeout
         # A connection for each request: the server closes it after its answer without saying so before, and a request on a
         # connection that is being closed would end like one that was taken and not answered.
         self._http = HttpSessions(timeout, stopping, keep=False, ca=ca)
@@ -280,16 +285,27 @@ class UssdClient:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
-                f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
+                f"phone interface {self.address} answered {reply.status_code} {foreign(self._redact(reply.reason), 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
+                answered=reply.status_code not in _OF_A_PROXY,
                 session=session,
             )
         screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
+        if screen.state is State.UNKNOWN:  # such as the page of a proxy, which repeats the address
+            screen = replace(screen, text=self._redact(screen.text))
         if screen.state is State.UNKNOWN_SERVICE_CODE:
             raise InvalidError(
                 f"phone interface {self.address} does not know the service code {self._service_code!r}: it says {screen}",
                 hint="put the code that it names into `ussd.service_code` of the environment file",
+            )
+        if screen.state is State.UNKNOWN and screen.goes_on is None:
+            raise UssdError(
+                f"phone interface {self.address} answered with what is no screen: {screen}",
+                taken=None if creates else False,
+                hint="is `ussd.url` in the environment file the address of cic-ussd, or does a proxy answer in its place?",
+                answered=False,
+                session=session,
             )
         return screen
 
@@ -307,7 +323,7 @@ class UssdClient:
             with _POST:
                 return self._http.post(self._url, data=urlencode(form), headers=headers)
         except RequestException as error:
-            words, reached = _reason(error)
+            words, reached = _reason(error, self._timeout)
             raise UssdError(
                 f"phone interface {self.address} {words}",
                 taken=None if reached and creates else False,
@@ -321,14 +337,16 @@ def _not_carried_out(status: int, *, creates: bool) -> bool:
     return status == _TOO_MANY or (status == _UNAVAILABLE and not creates)
 
 
-def _reason(error: RequestException) -> tuple[str, bool]:
+def _reason(error: RequestException, timeout: float) -> tuple[str, bool]:
     """What happened, without the address (it holds the password), and whether the request may have reached the server."""
     if isinstance(error, ConnectTimeout):
-        return "does not answer: no connection in time", False
+        return f"does not answer: no connection within {timeout:g} seconds", False
+    if isinstance(error, ResponseTooLargeError):
+        return f"has not answered as it should: {error}", True
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     if isinstance(error, Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
-        return "has not answered in time", True
+        return f"has not answered within {timeout:g} seconds", True
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.SSLError):
         inner = reason.__cause__ or reason.__context__
         return f"cannot be reached: {foreign(inner or type(reason).__name__)}", False

@@ -1,22 +1,21 @@
-"""Blocking calls that end within a second after the run is stopped, even if the server does not answer.
+"""Exchanges that end in their time, and within a second after the run is stopped, even if the server does not answer.
 
 Python cannot interrupt a thread that waits for a server, so another thread shuts down its socket.
 """
 
 import contextlib
-import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar, cast
 
 from cicscenario.errors import InterruptedRunError
+from cicscenario.transport.exchange import Exchange, current
 
-_T = TypeVar("_T")
 _GRACE = 0.6  # seconds after the stop during which running calls may still finish
 _CUT_INTERVAL = 0.15  # seconds between attempts to end the calls that are still running
-_IDLE_POLL = 1.0  # seconds between checks whether the watching thread is still needed
+_LOOK = 0.25  # seconds between looks for exchanges that are late, and whether the watching thread is still needed
+_LOOK_AT_SIZE = 0.05  # seconds between looks at the size of what a library reads by itself
+_SHORTEST = 0.01
 _PARENT_POLL = 0.1  # seconds between checks of the parent of a StopEvent
 
 
@@ -41,143 +40,98 @@ class StopEvent(threading.Event):
 
 
 class Cancellation:
-    """Ends the blocking calls of one client when ``stopping`` is set. Safe for use by many threads.
+    """Ends the exchanges of one client: each when its time is over or its answer too large, all when ``stopping`` is set.
 
-    Calls may still finish, and begin, for ``grace`` seconds after the stop. Then running calls are ended, and they and all
-    new calls raise InterruptedRunError. Without an event no call is ever ended.
+    Safe for use by many threads. Exchanges may still finish, and begin, for ``grace`` seconds after the stop. Then those under
+    way are ended, and they and all new ones raise InterruptedRunError.
     """
 
     def __init__(self, stopping: threading.Event | None = None, grace: float = _GRACE) -> None:
         self.stopping = stopping
+        self._stop = threading.Event() if stopping is None else stopping
         self._grace = grace
         self._mutex = threading.Lock()
-        self._cuts: dict[object, Callable[[], object]] = {}
+        self._exchanges: set[Exchange] = set()
         self._watched = False
         self._cutting = False  # the run is stopped, and the grace period is over
 
     @contextlib.contextmanager
-    def during(self, cut: Callable[[], object]) -> Iterator[None]:
-        """The block makes one blocking call, and ``cut`` ends that call. Another thread calls ``cut``, perhaps several times."""
-        if self.stopping is None:
-            yield
-            return
-        call = object()
-        self._begin(call, cut)
+    def exchange(
+        self,
+        within: float,
+        most: int,
+        *,
+        awaited: str = "whole answer",
+        longest: float | None = None,
+        measure: Callable[[], int] | None = None,
+        cut: Callable[[], object] | None = None,
+    ) -> Iterator[Exchange]:
+        """The block makes one request and reads the whole answer: in ``within`` seconds, and of ``most`` bytes.
+
+        What it does with metered sockets belongs to it. ``cut`` ends a wait that is for no such socket. For the other
+        arguments see Exchange. Raises LateError, TooLargeError, and InterruptedRunError, whatever the block makes of them.
+        """
+        exchange = Exchange(within, most, awaited=awaited, longest=longest, measure=measure)
+        if cut:
+            exchange.cut_by(cut)
+        self._begin(exchange)
         try:
-            yield
-        except Exception as error:
-            if self._cutting:  # the error comes from the socket that was shut down, not from the server
-                raise _stopped() from error
+            with current(exchange):
+                yield exchange
+        except Exception:  # of a socket that was shut down, and not from the server
+            if self._cutting:
+                raise _stopped() from None  # what a library says may have the address in it, and so a key
+            if exchange.failure:
+                raise exchange.failure from None
             raise
         finally:
             with self._mutex:
-                del self._cuts[call]
+                self._exchanges.discard(exchange)
+        if exchange.failure:
+            raise exchange.failure
 
-    def in_thread(self, call: Callable[[], _T], discard: Callable[[_T], object] = lambda _: None) -> _T:
-        """The result of a call that cannot be ended from outside, such as the look-up of a host name.
-
-        It runs in a thread of its own. If the run is stopped before it returns, that thread goes on alone, and ``discard``
-        is called with the result.
-        """
-        if self.stopping is None:
-            return call()
-        detached = _DetachedCall[_T](call, discard)
-        with self.during(detached.abandon):
-            threading.Thread(target=detached.run, name="request", daemon=True).start()
-            return detached.result()
-
-    def _begin(self, call: object, cut: Callable[[], object]) -> None:
+    def _begin(self, exchange: Exchange) -> None:
         with self._mutex:
             if self._cutting:
                 raise _stopped()
-            self._cuts[call] = cut
+            self._exchanges.add(exchange)
             if not self._watched:
                 self._watched = True
                 threading.Thread(target=self._watch, name="cancellation", daemon=True).start()
 
     def _watch(self) -> None:
-        """Runs only while there are calls, so that an idle client has no thread."""
-        assert self.stopping is not None
-        while not self.stopping.wait(_IDLE_POLL):
+        """Runs only while there are exchanges, so that an idle client has no thread."""
+        while not self._stop.wait(self._pause()):
+            for exchange in self._running():
+                exchange.look()
             if not self._still_needed():
                 return
         time.sleep(self._grace)
         with self._mutex:
             self._cutting = True
         while self._still_needed():
-            with self._mutex:
-                cuts = list(self._cuts.values())
-            for cut in cuts:
-                with contextlib.suppress(Exception):  # the connection may be closing at the same moment
-                    cut()
+            for exchange in self._running():
+                exchange.cut()
             time.sleep(_CUT_INTERVAL)
+
+    def _pause(self) -> float:
+        running = self._running()
+        longest = _LOOK_AT_SIZE if any(exchange.measured for exchange in running) else _LOOK
+        first = (
+            min((exchange.until for exchange in running if not exchange.failure), default=float("inf"))
+            - time.monotonic()
+        )
+        return max(_SHORTEST, min(longest, first))
+
+    def _running(self) -> list[Exchange]:
+        with self._mutex:
+            return list(self._exchanges)
 
     def _still_needed(self) -> bool:
         with self._mutex:
-            self._watched = bool(self._cuts)
+            self._watched = bool(self._exchanges)
             return self._watched
-
-
-class _DetachedCall(Generic[_T]):
-    """One call in a thread of its own, whose result the caller may stop waiting for."""
-
-    def __init__(self, call: Callable[[], _T], discard: Callable[[_T], object]) -> None:
-        self._call = call
-        self._discard = discard
-        self._mutex = threading.Lock()
-        self._ready = threading.Event()
-        self._abandoned = False
-        self._result: _T | None = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._result = self._call()
-        except BaseException as error:  # raised again in the thread that waits
-            self._error = error
-        with self._mutex:
-            left = self._abandoned
-            self._ready.set()
-        if left and not self._error:
-            self._discard(cast("_T", self._result))
-
-    def abandon(self) -> None:
-        with self._mutex:
-            self._abandoned = self._abandoned or not self._ready.is_set()
-            self._ready.set()
-
-    def result(self) -> _T:
-        self._ready.wait()
-        if self._abandoned:
-            raise _stopped()
-        if self._error:
-            raise self._error
-        return cast("_T", self._result)
 
 
 def _stopped() -> InterruptedRunError:
     return InterruptedRunError("stopped while waiting for a server; everything done so far is saved")
-
-
-class Sockets:
-    """The open sockets of one client."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._open = weakref.WeakSet[socket.socket]()
-
-    def add(self, opened: socket.socket) -> None:
-        with self._mutex:
-            self._open.add(opened)
-
-    def shut(self) -> None:
-        """Shuts all of them down: every wait for them, and every later use, fails."""
-        with self._mutex:
-            for opened in list(self._open):
-                shut(opened)
-
-
-def shut(opened: socket.socket) -> None:
-    """Ends every wait for a socket in other threads. Does nothing if it is closed already."""
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(opened, socket.SHUT_RDWR)  # not TLS's own shutdown, which is not thread-safe

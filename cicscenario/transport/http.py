@@ -1,8 +1,9 @@
-"""HTTP requests that end within a second after the run is stopped: ``HttpSessions`` by ``requests``, ``http_connection`` by
-``http.client``.
+"""HTTP requests that end in their time, and within a second after the run is stopped: ``HttpSessions`` by ``requests``,
+``http_connection`` by ``http.client``. No answer is taken that is larger than a client's limit.
 """
 
 import http.client
+import socket
 import threading
 import weakref
 from pathlib import Path
@@ -14,56 +15,81 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from cicscenario.transport import tls
-from cicscenario.transport.cancellation import Cancellation, Sockets
+from cicscenario.transport.cancellation import Cancellation
+from cicscenario.transport.exchange import MEGABYTE, SLACK, LateError, TooLargeError, in_thread, metered
+
+_PIECE = 65536  # bytes of a body that are read, and unpacked, at a time
 
 
 def http_connection(
-    scheme: str,
-    host: str,
-    port: int,
-    *,
-    timeout: float,
-    cancellation: Cancellation,
-    sockets: Sockets,
-    ca: Path | None = None,
+    scheme: str, host: str, port: int, *, timeout: float, ca: Path | None = None
 ) -> http.client.HTTPConnection:
-    """An open connection of ``http.client``. ``timeout`` is in seconds, for connecting and for each wait for bytes.
+    """An open connection of ``http.client``, whose use belongs to the current exchange, of so many seconds.
 
     ``ca`` is a PEM file of authorities to trust beside the public ones.
     """
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=timeout, context=tls.context(ca))
+        http.client.HTTPSConnection(host, port, timeout=timeout + SLACK, context=tls.context(ca))
         if scheme == "https"
-        else http.client.HTTPConnection(host, port, timeout=timeout)
+        else http.client.HTTPConnection(host, port, timeout=timeout + SLACK)
     )
+    connection._create_connection = _connected  # type: ignore[attr-defined]
 
     def connect() -> None:
         with tls.untrusted_told():
             connection.connect()
 
-    cancellation.in_thread(connect, lambda _: connection.close())
-    sockets.add(connection.sock)
+    in_thread(connect, lambda _: connection.close())
     return connection
+
+
+def _connected(*arguments: Any, **options: Any) -> socket.socket:
+    return metered(socket.create_connection(*arguments, **options))
+
+
+def whole_body(response: http.client.HTTPResponse) -> bytes:
+    """The body, read piece by piece: ``http.client`` would make room at once for all that is announced.
+
+    Raises http.client.IncompleteRead when it is shorter than announced.
+    """
+    parts = []
+    while part := response.read(_PIECE):
+        parts.append(part)
+    body = b"".join(parts)
+    if response.length:
+        raise http.client.IncompleteRead(body, response.length)
+    return body
+
+
+class ResponseTooLargeError(requests.RequestException):
+    """The answer is larger than the client takes, or becomes so when it is unpacked."""
 
 
 class HttpSessions:
     """Requests by ``requests``, with a connection pool for each thread. Safe for use by many threads.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. Proxies from environment variables and passwords
+    ``timeout`` is in seconds, for a request as a whole: connecting, sending, and the whole answer. ``most`` is the size of an
+    answer in bytes, as it comes and, without its headers, when it is unpacked. Proxies from environment variables and passwords
     from ``~/.netrc`` are ignored, since only the environment file says where a service is. Redirects are not followed.
     ``sent`` counts requests. ``keep`` says whether a connection is used for more than one request. ``ca`` is a PEM file of
     authorities to trust beside the public ones.
     """
 
     def __init__(
-        self, timeout: float, stopping: threading.Event | None = None, *, keep: bool = True, ca: Path | None = None
+        self,
+        timeout: float,
+        stopping: threading.Event | None = None,
+        *,
+        most: int = MEGABYTE,
+        keep: bool = True,
+        ca: Path | None = None,
     ) -> None:
         self.sent = 0
+        self._most = most
         self._ca = ca
         self._timeout = timeout
         self._keep = keep
         self._cancellation = Cancellation(stopping)
-        self._sockets = Sockets()
         self._mutex = threading.Lock()
         self._local = threading.local()
         self._sessions = weakref.WeakSet[requests.Session]()
@@ -71,7 +97,9 @@ class HttpSessions:
     def post(self, url: str, **options: Any) -> requests.Response:
         """One POST, with the options of ``requests``.
 
-        Raises requests.RequestException for whatever is raised below it, and InterruptedRunError when the run is stopped.
+        Raises requests.RequestException for whatever is raised below it: ConnectTimeout when nothing of the request was sent in
+        its time, ReadTimeout when the answer was not whole, ResponseTooLargeError. Raises InterruptedRunError when the run is
+        stopped.
         """
         return self._request("POST", url, options)
 
@@ -83,13 +111,17 @@ class HttpSessions:
         with self._mutex:
             self.sent += 1
         try:
-            with self._cancellation.during(self._sockets.shut):
+            with self._cancellation.exchange(self._timeout, self._most):
                 if self._keep:
                     return self._send(self._session(), method, url, options)
                 with self._new_session() as session:
                     return self._send(session, method, url, options)
         except requests.RequestException:
             raise
+        except LateError as error:
+            raise (requests.ReadTimeout if error.sent else requests.ConnectTimeout)(error) from error
+        except TooLargeError as error:
+            raise ResponseTooLargeError(error) from error
         except (OSError, http.client.HTTPException) as error:
             raise requests.ConnectionError(error) from error
         except ValueError as error:
@@ -106,7 +138,16 @@ class HttpSessions:
             session.close()
 
     def _send(self, session: requests.Session, method: str, url: str, options: dict[str, Any]) -> requests.Response:
-        return session.request(method, url, timeout=self._timeout, allow_redirects=False, **options)
+        reply = session.request(method, url, timeout=self._timeout, allow_redirects=False, stream=True, **options)
+        with reply:
+            parts, left = [], self._most
+            for part in reply.iter_content(_PIECE):
+                parts.append(part)
+                left -= len(part)
+                if left < 0:
+                    raise TooLargeError(self._most)
+            reply._content = b"".join(parts)  # what ``content`` gives; there is no other way to have it read to a limit
+        return reply
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -120,18 +161,18 @@ class HttpSessions:
         session = requests.Session()
         session.trust_env = False
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._cancellation, self._sockets, self._ca))
+            session.mount(scheme, _Adapter(self._ca))
         return session
 
 
 class _Adapter(HTTPAdapter):
-    """Registers the socket of each connection, so that it can be shut down when the run is stopped."""
+    """Its connections belong to the current exchange."""
 
-    def __init__(self, cancellation: Cancellation, sockets: Sockets, ca: Path | None) -> None:
+    def __init__(self, ca: Path | None) -> None:
         self._ca = ca
         self._pools = {
-            "http": _pool_of(urllib3.HTTPConnectionPool, HTTPConnection, cancellation, sockets),
-            "https": _pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection, cancellation, sockets),
+            "http": _pool_of(urllib3.HTTPConnectionPool, HTTPConnection),
+            "https": _pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection),
         }
         super().__init__()
 
@@ -146,11 +187,13 @@ class _Adapter(HTTPAdapter):
             conn.conn_kw["ssl_context"] = tls.context(self._ca)
 
 
-def _pool_of(pool: type[Any], connection: type[Any], cancellation: Cancellation, sockets: Sockets) -> type[Any]:
+def _pool_of(pool: type[Any], connection: type[Any]) -> type[Any]:
     def connect(self: Any) -> None:
         with tls.untrusted_told():
-            cancellation.in_thread(lambda: connection.connect(self), lambda _: self.close())
-        sockets.add(self.sock)
+            in_thread(lambda: connection.connect(self), lambda _: self.close())
 
-    known = type(connection.__name__, (connection,), {"connect": connect})
+    def new_conn(self: Any) -> socket.socket:
+        return metered(connection._new_conn(self))
+
+    known = type(connection.__name__, (connection,), {"connect": connect, "_new_conn": new_conn})
     return type(pool.__name__, (pool,), {"ConnectionCls": known})

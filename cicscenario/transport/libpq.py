@@ -4,6 +4,7 @@ libpq, the library below psycopg2, looks for what is missing in variables (PGHOS
 the home folder. Here both are shut off.
 """
 
+import ctypes
 import os
 import re
 import threading
@@ -27,15 +28,22 @@ _SHUT: dict[str, Any] = {
     "gssencmode": "disable",
 }
 _environment = threading.Lock()
+_getenv = ctypes.CDLL(None).getenv
+_getenv.restype = ctypes.c_char_p
 
 
 def connect(**parameters: Any) -> Connection:
     """A new connection. The parameters are libpq's. Raises psycopg2.Error, and UnicodeError for text that is not UTF-8."""
-    with _environment:
-        for name in [name for name in os.environ if name.startswith("PG")]:
-            os.unsetenv(name)  # os.environ keeps it, so that a file may still refer to it
-        connection: Connection = psycopg2.connect(**_SHUT | parameters)
+    _shut_off_variables()
+    connection: Connection = psycopg2.connect(**_SHUT | parameters)
     return connection
+
+
+def _shut_off_variables() -> None:
+    """What libpq sees of the environment is changed once, and not while it connects in another thread."""
+    with _environment:
+        for name in [name for name in os.environ if name.startswith("PG") and _getenv(os.fsencode(name)) is not None]:
+            os.unsetenv(name)  # os.environ keeps it, so that a file may still refer to it
 
 
 def version() -> int:

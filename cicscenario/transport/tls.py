@@ -13,18 +13,20 @@ import certifi
 
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.inputs import read_input
+from cicscenario.transport.exchange import MeteredTls
 
 _LARGEST = 20_000_000  # bytes of a file of authorities; that of all public ones has 300,000
 
 
 @lru_cache
 def context(ca: Path | None = None) -> ssl.SSLContext:
-    """For connections of a client. ``ca`` is a PEM file of further authorities.
+    """For connections of a client, which belong to the current exchange. ``ca`` is a PEM file of further authorities.
 
     Raises InvalidError when ``ca`` cannot be read or holds no certificate.
     """
     # Not ssl.create_default_context, which reads SSL_CERT_FILE and writes the session's keys to SSLKEYLOGFILE.
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.sslsocket_class = MeteredTls
     made.load_verify_locations(certifi.where())
     if ca:
         _load(made, ca)

@@ -225,11 +225,11 @@ def test_accounts_database_that_stands_still(postgres: Postgres, stopping: threa
     frozen: list[int] = []
 
     def read() -> None:
-        with accounts._transaction() as connection, connection.cursor() as cursor:
+        with accounts._transaction() as transaction:
             frozen.extend([postgres_process, *_children(postgres_process)])
             for process in frozen:
                 os.kill(process, signal.SIGSTOP)
-            cursor.execute("SELECT 1")
+            transaction.rows("SELECT 1")
 
     postgres_process = postgres._process.pid
     try:

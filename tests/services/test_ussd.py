@@ -270,13 +270,13 @@ Answers = Sequence[bytes | None]
     [
         ([CLOSED], False, "closed the connection without an answer"),
         ([FAILED], False, "answered 500 Internal Server Error"),
-        ([SILENT], False, "has not answered in time"),
+        ([SILENT], False, "has not answered within"),
         ([answer(405, "Urlencoded, please")], False, "405 Urlencoded, please"),
         ([answer(403, "Sneaky, sneaky")], False, "this machine's address is not allowed"),
         ([answer(400, "Invalid phone number format")], False, "400 Invalid phone number format"),
         ([screen(MENU_SW), CLOSED], None, "closed the connection without an answer"),
         ([screen(MENU_SW), FAILED], None, "answered 500 Internal Server Error"),
-        ([screen(MENU_SW), SILENT], None, "has not answered in time"),
+        ([screen(MENU_SW), SILENT], None, "has not answered within"),
         ([screen(MENU_SW), screen(CREATION_EN)[:-5]], None, "closed the connection without an answer"),
         ([screen(MENU_SW), screen("END Something new.")], None, "'END Something new.'"),
         ([screen(MENU_SW), answer(403, "Sneaky, sneaky")], False, "403 Sneaky, sneaky"),
@@ -291,7 +291,7 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
     timeout = 1 if SILENT in answers else 20
     problem = failure(lambda: UssdClient(server.url, timeout=timeout).choose_language(PHONE, "en"))
     assert problem.taken is taken
-    assert problem.answered is ("without an answer" not in words and "in time" not in words)
+    assert problem.answered is ("without an answer" not in words and "has not answered within" not in words)
     assert words in problem.message
     assert server.url in problem.message
     assert ("whether the input was taken is not known" in problem.message) == (taken is None)
@@ -309,7 +309,7 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     ussd = UssdClient(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
     problem = failure(lambda: ussd.choose_language(PHONE, "en"))
     assert (problem.taken, problem.answered) == (False, False)
-    assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
+    assert f"http://127.0.0.1:{port} cannot be reached" in problem.message
     assert "Connection refused" in problem.message
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
 
@@ -406,7 +406,7 @@ def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Ca
     [
         (answer(405, "Play by the rules"), "this is not the address of a phone interface"),
         (answer(404, "Not Found"), "there is nothing at this address"),
-        (screen("<html>It works!</html>", "OK"), "takes +25471 for a phone number"),
+        (screen("<html>It works!</html>", "OK"), "answered with what is no screen"),
         (CLOSED, "closed the connection"),
         (answer(400, "Bad Request"), "400 Bad Request"),
     ],

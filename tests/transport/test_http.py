@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from cicscenario.errors import InterruptedRunError
-from cicscenario.transport.cancellation import Cancellation, Sockets, StopEvent
+from cicscenario.transport.cancellation import Cancellation, StopEvent
+from cicscenario.transport.exchange import in_thread
 from cicscenario.transport.http import HttpSessions, http_connection
 from tests.support.silent_server import assert_ends_with_the_run, silent_server
 
@@ -126,16 +127,16 @@ def test_a_request_that_is_answered_soon_after_the_stop_counts(echo: str, stoppi
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_http_client_ends_with_the_run(scheme: str, stopping: threading.Event) -> None:
-    cancellation, sockets = Cancellation(stopping), Sockets()
+    cancellation = Cancellation(stopping)
 
     def ask(port: int) -> http.client.HTTPResponse:
-        connection = http_connection(scheme, "127.0.0.1", port, timeout=60, cancellation=cancellation, sockets=sockets)
-        try:
-            with cancellation.during(sockets.shut):
+        with cancellation.exchange(60, 1000):
+            connection = http_connection(scheme, "127.0.0.1", port, timeout=60)
+            try:
                 connection.request("GET", "/")
                 return connection.getresponse()
-        finally:
-            connection.close()
+            finally:
+                connection.close()
 
     with silent_server() as port:
         assert_ends_with_the_run(lambda: ask(port), stopping)
@@ -161,7 +162,11 @@ def test_what_is_left_behind_is_discarded_when_it_comes(stopping: threading.Even
         discarded.append(result)
         gone.set()
 
-    assert_ends_with_the_run(lambda: Cancellation(stopping).in_thread(late, discard), stopping)
+    def wait() -> None:
+        with Cancellation(stopping).exchange(60, 1000):
+            in_thread(late, discard)
+
+    assert_ends_with_the_run(wait, stopping)
     assert not discarded
     come.set()
     assert gone.wait(5)
@@ -172,24 +177,24 @@ def test_an_error_aside_is_the_callers_error(stopping: threading.Event) -> None:
     def fail() -> None:
         raise ValueError("its own")
 
-    with pytest.raises(ValueError, match="its own"):
-        Cancellation(stopping).in_thread(fail)
+    with pytest.raises(ValueError, match="its own"), Cancellation(stopping).exchange(60, 1000):
+        in_thread(fail)
 
 
 def test_an_error_before_the_stop_is_not_taken_for_the_stop(stopping: threading.Event) -> None:
-    with pytest.raises(ValueError, match="its own"), Cancellation(stopping).during(lambda: None):
+    with pytest.raises(ValueError, match="its own"), Cancellation(stopping).exchange(60, 1000):
         raise ValueError("its own")
 
 
 def test_an_idle_client_has_no_thread(stopping: threading.Event) -> None:
     cancellation = Cancellation(stopping)
-    with cancellation.during(lambda: None):
+    with cancellation.exchange(60, 1000):
         assert _watching()
     deadline = time.monotonic() + 10
     while _watching() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _watching()
-    with cancellation.during(lambda: None):
+    with cancellation.exchange(60, 1000):
         assert _watching()
 
 

@@ -6,15 +6,18 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import redis
+from redis._parsers import _RESP2Parser
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
+from cicscenario.address import Redaction
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import parse_json
@@ -22,6 +25,7 @@ from cicscenario.printable import foreign
 from cicscenario.retry import pause
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
+from cicscenario.transport.exchange import MEGABYTE, SLACK, Exchange, TooLargeError, in_thread, metered, renew
 from cicscenario.transport.redisaddress import RedisAddress
 
 _T = TypeVar("_T")
@@ -31,11 +35,15 @@ _PUSH = 100  # messages in one command
 _PUSH_TASKS = Boundary("engine.push")  # one command, of up to a hundred tasks
 _TAKE_BACK = Boundary("engine.take_back")  # a task is removed from the queue
 _PAUSE = 0.1  # seconds between attempts to reach Redis
+_MOST = 16 * MEGABYTE  # of an answer to one command; two hundred messages are some hundred kilobytes
+_COMMANDS = 12  # times the time for one command, for all the commands of one read
+#: What comes of answers that this command does not have: they are out of step, of another server, or too deep.
+_WRONG = (TypeError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 class Broker:
-    """One Redis database and the engine's queue in it. ``timeout`` is seconds for one request; ``patience`` is how long reads
-    are tried again while it cannot be reached. Safe for use by many threads.
+    """One Redis database and the engine's queue in it. ``timeout`` is seconds for one command and its whole answer, connecting
+    included; ``patience`` is how long reads are tried again while it cannot be reached. Safe for use by many threads.
 
     ``user`` and ``password`` are those of Redis's access control lists; a password without a user is that of the server. Both
     may also be in ``url``. ``ca`` is a PEM file of authorities to trust beside the public ones. Raises InvalidError for an
@@ -61,6 +69,7 @@ class Broker:
         self.callback = self._place.callback  #: None for a socket
         self._user = user or self._place.user
         self._password = self._place.password if password is None else password
+        self._redact = Redaction("", self._password)
         self._ca = ca
         self._timeout = timeout
         self._patience = patience
@@ -86,14 +95,15 @@ class Broker:
         # An empty password is that of a user: redis-py would send none.
         user = "default" if self._password == "" and not self._user else self._user
         pool = redis.ConnectionPool(
-            connection_class=_connection_of(kind, self._cancellation),
+            connection_class=_connection_of(kind),
             db=place.database,
             username=user,
             password=self._password,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
+            socket_timeout=timeout + SLACK,
+            socket_connect_timeout=timeout + SLACK,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
+            parser_class=_RESP2Parser,  # hiredis makes room at once for a list of any length that is announced
             **options,
         )
         client = redis.Redis(connection_pool=pool)
@@ -108,18 +118,22 @@ class Broker:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                with self._cancellation.during(self._disconnect):
+                with self.exchange(self._timeout, longest=_COMMANDS * self._timeout):
                     return command(self._redis)
             except _GONE as error:
-                if isinstance(error, AuthenticationError) or time.monotonic() > deadline:
+                if isinstance(error, AuthenticationError | TooLargeError) or time.monotonic() > deadline:
                     raise self.unavailable(error) from None
                 pause(_PAUSE, self.stopping)
             except RedisError as error:
                 raise self.unavailable(error) from None
-            except (TypeError, ValueError) as error:  # an answer that this command does not have: they are out of step
+            except _WRONG as error:
                 self._disconnect()
                 if time.monotonic() > deadline:
                     raise self.unavailable(error) from None
+
+    def exchange(self, within: float, *, longest: float | None = None) -> AbstractContextManager[Exchange]:
+        """The block gives one command and takes its whole answer; with ``longest``, several. See Cancellation."""
+        return self._cancellation.exchange(within, _MOST, longest=longest)
 
     def _disconnect(self) -> None:
         self._redis.connection_pool.disconnect(inuse_connections=True)
@@ -127,9 +141,9 @@ class Broker:
     def push(self, messages: Sequence[bytes]) -> None:
         """Puts all messages on the queue, or none, by one command. After UnavailableError it is not known which."""
         try:
-            with _PUSH_TASKS, self._cancellation.during(self._disconnect):
+            with _PUSH_TASKS, self.exchange(self._timeout):
                 self._redis.lpush(self.queue, *messages)
-        except (*_GONE, RedisError, ValueError) as error:
+        except (*_GONE, RedisError, *_WRONG) as error:
             doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
             raise self.unavailable(error, doubt) from None
 
@@ -142,9 +156,9 @@ class Broker:
     def ping(self) -> None:
         """Raises UnavailableError when Redis does not answer, without patience."""
         try:
-            with self._cancellation.during(self._disconnect):
+            with self.exchange(self._timeout):
                 self._redis.ping()
-        except (*_GONE, RedisError, ValueError) as error:
+        except (*_GONE, RedisError, *_WRONG) as error:
             raise self.unavailable(error) from None
 
     def waiting(self) -> int:
@@ -187,7 +201,7 @@ class Broker:
             )
         trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
         return UnavailableError(
-            f"Redis {self.address} {trouble}: {foreign(error, 200) or type(error).__name__}{doubt}",
+            f"Redis {self.address} {trouble}: {foreign(self._redact(str(error)), 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
 
@@ -219,14 +233,23 @@ def _tls_connection(ca: Path | None) -> type[Any]:
     return Connection
 
 
-def _connection_of(kind: type[Any], cancellation: Cancellation) -> type[Any]:
-    """Connections that can be cut while they are being made, too."""
+def _connection_of(kind: type[Any]) -> type[Any]:
+    """Connections that belong to the current exchange."""
 
     def connect(self: Any) -> None:
         if not self.is_connected:
-            cancellation.in_thread(lambda: kind.connect(self), lambda _: self.disconnect())
+            in_thread(lambda: kind.connect(self), lambda _: self.disconnect())
 
-    return type(kind.__name__, (kind,), {"connect": connect})
+    def open_socket(self: Any) -> socket.socket:
+        opened: socket.socket = kind._connect(self)
+        return opened if isinstance(opened, ssl.SSLSocket) else metered(opened)  # that of TLS is metered already
+
+    def send_packed_command(self: Any, *arguments: Any, **options: Any) -> None:
+        renew()
+        kind.send_packed_command(self, *arguments, **options)
+
+    methods = {"connect": connect, "_connect": open_socket, "send_packed_command": send_packed_command}
+    return type(kind.__name__, (kind,), methods)
 
 
 def task_id(text: bytes) -> str | None:

@@ -13,7 +13,7 @@ from cicscenario.retry import pause
 from cicscenario.services.custodial.broker import Broker
 
 _TICK = 0.2
-_HEALTH = 10
+_HEALTH = 10  # seconds for a message that has begun to come
 _PAUSE = 0.2
 
 Heard = tuple[int, Any]
@@ -105,9 +105,11 @@ class Callbacks:
         client = self._broker.connect(_HEALTH)
         subscription = client.pubsub()  # type: ignore[no-untyped-call]
         try:
-            subscription.subscribe(self._channel)
+            with self._broker.exchange(_HEALTH):
+                subscription.subscribe(self._channel)
             while not self._stop.is_set():
-                message = subscription.get_message(timeout=_TICK)
+                with self._broker.exchange(_HEALTH):
+                    message = subscription.get_message(timeout=_TICK)
                 if message and message["type"] == "subscribe":
                     self._confirm()
                 elif message and message["type"] == "message":
