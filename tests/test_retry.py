@@ -41,10 +41,42 @@ def test_the_next_pause_is_as_long_as_the_server_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [(None, 0), ("3", 3), ("1.5", 1.5), ("-7", 0), ("soon", 0), ("86400", 60), ("", 0)]
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("3", 3),
+        ("1.5", 1.5),
+        ("-7", 0),
+        ("soon", 0),
+        ("86400", 60),
+        ("", 0),
+        ("nan", 0),
+        ("inf", 60),
+        ("-inf", 0),
+    ],
 )
 def test_retry_after_in_seconds(header: str | None, seconds: float) -> None:
     assert retry_after(header) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 60),  # of a server whose clock was moved, or ours
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 2026 00:00:00 +99999999999999999999", 0),
+        ("Thu, 01 Jan 999999 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 2026 00:00:00 -0000", 0),
+    ],
+)
+def test_retry_after_a_date_of_another_clock_is_bounded(date: str, seconds: float) -> None:
+    assert retry_after(date) == seconds
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0])
+def test_a_pause_that_is_over_is_none(seconds: float) -> None:
+    pause(seconds, None)
+    pause(seconds, threading.Event())
 
 
 def test_retry_after_as_a_date() -> None:

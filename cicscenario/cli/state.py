@@ -17,6 +17,7 @@ from cicscenario.engine.repair import repair as repair_state
 from cicscenario.engine.run import open_services
 from cicscenario.engine.statecheck import contradictions, nonce_ranges, unlike_the_chain
 from cicscenario.errors import ChecksFailedError, ExitCode, InvalidError, ReconcileError
+from cicscenario.files import write_whole
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, say
 from cicscenario.state.database import damaged
@@ -189,5 +190,5 @@ def _scenario(place: Place, state: Path, found: Salvage) -> Iterator[Path]:
         else:
             folder = opened.enter_context(TemporaryDirectory(prefix="cicscenario-state-"))
             written = Path(folder) / "scenario.yaml"
-            written.write_text(text, "utf-8")  # JSON is YAML
+            write_whole(written, text)  # JSON is YAML
             yield written

@@ -17,7 +17,8 @@ from Crypto.Cipher import AES
 from eth_account import Account
 from eth_hash.auto import keccak
 
-from cicscenario.chain.keyfile import decrypt, encrypt, problem_of, write_keyfile
+from cicscenario.chain import keyfile
+from cicscenario.chain.keyfile import STRENGTHS, decrypt, encrypt, problem_of, write_keyfile
 from cicscenario.errors import InvalidError
 
 KEY = bytes.fromhex("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318")
@@ -335,3 +336,39 @@ def test_a_file_is_never_readable_by_others(tmp_path: Path) -> None:
     assert modes <= {0o600}
     assert path.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in tmp_path.iterdir()] == ["key.json"]
+
+
+STANDARD, LIGHT = STRENGTHS["standard"], STRENGTHS["light"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ((2**20, 8, 1), "n=1,048,576, r=8, p=1 takes 1,024 MiB of memory, expected at most 512"),
+        ((2**30, 8, 1), "takes 1,048,576 MiB of memory, expected at most 512"),
+        ((2**2000, 8, 1), r"n=more than 2\^2000, r=8, p=1 takes more than 2\^1990 MiB"),
+        ((2, 2**30, 1), "takes 262,144 MiB of memory"),
+        ((2**18, 8, 5), r"takes a work \(n \* r \* p\) of 10,485,760, expected at most 8,388,608"),
+        ((2, 1, 10**9), r"takes a work \(n \* r \* p\) of 2,000,000,000"),
+        ((3, 8, 1), "there is no scrypt with n=3, r=8, p=1: n is a power of 2"),
+        ((2, 0, 1), "there is no scrypt"),
+        ((-2, 8, 1), "there is no scrypt"),
+        ((10**4000, 8, 1), "there is no scrypt with n=more than 2"),
+    ],
+)
+def test_work_that_no_wallet_asks_for_is_refused_by_its_figures(figures: tuple[int, int, int], said: str) -> None:
+    document = json.loads(light())
+    document["crypto"]["kdfparams"].update(zip("nrp", figures, strict=True))
+    began = time.monotonic()
+    with pytest.raises(InvalidError, match=said):
+        decrypt(json.dumps(document).encode(), "x")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("figures", [STANDARD, LIGHT, (2**17, 8, 1), (2**18, 8, 4), (2**19, 8, 1), (8192, 8, 1)])
+def test_what_wallets_ask_for_is_tried(figures: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyfile, "_scrypt", lambda password, salt, *_: bytes(32))
+    document = json.loads(light())
+    document["crypto"]["kdfparams"].update(zip("nrp", figures, strict=True))
+    with pytest.raises(InvalidError, match="the password does not open"):
+        decrypt(json.dumps(document).encode(), "x")

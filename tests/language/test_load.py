@@ -215,6 +215,30 @@ def test_expressions_keep_their_type_and_overrides_come_before_them(file: Path) 
     assert (changed.gas, changed.faucet, changed.population.size) == (50, True, 7)
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "1e400", "-1e400", "1e400 == 1", "1e400 | string", "x | default(1e400)", "1e308 * 10", "'inf' | float", "'nan' | float",
+        "inf", "nan", "9 ** 9 ** 99", "'a' * 10 ** 9", "[1] * 10 ** 9", "range(10 ** 12)", "'%1000000000d' % 1",
+        "'9' * 5000", "(-8) ** 0.5",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["{{{{ {} }}}}", "a {{{{ {} }}}}"])
+def test_an_expression_without_a_finite_value_is_an_error_at_its_place(file: Path, expression: str, form: str) -> None:
+    file.write_text(HEAD + f'description: "{form.format(expression)}"\n')
+    with pytest.raises(DiagnosticsError) as caught:
+        load_scenario(file)
+    (found,) = caught.value.diagnostics
+    assert found.line == HEAD.count("\n") + 1
+    assert "\n" not in found.message
+
+
+def test_aliases_that_grow_without_end_are_refused(file: Path) -> None:
+    lines = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    file.write_text(f"{HEAD}a0: &a0 [x, x]\n{lines}")
+    assert _codes(file) == ["S006"]
+
+
 @pytest.mark.parametrize("override", ["name=\udcff", "name=\x07", "gift={"])
 def test_overrides_that_are_not_yaml(file: Path, override: str) -> None:
     file.write_text(HEAD)

@@ -271,3 +271,16 @@ def test_a_bucket_is_a_number_of_seconds(good: Path) -> None:
 )
 def test_waiting_is_told_as_an_upper_bound(buckets: dict[str, int], share: float, said: str | None) -> None:
     assert quantile(buckets, share) == said
+
+
+@pytest.mark.parametrize(
+    "number", ["1e308", "-1e308", "1" + "0" * 400, str(2**53 + 1), "NaN", "Infinity", "1" + "0" * 5000]
+)
+@pytest.mark.parametrize("name", ["report", "progress"])
+def test_a_number_that_cannot_be_drawn_is_named(good: Path, name: str, number: str) -> None:
+    text = (good / f"{name}.json").read_text()
+    assert '"seconds": 4.0' in text
+    (good / f"{name}.json").write_text(text.replace('"seconds": 4.0', f'"seconds": {number}', 1))
+    with pytest.raises(InvalidError, match=rf"/{name}\.json is damaged: ") as caught:
+        write_reports(good)
+    assert any(word in caught.value.message for word in ("number", "NaN", "Infinity", "seconds"))

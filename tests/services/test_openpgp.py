@@ -1,5 +1,7 @@
 """Keys that cannot sign are found before the first write, and each message says what is wrong with the key."""
 
+import base64
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,3 +198,22 @@ def test_a_key_that_ends_during_a_run_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(openpgp, "sign", fail)
     with pytest.raises(InvalidError, match=r"signing with the metadata key 1FA6A900.*: PanicError"):
         signer.sign(DIGEST)
+
+
+def test_a_key_file_that_could_unpack_to_gigabytes_is_not_opened() -> None:
+    """What is packed in it becomes a thousand times as much."""
+    with pytest.raises(InvalidError, match="the metadata key has 200,001 characters, expected at most 200,000"):
+        OpenPgpSigner("x" * 200_001)
+
+
+@pytest.mark.parametrize("inside", [b"", bytes(10_000_000)], ids=["nothing", "a bomb"])
+def test_a_packed_message_is_no_key(inside: bytes) -> None:
+    """Source: RFC 4880, sections 5.6 and 5.9."""
+    literal = b"\xcb\xff" + (len(inside) + 6).to_bytes(4, "big") + b"b\0\0\0\0\0" + inside
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = b"\1" + packer.compress(literal) + packer.flush()
+    message = b"\xc8\xff" + len(packed).to_bytes(4, "big") + packed
+    text = base64.encodebytes(message).decode()
+    with pytest.raises(InvalidError, match="Packet sequence includes non-Cert packets") as caught:
+        OpenPgpSigner(f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{text}-----END PGP PRIVATE KEY BLOCK-----\n")
+    assert "\n" not in caught.value.message

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.state.directory import run_secret
+from cicscenario.state.directory import existing_store, run_secret
+from cicscenario.state.store import Store
 
 
 def test_a_secret_is_created_once_for_its_owner_only(tmp_path: Path) -> None:
@@ -32,3 +33,22 @@ def test_a_damaged_secret_is_refused_and_kept(tmp_path: Path, content: bytes, sa
     with pytest.raises(StateRefusedError, match=f"is damaged: expected 64 hexadecimal digits, {said}"):
         run_secret(path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["to a state", "to nothing"])
+@pytest.mark.parametrize("name", ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm"])
+def test_a_state_that_is_a_link_is_refused(tmp_path: Path, name: str, there: bool) -> None:
+    """One that leads to nothing, such as a disk that is away, is not a run that has not begun yet."""
+    Store(tmp_path / "state.sqlite").close()
+    kept = tmp_path / "kept"
+    if name == "state.sqlite":
+        (tmp_path / name).rename(kept)
+    elif there:
+        kept.write_text("words")
+    if not there:
+        kept.unlink(missing_ok=True)
+    (tmp_path / name).symlink_to(kept)
+    before = kept.read_bytes() if there else None
+    with pytest.raises(StateRefusedError, match=f"{name} is a symbolic link: expected the state itself"):
+        existing_store(tmp_path)
+    assert (kept.read_bytes() if there else None) == before

@@ -73,6 +73,7 @@ def section(service: Service, port: int) -> str:
         Service.CHAIN: f"chain:\n  rpc: {where}\n  spec: evm:byzantium:8996:bloxberg\n"
         f"  registry: '0x{'00' * 20}'\n  signer: {{private_key: 'file:key'}}\n",
         Service.META: f"meta: {{url: '{where}', key: 'file:writer.asc', passphrase: 'file:passphrase'}}\n",
+        Service.USSD: f"ussd: {{url: '{where}'}}\n",
         Service.CUSTODIAL: f"custodial: {{broker: 'rediss://127.0.0.1:{port}/3'}}\n",
         Service.ACCOUNTS: f"accounts: {{host: 127.0.0.1, port: {port}, database: postgres, user: cicscenario,"
         " password: 'file:password', sslmode: verify-full}\n",
@@ -83,6 +84,7 @@ def section(service: Service, port: int) -> str:
 REACHED = {
     Service.CHAIN: "is chain 7, but the environment's spec is evm:byzantium:8996:bloxberg",
     Service.CUSTODIAL: "no worker takes tasks from the queue 'cic-eth'",
+    Service.USSD: "closed the connection without an answer",
     Service.ACCOUNTS: "has no table `account`",
 }
 
@@ -99,7 +101,7 @@ def inner_port(http_port: int, valkey: Valkey, postgres: Postgres, service: Serv
     return {Service.CUSTODIAL: valkey.port, Service.ACCOUNTS: postgres.port}.get(service, http_port)
 
 
-SERVICES = [Service.CHAIN, Service.META, Service.CUSTODIAL, Service.ACCOUNTS]
+SERVICES = [Service.CHAIN, Service.META, Service.USSD, Service.CUSTODIAL, Service.ACCOUNTS]
 
 
 @pytest.mark.parametrize("shell", ["as it is", "hostile"])
@@ -169,7 +171,7 @@ def test_variables_of_the_shell_are_no_authority(
         socket.create_server(("127.0.0.1", 0)) as inner,
         tls_before(inner.getsockname()[1], authority.server()) as port,
     ):
-        for service in SERVICES[:3]:
+        for service in SERVICES[:4]:
             found = services(tmp_path, section(service, port), "")
             with pytest.raises(CicScenarioError, match="certificate"):
                 reach(found, service)
