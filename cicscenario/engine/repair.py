@@ -20,6 +20,7 @@ from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.language import Environment, Scenario
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.state.database import delete_temporary
 from cicscenario.state.directory import damaged_states, directory_lock
 from cicscenario.state.integrity import Damage
 from cicscenario.state.salvage import Row, Salvage, put_in_place, salvaged, write_anew
@@ -81,7 +82,7 @@ def repair(request: RepairRequest) -> Repaired:
             )
         made = directory / f".{STATE}.repaired"
         _New(plan, found, done).write(made)
-        opened.callback(made.unlink, missing_ok=True)
+        opened.callback(delete_temporary, made)
         _identify(made, request, plan, done)
         done.kept = put_in_place(made, path) or source
     return done

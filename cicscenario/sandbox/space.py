@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cicscenario.errors import UnavailableError
+from cicscenario.printable import foreign
 
 _MEGABYTE = 1_000_000
 #: How much a new sandbox writes for a service, in megabytes. PostgreSQL needs 70 for its data.
@@ -44,7 +45,7 @@ def full_disk_told(folder: Path, service: str, log: Path | None = None) -> Itera
             ) from error
         if isinstance(error, shutil.Error):
             raise UnavailableError(
-                f"cannot write the files of the sandbox's {service} to {folder}: {error:.300}"
+                f"cannot write the files of the sandbox's {service} to {folder}: {foreign(error)}"
             ) from error
         raise
 

@@ -224,6 +224,8 @@ class AccountsDatabase:
             )
         elif code:  # it has answered
             hint = "is the database in `accounts` of the environment file that of cic-ussd?"
+        elif "authentication method requirement" in reason:
+            hint = "`accounts.require_auth` in the environment file names the way in which the server may ask for the password"
         elif "certificate" in reason:
             hint = "`ca` or `accounts.sslrootcert` in the environment file names the authorities to trust"
         else:

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cicscenario.boundaries import Boundary
-from cicscenario.errors import StateRefusedError
-from cicscenario.state.database import SCHEMA, connect, create, flush, sqlite_errors
+from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.state.database import SCHEMA, connect, create, delete_temporary, flush, sqlite_errors
 from cicscenario.state.integrity import (
     COLUMNS,
     COUNTED_BY,
@@ -49,6 +49,8 @@ class Salvage:
         try:
             self.version = version_of(db)
             self.digests = has_digests(db)
+            if self.version == 0:
+                self._note("the file", "is not a state")
             self._look_at_the_whole()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._note("the file", f"cannot be read: {error}")
@@ -104,7 +106,9 @@ class Salvage:
         digest = ", digest" if self.digests else ""
         order = ", ".join(f"{number} {direction}" for number in range(1, _KEY.get(table, 1) + 1))
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        yield from self._db.execute(f"SELECT {columns}{digest} FROM {table} ORDER BY {order}")  # noqa: S608
+        rows = self._db.execute(f"SELECT {columns}{digest} FROM {table} ORDER BY {order}")  # noqa: S608
+        for row in rows:  # noqa: UP028  # ``yield from`` would close the cursor, also after the connection is closed
+            yield row
 
     @property
     def newer(self) -> bool:
@@ -153,7 +157,7 @@ def write_anew(path: Path, rows: Mapping[str, Iterable[Row]]) -> None:
 
     Transactions and requests keep their order, and are numbered anew. Raises UnavailableError; then there is no file.
     """
-    path.unlink(missing_ok=True)
+    delete_temporary(path)
     try:
         with sqlite_errors(path), _MADE_ANEW:
             create(path)
@@ -170,12 +174,17 @@ def write_anew(path: Path, rows: Mapping[str, Iterable[Row]]) -> None:
                 db.execute("COMMIT")
             flush(path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        delete_temporary(path)
         raise
 
 
 def put_in_place(made: Path, path: Path) -> Path | None:
-    """Renames ``path``, if it exists, to a name that tells that it is damaged, and gives that name; then ``made`` to ``path``."""
+    """Renames ``path``, if it exists, to a name that tells that it is damaged, and gives that name; then ``made`` to ``path``.
+
+    Raises UnavailableError when ``made`` is not whole.
+    """
+    if made.with_name(f"{made.name}-wal").exists():  # SQLite does not tell when it cannot write its log back
+        raise UnavailableError(f"cannot use {made}: its log could not be written back", hint="is the disk full?")
     kept = None
     if path.exists() or path.is_symlink():
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
