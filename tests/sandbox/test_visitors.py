@@ -15,7 +15,7 @@ from cicscenario.chain.rpc import Rpc
 from cicscenario.sandbox.ussd.web import UssdReply, UssdServer
 from cicscenario.sandbox.visitors import refusal
 from tests.support.running_node import RunningNode
-from tests.support.visitors import LOCAL_PAGE, PROGRAMS, STRANGERS, filled, visit
+from tests.support.visitors import LOCAL_PAGE, PROGRAMS, STRANGERS, visit, with_port
 
 ASK = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
 JSON = {"Content-Type": "application/json"}
@@ -23,7 +23,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def refused(headers: Mapping[str, str], *, local_pages: bool = False) -> bool:
-    given = filled(headers, 80)
+    given = with_port(headers, 80)
     return refusal(lambda name: [value for key, value in given if key == name], local_pages=local_pages) is not None
 
 

@@ -139,3 +139,26 @@ def test_two_runs_of_which_one_has_a_session_keep_each_other_out(tmp_path: Path)
         user_lock("it", "the thing", [tmp_path / "shared"]),
     ):
         pass
+
+
+def test_two_runs_meet_whatever_their_variables(tmp_path: Path) -> None:
+    """Another TMPDIR, another home folder, no runtime folder: it is the user who counts."""
+    name = f"test-{os.getpid()}.lock"
+    code = (
+        "import sys; from cicscenario.state.lock import user_lock\n"
+        "with user_lock(sys.argv[1], 'the signer'):\n    print('held', flush=True); input()"
+    )
+    held = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    held |= {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "none")}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name], env=held, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(StateRefusedError, match="the signer is in use"), user_lock(name, "the signer"):
+            pass
+        other.communicate(b"\n")
+    with user_lock(name, "the signer"):
+        pass
+    for place in user_places():
+        (place / name).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, quote_plus
 
-_EVERY = 0.05  # seconds between looks at the processes
+_EVERY = 0.2  # seconds between looks at the processes
 
 
 def forms(secret: bytes) -> dict[str, bytes]:

@@ -39,7 +39,7 @@ LOCAL_PAGE: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def filled(headers: Mapping[str, str], port: int) -> list[tuple[str, str]]:
+def with_port(headers: Mapping[str, str], port: int) -> list[tuple[str, str]]:
     return [(name, value.replace("{port}", str(port))) for name, value in headers.items()]
 
 
@@ -49,7 +49,7 @@ def visit(
     """Status and body of the answer to a request with exactly these headers; ``more`` are those that are not there yet."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    for name, value in [*filled(headers, port), *((n, v) for n, v in more.items() if n not in headers)]:
+    for name, value in [*with_port(headers, port), *((n, v) for n, v in more.items() if n not in headers)]:
         connection.putheader(name, value)
     connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body)
