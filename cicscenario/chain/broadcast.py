@@ -14,9 +14,10 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import written
-from cicscenario.chain.conflicts import contradiction, nonce_taken
+from cicscenario.chain.conflicts import contradiction, nonce_taken, stalled
+from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import End, Follower
-from cicscenario.chain.refusal import Refusal, refusal
+from cicscenario.chain.refusal import Refusal, is_accepted, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
 from cicscenario.chain.ticket import Ticket
 from cicscenario.chain.unaccepted import Unaccepted
@@ -58,10 +59,12 @@ class Broadcaster:
         patience: float = 120,
         resend_after: float = _RESEND_AFTER,
         lag: float = _LAG,
+        fees: Fees | None = None,
         stopping: StopEvent | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self.fees = fees
         self._rpc = rpc
         self.follower = follower
         self._window = window
@@ -78,6 +81,7 @@ class Broadcaster:
         self._to_look_back = False
         self._waiting: dict[bytes, LedgerRow] = {}  # in nonce order
         self._in_flight: dict[bytes, LedgerRow] = {}
+        self._older: dict[bytes, LedgerRow] = {}  # those that were replaced and may be mined nevertheless
         self._unaccepted = Unaccepted(clock)
         self._tickets: dict[bytes, Ticket] = {}
         self._fatal: CicScenarioError | None = None
@@ -96,7 +100,9 @@ class Broadcaster:
         ``undo`` is called when blocks that were read are gone, with the number of the newest that is left.
         """
         self._signer, self._undo = signer, undo
-        self.submit(self._store.outstanding(signer))
+        outstanding = self._store.outstanding(signer)
+        self._older = {row.hash: row for row in self._store.replaced_by(outstanding)}
+        self.submit(outstanding)
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
@@ -196,7 +202,7 @@ class Broadcaster:
         """
         try:
             moved = self._send_some()
-            moved |= self._settle(self.follower.ends(self._in_flight))
+            moved |= self._settle(self.follower.ends(self._in_flight | self._older))
             self._look_back()
             moved |= self._reopen()
             if not moved:
@@ -226,20 +232,49 @@ class Broadcaster:
         return True
 
     def raise_if_stalled(self, moved: bool) -> None:
-        """The stall timer: raises UnavailableError after ``patience`` seconds without progress."""
+        """The stall timer: raises UnavailableError after ``patience`` seconds without progress.
+
+        It raises ReconcileError when a gas price that is too low is the cause.
+        """
         now = self._clock()
         if moved:
             self._last_progress = self._resent = now
             self._resend_after = self._resend_first
             self._last_error = None
+            if self.fees:
+                self.fees.moved()
         elif self._in_flight and now - self._last_progress > self._patience:
             raise self._stalled(now - self._last_progress)
+
+    def _stalled(self, seconds: float) -> CicScenarioError:
+        if self.fees and self.fees.low:
+            return self.fees.low.error(self._rpc.name, seconds)
+        rows, follower = list(self._in_flight.values()), self.follower
+        return stalled(self._rpc.name, rows, seconds, follower.block, follower.confirmations, self._last_error)
 
     def _send_again(self) -> None:
         now = self._clock()
         if self._in_flight and now - self._resent > self._resend_after and not self._unaccepted.is_pausing:
             self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
+            self._raise_prices()
             self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
+
+    def _raise_prices(self) -> None:
+        """Replaces what waits with too low a price, where that is allowed; durably, before anything of it is sent."""
+        with self._mutex:
+            rows = sorted((self._in_flight | self._waiting).values(), key=lambda row: row.nonce)
+        if self.fees is None or not (new := self.fees.raised(rows)):
+            return
+        self._store.replace_transactions(new, new.values())
+        with self._mutex:
+            waiting = sorted((self._in_flight | self._waiting).values(), key=lambda row: row.nonce)
+            self._in_flight = {}
+            self._unaccepted = Unaccepted(self._clock)
+            self._waiting = {row.hash: row for row in (new.get(old.hash, old) for old in waiting)}
+            self._older |= {row.hash: row for row in rows if row.hash in new}
+            for old in self._tickets.keys() & new.keys():
+                self._tickets[new[old].hash] = ticket = self._tickets.pop(old)
+                ticket.swap(old, new[old].hash)
 
     def _retry_unaccepted(self) -> None:
         if rows := self._unaccepted.due(self._batch):
@@ -288,7 +323,7 @@ class Broadcaster:
         except UnansweredError as error:
             self._unaccepted.add(rows, error.retry_after)
             raise
-        accepted = [row for row, answer in zip(rows, answers, strict=True) if _is_accepted(row, answer)]
+        accepted = [row for row, answer in zip(rows, answers, strict=True) if is_accepted(row.hash, answer)]
         self._unaccepted.remove(row.hash for row in accepted)
         self._store.mark_broadcast(row.hash for row in accepted if row.status == "signed")
         known = {row.hash for row in accepted}
@@ -319,6 +354,10 @@ class Broadcaster:
                     used.append((row, answer))
                 case Refusal.NONCE_PENDING:
                     raise nonce_taken([row], answer.text)
+                case Refusal.FEE_TOO_LOW:
+                    self._last_error = answer
+                    if self.fees:
+                        self.fees.refused = answer.text
                 case Refusal.PERMANENT:
                     raise StepFailedError(
                         f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {answer.text}",
@@ -331,7 +370,9 @@ class Broadcaster:
 
     def _look_up_used(self, used: Sequence[tuple[LedgerRow, RpcError]]) -> None:
         """Their nonces are used: by themselves, which a node that lags may learn later; or else by others."""
-        self._settle(self.follower.receipts([row for row, _ in used]))
+        nonces = {row.nonce for row, _ in used}
+        older = [row for row in self._older.values() if row.nonce in nonces]
+        self._settle(self.follower.receipts([*(row for row, _ in used), *older]))
         late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
         if late and (taken := self.follower.taken(late)):
             raise nonce_taken(taken)
@@ -345,25 +386,17 @@ class Broadcaster:
             self._store.settle(map(written, ends), self.follower.trace.sparse())
             self._unaccepted.remove(end.row.hash for end in ends)
             for end in ends:
-                self._in_flight.pop(end.row.hash, None)
-                self._hand_out(end.row.hash, Outcome(end.row.person, end.ok, end.detail))
+                for found in self._same_nonce(end.row):
+                    self._in_flight.pop(found, None)
+                    self._waiting.pop(found, None)
+                    self._older.pop(found, None)
+                    self._unaccepted.remove([found])
+                    self._hand_out(found, Outcome(end.row.person, end.ok, end.detail))
         return True
 
-    def _stalled(self, seconds: float) -> UnavailableError:
-        row = next(iter(self._in_flight.values()))
-        seen = f"the newest block read is {self.follower.block}"
-        if self.follower.confirmations:
-            seen += f", with the {self.follower.confirmations} blocks on top that `chain.confirmations` requires"
-        last = f"; last error: {self._last_error.message}" if self._last_error else ""
-        return UnavailableError(
-            f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
-            f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
-            hint="every transaction is in the ledger; run the same command again when the node mines blocks",
-        )
-
-
-def _is_accepted(row: LedgerRow, answer: Any) -> bool:
-    """Whether the node has the transaction: it answers with its hash, or knows it already."""
-    if isinstance(answer, RpcError):
-        return refusal(answer) is Refusal.KNOWN
-    return isinstance(answer, str) and answer.lower() == to_hex(row.hash)
+    def _same_nonce(self, row: LedgerRow) -> list[bytes]:
+        """The transaction, and those that it replaced or that replaced it."""
+        if not self._older:
+            return [row.hash]
+        rows = (*self._in_flight.values(), *self._waiting.values(), *self._older.values())
+        return [row.hash, *(one.hash for one in rows if one.nonce == row.nonce and one.hash != row.hash)]

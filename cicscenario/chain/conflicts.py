@@ -1,9 +1,9 @@
-"""What is said when a nonce was used by another transaction."""
+"""What is said when a nonce was used by another transaction, or nothing moves."""
 
 from collections.abc import Sequence
 
 from cicscenario.chain.abi import to_hex
-from cicscenario.errors import ReconcileError
+from cicscenario.errors import CicScenarioError, ReconcileError, UnavailableError
 from cicscenario.state.rows import LedgerRow
 
 
@@ -24,4 +24,20 @@ def contradiction(node: str, row: LedgerRow, said: str) -> ReconcileError:
         f" nonce {row.nonce} of 0x{row.signer.hex()} is free, and it does not know transaction {to_hex(row.hash)}",
         hint="a node that lags behind may be the cause: run the same command again when it has caught up. Every transaction"
         " is in the ledger, and nobody is paid twice",
+    )
+
+
+def stalled(
+    node: str, rows: Sequence[LedgerRow], seconds: float, block: int, confirmations: int, last: CicScenarioError | None
+) -> UnavailableError:
+    """``rows`` are in flight, ``block`` is the newest that was read, and ``last`` the last error."""
+    row = rows[0]
+    seen = f"the newest block read is {block}"
+    if confirmations:
+        seen += f", with the {confirmations} blocks on top that `chain.confirmations` requires"
+    error = f"; last error: {last.message}" if last else ""
+    return UnavailableError(
+        f"no transaction was mined on {node} for {seconds:.0f} seconds, {len(rows)} are in flight, the first"
+        f" {to_hex(row.hash)} (nonce {row.nonce}); {seen}{error}",
+        hint="every transaction is in the ledger; run the same command again when the node mines blocks",
     )

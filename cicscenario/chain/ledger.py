@@ -128,8 +128,15 @@ class Ledger:
         self._broadcaster.submit(rows)
 
     def _sign(self, purpose: str, intent: Intent, nonce: int, gas: int) -> LedgerRow:
+        fees = self._broadcaster.fees
+        price = max(self._gas_price, fees.least) if fees else self._gas_price
         signed = self._signer.sign(
-            nonce=nonce, gas_price=self._gas_price, gas=gas, to=intent.to, value=intent.value, data=intent.data
+            nonce=nonce,
+            gas_price=price,
+            gas=gas,
+            to=intent.to,
+            value=intent.value,
+            data=intent.data,
         )
         return LedgerRow(
             purpose, intent.person, self._signer.address, nonce, signed.hash, signed.raw, gas, status="signed"

@@ -196,6 +196,7 @@ class Review:
 
     def _settle_outstanding(self) -> None:
         rows = self._store.outstanding(self._signer.address)
+        rows += self._store.replaced_by(rows)
         for start in range(0, len(rows), self._rpc.batch):
             self._store.settle(written(end) for end in self._follower.receipts(rows[start : start + self._rpc.batch]))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
+from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
@@ -61,7 +62,14 @@ class ChainSession:
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
-            store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
+            store,
+            rpc,
+            follower,
+            window=window,
+            batch=self.environment.batch,
+            patience=PATIENCE,
+            fees=Fees(rpc, self.signer, self.environment.max_gas_price),
+            stopping=stop,
         )
         return Ledger(
             store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, undone=undone,
