@@ -176,8 +176,7 @@ class Broadcaster:
         return ticket
 
     def _hand_out(self, row_hash: bytes, outcome: Outcome) -> None:
-        ticket = self._tickets.pop(row_hash, None)
-        if ticket:
+        if ticket := self._tickets.pop(row_hash, None):
             ticket.end(row_hash, outcome)
 
     # --- the thread ---------------------------------------------------------------------------------------------
@@ -232,10 +231,7 @@ class Broadcaster:
         return True
 
     def raise_if_stalled(self, moved: bool) -> None:
-        """The stall timer: raises UnavailableError after ``patience`` seconds without progress.
-
-        It raises ReconcileError when a gas price that is too low is the cause.
-        """
+        """The stall timer: after ``patience`` seconds without progress, UnavailableError; ReconcileError for a low gas price."""
         now = self._clock()
         if moved:
             self._last_progress = self._resent = now

@@ -45,6 +45,7 @@ def filled(path: Path, people: int = 4) -> Path:
     store.add_transactions([transaction(n, who=n) for n in done])
     store.mark_broadcast([transaction(1).hash])
     store.settle([(transaction(0).hash, "mined", 7, None)])
+    store.commit("gift", [Outcome(n, ok=True) for n in range(2)])  # the transaction of person 1 is still open
     store.record_checks([CheckRow("balance", 1, people, "2%", [{"person": 2, "problem": "short"}])])
     store.close()
     return path
@@ -72,6 +73,9 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "mark_broadcast": lambda store: store.mark_broadcast([transaction(2).hash]),
     "settle": lambda store: store.settle([(transaction(1).hash, "failed", 9, "reverted")]),
     "reopen": lambda store: store.reopen([transaction(0).hash]),
+    "set_trace": lambda store: store.set_trace({7: "0x07", 8: "0x08"}),
+    "withdraw": lambda store: store.withdraw(["accounts"]),
+    "withdraw_unproved": lambda store: store.withdraw_unproved(),
     "add_requests": lambda store: store.add_requests([RequestRow(f"new {n}", 3, "channel") for n in range(30)]),
     "answer_requests": lambda store: store.answer_requests([RequestRow("request 3", 3, "", "failed", None, "refused")]),
     "record_checks": lambda store: store.record_checks([CheckRow("gas", 0, 4, None, [])]),
