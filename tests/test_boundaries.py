@@ -69,7 +69,6 @@ def effects(path, db, client, http, rpc, cursor):
     http.put("url")
     http.request("PUT", "url")
     rpc.results([("eth_sendRawTransaction", [])])
-    execute_values(cursor, "", [])
     database.transaction(read_only=False)
 
 def _helper(path):

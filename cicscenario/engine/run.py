@@ -204,11 +204,13 @@ def look_back(this: Run) -> None:
 
 
 def open_ledger(this: Run) -> Ledger:
-    """The ledger of this run, not entered yet."""
+    """The ledger of this run, not entered yet. When the chain went back, what others send is looked at again, too."""
+    observed = [step.name for step in this.plan.steps if Service.CHAIN in step.services and step.cost is None]
     return this.services.chain.ledger(
         this.state,
         recognise=PlanRecogniser(this.plan, this.context()),
         used=this.used,
+        undone=lambda: this.state.withdraw(observed),
         reconcile=this.request.reconcile,
         stopping=this.stopping,
     )
@@ -244,10 +246,14 @@ def execute(this: Run) -> None:
         backend = descriptor(plan.scenario).open(context)
         opened.callback(backend.close)
         context = replace(context, opened=backend)
-        this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
-        done = {name: tally.ok for name, tally in this.progress.steps.items()}
-        this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
-        Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+        while True:
+            this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+            done = {name: tally.ok for name, tally in this.progress.steps.items()}
+            this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
+            Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+            if ledger is None or not ledger.finish():
+                return
+            this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:

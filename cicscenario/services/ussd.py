@@ -8,7 +8,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
+from cicscenario.address import Redaction, public
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
@@ -125,9 +126,10 @@ class UssdClient:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise InvalidError("not the address of a phone interface", hint="write http://host:port, without a query")
-        self.address = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path or '/'}"
+        self.address = public(url)
         login = [(name, value) for name, value in (("username", username), ("password", password)) if value is not None]
         self._url = f"{url}?{urlencode(login)}" if login else url
+        self._redact = Redaction(url, password)
         self._service_code = service_code
         self._dialect = dialect
         self._pause = _PAUSES[dialect] if pause is None else pause
@@ -283,13 +285,15 @@ class UssdClient:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
-                f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
+                f"phone interface {self.address} answered {reply.status_code} {foreign(self._redact(reply.reason), 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
                 answered=reply.status_code not in _OF_A_PROXY,
                 session=session,
             )
         screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
+        if screen.state is State.UNKNOWN:  # such as the page of a proxy, which repeats the address
+            screen = replace(screen, text=self._redact(screen.text))
         if screen.state is State.UNKNOWN_SERVICE_CODE:
             raise InvalidError(
                 f"phone interface {self.address} does not know the service code {self._service_code!r}: it says {screen}",

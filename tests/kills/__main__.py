@@ -20,10 +20,11 @@ from typing import Any
 from tests.oracle import Verdict
 from tests.support.killed_runs import BACKENDS, KilledRun, KillWorld, kill_world
 
-_KILLS_A_RUN = 12
+_KILLS_A_RUN = 20
 _OTHERS = ("verify", "report", "export")
-_AND_OTHERS = 0.4  # part of the runs after which the other commands are killed, too
-_IN_ORDER = 0.5
+_AND_OTHERS = 0.25  # part of the runs after which the other commands are killed, too
+_IN_ORDER = 0.7  # part of the runs with named points that are killed at one after the other
+_TAKEN = 0.7  # part of the points that those are killed at
 _FIRST_SECONDS = 0.02
 
 
@@ -36,6 +37,7 @@ class Row:
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
+    left: int = 0
     hung: int = 0
     by_hand: int = 0
 
@@ -48,6 +50,7 @@ class Row:
             self.lost += len(verdict.lost)
             self.doubled += len(verdict.doubled)
             self.wrong += len(verdict.wrong)
+            self.left += len(verdict.left)
         if verdict and verdict.is_clean and not hung and not run.by_hand:
             self.survived += cases
 
@@ -61,6 +64,7 @@ class Campaign:
         self._random = random.Random(f"{seed}/{backend}")
         self._say = say
         self.rows: dict[str, Row] = {}
+        self.stopped = False
         self.reached = Counter[str]()
         self._points: dict[str, list[tuple[str, int]]] = {}
         self._seconds = dict.fromkeys(("run", *_OTHERS), 1.0)
@@ -68,7 +72,7 @@ class Campaign:
     def carry_out(self, home: Path) -> None:
         with kill_world(self._backend, home) as world:
             self._learn(world)
-            while sum(row.cases for row in self.rows.values()) < self._cases:
+            while not self.stopped and sum(row.cases for row in self.rows.values()) < self._cases:
                 self._one_run(world)
 
     def _learn(self, world: KillWorld) -> None:
@@ -126,7 +130,7 @@ class Campaign:
         points = self._points[command]
         if self._random.random() < _IN_ORDER:
             for point, _ in points:
-                if self._random.random() < _IN_ORDER:
+                if self._random.random() < _TAKEN:
                     yield {"failpoint": f"{point}:1:kill"}
         while True:
             point, most = self._random.choice(points)
@@ -167,10 +171,10 @@ class Printer:
 def table(campaigns: dict[str, Campaign]) -> list[str]:
     """The rows of all backends as a Markdown table, with the sum."""
     lines = [
-        "| backend | fault | cases | survived | lost | doubled | wrong | hung | by hand |",
-        "|---|---|" + "---:|" * 7,
+        "| backend | fault | cases | survived | lost | doubled | wrong | left | hung | by hand |",
+        "|---|---|" + "---:|" * 8,
     ]
-    total = [0] * 7
+    total = [0] * 8
     for backend, campaign in campaigns.items():
         for fault, row in sorted(campaign.rows.items()):
             numbers = list(vars(row).values())
@@ -192,8 +196,13 @@ def main() -> int:
     campaigns = {one: Campaign(one, -(-options.cases // len(backends)), seed, say) for one in backends}
     with tempfile.TemporaryDirectory(prefix="cicscenario-kills-") as folder, ThreadPoolExecutor(len(backends)) as pool:
         ends = [pool.submit(campaign.carry_out, Path(folder) / one) for one, campaign in campaigns.items()]
-        for end in ends:
-            end.result()
+        try:
+            for end in ends:
+                end.result()
+        except KeyboardInterrupt:
+            say("stopping; the runs under way are finished")
+            for campaign in campaigns.values():
+                campaign.stopped = True
     reached = Counter[str]()
     for campaign in campaigns.values():
         reached.update(campaign.reached)

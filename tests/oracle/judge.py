@@ -26,13 +26,14 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  #: files of processes that were killed, which are in nobody's way
 
     @property
     def is_clean(self) -> bool:
         return not (self.lost or self.doubled or self.wrong)
 
     def lines(self) -> list[str]:
-        parts = {"lost": self.lost, "doubled": self.doubled, "wrong": self.wrong}
+        parts = {"lost": self.lost, "doubled": self.doubled, "wrong": self.wrong, "left": self.left}
         return [f"{kind}: {finding}" for kind, findings in parts.items() for finding in findings]
 
     def __str__(self) -> str:
@@ -240,4 +241,5 @@ def _none_but(verdict: Verdict, folder: Path, names: Collection[str]) -> None:
     """Finds files that are nothing of the run's, such as those of a process that was killed."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in names:
-            verdict.wrong.append(f"{folder.name}/{path.name} should not be there")
+            found = verdict.left if path.name.startswith(".") else verdict.wrong
+            found.append(f"{folder.name}/{path.name} should not be there")

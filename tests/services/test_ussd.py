@@ -309,7 +309,7 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     ussd = UssdClient(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
     problem = failure(lambda: ussd.choose_language(PHONE, "en"))
     assert (problem.taken, problem.answered) == (False, False)
-    assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
+    assert f"http://127.0.0.1:{port} cannot be reached" in problem.message
     assert "Connection refused" in problem.message
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
 

@@ -135,9 +135,8 @@ def effect_of(call: ast.Call) -> str | None:
     text = ast.unparse(call.func)
     owner, _, name = text.rpartition(".")
     first = call.args[0] if call.args else None
-    if name == "execute_values" or any(
-        k.arg in ("read_only", "readonly") and _is(k.value, False) for k in call.keywords
-    ):
+    # A transaction is read only, and the server refuses a write in it, unless the client says otherwise.
+    if any(k.arg in ("read_only", "readonly") and _is(k.value, False) for k in call.keywords):
         return f"{name} writes to PostgreSQL"
     if owner == "os" and name in _OS_CALLS:
         return None if _is_harmless(call) else f"os.{name}"

@@ -118,12 +118,13 @@ class KillWorld:
     def close(self) -> None:
         stack.down(self.home, purge=True)
 
-    def run(self, seed: int) -> KilledRun:
-        """A run that has not begun, of people that this world has not seen."""
+    def run(self, seed: int, backend: str | None = None) -> KilledRun:
+        """A run that has not begun, of people that this world has not seen; by another backend if one is named."""
+        backend = backend or self.backend
         self._runs += 1
-        name = f"{self.backend.replace('_', '-')}-{self._runs}"
+        name = f"{backend.replace('_', '-')}-{self._runs}"
         scenario = self.home / f"{name}.yaml"
-        scenario.write_text(_HEAD.format(name=name, size=self.size, seed=seed) + BACKENDS[self.backend])
+        scenario.write_text(_HEAD.format(name=name, size=self.size, seed=seed) + BACKENDS[backend])
         return KilledRun(self, name, scenario, baseline(self.place))
 
     def points(self, run: KilledRun, command: str = "run") -> list[tuple[str, int]]:
