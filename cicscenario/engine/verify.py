@@ -12,7 +12,7 @@ from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.engine.events import CheckFinished, Listener
 from cicscenario.errors import InterruptedRunError, UnavailableError
-from cicscenario.state.rows import CheckRow
+from cicscenario.state.rows import CheckRow, Outcome
 from cicscenario.state.store import Store
 
 FAILING_SHOWN = 20
@@ -26,7 +26,8 @@ Problems = dict[int, str]
 def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Listener) -> list[CheckRow]:
     """Runs ``checks`` over people ``0 <= id < size``. A person who is missing or has no account is an error of each check.
 
-    Raises InterruptedRunError within a second after the context's ``stopping`` is set; the results of complete checks are
+    People whose result this run wrote and read back, and who lack it now, are no longer done in the step that wrote it. Raises
+    InterruptedRunError within a second after the context's ``stopping`` is set; the results of complete checks are
     kept.
     """
     rows = []
@@ -66,12 +67,25 @@ def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
         problems, spared = part
         read_back += spared
         errors += len(problems)
+        _reopen(check, context, problems)
         for problem in problems.values():
             if isinstance(problem, NotKnown):
                 unasked, why = unasked + 1, why or problem
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
     return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back, unasked, why)
+
+
+def _reopen(check: Check, context: RunContext, problems: Problems) -> None:
+    """Marks a step as failed for people whose result this run has read back and who lack it now: the next run repeats it."""
+    written = context.read_back.of(check.read_back_by)
+    gone = [
+        Outcome(person, ok=False, detail=f"was written and read back, and is gone since: {problem}")
+        for person, problem in problems.items()
+        if person in written and not isinstance(problem, NotKnown)
+    ]
+    if gone and check.read_back_by:
+        context.state.commit(check.read_back_by, gone)
 
 
 def _still_known(check: Check, context: RunContext, verifier: Verifier, size: int) -> PeopleSet:

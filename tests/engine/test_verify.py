@@ -132,6 +132,23 @@ def test_a_few_of_them_are_asked_about_and_everybody_when_one_of_these_is_not_th
     assert (len(asked), row.errors, row.read_back) == (asked_about, lost, PEOPLE - lost)
 
 
+def test_the_step_is_open_again_for_whom_the_service_has_lost(store: Store) -> None:
+    """The next run repeats it; for somebody whom nobody could ask about, nothing is known."""
+
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
+        found: dict[int, str] = {0: "is not there", 1: NotKnown("no answer")}
+        return {person.id: found[person.id] for person in people if person.id in found}
+
+    store.commit("writes", [Outcome(number, ok=True) for number in range(PEOPLE)])
+    check = Check("asking", "asks", (), lambda context: verifier, read_back_by="writes")
+    verify([check], read_back(store), PEOPLE, print)
+    assert store.counts()["writes"] == (PEOPLE - 1, 1)
+    (failure,) = store.failures("writes", 2)
+    assert (failure.person, failure.detail) == (0, "was written and read back, and is gone since: is not there")
+    verify([check], context(store, threading.Event()), PEOPLE, print)
+    assert store.counts()["writes"] == (PEOPLE - 1, 1), "only what this run has written"
+
+
 def test_everybody_is_asked_about_when_the_check_finds_it_doubtful(store: Store) -> None:
     check = Check(
         "asking",

@@ -9,14 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.hostile_world import ASKED, FAULTS, HostileWorld, cases, table
+from tests.support.hostile_world import ASKED_BY, FAULTS, HostileWorld, cases, table
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--service", choices=sorted({name for asked in ASKED.values() for name in asked}))
-    parser.add_argument("--backend", choices=ASKED)
+    parser.add_argument("--service", choices=sorted({name for asked in ASKED_BY.values() for name in asked}))
+    parser.add_argument("--backend", choices=ASKED_BY)
     parser.add_argument("--fault", choices=FAULTS)
     parser.add_argument("--cases", type=int, help="default: every combination twice, once throughout a run")
     parser.add_argument("--throughout", action="store_true", help="only faults that hold until a command has ended")

@@ -244,7 +244,7 @@ def refuses(link: Link, first: bytes) -> bool:
     raise _Over
 
 
-def hangs(link: Link, first: bytes) -> bool:
+def swallows(link: Link, first: bytes) -> bool:
     """The request is swallowed: no answer comes, and the connection stays open until the client closes it."""
     link.client.settimeout(120)
     while link.client.recv(65536):
@@ -252,7 +252,7 @@ def hangs(link: Link, first: bytes) -> bool:
     raise _Over
 
 
-def resets(link: Link, first: bytes) -> bool:
+def resets_in_reply(link: Link, first: bytes) -> bool:
     """The request takes effect; its connection is reset after half of the reply."""
     link.server.sendall(link.request(first))
     reply = link.reply()
@@ -262,7 +262,7 @@ def resets(link: Link, first: bytes) -> bool:
     raise _Over
 
 
-def drips(link: Link, first: bytes) -> bool:
+def trickles(link: Link, first: bytes) -> bool:
     """The reply comes byte for byte, each a moment after the other, for as long as the client stays and the fault holds."""
     link.server.sendall(link.request(first))
     reply = link.reply()

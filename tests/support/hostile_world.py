@@ -34,16 +34,16 @@ from tests.support.waiting import eventually
 from tests.support.zygote import Command, End, Zygote
 
 #: The services that a run asks, by backend.
-ASKED = {
+ASKED_BY = {
     "eth": ("node", "meta"),
     "cic_eth": ("node", "redis", "meta"),
     "cic_ussd": ("node", "redis", "postgres", "ussd", "meta"),
 }
 FAULTS: dict[str, Fault] = {
     "refuses": faults.refuses,
-    "hangs": faults.hangs,
-    "resets in mid-reply": faults.resets,
-    "drips": faults.drips,
+    "hangs": faults.swallows,
+    "resets in mid-reply": faults.resets_in_reply,
+    "drips": faults.trickles,
     "garbage": faults.garbage,
     "other server's words": faults.other_words,
     "reply twice": faults.replies_twice,
@@ -111,7 +111,7 @@ class HostileWorld:
         self.home = home
         services = EVERYTHING if everything else ("node", "meta")
         self.sandbox = stack.up(home, services=services).environment
-        self.asked = {name: all(one in self.ports for one in asked) for name, asked in ASKED.items()}
+        self.asked = {name: all(one in self.ports for one in asked) for name, asked in ASKED_BY.items()}
         self._held = ExitStack()
         self._zygote = self._held.enter_context(Zygote())
         self.wires = {
@@ -211,7 +211,7 @@ class HostileWorld:
         begin = draw.randrange(max(1, length))
         if case.whole:
             hold = Hold(begin)
-        elif fault in LASTING or fault in (faults.hangs, faults.drips):
+        elif fault in LASTING or fault in (faults.swallows, faults.trickles):
             hold = Hold(begin, seconds=pause if fault is faults.pauses else draw.uniform(1, pause))
         else:
             hold = Hold(begin, exchanges=draw.choice([1, 1, 2, 5]))
@@ -310,7 +310,7 @@ def cases(seed: int, number: int | None = None, service: str | None = None) -> l
     """Every service of every backend with every fault, for a moment; in the second round throughout a run; and so on."""
     draw = random.Random(seed)
     grid = [
-        (backend, one, fault) for backend, asked in ASKED.items() for one in asked for fault in FAULTS
+        (backend, one, fault) for backend, asked in ASKED_BY.items() for one in asked for fault in FAULTS
         if service in (None, one)
     ]  # fmt: skip
     found: list[Case] = []
