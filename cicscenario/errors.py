@@ -84,6 +84,7 @@ class InterruptedRunError(CicScenarioError):
 _SHORT = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there: your quota is used up",
+    errno.EFBIG: "allow larger files: `ulimit -f`",
     errno.EMFILE: "allow this process more open files: `ulimit -n`",
     errno.ENFILE: "allow this machine more open files",
 }

@@ -15,6 +15,11 @@ _UNSAFE = re.compile(
     "\ud800-\udfff\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _BREAK = re.compile("[\n\t]")
+#: User and password in an address, and what a connection string or a query calls a secret.
+_LOGIN = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+_NAMED = re.compile(r"(?i)\b(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|private_?key)(\s?=\s?)[^\s&'\",;)]+")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are full-width forms
+_LOOKED_AT = 100_000  # characters of what a service says; the rest is not shown anyway
 LONGEST = 300  #: characters of what a service says that are shown
 
 
@@ -29,10 +34,22 @@ def one_line(text: str) -> str:
 
 
 def foreign(text: object, longest: int = LONGEST) -> str:
-    """What a service or a library said, as a part of a message: one line of at most ``longest`` characters, and an ellipsis."""
-    said = str(text)
+    """What a service or a library said, as a part of a message: one line of at most ``longest`` characters, and an ellipsis.
+
+    Logins in addresses, and what is called a secret, are hidden, whoever's they are. See ``address.Redaction`` for our own.
+    """
+    said = _NAMED.sub(r"\1\2***", _LOGIN.sub("***", str(text)[:_LOOKED_AT]))
     line = one_line(said[: longest + 1])
     return line if len(line) <= longest else f"{line[:longest]}…"
+
+
+def cell(text: object) -> str:
+    """Text as a cell of a CSV file for people. A spreadsheet would compute what begins as a formula, so that gets a quote.
+
+    Not for the old tools' own files, which programs read: phone numbers there begin with +. Source: OWASP, "CSV Injection".
+    """
+    line = one_line(str(text))
+    return f"'{line}" if line.lstrip(" ").startswith(_FORMULA) or line[:2] in ("\\t", "\\r") else line
 
 
 def json_text(value: Any, **options: Any) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isnan
 from threading import Event
 
 from cicscenario.errors import InterruptedRunError
@@ -17,7 +18,7 @@ _LONGEST = 60.0  # seconds; a longer Retry-After is shortened to this
 def pause(seconds: float, stopping: Event | None) -> None:
     """Waits; raises InterruptedRunError as soon as ``stopping`` is set."""
     if stopping is None:
-        time.sleep(seconds)
+        time.sleep(max(seconds, 0.0))
     elif stopping.wait(seconds) if seconds > 0 else stopping.is_set():
         raise InterruptedRunError("stopped while waiting; everything done so far is saved")
 
@@ -89,6 +90,6 @@ def retry_after(header: str | None) -> float:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return 0.0
-    return min(max(seconds, 0.0), _LONGEST)
+    return 0.0 if isnan(seconds) else min(max(seconds, 0.0), _LONGEST)

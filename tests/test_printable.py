@@ -18,7 +18,7 @@ from cicscenario.chain.rpc import Rpc
 from cicscenario.engine.events import CheckFinished, Event, Noted, ReportWritten, RunStarted
 from cicscenario.errors import CicScenarioError, InvalidError
 from cicscenario.language.diagnostic import Code, Diagnostic
-from cicscenario.printable import foreign, json_text, one_line, printable, say
+from cicscenario.printable import cell, foreign, json_text, one_line, printable, say
 from cicscenario.report import all_forms
 from cicscenario.report.console import LiveConsole, PlainConsole
 from cicscenario.report.jsonl import JsonLines
@@ -145,6 +145,24 @@ def test_what_the_engines_exceptions_say_is_a_part_of_one_line() -> None:
     assert not unsafe(said)
     assert "\n" not in said
     assert len(said) < 1_000
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1", "=cmd|' /C calc'!A0", "-2+3+cmd"]
+)
+def test_a_cell_of_a_csv_file_for_people_is_no_formula(text: str) -> None:
+    assert cell(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\nb", "\u202e"])
+def test_a_cell_is_one_safe_line(text: str) -> None:
+    assert not unsafe(cell(text))
+    assert "\n" not in cell(text)
+
+
+@pytest.mark.parametrize("text", ["", "Zoë", "O'Neil", "a=b", "a-b", "'x"])
+def test_other_cells_stay(text: str) -> None:
+    assert cell(text) == text
 
 
 # --- errors and frames ----------------------------------------------------------------------------------------------

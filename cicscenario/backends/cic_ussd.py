@@ -161,6 +161,14 @@ class CicUssdBackend(CustodialBackend):
             made.fail(person.id, self._stall_message(person, stalled, waiting))
         waiting.end(people)
 
+    def known_account(self, person: int) -> bytes | None:
+        """That of the phone pointer. Raises an error when the metadata server does not answer."""
+        phone = self._context.population.person(person).phone
+        (found,) = self._context.services.meta.get_many([pointer.phone(phone)])
+        if isinstance(found, CicScenarioError):
+            raise found
+        return None if found is None else address_of(found)
+
     def _look(self, people: Sequence[Person], made: Result, there: Found) -> list[Person]:
         """Calls ``there`` for each person whose phone pointer exists. Returns the other people."""
         found = self._context.services.meta.get_many([pointer.phone(person.phone) for person in people])

@@ -8,12 +8,19 @@ from cicscenario.connections import Service
 from cicscenario.language import Condition, Scenario
 
 
+class NotKnown(str):
+    """A person's problem: the service could not be asked about this person, so nothing is known."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Check:
     """The declaration of a check. It applies to scenarios that meet all ``conditions``.
 
     ``allowed`` describes the tolerance of the comparison in words; it gives None when the comparison is exact.
-    ``read_back_by`` names a step that asks the same question about each person after writing: a run does not ask it again.
+    ``read_back_by`` names a step that asks the same question about each person after writing: a run does not ask it again,
+    unless ``doubtful`` says that the service may have lost since what it had.
     """
 
     name: str
@@ -23,6 +30,7 @@ class Check:
     services: tuple[Service, ...] = ()
     allowed: Callable[[RunContext], str | None] = lambda context: None
     read_back_by: str | None = None
+    doubtful: Callable[[RunContext], bool] = lambda context: False
 
     def applies(self, scenario: Scenario) -> bool:
         """Whether the scenario meets all conditions."""

@@ -18,6 +18,7 @@ from cicscenario.state.store import Store
 
 KEYSTORE = "keystore"  #: folder of a run directory
 #: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
+#: A person who could not be asked about has a problem that is a ``check.NotKnown``.
 Verifier = Callable[[Sequence[Person]], dict[int, str]]
 
 

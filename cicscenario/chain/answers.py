@@ -143,7 +143,7 @@ def answers(calls: Sequence[Call], ids: Sequence[int], body: Any, node: Node) ->
     """
     replies = body if isinstance(body, list) else [body]
     if not replies or not all(isinstance(reply, dict) for reply in replies):
-        raise NotAnsweredError(f"does not speak JSON-RPC: it answers {body!r:.80}")
+        raise NotAnsweredError(f"does not speak JSON-RPC: it answers {node.said(repr(body), 80)}")
     by_id = _by_id(replies)
     if len(calls) == 1 and len(replies) == 1 and replies[0].get("id") is None:
         by_id = {ids[0]: replies}  # a node need not know the id of a request that it rejects
@@ -181,7 +181,9 @@ def _answer(call: Call, replies: Sequence[Mapping[str, Any]], node: Node) -> Any
         return RpcError(method, node.name, _without_secrets(error, node))
     result = replies[0].get("result")
     if not _fits(method, params, result):
-        return NotAnsweredError(f"is not a working Ethereum node: it answers {method} with {result!r:.80}")
+        return NotAnsweredError(
+            f"is not a working Ethereum node: it answers {method} with {node.said(repr(result), 80)}"
+        )
     return result
 
 

@@ -8,18 +8,20 @@ no answer, or was refused for the moment, is sent again soon: the same bytes can
 import itertools
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.adoption import written
+from cicscenario.chain.conflicts import contradiction, nonce_taken, stalled
+from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import End, Follower
-from cicscenario.chain.refusal import Refusal, refusal
+from cicscenario.chain.refusal import Refusal, is_accepted, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
 from cicscenario.chain.ticket import Ticket
 from cicscenario.chain.unaccepted import Unaccepted
-from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
+from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
@@ -31,6 +33,9 @@ _STOP_POLL = 0.2  # seconds between checks of ``stopping`` during other waits
 _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent again; doubles each time up to
 _RESEND_AT_MOST = 30.0
 _LAG = 10.0  # seconds for nodes that lag behind others at the same address to catch up
+
+#: Reopens transactions that ended after a block.
+Undo = Callable[[int], None]
 
 
 class Broadcaster:
@@ -54,10 +59,12 @@ class Broadcaster:
         patience: float = 120,
         resend_after: float = _RESEND_AFTER,
         lag: float = _LAG,
+        fees: Fees | None = None,
         stopping: StopEvent | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self.fees = fees
         self._rpc = rpc
         self.follower = follower
         self._window = window
@@ -68,8 +75,13 @@ class Broadcaster:
         self._stopping = stopping or StopEvent()
         self._clock = clock
         self._mutex = threading.Condition()
-        self._waiting: deque[LedgerRow] = deque()
+        self._signer = b""
+        self._undo: Undo = lambda block: None
+        self._undone = False
+        self._to_look_back = False
+        self._waiting: dict[bytes, LedgerRow] = {}  # in nonce order
         self._in_flight: dict[bytes, LedgerRow] = {}
+        self._older: dict[bytes, LedgerRow] = {}  # those that were replaced and may be mined nevertheless
         self._unaccepted = Unaccepted(clock)
         self._tickets: dict[bytes, Ticket] = {}
         self._fatal: CicScenarioError | None = None
@@ -77,14 +89,20 @@ class Broadcaster:
         self._last_progress = self._resent = clock()
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
-    def start(self, signer: bytes) -> None:
+    def start(self, signer: bytes, undo: Undo) -> None:
         """Resumes what an earlier run left open, and starts the thread."""
-        self.resume(signer)
+        self.resume(signer, undo)
         self._thread.start()
 
-    def resume(self, signer: bytes) -> None:
-        """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before."""
-        self._waiting.extend(self._store.outstanding(signer))
+    def resume(self, signer: bytes, undo: Undo) -> None:
+        """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before.
+
+        ``undo`` is called when blocks that were read are gone, with the number of the newest that is left.
+        """
+        self._signer, self._undo = signer, undo
+        outstanding = self._store.outstanding(signer)
+        self._older = {row.hash: row for row in self._store.replaced_by(outstanding)}
+        self.submit(outstanding)
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
@@ -123,8 +141,27 @@ class Broadcaster:
     def submit(self, rows: Iterable[LedgerRow]) -> None:
         """Takes committed transactions, in nonce order."""
         with self._mutex:
-            self._waiting.extend(rows)
+            self._waiting |= {row.hash: row for row in rows if row.hash not in self._in_flight}
             self._mutex.notify_all()
+
+    def finish(self) -> bool:
+        """Waits until all transactions have ended, and the blocks that were read are still there.
+
+        Returns whether some of these were gone since the last call.
+        """
+        while True:
+            with self._mutex:
+                self._to_look_back = True
+                self._mutex.notify_all()
+                while self._to_look_back and not (self._fatal or self._stopping.is_set()):
+                    self._mutex.wait(_STOP_POLL)
+            outstanding = self._store.outstanding(self._signer)
+            self.expect(outstanding).wait()
+            if self._fatal:
+                raise self._fatal
+            if not outstanding or self._stopping.is_set():
+                undone, self._undone = self._undone, False
+                return undone
 
     def expect(self, rows: Sequence[LedgerRow], ended: Iterable[Outcome] = ()) -> Ticket:
         """A ticket for transactions that are in flight or will be submitted next; ``ended`` are other people's outcomes."""
@@ -165,7 +202,9 @@ class Broadcaster:
         """
         try:
             moved = self._send_some()
-            moved |= self._settle(self.follower.ends(self._in_flight))
+            moved |= self._settle(self.follower.ends(self._in_flight | self._older))
+            self._look_back()
+            moved |= self._reopen()
             if not moved:
                 self._send_again()
             self._retry_unaccepted()
@@ -174,21 +213,68 @@ class Broadcaster:
             return False
         return moved
 
+    def _look_back(self) -> None:
+        if self._to_look_back and self.follower.look_back():
+            with self._mutex:
+                self._to_look_back = False
+                self._mutex.notify_all()
+
+    def _reopen(self) -> bool:
+        """Takes back what ended in blocks that are gone: all that is outstanding then is sent again, in nonce order."""
+        if (block := self.follower.take_undone()) is None:
+            return False
+        self._undo(block)
+        with self._mutex:
+            self._undone = True
+            self._in_flight.clear()
+            self._unaccepted = Unaccepted(self._clock)
+            self._waiting = {row.hash: row for row in self._store.outstanding(self._signer)}
+        return True
+
     def raise_if_stalled(self, moved: bool) -> None:
-        """The stall timer: raises UnavailableError after ``patience`` seconds without progress."""
+        """The stall timer: raises UnavailableError after ``patience`` seconds without progress.
+
+        It raises ReconcileError when a gas price that is too low is the cause.
+        """
         now = self._clock()
         if moved:
             self._last_progress = self._resent = now
             self._resend_after = self._resend_first
             self._last_error = None
+            if self.fees:
+                self.fees.moved()
         elif self._in_flight and now - self._last_progress > self._patience:
             raise self._stalled(now - self._last_progress)
+
+    def _stalled(self, seconds: float) -> CicScenarioError:
+        if self.fees and self.fees.low:
+            return self.fees.low.error(self._rpc.name, seconds)
+        rows, follower = list(self._in_flight.values()), self.follower
+        return stalled(self._rpc.name, rows, seconds, follower.block, follower.confirmations, self._last_error)
 
     def _send_again(self) -> None:
         now = self._clock()
         if self._in_flight and now - self._resent > self._resend_after and not self._unaccepted.is_pausing:
             self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
+            self._raise_prices()
             self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
+
+    def _raise_prices(self) -> None:
+        """Replaces what waits with too low a price, where that is allowed; durably, before anything of it is sent."""
+        with self._mutex:
+            rows = sorted((self._in_flight | self._waiting).values(), key=lambda row: row.nonce)
+        if self.fees is None or not (new := self.fees.raised(rows)):
+            return
+        self._store.replace_transactions(new, new.values())
+        with self._mutex:
+            waiting = sorted((self._in_flight | self._waiting).values(), key=lambda row: row.nonce)
+            self._in_flight = {}
+            self._unaccepted = Unaccepted(self._clock)
+            self._waiting = {row.hash: row for row in (new.get(old.hash, old) for old in waiting)}
+            self._older |= {row.hash: row for row in rows if row.hash in new}
+            for old in self._tickets.keys() & new.keys():
+                self._tickets[new[old].hash] = ticket = self._tickets.pop(old)
+                ticket.swap(old, new[old].hash)
 
     def _retry_unaccepted(self) -> None:
         if rows := self._unaccepted.due(self._batch):
@@ -197,7 +283,7 @@ class Broadcaster:
     def _idle_until_work(self) -> bool:
         """Waits until there are transactions to send or to watch; False when the thread must end."""
         with self._mutex:
-            while not (self._stopping.is_set() or self._waiting or self._in_flight):
+            while not (self._stopping.is_set() or self._waiting or self._in_flight or self._to_look_back):
                 self._mutex.wait(_STOP_POLL)
                 self._last_progress = self._resent = self._clock()
             return not self._stopping.is_set()
@@ -220,11 +306,13 @@ class Broadcaster:
         used = sum(row.gas for row in self._in_flight.values())
         rows: list[LedgerRow] = []
         with self._mutex:
-            while self._waiting and len(rows) < self._batch:
-                used += self._waiting[0].gas
+            for row in itertools.islice(self._waiting.values(), self._batch):
+                used += row.gas
                 if used > self._window and (rows or self._in_flight):
                     break
-                rows.append(self._waiting.popleft())
+                rows.append(row)
+            for row in rows:
+                del self._waiting[row.hash]
         self._in_flight.update((row.hash, row) for row in rows)
         return rows
 
@@ -235,7 +323,7 @@ class Broadcaster:
         except UnansweredError as error:
             self._unaccepted.add(rows, error.retry_after)
             raise
-        accepted = [row for row, answer in zip(rows, answers, strict=True) if _is_accepted(row, answer)]
+        accepted = [row for row, answer in zip(rows, answers, strict=True) if is_accepted(row.hash, answer)]
         self._unaccepted.remove(row.hash for row in accepted)
         self._store.mark_broadcast(row.hash for row in accepted if row.status == "signed")
         known = {row.hash for row in accepted}
@@ -245,7 +333,15 @@ class Broadcaster:
             self._handle_refused(doubtful)
 
     def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, Any]]) -> None:
-        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before."""
+        """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before.
+
+        A node with fewer blocks than were read may refuse what it accepts when it has caught up.
+        """
+        if self.follower.is_behind:
+            self._last_error = next(
+                (answer for _, answer in doubtful if isinstance(answer, RpcError)), self._last_error
+            )
+            return
         used: list[tuple[LedgerRow, RpcError]] = []
         for row, answer in doubtful:
             if not isinstance(answer, RpcError):
@@ -257,7 +353,11 @@ class Broadcaster:
                 case Refusal.NONCE_USED:
                     used.append((row, answer))
                 case Refusal.NONCE_PENDING:
-                    raise _nonce_taken([row], answer.text)
+                    raise nonce_taken([row], answer.text)
+                case Refusal.FEE_TOO_LOW:
+                    self._last_error = answer
+                    if self.fees:
+                        self.fees.refused = answer.text
                 case Refusal.PERMANENT:
                     raise StepFailedError(
                         f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {answer.text}",
@@ -270,59 +370,33 @@ class Broadcaster:
 
     def _look_up_used(self, used: Sequence[tuple[LedgerRow, RpcError]]) -> None:
         """Their nonces are used: by themselves, which a node that lags may learn later; or else by others."""
-        self._settle(self.follower.receipts([row for row, _ in used]))
+        nonces = {row.nonce for row, _ in used}
+        older = [row for row in self._older.values() if row.nonce in nonces]
+        self._settle(self.follower.receipts([*(row for row, _ in used), *older]))
         late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
         if late and (taken := self.follower.taken(late)):
-            raise _nonce_taken(taken)
+            raise nonce_taken(taken)
         if late and (free := self.follower.free(late)):
-            raise _contradiction(self._rpc.name, free[0], used[0][1].text)
+            raise contradiction(self._rpc.name, free[0], used[0][1].text)
 
     def _settle(self, ends: Sequence[End]) -> bool:
         if not ends:
             return False
         with self._mutex:
-            self._store.settle((e.row.hash, "mined" if e.ok else "failed", e.block, e.detail) for e in ends)
+            self._store.settle(map(written, ends), self.follower.trace.sparse())
             self._unaccepted.remove(end.row.hash for end in ends)
             for end in ends:
-                self._in_flight.pop(end.row.hash, None)
-                self._hand_out(end.row.hash, Outcome(end.row.person, end.ok, end.detail))
+                for found in self._same_nonce(end.row):
+                    self._in_flight.pop(found, None)
+                    self._waiting.pop(found, None)
+                    self._older.pop(found, None)
+                    self._unaccepted.remove([found])
+                    self._hand_out(found, Outcome(end.row.person, end.ok, end.detail))
         return True
 
-    def _stalled(self, seconds: float) -> UnavailableError:
-        row = next(iter(self._in_flight.values()))
-        seen = f"the newest block read is {self.follower.block}"
-        if self.follower.confirmations:
-            seen += f", with the {self.follower.confirmations} blocks on top that `chain.confirmations` requires"
-        last = f"; last error: {self._last_error.message}" if self._last_error else ""
-        return UnavailableError(
-            f"no transaction was mined on {self._rpc.name} for {seconds:.0f} seconds, {len(self._in_flight)} are in flight,"
-            f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{last}",
-            hint="every transaction is in the ledger; run the same command again when the node mines blocks",
-        )
-
-
-def _nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
-    row, more = rows[0], f", and {len(rows) - 1} others" if len(rows) > 1 else ""
-    return ReconcileError(
-        f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
-        f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
-        hint="another run or another program has used the same key. Run the same command again: it looks up what that"
-        " transaction was, pays nobody twice, and asks you where it cannot tell. If there are several nodes behind the"
-        " address, one that lags may be the cause: run again when it has caught up",
-    )
-
-
-def _contradiction(node: str, row: LedgerRow, said: str) -> ReconcileError:
-    return ReconcileError(
-        f"{node} refuses {row.purpose} of person {row.person} ({said}), although according to its own count of transactions"
-        f" nonce {row.nonce} of 0x{row.signer.hex()} is free, and it does not know transaction {to_hex(row.hash)}",
-        hint="a node that lags behind may be the cause: run the same command again when it has caught up. Every transaction"
-        " is in the ledger, and nobody is paid twice",
-    )
-
-
-def _is_accepted(row: LedgerRow, answer: Any) -> bool:
-    """Whether the node has the transaction: it answers with its hash, or knows it already."""
-    if isinstance(answer, RpcError):
-        return refusal(answer) is Refusal.KNOWN
-    return isinstance(answer, str) and answer.lower() == to_hex(row.hash)
+    def _same_nonce(self, row: LedgerRow) -> list[bytes]:
+        """The transaction, and those that it replaced or that replaced it."""
+        if not self._older:
+            return [row.hash]
+        rows = (*self._in_flight.values(), *self._waiting.values(), *self._older.values())
+        return [row.hash, *(one.hash for one in rows if one.nonce == row.nonce and one.hash != row.hash)]

@@ -38,6 +38,17 @@ class ChainTransaction:
         return cls(digest, _number(fields["nonce"]), _number(fields["gas"]), call, block, known)
 
 
+#: Where the price, or its maximum, is among the fields of a signed transaction, by type.
+_PRICE = {1: 2, 2: 3}
+
+
+def gas_price_of(raw: bytes) -> int:
+    """The gas price of a signed transaction in wei; of EIP-1559, the most that it pays."""
+    typed = raw[0] in _PRICE
+    fields = rlp.decode(raw[1:] if typed else raw)
+    return int.from_bytes(fields[_PRICE[raw[0]] if typed else 1])
+
+
 def _raw(fields: Mapping[str, Any]) -> bytes | None:
     """The signed bytes, if the type is a known one."""
     kind = _number(fields.get("type") or "0x0")

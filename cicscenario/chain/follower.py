@@ -5,7 +5,8 @@ that a call had its effect (see ``chain.proof``); a plain transfer of value cann
 neither is enough, the receipt is read, since receipts are slow; its logs must give the same proof.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
 from cicscenario.chain.proof import Log, ProofVerdict, SentCall, judge
 from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
+from cicscenario.chain.trace import Trace, hashes, spread
 from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
 
 PLAIN_TRANSFER_GAS = 21_000  #: gas of a transfer of value; with this gas limit no contract code can run
 BLOCKS_AT_ONCE = 20  #: blocks that are read in one request
+_LAG = 10.0  # seconds after which a node with fewer blocks than before is no longer taken for one that lags
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,75 @@ class Follower:
     A transaction in a block with fewer on top has not ended, since a reorganisation may still remove it. Behind one address
     there may be several nodes, of different heights: what one reports and another lacks is read again the next time. Raises
     UnavailableError when the node does not answer, or lacks the next block although it reported a later one.
+
+    When the chain has other blocks than those that were read, the follower goes back to the newest one that both have; see
+    ``take_undone``. A node that has fewer blocks than before may only lag; that its chain was set back is believed after
+    ``lag`` seconds, or when its newest block is another one. ``clock`` gives seconds.
     """
 
-    def __init__(self, rpc: Rpc, contracts: Collection[bytes], confirmations: int = 0) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        contracts: Collection[bytes],
+        confirmations: int = 0,
+        *,
+        lag: float = _LAG,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rpc = rpc
+        self._lag = lag
+        self._clock = clock
+        self._lower_since: float | None = None  # when the node was first seen with fewer blocks than were read
+        self._undone: int | None = None
+        self.trace = Trace()
         self._contracts = [to_hex(address) for address in contracts]
         self.confirmations = confirmations
         self._log_range = BLOCKS_AT_ONCE  # blocks of one eth_getLogs that the node accepts; 0: it has no such method
         self._undecided: dict[bytes, LedgerRow] = {}  # seen in a block; the receipt was not there yet
         with protocol_errors(rpc):
             self.block = self._newest()
+            for number, digest in hashes(rpc, spread(self.block)).items():
+                self.trace.add(number, digest)
+        self._highest = self.block
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the node has fewer blocks than this has read: what it refuses now, it may accept when it has caught up."""
+        return self._lower_since is not None or self.block < self._highest
+
+    def take_undone(self) -> int | None:
+        """The newest block that is left of those that were read, once after some are gone; None when none are."""
+        undone, self._undone = self._undone, None
+        return undone
+
+    def look_back(self) -> bool:
+        """Looks whether the blocks that were read are still there. False: the node has fewer blocks, and may only lag."""
+        with protocol_errors(self._rpc):
+            newest = self._newest()
+            if newest < self.block:
+                self._has_fewer(newest)
+            elif self.trace.ancestor(self._rpc) is not None:
+                self._go_back()
+            return self._lower_since is None
+
+    def _has_fewer(self, newest: int) -> None:
+        now = self._clock()
+        self._lower_since = now if self._lower_since is None else self._lower_since
+        block = self._rpc.call("eth_getBlockByNumber", hex(newest), False)
+        other = block is not None and not self.trace.add(newest, block["hash"])
+        if other or now - self._lower_since >= self._lag:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        """To the newest block that the chain still has of those that were read."""
+        ancestor = self.trace.ancestor(self._rpc)
+        self._lower_since = None
+        if ancestor is None:
+            return
+        self.trace.cut(ancestor)
+        self.block = min(self.block, ancestor)
+        self._undecided = {}
+        self._undone = ancestor if self._undone is None else min(self._undone, ancestor)
 
     def _newest(self) -> int:
         return self._confirmed(self._rpc.call("eth_blockNumber"))
@@ -58,7 +120,11 @@ class Follower:
         with protocol_errors(self._rpc):
             ends = self._receipts_of_undecided(watched)
             newest = self._newest()
-            if self.block >= newest:
+            if newest < self.block:
+                self._has_fewer(newest)
+                return ends
+            self._lower_since = None
+            if self.block == newest:
                 return ends
             return ends + self._read(self.block + 1, min(self.block + BLOCKS_AT_ONCE, newest), watched)
 
@@ -72,6 +138,9 @@ class Follower:
     def _read(self, first: int, last: int, watched: Mapping[bytes, LedgerRow]) -> list[End]:
         """Reads the blocks from ``first`` to ``last``, or as far as the node has them, and moves on."""
         blocks, logs = self._blocks_and_logs(first, last)
+        if not self._are_next(first, blocks):
+            self._go_back()
+            return []
         logs_of: dict[tuple[str, str], list[Log]] = {}
         for log in logs:
             logs_of.setdefault((log["blockHash"], log["transactionHash"]), []).append(log)
@@ -92,7 +161,13 @@ class Follower:
         # Only now: if anything of this fails, the next call reads the same blocks.
         self._undecided |= {row.hash: row for row in undecided if row.hash not in known}
         self.block = first + len(blocks) - 1
+        self._highest = max(self._highest, self.block)
         return ends + by_receipt
+
+    def _are_next(self, first: int, blocks: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether these blocks follow those that were read; if so, their hashes are kept. Else nothing of them counts."""
+        parents = all(self.trace.add(number - 1, block.get("parentHash")) for number, block in enumerate(blocks, first))
+        return parents and all(self.trace.add(number, block["hash"]) for number, block in enumerate(blocks, first))
 
     def _blocks_and_logs(self, first: int, last: int) -> tuple[list[Mapping[str, Any]], list[Log]]:
         """The blocks, up to the first that the node lacks, and the logs of the contracts in them, as far as it gives any."""
@@ -160,6 +235,8 @@ class Follower:
                 for row, receipt in zip(rows, receipts, strict=True)
                 if _is_mined(receipt) and int(receipt["blockNumber"], 16) <= self._confirmed(newest)
             ]
+            for _, receipt in ended:
+                self.trace.add(int(receipt["blockNumber"], 16), receipt.get("blockHash"))
             reasons = self._reasons([row for row, receipt in ended if _reverted(receipt)])
             return [self._by_receipt(row, receipt, reasons) for row, receipt in ended]
 

@@ -1,15 +1,12 @@
 """The nodes that serve a chain: their addresses, which of them is asked, and how many calls each takes in one request."""
 
-import re
 import threading
 from collections.abc import Sequence
-from urllib.parse import unquote, urlsplit
 
-from cicscenario.address import public
+from cicscenario.address import Redaction, public
+from cicscenario.printable import LONGEST, foreign
 
 _SLOW_DIVISOR = 16  # a request that took the whole time-out is followed by one of so many times fewer calls
-_SHORTEST_SECRET = 3  # characters of a secret that is removed from texts
-_SHORTEST_KEY = 10  # characters of a part of a path that may be a key
 
 
 class BatchSize:
@@ -74,14 +71,11 @@ class Node:
         self.url = url
         self.name = public(url)
         self.batch = BatchSize(batch)
-        self._secrets = _secrets(url)
+        self.clean = Redaction(url)  #: removes the address's password, key and path; libraries and nodes repeat them
 
-    def clean(self, text: str) -> str:
-        """``text`` without the address's password, key and path; libraries and nodes repeat them in what they say."""
-        text = text.replace(self.url, self.name)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def said(self, text: object, longest: int = LONGEST) -> str:
+        """What the node or a library said, as a part of a message."""
+        return foreign(self.clean(str(text)), longest)
 
 
 class Nodes:
@@ -101,15 +95,3 @@ class Nodes:
         with self._mutex:
             if self.all[self._current] is node:
                 self._current = (self._current + 1) % len(self.all)
-
-
-def _secrets(url: str) -> list[str]:
-    """What must not be shown of an address, the longest first."""
-    try:
-        parts = urlsplit(url)
-        keys = [part for part in re.split("[/?&=]", f"{parts.path}?{parts.query}") if len(part) >= _SHORTEST_KEY]
-        given = [parts.password or "", parts.username or ""]
-    except ValueError:
-        return [url]
-    found = {form for part in (*keys, *given) for form in (part, unquote(part)) if len(part) >= _SHORTEST_SECRET}
-    return sorted(found, key=len, reverse=True)

@@ -5,7 +5,9 @@ which bloxberg runs), Nethermind and anvil.
 """
 
 from enum import Enum
+from typing import Any
 
+from cicscenario.chain.abi import to_hex
 from cicscenario.chain.rpc import RpcError
 
 
@@ -15,6 +17,7 @@ class Refusal(Enum):
     KNOWN = "the node already has this transaction"
     NONCE_USED = "its nonce is used, by this transaction or by another"
     NONCE_PENDING = "another transaction with its nonce is waiting"
+    FEE_TOO_LOW = "its gas price is too low at present"
     PERMANENT = "it is refused until somebody corrects the cause, such as the signer's balance"
     TRANSIENT = "anything else; it may be accepted later"
 
@@ -23,6 +26,10 @@ _WORDS = {
     Refusal.KNOWN: ("already known", "already imported", "known transaction", "alreadyknown"),
     Refusal.NONCE_USED: ("nonce too low", "nonce is too low", "oldnonce"),
     Refusal.NONCE_PENDING: ("replacement transaction", "another transaction with same nonce"),
+    Refusal.FEE_TOO_LOW: (
+        "underpriced", "less than block base fee", "lower than the block base fee", "gas price too low", "fee too low",
+        "feetoolow", "gas price is too low", "gasprice too low", "below configured minimum gas price", "gas price below",
+    ),
     Refusal.PERMANENT: (
         "insufficient funds", "intrinsic gas", "exceeds block gas limit", "exceeds current gas limit",
         "chain id", "chainid", "invalid sender",
@@ -37,3 +44,10 @@ def refusal(error: RpcError) -> Refusal:
         if any(word in text for word in words):
             return kind
     return Refusal.TRANSIENT
+
+
+def is_accepted(digest: bytes, answer: Any) -> bool:
+    """Whether the node has the transaction with this hash: it answers with the hash, or knows it already."""
+    if isinstance(answer, RpcError):
+        return refusal(answer) is Refusal.KNOWN
+    return isinstance(answer, str) and answer.lower() == to_hex(digest)

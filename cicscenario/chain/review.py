@@ -8,17 +8,19 @@ nothing is sent.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.adoption import Adoption, written
 from cicscenario.chain.envelope import ChainTransaction
-from cicscenario.chain.filler import filler
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.lookup import NonceLookup
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.rpc import Rpc, protocol_errors
 from cicscenario.chain.signer import Signer
+from cicscenario.chain.trace import ancestor
 from cicscenario.errors import ReconcileError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow
@@ -49,22 +51,13 @@ def unrecognised(call: SentCall) -> Recognised:
     return Recognised(doubt="it is not known what this run would send")
 
 
-@dataclass
-class _Decisions:
-    """What is to be written: ends of transactions in the ledger, those that are replaced, and new rows."""
-
-    ends: list[tuple[bytes, str, int, str | None]] = field(default_factory=list)
-    replaced: list[LedgerRow] = field(default_factory=list)
-    rows: list[LedgerRow] = field(default_factory=list)
-    paid: set[tuple[str, int]] = field(default_factory=set)
-
-
 class Review:
     """The comparison. ``gas_price`` (wei) is for transactions that use up a nonce.
 
     With ``reconcile`` transactions that cannot be told count as another program's. ``lag`` is how long (seconds) to wait for
     a node that knows fewer transactions than it counts. ``used``: the run directory was used before, so an empty state does
-    not mean that nothing was sent. ``clock`` gives seconds.
+    not mean that nothing was sent. ``undone`` is called before anything is written when blocks that were read are gone. ``clock``
+    gives seconds.
     """
 
     def __init__(
@@ -79,6 +72,7 @@ class Review:
         reconcile: bool = False,
         lag: float = 60,
         used: bool = False,
+        undone: Callable[[], None] = lambda: None,
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,6 +85,7 @@ class Review:
         self._reconcile = reconcile
         self._lag = lag
         self._used = used
+        self._undone = undone
         self._stopping = stopping
         self._clock = clock
         self._lookup = NonceLookup(rpc, signer.address)
@@ -100,35 +95,110 @@ class Review:
 
         Raises ReconcileError when a transaction cannot be told, and UnavailableError when the node does not answer.
         """
+        self._go_back()
         began = self._clock()
         while True:
             self._settle_outstanding()
             mined, pending, height = self._counts()
             taken = self._follower.used_by_others(self._store.outstanding(self._signer.address))
             wanted = self._unknown(mined, pending) | {row.nonce for row in taken}
+            gaps = self._gaps(pending)
             found, ends = self._look_up([nonce for nonce in wanted if nonce < mined], height)
             # The node has the block of some, and does not know them yet by their hashes: they will be settled.
             own = {row.nonce for row in taken if row.nonce in found and found[row.nonce].hash == row.hash}
             taken = [row for row in taken if row.nonce not in own]
             found = {nonce: one for nonce, one in found.items() if nonce not in own}
             late = self._clock() - began >= self._lag
-            if wanted <= found.keys() or (late and self._reconcile):
+            if (wanted <= found.keys() and not gaps) or (late and self._reconcile):
                 break
+            if late and wanted <= found.keys():
+                raise _gap(self._rpc.name, self._signer, gaps)
             if late:
                 raise _not_found(self._rpc.name, self._signer, sorted(wanted - found.keys()))
             pause(min(_LOOK_AGAIN, self._lag), self._stopping)
-        if wanted:
-            self._decide(found, ends, taken, height)
-        if "lineage" in self._store.meta() or self._store.known_nonces(self._signer.address, 0):
+        if wanted or gaps:
+            self._decide(found, ends, taken, gaps, height)
+        self._store.withdraw_unproved()
+        if "lineage" in self._store.meta():
             self._store.set_meta({NONCES: str(mined)})
+            self._store.set_trace(self._follower.trace.sparse())
         return pending
+
+    # --- a chain that went back -------------------------------------------------------------------------------------
+
+    def _go_back(self) -> None:
+        """Reopens transactions that ended in blocks which the node does not have: its chain went back, or it lags.
+
+        In both cases it is safe to send the same bytes again.
+        """
+        held = self._store.trace()
+        gone = ancestor(self._rpc, held)
+        self._follower.trace.include({number: one for number, one in held.items() if gone is None or number <= gone})
+        if gone is not None:
+            self.undo(gone)
+        mined, *_ = self._counts()
+        if lost := self._store.settled_from(self._signer.address, mined):
+            self._undo(lost)
+
+    def undo(self, block: int) -> None:
+        """Reopens transactions that ended after ``block``, the newest that is left of those that were read."""
+        self._undone()
+        self._undo(self._store.settled_above(self._signer.address, block))
+
+    def _undo(self, rows: Sequence[LedgerRow]) -> None:
+        """Reopens transactions, and withdraws the outcomes of their people.
+
+        One that failed and was followed by another for the same person is not sent again: if both were carried out now, the
+        person would be paid twice. It may be in a block again; if not, its nonce is used up.
+        """
+        followed = self._followed(rows)
+        ends, mined = self._ends_of(followed)
+        adoption = self._adoption()
+        for row in followed:
+            if row.hash in ends:
+                adoption.take([ends[row.hash]])
+            elif row.nonce >= mined and not self._store.is_live(row.signer, row.nonce):
+                adoption.use_up(row.nonce)
+        aside = {row.hash for row in followed}
+        self._store.reopen((row.hash for row in rows if row.hash not in aside), aside)
+        adoption.write()
+
+    def _ends_of(self, rows: Sequence[LedgerRow]) -> tuple[dict[bytes, End], int]:
+        """How these transactions ended, as far as they did, and the signer's number of mined transactions.
+
+        A node that lags may know of an end later, so it is asked again for ``lag`` seconds.
+        """
+        began = self._clock()
+        while True:
+            mined, *_ = self._counts()
+            ends = {end.row.hash: end for end in self._follower.receipts(rows)}
+            open_ = [row for row in rows if row.hash not in ends and row.nonce >= mined]
+            if not open_ or self._clock() - began >= self._lag:
+                return ends, mined
+            pause(min(_LOOK_AGAIN, self._lag), self._stopping)
+
+    def _followed(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Those that failed, and have another transaction for the same purpose and person."""
+        failed = [row for row in rows if row.status == "failed"]
+        number = Counter((row.purpose, row.person) for row in failed)
+        return [
+            row
+            for row in failed
+            if number[row.purpose, row.person] > 1 or self._store.live_transactions(row.purpose, [row.person])
+        ]
+
+    def _gaps(self, pending: int) -> list[int]:
+        """Nonces that nothing has any more, before others that are outstanding: what had them is gone from the chain."""
+        nonces = {row.nonce for row in self._store.outstanding(self._signer.address)}
+        return [nonce for nonce in range(pending, max(nonces, default=0)) if nonce not in nonces]
 
     # --- what is to be looked up ------------------------------------------------------------------------------------
 
     def _settle_outstanding(self) -> None:
         rows = self._store.outstanding(self._signer.address)
+        rows += self._store.replaced_by(rows)
         for start in range(0, len(rows), self._rpc.batch):
-            self._store.settle(_written(end) for end in self._follower.receipts(rows[start : start + self._rpc.batch]))
+            self._store.settle(written(end) for end in self._follower.receipts(rows[start : start + self._rpc.batch]))
 
     def _counts(self) -> tuple[int, int, int]:
         """The signer's number of mined transactions, the same with those pending in the node, and the newest block."""
@@ -170,6 +240,8 @@ class Review:
 
     def _rows(self, one: ChainTransaction) -> list[LedgerRow]:
         """Rows for a transaction, one for each person and purpose that it may be for."""
+        if known := self._store.transaction(one.hash):
+            return [known]
         return [
             LedgerRow(purpose, person, self._signer.address, one.nonce, one.hash, one.raw, one.gas, "broadcast")
             for purpose, person in self._recognise(one.call).claims
@@ -183,58 +255,33 @@ class Review:
         found: Mapping[int, ChainTransaction],
         ends: Mapping[bytes, Sequence[End]],
         taken: Sequence[LedgerRow],
+        gaps: Collection[int],
         height: int,
     ) -> None:
         """Writes all of it in one transaction, or raises ReconcileError and writes nothing."""
         doubts = {one: doubt for _, one in sorted(found.items()) if (doubt := self._doubt(one))}
         if doubts and not self._reconcile:
             raise _doubtful(self._signer, doubts, taken)
-        decided = _Decisions()
+        adoption = self._adoption()
         for row in taken:
             by = f" by {to_hex(found[row.nonce].hash)}" if row.nonce in found else ""
-            decided.ends.append((row.hash, "failed", height, f"nonce {row.nonce} was used{by}"))
-        gone = {row.hash for row in taken}
+            adoption.fail(row, height, f"nonce {row.nonce} was used{by}")
+        for nonce in gaps:
+            adoption.use_up(nonce)
         for _, one in sorted(found.items()):
-            self._adopt(decided, ends.get(one.hash, ()), gone)
-        self._store.adopt(decided.ends, [row.hash for row in decided.replaced], decided.rows)
+            adoption.take(ends.get(one.hash, ()))
+        adoption.write()
+
+    def _adoption(self) -> Adoption:
+        return Adoption(self._store, self._rpc, self._signer, self._gas_price)
 
     def _doubt(self, one: ChainTransaction) -> str | None:
+        if self._store.transaction(one.hash):
+            return None
         recognised = self._recognise(one.call)
         if recognised.claims and one.raw is None:
             return "it is of a type that cannot be recorded"
         return recognised.doubt
-
-    def _adopt(self, decided: _Decisions, ends: Sequence[End], gone: Collection[bytes]) -> None:
-        """Takes a transaction into the ledger, for the first person and purpose that has no other one."""
-        for end in ends:
-            row, claim = end.row, (end.row.purpose, end.row.person)
-            live = self._store.live_transactions(row.purpose, [row.person]).get(row.person)
-            other = live if live and live.hash not in gone else None
-            if end.ok and (claim in decided.paid or (other and self._is_in_a_block(other))):
-                continue  # there is one that has paid already
-            if end.ok and other:
-                decided.replaced.append(other)
-                decided.rows.append(filler(self._signer, other.nonce, self._gas_price))
-            if end.ok:
-                decided.paid.add(claim)
-            if self._store.has_transaction(row.hash):
-                decided.ends.append(_written(end))
-            else:
-                status = "mined" if end.ok else "failed"
-                detail = end.detail or f"found on the chain, in block {end.block}"
-                decided.rows.append(replace(row, status=status, block=end.block, detail=detail))
-            return
-
-    def _is_in_a_block(self, row: LedgerRow) -> bool:
-        if row.status == "mined":
-            return True
-        with protocol_errors(self._rpc):
-            known = self._rpc.call("eth_getTransactionByHash", to_hex(row.hash))
-            return known is not None and known.get("blockNumber") is not None
-
-
-def _written(end: End) -> tuple[bytes, str, int, str | None]:
-    return end.row.hash, "mined" if end.ok else "failed", end.block, end.detail
 
 
 def _not_found(node: str, signer: Signer, nonces: Sequence[int]) -> ReconcileError:
@@ -245,6 +292,16 @@ def _not_found(node: str, signer: Signer, nonces: Sequence[int]) -> ReconcileErr
         hint="nothing was sent. Run the same command again when they are mined. If there is a newer copy of the state,"
         " put it back first. If it is certain that these transactions paid none of this run's people, run with"
         " --reconcile: it counts them as another program's",
+    )
+
+
+def _gap(node: str, signer: Signer, nonces: Sequence[int]) -> ReconcileError:
+    return ReconcileError(
+        f"nonce {_listed(nonces)} of {to_hex(signer.address)} was used by another program, and {node} does not have that"
+        " transaction any more: its chain went back. Until this nonce is used, none of this run's transactions after it can"
+        " be mined",
+        hint="nothing was sent. If that program sends it again, run the same command afterwards. If not, run with"
+        " --reconcile: it uses up the nonce with a transfer of nothing",
     )
 
 

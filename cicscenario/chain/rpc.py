@@ -214,7 +214,7 @@ class Rpc:
         except JsonTextError:
             if not reply.ok:
                 raise self._failed(node, reply, len(calls)) from None
-            raise NotAnsweredError(f"does not speak JSON-RPC: it answers {reply.text!r:.80}") from None
+            raise NotAnsweredError(f"does not speak JSON-RPC: it answers {node.said(repr(reply.text), 80)}") from None
         try:
             return answers(calls, ids, body, node)
         except RpcError as error:
@@ -240,7 +240,7 @@ class Rpc:
         except requests.RequestException as error:
             raise self._unanswered(
                 node,
-                f"does not answer: {_reason(error)}",
+                f"does not answer: {node.said(_reason(error))}",
                 number,
                 transient=not isinstance(error, ValueError),  # a bad address, or a redirect to one
                 slow=isinstance(error, requests.Timeout),
@@ -252,13 +252,13 @@ class Rpc:
             )
         if reply.status_code == _TOO_LARGE and number > 1:
             node.batch.refused(number)
-            raise self._too_many(node, f"HTTP {reply.status_code} {foreign(reply.reason)}", number)
+            raise self._too_many(node, f"HTTP {reply.status_code} {node.said(reply.reason)}", number)
         return reply
 
     def _failed(self, node: Node, reply: requests.Response, number: int) -> UnansweredError:
         return self._unanswered(
             node,
-            f"answers with HTTP {reply.status_code} {foreign(reply.reason)}",
+            f"answers with HTTP {reply.status_code} {node.said(reply.reason)}",
             number,
             transient=reply.status_code in _TRANSIENT_STATUSES,
             retry_after=reply.headers.get("Retry-After"),
@@ -266,10 +266,10 @@ class Rpc:
         )
 
     def _too_many(self, node: Node, said: str, number: int) -> TooManyCallsError:
-        return TooManyCallsError(node.clean(f"chain node {node.name} refuses {number} calls in one request: {said}"))
+        return TooManyCallsError(f"chain node {node.name} refuses {number} calls in one request: {said}")
 
     def _unanswered(self, node: Node, what: str, number: int, **how: Any) -> UnansweredError:
-        error = UnansweredError(node.clean(f"chain node {node.name} {what}"), **how)
+        error = UnansweredError(f"chain node {node.name} {what}", **how)
         if number > 1 and error.hint:
             error.hint += f" If it takes fewer than {number} calls in one request, set `chain.batch` to what it takes"
         return error
@@ -300,4 +300,4 @@ def _reason(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is cause:
             break
         cause = inner
-    return foreign(cause) or type(cause).__name__
+    return str(cause) or type(cause).__name__

@@ -2,13 +2,14 @@
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
+from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
@@ -51,6 +52,7 @@ class ChainSession:
         *,
         recognise: Recogniser = unrecognised,
         used: bool = False,
+        undone: Callable[[], None] = lambda: None,
         reconcile: bool = False,
         stopping: threading.Event | None = None,
     ) -> Ledger:
@@ -60,11 +62,18 @@ class ChainSession:
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
         window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
-            store, rpc, follower, window=window, batch=self.environment.batch, patience=PATIENCE, stopping=stop
+            store,
+            rpc,
+            follower,
+            window=window,
+            batch=self.environment.batch,
+            patience=PATIENCE,
+            fees=Fees(rpc, self.signer, self.environment.max_gas_price),
+            stopping=stop,
         )
         return Ledger(
-            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, reconcile=reconcile,
-            stopping=stop,
+            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, undone=undone,
+            reconcile=reconcile, stopping=stop,
         )  # fmt: skip
 
     def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:

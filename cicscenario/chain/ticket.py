@@ -34,6 +34,11 @@ class Ticket:
         if not self._open:
             self._done.set()
 
+    def swap(self, old: bytes, new: bytes) -> None:
+        """Another transaction is waited for instead of one that it replaces."""
+        self._open.discard(old)
+        self._open.add(new)
+
     def fail(self, error: CicScenarioError) -> None:
         self._error = error
         self._done.set()

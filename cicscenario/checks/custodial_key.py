@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.connections import Service
 from cicscenario.language import Condition
@@ -27,14 +27,14 @@ def _verifier(context: RunContext) -> Verifier:
                     problems[person.id] = _words(answer)
             if all(isinstance(answer, Lost) for answer in answers.values()):  # the engine has stopped answering
                 unasked = people[start + _AT_ONCE :]
-                return problems | {person.id: f"not asked: {problems[part[0].id]}" for person in unasked}
+                return problems | {person.id: NotKnown(f"not asked: {problems[part[0].id]}") for person in unasked}
         return problems
 
     return verify
 
 
 def _words(answer: bool | Failed | Lost) -> str:
-    return f"not known: {answer}" if answer else "the custodial engine does not hold the key"
+    return NotKnown(f"not known: {answer}") if answer else "the custodial engine does not hold the key"
 
 
 CHECK = Check(

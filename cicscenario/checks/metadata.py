@@ -25,6 +25,7 @@ def check(kind: MetadataKind) -> Check:
         lambda context: _verifier(kind, context),
         (Service.META,),
         read_back_by=kind.label,
+        doubtful=lambda context: context.services.meta.was_away,
     )
 
 

@@ -12,7 +12,7 @@ others, and is judged when a round of those who are left has moved nobody. Sourc
 
 from collections.abc import Mapping, Sequence
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.checks.ussd_calls import Calls, End
 from cicscenario.connections import Service
@@ -58,9 +58,10 @@ def _verifier(context: RunContext) -> Verifier:
         ends = calls.dial([person.phone for person in dialled], lambda ends: _in_the_way(context, ends, wanted))
         wrong = [person for person in dialled if not _is_right(ends[person.phone], wanted)]
         seen = _Table(context, [person.phone for person in wrong])
+        unknown = _unasked({person.id: ends[person.phone] for person in wrong}, calls)
         for person in wrong:
             if problem := seen.problem(person, ends[person.phone], wanted):
-                problems[person.id] = problem
+                problems[person.id] = NotKnown(problem) if person.id in unknown else problem
         return problems
 
     return verify
@@ -77,6 +78,13 @@ def _in_the_way(context: RunContext, ends: Mapping[str, End], wanted: State) -> 
     suspect = [phone for phone, end in ends.items() if not _is_right(end, wanted) and _may_resume(end)]
     seen = _Table(context, suspect)
     return [phone for phone in suspect if seen.resumes(phone)]
+
+
+def _unasked(ends: Mapping[int, End], calls: Calls) -> set[int]:
+    """The people about whom nothing is known: they were not dialled, or nobody is answered."""
+    unasked = {person for person, end in ends.items() if isinstance(end, str)}
+    silent = {person for person, end in ends.items() if isinstance(end, UssdError) and not end.answered}
+    return unasked | silent if silent and not calls.are_answered() else unasked
 
 
 def _may_resume(end: End) -> bool:

@@ -55,6 +55,14 @@ class Calls:
             left = still
         return ends
 
+    def are_answered(self) -> bool:
+        """Whether the interface answers anybody at present, which it does to a number that cannot be."""
+        try:
+            self._ussd.check()
+        except UssdError as error:
+            return error.answered
+        return True
+
     def _anew(self, phone: str, end: End) -> End:
         """What a number is shown after its session was left, which the server stores a moment after its last answer."""
         for seconds in PAUSES[:_LEAVES]:

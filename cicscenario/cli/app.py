@@ -30,6 +30,7 @@ from cicscenario.cli.options import (
     Only,
     OutputForm,
     Overrides,
+    Place,
     ReportFormat,
     Scenario,
     Since,
@@ -55,6 +56,10 @@ app = typer.Typer(
 )
 stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts.")
 app.add_typer(stack_app, name="stack")
+state_app = typer.Typer(
+    no_args_is_help=True, help="The state of a run: what it holds, whether it is sound, its repair."
+)
+app.add_typer(state_app, name="state")
 
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
@@ -350,6 +355,49 @@ def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     from cicscenario.cli.workspace import home
 
     _end(stack_command.status(home(), fmt=fmt))
+
+
+@state_app.command("show")
+def state_show(
+    place: Place,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    fmt: Format = OutputForm.TEXT,
+) -> None:
+    """Show what a state holds, also a damaged one: identity, rows, steps, nonces, and its damage."""
+    from cicscenario.cli import state as state_command
+
+    _end(state_command.show(state_command.Place(place, overrides, None, directory), fmt))
+
+
+@state_app.command("verify")
+def state_verify(
+    place: Place,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    services: Annotated[bool, typer.Option("--services", help="Also ask the chain for every transaction.")] = False,
+) -> None:
+    """Read every row of a state. Exit code 0: sound, 1: something contradicts something else, 4: damaged."""
+    from cicscenario.cli import state as state_command
+
+    _end(state_command.verify(state_command.Place(place, overrides, env, directory), services=services))
+
+
+@state_app.command("repair")
+def state_repair(
+    place: Place,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+) -> None:
+    """Make a damaged state anew from what can be proven; the next run looks up the rest. The damaged file is kept.
+
+    Exit code 5: something cannot be proven; it is named and left out.
+    """
+    from cicscenario.cli import state as state_command
+
+    _end(state_command.repair(state_command.Place(place, overrides, env, directory)))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TextIO
 import typer
 from typer.core import TyperGroup
 
+from cicscenario.address import without_known
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.printable import say
 
@@ -73,8 +74,8 @@ def _tell(error: BaseException) -> ExitCode:
     text, code = _words(error)
     try:
         if os.environ.get(DEBUG):
-            say("".join(traceback.format_exception(error)), stream=sys.stderr, end="")
-        say(text, stream=sys.stderr, flush=True)
+            say(without_known("".join(traceback.format_exception(error))), stream=sys.stderr, end="")
+        say(without_known(text), stream=sys.stderr, flush=True)
     except OSError:
         _discard(sys.stderr)  # the message is lost, the exit code is not
     return code

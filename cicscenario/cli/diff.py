@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from cicscenario.cli.revision import YAML, Place, place
+from cicscenario.cli.revision import Place, place
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, Scenario, is_environment
 from cicscenario.language.compare import Change, changes
 from cicscenario.language.nodes import Mapping, compose
 from cicscenario.language.provenance import Setting
-from cicscenario.language.source import read_source
+from cicscenario.language.source import YAML, read_source
 from cicscenario.printable import json_text, say
 from cicscenario.resources import load_schema
 from cicscenario.review import difference

@@ -44,6 +44,9 @@ ReportFormat = Annotated[
 ]
 
 Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.", show_default=False)]
+Place = Annotated[
+    Path, typer.Argument(metavar="SCENARIO|DIR", help="The scenario file, or the run directory.", show_default=False)
+]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),

@@ -13,9 +13,7 @@ from cicscenario.errors import InvalidError
 from cicscenario.files import make_folder, write_whole
 from cicscenario.language import DiagnosticsError
 from cicscenario.language.nodes import Mapping, Scalar, compose
-from cicscenario.language.source import read_source
-
-YAML = (".yaml", ".yml")
+from cicscenario.language.source import YAML, read_source
 
 
 @dataclass(frozen=True)

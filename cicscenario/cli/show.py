@@ -16,7 +16,7 @@ from cicscenario.people import vcard
 from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins
 from cicscenario.plan.compile import compile_plan
-from cicscenario.printable import say
+from cicscenario.printable import cell, say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import pins as pins_step
@@ -52,7 +52,7 @@ def _rows(scenario: Scenario, store: Store) -> Iterator[tuple[str, str, str]]:
     assert scenario.pins is not None
     made = Pins(scenario.population.seed, scenario.pins.fixed or ())
     for people in store.pages(through=pins_step.STEP.name):
-        yield from ((person.phone, _name(person), made.pin(person.id)) for person in people)
+        yield from ((person.phone, cell(_name(person)), made.pin(person.id)) for person in people)
 
 
 def _name(person: Person) -> str:

@@ -11,6 +11,7 @@ from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_document
 from cicscenario.language.nodes import Mapping
+from cicscenario.language.source import YAML
 from cicscenario.printable import one_line, say
 from cicscenario.review import findings
 from cicscenario.review.findings import FileResult
@@ -50,7 +51,7 @@ def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, stric
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml") and file.is_file())
+        yield from sorted(file for file in path.rglob("*") if file.suffix in YAML and file.is_file())
     else:
         yield path
 

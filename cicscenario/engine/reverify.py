@@ -11,7 +11,7 @@ from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.events import Listener, ReportWritten
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import Stoppable, context_of, open_services
-from cicscenario.engine.verify import verify
+from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
 from cicscenario.language import Environment, Scenario
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
@@ -52,6 +52,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
         request.report(RunEnd(plan, store, directory, code, services=services, checks=rows))
         listener(ReportWritten(str(directory)))
+        require_answers(rows)
         return code, rows
     finally:
         store.close()

@@ -34,7 +34,7 @@ from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
-from cicscenario.engine.verify import verify
+from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
 from cicscenario.language import Environment, Scenario
@@ -142,6 +142,7 @@ def carry_out(this: Run) -> ExitCode:
             context = replace(context, read_back=ReadBack())
         this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
     conclude(this.plan, this.state, this.selected)
+    require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
@@ -203,11 +204,13 @@ def look_back(this: Run) -> None:
 
 
 def open_ledger(this: Run) -> Ledger:
-    """The ledger of this run, not entered yet."""
+    """The ledger of this run, not entered yet. When the chain went back, what others send is looked at again, too."""
+    observed = [step.name for step in this.plan.steps if Service.CHAIN in step.services and step.cost is None]
     return this.services.chain.ledger(
         this.state,
         recognise=PlanRecogniser(this.plan, this.context()),
         used=this.used,
+        undone=lambda: this.state.withdraw(observed),
         reconcile=this.request.reconcile,
         stopping=this.stopping,
     )
@@ -243,10 +246,14 @@ def execute(this: Run) -> None:
         backend = descriptor(plan.scenario).open(context)
         opened.callback(backend.close)
         context = replace(context, opened=backend)
-        this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
-        done = {name: tally.ok for name, tally in this.progress.steps.items()}
-        this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
-        Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+        while True:
+            this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+            done = {name: tally.ok for name, tally in this.progress.steps.items()}
+            this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
+            Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+            if ledger is None or not ledger.finish():
+                return
+            this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:

@@ -7,16 +7,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.engine.events import CheckFinished, Listener
-from cicscenario.errors import InterruptedRunError
+from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import Store
 
 FAILING_SHOWN = 20
 _BATCH = 500
+_SAMPLE, _EVERY = 20, 10  # people whose results were read back and who are asked about: this many, or one in so many
 _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 
 Problems = dict[int, str]
@@ -37,6 +38,15 @@ def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Li
     return rows
 
 
+def require_answers(rows: Sequence[CheckRow]) -> None:
+    """Raises UnavailableError when a check could not ask about everybody: then it is not known who has arrived."""
+    for row in rows:
+        if row.unasked:
+            raise UnavailableError(
+                f"check {row.name} could not ask about {row.unasked} of {row.total} people: {row.why}"
+            )
+
+
 def finished(row: CheckRow) -> CheckFinished:
     """The event of a check's result."""
     first = f"person {row.failing[0]['person']}: {row.failing[0]['problem']}" if row.failing else None
@@ -45,8 +55,9 @@ def finished(row: CheckRow) -> CheckFinished:
 
 def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
     verifier = check.verifier(context)
-    known = context.read_back.of(check.read_back_by)
-    errors = read_back = 0
+    known = _still_known(check, context, verifier, size)
+    errors = read_back = unasked = 0
+    why = ""
     failing: list[dict[str, object]] = []
     batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
     for part in _batch_problems(batches, _Question(verifier, context.state, known), context.stopping):
@@ -55,9 +66,26 @@ def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
         problems, spared = part
         read_back += spared
         errors += len(problems)
+        for problem in problems.values():
+            if isinstance(problem, NotKnown):
+                unasked, why = unasked + 1, why or problem
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
-    return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back)
+    return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back, unasked, why)
+
+
+def _still_known(check: Check, context: RunContext, verifier: Verifier, size: int) -> PeopleSet:
+    """The people about whom the check need not ask, since the run has read their result back.
+
+    A service may have lost since what it had. So some of them are asked about, and if one of these has a problem, or if the
+    check finds it doubtful, everybody is.
+    """
+    known = context.read_back.of(check.read_back_by)
+    if not known or check.doubtful(context):
+        return PeopleSet()
+    sample = [person for person in range(0, size, max(_EVERY, size // _SAMPLE)) if person in known]
+    people = [person for who in sample for person in context.state.people(who, who + 1) if person.address is not None]
+    return PeopleSet() if people and verifier(people) else known
 
 
 def _batch_problems(

@@ -46,8 +46,8 @@ def merge(base: Mapping, over: Mapping) -> Mapping:
     return Mapping(over.span, entries)
 
 
-def _read(path: Path, problems: list[Diagnostic]) -> Mapping:
-    document = compose(read_source(path), problems)
+def _read(path: Path, problems: list[Diagnostic], *, named_by_file: bool = False) -> Mapping:
+    document = compose(read_source(path, named_by_file=named_by_file), problems)
     if not isinstance(document, Mapping):
         kind = "a single value" if isinstance(document, Scalar) else "a list"
         message = f"the file holds {kind}"
@@ -60,7 +60,7 @@ def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping 
     try:
         path = _base_path(node, trail)
         trail.append(path.resolve())
-        return _read(path, problems)
+        return _read(path, problems, named_by_file=True)
     except DiagnosticsError as error:
         first = error.diagnostics[0]
         if first.line:  # the error is inside the other file

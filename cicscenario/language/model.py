@@ -166,6 +166,7 @@ class ChainEnvironment:
     registry: str  #: address, ``0x`` and 40 hexadecimal digits
     signer: SignerEnvironment
     gas_price: int | None  #: wei; None to ask the node
+    max_gas_price: int | None  #: wei; up to this price, transactions that wait are replaced; None: none are
     batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
@@ -208,6 +209,7 @@ class AccountsEnvironment:
     service: str | None  #: name of a service in ``servicefile``
     servicefile: Path | None  #: None for that of the home folder
     sslmode: str | None
+    require_auth: str | None  #: None for ``scram-sha-256`` when there is a password
     sslrootcert: Path | None  #: None for the ``ca`` of the environment
     sslcert: Path | None
     sslkey: Path | None

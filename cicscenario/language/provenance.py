@@ -7,6 +7,7 @@ from typing import Any
 
 from cicscenario.language.load import is_environment, load_document, load_environment_document
 from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar
+from cicscenario.language.redaction import redact
 from cicscenario.language.schema import Schema
 from cicscenario.language.template import has_expression
 from cicscenario.language.vocabulary import Vocabulary
@@ -26,7 +27,8 @@ class Setting:
 def settings(path: Path, overrides: Sequence[str], vocabulary: Vocabulary) -> list[Setting]:
     """Every effective value of a scenario or environment file, in the schema's order.
 
-    In environment files, values from expressions are hidden, because environment variables may hold secrets. Raises
+    In environment files, values from expressions are hidden, because environment variables may hold secrets, and so are logins
+    and keys in addresses. Raises
     DiagnosticsError when the file is not valid.
     """
     environment = is_environment(path)
@@ -38,8 +40,14 @@ def settings(path: Path, overrides: Sequence[str], vocabulary: Vocabulary) -> li
         document, values, _ = load_document(path, overrides, vocabulary)
     found = _walk(schema, document, values, "")
     if environment:
-        return [Setting(s.key, s.written if s.written else s.value, s.origin, s.written) for s in found]
+        return [Setting(s.key, _shown(s.written if s.written else s.value), s.origin, s.written) for s in found]
     return list(found)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return redact(value) if isinstance(value, str) and "://" in value else value
 
 
 def _walk(schema: Schema, node: Node | None, values: Any, above: str) -> Iterator[Setting]:

@@ -14,11 +14,15 @@ _REFERENCE = re.compile(r"""["']?(?:file:|\{\{)""")
 _VALUE = re.compile(r"\s*[:=]?\s*")  # the text between a key and its value
 _KEY_LINE = re.compile(r""" *(?:- +)*["']?[\w.-]++["']?\s*+:(?:\s|$)""")
 _IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")  # user and password in a URL
+_PART = r"""(?:\{\{[^{}]*\}\}|[^\s"'CUT])*"""  # of a URL, which may have expressions
+_BEHIND_HOST = re.compile(rf"(?<=://)({_PART.replace('CUT', '/?#')})([/?#]{_PART.replace('CUT', '')})")
+_KEY_IN_URL = re.compile(r"(?<=[/?&=])[^/?&=#,\]})]{10,}")  # a part of the path, or a value in the query
 
 
 def redact(line: str) -> str:
     """The line with literal secrets replaced by asterisks. The length stays the same, so that carets stay in place."""
-    line = _IN_URL.sub(lambda found: "*" * len(found[0]), line)
+    line = _IN_URL.sub(_stars, line)
+    line = _BEHIND_HOST.sub(lambda found: found[1] + _KEY_IN_URL.sub(_stars, found[2]), line)
     secret = _secret(line)
     return _hidden(line, secret.end()) if secret else line
 
@@ -40,6 +44,10 @@ def hide_value(shown: list[str], number: int, column: int) -> None:
     if value and not _REFERENCE.match(shown[number], value.end()):
         _hide_below(shown, number)
         shown[number] = _hidden(shown[number], value.end())
+
+
+def _stars(found: re.Match[str]) -> str:
+    return "*" * len(found[0])
 
 
 def _secret(line: str) -> re.Match[str] | None:

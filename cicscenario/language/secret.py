@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cicscenario.address import remember
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.inputs import read_text_input
 from cicscenario.shell import variables
@@ -23,9 +24,10 @@ class Secret:
 
         Raises InvalidError when the variable is not set, or the file cannot be read.
         """
-        if found := _ENV.fullmatch(self.reference):
-            return _from_environment(found[1])
-        return _from_file(Path(self.reference.removeprefix("file:")))
+        found = _ENV.fullmatch(self.reference)
+        value = _from_environment(found[1]) if found else _from_file(Path(self.reference.removeprefix("file:")))
+        remember([value])
+        return value
 
     def __repr__(self) -> str:
         return "***"

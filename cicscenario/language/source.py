@@ -14,6 +14,8 @@ from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError, 
 from cicscenario.language.redaction import hide_value, redact_all
 
 MAX_BYTES = 1_000_000
+YAML = (".yaml", ".yml")  #: endings of the names of files whose lines errors show
+_UNQUOTED = f"there is an error here; a file that is extended is shown only when its name ends in {' or '.join(YAML)}"
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML 1.1 and libyaml count lines
 _BYTE_ORDER_MARKS = (
@@ -29,12 +31,13 @@ _BYTE_ORDER_MARKS = (
 class Source:
     """The source of values: a file, or one ``--set`` option.
 
-    ``name`` is its name in errors; paths in it are relative to ``folder``.
+    ``name`` is its name in errors; paths in it are relative to ``folder``. ``quoted`` is whether errors may show what is in it.
     """
 
     name: str
     text: str
     folder: Path
+    quoted: bool = True
 
     @cached_property
     def lines(self) -> list[str]:
@@ -56,7 +59,9 @@ class Span:
     length: int = 1
 
     def diagnostic(self, code: Code, message: str, **more: Any) -> Diagnostic:
-        """An error at this place."""
+        """An error at this place. Of a source that is not quoted it says nothing but the place."""
+        if not self.source.quoted:
+            return Diagnostic(code, _UNQUOTED, self.source.name, self.line + 1, self.column + 1)
         lines = self.source.lines
         text = lines[self.line] if self.line < len(lines) else ""
         return Diagnostic(
@@ -82,13 +87,18 @@ class Span:
         return Span(self.source, self.line, found.start(), len(word)) if found else self
 
 
-def read_source(path: Path) -> Source:
-    """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else."""
+def read_source(path: Path, *, named_by_file: bool = False) -> Source:
+    """Reads a regular UTF-8 file of at most 1 MB; raises DiagnosticsError for anything else.
+
+    ``named_by_file``: another file names it, perhaps one of somebody else. Then errors show its lines only if it is a YAML file
+    by its name, that of the file itself and not of a link: ``extends: /etc/shadow`` must not print the passwords.
+    """
     try:
         data = read_input(path, MAX_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from None
-    return Source(str(path), _decode(path, data), path.absolute().parent)
+    quoted = not named_by_file or path.resolve().suffix.lower() in YAML
+    return Source(str(path), _decode(path, data), path.absolute().parent, quoted)
 
 
 def _decode(path: Path, data: bytes) -> str:
@@ -122,7 +132,7 @@ _HINTS = {
 def _alike(path: Path) -> Path | None:
     """The YAML file in the same folder whose name is most similar to a missing one. Compares names without suffixes."""
     beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-    files = {file.stem: file for file in beside if file.suffix in (".yaml", ".yml")}
+    files = {file.stem: file for file in beside if file.suffix in YAML}
     guess = nearest(path.stem, files)
     return files[guess] if guess else None
 

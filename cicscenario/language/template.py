@@ -64,7 +64,20 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return value
 
 
-_SANDBOX = _Sandbox(undefined=StrictUndefined, optimized=False, autoescape=False, keep_trailing_newline=True)
+def _finite(value: Any) -> Any:
+    """The value. Raises ExpressionError for infinity and NaN."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ExpressionError("the result is not a number")
+    return value
+
+
+_SANDBOX = _Sandbox(
+    undefined=StrictUndefined,
+    optimized=False,
+    autoescape=False,
+    keep_trailing_newline=True,
+    finalize=_finite,  # of each expression within a text
+)
 
 
 class Template:
@@ -91,8 +104,7 @@ class Template:
             raise ExpressionError(f"the result is longer than {MAX_TEXT:,} characters")
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise ExpressionError("the number grows too large")
-        if isinstance(value, float) and not isfinite(value):
-            raise ExpressionError("the result is not a number")
+        value = _finite(value)
         return int(value) if isinstance(value, float) and value.is_integer() else value  # as the same text in YAML
 
     def _parse(self) -> list[nodes.Node]:
@@ -142,6 +154,8 @@ def _check(node: nodes.Node, depth: int = 0) -> None:
     elif not isinstance(node, _EXPRESSIONS):
         kind = type(node).__name__.lower()
         raise ExpressionError(f"a {kind} is not allowed in an expression")
+    elif isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+        raise ExpressionError("a number is too large")  # Jinja would compile it to the name `inf`
     elif isinstance(node, nodes.Name) and node.name == "env":
         raise ExpressionError("`env` alone has no value; write env.NAME")
     for child in node.iter_child_nodes():

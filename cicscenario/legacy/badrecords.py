@@ -8,6 +8,7 @@ from typing import Any
 
 from cicscenario.errors import InvalidError
 from cicscenario.files import replacing
+from cicscenario.printable import cell
 
 #: What to do about bad records of a scenario's people.
 SKIP_HINT = "mend them, or set `population.on_bad_row: skip` to go on without these people"
@@ -45,7 +46,7 @@ class BadRecords:
         if len(self.first) < _SHOWN:
             self.first.append(f"{file}:{line}: {what}" if line else f"{file}: {what}")
         place = str(file).encode("utf-8", "backslashreplace").decode()
-        self._csv.writerow((place, line or "", what))
+        self._csv.writerow((cell(place), line or "", cell(what)))
 
     def summary(self) -> str:
         """How many records cannot be used, and the first one, in one line."""

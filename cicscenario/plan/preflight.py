@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from cicscenario.capabilities.cost import Need
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import UnavailableError
+from cicscenario.plan.cleartext import in_clear_text
 from cicscenario.plan.compile import Plan
 from cicscenario.plan.estimate import answers, needs, survey, work
 from cicscenario.state.store import Store
@@ -13,14 +14,15 @@ from cicscenario.state.store import Store
 def preflight(plan: Plan, services: Connections, store: Store | None) -> list[str]:
     """Asks every service of the plan, and compares the signer's funds and roles with the work that is left.
 
-    Returns the warnings of the backend, each a line. Raises UnavailableError with everything that is missing.
+    Returns warnings, each a line: of the backend, and of passwords that go over the network in clear text. Raises
+    UnavailableError with everything that is missing.
     """
     ask_services(services, plan.services)
     found = survey(plan, services)
     _require([need for need in found if not need.ok], "nothing was changed, because this would go wrong")
     if plan.sends:
         _can_pay(plan, services, store)
-    return [
+    return [f"warning: {line}" for line in in_clear_text(services.environment, plan.services)] + [
         f"warning: {need.what}: {need.has}" + (f" ({need.hint})" if need.hint else "") for need in found if need.warns
     ]
 

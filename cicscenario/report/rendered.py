@@ -15,6 +15,9 @@ from cicscenario.report.recorded import Recorded
 from cicscenario.report.summary import PROGRESS, REPORT
 from cicscenario.resources import load_schema
 
+_LARGEST = 2**53  # of the numbers in a report; beyond it, floats skip integers
+_AS_WRITTEN = ("document", "environment")  # the user's own values, which are only shown
+
 
 def recorded(directory: Path) -> Recorded:
     """Reads the record of a run. Raises InvalidError when there is no report, or when it does not match its schema."""
@@ -42,7 +45,18 @@ def _read(path: Path, schema: str) -> dict[str, Any]:
     for wrong in Draft202012Validator(load_schema(schema)).iter_errors(document):
         where = ".".join(map(str, wrong.absolute_path))
         raise _damaged(path, f"{where}: {wrong.message:.200}" if where else f"{wrong.message:.200}")
+    if place := _too_large({key: value for key, value in document.items() if key not in _AS_WRITTEN}):
+        raise _damaged(path, f"{place}: the number is too large")
     return document
+
+
+def _too_large(value: Any, where: str = "") -> str | None:
+    """The place of a number with which nothing can be counted or drawn; None if there is none."""
+    if isinstance(value, int | float):
+        return where if abs(value) > _LARGEST else None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (_too_large(item, f"{where}.{key}" if where else str(key)) for key, item in inner)
+    return next((place for place in found if place), None)
 
 
 def _damaged(path: Path, reason: str) -> InvalidError:

@@ -15,6 +15,7 @@ from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
+from cicscenario.sandbox.space import full_disk_told
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up"]
 
@@ -197,10 +198,12 @@ class _Stack:
         started: list[str] = []
         try:
             for name in request.services:
-                if self._start(name, record, request):
-                    started.append(name)
-                SERVICES[name].provision(Site(self.folder, record))
-            self._write_environment(record)
+                with full_disk_told(self.folder, name, self.daemon(name).log):
+                    if self._start(name, record, request):
+                        started.append(name)
+                    SERVICES[name].provision(Site(self.folder, record))
+            with full_disk_told(self.folder, "environment file"):
+                self._write_environment(record)
         except BaseException:
             for name in reversed(started):
                 self.daemon(name).stop()

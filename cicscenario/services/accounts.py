@@ -19,6 +19,7 @@ from typing import Any
 import psycopg2
 from psycopg2.errors import QueryCanceled
 
+from cicscenario.address import Redaction
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
@@ -106,6 +107,7 @@ class AccountsDatabase:
             "user": user,
             "password": password,
         }
+        self._redact = Redaction("", password)
         self._timeout = timeout
         self._postgres = Postgres(self._login, timeout, stopping)
         self.name = f"{host or 'of the default socket'}:{port}/{database}"  #: for messages
@@ -208,15 +210,13 @@ class AccountsDatabase:
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = foreign(lines[0]) if lines else type(error).__name__
+        reason = foreign(self._redact(lines[0])) if lines else type(error).__name__
         if isinstance(error, UnicodeError):
             reason = "what it says, or its password, is not UTF-8 text"
-        password = str(self._login["password"])
-        shown = reason.replace(password, "***") if password else reason
         code = getattr(error, "pgcode", None)
         if isinstance(error, psycopg2.ProgrammingError) and not code:  # libpq has not even tried
             return InvalidError(
-                f"database {self.name} cannot be reached by these parameters: {shown}", hint=_PARAMETERS
+                f"database {self.name} cannot be reached by these parameters: {reason}", hint=_PARAMETERS
             )
         if isinstance(error, QueryCanceled):
             hint = (
@@ -224,11 +224,13 @@ class AccountsDatabase:
             )
         elif code:  # it has answered
             hint = "is the database in `accounts` of the environment file that of cic-ussd?"
+        elif "authentication method requirement" in reason:
+            hint = "`accounts.require_auth` in the environment file names the way in which the server may ask for the password"
         elif "certificate" in reason:
             hint = "`ca` or `accounts.sslrootcert` in the environment file names the authorities to trust"
         else:
             hint = "is PostgreSQL running, and is `accounts` in the environment file right?"
-        return UnavailableError(f"database {self.name} failed: {shown}", hint=hint)
+        return UnavailableError(f"database {self.name} failed: {reason}", hint=hint)
 
 
 def _status(phone: str, status: int) -> int:

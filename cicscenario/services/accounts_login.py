@@ -9,6 +9,8 @@ from cicscenario.language import AccountsEnvironment
 from cicscenario.transport import libpq, tls
 
 _MODE = "prefer"  # libpq's own default
+_AUTHENTICATION = "scram-sha-256"  # the server learns nothing by it that it could use elsewhere
+_FIRST_TO_REQUIRE = 160_000  # the version of libpq that knows `require_auth`
 _OWN = ("host", "port", "dbname", "user", "password")  # parameters with a field of their own
 
 
@@ -40,8 +42,21 @@ def read_login(where: AccountsEnvironment, ca: Path | None) -> AccountsLogin:
         where.database or service.get("dbname", ""),
         where.user or service.get("user", ""),
         password,
-        {name: value for name, value in service.items() if name not in _OWN} | _security(where, service, ca),
+        {name: value for name, value in service.items() if name not in _OWN}
+        | _security(where, service, ca)
+        | _authentication(where, service, password),
     )
+
+
+def _authentication(where: AccountsEnvironment, service: dict[str, str], password: str) -> dict[str, str]:
+    """How the server may ask for the password. libpq alone would give it in clear text to whatever asks for it so."""
+    method = where.require_auth or service.get("require_auth") or (_AUTHENTICATION if password else None)
+    if method and libpq.version() < _FIRST_TO_REQUIRE:
+        raise InvalidError(
+            f"the PostgreSQL library here, libpq {libpq.version() // 10_000}, cannot hold back a password",
+            hint="pip install --upgrade psycopg2-binary",
+        )
+    return {"require_auth": method} if method else {}
 
 
 def _security(where: AccountsEnvironment, service: dict[str, str], ca: Path | None) -> dict[str, str]:

@@ -117,6 +117,11 @@ class MetaClient:
         self._has_stored = False
 
     @property
+    def was_away(self) -> bool:
+        """Whether any request so far got no answer: the server may have been started again, with less than it had."""
+        return self._http.unanswered > 0
+
+    @property
     def requests(self) -> dict[str, int]:
         """How many requests were sent so far, by method."""
         return dict(self._http.sent)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cicscenario.address import Redaction, public
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.printable import foreign
@@ -84,7 +85,7 @@ class MetaReply:
 
 @dataclass(frozen=True)
 class MetaAddress:
-    """Where a server is. ``path`` is what goes before every path, without the slash at its end."""
+    """Where a server is. ``path`` is what goes before every path, without the slash at its end; ``str`` leaves it out."""
 
     scheme: str
     host: str
@@ -104,13 +105,23 @@ class MetaAddress:
                 "the URL of the metadata server has a user name or password in it, which it never asks for"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise InvalidError(f"not the URL of a metadata server: {url!r}", hint="such as http://localhost:63380")
+            raise InvalidError(
+                f"not the URL of a metadata server: {public(url)}", hint="such as http://localhost:63380"
+            )
         default = 443 if parts.scheme == "https" else 80
         return cls(parts.scheme, parts.hostname, port or default, parts.path.rstrip("/"))
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{self.scheme}://{self._place}"
+
+    @property
+    def url(self) -> str:
+        """With its path, which may be or hold a key."""
+        return f"{self}{self.path}"
+
+    @property
+    def _place(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class MetaConnections:
@@ -131,6 +142,7 @@ class MetaConnections:
         most: int = _MOST,
     ) -> None:
         self.server = server
+        self.redact = Redaction(server.url)  #: for what the server says
         self._most = most
         self._ca = ca
         self._timeout = timeout
@@ -138,6 +150,7 @@ class MetaConnections:
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
+        self.unanswered = 0  #: requests to which no whole reply came
 
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
@@ -170,14 +183,14 @@ class MetaConnections:
                 if to_end and not response.chunked:
                     response.length = None
                 received = {name.lower(): text for name, text in response.headers.items()}
-                reply = MetaReply(response.status, response.reason, whole_body(response), received)
+                reply = MetaReply(response.status, self.redact(response.reason), whole_body(response), received)
         except BaseException as error:
             if connection:
                 connection.close()
             if not isinstance(error, _NO_REPLY):
                 raise
             lasting = isinstance(error, ssl.SSLCertVerificationError | TooLargeError)
-            raise NoAnswerError(self._reason(error), lasting=lasting) from None
+            raise self._unanswered(error, lasting=lasting) from None
         self._give_back(connection, reusable=not response.will_close and not to_end and reply.is_whole)
         return reply
 
@@ -209,6 +222,11 @@ class MetaConnections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
+
+    def _unanswered(self, error: Exception, *, lasting: bool) -> NoAnswerError:
+        with self._lock:
+            self.unanswered += 1
+        return NoAnswerError(self._reason(error), lasting=lasting)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

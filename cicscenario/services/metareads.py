@@ -33,7 +33,7 @@ class MetaReads:
         if _is_value(reply):
             return reply.value
         raise UnreadableEntryError(
-            f"metadata server {self._http.server} answers {pointer.hex()} with {_shown(reply)}",
+            f"metadata server {self._http.server} answers {pointer.hex()} with {self._http.redact(_shown(reply))}",
             hint="it runs, but is not well: does cic-meta reach its database, and what does its log say?"
             if reply.status >= 500
             else None,
@@ -123,7 +123,7 @@ def _is_value(reply: MetaReply) -> bool:
 
 def _shown(reply: MetaReply) -> str:
     if reply.status == 404:
-        return f"404 and a page, where cic-meta sends none: {reply.body!r:.100}"
+        return f"404 and a page, where cic-meta sends none: {foreign(repr(reply.body), 100)}"
     if 300 <= reply.status < 400:
         return f"{reply}, a redirect to {foreign(public(reply.headers.get('location', '')))}"
     if reply.status != 200:
@@ -131,4 +131,4 @@ def _shown(reply: MetaReply) -> str:
     if reply.is_json:
         return "null, which cic-meta keeps nowhere"
     kind = foreign(reply.headers.get("content-type", "no type"), 80)
-    return f"what is not JSON ({kind}): {reply.body!r:.100}"
+    return f"what is not JSON ({kind}): {foreign(repr(reply.body), 100)}"

@@ -19,6 +19,8 @@ _KEYS = (Tag.PublicKey, Tag.PublicSubkey, *_PRIVATE)
 _VERSION = 4
 #: RSA (two numbers), DSA, ECDSA and EdDSA: the signature algorithms of OpenPGP.js 4, by their numbers in RFC 4880.
 _ALGORITHMS = (1, 3, 17, 19, 22)
+#: Characters; a usual key has a thousand. What is packed in a file unpacks to a thousand times as much at most.
+_LONGEST = 200_000
 _TRIAL = b"is this key able to sign?"
 _NEW = "make another key (such as `gpg --quick-generate-key NAME ed25519 sign never`), and let the metadata server trust it"
 
@@ -125,6 +127,11 @@ class OpenPgpSigner:
 
 def _only_key(armor: str) -> Cert:
     """The key in the text of a key file. Raises InvalidError unless it is one."""
+    if len(armor) > _LONGEST:
+        raise InvalidError(
+            f"the metadata key has {len(armor):,} characters, expected at most {_LONGEST:,}",
+            hint="export only the key to sign with: gpg --armor --export-options export-minimal --export-secret-keys FINGERPRINT",
+        )
     blocks = _BLOCK.findall(armor)
     if not blocks:
         raise InvalidError(

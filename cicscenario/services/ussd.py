@@ -8,7 +8,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from requests import ConnectTimeout, RequestException, Response, Timeout
 
+from cicscenario.address import Redaction, public
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
@@ -46,6 +47,7 @@ _REFUSED = {
 }
 _NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but POST /
 _TOO_MANY, _UNAVAILABLE = 429, 503
+_OF_A_PROXY = (502, 503, 504)  # what a proxy says when it does not reach cic-ussd, which never says it
 _BACK = "0"
 _DEEPEST = 8  # menus that a session is left by, at most
 _REPEATS = 2  # times that a request is sent again to a server that asks for a pause
@@ -55,8 +57,9 @@ class UssdError(UnavailableError):
     """The phone interface could not be reached, or did not answer as it should.
 
     ``taken`` is False when the input certainly had no effect, and None when that is not known: then look whether there is an
-    account before choosing again, since every choice that is taken makes one. ``answered`` is whether an answer came: an
-    answer concerns one person, no answer concerns everybody. ``session`` is the session of the input, if there was one.
+    account before choosing again, since every choice that is taken makes one. ``answered`` is whether the interface
+    answered: an answer concerns one person; no answer, or that of a proxy, concerns everybody. ``session`` is that of the
+    input, if there was one.
     """
 
     def __init__(
@@ -123,9 +126,10 @@ class UssdClient:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise InvalidError("not the address of a phone interface", hint="write http://host:port, without a query")
-        self.address = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path or '/'}"
+        self.address = public(url)
         login = [(name, value) for name, value in (("username", username), ("password", password)) if value is not None]
         self._url = f"{url}?{urlencode(login)}" if login else url
+        self._redact = Redaction(url, password)
         self._service_code = service_code
         self._dialect = dialect
         self._pause = _PAUSES[dialect] if pause is None else pause
@@ -281,16 +285,27 @@ class UssdClient:
         if reply.status_code != 200:
             why = _REFUSED.get(reply.status_code)
             raise UssdError(
-                f"phone interface {self.address} answered {reply.status_code} {foreign(reply.reason, 80)}"
+                f"phone interface {self.address} answered {reply.status_code} {foreign(self._redact(reply.reason), 80)}"
                 + (f": {why}" if why else ""),
                 taken=False if why or not creates else None,
+                answered=reply.status_code not in _OF_A_PROXY,
                 session=session,
             )
         screen = recognise(reply.content.decode("utf-8", "replace"), self._dialect, session, phone)
+        if screen.state is State.UNKNOWN:  # such as the page of a proxy, which repeats the address
+            screen = replace(screen, text=self._redact(screen.text))
         if screen.state is State.UNKNOWN_SERVICE_CODE:
             raise InvalidError(
                 f"phone interface {self.address} does not know the service code {self._service_code!r}: it says {screen}",
                 hint="put the code that it names into `ussd.service_code` of the environment file",
+            )
+        if screen.state is State.UNKNOWN and screen.goes_on is None:
+            raise UssdError(
+                f"phone interface {self.address} answered with what is no screen: {screen}",
+                taken=None if creates else False,
+                hint="is `ussd.url` in the environment file the address of cic-ussd, or does a proxy answer in its place?",
+                answered=False,
+                session=session,
             )
         return screen
 

@@ -23,7 +23,7 @@ def create(path: Path) -> None:
     state would be empty. Every step is checked, so a full disk is noticed before the rename. Raises sqlite3.Error or OSError.
     """
     temporary = path.with_name(f".{path.name}.new")
-    _delete(temporary)  # of a process that was killed here
+    delete_temporary(temporary)  # of a process that was killed here
     try:
         with _MAKE:
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -35,12 +35,13 @@ def create(path: Path) -> None:
             temporary.rename(path)
             flush(path.parent)
     except BaseException:
-        _delete(temporary)
+        delete_temporary(temporary)
         raise
 
 
-def _delete(temporary: Path) -> None:
-    for suffix in ("", "-journal"):
+def delete_temporary(temporary: Path) -> None:
+    """Deletes a state that has not got its name yet, with all that SQLite may have left beside it."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
         temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 

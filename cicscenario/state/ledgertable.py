@@ -1,9 +1,11 @@
 """The transactions of a run, as the state has them."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cicscenario.jsontext import parse_json
 from cicscenario.state import writes
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.tables import PAGE, Tables
@@ -15,6 +17,20 @@ _OTHERS_ARE_REPLACED = f"""
 UPDATE ledger SET status = 'replaced' WHERE {_LIVE} AND hash <> ?
   AND (signer, nonce) IN (SELECT signer, nonce FROM ledger WHERE hash = ?)
 """  # noqa: S608
+
+#: The key of ``trace`` in the table meta.
+_TRACE = "blocks"
+_WITHDRAW_UNPROVED = f"""
+DELETE FROM outcomes WHERE ok AND (step, person) IN (
+  SELECT purpose, person FROM ledger AS one WHERE status <> 'mined' AND NOT EXISTS (
+    SELECT 1 FROM ledger WHERE purpose = one.purpose AND person = one.person AND {_LIVE} AND status = 'mined'
+  )
+)
+"""  # noqa: S608
+
+
+def _set_trace(db: sqlite3.Connection, trace: Mapping[int, str]) -> None:
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TRACE, json.dumps(trace)))
 
 
 def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | None]]) -> None:
@@ -69,10 +85,14 @@ class LedgerTable(Tables):
             found for row in rows for found in self._found(condition, (row.signer, row.nonce, row.purpose, row.person))
         ]
 
-    def reopen(self, hashes: Iterable[bytes]) -> None:
-        """Marks ended transactions as broadcast, since the chain no longer has their blocks; withdraws their outcomes."""
+    def reopen(self, hashes: Iterable[bytes], aside: Iterable[bytes] = ()) -> None:
+        """Marks ended transactions as broadcast, since the chain no longer has their blocks; withdraws their outcomes.
+
+        Those ``aside`` only lose their blocks.
+        """
         marks = [(h,) for h in hashes]
         with self._write(writes.REOPENED) as db:
+            db.executemany("UPDATE ledger SET block = NULL WHERE hash = ?", [*marks, *((h,) for h in aside)])
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", marks)
             db.executemany(
                 "DELETE FROM outcomes WHERE (step, person) IN (SELECT purpose, person FROM ledger WHERE hash = ?)",
@@ -95,9 +115,15 @@ class LedgerTable(Tables):
         sql = "SELECT person FROM ledger WHERE purpose = ? AND status = 'mined'"
         return {row[0] for row in self._rows(sql, (purpose,))}
 
-    def has_transaction(self, transaction: bytes) -> bool:
-        """Whether the ledger has the transaction with this hash."""
-        return bool(self._rows("SELECT 1 FROM ledger WHERE hash = ?", (transaction,)))
+    def transaction(self, digest: bytes) -> LedgerRow | None:
+        """The transaction with this hash."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM ledger WHERE hash = ?", (digest,))  # noqa: S608
+        return LedgerRow(*rows[0]) if rows else None
+
+    def is_live(self, signer: bytes, nonce: int) -> bool:
+        """Whether a transaction with this nonce has not failed, and is not replaced."""
+        sql = f"SELECT 1 FROM ledger WHERE signer = ? AND nonce = ? AND {_LIVE}"  # noqa: S608
+        return bool(self._rows(sql, (signer, nonce)))
 
     def last_nonce(self, signer: bytes) -> int | None:
         last: int | None = self._rows("SELECT max(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
@@ -130,13 +156,37 @@ class LedgerTable(Tables):
                 "UPDATE ledger SET status = 'broadcast' WHERE hash = ? AND status = 'signed'", [(h,) for h in hashes]
             )
 
-    def settle(self, ends: Iterable[tuple[bytes, str, int, str | None]]) -> None:
+    def settle(
+        self, ends: Iterable[tuple[bytes, str, int, str | None]], trace: Mapping[int, str] | None = None
+    ) -> None:
         """Writes how transactions ended: (hash, 'mined' or 'failed', block number, detail).
 
-        Others with the same nonce that have not failed are replaced from then on.
+        Others with the same nonce that have not failed are replaced from then on. ``trace`` is written with them.
         """
         with self._write(writes.SETTLED) as db:
             _settle(db, list(ends))
+            if trace is not None:
+                _set_trace(db, trace)
+
+    def trace(self) -> dict[int, str]:
+        """Hashes of some blocks that were read, by their numbers."""
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (_TRACE,))
+        return {int(number): digest for number, digest in parse_json(rows[0][0]).items()} if rows else {}
+
+    def set_trace(self, trace: Mapping[int, str]) -> None:
+        """Replaces these hashes."""
+        with self._write(writes.TRACE) as db:
+            _set_trace(db, trace)
+
+    def withdraw(self, steps: Iterable[str]) -> None:
+        """Withdraws all outcomes of these steps, so that they are looked at again."""
+        with self._write(writes.REOPENED) as db:
+            db.executemany("DELETE FROM outcomes WHERE step = ?", [(step,) for step in steps])
+
+    def withdraw_unproved(self) -> int:
+        """Withdraws outcomes that are ok although none of the person's transactions is mined. Returns their number."""
+        with self._write(writes.REOPENED) as db:
+            return db.execute(_WITHDRAW_UNPROVED).rowcount
 
     def transaction_counts(self) -> dict[str, dict[str, int]]:
         """Number of transactions by purpose and status."""

@@ -50,8 +50,12 @@ class FileLock:
         owner = json.dumps(
             {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         )
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, owner.encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, owner.encode(), 0)
+        except OSError as error:  # such as a full disk: it does not name the file by itself
+            os.close(self._descriptor)
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
 
     def _open(self) -> int:
         try:

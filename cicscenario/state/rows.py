@@ -70,7 +70,8 @@ class Orphans:
 class CheckRow:
     """The result of one check over the whole population.
 
-    ``read_back`` people were not asked about: the run had read their result back after writing it.
+    ``read_back`` people were not asked about: the run had read their result back after writing it. ``unasked`` of the errors
+    are people about whom the service could not be asked, which ``why`` explains for the first; these two are not saved.
     """
 
     name: str
@@ -79,3 +80,5 @@ class CheckRow:
     allowed: str | None
     failing: list[dict[str, Any]]
     read_back: int = 0
+    unasked: int = 0
+    why: str = ""

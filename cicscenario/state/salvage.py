@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cicscenario.boundaries import Boundary
-from cicscenario.errors import StateRefusedError
-from cicscenario.state.database import SCHEMA, connect, create, flush, sqlite_errors
+from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.state.database import SCHEMA, connect, create, delete_temporary, flush, sqlite_errors
 from cicscenario.state.integrity import (
     COLUMNS,
     COUNTED_BY,
@@ -45,10 +45,12 @@ class Salvage:
         self._db = db
         self.version = 0
         self.damage: list[Damage] = []
-        self.digests = False
+        self.digests = self._is_of_today = False
         try:
             self.version = version_of(db)
             self.digests = has_digests(db)
+            if self.version == 0:
+                self._note("the file", "is not a state")
             self._look_at_the_whole()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._note("the file", f"cannot be read: {error}")
@@ -63,8 +65,14 @@ class Salvage:
         for (found,) in self._db.execute(f"PRAGMA integrity_check({_STRUCTURE})"):
             if found != "ok":
                 self._note("the structure", " ".join(found.split())[:200])
-        if self.digests and self.version == SCHEMA_VERSION and (damage := definition_damage(self._db, SCHEMA)):
-            self.damage.append(damage)
+        unlike = definition_damage(self._db, SCHEMA)
+        self._is_of_today = unlike is None
+        if self._is_of_today and self.version != SCHEMA_VERSION:
+            self._note(
+                "the file", f"says that it has format {self.version}, and its tables have format {SCHEMA_VERSION}"
+            )
+        elif unlike and self.version == SCHEMA_VERSION:
+            self.damage.append(unlike)
 
     def _note(self, where: str, what: str) -> None:
         self.damage.append(Damage("file", where, what))
@@ -92,11 +100,29 @@ class Salvage:
     def _selected(self, table: str, direction: str) -> Iterator[Row]:
         """Rows with the columns of today's format, whatever the format of the file. Text comes with replacement characters."""
         there = {name for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")}
+        if not there:
+            raise sqlite3.DatabaseError(f"it has no table {table}")
         columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])
         digest = ", digest" if self.digests else ""
         order = ", ".join(f"{number} {direction}" for number in range(1, _KEY.get(table, 1) + 1))
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        yield from self._db.execute(f"SELECT {columns}{digest} FROM {table} ORDER BY {order}")  # noqa: S608
+        rows = self._db.execute(f"SELECT {columns}{digest} FROM {table} ORDER BY {order}")  # noqa: S608
+        for row in rows:  # noqa: UP028  # ``yield from`` would close the cursor, also after the connection is closed
+            yield row
+
+    @property
+    def newer(self) -> bool:
+        """Whether a later cicscenario made it, so that its tables mean something else."""
+        return self.version > SCHEMA_VERSION and not self._is_of_today
+
+    def complete(self, table: str) -> bool:
+        """Whether every row of a table is there, as far as its rows are counted; else whether nothing at all is damaged."""
+        if not self.digests or table not in COUNTED_BY:
+            return not self.damage
+        try:
+            return missing(self._db, table) is None and not any(damage.table == table for damage in self.damage)
+        except (sqlite3.Error, UnicodeDecodeError):
+            return False
 
     def meta(self) -> dict[str, str]:
         return dict(self.sound("meta"))
@@ -131,7 +157,7 @@ def write_anew(path: Path, rows: Mapping[str, Iterable[Row]]) -> None:
 
     Transactions and requests keep their order, and are numbered anew. Raises UnavailableError; then there is no file.
     """
-    path.unlink(missing_ok=True)
+    delete_temporary(path)
     try:
         with sqlite_errors(path), _MADE_ANEW:
             create(path)
@@ -148,12 +174,17 @@ def write_anew(path: Path, rows: Mapping[str, Iterable[Row]]) -> None:
                 db.execute("COMMIT")
             flush(path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        delete_temporary(path)
         raise
 
 
 def put_in_place(made: Path, path: Path) -> Path | None:
-    """Renames ``path``, if it exists, to a name that tells that it is damaged, and gives that name; then ``made`` to ``path``."""
+    """Renames ``path``, if it exists, to a name that tells that it is damaged, and gives that name; then ``made`` to ``path``.
+
+    Raises UnavailableError when ``made`` is not whole.
+    """
+    if made.with_name(f"{made.name}-wal").exists():  # SQLite does not tell when it cannot write its log back
+        raise UnavailableError(f"cannot use {made}: its log could not be written back", hint="is the disk full?")
     kept = None
     if path.exists() or path.is_symlink():
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")

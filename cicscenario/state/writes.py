@@ -8,6 +8,7 @@ SIGNED = Boundary("state.signed")  #: signed transactions, before they are sent
 BROADCAST = Boundary("state.broadcast")  #: that the node has taken transactions
 SETTLED = Boundary("state.settled")  #: how transactions ended
 REOPENED = Boundary("state.reopened")  #: that ended transactions are open again
+TRACE = Boundary("state.trace")  #: which blocks were read
 REQUESTED = Boundary("state.requested")  #: requests for accounts, before they are sent
 ANSWERED = Boundary("state.answered")  #: the results of requests
 CHECKS = Boundary("state.checks")  #: the results of checks

@@ -78,11 +78,11 @@ class Cancellation:
         try:
             with current(exchange):
                 yield exchange
-        except Exception as error:  # of a socket that was shut down, and not from the server
+        except Exception:  # of a socket that was shut down, and not from the server
             if self._cutting:
-                raise _stopped() from error
+                raise _stopped() from None  # what a library says may have the address in it, and so a key
             if exchange.failure:
-                raise exchange.failure from error
+                raise exchange.failure from None
             raise
         finally:
             with self._mutex:

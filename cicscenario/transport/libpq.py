@@ -46,6 +46,12 @@ def _shut_off_variables() -> None:
             os.unsetenv(name)  # os.environ keeps it, so that a file may still refer to it
 
 
+def version() -> int:
+    """The version of libpq, such as 160002 for 16.2."""
+    found: int = psycopg2.extensions.libpq_version()
+    return found
+
+
 def read_service(name: str, file: Path | None) -> dict[str, str]:
     """The parameters of a service in a connection service file; ``~/.pg_service.conf`` when no file is given.
 

@@ -70,7 +70,6 @@ class Postgres:
         with self._cancellation.exchange(self._timeout, _MOST, awaited="answer to the login"):
             opened = in_thread(self._connect, Connection.close)
         with closing(opened) as connection, socket.socket(fileno=os.dup(connection.fileno())) as line:
-
             connection.set_session(readonly=read_only)
 
             def exchange(awaited: str) -> AbstractContextManager[Exchange]:

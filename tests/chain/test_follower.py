@@ -67,7 +67,7 @@ def test_a_block_and_its_logs_settle_gifts_and_values_without_receipts(chain: Me
     ends = follower.ends(watched(*rows))
     assert [(end.row, end.ok, end.block) for end in ends] == [(row, True, 1) for row in rows]
     assert "eth_getTransactionReceipt" not in methods(rpc)
-    assert len(rpc.requests) == 3  # at its making; the newest block; the blocks and logs, in one request
+    assert len(rpc.requests) == 4  # two at its making; the newest block; the blocks and logs, in one request
     assert follower.block == 1
 
 
@@ -104,7 +104,7 @@ def test_reasons_of_many_are_asked_in_one_request(chain: MemoryChain, rpc: FakeR
     rows = [gift(n) for n in range(10)]
     mined(chain, *rows)
     assert len(follower.ends(watched(*rows))) == 10
-    assert len(rpc.requests) == 5  # making, newest, blocks, receipts, reasons
+    assert len(rpc.requests) == 6  # making (two), newest, blocks, receipts, reasons
 
 
 def test_many_blocks_are_read_in_parts(chain: MemoryChain, rpc: FakeRpc) -> None:

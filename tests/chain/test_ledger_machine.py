@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from cicscenario.chain.abi import pack
-from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.broadcast import Broadcaster, Undo
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.ledger import GasLimit, Intent, Ledger
@@ -51,8 +51,8 @@ class PowerCutError(BaseException):
 class Driven(Broadcaster):
     """Has no thread: the machine calls its rounds."""
 
-    def start(self, signer: bytes) -> None:
-        self.resume(signer)
+    def start(self, signer: bytes, undo: Undo) -> None:
+        self.resume(signer, undo)
 
 
 def account(person: int) -> bytes:
@@ -104,7 +104,7 @@ class LedgerMachine(RuleBasedStateMachine):
             pass
 
     def _start(self, reconcile: bool) -> None:
-        follower = Follower(self.rpc, [MEMORY_TOKEN], self.confirmations)
+        follower = Follower(self.rpc, [MEMORY_TOKEN], self.confirmations, lag=0, clock=lambda: self.seconds)
         self.broadcaster = Driven(
             self.store,
             self.rpc,

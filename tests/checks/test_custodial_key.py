@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from cicscenario.capabilities.check import NotKnown
 from cicscenario.checks.custodial_key import CHECK
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
@@ -44,3 +45,9 @@ def test_an_engine_that_answers_nobody_is_not_asked_for_everybody() -> None:
     assert found[0] == "not known: no worker takes tasks from the queue"
     assert found[249] == "not asked: not known: no worker takes tasks from the queue"
     assert len(found) == 250
+    assert {type(problem) for problem in found.values()} == {NotKnown}
+
+
+def test_only_a_key_that_is_not_held_is_known_to_be_missing() -> None:
+    found, _ = problems({1: False, 2: SIGNER, 3: SILENT}, 5)
+    assert {person: type(problem) for person, problem in found.items()} == {1: str, 2: NotKnown, 3: NotKnown}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cicscenario.capabilities.check import NotKnown
 from cicscenario.checks.ussd import CHECK
 from cicscenario.checks.ussd_calls import ROUNDS
 from cicscenario.people.person import Person
@@ -41,6 +42,7 @@ class Interface:
         self._rows = rows
         self._states = states or {}
         self._behind = behind or {}
+        self.is_away = False
         self.left: list[str] = []
         self.dialled: list[int] = []
         self.waits: list[float] = []
@@ -66,6 +68,10 @@ class Interface:
         person = int(phone[-6:])
         self._errors.pop(person, None)
         self._shows[person] = self._behind.get(person, START)
+
+    def check(self) -> None:
+        if self.is_away:
+            raise SILENT
 
     # the account database
     def read(self, phones: Sequence[str]) -> dict[str, AccountRow]:
@@ -240,3 +246,22 @@ def test_who_blocked_their_pin_is_told_and_nothing_is_entered_for_them() -> None
     interface = Interface(shows={0: blocked}, rows={0: ACTIVE}, states={0: "exit_pin_blocked"})
     assert len(interface.verifier()(people(0, 1))) == 1
     assert interface.left == []
+
+
+# --- an interface that is away --------------------------------------------------------------------------------------
+
+
+def test_who_could_not_be_asked_about_is_not_said_to_be_wrong() -> None:
+    interface = Interface({person: [SILENT] * 50 for person in range(10)})
+    interface.is_away = True
+    assert {type(problem) for problem in interface.verifier()(people(0, 10)).values()} == {NotKnown}
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_dial_that_is_not_answered_while_others_are_is_that_persons_problem(away: bool) -> None:
+    """cic-ussd of 2021 closes the connection where it fails. Whether it is there is asked with a number that cannot be."""
+    interface = Interface({3: [SILENT] * 50})
+    interface.is_away = away
+    (problem,) = interface.verifier()(people(0, 10)).values()
+    assert isinstance(problem, NotKnown) == away
+    assert problem == "phone interface cannot be reached"

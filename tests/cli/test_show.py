@@ -123,3 +123,11 @@ def test_the_command_shows_a_pin_that_its_hash_accepts(tmp_path: Path) -> None:
     asked = cicscenario(tmp_path, "show", str(path))
     assert asked.returncode == 2
     assert "--pins" in asked.stderr
+
+
+def test_a_name_is_no_formula_and_a_phone_number_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cicscenario.cli.show._name", lambda person: "=HYPERLINK(0)\x1b[2J")
+    pins(ran(tmp_path), [], tmp_path / "run", tmp_path / "pins.csv")
+    _, *rows = csv.reader((tmp_path / "pins.csv").read_text().splitlines())
+    assert {row[1] for row in rows} == {"'=HYPERLINK(0)\\x1b[2J"}
+    assert all(row[0].startswith("+254") for row in rows)

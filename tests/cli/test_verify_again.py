@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cicscenario.sandbox.ussd.menus import CURRENT, Menus
-from tests.support.forking import Forking
 from tests.support.hostile_wire import Hold, HostileWire, asks_twice, replies_twice
 from tests.support.phone_world import PhoneWorld
+from tests.support.zygote import Command, End, Zygote
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 _SIZE = 24
@@ -20,10 +20,10 @@ class Dialled:
 
     def __init__(self, home: Path) -> None:
         self._world = PhoneWorld(home)
-        self._forking = Forking(home)
+        self._zygote = Zygote()
         self.scenario = self._world.scenario(size=_SIZE)
-        done = self._forking.run(home, "run", str(self.scenario))
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = self._command("run", str(self.scenario))
+        assert done.code == 0, done.said
         url = re.search(r"ussd:\n  url: http://127.0.0.1:(\d+)", self._world.environment.read_text())
         assert url
         self.wire = HostileWire(int(url[1])).__enter__()
@@ -34,7 +34,7 @@ class Dialled:
 
     def close(self) -> None:
         self.wire.__exit__()
-        self._forking.close()
+        self._zygote.__exit__()
         self._world.close()
 
     def leave_in(self, states: list[str]) -> None:
@@ -46,8 +46,12 @@ class Dialled:
     def verify(self) -> str:
         """What is wrong; empty when nothing is."""
         where = ("--env", str(self.environment), "--include", "ussd")
-        done = self._forking.run(self._world.home, "verify", str(self.scenario), *where)
-        return "" if done.returncode == 0 else done.stdout + done.stderr
+        done = self._command("verify", str(self.scenario), *where)
+        return "" if done.code == 0 else f"exit {done.code}: {done.said}"
+
+    def _command(self, *arguments: str) -> End:
+        home = self._world.home
+        return self._zygote.run(Command(arguments, str(home), str(home / "said")))
 
     def table(self) -> list[tuple[object, ...]]:
         return self._world.sql(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext
-from cicscenario.engine.verify import verify
+from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
@@ -108,3 +108,56 @@ def test_nobody_is_asked_about_whose_result_the_run_has_read_back(store: Store) 
     assert (row.errors, row.total, row.read_back) == (1, PEOPLE, PEOPLE - PEOPLE // 10)
     assert events[0].read_back == row.read_back
     assert store.checks()["asking"] == row
+
+
+def read_back(store: Store) -> RunContext:
+    seen = context(store, threading.Event())
+    for number in range(PEOPLE):
+        seen.read_back.add("writes", number)
+    return seen
+
+
+@pytest.mark.parametrize(("lost", "asked_about"), [(0, 20), (PEOPLE, PEOPLE)])
+def test_a_few_of_them_are_asked_about_and_everybody_when_one_of_these_is_not_there(
+    store: Store, lost: int, asked_about: int
+) -> None:
+    asked: set[int] = set()
+
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
+        asked.update(person.id for person in people)
+        return {person.id: "is not there" for person in people if person.id < lost}
+
+    check = Check("asking", "asks", (), lambda context: verifier, read_back_by="writes")
+    (row,) = verify([check], read_back(store), PEOPLE, print)
+    assert (len(asked), row.errors, row.read_back) == (asked_about, lost, PEOPLE - lost)
+
+
+def test_everybody_is_asked_about_when_the_check_finds_it_doubtful(store: Store) -> None:
+    check = Check(
+        "asking",
+        "asks",
+        (),
+        lambda context: lambda people: {},
+        read_back_by="writes",
+        doubtful=lambda context: True,
+    )
+    (row,) = verify([check], read_back(store), PEOPLE, print)
+    assert (row.errors, row.read_back) == (0, 0)
+
+
+def test_people_who_could_not_be_asked_about_are_no_errors_of_theirs(store: Store) -> None:
+    """Nobody is said to be missing: the service is."""
+
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
+        found: dict[int, str] = {7: "is not there"}
+        found |= {8: NotKnown("cic-x at 127.0.0.1:9 does not answer"), 9: NotKnown("not asked")}
+        return {person.id: found[person.id] for person in people if person.id in found}
+
+    rows = verify([asking(verifier)], context(store, threading.Event()), PEOPLE, print)
+    assert (rows[0].errors, rows[0].unasked) == (3, 2)
+    with pytest.raises(UnavailableError) as told:
+        require_answers(rows)
+    assert told.value.message == (
+        "check asking could not ask about 2 of 5000 people: cic-x at 127.0.0.1:9 does not answer"
+    )
+    require_answers([])

@@ -1,6 +1,7 @@
 """Runs the matrix of services, faults and backends, and prints what came of it.
 
-``python -m tests.hostile [--seed N] [--service NAME] [--backend NAME] [--fault NAME] [--cases N] [--pause SECONDS]``
+``python -m tests.hostile [--seed N] [--service NAME] [--backend NAME] [--fault NAME] [--cases N] [--throughout]
+[--pause SECONDS] [--words]``
 """
 
 import argparse
@@ -18,6 +19,7 @@ def main() -> int:
     parser.add_argument("--backend", choices=ASKED)
     parser.add_argument("--fault", choices=FAULTS)
     parser.add_argument("--cases", type=int, help="default: every combination twice, once throughout a run")
+    parser.add_argument("--throughout", action="store_true", help="only faults that hold until a command has ended")
     parser.add_argument("--pause", type=float, default=6.0, help="seconds of a pause")
     parser.add_argument("--words", action="store_true", help="show what the last command of a case said that failed")
     given = parser.parse_args()
@@ -25,6 +27,7 @@ def main() -> int:
         case
         for case in cases(given.seed, None, given.service)
         if given.backend in (None, case.backend) and given.fault in (None, case.fault)
+        if case.whole or not given.throughout
     ]
     if given.cases:
         wanted = (wanted * (given.cases // len(wanted) + 1))[: given.cases]

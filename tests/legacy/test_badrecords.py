@@ -272,3 +272,16 @@ def test_a_pipe_among_the_people_is_not_waited_for(folder: Path) -> None:
     (folder / SRC).unlink()
     os.mkfifo(folder / SRC)
     assert OldPopulation(folder, skip=True).size == 2
+
+
+def test_the_list_of_bad_records_holds_no_formula(tmp_path: Path) -> None:
+    """It is for people, who open it with a spreadsheet; what is in it comes from somebody's data."""
+    bad = BadRecords()
+    for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "a\x1b[2Jb"):
+        bad.add(Path(f"={text}"), text, line=1)
+    bad.write(tmp_path / "rejected.csv")
+    with (tmp_path / "rejected.csv").open(newline="") as file:
+        _, *rows = csv.reader(file)
+    assert len(rows) == 6
+    assert not [value for row in rows for value in row if value.startswith(("=", "+", "-", "@", "\t", "\r", "\x1b"))]
+    assert "\x1b" not in (tmp_path / "rejected.csv").read_text()

@@ -2,8 +2,10 @@
 
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -12,6 +14,7 @@ import pytest
 from cicscenario.connections import Connections, Service
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
+from cicscenario.services.accounts_login import read_login
 from cicscenario.transport import libpq
 from tests.support.authority import Authority, tls_before
 from tests.support.hostile_shell import HOSTILE_SHELL, LIBPQ
@@ -259,3 +262,92 @@ def test_variables_are_removed_by_threads_at_the_same_time(postgres: Postgres) -
         thread.join(60)
     assert problems == []
     assert os.environ["PGHOST"] == LIBPQ["PGHOST"]
+
+
+# Passwords
+
+
+@contextmanager
+def asking(kind: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Whoever answers on PostgreSQL's port, and asks for the password in its way; and what it has been sent.
+
+    Source: PostgreSQL's documentation, "Message Formats".
+    """
+    heard: list[bytes] = []
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection = listening.accept()[0]
+                with connection, suppress(OSError):
+                    connection.settimeout(5)
+                    if connection.recv(8)[4:] == b"\x04\xd2\x16\x2f":  # asks for TLS
+                        connection.sendall(b"N")
+                        connection.recv(1000)
+                    connection.sendall(kind)
+                    heard.append(connection.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        try:
+            yield listening.getsockname()[1], heard
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+CLEAR = b"R\0\0\0\x08\0\0\0\x03"
+MD5 = b"R\0\0\0\x0c\0\0\0\x05salt"
+IN = b"R\0\0\0\x08\0\0\0\0"
+
+
+@pytest.mark.parametrize("by_service", [False, True])
+@pytest.mark.parametrize("kind", [CLEAR, MD5, IN], ids=["clear text", "md5", "no question"])
+def test_whoever_answers_on_the_port_is_not_given_the_password(tmp_path: Path, kind: bytes, by_service: bool) -> None:
+    with asking(kind) as (port, heard):
+        where = f"host: 127.0.0.1, port: {port}, database: a, user: b, password: 'file:password'"
+        if by_service:
+            service_file(
+                tmp_path / "s.conf", f"[ussd]\nhost=127.0.0.1\nport={port}\ndbname=a\nuser=b\npassword={PASSWORD}\n"
+            )
+            where = "service: ussd, servicefile: s.conf"
+        with pytest.raises(UnavailableError, match='requirement "scram-sha-256" failed') as caught:
+            accounts(tmp_path, f"{where}, sslmode: prefer").ask(Service.ACCOUNTS)
+    assert "`accounts.require_auth`" in (caught.value.hint or "")
+    assert not any(PASSWORD.encode() in text or b"md5" in text for text in heard)
+
+
+@pytest.mark.parametrize("by_service", [False, True])
+def test_the_environment_file_may_allow_clear_text(tmp_path: Path, by_service: bool) -> None:
+    with asking(CLEAR) as (port, heard):
+        where = (
+            f"host: 127.0.0.1, port: {port}, database: a, user: b, password: 'file:password', require_auth: password"
+        )
+        if by_service:
+            text = (
+                f"[ussd]\nhost=127.0.0.1\nport={port}\ndbname=a\nuser=b\npassword={PASSWORD}\nrequire_auth=password\n"
+            )
+            service_file(tmp_path / "s.conf", text)
+            where = "service: ussd, servicefile: s.conf"
+        with pytest.raises(UnavailableError):
+            accounts(tmp_path, where).ask(Service.ACCOUNTS)
+    assert PASSWORD.encode() in heard[0]
+
+
+def test_a_server_that_asks_nothing_is_fine_without_a_password(tmp_path: Path) -> None:
+    """As on a Unix socket, where it knows the user."""
+    (tmp_path / "place.yaml").write_text(
+        "version: 1\nname: place\nspec: evm:byzantium:8996:bloxberg\naccounts: {host: 127.0.0.1, user: b}\n"
+    )
+    found = load_environment(tmp_path / "place.yaml").accounts
+    assert found
+    assert "require_auth" not in read_login(found, None).parameters
+
+
+def test_a_library_that_cannot_hold_the_password_back_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libpq, "version", lambda: 150_004)
+    with pytest.raises(InvalidError, match="libpq 15, cannot hold back a password"):
+        accounts(tmp_path, "host: 127.0.0.1, password: 'file:password'").ask(Service.ACCOUNTS)

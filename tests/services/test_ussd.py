@@ -309,7 +309,7 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     ussd = UssdClient(f"http://127.0.0.1:{port}", dialect=Dialect.OF_2021, password="secret-word")
     problem = failure(lambda: ussd.choose_language(PHONE, "en"))
     assert (problem.taken, problem.answered) == (False, False)
-    assert f"http://127.0.0.1:{port}/ cannot be reached" in problem.message
+    assert f"http://127.0.0.1:{port} cannot be reached" in problem.message
     assert "Connection refused" in problem.message
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
 
@@ -406,7 +406,7 @@ def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Ca
     [
         (answer(405, "Play by the rules"), "this is not the address of a phone interface"),
         (answer(404, "Not Found"), "there is nothing at this address"),
-        (screen("<html>It works!</html>", "OK"), "takes +25471 for a phone number"),
+        (screen("<html>It works!</html>", "OK"), "answered with what is no screen"),
         (CLOSED, "closed the connection"),
         (answer(400, "Bad Request"), "400 Bad Request"),
     ],

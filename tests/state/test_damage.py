@@ -13,7 +13,7 @@ import pytest
 from cicscenario.errors import StateRefusedError
 from cicscenario.state.integrity import COLUMNS
 from cicscenario.state.store import Store
-from tests.support.states import alter, everything, filled
+from tests.support.states import PAYER, alter, everything, filled
 
 #: A row of each table, as an SQL condition, and how a refusal names it.
 ROWS = {
@@ -100,6 +100,20 @@ def test_the_digest_covers_every_column(path: Path) -> None:
             assert f"row_digest('{table}', {', '.join(columns)})" in sql
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     assert {name for (name,) in tables} == {*COLUMNS, "sqlite_sequence"}
+
+
+def test_an_index_that_leads_to_another_row_is_noticed(base: Path, tmp_path: Path) -> None:
+    """Such as one with which a transaction of ours would not be found among those to be awaited."""
+    with closing(sqlite3.connect(base)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'outstanding'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    raw = bytearray(base.read_bytes())
+    at = raw.index(PAYER, (page - 1) * size)
+    raw[at] ^= 1
+    path = tmp_path / "state.sqlite"
+    path.write_bytes(raw)
+    with pytest.raises(StateRefusedError, match="outstanding"):
+        Store(path)
 
 
 # --- any byte ---------------------------------------------------------------------------------------------------

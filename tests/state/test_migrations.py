@@ -1,9 +1,12 @@
 """State files of earlier versions are opened, keep what they hold, and are as one that is made today."""
 
+import contextlib
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,8 @@ from cicscenario.people.person import Person
 from cicscenario.state.migrations import MIGRATIONS, SCHEMA_VERSION
 from cicscenario.state.rows import LedgerRow, Outcome, RequestRow
 from cicscenario.state.store import Store
+from tests.support.failing_disk import BROKEN, FULL, failing_disk
+from tests.support.states import WRITES, account_of_person
 
 #: To the letter: files with this are on people's disks.
 VERSION_1 = """
@@ -181,3 +186,61 @@ def test_a_later_version_is_refused(old: Path) -> None:
 
 def test_there_is_a_migration_from_every_version() -> None:
     assert [version for version, _ in MIGRATIONS] == list(range(1, SCHEMA_VERSION))
+
+
+# --- files of every version, kept from the code of their time -----------------------------------------------------
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "state").glob("v*.sqlite"))
+
+
+@pytest.mark.parametrize("kept", GOLDEN, ids=lambda kept: kept.stem)
+def test_a_state_of_every_version_goes_on(tmp_path: Path, kept: Path) -> None:
+    path = Path(shutil.copy(kept, tmp_path / "state.sqlite"))
+    store = Store(path)
+    assert store.meta() == {"scenario": '{"name": "small"}', "lineage": "1f", "chain_id": "8996"}
+    made = store.people(0, 9)
+    assert [(one.id, one.phone, one.document) for one in made] == [
+        (n, f"+2547{n:08d}", {"vcard": "…", "n": n}) for n in range(4)
+    ]
+    assert [one.address for one in made] == [*map(account_of_person, range(3)), None]
+    assert store.counts() == {"population": (4, 0), "accounts": (3, 1)}
+    assert [(row.nonce, row.status) for row in store.transactions()] == [(0, "mined"), (1, "broadcast"), (2, "signed")]
+    assert {who: [row.status for row in rows] for who, rows in store.requests([0, 1, 2, 3]).items()} == {
+        0: ["created"], 1: ["created"], 2: ["created"], 3: ["asked"],
+    }  # fmt: skip
+    assert store.checks()["balance"].failing == [{"person": 2, "problem": "short"}]
+    for name in ("commit", "settle", "answer_requests"):
+        WRITES[name](store)
+    store.close()
+    Store(path).close()
+
+
+def test_a_file_of_every_version_is_kept() -> None:
+    assert [path.stem for path in GOLDEN] == [f"v{version}" for version in range(1, SCHEMA_VERSION + 1)], (
+        "keep a state of this version from now on: tests/support/states.py makes one"
+    )
+
+
+@pytest.mark.parametrize(
+    "how", [{"code": FULL, "torn": True}, {"code": BROKEN, "times": 1}], ids=["full", "broken once"]
+)
+@pytest.mark.parametrize("kept", [GOLDEN[0], GOLDEN[-2]], ids=lambda kept: kept.stem)
+def test_a_disk_that_fails_while_a_state_is_converted_leaves_the_old_one(
+    tmp_path: Path, kept: Path, how: dict[str, Any]
+) -> None:
+    with failing_disk() as disk:
+        for number in range(1, 1000):
+            path = Path(shutil.copy(kept, tmp_path / f"{number}.sqlite"))
+            disk.fail(number, **how)
+            with contextlib.suppress(UnavailableError):
+                Store(path).close()
+            failed = disk.failed
+            disk.mend()
+            store = Store(path)
+            assert store.population() == 4
+            assert len(list(store.transactions())) == 3
+            store.close()
+            if not failed:
+                assert number > 20
+                return
+    raise AssertionError("it never came to an end")

@@ -46,19 +46,44 @@ def errors(run: MetadataRun, *, again: bool = True) -> dict[str, int]:
 
 
 def test_a_new_person_costs_nine_requests(server: SlowMeta, tmp_path: Path) -> None:
-    """A write and a look for each of the four entries, and a look where the phone number led before."""
+    """A write and a look for each of the four entries, and a look where the phone number led before.
+
+    At the end one person in ten is looked up again, for a store may have lost what it had.
+    """
     with MetadataRun(tmp_path, server.url, SIZE, **SHORT) as run:
         run.steps()
         rows = run.checks()
-        assert run.meta.requests == {"PUT": 4 * SIZE, "GET": 5 * SIZE}
+        assert run.meta.requests == {"PUT": 4 * SIZE, "GET": 5 * SIZE + 4 * ((SIZE + 9) // 10)}
         assert [(row.errors, row.read_back) for row in rows] == [(0, SIZE)] * 4
+
+
+def test_a_store_that_has_lost_everything_since_is_found(server: SlowMeta, tmp_path: Path) -> None:
+    with MetadataRun(tmp_path, server.url, SIZE, **SHORT) as run:
+        run.steps()
+        server.values.clear()
+        rows = run.checks()
+        assert [(row.errors, row.read_back) for row in rows] == [(SIZE, 0)] * 4
+
+
+def test_a_server_that_was_away_is_asked_about_everybody_again(server: SlowMeta, tmp_path: Path) -> None:
+    """It may have been started again with less than it had: here one entry is gone, which no sample shows."""
+    with MetadataRun(tmp_path, server.url, SIZE, **SHORT) as run:
+        run.steps()
+        del server.values[next(iter(server.values))]
+        assert not run.meta.was_away
+        dropped = iter(["drop"])
+        server.fault = lambda method, number: next(dropped, None)
+        assert run.meta.get(bytes(32)) is None
+        rows = run.checks()
+        assert run.meta.was_away
+        assert sum(row.errors for row in rows) == 1
+        assert [row.read_back for row in rows if row.errors == 1] == [0]
 
 
 def test_who_asks_again_is_answered_by_the_server(server: SlowMeta, tmp_path: Path) -> None:
     with MetadataRun(tmp_path, server.url, SIZE, **SHORT) as run:
         run.steps()
         server.values.clear()
-        assert set(errors(run, again=False).values()) == {0}
         rows = run.checks(again=True)
         assert [(row.errors, row.read_back) for row in rows] == [(SIZE, 0)] * 4
 

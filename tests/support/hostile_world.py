@@ -1,40 +1,37 @@
 """A sandbox behind proxies that break what passes: a case is a fault of one service, and a command that is repeated."""
 
-import hashlib
 import json
 import os
 import random
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import requests
-from eth_hash.auto import keccak
+from eth_account import Account
 
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.nodes import NODES
-from cicscenario.state.store import STATE
+from tests.oracle import Baseline, Place, baseline, judge, place_of
 from tests.support import hostile_wire as faults
-from tests.support.forking import Forking
 from tests.support.hostile_wire import LASTING, Fault, Hold, HostileWire
-from tests.support.meta_wire import ask
 from tests.support.phone_world import EVERYTHING
 from tests.support.postgres import USER, Postgres
 from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
+from tests.support.zygote import Command, End, Zygote
 
 #: The services that a run asks, by backend.
 ASKED = {
@@ -55,6 +52,7 @@ FAULTS: dict[str, Fault] = {
     "restarted empty": faults.emptied,
     "paused": faults.pauses,
 }
+_SPARE = "which is the account of nobody"
 _RUNS = 6  #: times that the command is repeated, at most
 _PATIENCE = 240.0  #: seconds for one run; what takes longer hangs
 
@@ -93,7 +91,7 @@ class CaseEnd:
     codes: list[int] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
-    spare: int = 0  #: accounts of the engine that belong to nobody
+    spare: list[str] = field(default_factory=list)  #: accounts of the engine that belong to nobody
     hung: bool = False
     by_hand: bool = False
     struck: int = 0  #: exchanges that the fault took hold of
@@ -115,7 +113,7 @@ class HostileWorld:
         self.sandbox = stack.up(home, services=services).environment
         self.asked = {name: all(one in self.ports for one in asked) for name, asked in ASKED.items()}
         self._held = ExitStack()
-        self.forking = self._held.enter_context(Forking(home / "said" if (home / "said").mkdir() is None else None))
+        self._zygote = self._held.enter_context(Zygote())
         self.wires = {
             name: self._held.enter_context(HostileWire(port, self._empty(name)))
             for name, port in self.ports.items()
@@ -123,6 +121,8 @@ class HostileWorld:
         }
         self.environment = self.sandbox.parent / "hostile.yaml"
         self.environment.write_text(self._behind_proxies(self.sandbox.read_text()))
+        key = (self.sandbox.parent / "signer.key").read_text().strip()
+        self.place: Place = place_of(self.sandbox, Account.from_key(key).address)
         self._lengths: dict[str, dict[str, int]] = {}
         self._number = 0
 
@@ -189,24 +189,24 @@ class HostileWorld:
     def lengths(self, backend: str) -> dict[str, int]:
         """How many exchanges a run without faults has with each service."""
         if backend not in self._lengths:
-            scenario, place, _ = self._new(backend, random.Random(0), 10)
+            scenario, place = self._new(backend, random.Random(0), 10)
             for wire in self.wires.values():
                 wire.mend()
             done = self.run(scenario, place)
-            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.code == 0, done.said
             self._lengths[backend] = {name: wire.exchanges for name, wire in self.wires.items()}
         return self._lengths[backend]
 
-    def run(self, scenario: Path, place: Path) -> "subprocess.CompletedProcess[str]":
+    def run(self, scenario: Path, place: Path) -> End:
         arguments = ("run", str(scenario), "--dir", str(place), "--env", str(self.environment))
-        return self.forking.run(self.home, *arguments, patience=_PATIENCE)
+        return self._zygote.run(Command(arguments, str(self.home), str(self.home / "said"), deadline=_PATIENCE))
 
     def carry_out(self, case: Case, *, pause: float = 6.0) -> CaseEnd:
         """One case, to its end. ``pause`` is how long a service is paused, or away for a moment, at most; in seconds."""
         draw = random.Random(f"{case}")
         length = self.lengths(case.backend)[case.service]
-        scenario, place, size = self._new(case.backend, draw, draw.randint(8, 12))
-        since, end, began = self.block(), CaseEnd(case), time.monotonic()
+        scenario, place = self._new(case.backend, draw, draw.randint(8, 12))
+        since, end, began = baseline(self.place), CaseEnd(case), time.monotonic()
         wire, fault = self.wires[case.service], FAULTS[case.fault]
         begin = draw.randrange(max(1, length))
         if case.whole:
@@ -223,165 +223,79 @@ class HostileWorld:
             wire.mend()
         end.seconds = time.monotonic() - began
         if end.codes and end.codes[-1] == 0:
-            self._judge(case, end, place, size, since)
+            self._judge(end, scenario, place, since)
         return end
 
     def _repeat(self, case: Case, end: CaseEnd, scenario: Path, place: Path, *, restart: bool) -> None:
         wire = self.wires[case.service]
         for number in range(_RUNS):
-            if restart and not number:
-                self._restart_during(case.service, wire)
-            try:
+            with self._restarted(case.service) if restart and not number else nullcontext():
                 done = self.run(scenario, place)
-            except subprocess.TimeoutExpired as error:
-                end.hung, end.last_words = True, f"{error.output}{error.stderr}"
+            end.last_words = done.said
+            if done.hung:
+                end.hung = True
                 return
             held = bool(wire.struck)
             end.struck += wire.struck if not number else 0
             if case.whole and not number:
                 wire.mend()
-            end.codes.append(done.returncode)
-            end.last_words = done.stdout + done.stderr
+            end.codes.append(done.code)
             self._judge_words(case, end, done, held=held)
-            if done.returncode == 0:
+            if done.code == 0:
                 return
-            if done.returncode not in (1, 3):
+            if done.code not in (1, 3):
                 end.by_hand = True
                 return
         end.by_hand = True
 
-    def _restart_during(self, service: str, wire: HostileWire) -> None:
-        """Kills the service when the fault's moment has come, and starts it again."""
-        import threading
+    @contextmanager
+    def _restarted(self, service: str) -> Iterator[None]:
+        """Kills the service when the fault's moment has come, and starts it again; all while the block lasts."""
+        over = threading.Event()
 
         def work() -> None:
-            eventually(lambda: wire.struck, "waited for the moment", 100)
+            while not self.wires[service].struck:
+                if over.wait(0.02):
+                    return
             daemon = Daemon(service, self.home / "sandbox")
             if pid := daemon.pid():
                 os.kill(pid, signal.SIGKILL)
                 eventually(lambda: daemon.pid() is None)
             stack.up(self.home, services=EVERYTHING)
 
-        threading.Thread(target=work, daemon=True).start()
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
-    def _judge_words(self, case: Case, end: CaseEnd, done: "subprocess.CompletedProcess[str]", *, held: bool) -> None:
-        said = done.stdout + done.stderr
-        if "Traceback" in said or done.returncode == 70:
-            end.wrong.append(f"exit {done.returncode} with a traceback")
-        if done.returncode == 1 and held and case.fault not in ("restarted empty",):
+    def _judge_words(self, case: Case, end: CaseEnd, done: End, *, held: bool) -> None:
+        if "Traceback" in done.said or done.code == 70:
+            end.wrong.append(f"exit {done.code} with a traceback")
+        if done.code == 1 and held and case.fault not in ("restarted empty",):
             end.wrong.append("exit 1: what could not be asked was taken for missing")
-        if done.returncode == 3 and case.whole and held and len(end.codes) == 1:
+        if done.code == 3 and case.whole and held and len(end.codes) == 1:
             port = self.wires[case.service].port
-            if f":{port}" not in done.stderr and f"port {port}" not in done.stderr:
+            if f":{port}" not in done.said and f"port {port}" not in done.said:
                 end.wrong.append(f"exit 3 does not name the address of {case.service}")
 
-    def _new(self, backend: str, draw: random.Random, size: int) -> tuple[Path, Path, int]:
+    def _new(self, backend: str, draw: random.Random, size: int) -> tuple[Path, Path]:
         self._number += 1
         name = f"case-{self._number}"
         path = self.home / f"{name}.yaml"
         text = SCENARIOS[backend].format(name=name, size=size, seed=draw.randrange(2**31))
         path.write_text(text)
-        return path, self.home / "runs" / name, size
+        return path, self.home / "runs" / name
 
-    # --- what the services say, without the product ---------------------------------------------------------------
-
-    @property
-    def rpc_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['node']}"
-
-    def rpc(self, method: str, *params: Any) -> Any:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        answer = requests.post(self.rpc_url, json=body, timeout=60).json()
-        assert "result" in answer, answer
-        return answer["result"]
-
-    def block(self) -> int:
-        return int(self.rpc("eth_blockNumber"), 16)
-
-    @cached_property
-    def _session(self) -> Any:
-        from tests.support.sandboxes import Sandbox
-
-        return Sandbox(self.home, self.sandbox).session()
-
-    def _logs(self, contract: bytes, event: str, since: int, *topics: str) -> list[dict[str, Any]]:
-        asked = {
-            "fromBlock": hex(since + 1),
-            "toBlock": "latest",
-            "address": "0x" + contract.hex(),
-            "topics": ["0x" + keccak(event.encode()).hex(), *topics],
-        }
-        found: list[dict[str, Any]] = self.rpc("eth_getLogs", asked)
-        return found
-
-    def _judge(self, case: Case, end: CaseEnd, place: Path, size: int, since: int) -> None:
+    def _judge(self, end: CaseEnd, scenario: Path, place: Path, since: Baseline) -> None:
         """Holds what the services have against who should have arrived."""
-        with sqlite3.connect(place / STATE) as db:
-            rows = db.execute("SELECT id, phone, address, gift FROM people ORDER BY id").fetchall()
-        db.close()
-        if len(rows) != size:
-            end.lost.append(f"{len(rows)} of {size} people were made")
-        contracts = self._session.contracts
-        unit = 10**contracts.token.decimals
-        signer = "0x" + "00" * 12 + self._session.signer.address.hex()
-        gifts: Counter[str] = Counter()
-        for log in self._logs(contracts.token.address, "Transfer(address,address,uint256)", since, signer):
-            gifts["0x" + log["topics"][2][-40:]] += 1
-            amount = {f"0x{address.hex()}": gift * unit for _, _, address, gift in rows if address}
-            to = "0x" + log["topics"][2][-40:]
-            if int(log["data"], 16) != amount.get(to):
-                end.wrong.append(f"{to} was given {int(log['data'], 16)}, and not {amount.get(to)}")
-        added = Counter(
-            "0x" + log["topics"][1][-40:]
-            for log in self._logs(contracts.accounts_index, "AddressAdded(address,uint256)", since)
-        )
-        addresses = [f"0x{address.hex()}" for _, _, address, _ in rows if address]
-        if len(set(addresses)) != size:
-            end.lost.append(f"{size - len(set(addresses))} people have no account of their own")
-        for who, phone, address, gift in rows:
-            mine = f"0x{(address or b'').hex()}"
-            wanted = 1 if gift else 0
-            if added[mine] != 1:
-                (end.doubled if added[mine] > 1 else end.lost).append(f"person {who} is registered {added[mine]} times")
-            if gifts[mine] != wanted:
-                (end.doubled if gifts[mine] > wanted else end.lost).append(f"person {who} has {gifts[mine]} gifts")
-            for kind in self._kinds(case.backend):
-                subject = phone.encode() if kind == "phone" else address or b""
-                pointer = hashlib.sha256(subject + f":cic.{kind}".encode()).hexdigest()
-                answer = ask(self.ports["meta"], "GET", f"/{pointer}")
-                if answer is None or answer.status != 200:
-                    end.lost.append(f"person {who} has no {kind} entry")
-        strangers = sum(gifts.values()) - sum(gifts[address] for address in addresses)
-        if strangers:
-            end.doubled.append(f"{strangers} gifts went to strangers")
-        end.spare = sum(added.values()) - sum(added[address] for address in addresses)
-        if case.backend == "cic_ussd":
-            self._judge_table(end, rows)
-
-    def _judge_table(self, end: CaseEnd, rows: list[tuple[Any, ...]]) -> None:
-        import psycopg2
-
-        password = (self.home / "sandbox" / "postgres.password").read_text().strip()
-        connection = psycopg2.connect(
-            host="127.0.0.1", port=self.ports["postgres"], dbname="cic_ussd", user=USER, password=password
-        )
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT phone_number, blockchain_address, password_hash, status FROM account")
-                held: dict[str, list[tuple[Any, ...]]] = {}
-                for phone, *rest in cursor.fetchall():
-                    held.setdefault(phone, []).append(tuple(rest))
-        finally:
-            connection.close()
-        for who, phone, address, _ in rows:
-            found = held.get(phone, [])
-            if len(found) > 1:
-                end.doubled.append(f"person {who} has {len(found)} rows in the account table")
-            if not found or found[0][0] != (address or b"").hex() or not found[0][1] or found[0][2] != 2:
-                end.lost.append(f"person {who} has the row {[(a, bool(h), s) for a, h, s in found]}")
-
-    def _kinds(self, backend: str) -> tuple[str, ...]:
-        return ("person", "phone", "preferences", "custom") if backend == "cic_ussd" else ("person",)
+        verdict = judge(scenario, self.place, place, since)
+        end.lost += verdict.lost
+        end.spare = [line for line in verdict.doubled if line.endswith(_SPARE)]
+        end.doubled += [line for line in verdict.doubled if not line.endswith(_SPARE)]
+        end.wrong += verdict.wrong
 
 
 def _answers(port: int) -> bool:
@@ -419,7 +333,7 @@ def table(ends: list[CaseEnd]) -> Iterator[str]:
         ("hung", lambda end: end.hung),
         ("by hand", lambda end: end.by_hand),
         ("wrong", lambda end: bool(end.wrong)),
-        ("spare accounts", lambda end: end.spare),
+        ("spare accounts", lambda end: len(end.spare)),
     ]
     for name in (*dict.fromkeys(end.case.fault for end in ends), "all"):
         these = [end for end in ends if name in ("all", end.case.fault)]

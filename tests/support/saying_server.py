@@ -3,6 +3,7 @@
 import json
 import socketserver
 import threading
+from collections.abc import Callable
 from typing import Any, Self
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # PostgreSQL: libpq asks for TLS first
@@ -30,9 +31,12 @@ def postgres_error(text: str) -> bytes:
 
 
 class SayingServer:
-    """Entered, it listens at ``port`` of 127.0.0.1 and answers every request with ``answer``. ``asked`` is what came."""
+    """Entered, it listens at ``port`` of 127.0.0.1 and answers every request with ``answer``, or what that makes of it.
 
-    def __init__(self, answer: bytes) -> None:
+    ``asked`` is what came.
+    """
+
+    def __init__(self, answer: bytes | Callable[[bytes], bytes]) -> None:
         self.answer = answer
         self.asked: list[bytes] = []
         said = self
@@ -45,7 +49,9 @@ class SayingServer:
                         self.request.sendall(b"N")
                         continue
                     commands = 1 if not data.startswith(b"*") else 1 + data.count(b"\r\n*")
-                    self.request.sendall(said.answer * commands)
+                    self.request.sendall(
+                        (said.answer if isinstance(said.answer, bytes) else said.answer(data)) * commands
+                    )
                     if not data.startswith(b"*"):
                         return
 

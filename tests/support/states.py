@@ -80,14 +80,12 @@ WRITES: dict[str, Callable[[Store], Any]] = {
 
 
 def writers() -> set[str]:
-    """The names of the methods that write, found in the code."""
-    methods = inspect.getmembers(Store, inspect.isfunction)
-    writing = {name for name, method in methods if "self._write(" in inspect.getsource(method)}
-    return {
-        name
-        for name, method in methods
-        if not name.startswith("_") and any(f"self.{one}(" in inspect.getsource(method) for one in {"_write", *writing})
-    }
+    """The names of the public methods that write, by themselves or through others, found in the code."""
+    code = {name: inspect.getsource(method) for name, method in inspect.getmembers(Store, inspect.isfunction)}
+    writing = {"_write"}
+    while more := {name for name, text in code.items() if any(f"self.{one}(" in text for one in writing)} - writing:
+        writing |= more
+    return {name for name in writing if not name.startswith("_")}
 
 
 def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cicscenario.errors import UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.sandbox.daemon import Command, User
 from cicscenario.sandbox.nodes import HOST
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
@@ -66,17 +67,19 @@ class PostgresDaemon(ServiceDaemon):
         return True
 
     def provision(self, site: Site) -> None:
-        session = _connect(site)
+        import psycopg2
+
         try:
-            session.autocommit = True
-            with session.cursor() as cursor:
-                cursor.execute("SELECT datname FROM pg_database")
-                existing = {name for (name,) in cursor.fetchall()}
-                for name in DATABASES:
-                    if name not in existing:
-                        cursor.execute(f'CREATE DATABASE "{name}"')
-        finally:
-            session.close()
+            with contextlib.closing(_connect(site)) as session:
+                session.autocommit = True
+                with session.cursor() as cursor:
+                    cursor.execute("SELECT datname FROM pg_database")
+                    existing = {name for (name,) in cursor.fetchall()}
+                    for name in DATABASES:
+                        if name not in existing:
+                            cursor.execute(f'CREATE DATABASE "{name}"')
+        except psycopg2.Error as error:
+            raise UnavailableError(f"the sandbox's database cannot make its databases: {foreign(error)}") from error
 
     def purge(self, site: Site) -> None:
         link = site.folder / self.name

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
+from cicscenario.address import Redaction
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import parse_json
@@ -68,6 +69,7 @@ class Broker:
         self.callback = self._place.callback  #: None for a socket
         self._user = user or self._place.user
         self._password = self._place.password if password is None else password
+        self._redact = Redaction("", self._password)
         self._ca = ca
         self._timeout = timeout
         self._patience = patience
@@ -199,7 +201,7 @@ class Broker:
             )
         trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
         return UnavailableError(
-            f"Redis {self.address} {trouble}: {foreign(error, 200) or type(error).__name__}{doubt}",
+            f"Redis {self.address} {trouble}: {foreign(self._redact(str(error)), 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
 
