@@ -118,6 +118,8 @@ LONG = (
     "test_run.py",
     "test_run_again.py",
     "test_kills.py",
+    "test_run_killed.py",
+    "test_oracle.py",
     "test_creation.py",
     "test_faults.py",
     "test_commands.py",

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from cicscenario.errors import InterruptedRunError, ReconcileError, StepFailedEr
 from cicscenario.people.person import Person
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
-from tests.support.memory_chain import Transaction
+from tests.support.memory_chain import SIGNER, Transaction
 from tests.support.sandboxes import NODES, Sandbox
 from tests.support.waiting import eventually
 
@@ -474,3 +475,20 @@ def sent(session: ChainSession, signer: Signer, to: bytes, data: bytes = b"", va
     signed = signer.sign(nonce=nonce, gas_price=session.gas_price, gas=100_000, to=to, value=value, data=data)
     session.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
     eventually(lambda: session.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash)))
+
+
+def test_a_transaction_is_written_down_before_anybody_may_send_it() -> None:
+    """Killed between the two, the run knows of a transaction that nobody has sent, which it sends as it is."""
+    order: list[str] = []
+    nothing: Any = None
+    store: Any = SimpleNamespace(
+        live_transactions=lambda purpose, people: {},
+        failed_transactions=lambda purpose, people: [],
+        add_transactions=lambda rows: order.append(f"{len(rows)} written"),
+    )
+    broadcaster: Any = SimpleNamespace(
+        follower=nothing, expect=lambda rows, ended: nothing, submit=lambda rows: order.append(f"{len(rows)} submitted")
+    )
+    intents = [Intent(person, b"\x01" * 20) for person in range(2)]
+    Ledger(store, nothing, SIGNER, broadcaster, 1).begin("gift", intents, lambda intent: 21_000)
+    assert order == ["2 written", "2 submitted"]

@@ -17,7 +17,7 @@ MANY = ("file.replace:before", "file.replace:after")
 @pytest.fixture(scope="module", params=BACKENDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillWorld]:
     """A sandbox with what the backend needs, in which a person is killed for often."""
-    with kill_world(request.param, tmp_path_factory.mktemp(request.param)) as made:
+    with kill_world(request.param, tmp_path_factory.mktemp(request.param), size=4) as made:
         yield made
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cicscenario.boundaries import observe
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.readback import ReadBack
@@ -258,6 +259,24 @@ def test_what_is_written_in_parts_is_counted_once(world: World) -> None:
     assert told[-1].ok == sum(event.batch for event in told) == 10
     assert world.progress.steps["a"].document()["batches"] == 1
     assert world.progress.steps["a"].document()["people"] == 10
+
+
+def test_nobody_is_counted_or_told_before_they_are_in_the_state(world: World) -> None:
+    """A run that is killed just before it writes has told of nobody who is not there."""
+    told: list[tuple[int, int]] = []
+
+    def look(name: str, side: str) -> None:
+        if (name, side) == ("state.outcomes", "before"):
+            there = sum(ok for ok, _ in world.store.counts().values())
+            told.append((sum(tally.ok for tally in world.progress.steps.values()), there))
+
+    observe(look)
+    try:
+        world.run({"people": people, "a": ok}, size=30)
+    finally:
+        observe(None)
+    assert len(told) == 6
+    assert all(counted <= there for counted, there in told)
 
 
 def test_a_state_that_cannot_be_written_ends_the_run_while_a_batch_waits(world: World) -> None:

@@ -39,25 +39,23 @@ def unguarded(module: Path, names: Mapping[str, Any]) -> list[str]:
     """
     reader = _Reader(names)
     reader.visit(ast.parse(module.read_text("utf-8")))
-    exposed = _exposed(reader.functions)
+    exposed = _exposed(reader.functions, reader.called)
     found = [effect for function in reader.functions if id(function) in exposed for effect in function.effects]
     return [f"{line}: {what}" for line, what in sorted(found)]
 
 
-def _exposed(functions: list[_Function]) -> set[int]:
+def _exposed(functions: list[_Function], called: set[str]) -> set[int]:
     """The functions, by id, that may be entered while no boundary is."""
     callers: dict[str, list[_Function]] = defaultdict(list)
-    called = {name for function in functions for name in function.calls}
     for function in functions:
         for name in function.calls:
             callers[name].append(function)
-    exposed = {id(f) for f in functions if not f.private}
+    # A private method that its own module does not call is called by a subclass in another one.
+    exposed = {id(f) for f in functions if not f.private or f.name not in called}
     grown = True
     while grown:
         new = {
-            id(f)
-            for f in functions
-            if f.private and f.name in called and any(id(caller) in exposed for caller in callers[f.name])
+            id(f) for f in functions if f.private and any(id(caller) in exposed for caller in callers[f.name])
         } - exposed
         exposed |= new
         grown = bool(new)
@@ -73,6 +71,7 @@ class _Reader(ast.NodeVisitor):
         self._given: set[str] = set()  # parameters that are boundaries
         self._private_class: str | None = None
         self.functions = [_Function("", private=False)]
+        self.called: set[str] = set()  #: names of all functions that are called, at a boundary or not
         self._inside = self.functions[0]
 
     # --- where it is ------------------------------------------------------------------------------------------------
@@ -118,10 +117,11 @@ class _Reader(ast.NodeVisitor):
     # --- what it finds ----------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> None:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        self.called.add(name)
         if not self._guarded:
             if what := effect_of(node):
                 self._inside.effects.append((node.lineno, what))
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             self._inside.calls.setdefault(name, node.lineno)
         self.generic_visit(node)
 
