@@ -173,7 +173,8 @@ def _queued(tasks: UssdTasks) -> set[str]:
 def _combined(those: Sequence[Choice]) -> Choice:
     """The fate of all choices of one person."""
     if not those:
-        return Choice(Fate.OVER, "cic-ussd has no request for this number")
+        # A Redis that was emptied has lost the request, and the engine may have made the account before.
+        return Choice(Fate.OVER, "cic-ussd has no request for this number", may_exist=True)
     for fate in (Fate.REGISTERED, Fate.LIVE, Fate.UNSEEN):
         for one in those:
             if one.fate is fate:

@@ -1,0 +1,126 @@
+"""Runs many simulated worlds: ``python -m tests.soak --seeds 2000``. See ``tests.soak``.
+
+Prints each seed that fails, what was wrong, and the smallest case that still fails, to be put into
+``tests/soak/known_cases.py``. Exits 1 when any failed.
+"""
+
+import argparse
+import faulthandler
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import count, islice
+
+from tests.soak.seeds import BACKENDS, Case, case_of
+from tests.soak.shrink import shrunk
+from tests.soak.simulation import KILLED, simulated
+
+_AT_ONCE = 20  # seeds that a process is given
+_STUCK = 300  # real seconds without an end of one lot, after which the stacks are printed
+
+
+@dataclass
+class Tally:
+    """What some seeds came to."""
+
+    worlds: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
+    ends: Counter[int] = field(default_factory=Counter)
+    hours: float = 0.0  #: simulated
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.worlds += other.worlds
+        self.struck += other.struck
+        self.ends += other.ends
+        self.hours += other.hours
+        self.failures += other.failures
+
+
+def fails(case: Case) -> bool:
+    """Whether the invariant is broken."""
+    return bool(case.run().problems)
+
+
+def run_seeds(seeds: Sequence[int], backends: Sequence[str]) -> Tally:
+    """Runs these seeds in this process."""
+    faulthandler.dump_traceback_later(_STUCK, exit=True)
+    tally = Tally()
+    with simulated():
+        for seed in seeds:
+            case = case_of(seed, backends)
+            ended = case.run()
+            tally.worlds[case.backend] += 1
+            tally.struck.update(fault.kind.name for fault in ended.struck)
+            tally.ends.update(ended.codes)
+            tally.hours += ended.seconds / 3600
+            if ended.problems:
+                least = shrunk(case, fails)
+                again = least.run()
+                told = "\n  ".join(again.problems[:3])
+                tally.failures.append(
+                    f"seed {seed} fails: {case!r}\n  {told}\n  the least case that fails:\n    {least!r},"
+                )
+    faulthandler.cancel_dump_traceback_later()
+    return tally
+
+
+def _lots(first: int, number: int | None, until: float) -> Iterator[list[int]]:
+    seeds = iter(range(first, first + number)) if number is not None else count(first)
+    while time.monotonic() < until and (lot := list(islice(seeds, _AT_ONCE))):
+        yield lot
+
+
+def _on_one_core(number: int) -> None:
+    """Simulated threads of one process never run at the same time; on one core they change places faster."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[number % len(cores)]})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seeds", type=int, help="how many (default: 2000, or without end with --minutes)")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
+    parser.add_argument("--minutes", type=float, help="begin no more seeds after so many minutes")
+    parser.add_argument("--backend", action="append", choices=BACKENDS, help="only this one; may be repeated")
+    options = parser.parse_args(arguments)
+    number = options.seeds if options.seeds or options.minutes else 2000
+    began = time.monotonic()
+    until = began + 60 * options.minutes if options.minutes else float("inf")
+    print(f"seeds from {options.first}")
+    tally = _all(_lots(options.first, number, until), options.backend or BACKENDS)
+    worlds = sum(tally.worlds.values())
+    print(f"{worlds} worlds ({', '.join(f'{name} {n}' for name, n in sorted(tally.worlds.items()))})")
+    print(f"{tally.ends[KILLED]} kills; faults: {', '.join(f'{name} {n}' for name, n in sorted(tally.struck.items()))}")
+    print(f"{tally.hours:.0f} simulated hours in {time.monotonic() - began:.0f} seconds; {len(tally.failures)} failed")
+    return 1 if tally.failures else 0
+
+
+def _all(lots: Iterator[list[int]], backends: Sequence[str]) -> Tally:
+    tally, workers = Tally(), len(os.sched_getaffinity(0))
+    pools = [ProcessPoolExecutor(1, initializer=_on_one_core, initargs=(n,)) for n in range(workers)]
+    running: dict[Future[Tally], int] = {}
+    try:
+        for number, lot in zip(range(workers), lots, strict=False):
+            running[pools[number].submit(run_seeds, lot, backends)] = number
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for one in done:
+                number = running.pop(one)
+                tally.add(one.result())
+                for failure in one.result().failures:
+                    print(failure, flush=True)
+                for lot in islice(lots, 1):
+                    running[pools[number].submit(run_seeds, lot, backends)] = number
+    finally:
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+    return tally
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""A chain of blocks with a pool of waiting transactions: it mines as time passes, reorganises, forgets and lags."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import rlp
+
+from cicscenario.chain.abi import to_hex
+from tests.soak.contracts import Contracts, Message, RevertedError
+from tests.soak.kept import keccak
+
+BLOCK_TIME = 0.5  # seconds
+_MOST = 40  # transactions in a block
+_LAG_FOR = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class SimTransaction:
+    """A transaction, whoever signed it."""
+
+    hash: str
+    message: Message
+    nonce: int
+    gas_price: int
+
+    @classmethod
+    def of(cls, raw: bytes, sender: bytes) -> "SimTransaction":
+        nonce, price, _, to, value, data = rlp.decode(raw)[:6]
+        message = Message(sender, to, int.from_bytes(value, "big"), data)
+        return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"))
+
+
+@dataclass
+class SimBlock:
+    """A mined block, with the receipt of each of its transactions."""
+
+    number: int
+    hash: str
+    time: float
+    transactions: list[SimTransaction] = field(default_factory=list)
+    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class SimChain:
+    """One chain. ``clock`` gives simulated seconds; blocks are made when somebody looks, up to the present."""
+
+    def __init__(self, clock: Callable[[], float], rich: frozenset[bytes]) -> None:
+        self._clock = clock
+        self.rich = rich
+        self._made = 0
+        self.blocks = [SimBlock(0, to_hex(keccak(b"genesis")), 0.0)]
+        self.waiting: dict[str, SimTransaction] = {}
+        self._state = Contracts(rich)
+        self._nonces: dict[bytes, int] = {}
+        self._lag = (0, 0.0)  # blocks, until when
+        self._past: dict[str, tuple[Contracts, dict[bytes, int]]] = {}
+
+    # --- what happens to it ---------------------------------------------------------------------------------------
+
+    def take(self, one: SimTransaction) -> str | None:
+        """Accepts it, or says why not, in the words of geth."""
+        self.mine_due()
+        if one.hash in self.waiting:
+            return "already known"
+        if one.nonce < self._nonces.get(one.message.sender, 0):
+            return "nonce too low"
+        for other in list(self.waiting.values()):
+            if (other.nonce, other.message.sender) == (one.nonce, one.message.sender):
+                if one.gas_price <= other.gas_price:
+                    return "replacement transaction underpriced"
+                del self.waiting[other.hash]
+        self.waiting[one.hash] = one
+        return None
+
+    def mine_due(self) -> None:
+        """Makes the blocks that are due by now."""
+        while self.blocks[-1].time + BLOCK_TIME <= self._clock():
+            self._mine(self.blocks[-1].time + BLOCK_TIME)
+
+    def _mine(self, time: float, *, most: int = _MOST) -> None:
+        self._made += 1
+        block = SimBlock(len(self.blocks), to_hex(keccak(b"block %d" % self._made)), time)
+        self.blocks.append(block)
+        waiting = sorted(self.waiting.values(), key=lambda one: one.nonce)
+        for one in waiting[:]:
+            if len(block.transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
+                del self.waiting[one.hash]
+                block.transactions.append(one)
+                self._nonces[one.message.sender] = one.nonce + 1
+                block.receipts[one.hash] = _receipt(self._state, one, block)
+
+    def reorganise(self, depth: int, *, waiting_again: bool = True) -> None:
+        """Takes the newest blocks away. Their transactions wait again; or they, and all that waits, are gone.
+
+        Other blocks, one less, take their places; if the node was set back, new ones come with time.
+        """
+        self.mine_due()
+        removed = [self.blocks.pop() for _ in range(min(depth, len(self.blocks) - 1))]
+        self._state, self._nonces = self._replayed(len(self.blocks) - 1)
+        if not waiting_again:
+            self.waiting.clear()
+            self.blocks[-1].time = self._clock()
+            return
+        for block in reversed(removed):
+            self.waiting |= {one.hash: one for one in block.transactions}
+        for block in removed[:0:-1]:
+            self._mine(block.time, most=self._made % 3 * 10)  # none, some, or all of them again
+        self.blocks[-1].time = self._clock()
+
+    def forget_waiting(self) -> None:
+        self.waiting.clear()
+
+    def lag(self, blocks: int) -> None:
+        """For a while shows what was so many blocks before."""
+        self._lag = (blocks, self._clock() + _LAG_FOR)
+
+    # --- what it shows --------------------------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> int:
+        """The number of the newest block that the node shows."""
+        self.mine_due()
+        newest = len(self.blocks) - 1
+        blocks, until = self._lag
+        return max(0, newest - blocks) if self._clock() < until else newest
+
+    def state(self) -> Contracts:
+        return self._at(self.shown)[0]
+
+    def count(self, sender: bytes, block: int | None = None) -> int:
+        """The sender's transactions up to a block, the newest shown by default."""
+        return self._at(self.shown if block is None else block)[1].get(sender, 0)
+
+    def _at(self, number: int) -> tuple[Contracts, dict[bytes, int]]:
+        if number >= len(self.blocks) - 1:
+            return self._state, self._nonces
+        key = self.blocks[number].hash
+        if key not in self._past:
+            self._past[key] = self._replayed(number)
+        return self._past[key]
+
+    def _replayed(self, number: int) -> tuple[Contracts, dict[bytes, int]]:
+        state, nonces = Contracts(self.rich), dict[bytes, int]()
+        for block in self.blocks[: number + 1]:
+            for one in block.transactions:
+                _receipt(state, one, block)
+                nonces[one.message.sender] = one.nonce + 1
+        return state, nonces
+
+    def mined(self) -> Iterator[tuple[SimBlock, SimTransaction]]:
+        """Every mined transaction that is shown, with its block."""
+        for block in self.blocks[: self.shown + 1]:
+            for one in block.transactions:
+                yield block, one
+
+    def receipt(self, hash_: str) -> dict[str, Any] | None:
+        return next((block.receipts[hash_] for block in self.blocks[: self.shown + 1] if hash_ in block.receipts), None)
+
+
+def _receipt(state: Contracts, one: SimTransaction, block: SimBlock) -> dict[str, Any]:
+    try:
+        logs, status = state.execute(one.message), 1
+    except RevertedError:
+        logs, status = [], 0
+    where = {"blockHash": block.hash, "transactionHash": one.hash}
+    return {
+        "transactionHash": one.hash,
+        "blockNumber": hex(block.number),
+        "status": hex(status),
+        "logs": [log | where for log in logs],
+    }

@@ -1,0 +1,229 @@
+"""The custodial engine: its workers take tasks from Redis, and its tracker and dispatcher act on the chain.
+
+Its database outlives everything: keys, reserved nonces and sent transactions. Task names, arguments, results and the tree of
+results are those of cic-eth; see ``cicscenario.services.custodial.tasks``.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.contracts import ADD, GIVE_TO
+from cicscenario.services.custodial import tasks
+from tests.soak.chain import SimChain, SimTransaction
+from tests.soak.contracts import FAUCET, INDEX, REGISTRY, TOKEN, Message
+from tests.soak.kept import keccak
+from tests.soak.redis import SimRedis
+from tests.soak.world import World
+
+QUEUE = "cic-eth"
+WRITER, GIFTER = b"\xe1" * 20, b"\xe2" * 20
+GAS = 10**16
+_TASK = 0.03  # seconds that a task takes
+_ROUND = 1.0  # seconds between two rounds of tracker and dispatcher
+_IDLE_ROUND = 10.0  # the same while everything is mined
+_STANDSTILL = 240.0  # seconds after which an operator mends a nonce that was never used
+_AGAIN = 10.0  # seconds after which a transaction that is not mined is sent again
+
+
+class SimEngine:
+    """One engine. ``stop_until`` is when a paused one goes on; ``lose_running`` loses what its workers are at."""
+
+    def __init__(self, world: World, redis: SimRedis, chain: SimChain, random: Random) -> None:
+        self._world, self._redis, self._chain, self._random = world, redis, chain, random
+        self.keys: list[bytes] = []
+        self._nonces: dict[bytes, int] = {}
+        self._reserved: dict[str, int] = {}  # nonce by root task
+        self._sent: dict[str, tuple[SimTransaction, float]] = {}
+        self._used: set[tuple[bytes, int]] = set()  # nonces with which it has sent something
+        self._holes: dict[tuple[bytes, int], float] = {}  # nonces without a transaction, and since when
+        self._registrations: dict[str, bytes] = {}  # account by hash of its registration
+        self._gas: dict[str, bytes] = {}  # account by hash of its gas
+        self._stopped_until = 0.0
+        self._lost: set[str] = set()  # running tasks of killed workers
+        self._running: set[str] = set()
+        self._at_work = self._tracking = False
+        self._drops = self._doubles = 0
+        self.reports: dict[str, Callable[..., None]] = {}  #: tasks of other programs that it calls
+        redis.pushed = lambda queue: self._wake()
+
+    # --- what happens to it ---------------------------------------------------------------------------------------
+
+    def pause(self, seconds: int) -> None:
+        self._stopped_until = max(self._stopped_until, self._world.now + seconds)
+
+    def lose_running(self, amount: int = 0) -> None:
+        """The workers are killed and started again: what they are at is lost."""
+        self._lost |= self._running
+
+    def drop_callbacks(self, number: int) -> None:
+        self._drops += number
+
+    def double_callbacks(self, number: int) -> None:
+        self._doubles += number
+
+    # --- workers --------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if not self._at_work:
+            self._at_work = True
+            self._later(_TASK, self._take)
+
+    def _later(self, seconds: float, event: Callable[[], None]) -> None:
+        self._world.scheduler.at(self._world.now + seconds, event)
+
+    def _take(self) -> None:
+        if (wait := self._stopped_until - self._world.now) > 0:
+            self._later(wait + 0.01, self._take)
+            return
+        waiting = self._redis.lists.get(QUEUE)
+        if not waiting:
+            self._at_work = False
+            return
+        message = json.loads(waiting.pop())
+        headers = message["headers"]
+        arguments, _, links = json.loads(base64.b64decode(message["body"]))
+        self._redis.begun += 1
+        self._begin(headers["id"], headers["id"], None, headers["task"], arguments, links["callbacks"] or [])
+        self._later(_TASK, self._take)
+
+    def _begin(
+        self, task: str, root: str, parent: str | None, name: str, arguments: list[Any], links: list[dict[str, Any]]
+    ) -> None:
+        self._running.add(task)
+        self._later(_TASK, lambda: self._end(task, root, parent, name, arguments, links))
+
+    def _end(
+        self, task: str, root: str, parent: str | None, name: str, arguments: list[Any], links: list[dict[str, Any]]
+    ) -> None:
+        self._running.discard(task)
+        if task in self._lost:
+            self._world.tell(f"lost {name}")
+            return
+        if (wait := self._stopped_until - self._world.now) > 0:
+            self._running.add(task)
+            self._later(wait + 0.01, lambda: self._end(task, root, parent, name, arguments, links))
+            return
+        result = self.reports[name](*arguments) if name in self.reports else _TASKS[name](self, root, *arguments)
+        children = []
+        for link in links:
+            child = str(UUID(int=self._random.getrandbits(128), version=4))
+            children.append([[child, task], None])
+            more = link["options"].get("link") or []
+            self._begin(child, root, task, link["task"], [result, *link["args"]], more)
+        record = {"status": "SUCCESS", "result": result, "children": children, "parent_id": parent, "task_id": task}
+        self._redis.values[f"celery-task-meta-{task}"] = json.dumps(record).encode()
+
+    # --- tasks ----------------------------------------------------------------------------------------------------
+
+    def _create(self, root: str, password: str, spec: Any) -> str:
+        account = keccak(b"account %d" % len(self.keys))[12:]
+        self.keys.append(account)
+        self._world.tell(f"account {account.hex()}")
+        return account.hex()
+
+    def _callback(self, root: str, result: Any, destination: str, status: int) -> None:
+        times = 1
+        if self._drops:
+            self._drops, times = self._drops - 1, 0
+        elif self._doubles:
+            self._doubles, times = self._doubles - 1, 2
+        text = json.dumps({"root_id": root, "status": status, "result": result}).encode()
+        for _ in range(times):
+            self._redis.publish(destination.rpartition(":")[2], text)
+
+    def _reserve_nonce(self, root: str, account: str, spec: Any, role: str | None = None) -> str:
+        sender = WRITER if role == tasks.WRITER_ROLE else bytes.fromhex(account)
+        self._reserved[root] = self._reserve(sender)
+        return account
+
+    def _register(self, root: str, account: str, spec: Any) -> str:
+        address = bytes.fromhex(account)
+        sent = self._send(WRITER, self._reserved[root], Message(WRITER, INDEX, 0, pack(ADD, address)))
+        self._registrations[sent] = address
+        return account
+
+    def _gift(self, root: str, account: str, spec: Any) -> list[str]:
+        """The faucet; and gas before it, if the account has none."""
+        address = bytes.fromhex(account)
+        self._send(address, self._reserved[root], Message(address, FAUCET, 0, pack(GIVE_TO, address)))
+        return [account]
+
+    # --- tracker and dispatcher -------------------------------------------------------------------------------------
+
+    def _send(self, sender: bytes, nonce: int, message: Message) -> str:
+        text = b"%s %d %s" % (sender, nonce, message.to + message.data)
+        one = SimTransaction(to_hex(keccak(text)), message, nonce, 1)
+        self._sent[one.hash] = (one, self._world.now)
+        self._used.add((sender, nonce))
+        self._chain.take(one)
+        if not self._tracking:
+            self._tracking = True
+            self._later(_ROUND, self._round)
+        return one.hash
+
+    def _round(self) -> None:
+        """Gives gas to registered accounts and triggers the faucet for those that have it; sends again what is not mined.
+
+        All that was ever sent is looked at, so that a chain that went back is filled again: what an engine does that cannot
+        is for a person to mend, and no fault of a run.
+        """
+        is_open = False
+        for sent, (one, since) in list(self._sent.items()):
+            if self._chain.receipt(sent) is not None:
+                self._follow(sent)
+                continue
+            is_open = True
+            if self._world.now - since > _AGAIN:
+                self._sent[sent] = (one, self._world.now)
+                self._chain.take(one)
+        self._operator()
+        pause = _ROUND if is_open else _IDLE_ROUND
+        self._later(pause, self._round)
+
+    def _operator(self) -> None:
+        """A person uses up a nonce of a role for which there has been no transaction for minutes, as
+        ``docs/engine-standstill.md`` tells: workers that are killed between reserving a nonce and signing leave it unused.
+        """
+        for role in (WRITER, GIFTER):
+            nonce = self._chain.count(role)
+            hole = nonce < self._nonces.get(role, 0) and (role, nonce) not in self._used
+            since = self._holes.setdefault((role, nonce), self._world.now) if hole else self._world.now
+            if self._world.now - since > _STANDSTILL:
+                self._send(role, nonce, Message(role, role, 0, b""))
+
+    def _follow(self, sent: str) -> None:
+        """What comes after a mined transaction."""
+        if account := self._registrations.pop(sent, None):
+            self._gas[self._send(GIFTER, self._reserve(GIFTER), Message(GIFTER, account, GAS, b""))] = account
+        elif account := self._gas.pop(sent, None):
+            self._send(account, self._reserve(account), Message(account, FAUCET, 0, pack(GIVE_TO, account)))
+
+    def _reserve(self, sender: bytes) -> int:
+        nonce = self._nonces.get(sender, 0)
+        self._nonces[sender] = nonce + 1
+        return nonce
+
+
+def _role(engine: SimEngine, root: str, role: str, spec: Any) -> list[list[str]]:
+    return [[(WRITER if role == tasks.WRITER_ROLE else GIFTER).hex(), role]]
+
+
+_TASKS: dict[str, Callable[..., Any]] = {
+    tasks.CHECK_LOCK: lambda engine, root, chained, spec, flags: chained,
+    tasks.CREATE: SimEngine._create,
+    tasks.CALLBACK: SimEngine._callback,
+    tasks.RESERVE_NONCE: SimEngine._reserve_nonce,
+    tasks.REGISTER: SimEngine._register,
+    tasks.GIFT: SimEngine._gift,
+    tasks.HAVE: lambda engine, root, account, spec: account if bytes.fromhex(account) in engine.keys else None,
+    tasks.ROLE_ACCOUNT: _role,
+    tasks.DEFAULT_TOKEN: lambda engine, root: {
+        "symbol": "GFT", "name": "Giftable", "address": TOKEN.hex(), "decimals": 6,
+    },
+    tasks.REGISTRY: lambda engine, root: to_hex(REGISTRY),
+}  # fmt: skip

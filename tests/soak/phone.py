@@ -1,0 +1,165 @@
+"""The phone interface (cic-ussd of 2022): it asks the engine for accounts, and its tasker writes the first entries."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from cicscenario.chainspec import ChainSpec
+from cicscenario.people import pointer
+from cicscenario.services.custodial import tasks
+from tests.soak.engine import QUEUE, SimEngine
+from tests.soak.metadata import SimMeta
+from tests.soak.redis import SimRedis
+from tests.soak.world import World
+
+TASKER = "cic-ussd"
+BINDING = "_kombu.binding.cic-ussd"
+_MENU = "CON Welcome to Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Next\n00. Exit"
+_CREATED = "END Your account is being created. You will receive an SMS when your account is ready."
+_PIN = "CON Please enter a new four number PIN for your account."
+_LANGUAGES = {"1": "en", "2": "sw"}
+_KEPT = 180.0  # seconds for which Redis knows of a request after its report
+_TASK = 0.05  # seconds that a task of the tasker takes
+
+
+@dataclass
+class PhoneReply:
+    """What the product uses of ``requests.Response``."""
+
+    content: bytes
+    status_code: int = 200
+    reason: str = "OK"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
+
+
+class SimPhone:
+    """The interface and its tasker. ``accounts`` are its table: address, language and when it was made, by phone number."""
+
+    def __init__(
+        self, world: World, redis: SimRedis, engine: SimEngine, meta: SimMeta, spec: str, random: Random
+    ) -> None:
+        self._world, self._redis, self._meta, self._random = world, redis, meta, random
+        self._chain = ChainSpec.parse(spec).asdict()
+        self.accounts: dict[str, tuple[bytes, str, float]] = {}
+        self._stopped_until = 0.0
+        self._running: set[str] = set()
+        self._lost: set[str] = set()
+        self._at_work = False
+        engine.reports["cic_ussd.report"] = self._report
+        redis.values[BINDING] = b"declared"
+
+    # --- what happens to it ---------------------------------------------------------------------------------------
+
+    def pause(self, seconds: int) -> None:
+        self._stopped_until = max(self._stopped_until, self._world.now + seconds)
+
+    def lose_running(self) -> None:
+        """The tasker is killed and started again: the tasks that it is at are lost."""
+        self._lost |= self._running
+
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    def answer(self, body: str) -> PhoneReply:
+        """The next screen."""
+        form = dict(parse_qsl(body, keep_blank_values=True))
+        phone, text = form["phoneNumber"], form["text"]
+        if len(phone) < 11:
+            return PhoneReply(b"", 400, "Invalid phone number format")
+        if phone in self.accounts:
+            self._push("metadata.query", "", phone)  # what every dial of a known number asks for
+            return PhoneReply(_PIN.encode())
+        if text in _LANGUAGES:
+            self._request(phone, _LANGUAGES[text])
+            return PhoneReply(_CREATED.encode())
+        return PhoneReply(_MENU.encode())
+
+    def _request(self, phone: str, language: str) -> None:
+        """Asks the engine for an account, as ``cic_eth.api.Api.create_account`` does, with the tasker to be told."""
+        root = self._id()
+        self._world.tell(f"request {phone}")
+        state = {"task_uuid": root, "phone_number": phone, "status": "PENDING"}
+        self._redis.values[root] = json.dumps(state).encode()
+        report = {"task": "cic_ussd.report", "args": [phone, language, root], "options": {}}
+        register = {"task": tasks.REGISTER, "args": [self._chain], "options": {}}
+        nonce = {
+            "task": tasks.RESERVE_NONCE,
+            "args": [self._chain, tasks.WRITER_ROLE],
+            "options": {"link": [register]},
+        }
+        create = {"task": tasks.CREATE, "args": [self._chain], "options": {"link": [report, nonce]}}
+        arguments = ["", self._chain, tasks.CREATE_LOCK]
+        self._redis.push(QUEUE, _message(root, tasks.CHECK_LOCK, root, arguments, [create]))
+
+    def _id(self) -> str:
+        return str(UUID(int=self._random.getrandbits(128), version=4))
+
+    # --- the tasker -----------------------------------------------------------------------------------------------
+
+    def _report(self, address: str, phone: str, language: str, root: str) -> None:
+        """A task of the engine: it gives the tasker a task."""
+        self._push("callback_handler.account_creation_callback", root, address, phone, language)
+
+    def _push(self, name: str, root: str, *arguments: Any) -> None:
+        message = _message(self._id(), f"cic_ussd.tasks.{name}", root, list(arguments), [])
+        self._redis.push(TASKER, message)
+        if not self._at_work:
+            self._at_work = True
+            self._later(_TASK, self._take)
+
+    def _later(self, seconds: float, event: Callable[[], None]) -> None:
+        self._world.scheduler.at(self._world.now + seconds, event)
+
+    def _take(self) -> None:
+        if (wait := self._stopped_until - self._world.now) > 0:
+            self._later(wait + 0.01, self._take)
+            return
+        waiting = self._redis.lists.get(TASKER)
+        if not waiting:
+            self._at_work = False
+            return
+        message = json.loads(waiting.pop())
+        headers = message["headers"]
+        self._redis.begun += 1
+        self._running.add(headers["id"])
+        arguments = json.loads(base64.b64decode(message["body"]))[0]
+        name = headers["task"].rpartition(".")[2]
+        self._later(_TASK, lambda: self._end(headers["id"], name, headers["root_id"], arguments))
+
+    def _end(self, task: str, name: str, root: str, arguments: list[Any]) -> None:
+        self._running.discard(task)
+        self._later(_TASK, self._take)
+        if task in self._lost:
+            self._world.tell(f"lost {name}")
+            return
+        if name == "account_creation_callback":
+            self._made(root, *arguments)
+        elif name in ("pointer", "preferences", "custom"):
+            at, value = arguments[1], arguments[2]
+            self._meta.merge(bytes.fromhex(at), value)
+
+    def _made(self, root: str, address: str, phone: str, language: str) -> None:
+        account = bytes.fromhex(address)
+        if (state := self._redis.values.get(root)) is not None:
+            self._redis.values[root] = json.dumps(json.loads(state) | {"status": "CREATED"}).encode()
+            self._later(_KEPT, lambda: self._redis.forget(root))
+        if phone in self.accounts:
+            return  # the column of phone numbers is unique
+        self.accounts[phone] = (account, language, self._world.now)
+        self._push("metadata.pointer", root, address, pointer.phone(phone).hex(), address)
+        language_at = pointer.preferences(account).hex()
+        self._push("metadata.preferences", root, address, language_at, {"preferred_language": language})
+        tags = {"tags": ["ussd", "individual"]}
+        self._push("metadata.custom", root, address, pointer.custom(account).hex(), tags)
+
+
+def _message(task: str, name: str, root: str, arguments: list[Any], links: list[Any]) -> bytes:
+    body = base64.b64encode(json.dumps([arguments, {}, {"callbacks": links}]).encode()).decode()
+    return json.dumps({"headers": {"id": task, "task": name, "root_id": root or task}, "body": body}).encode()

@@ -1,0 +1,223 @@
+"""Simulated threads and simulated time: one thread runs at a time, and a seeded choice says which goes on.
+
+A simulated thread is carried by a thread of the operating system, which waits for a lock unless it is its turn. So what runs
+between two blocking points is never interrupted, and the order of everything follows from the seed alone. Time stands still
+while anybody can run, and else jumps to the next moment at which somebody can.
+"""
+
+import _thread
+import heapq
+from collections.abc import Callable
+from random import Random
+from typing import ClassVar
+
+LONGEST = 6 * 3600.0  # simulated seconds of one process; a run that takes longer counts as one that hangs
+
+
+class Killed(BaseException):
+    """The process was killed: raised at every blocking point of it, so that its threads end."""
+
+
+class HangError(Exception):
+    """Nobody can ever go on, or the run takes longer than any of its waits allows."""
+
+
+class SimProcess:
+    """What ends together. ``dead`` processes do nothing any more."""
+
+    def __init__(self) -> None:
+        self.dead = False
+        self.alive = 0  #: its threads that have not ended
+        self.died_of: BaseException | None = None  #: what a thread ended with that nobody caught
+
+
+class SimThread:
+    """One simulated thread. ``ready`` says whether it can go on; None: it can."""
+
+    def __init__(self, process: SimProcess, carrier: "_Carrier") -> None:
+        self.process = process
+        self.carrier = carrier
+        self.ready: Callable[[], bool] | None = None
+        self.deadline: float | None = None
+        self.ended = False
+
+
+class _Carrier:
+    """A thread of the operating system, which carries one simulated thread after the other."""
+
+    free: ClassVar[list["_Carrier"]] = []  #: those that carry nobody now
+
+    def __init__(self) -> None:
+        self.turn = _thread.allocate_lock()
+        self.turn.acquire()
+        self.job: Callable[[], None] = lambda: None
+        _thread.start_new_thread(self._loop, ())
+
+    def _loop(self) -> None:
+        while True:
+            self.turn.acquire()
+            self.job()
+
+
+class Scheduler:
+    """Runs simulated threads until a process has ended. ``now`` is in seconds since the world began."""
+
+    def __init__(self, random: Random) -> None:
+        self.now = 0.0
+        self.current: SimThread | None = None
+        self._random = random
+        self._threads: list[SimThread] = []
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = 0
+        self._outside = _thread.allocate_lock()
+        self._outside.acquire()
+        self._awaited: SimProcess | None = None
+        self._limit = 0.0
+
+    def run(self, main: Callable[[], None]) -> SimProcess:
+        """Runs ``main`` as a process of its own, until it and all its threads have ended. Threads that are still there when
+        ``main`` returns are killed, as a process's daemon threads are.
+        """
+        process = SimProcess()
+        self._limit = self.now + LONGEST
+
+        def whole() -> None:
+            try:
+                main()
+            finally:
+                process.dead = True
+
+        self._awaited = process
+        self.spawn(whole, process)
+        self._pass_on(None)
+        self._outside.acquire()
+        return process
+
+    def spawn(self, body: Callable[[], None], process: SimProcess | None = None) -> SimThread:
+        """A new thread, of the process of the current one unless given; it begins when its turn comes."""
+        if process is None:
+            assert self.current is not None
+            process = self.current.process
+        carrier = _Carrier.free.pop() if _Carrier.free else _Carrier()
+        thread = SimThread(process, carrier)
+        process.alive += 1
+
+        def job() -> None:
+            try:
+                if not process.dead:
+                    body()
+            except Killed:
+                pass
+            except BaseException as error:  # whoever runs the process looks at it
+                process.died_of = process.died_of or error
+            thread.ended = True
+            process.alive -= 1
+            self._threads.remove(thread)
+            _Carrier.free.append(carrier)
+            self._pass_on(None)
+
+        carrier.job = job
+        self._threads.append(thread)
+        return thread
+
+    def block(self, ready: Callable[[], bool] | None = None, timeout: float | None = None) -> bool:
+        """The current thread waits until ``ready`` or for ``timeout`` seconds; whether it is ready. With neither: lets others
+        run. Raises Killed when its process is dead.
+        """
+        me = self.current
+        assert me is not None, "only a simulated thread can wait"
+        if me.process.dead:
+            raise Killed
+        me.ready = ready
+        me.deadline = None if timeout is None else self.now + max(timeout, 0.0)
+        if ready is None and timeout is not None:
+            me.ready = _never
+        self._pass_on(me)
+        me.ready = me.deadline = None
+        if me.process.dead:
+            raise Killed
+        return ready is None or ready()
+
+    def at(self, moment: float, event: Callable[[], None]) -> None:
+        """Calls ``event`` at this simulated moment, between the turns of threads. It must not block."""
+        self._number += 1
+        heapq.heappush(self._due, (moment, self._number, event))
+
+    def skip(self, seconds: float) -> None:
+        """Lets time pass while there is no process."""
+        end = self.now + seconds
+        while self._due and self._due[0][0] <= end:
+            moment, _, event = heapq.heappop(self._due)
+            self.now = max(self.now, moment)
+            event()
+        self.now = end
+
+    def _pass_on(self, me: SimThread | None) -> None:
+        """Gives the turn to the next thread, and waits for the own one; without ``me`` only gives it."""
+        following = self._next()
+        if following is me and me is not None:
+            return
+        self.current = following
+        if following is None:
+            self._outside.release()
+            return
+        following.carrier.turn.release()
+        if me is not None:
+            me.carrier.turn.acquire()
+
+    def _next(self) -> SimThread | None:
+        while True:
+            if self._awaited is None or not self._awaited.alive:
+                return None
+            able = [one for one in self._threads if self._can_run(one)]
+            if able:
+                return able[0] if len(able) == 1 else able[self._random.randrange(len(able))]
+            self._pass_time()
+
+    def _can_run(self, thread: SimThread) -> bool:
+        return (
+            thread.process.dead
+            or thread.ready is None
+            or (thread.deadline is not None and thread.deadline <= self.now)
+            or thread.ready()
+        )
+
+    def _pass_time(self) -> None:
+        moments = [one.deadline for one in self._threads if one.deadline is not None]
+        if self._due:
+            moments.append(self._due[0][0])
+        if not moments or min(moments) > self._limit:
+            assert self._awaited is not None
+            why = "nobody can ever go on" if not moments else f"it has not ended after {LONGEST:.0f} simulated seconds"
+            self._awaited.died_of = self._awaited.died_of or HangError(why)
+            self._awaited.dead = True
+            return
+        self.now = max(self.now, min(moments))
+        while self._due and self._due[0][0] <= self.now:
+            _, _, event = heapq.heappop(self._due)
+            try:
+                event()
+            except Exception as error:  # a fault of the world: it must not be taken for one of the product
+                assert self._awaited is not None
+                self._awaited.died_of, self._awaited.dead = error, True
+
+
+def _never() -> bool:
+    return False
+
+
+class _Present:
+    """The scheduler that the simulated primitives use; None outside a simulation."""
+
+    scheduler: Scheduler | None = None
+
+
+def use(scheduler: Scheduler | None) -> None:
+    """From now on the primitives of ``tests.soak.primitives`` belong to this scheduler."""
+    _Present.scheduler = scheduler
+
+
+def present() -> Scheduler:
+    """The scheduler in use."""
+    assert _Present.scheduler is not None, "there is no simulation"
+    return _Present.scheduler

@@ -1,0 +1,275 @@
+"""Runs one world from its seed to its end: the same command again and again, until it exits 0 or has been tried enough."""
+
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import requests  # noqa: F401 -- loaded before the runtime is swapped
+
+from cicscenario import boundaries
+from cicscenario.chain.signer import address_of
+from cicscenario.engine import run as engine
+from cicscenario.engine.events import Event
+from cicscenario.errors import ExitCode, as_told
+from cicscenario.transport.http import HttpSessions
+from tests.soak.accounts import SimAccounts
+from tests.soak.chain import SimChain
+from tests.soak.disk import Disk, as_left_by_kill
+from tests.soak.drawn import Secrets, Uuids, draw_from
+from tests.soak.engine import GIFTER, WRITER, SimEngine
+from tests.soak.faults import LOSING, Fault, Kind
+from tests.soak.installed import installed
+from tests.soak.kept import METHODS, PAIRS
+from tests.soak.metadata import SimMeta, SimMetaConnection, SimSigner
+from tests.soak.node import Reply, SimNode, over_http
+from tests.soak.phone import PhoneReply, SimPhone
+from tests.soak.redis import SimRedis, SimRedisClient
+from tests.soak.scenes import NETWORK, SIGNER_KEY, SPEC, scene
+from tests.soak.scheduler import use
+from tests.soak.truth import accounted, accounts, arrived, doubled, paid_by, served, written
+from tests.soak.world import World
+
+KILLED = 137  #: the exit code of a process that was killed
+_MORE = 4  #: runs beyond one for each fault, after which everybody must have arrived
+_UNTIL_AGAIN = 60.0  #: simulated seconds until the command is given again
+_SIGNER = address_of(SIGNER_KEY)
+
+
+@dataclass
+class Ended:
+    """How a simulation ended. ``problems`` is empty when the invariant held."""
+
+    seed: int
+    backend: str
+    size: int
+    faults: tuple[Fault, ...]
+    codes: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    accounts: int = 0  #: that the custodial engine has made
+    digest: str = ""
+    seconds: float = 0.0  #: simulated
+    struck: list[Fault] = field(default_factory=list)
+    boundaries: int = 0
+    said: list[str] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+
+
+def simulate(
+    seed: int, backend: str, size: int, faults: tuple[Fault, ...], *, confirmations: int = 0, told: bool = False
+) -> Ended:
+    """Runs a world. Must be called within ``simulated``."""
+    return _Simulation(seed, backend, size, faults, confirmations, told).run()
+
+
+class _Simulation:
+    def __init__(
+        self, seed: int, backend: str, size: int, faults: tuple[Fault, ...], confirmations: int, told: bool
+    ) -> None:
+        self.ended = Ended(seed, backend, size, faults)
+        self._scene = scene(backend, size, confirmations)
+        self.world = World(seed, faults, told=told)
+        self._chain = SimChain(lambda: self.world.now, frozenset({_SIGNER, WRITER, GIFTER}))
+        self._node = SimNode(self._chain, NETWORK, _SIGNER)
+        self.world.on = {
+            Kind.REORG: self._chain.reorganise,
+            Kind.SET_BACK: lambda depth: self._chain.reorganise(depth, waiting_again=False),
+            Kind.DROP: lambda amount: self._chain.forget_waiting(),
+            Kind.LAG: self._chain.lag,
+        }
+        self.redis = SimRedis(self.world)
+        self._engine = SimEngine(self.world, self.redis, self._chain, Random(f"{seed} engine"))
+        self.world.on |= {
+            Kind.DROPPED: self._engine.drop_callbacks,
+            Kind.REPEATED: self._engine.double_callbacks,
+            Kind.PAUSED: self._engine.pause,
+            Kind.WORKERS: self._engine.lose_running,
+            Kind.CUT: lambda amount: self.redis.drop_connections(),
+            Kind.DOWN: lambda amount: self.redis.drop_connections(),
+            Kind.EMPTIED: lambda amount: self.redis.empty(),
+        }
+        self.meta = SimMeta(self.world)
+        self.phone = SimPhone(self.world, self.redis, self._engine, self.meta, SPEC, Random(f"{seed} phone"))
+        self.world.on |= {
+            Kind.TASKER: lambda amount: self.phone.lose_running(),
+            Kind.TASKER_PAUSED: self.phone.pause,
+        }
+        self.world.on_kill = self._killed
+        draw_from(Random(f"{seed} drawn"))
+
+    def run(self) -> Ended:
+        ended = self.ended
+        with tempfile.TemporaryDirectory(prefix="world", dir=_memory()) as folder:
+            self._folder = Path(folder)
+            self._directory = self._folder / "0"
+            _current.simulation = self
+            use(self.world.scheduler)
+            try:
+                self._again_and_again()
+            finally:
+                use(None)
+        ended.digest, ended.boundaries = self.world.digest(), self.world.boundaries
+        ended.accounts = len(self._engine.keys)
+        ended.seconds, ended.struck = self.world.now, self.world.struck
+        ended.history = self.world.history or []
+        return ended
+
+    def _again_and_again(self) -> None:
+        """Gives the command until it exits 0. If the world has changed since, as by a chain that went back, it is given
+        once more: it must see that.
+        """
+        ended = self.ended
+        over = False
+        for _ in range(len(ended.faults) + _MORE):
+            self._once()
+            self.world.scheduler.skip(_UNTIL_AGAIN)
+            if ended.problems:
+                return
+            if ended.codes[-1] == ExitCode.OK:
+                missing = self._missing()
+                if over or not missing:
+                    ended.problems = missing
+                    return
+                over = True
+        ended.problems.append(f"it did not end well: {ended.codes}; last: {ended.said[-1:]}")
+
+    def _once(self) -> None:
+        code = [KILLED]
+        process = self.world.scheduler.run(lambda: code.__setitem__(0, self._command()))
+        self.world.tell(f"exit {code[0]}")
+        self.ended.codes.append(int(code[0]))
+        if process.died_of is not None:
+            text = "".join(traceback.format_exception(process.died_of)[-6:])
+            self.ended.problems.append(f"the process ended with an error that nobody caught: {text}")
+        self.ended.problems += doubled(paid_by(self._chain, _SIGNER))
+
+    def _command(self) -> int:
+        """What ``cicscenario run`` does, from the opening of the run on."""
+        here, where = self._directory, self._scene.environment
+        request = engine.RunRequest(
+            path=self._scene.path,
+            directory=lambda scenario: here,
+            environment=lambda plan: nullcontext(where),
+            stoppable=lambda stop: nullcontext(),
+            report=lambda end: None,
+        )
+        try:
+            with engine.open_run(request, self._scene.plan, self._listen) as this:
+                return engine.report(this, engine.carry_out)
+        except Exception as error:
+            told = as_told(error)
+            if told is None:
+                raise
+            self.ended.said.append(f"{told.exit_code.name}: {told.message}")
+            self.world.tell(f"says {told.exit_code.name}")
+            return told.exit_code
+
+    def _listen(self, event: Event) -> None:
+        pass
+
+    def _killed(self) -> None:
+        """The next process finds the directory as it is at this moment."""
+        target = self._folder / str(len(self.ended.codes) + 1)
+        if self._directory.exists():
+            as_left_by_kill(self._directory, target)
+        self._directory = target
+
+    def _missing(self) -> list[str]:
+        state, size = self._directory / "state.sqlite", self.ended.size
+        people = accounts(state)
+        done = paid_by(self._chain, _SIGNER)
+        if self.ended.backend == "eth":
+            return [*arrived(people, size, done, paid=("registration", "gas", "faucet")), *served(people, self._chain)]
+        return [
+            *arrived(people, size, done, paid=()),
+            *served(people, self._chain),
+            *accounted(
+                people, self._engine.keys, state, may_lose=bool(LOSING & {one.kind for one in self.world.struck})
+            ),
+            *(written(state, self.meta, self.phone) if self.ended.backend == "cic_ussd" else ()),
+        ]
+
+    def post(self, url: str, body: Any, timeout: float) -> Reply | PhoneReply:
+        if "phone" in url:
+            return over_http(self.world, "phone", lambda: self.phone.answer(body), timeout, once=True)
+        methods = ",".join(sorted({call["method"] for call in (body if isinstance(body, list) else [body])}))
+        return over_http(self.world, methods, lambda: Reply(self._node.answer(body)), timeout)
+
+    def disk(self) -> Disk:
+        return Disk(self.world)
+
+
+class _Http:
+    """Stands for ``HttpSessions``."""
+
+    def __init__(self, timeout: float, stopping: object = None, **options: Any) -> None:
+        self._timeout = timeout
+        self.sent = 0
+
+    def post(self, url: str, **options: Any) -> Reply | PhoneReply:
+        self.sent += 1
+        body = options["data"] if "data" in options else options["json"]
+        return _simulation().post(url, body, self._timeout)
+
+    def get(self, url: str, **options: Any) -> PhoneReply:
+        return PhoneReply(b"healthy")
+
+    def close(self) -> None:
+        pass
+
+
+class _PresentDisk:
+    """The disk of the present simulation, in the place of the module ``sqlite3``."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_simulation().disk(), name)
+
+
+class _current:  # noqa: N801 -- a holder
+    simulation: _Simulation | None = None
+
+
+def _simulation() -> _Simulation:
+    assert _current.simulation is not None
+    return _current.simulation
+
+
+@contextmanager
+def simulated() -> Iterator[None]:
+    """The product is in the simulated runtime in the block."""
+    import secrets
+    import sqlite3
+    import uuid
+
+    from cicscenario.chain.lock import signer_lock
+    from cicscenario.services.accounts import AccountsDatabase
+    from cicscenario.services.custodial.broker import Broker
+    from cicscenario.services.openpgp import OpenPgpSigner
+    from cicscenario.transport.http import http_connection
+
+    no_lock: Callable[[object], object] = lambda session: nullcontext()  # noqa: E731
+    boundaries.observe(lambda name, side: _simulation().world.named_boundary(name, side))
+    with installed(
+        (HttpSessions, _Http),
+        (sqlite3, _PresentDisk()),
+        (uuid, Uuids),
+        (secrets, Secrets),
+        (signer_lock, no_lock),
+        (OpenPgpSigner, SimSigner),
+        (AccountsDatabase, lambda *login, **options: SimAccounts(_simulation().world, _simulation().phone)),
+        (http_connection, lambda *place, **options: SimMetaConnection(_simulation().meta)),
+        *PAIRS,
+        methods=[*METHODS, (Broker, "connect", lambda broker, timeout: SimRedisClient(_simulation().redis))],
+    ):
+        try:
+            yield
+        finally:
+            boundaries.observe(None)
+
+
+def _memory() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -1,0 +1,132 @@
+"""Whatever goes wrong in a simulated world, the same command brings everybody to their place exactly once."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.soak.faults import Fault, Kind
+from tests.soak.known_cases import KNOWN
+from tests.soak.seeds import BACKENDS, Case, case_of
+from tests.soak.simulation import KILLED, simulated
+
+
+def slow(value: object) -> object:
+    """A parameter of a slow test."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _simulated() -> Iterator[None]:
+    with simulated():
+        yield
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_without_faults_one_run_is_enough(backend: str) -> None:
+    ended = Case(1, backend, 20, ()).run()
+    assert (ended.codes, ended.problems) == ([0], [])
+
+
+@pytest.mark.parametrize(("backend", "number"), [("eth", 8), ("cic_eth", 4), ("cic_ussd", 2)])
+def test_whatever_goes_wrong_everybody_arrives_exactly_once(backend: str, number: int) -> None:
+    for seed in range(number):
+        case = case_of(seed, [backend])
+        assert case.run().problems == [], case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_more_seeds(backend: str) -> None:
+    for seed in range(1000, 1060):
+        case = case_of(seed, [backend])
+        assert case.run().problems == [], case
+
+
+def boundaries(backend: str) -> dict[str, int]:
+    """The number of the first boundary of each name in a run without faults."""
+    found: dict[str, int] = {}
+    for line in Case(1, backend, 20, ()).run(told=True).history:
+        _, number, name = [*line.split(" ", 2), "", ""][:3]
+        if number.isdigit():
+            found.setdefault(name, int(number))
+    return found
+
+
+@pytest.mark.parametrize("backend", ["eth", slow("cic_eth"), slow("cic_ussd")])
+def test_after_a_kill_at_any_named_boundary_one_more_run_is_enough(backend: str) -> None:
+    named = {name: at for name, at in boundaries(backend).items() if name.startswith(("before ", "after "))}
+    assert len(named) > 20
+    for name, at in named.items():
+        ended = Case(1, backend, 20, (Fault(at, Kind.KILL),)).run()
+        assert (ended.codes, ended.problems) == ([KILLED, 0], []), name
+
+
+@pytest.mark.slow
+def test_after_a_kill_at_any_moment_one_more_run_is_enough() -> None:
+    for at in range(1, max(boundaries("eth").values()) + 1):
+        case = Case(1, "eth", 20, (Fault(at, Kind.KILL),))
+        ended = case.run()
+        assert (ended.codes, ended.problems) == ([KILLED, 0], []), case
+
+
+@pytest.mark.parametrize("after", [3, *map(slow, (1, 2, 4, 5))])
+def test_a_choice_by_phone_that_may_have_been_taken_is_not_made_again(after: int) -> None:
+    """The run is killed while it makes a choice, and the tasker stands still, so that the next run sees no account yet."""
+    asked = boundaries("cic_ussd")["after state.requested"]
+    faults = (Fault(asked, Kind.TASKER_PAUSED, 150), Fault(asked + after, Kind.KILL))
+    ended = Case(1, "cic_ussd", 20, faults).run()
+    assert ended.problems == []
+    assert ended.accounts == 20
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.DROP, Kind.LOST, *map(slow, (Kind.UNSENT, Kind.DOUBLED, Kind.SLOW, Kind.LAG))], ids=str
+)
+def test_what_passes_is_borne_in_the_same_run(kind: Kind) -> None:
+    for name, at in boundaries("eth").items():
+        if name.startswith(("request ", "after chain.send")):
+            ended = Case(1, "eth", 20, (Fault(at, kind, 3),)).run()
+            assert (ended.codes, ended.problems) == ([0], []), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", KNOWN, ids=repr)
+def test_what_once_failed(case: Case) -> None:
+    assert case.run().problems == []
+
+
+@pytest.mark.parametrize("backend", ["eth", slow("cic_eth")])
+def test_a_chain_that_goes_back_after_the_last_look_is_seen_by_the_next_run(backend: str) -> None:
+    last = max(boundaries(backend).values())
+    case = Case(1, backend, 20, (Fault(last, Kind.SET_BACK, 40),))
+    assert case.run().problems == []
+
+
+def test_the_same_seed_has_the_same_history() -> None:
+    cases = [case_of(seed, [backend]) for backend in ("eth", "cic_eth") for seed in (3,)]
+    first, second = ([case.run().digest for case in cases] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(cases)
+
+
+@pytest.mark.slow
+def test_another_process_has_the_same_history() -> None:
+    """Also with other hashes of texts, by which the order of sets differs."""
+    program = (
+        "from tests.soak.seeds import BACKENDS, case_of\nfrom tests.soak.simulation import simulated\n"
+        "with simulated():\n    print([case_of(seed, [backend]).run().digest for backend in BACKENDS for seed in range(8)])"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": hashes},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hashes in ("1", "2")
+    ]
+    assert said[0] == said[1]

@@ -1,0 +1,137 @@
+"""The simulated world: its time, its boundaries and what strikes at them. The services' models hang on it."""
+
+import hashlib
+from collections.abc import Callable
+from random import Random
+from typing import TypeVar
+
+from tests.soak.faults import Fault, Kind, Pending
+from tests.soak.scheduler import Killed, Scheduler
+
+_T = TypeVar("_T")
+_FILES = "file.replace"  # the product's name of this boundary
+
+
+class NoConnectionError(Exception):
+    """The request did not arrive."""
+
+
+class ConnectionLostError(Exception):
+    """The request may have been carried out, and no answer comes."""
+
+
+class AnswerTimeoutError(Exception):
+    """No answer came within the client's time-out."""
+
+
+class World:
+    """One world. ``struck`` are the faults that have happened; ``history`` says what happened, if ``told``."""
+
+    def __init__(self, seed: int, faults: tuple[Fault, ...], *, told: bool = False) -> None:
+        self.scheduler = Scheduler(Random(f"{seed} schedule"))
+        self.pending = Pending(faults)
+        self.struck: list[Fault] = []
+        self.boundaries = 0
+        self.history: list[str] | None = [] if told else None
+        self.on: dict[Kind, Callable[[int], None]] = {}  #: what faults at any boundary do
+        self.on_kill: Callable[[], None] = lambda: None
+        self._random = Random(f"{seed} world")
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._down_until = 0.0
+        self._last = ""
+
+    @property
+    def now(self) -> float:
+        return self.scheduler.now
+
+    def digest(self) -> str:
+        """Two runs with the same digest had the same history."""
+        return self._digest.hexdigest()
+
+    def tell(self, what: str) -> None:
+        """Adds a line to the history."""
+        line = f"{self.now:.4f} {what}"
+        self._digest.update(line.encode())
+        if self.history is not None:
+            self.history.append(line)
+
+    def boundary(self, name: str) -> None:
+        """Something durable or outside begins or has just ended; a kill, or a fault of the world, may strike here."""
+        current = self.scheduler.current
+        assert current is not None
+        if current.process.dead:
+            raise Killed
+        self.boundaries += 1
+        self._last = name
+        self.tell(f"{self.boundaries} {name}")
+        while fault := self.pending.take(self.boundaries):
+            self._strike(fault)
+            if fault.kind is Kind.KILL:
+                self.on_kill()
+                current.process.dead = True
+                raise Killed
+            if fault.kind is Kind.DOWN:
+                self._down_until = max(self._down_until, self.now + fault.amount)
+            if happen := self.on.get(fault.kind):
+                happen(fault.amount)
+
+    def named_boundary(self, name: str, side: str) -> None:
+        """A boundary that the product names. Of many files that are written in a row only the first counts: they are all
+        alike, and would take most of the faults.
+        """
+        if name != _FILES or self._last != _FILES:
+            self.boundary(f"{side} {name}")
+        self._last = name
+
+    def write_fault(self) -> Fault | None:
+        """The fault that strikes the write that is about to be made."""
+        fault = self.pending.take(self.boundaries, write=True)
+        if fault:
+            self._strike(fault)
+        return fault
+
+    def exchange(self, what: str, carry_out: Callable[[], _T], timeout: float, *, once: bool = False) -> _T:
+        """One request of the product and its answer. Raises one of the errors above when there is none.
+
+        ``once``: the protocol never delivers a request twice.
+        """
+        self.boundary(f"request {what}")
+        fault = self.pending.take(self.boundaries, request=True)
+        kind = fault.kind if fault else None
+        if fault:
+            self._strike(fault)
+        self._pass(0.001, 0.02)
+        if kind is Kind.UNSENT or self.now < self._down_until:
+            raise NoConnectionError("Connection refused")
+        if kind is Kind.LATE:
+            assert fault
+            self.scheduler.at(self.now + fault.amount, lambda: self._late(what, carry_out))
+            self.scheduler.block(timeout=timeout)
+            raise AnswerTimeoutError("timed out")
+        answer = carry_out()
+        self.boundary(f"carried out {what}")
+        if kind is Kind.DOUBLED and not once:
+            carry_out()
+        if kind is Kind.LOST:
+            if self._random.random() < 0.5:
+                raise ConnectionLostError("Connection reset by peer")
+            self.scheduler.block(timeout=timeout)
+            raise AnswerTimeoutError("timed out")
+        if kind is Kind.SLOW:
+            assert fault
+            self.scheduler.block(timeout=min(fault.amount, timeout))
+            if fault.amount > timeout:
+                raise AnswerTimeoutError("timed out")
+        self._pass(0.001, 0.02)
+        return answer
+
+    def _late(self, what: str, carry_out: Callable[[], object]) -> None:
+        self.tell(f"late {what}")
+        carry_out()
+
+    def _pass(self, least: float, most: float) -> None:
+        self.scheduler.block(timeout=self._random.uniform(least, most))
+
+    def _strike(self, fault: Fault) -> None:
+        self.struck.append(fault)
+        self.tell(f"fault {fault!r}")
