@@ -21,11 +21,9 @@ PACKAGE = ROOT / "cicscenario"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "sandbox" not in path.relative_to(PACKAGE).parts)
 #: Effects that need no boundary of their own, by module, each with the reason.
 EXEMPT = {
-    "cli/state.py": "a file in a temporary folder, which is deleted at once",
     "chain/rpc.py": "a POST is also how the chain is read; what changes it is eth_sendRawTransaction",
     "transport/http.py": "carries requests of the clients, which have the boundaries",
     "services/metahttp.py": "carries requests of the clients, which have the boundaries",
-    "cli/state.py": "the scenario of a state in a temporary folder, which is deleted at once",
     "state/salvage.py": "a copy in a temporary folder, which is deleted at once; what stays has boundaries",
 }
 TEMPORARY = ("write_text of a path", "write_bytes of a path", "a request to a service", "post to a service", "copyfile")

@@ -14,7 +14,7 @@ from typing import Any
 from cicscenario.chain.abi import from_hex, revert_reason, to_hex
 from cicscenario.chain.proof import Log, ProofVerdict, SentCall, judge
 from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
-from cicscenario.chain.trace import Trace, hashes, spread
+from cicscenario.chain.trace import BlockTrace, hashes, spread
 from cicscenario.errors import UnavailableError
 from cicscenario.state.rows import LedgerRow
 
@@ -59,7 +59,7 @@ class Follower:
         self._clock = clock
         self._lower_since: float | None = None  # when the node was first seen with fewer blocks than were read
         self._undone: int | None = None
-        self.trace = Trace()
+        self.trace = BlockTrace()
         self._contracts = [to_hex(address) for address in contracts]
         self.confirmations = confirmations
         self._log_range = BLOCKS_AT_ONCE  # blocks of one eth_getLogs that the node accepts; 0: it has no such method

@@ -7,7 +7,7 @@ from cicscenario.chain.rpc import Rpc, protocol_errors
 KEPT = 256  #: the newest blocks, of which every hash is kept; of older ones ever fewer are
 
 
-class Trace:
+class BlockTrace:
     """Hashes by block number."""
 
     def __init__(self) -> None:

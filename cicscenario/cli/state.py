@@ -32,7 +32,7 @@ _LISTED = 20  # as many faults are listed
 
 
 @dataclass(frozen=True)
-class Place:
+class StatePlace:
     """What the command line names: a scenario or a run directory, and its options."""
 
     path: Path
@@ -41,7 +41,7 @@ class Place:
     directory: Path | None = None
 
 
-def show(place: Place, fmt: str) -> ExitCode:
+def show(place: StatePlace, fmt: str) -> ExitCode:
     """Prints what a state holds, and its damage. Changes nothing, and needs no service."""
     with _read(place) as (path, found):
         facts = _facts(path, found)
@@ -74,7 +74,7 @@ def _facts(path: Path, found: Salvage) -> dict[str, Any]:
     }
 
 
-def verify(place: Place, *, services: bool) -> ExitCode:
+def verify(place: StatePlace, *, services: bool) -> ExitCode:
     """Reads every row and holds the rows against each other; with ``services`` also the transactions against the chain.
 
     Raises StateRefusedError for damage, and ChecksFailedError for what contradicts something else.
@@ -95,7 +95,7 @@ def verify(place: Place, *, services: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _unlike_the_chain(place: Place, state: Path, found: Salvage) -> list[str]:
+def _unlike_the_chain(place: StatePlace, state: Path, found: Salvage) -> list[str]:
     with _scenario(place, state, found) as path, ExitStack() as opened:
         plan = compile_plan(load_scenario(path, place.overrides))
         stopping = Event()
@@ -106,7 +106,7 @@ def _unlike_the_chain(place: Place, state: Path, found: Salvage) -> list[str]:
         return list(unlike_the_chain(found, services.chain.rpc))
 
 
-def repair(place: Place) -> ExitCode:
+def repair(place: StatePlace) -> ExitCode:
     """Makes a new state from what can be proven. Raises ReconcileError when something cannot, after it is done."""
     with ExitStack() as opened:
         with _read(place) as (state, found):
@@ -148,13 +148,13 @@ def _list(what: str, lines: Sequence[str]) -> None:
         say(f"  and {len(lines) - _LISTED} more")
 
 
-def _directory(place: Place) -> Path | None:
+def _directory(place: StatePlace) -> Path | None:
     """The run directory, if the command line names one in the place of a scenario."""
     return place.path.absolute() if place.path.is_dir() else None
 
 
 @contextmanager
-def _read(place: Place) -> Iterator[tuple[Path, Salvage]]:
+def _read(place: StatePlace) -> Iterator[tuple[Path, Salvage]]:
     """The path of the state, or of the last damaged one that was set aside, and what can be read of it."""
     directory = _directory(place)
     if directory is None:
@@ -172,7 +172,7 @@ def _read(place: Place) -> Iterator[tuple[Path, Salvage]]:
 
 
 @contextmanager
-def _scenario(place: Place, state: Path, found: Salvage) -> Iterator[Path]:
+def _scenario(place: StatePlace, state: Path, found: Salvage) -> Iterator[Path]:
     """The scenario file. That of a run directory is written anew from its state.
 
     Raises InvalidError when the state does not tell it any more.

@@ -26,7 +26,7 @@ def state_show(
     """Show what a state holds, also a damaged one: identity, rows, steps, nonces, and its damage."""
     from cicscenario.cli import state as state_command
 
-    _end(state_command.show(state_command.Place(place, overrides, None, directory), fmt))
+    _end(state_command.show(state_command.StatePlace(place, overrides, None, directory), fmt))
 
 
 @state_app.command("verify")
@@ -40,7 +40,7 @@ def state_verify(
     """Read every row of a state. Exit code 0: sound, 1: something contradicts something else, 4: damaged."""
     from cicscenario.cli import state as state_command
 
-    _end(state_command.verify(state_command.Place(place, overrides, env, directory), services=services))
+    _end(state_command.verify(state_command.StatePlace(place, overrides, env, directory), services=services))
 
 
 @state_app.command("repair")
@@ -56,4 +56,4 @@ def state_repair(
     """
     from cicscenario.cli import state as state_command
 
-    _end(state_command.repair(state_command.Place(place, overrides, env, directory)))
+    _end(state_command.repair(state_command.StatePlace(place, overrides, env, directory)))

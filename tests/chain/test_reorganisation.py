@@ -12,7 +12,7 @@ from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import NONCES, Recognised
 from cicscenario.chain.rpc import Call, RpcError
 from cicscenario.chain.ticket import Ticket
-from cicscenario.chain.trace import KEPT, Trace, spread
+from cicscenario.chain.trace import KEPT, BlockTrace, spread
 from cicscenario.errors import ReconcileError, UnavailableError
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
@@ -223,7 +223,7 @@ def test_an_outcome_without_a_mined_transaction_is_withdrawn(world: World) -> No
 
 
 def test_of_many_blocks_the_newest_are_kept_and_ever_fewer_older_ones() -> None:
-    trace = Trace()
+    trace = BlockTrace()
     for number in range(5000):
         assert trace.add(number, f"0x{number:064x}")
     assert not trace.add(4999, "0x00")

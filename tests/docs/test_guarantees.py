@@ -42,9 +42,9 @@ def test_the_modules_take_these_options(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.startswith("cicscenario")])
-def test_the_commands_are_there(command: str) -> None:
+def test_the_commands_are_there(command: str, tmp_path: Path) -> None:
     words = [word for word in shlex.split(command)[1:] if word.islower() and not word.startswith("-")]
-    assert cicscenario(*words, "--help").returncode == 0
+    assert cicscenario(tmp_path, *words, "--help").returncode == 0
 
 
 def test_the_named_point_is_there() -> None:
