@@ -14,6 +14,7 @@ from cicscenario.errors import ExitCode, InvalidError, StateRefusedError
 from cicscenario.people.generator import Generator
 from cicscenario.people.pins import Pins, verify
 from cicscenario.people.vcard import decode
+from cicscenario.state import writes
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
@@ -107,7 +108,7 @@ def test_a_scenario_without_pins_or_without_a_run_is_told(tmp_path: Path) -> Non
 def test_a_document_without_a_name_is_shown_without_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = ran(tmp_path, done=(4,))
     store = Store(tmp_path / "run" / STATE)
-    with store._write() as db:
+    with store._write(writes.OUTCOMES) as db:
         db.execute("UPDATE people SET document = '{}' WHERE id = 4")
     store.close()
     pins(path, [], tmp_path / "run", None)

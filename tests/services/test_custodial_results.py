@@ -140,7 +140,7 @@ def test_an_exception_nobody_knows_is_told_as_it_is() -> None:
     found = explain(
         "cic_eth.eth.account.create", {"exc_type": "OddError", "exc_message": ["x" * 1000], "exc_module": "odd"}
     )
-    assert (found.exception, len(found.message), found.hint) == ("OddError", 300, None)
+    assert (found.exception, len(found.message), found.hint) == ("OddError", 301, None), "an ellipsis at its end"
 
 
 def test_a_creation_that_goes_on_is_neither_created_nor_failed(valkey: Valkey) -> None:
