@@ -192,6 +192,6 @@ def test_what_the_system_refuses_in_the_middle_of_a_run_is_in_its_report_as_it_w
     (run.place / "keystore").write_text("a file where a folder has to be")
     refused = run.command()
     assert refused.returncode == run.report()["exit_code"] == 2
-    assert f"cannot use {run.place / 'keystore'}: not a directory" in refused.stderr
+    assert f"cannot use {run.place / 'keystore'}: not a folder" in refused.stderr
     (run.place / "keystore").unlink()
     assert run.command().returncode == 0
