@@ -17,14 +17,11 @@ class JsonTextError(ValueError):
     """A text that is not JSON, or that is deeper or longer than allowed. The message is the reason, without the text."""
 
 
-def parse_json(
-    text: str | bytes, *, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None, finite: bool = True
-) -> Any:
+def parse_json(text: str | bytes, *, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """The value of a JSON text. Bytes are UTF-8, UTF-16 or UTF-32. Raises JsonTextError.
 
     Refuses NaN, infinity, and numbers too large for a float, which JSON does not have, and text nested more than
-    ``DEEPEST`` levels. ``pairs`` makes something else than a dict of an object's keys and values. Without ``finite``, a number
-    too large becomes an infinity, which the caller refuses where it stands.
+    ``DEEPEST`` levels. ``pairs`` makes something else than a dict of an object's keys and values.
     """
     if len(text) > LONGEST:
         raise JsonTextError(f"it has {len(text):,} characters, expected at most {LONGEST:,}")
@@ -32,9 +29,7 @@ def parse_json(
         if isinstance(text, bytes):
             text = text.decode(json.detect_encoding(text))
         _refuse_deep(text.encode("utf-8", "surrogatepass"))
-        return json.loads(
-            text, parse_float=_finite if finite else None, parse_constant=_refuse, object_pairs_hook=pairs
-        )
+        return json.loads(text, parse_float=_finite, parse_constant=_refuse, object_pairs_hook=pairs)
     except JsonTextError:
         raise
     except UnicodeError:

@@ -78,7 +78,7 @@ def read_json(path: Path, *, pairs: bool = False, most: int = SMALL) -> Any:
     With ``pairs``, mappings are lists of pairs, so that a repeated key can be seen. ``most`` is the limit in bytes.
     """
     try:
-        return parse_json(read_input(path, most), pairs=list if pairs else None, finite=False)
+        return parse_json(read_input(path, most), pairs=list if pairs else None)
     except OSError as error:
         raise InvalidError(f"cannot be read: {reason_of(error)}") from None
     except JsonTextError as error:

@@ -110,15 +110,15 @@ def test_the_others_go_on_and_it_is_said_everywhere(world: World) -> None:
 
 
 def test_a_document_that_the_metadata_server_cannot_keep_is_found_by_plan(world: World) -> None:
-    for number, odd in enumerate(({"__proto__": 1}, {"": 1}, {"more": 2**53}, {"more": "\ud800"}, {"more": 1e400})):
+    for number, odd in enumerate(({"__proto__": 1}, {"": 1}, {"more": 2**53}, {"more": "\ud800"})):
         path = world.file("new", number)
-        text = json.dumps(json.loads(path.read_text()) | odd).replace("Infinity", "1e400")
+        text = json.dumps(json.loads(path.read_text()) | odd)
         path.write_text(text)
     code, _, errors = world.command("plan")
     assert code == 2
-    assert "has 5 bad records" in errors
-    for reason in ("'__proto__'", "the key ''", "2^53", "not Unicode text", "not a finite number"):
+    assert "has 4 bad records" in errors
+    for reason in ("'__proto__'", "the key ''", "2^53", "not Unicode text"):
         assert reason in errors
     code, _, errors = world.command("run", "--set", "population.on_bad_row=skip")
     assert code == 0, errors
-    assert [world.entry(number) is None for number in range(6)] == [True] * 5 + [False]
+    assert [world.entry(number) is None for number in range(5)] == [True] * 4 + [False]
