@@ -162,7 +162,7 @@ try:
 except UnavailableError as error:
     print(error.message, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
 """
-MOST_MEMORY = 200  # megabytes; what comes without a limit is many times more in eight seconds
+MOST_MEMORY = 400  # megabytes; what comes without a limit is many times more in eight seconds
 
 
 def _packed(coding: str, layers: int) -> Serve:

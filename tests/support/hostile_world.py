@@ -53,7 +53,7 @@ FAULTS: dict[str, Fault] = {
     "paused": faults.pauses,
 }
 _SPARE = "which is the account of nobody"
-_RUNS = 6  #: times that the command is repeated, at most
+_RUNS = 20  #: times that the command is repeated, at most
 _PATIENCE = 240.0  #: seconds for one run; what takes longer hangs
 
 _HEAD = "version: 1\nname: {name}\npopulation: {{size: {size}, seed: {seed}, languages: {{en: 2, sw: 1, kam: 1}}}}\n"

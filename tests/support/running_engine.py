@@ -175,7 +175,9 @@ class RunningEngine:
         def idle() -> bool:
             if self.redis.llen(QUEUE) or self.redis.hlen("unacked"):
                 return False
-            answers = self.app.control.inspect(timeout=5, limit=1).active() or {"nobody": ["has answered"]}
+            with self.app.connection_for_write() as fresh:  # Redis may have been started again since the last
+                inspect = self.app.control.inspect(timeout=5, limit=1, connection=fresh)
+                answers = inspect.active() or {"nobody": ["has answered"]}
             return not any(answers.values()) and not self.redis.llen(QUEUE)
 
         if not idle():

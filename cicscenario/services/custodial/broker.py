@@ -144,7 +144,7 @@ class Broker:
             with _PUSH_TASKS, self.exchange(self._timeout):
                 self._redis.lpush(self.queue, *messages)
         except (*_GONE, RedisError, *_WRONG) as error:
-            doubt = f" (whether {len(messages)} tasks were taken is not known)" if isinstance(error, _GONE) else ""
+            doubt = f" (whether {len(messages)} tasks were taken is not known)" if _is_gone(error) else ""
             raise self.unavailable(error, doubt) from None
 
     def push_in_parts(self, messages: Iterable[bytes]) -> None:
@@ -199,11 +199,16 @@ class Broker:
                 f"Redis {self.address} wants another user name or password",
                 hint="is `custodial.broker` in the environment file right?",
             )
-        trouble = "does not answer" if isinstance(error, _GONE) else "refuses"
+        trouble = "does not answer" if _is_gone(error) else "refuses"
         return UnavailableError(
             f"Redis {self.address} {trouble}: {foreign(self._redact(str(error)), 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Whether there was no answer. A read from a connection that was shut meanwhile is a ValueError, of a closed file."""
+    return isinstance(error, _GONE) or (isinstance(error, ValueError) and "closed file" in str(error))
 
 
 def of_type(kind: Any, answer: Any) -> Any:

@@ -77,6 +77,7 @@ def test_what_is_lost_is_lost_and_what_is_not_is_done_once(engine: RunningEngine
         1.5
     )  # what was fetched is older than the time-out when the worker starts; kombu looks again only after 100 s
     engine.start("visibility-timeout=1")
+    eventually(lambda: engine.redis.hlen("unacked") == 0)
     engine.start()
     quiet(engine)
     engine.mend()
