@@ -102,4 +102,4 @@ def _of_url(url: str) -> Iterator[str]:
 
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it is, and quoted for an address or not."""
-    yield from {secret, unquote(secret), quote(secret, safe="")}
+    yield from {secret, unquote(secret), quote(secret, safe="", errors="surrogatepass")}

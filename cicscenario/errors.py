@@ -118,6 +118,9 @@ def as_told(error: BaseException) -> CicScenarioError | None:
     return error if isinstance(error, CicScenarioError) else None
 
 
+_WITHOUT_A_NAME = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "writing")  #: what fails by these alone
+
+
 def _of_the_system(error: OSError) -> CicScenarioError | None:
     """What an error of the operating system asks of the user; None when it is nothing of theirs, but a bug."""
     said = (error.strerror or "").lower()
@@ -128,7 +131,10 @@ def _of_the_system(error: OSError) -> CicScenarioError | None:
             "there is no folder for temporary files that can be written to", hint="name one in the variable TMPDIR"
         )
     if hint := _SHORT.get(error.errno or 0):
-        return UnavailableError(f"{one_line(str(error.filename or 'reading or writing'))}: {said}", hint=hint)
+        return UnavailableError(
+            f"{one_line(str(error.filename or _WITHOUT_A_NAME.get(error.errno or 0, 'reading or writing')))}: {said}",
+            hint=hint,
+        )
     if error.filename and said:
         hint = _ELSEWHERE.get(error.errno or 0, "name another file or folder")
         return InvalidError(f"cannot use {one_line(str(error.filename))}: {said}", hint=hint)

@@ -487,7 +487,10 @@ def test_a_transaction_is_written_down_before_anybody_may_send_it() -> None:
         add_transactions=lambda rows: order.append(f"{len(rows)} written"),
     )
     broadcaster: Any = SimpleNamespace(
-        follower=nothing, expect=lambda rows, ended: nothing, submit=lambda rows: order.append(f"{len(rows)} submitted")
+        fees=nothing,
+        follower=nothing,
+        expect=lambda rows, ended: nothing,
+        submit=lambda rows: order.append(f"{len(rows)} submitted"),
     )
     intents = [Intent(person, b"\x01" * 20) for person in range(2)]
     Ledger(store, nothing, SIGNER, broadcaster, 1).begin("gift", intents, lambda intent: 21_000)

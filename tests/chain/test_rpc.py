@@ -105,7 +105,7 @@ def test_a_node_that_is_not_there_is_said_without_its_secrets() -> None:
         ),
         ("insufficient funds for gas * price + value", Refusal.PERMANENT),
         ("Insufficient funds for gas * price + value", Refusal.PERMANENT),
-        ("transaction underpriced", Refusal.TRANSIENT),  # the pool may be full of dearer ones
+        ("transaction underpriced", Refusal.FEE_TOO_LOW),
         ("txpool is full", Refusal.TRANSIENT),
     ],
 )

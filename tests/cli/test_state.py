@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
-from cicscenario.cli.state import Place, repair, show, verify
+from cicscenario.cli.state import StatePlace, repair, show, verify
 from cicscenario.errors import (
     ChecksFailedError,
     ExitCode,
@@ -44,7 +44,7 @@ def paid(person: int) -> LedgerRow:
     return LedgerRow("gift", person, PAYER, 7 + person, keccak(raw), raw, 21000, "mined", 9)
 
 
-def ran(folder: Path, kind: str = "eth") -> Place:
+def ran(folder: Path, kind: str = "eth") -> StatePlace:
     """A scenario of 8 people; 6 of them are made and have accounts, and 5 have their gifts."""
     path = folder / "small.yaml"
     path.write_text(SCENARIO.replace("KIND", kind))
@@ -66,15 +66,15 @@ def ran(folder: Path, kind: str = "eth") -> Place:
     store.commit("gift", [Outcome(number, ok=True) for number in range(5)])
     store.set_meta({**IDENTITY, "scenario": json.dumps(scenario.canonical(), sort_keys=True)})
     store.close()
-    return Place(path, (), None, folder / "run")
+    return StatePlace(path, (), None, folder / "run")
 
 
-def state_of(place: Place) -> Path:
+def state_of(place: StatePlace) -> Path:
     assert place.directory
     return place.directory / STATE
 
 
-def content(place: Place) -> list[object]:
+def content(place: StatePlace) -> list[object]:
     store = Store(state_of(place))
     found = everything(store)
     store.close()
@@ -101,8 +101,8 @@ def test_a_run_directory_is_as_good_as_its_scenario(tmp_path: Path, capsys: pyte
     place = ran(tmp_path)
     assert place.directory
     alter(state_of(place), "people", "id = 2", "gift", 10**6)
-    assert repair(Place(place.directory, ())) is ExitCode.OK
-    assert verify(Place(place.directory, ()), services=False) is ExitCode.OK
+    assert repair(StatePlace(place.directory, ())) is ExitCode.OK
+    assert verify(StatePlace(place.directory, ()), services=False) is ExitCode.OK
     assert "1 person (2) made again" in capsys.readouterr().out
 
 
@@ -195,7 +195,7 @@ def test_a_state_whose_scenario_is_lost_wants_it_named(tmp_path: Path) -> None:
     assert place.directory
     alter(state_of(place), "meta", "key = 'scenario'", "value", "{}")
     with pytest.raises(InvalidError, match="does not tell its scenario") as told:
-        repair(Place(place.directory, ()))
+        repair(StatePlace(place.directory, ()))
     assert told.value.hint
     assert f"state repair SCENARIO --dir {place.directory}" in told.value.hint
 

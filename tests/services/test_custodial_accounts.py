@@ -167,9 +167,8 @@ def test_how_far_a_registration_is_can_be_told_without_the_chain(engine: Valkey,
     eventually(
         lambda: len(accounts.registrations(ids)) == 5 and all(s.signed for s in accounts.registrations(ids).values())
     )
-    assert {one.failed.task for one in accounts.registrations(failing).values() if one.failed} == {
-        "cic_eth.eth.account.register"
-    }
+    failed = eventually(lambda: {one.failed.task for one in accounts.registrations(failing).values() if one.failed})
+    assert failed == {"cic_eth.eth.account.register"}
 
 
 def test_accounts_that_were_not_registered_can_be_registered_by_themselves(
