@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,9 +131,18 @@ class Broker:
                 if time.monotonic() > deadline:
                     raise self.unavailable(error) from None
 
-    def exchange(self, within: float, *, longest: float | None = None) -> AbstractContextManager[Exchange]:
-        """The block gives one command and takes its whole answer; with ``longest``, several. See Cancellation."""
-        return self._cancellation.exchange(within, _MOST, longest=longest)
+    @contextmanager
+    def exchange(self, within: float, *, longest: float | None = None) -> Iterator[Exchange]:
+        """The block gives one command and takes its whole answer; with ``longest``, several. See Cancellation.
+
+        After a failure, connections that are not in use are closed: one of them may have been shut in mid-answer.
+        """
+        try:
+            with self._cancellation.exchange(within, _MOST, longest=longest) as begun:
+                yield begun
+        except BaseException:
+            self._redis.connection_pool.disconnect(inuse_connections=False)
+            raise
 
     def _disconnect(self) -> None:
         self._redis.connection_pool.disconnect(inuse_connections=True)
