@@ -62,26 +62,8 @@ def test_many_people_are_done_again_in_one_run(run: Run, until: str) -> None:
     everybody_is_paid(run, first, 300)
 
 
-@pytest.mark.slow
-def test_a_chain_that_goes_back_while_the_run_is_active_ends_as_any_other(run: Run) -> None:
-    assert run.command("--until", "accounts", *BIG).returncode == 0
-    session, first = run.box.session(), run.box.block()
-    mark = session.rpc.call("evm_snapshot")
-    process = run.start(*BIG)
-    run.when("SELECT 1 FROM ledger WHERE status = 'mined'")
-    set_back(session, mark)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    everybody_is_paid(run, first, 300)
-
-
-@pytest.mark.slow
-@needs_anvil
-def test_anvil_goes_back_while_the_run_is_active(
-    sandbox_of: Callable[..., Sandbox], scenario: Path, tmp_path: Path
-) -> None:
-    run = Run(sandbox_of("anvil"), scenario, tmp_path / "runs" / "small")
-    many = ("--set", "population.size=60")
+def goes_back_in_the_middle(run: Run, people: int) -> None:
+    many = ("--set", f"population.size={people}")
     assert run.command("--until", "accounts", *many).returncode == 0
     session, first = run.box.session(), run.box.block()
     mark = session.rpc.call("evm_snapshot")
@@ -90,4 +72,18 @@ def test_anvil_goes_back_while_the_run_is_active(
     set_back(session, mark)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
-    everybody_is_paid(run, first, 60)
+    everybody_is_paid(run, first, people)
+
+
+@pytest.mark.slow
+def test_a_chain_that_goes_back_while_the_run_is_active_ends_as_any_other(run: Run) -> None:
+    goes_back_in_the_middle(run, 300)
+
+
+@pytest.mark.slow
+@needs_anvil
+def test_anvil_goes_back_while_the_run_is_active(
+    sandbox_of: Callable[..., Sandbox], scenario: Path, tmp_path: Path
+) -> None:
+    run = Run(sandbox_of("anvil"), scenario, tmp_path / "runs" / "small")
+    goes_back_in_the_middle(run, 60)

@@ -127,7 +127,6 @@ class Broker:
             except RedisError as error:
                 raise self.unavailable(error) from None
             except _WRONG as error:
-                self._disconnect()
                 if time.monotonic() > deadline:
                     raise self.unavailable(error) from None
 
@@ -143,9 +142,6 @@ class Broker:
         except BaseException:
             self._redis.connection_pool.disconnect(inuse_connections=False)
             raise
-
-    def _disconnect(self) -> None:
-        self._redis.connection_pool.disconnect(inuse_connections=True)
 
     def push(self, messages: Sequence[bytes]) -> None:
         """Puts all messages on the queue, or none, by one command. After UnavailableError it is not known which."""
