@@ -53,6 +53,11 @@ def boundary(body: Callable[[], object]) -> ExitCode:
         return _ended(body)
 
 
+def end(code: ExitCode) -> NoReturn:
+    """Ends a command with this exit code."""
+    raise typer.Exit(code)
+
+
 def _ended(body: Callable[[], object]) -> ExitCode:
     code, error = ExitCode.OK, None
     try:

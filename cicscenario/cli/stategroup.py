@@ -1,19 +1,15 @@
 """The commands of ``cicscenario state`` and their options."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from cicscenario.cli.boundary import end
 from cicscenario.cli.options import Directory, Env, Format, OutputForm, Overrides, Place
-from cicscenario.errors import ExitCode
 
 state_app = typer.Typer(
     no_args_is_help=True, help="The state of a run: what it holds, whether it is sound, its repair."
 )
-
-
-def _end(code: ExitCode) -> NoReturn:
-    raise typer.Exit(code)
 
 
 @state_app.command("show")
@@ -26,7 +22,7 @@ def state_show(
     """Show what a state holds, also a damaged one: identity, rows, steps, nonces, and its damage."""
     from cicscenario.cli import state as state_command
 
-    _end(state_command.show(state_command.StatePlace(place, overrides, None, directory), fmt))
+    end(state_command.show(state_command.StatePlace(place, overrides, None, directory), fmt))
 
 
 @state_app.command("verify")
@@ -40,7 +36,7 @@ def state_verify(
     """Read every row of a state. Exit code 0: sound, 1: something contradicts something else, 4: damaged."""
     from cicscenario.cli import state as state_command
 
-    _end(state_command.verify(state_command.StatePlace(place, overrides, env, directory), services=services))
+    end(state_command.verify(state_command.StatePlace(place, overrides, env, directory), services=services))
 
 
 @state_app.command("repair")
@@ -56,4 +52,4 @@ def state_repair(
     """
     from cicscenario.cli import state as state_command
 
-    _end(state_command.repair(state_command.StatePlace(place, overrides, env, directory)))
+    end(state_command.repair(state_command.StatePlace(place, overrides, env, directory)))

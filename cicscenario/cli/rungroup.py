@@ -1,0 +1,162 @@
+"""The commands about a run, and their options."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cicscenario.cli.boundary import command_line, end
+from cicscenario.cli.options import (
+    Directory,
+    Env,
+    Exclude,
+    Format,
+    Generation,
+    Include,
+    Json,
+    Keep,
+    Node,
+    Only,
+    OutputForm,
+    Overrides,
+    ReportFormat,
+    Scenario,
+    Since,
+    Until,
+)
+from cicscenario.errors import InterruptedRunError, InvalidError
+
+run_app = typer.Typer()
+
+_FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
+
+
+@run_app.command()
+def run(
+    scenario: Scenario,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    until: Until = None,
+    since: Since = None,
+    only: Only = [],  # noqa: B006
+    fresh: Annotated[bool, typer.Option("--fresh", help="Rename the run directory and start a new run.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh.")] = False,
+    reconcile: Annotated[
+        bool,
+        typer.Option("--reconcile", help="Send transactions whose nonce another program used again (exit code 5)."),
+    ] = False,
+    node: Node = None,
+    contracts: Generation = None,
+    keep: Keep = False,
+    as_json: Json = False,
+) -> None:
+    """Start or resume a scenario, and verify that all people arrived."""
+    from cicscenario.cli import run as run_command
+    from cicscenario.cli.ending import verify_command, watched
+    from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.engine.select import Selection
+
+    if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_FRESH_QUESTION):
+        raise InterruptedRunError("no new run was started, and nothing was changed")
+    choice = SandboxChoice(node, contracts, keep)
+    options = run_command.RunOptions(
+        tuple(overrides),
+        env,
+        directory,
+        Selection(until, since, tuple(only)),
+        fresh=fresh,
+        reconcile=reconcile,
+        sandbox=choice,
+    )
+    again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
+    end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
+
+
+@run_app.command()
+def status(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    fmt: Format = OutputForm.TEXT,
+) -> None:
+    """Show the progress of a run, from its state only."""
+    from cicscenario.cli import status as status_command
+
+    end(status_command.status(scenario, overrides, directory, fmt))
+
+
+@run_app.command()
+def verify(
+    scenario: Scenario,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    include: Include = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    node: Node = None,
+    contracts: Generation = None,
+    keep: Keep = False,
+    as_json: Json = False,
+) -> None:
+    """Ask the services again whether all people arrived."""
+    from cicscenario.cli import verify as verify_command
+    from cicscenario.cli.ending import watched
+    from cicscenario.cli.workspace import SandboxChoice
+
+    choice = SandboxChoice(node, contracts, keep)
+    asked = (scenario, overrides, env, directory, include, exclude, choice)
+    end(watched(lambda listener: verify_command.verify(*asked, listener), command_line(), as_json=as_json))
+
+
+@run_app.command()
+def report(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    fmt: ReportFormat = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it, instead of stdout.")
+    ] = None,
+) -> None:
+    """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
+    from cicscenario.cli import report as report_command
+
+    end(report_command.report(scenario, overrides, directory, fmt, output))
+
+
+@run_app.command()
+def show(
+    scenario: Scenario,
+    pins: Annotated[
+        bool, typer.Option("--pins", help="The PIN of each person in clear, as CSV: phone, name and PIN.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write it to this file, such as pins-plain.csv, for its owner only."
+        ),
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+) -> None:
+    """Show what a run holds about its people, from its state only."""
+    from cicscenario.cli import show as show_command
+
+    if not pins:
+        raise InvalidError("nothing to show was asked for", hint="`cicscenario show SCENARIO --pins` shows the PINs")
+    end(show_command.pins(scenario, overrides, directory, out))
+
+
+@run_app.command()
+def export(
+    scenario: Scenario,
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+) -> None:
+    """Write the data directory of the old data-seeding tools, so that they can continue from it."""
+    from cicscenario.cli import export as export_command
+
+    end(export_command.export(scenario, target, overrides, directory))

@@ -1,0 +1,126 @@
+"""The commands about scenario files, and their options."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cicscenario.cli import completion
+from cicscenario.cli.boundary import end
+from cicscenario.cli.options import (
+    DiffForm,
+    DiffFormat,
+    Directory,
+    Env,
+    FindingsForm,
+    FindingsFormat,
+    Format,
+    OutputForm,
+    Overrides,
+    Scenario,
+)
+
+scenario_app = typer.Typer()
+
+
+@scenario_app.command()
+def plan(
+    scenario: Scenario,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    fmt: Format = OutputForm.TEXT,
+) -> None:
+    """Show what a run would do, what it costs and what it needs, before anything is changed."""
+    from cicscenario.cli import plan as plan_command
+
+    end(plan_command.plan(scenario, overrides, env, directory, fmt))
+
+
+@scenario_app.command()
+def validate(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenarios, environments or folders of them.")],
+    overrides: Overrides = [],  # noqa: B006
+    fmt: FindingsFormat = FindingsForm.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
+) -> None:
+    """Check scenario and environment files: shows all errors of a file, and warnings (L…) about probable mistakes."""
+    from cicscenario.cli import validate as validate_command
+
+    end(validate_command.validate(paths, overrides, fmt, strict=strict))
+
+
+@scenario_app.command()
+def config(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario or an environment.", show_default=False)],
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    fmt: Format = OutputForm.TEXT,
+) -> None:
+    """Show every effective value of a file and its origin: file and line, --set, or the default."""
+    from cicscenario.cli import config as config_command
+
+    end(config_command.config(file, overrides, env, fmt))
+
+
+@scenario_app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A scenario or folder, or REV:PATH in a git checkout.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same, after the change.")],
+    fmt: DiffFormat = DiffForm.TEXT,
+) -> None:
+    """Show the effects of a change to scenarios. Exit code 0: no difference, 1: they differ, 2: one is invalid."""
+    from cicscenario.cli import diff as diff_command
+
+    end(diff_command.diff(before, after, fmt))
+
+
+@scenario_app.command()
+def new(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The scenario file to write.")],
+    name: Annotated[str | None, typer.Option(help="The scenario's name. Default: the file's.")] = None,
+    size: Annotated[int | None, typer.Option(help="Number of people.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="How accounts are created.", autocompletion=completion.backends),
+    ] = None,
+    gift: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Maximum gift per person, in whole tokens.")
+    ] = None,
+    metadata: Annotated[
+        list[str],
+        typer.Option(metavar="KIND,...", help="Metadata to write. Repeatable.", autocompletion=completion.metadata),
+    ] = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; use defaults for missing options.")] = False,
+) -> None:
+    """Write a new scenario with comments. On a terminal, ask for the options that are not given."""
+    from cicscenario.cli import new as new_command
+
+    given = {"population.size": size, "backend.kind": backend, "gift.threshold": gift}
+    answers = [f"{key}={value}" for key, value in given.items() if value is not None]
+    answers += [f"metadata=[{','.join(metadata)}]"] if metadata else []
+    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
+    end(new_command.new(path, name=name, answers=[*answers, *overrides], ask=_ask if asks else None))
+
+
+def _ask(question: str, default: str) -> str:
+    return str(typer.prompt(question, default=default))
+
+
+@scenario_app.command()
+def explain(
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="KEY",
+            help="A key such as gift.threshold, or an error code.",
+            autocompletion=completion.explained,
+        ),
+    ] = None,
+) -> None:
+    """Explain a key of the scenario language or an error code. Without one, list the keys."""
+    from cicscenario.cli import explain as explain_command
+
+    end(explain_command.explain(key))

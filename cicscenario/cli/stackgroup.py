@@ -1,0 +1,52 @@
+"""The commands of ``cicscenario stack``, and their options."""
+
+from typing import Annotated
+
+import typer
+
+from cicscenario.cli.boundary import end
+from cicscenario.cli.options import Format, Generation, Node, OutputForm
+
+stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts.")
+
+
+@stack_app.command("up")
+def stack_up(
+    node: Node = None,
+    contracts: Generation = None,
+    services: Annotated[
+        list[str], typer.Option("--service", metavar="NAME", help="Only this service and what it needs. Repeatable.")
+    ] = [],  # noqa: B006
+    faults: Annotated[
+        list[str],
+        typer.Option("--fault", metavar="SERVICE.NAME[=VALUE]", help="A fault to inject. Repeatable."),
+    ] = [],  # noqa: B006
+    dialect: Annotated[
+        str | None, typer.Option("--dialect", metavar="2021", help="The cic-ussd version of the phone interface.")
+    ] = None,
+) -> None:
+    """Start the sandbox with all its services, or use the one that is up."""
+    from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.workspace import home
+
+    end(stack_command.up(home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect))
+
+
+@stack_app.command("down")
+def stack_down(
+    purge: Annotated[bool, typer.Option("--purge", help="Delete its chain and data too.")] = False,
+) -> None:
+    """Stop the sandbox. The next start continues with the same chain."""
+    from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.workspace import home
+
+    end(stack_command.down(home(), purge=purge))
+
+
+@stack_app.command("status")
+def stack_status(fmt: Format = OutputForm.TEXT) -> None:
+    """Show each service of the sandbox: its address, and whether it answers."""
+    from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.workspace import home
+
+    end(stack_command.status(home(), fmt=fmt))
