@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.connections import Connections
+from cicscenario.engine.events import Listener, ProblemsFound
+from cicscenario.engine.failing import FAILING, problems_of
 from cicscenario.engine.identity import checks_as_before
+from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
 from cicscenario.files import inner_folder, make_folder, write_whole
@@ -31,6 +35,17 @@ class RunEnd:
     error: CicScenarioError | None = None  #: the error that ended it early
     progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
+
+    @cached_property
+    def problems(self) -> Problems:
+        """What went wrong, as the state has it at the first use of this property."""
+        return problems_of(self.plan, self.store)
+
+    def tell_problems(self, listener: Listener) -> None:
+        """Tells the listener what went wrong, if anything did."""
+        if self.problems.people:
+            found = self.problems
+            listener(ProblemsFound(found.people, found.problems, str(self.directory / FAILING)))
 
 
 def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection[str] | None) -> bool:

@@ -50,7 +50,9 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
             context = context_of(plan, directory, services, store, stopping)
             rows = verify(checks, context, plan.size, listener)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
-        request.report(RunEnd(plan, store, directory, code, services=services, checks=rows))
+        end = RunEnd(plan, store, directory, code, services=services, checks=rows)
+        request.report(end)
+        end.tell_problems(listener)
         listener(ReportWritten(str(directory)))
         require_answers(rows)
         return code, rows

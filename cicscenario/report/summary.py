@@ -7,6 +7,7 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.failing import write_failing
 from cicscenario.files import FOR_ALL, from_here, write_whole
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
@@ -29,6 +30,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         "population": plan.size,
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), end) for step in plan.steps],
         "checks": _checks(end),
+        "failing_people": end.problems.people,
+        "problems": [problem.document() for problem in end.problems.problems],
         "transactions": store.transaction_counts(),
         "file": from_here(plan.scenario.path),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -97,10 +100,11 @@ def _document(scenario: Scenario) -> dict[str, Any]:
 
 
 def write_record(end: RunEnd) -> None:
-    """Writes ``report.json`` to the run directory, and ``progress.json`` when any batch was executed.
+    """Writes ``report.json`` and ``failing.csv`` to the run directory, and ``progress.json`` when any batch was executed.
 
     When nothing was left to do, the progress of the last run stays.
     """
+    write_failing(end.plan, end.store, end.directory)
     if end.progress and end.progress.any_batches:
         text = json.dumps(end.progress.document(), separators=(",", ":"))
         write_whole(end.directory / PROGRESS, text + "\n", mode=FOR_ALL)

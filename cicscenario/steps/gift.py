@@ -63,4 +63,4 @@ def _part(scenario: Scenario) -> Part | None:
 
 
 _PART = Part("send the opening balance", Lane.CHAIN, _executor, (Service.CHAIN,), GiftCost(gas=72_500))
-STEP = Step("gift", _part, after=(registration.STEP.name,))
+STEP = Step("gift", _part, after=(registration.STEP.name,), lacking="no gift")
