@@ -1,6 +1,5 @@
 """The commands about a run, and their options."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +24,7 @@ from cicscenario.cli.options import (
     Since,
     Until,
 )
-from cicscenario.errors import InterruptedRunError, InvalidError
+from cicscenario.errors import InvalidError
 
 run_app = typer.Typer()
 
@@ -42,7 +41,9 @@ def run(
     since: Since = None,
     only: Only = [],  # noqa: B006
     fresh: Annotated[bool, typer.Option("--fresh", help="Rename the run directory and start a new run.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before --fresh. Needed where there is no terminal.")
+    ] = False,
     reconcile: Annotated[
         bool,
         typer.Option("--reconcile", help="Send transactions whose nonce another program used again (exit code 5)."),
@@ -54,12 +55,13 @@ def run(
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived."""
     from cicscenario.cli import run as run_command
+    from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import verify_command, watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
 
-    if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_FRESH_QUESTION):
-        raise InterruptedRunError("no new run was started, and nothing was changed")
+    if fresh:
+        ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(
         tuple(overrides),

@@ -12,6 +12,7 @@ from cicscenario.engine.failing import FAILING, problems_of
 from cicscenario.engine.identity import checks_as_before
 from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
 from cicscenario.files import inner_folder, make_folder, write_whole
 from cicscenario.legacy.badrecords import BadRecords
@@ -35,6 +36,8 @@ class RunEnd:
     error: CicScenarioError | None = None  #: the error that ended it early
     progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
+    stopwatch: Stopwatch | None = None  #: of the command; None when it has neither run nor verified anything
+    astray: int | None = None  #: people who do not pass some check of ``checks``; None when none was made
 
     @cached_property
     def problems(self) -> Problems:

@@ -8,7 +8,7 @@ from cicscenario.engine.problems import Problem
 from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, where, who
-from cicscenario.report.recorded import Recorded, check_notes
+from cicscenario.report.recorded import Recorded, check_notes, milliseconds
 
 _PROBLEMS = 20  #: problems that are shown
 
@@ -34,7 +34,10 @@ def as_markdown(recorded: Recorded) -> str:
         parts.append(_text(rejected))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
-    if report.get("requests"):
+    if report.get("traffic"):
+        head = "| service | requests | repeated | refused | unanswered | p50 | p95 | p99 |"
+        parts.append(_table(head, ":--" + "|--:" * 7, _traffic_rows(recorded)))
+    elif report.get("requests"):  # of an earlier version
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
     if recorded.orphans:
@@ -69,6 +72,16 @@ def _problem(problem: Problem) -> str:
     first = problem.first[0]
     said = f"; {named(first)}: {first.reason}" if first.reason != problem.reason else ""
     return f"- **{_text(problem.sentence)}**\n  - {_text(who(problem) + said)}"
+
+
+def _traffic_rows(recorded: Recorded) -> list[list[str]]:
+    counted = ("requests", "repeated", "refused", "unanswered")
+    return [
+        [service]
+        + [f"{held[key]:,}" for key in counted]
+        + [milliseconds(held["seconds"][share]) for share in ("p50", "p95", "p99")]
+        for service, held in recorded.report["traffic"].items()
+    ]
 
 
 def _transactions(counts: dict[str, dict[str, Any]]) -> list[str]:
