@@ -8,6 +8,7 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.connections import Connections
 from cicscenario.engine.identity import checks_as_before
 from cicscenario.engine.progress import Progress
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
 from cicscenario.files import inner_folder, make_folder, write_whole
 from cicscenario.legacy.badrecords import BadRecords
@@ -31,6 +32,8 @@ class RunEnd:
     error: CicScenarioError | None = None  #: the error that ended it early
     progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
+    stopwatch: Stopwatch | None = None  #: of the command; None when it has neither run nor verified anything
+    astray: int | None = None  #: people who do not pass some check of ``checks``; None when none was made
 
 
 def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection[str] | None) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
-from cicscenario.capabilities.readback import ReadBack
+from cicscenario.capabilities.readback import PeopleSet, ReadBack
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
@@ -34,6 +34,7 @@ from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
@@ -44,6 +45,7 @@ from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
+from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 
 #: A context manager that calls the given function when the user asks to stop.
@@ -83,7 +85,9 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     used: bool = False  #: the run directory was used before
     progress: Progress | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     checks: list[CheckRow] = field(default_factory=list)
+    astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
 
     @property
@@ -100,6 +104,7 @@ class Run:
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
+    stopwatch = Stopwatch()
     scenario = load_scenario(request.path, request.overrides)
     try:
         plan = compile_plan(scenario)
@@ -107,7 +112,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
         write_rejected(request.directory(scenario), error.records)
         error.hint = f"{error.hint or 'mend them'}; all of them are in {request.directory(scenario) / REJECTED}"
         raise
-    with open_run(request, plan, listener) as this:
+    with open_run(request, plan, listener, stopwatch) as this:
         code = report(this, carry_out)
     return code, this.checks
 
@@ -140,14 +145,14 @@ def carry_out(this: Run) -> ExitCode:
         context = this.context()
         if this.plan.scenario.checks.read_again:
             context = replace(context, read_back=ReadBack())
-        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
+        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     conclude(this.plan, this.state, this.selected)
     require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
 @contextmanager
-def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
+def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Stopwatch | None = None) -> Iterator[Run]:
     """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan.scenario)
@@ -160,26 +165,34 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
         store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
-        services = held.enter_context(open_services(plan, request.environment, stopping))
+        traffic = Traffic()
+        services = held.enter_context(open_services(plan, request.environment, stopping, traffic))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
         if store is None and not request.fresh:
             store = Store(directory / STATE)
             held.callback(store.close)
         used = used_before(directory) and not request.fresh
-        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
+        yield Run(
+            request, plan, selected, directory, services, listener, stopping, store, held, used,
+            stopwatch=stopwatch or Stopwatch(),
+        )  # fmt: skip
 
 
 @contextmanager
 def open_services(
-    plan: Plan, environment: Callable[[Plan], AbstractContextManager[Environment]], stopping: threading.Event
+    plan: Plan,
+    environment: Callable[[Plan], AbstractContextManager[Environment]],
+    stopping: threading.Event,
+    traffic: Traffic | None = None,
 ) -> Iterator[Connections]:
-    """Connects to the services of an environment. Their waits end when ``stopping`` is set."""
+    """Connects to the services of an environment. Their waits end when ``stopping`` is set; ``traffic`` counts requests."""
     with environment(plan) as where:
         scenario = plan.scenario
         services = Connections(
             where,
             token=scenario.gift.token,
+            traffic=traffic,
             dialect=scenario.backend.option("dialect") or "current",
             stopping=stopping,
         )
@@ -273,7 +286,10 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
         raise
     finally:
         if this.store:
-            end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
+            end = RunEnd(
+                this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
+                stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,
+            )  # fmt: skip
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
             if orphans := _orphans(end):

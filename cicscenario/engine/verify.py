@@ -23,8 +23,12 @@ _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 Problems = dict[int, str]
 
 
-def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Listener) -> list[CheckRow]:
+def verify(
+    checks: Sequence[Check], context: RunContext, size: int, listener: Listener, astray: PeopleSet | None = None
+) -> list[CheckRow]:
     """Runs ``checks`` over people ``0 <= id < size``. A person who is missing or has no account is an error of each check.
+
+    Everybody who does not pass some check is added to ``astray``.
 
     People whose result this run wrote and read back, and who lack it now, are no longer done in the step that wrote it. Raises
     InterruptedRunError within a second after the context's ``stopping`` is set; the results of complete checks are
@@ -32,7 +36,7 @@ def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Li
     """
     rows = []
     for check in checks:
-        row = _run_check(check, context, size)
+        row = _run_check(check, context, size, PeopleSet() if astray is None else astray)
         context.state.record_checks([row])
         listener(finished(row))
         rows.append(row)
@@ -54,7 +58,7 @@ def finished(row: CheckRow) -> CheckFinished:
     return CheckFinished(row.name, row.errors, row.total, row.allowed, first, row.read_back)
 
 
-def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
+def _run_check(check: Check, context: RunContext, size: int, astray: PeopleSet) -> CheckRow:
     verifier = check.verifier(context)
     known = _still_known(check, context, verifier, size)
     errors = read_back = unasked = 0
@@ -68,9 +72,11 @@ def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
         read_back += spared
         errors += len(problems)
         _reopen(check, context, problems)
-        for problem in problems.values():
+        for person, problem in problems.items():
             if isinstance(problem, NotKnown):
                 unasked, why = unasked + 1, why or problem
+            else:
+                astray.add(person)
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
     return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back, unasked, why)

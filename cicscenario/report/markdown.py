@@ -5,7 +5,7 @@ from typing import Any
 
 from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
-from cicscenario.report.recorded import Recorded, check_notes
+from cicscenario.report.recorded import Recorded, check_notes, milliseconds
 
 _FAILING = 5  #: failing people shown per check; the HTML report has more
 
@@ -33,7 +33,10 @@ def as_markdown(recorded: Recorded) -> str:
         parts.append(_text(rejected))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
-    if report.get("requests"):
+    if report.get("traffic"):
+        head = "| service | requests | repeated | refused | unanswered | p50 | p95 | p99 |"
+        parts.append(_table(head, ":--" + "|--:" * 7, _traffic_rows(recorded)))
+    elif report.get("requests"):  # of an earlier version
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
     if recorded.orphans:
@@ -61,6 +64,16 @@ def _check_rows(recorded: Recorded) -> list[list[str]]:
         for check in recorded.report["checks"]
     ]
     return rows + [[check["name"], "", "", "not made"] for check in recorded.unmade]
+
+
+def _traffic_rows(recorded: Recorded) -> list[list[str]]:
+    counted = ("requests", "repeated", "refused", "unanswered")
+    return [
+        [service]
+        + [f"{held[key]:,}" for key in counted]
+        + [milliseconds(held["seconds"][share]) for share in ("p50", "p95", "p99")]
+        for service, held in recorded.report["traffic"].items()
+    ]
 
 
 def _transactions(counts: dict[str, dict[str, Any]]) -> list[str]:

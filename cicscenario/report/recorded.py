@@ -151,3 +151,8 @@ def check_notes(check: dict[str, Any]) -> str:
     if "read_back" in check:
         notes.append(f"{check['read_back']:,} read back after writing")
     return "; ".join(notes)
+
+
+def milliseconds(seconds: float) -> str:
+    """How long a request took, in words: ``0.8 ms``, ``12 ms``, ``1,500 ms``."""
+    return f"{seconds * 1000:,.1f} ms" if seconds < 0.01 else f"{seconds * 1000:,.0f} ms"

@@ -47,6 +47,12 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if end.services:
         report["environment"] = shown_environment(end.services.environment)
         report["requests"] = end.services.requests()
+        report["traffic"] = end.services.traffic.document()
+    if end.stopwatch:
+        report["began"] = end.stopwatch.began.isoformat(timespec="seconds")
+        report["seconds"] = round(end.stopwatch.seconds, 3)
+    if end.astray is not None:
+        report["astray"] = end.astray
     if end.error:
         report["error"] = end.error.message + (f"\n{end.error.hint}" if end.error.hint else "")
     return report

@@ -93,6 +93,7 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     assert (place / "progress.json").read_text() == progress
 
 
+@pytest.mark.slow
 @with_keystore
 def test_a_verification_of_one_thing_does_not_undo_the_others(sandbox: Sandbox, scenario: Path) -> None:
     scenario.write_text(scenario.read_text() + "checks: {exclude: [faucet]}\n")

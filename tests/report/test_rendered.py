@@ -177,7 +177,6 @@ def test_markdown_shows_first_failures_and_nothing_in_them_is_markup(bad: Path) 
     assert text.startswith("## ❌ thousand: Stopped")
     assert text.count("balance, person") == 5
     assert "| keystore |  |  | not made |" in text
-    assert "Requests: ussd 5,250; meta 3,000." in text
     assert "Accounts of the custodial engine that belong to no person: up to 2." in text
     assert "<script" not in text.replace("\\<script", "")
     assert "](https" not in text.replace("\\](https", "")
@@ -209,6 +208,27 @@ def test_requests_and_unused_accounts_are_metrics_where_there_are_any(good: Path
     assert found["cicscenario_orphans"].samples[0].value == 2
     assert found["cicscenario_orphans_certain"].samples[0].value == 1
     assert "cicscenario_orphans" not in families(rendered(good, "openmetrics"))
+
+
+def test_what_was_asked_of_services_is_a_summary_with_quantiles(good: Path, bad: Path) -> None:
+    found = families(rendered(bad, "openmetrics"))
+    samples = found["cicscenario_request_seconds"].samples
+    assert {s.labels["quantile"]: s.value for s in samples if "quantile" in s.labels} == {
+        "0.50": 0.0021, "0.90": 0.008, "0.95": 0.0123, "0.99": 1.5,
+    }  # fmt: skip
+    assert [s.value for s in samples if s.name.endswith("_count")] == [3000]
+    assert [found[f"cicscenario_requests_{kind}"].samples[0].value for kind in ("repeated", "refused")] == [4, 3]
+    assert "cicscenario_request_seconds" not in families(rendered(good, "openmetrics"))
+
+
+def test_what_older_versions_counted_is_a_line_in_markdown(bad: Path) -> None:
+    report = {key: value for key, value in recordings.bad().items() if key != "traffic"}
+    place = recordings.run_directory(bad.parent / "old", report)
+    assert "Requests: ussd 5,250; meta 3,000." in rendered(place, "markdown")
+
+
+def test_what_was_asked_of_services_is_a_table_in_markdown(bad: Path) -> None:
+    assert "| meta | 3,000 | 4 | 3 | 1 | 2.1 ms | 12 ms | 1,500 ms |" in rendered(bad, "markdown")
 
 
 def test_hostile_names_do_not_break_metrics() -> None:

@@ -56,6 +56,13 @@ def bad() -> dict[str, Any]:
     report["document"]["description"] = HOSTILE
     report["environment"]["name"] = HOSTILE
     report |= {"orphans": 2, "orphans_certain": 1, "requests": {"ussd": 5250, "meta": 3000}}
+    report |= {"began": "2026-11-26T09:00:00+00:00", "seconds": 58.25, "astray": 21}
+    report["traffic"] = {
+        "meta": {
+            "requests": 3000, "repeated": 4, "refused": 3, "unanswered": 1,
+            "seconds": {"p50": 0.0021, "p90": 0.008, "p95": 0.0123, "p99": 1.5, "max": 4.0, "sum": 21.5},
+        }
+    }  # fmt: skip
     report["transactions"] = {"gift": {"mined": 900, "failed": 3, "broadcast": 2}}
     return report
 
