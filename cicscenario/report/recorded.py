@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from cicscenario.engine.problems import NAMED, Affected, Problem, Problems
@@ -19,6 +20,14 @@ _STOPPED = {
 }
 
 
+class Phase(Enum):
+    """Where a run is."""
+
+    ENDED = "ended"
+    UNDER_WAY = "under way"
+    KILLED = "killed"  #: it is not under way, and it has ended without a report
+
+
 @dataclass(frozen=True)
 class Pace:
     """The speed of a step in the last run."""
@@ -32,10 +41,15 @@ class Pace:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The content of ``report.json``, and of ``progress.json`` if any steps were executed."""
+    """The content of ``report.json``, of ``progress.json`` if any steps were executed, and of ``people.json`` if there is one.
+
+    ``phase`` is that of a run which somebody watches; reports are of runs that have ended.
+    """
 
     report: dict[str, Any]
     progress: dict[str, Any] | None
+    people: dict[str, Any] | None = None
+    phase: Phase = Phase.ENDED
 
     @property
     def code(self) -> ExitCode:
@@ -86,11 +100,21 @@ class Recorded:
     @property
     def good(self) -> bool:
         """Whether all steps of the plan are done and all its checks have passed, not only the selected ones."""
-        return self.code == ExitCode.OK and not self.pending and not self.unmade and not self.errors
+        return (
+            self.phase is Phase.ENDED
+            and self.code == ExitCode.OK
+            and not self.pending
+            and not self.unmade
+            and not self.errors
+        )
 
     @property
     def verdict(self) -> str:
         """The result in a few words."""
+        if self.phase is Phase.UNDER_WAY:
+            return "Under way"
+        if self.phase is Phase.KILLED:
+            return "Killed: it ended without a report"
         if self.code in _STOPPED:
             return _STOPPED[self.code]
         if self.errors:
@@ -115,6 +139,13 @@ class Recorded:
             return f"{people} are done in every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
         return f"{people}; {len(made)} checks passed for all of them"
 
+    def by_problem(self, failing: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
+        """The problems of the first failing people, each with these people."""
+        found: dict[str, list[int]] = {}
+        for one in failing:
+            found.setdefault(one["problem"], []).append(one["person"])
+        return list(found.items())
+
     def summary_of(self, kind: str, name: str) -> str:
         """The summary of a step or check, or an empty text; ``kind`` is ``steps`` or ``checks``."""
         listed = self.report.get("plan", {}).get(kind, [])
@@ -124,12 +155,6 @@ class Recorded:
         """The typical gas use of one transaction of a step; None if it is unknown."""
         listed = self.report.get("plan", {}).get("steps", [])
         return next((entry.get("gas") for entry in listed if entry["name"] == step), None)
-
-    def points(self, step: str) -> list[list[float]]:
-        """The points (seconds, people ok, people failed); empty when the step had nothing to do in the last run."""
-        held = self._step(step)
-        points: list[list[float]] = held["points"] if held and held["batches"] else []
-        return points
 
     def pace(self, step: str) -> Pace | None:
         """The speed of a step; None when it had nothing to do in the last run."""
