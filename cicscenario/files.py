@@ -30,15 +30,19 @@ _UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a te
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False, many: bool = False) -> Iterator[BinaryIO]:
     """A temporary file to write into. It replaces ``path`` when the block ends, and is deleted when the block raises.
 
     It has the permissions ``mode`` from its first byte on, whatever the umask. A symbolic link at ``path`` is replaced, and
     what it points to stays as it is. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a power
-    cut leaves the old content or the new one. Raises OSError, with ``path`` as its file name.
+    cut leaves the old content or the new one. Deletes what killed processes left when they wrote the same file; not with
+    ``many``, for a folder of so many files that it is swept once (see ``sweep``). Raises OSError, with ``path`` as its file
+    name.
     """
     with _named(path):
         _refuse_special(path)
+        if not many:
+            sweep_beside(path)
         with _temporary(path) as (file, temporary):
             os.fchmod(file.fileno(), mode)
             yield file
@@ -51,15 +55,18 @@ def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> I
             _flush_folder(path.parent)
 
 
-def write_whole(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, durable: bool = False) -> None:
+def write_whole(
+    path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, durable: bool = False, many: bool = False
+) -> None:
     """Writes ``content`` to ``path`` atomically; see ``replacing``. Characters that UTF-8 cannot encode are escaped."""
-    with replacing(path, mode=mode, durable=durable) as file:
+    with replacing(path, mode=mode, durable=durable, many=many) as file:
         file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 def write_new(path: Path, content: str, *, mode: int = OWNER_ONLY) -> None:
     """Creates ``path``, flushed to the disk. Raises FileExistsError if it is there, as a file, a link or anything else."""
     with _named(path):
+        sweep_beside(path)
         with _temporary(path) as (file, temporary):
             os.fchmod(file.fileno(), mode)
             file.write(content.encode())
@@ -95,7 +102,7 @@ def making_folder(path: Path) -> Iterator[Path]:
     killed. Raises OSError.
     """
     with _named(path):
-        _sweep_folders(path)
+        sweep_beside(path)
         descriptor, temporary = _locked(lambda: _new_folder(path))
         try:
             temporary.chmod(_FOLDER)
@@ -186,14 +193,14 @@ def _delete_unlocked(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep_folders(path: Path) -> None:
-    """Deletes the folders that ``making_folder`` left for ``path`` when its process was killed."""
+def sweep_beside(path: Path) -> None:
+    """Deletes the temporary files and folders that killed processes left for ``path``; see ``sweep``."""
     with suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            own = entry.name.startswith(_prefix(path)) and _UNFINISHED.fullmatch(entry.name)
-            if own and entry.is_dir(follow_symlinks=False):
+            if entry.name.startswith(_prefix(path)) and _UNFINISHED.fullmatch(entry.name):
+                is_folder = entry.is_dir(follow_symlinks=False)
                 with suppress(OSError):
-                    _delete_unlocked_folder(Path(entry.path))
+                    (_delete_unlocked_folder if is_folder else _delete_unlocked)(Path(entry.path))
 
 
 def _delete_unlocked_folder(path: Path) -> None:
