@@ -118,10 +118,21 @@ def making_folder(path: Path) -> Iterator[Path]:
 
 def new_file(path: Path) -> BinaryIO:
     """Opens a file with mode 0600 to write into, in a folder that nobody sees yet. Raises FileExistsError if it is there."""
-    with _OPEN:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
-    os.fchmod(descriptor, OWNER_ONLY)
+    with _named(path):
+        with _OPEN:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+        with _closed_on_error(descriptor):
+            os.fchmod(descriptor, OWNER_ONLY)
     return cast("BinaryIO", os.fdopen(descriptor, "wb"))
+
+
+@contextmanager
+def _closed_on_error(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def make_folder(path: Path) -> Path:
@@ -163,12 +174,12 @@ def open_in_place(path: Path, *, append: bool = False) -> int:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a symbolic link", str(path)) from None
         raise
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    if stat.S_IMODE(found.st_mode) != OWNER_ONLY and found.st_uid == os.geteuid():
-        os.fchmod(descriptor, OWNER_ONLY)
+    with _named(path), _closed_on_error(descriptor):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if stat.S_IMODE(found.st_mode) != OWNER_ONLY and found.st_uid == os.geteuid():
+            os.fchmod(descriptor, OWNER_ONLY)
     return descriptor
 
 
