@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cicscenario.engine.progress import CHECKS
@@ -44,27 +44,37 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
     report = recorded.report
     axis = Axis(timeline) if (timeline := (recorded.progress or {}).get("timeline")) else None
     roster = recorded.people or {"people": [], "steps": [], "with_problems": 0, "all_problems": True}
-    return _template().render(
-        run=recorded,
-        report=report,
-        axis=axis,
-        tracks=_tracks(axis, report),
-        checking=_checking(axis),
-        sessions=axis.sessions if axis else [],
-        places=_places(report),
-        flows=_flows(recorded),
-        roster=roster,
-        first_people=roster["people"][:_ROWS],
-        roster_json=_in_script(roster),
-        document=yaml.safe_dump(report.get("document", {}), sort_keys=False, allow_unicode=True).strip(),
-        script=Markup(_SCRIPT),  # noqa: S704 (ours)
-        policy=_policy(),
-        live=live,
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            run=recorded,
+            report=report,
+            axis=axis,
+            tracks=_tracks(axis, report),
+            checking=_checking(axis),
+            sessions=axis.sessions if axis else [],
+            places=_places(report),
+            flows=_flows(recorded),
+            roster=roster,
+            first_people=roster["people"][:_ROWS],
+            roster_json=_in_script(roster),
+            document=yaml.safe_dump(report.get("document", {}), sort_keys=False, allow_unicode=True).strip(),
+            script=Markup(_SCRIPT),  # noqa: S704 (ours)
+            policy=policy(),
+            live=live,
+        )
     )
 
 
+def message_page(title: str, message: str, *, live: float) -> str:
+    """A page that says one thing, until its server has more."""
+    template = _templates().get_template("message.html.j2")
+    return template.render(title=title, message=message, script=Markup(_SCRIPT), policy=policy(), live=live)  # noqa: S704
+
+
 @cache
-def _policy() -> str:
+def policy() -> str:
     """The Content-Security-Policy: our script alone may run, and it may ask only the server that the page is from."""
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     return (
@@ -74,7 +84,7 @@ def _policy() -> str:
 
 
 @cache
-def _template() -> Template:
+def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(template_path("")),
         autoescape=True,
@@ -90,7 +100,7 @@ def _template() -> Template:
         "rate": _rate,
         "milliseconds": milliseconds,
     }
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 def _shown(value: Any) -> Any:

@@ -116,7 +116,7 @@ class Recorded:
         people = f"{self.report['population']:,} people"
         made = self.report["checks"]
         wrong = [check["name"] for check in made if check["errors"]]
-        if wrong:
+        if wrong and not (self.pending and self.phase is not Phase.ENDED):  # these may be of an earlier session
             return f"{people}; {self.errors:,} errors in {', '.join(wrong)}"
         if self.pending:
             step = self.pending[0]
