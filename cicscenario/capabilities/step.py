@@ -53,7 +53,8 @@ class Step:
     ``part`` gives how it is executed, or None for a scenario that does not have this step. ``after`` names the steps that
     must be done for a person first; those that the plan does not have are ignored. ``repeatable`` is true when executing
     the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
-    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``).
+    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``lacking`` is what
+    people have for whom it failed, such as "no account".
     """
 
     name: str
@@ -62,6 +63,7 @@ class Step:
     repeatable: bool = False
     lost: Callable[[RunContext], Verifier] | None = None
     file: ResultFile | None = None
+    lacking: str = ""
 
 
 @dataclass(frozen=True)

@@ -311,6 +311,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
             if orphans := _orphans(end):
                 this.listener(Noted(orphans))
+            write_at_end(lambda: end.tell_problems(this.listener), run_error=sys.exc_info()[1])
             this.listener(ReportWritten(str(this.directory)))
     return code
 

@@ -1,11 +1,14 @@
 """The recorded result of a run, read from its directory, with the verdict in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from cicscenario.engine.problems import NAMED, Affected, Problem, Problems
 from cicscenario.engine.progress import BUCKETS
 from cicscenario.errors import ExitCode
+from cicscenario.printable import foreign
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
@@ -56,6 +59,14 @@ class Recorded:
     def errors(self) -> int:
         errors: int = sum(check["errors"] for check in self.report["checks"])
         return errors
+
+    @property
+    def problems(self) -> Problems:
+        """What went wrong, root causes first. In a report of an earlier version: each step and check that has failures."""
+        if "problems" not in self.report:
+            return Problems(0, tuple(_earlier(self.report)))
+        found = tuple(map(Problem.of, self.report["problems"]))
+        return Problems(self.report.get("failing_people", 0), found)
 
     @property
     def orphans(self) -> str | None:
@@ -158,6 +169,15 @@ class Recorded:
     def _step(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = (self.progress or {}).get("steps", {}).get(name)
         return found
+
+
+def _earlier(report: dict[str, Any]) -> Iterator[Problem]:
+    for what, number in (("step", "failed"), ("check", "errors")):
+        for entry in report[f"{what}s"]:
+            if first := entry.get("failing"):
+                named = tuple(Affected(one["person"], "", foreign(one["problem"])) for one in first[:NAMED])
+                people = max(entry[number], len(named))
+                yield Problem(what, entry["name"], named[0].reason, people, first=named)
 
 
 def quantile(buckets: dict[str, int], share: float) -> str | None:

@@ -8,6 +8,7 @@ from cicscenario import __version__
 from cicscenario.capabilities.money import Done
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.failing import write_failing
 from cicscenario.engine.records import write_progress
 from cicscenario.files import FOR_ALL, from_here, write_whole
 from cicscenario.language import Scenario
@@ -32,6 +33,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         "population": plan.size,
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), end) for step in plan.steps],
         "checks": _checks(end),
+        "failing_people": end.problems.people,
+        "problems": [problem.document() for problem in end.problems.problems],
         "transactions": store.transaction_counts(),
         "file": from_here(plan.scenario.path),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -125,10 +128,11 @@ def _document(scenario: Scenario) -> dict[str, Any]:
 
 
 def write_record(end: RunEnd) -> None:
-    """Writes ``report.json`` and ``people.json`` to the run directory, and ``progress.json`` when any batch was executed.
+    """Writes ``report.json``, ``people.json`` and ``failing.csv`` to the run directory; ``progress.json`` if there were batches.
 
     When nothing was left to do, the progress of the last run stays.
     """
+    write_failing(end.plan, end.store, end.directory)
     if end.progress:
         write_progress(end.directory, end.progress)
     write_roster(end)

@@ -70,4 +70,4 @@ def _given(done: Done) -> Sum:
 
 _MONEY = Money(lambda scenario: MINT if scenario.gift.method == "mint" else SIGNER, _given)
 _PART = Part("send the opening balance", Lane.CHAIN, _executor, (Service.CHAIN,), GiftCost(gas=72_500), _MONEY)
-STEP = Step("gift", _part, after=(registration.STEP.name,))
+STEP = Step("gift", _part, after=(registration.STEP.name,), lacking="no gift")

@@ -59,8 +59,11 @@ def test_reports_can_be_made_of_a_report_alone(good: Path) -> None:
 def test_reports_can_be_made_of_what_older_versions_wrote(tmp_path: Path) -> None:
     """Only the keys that the schema requires."""
     old = {key: value for key, value in recordings.good().items() if key in ("scenario", "exit_code", "population")}
-    old |= {"steps": recordings.good()["steps"], "checks": [], "transactions": {}}
-    assert len(write_reports(recordings.run_directory(tmp_path, old))) == 4
+    old |= {"steps": recordings.bad()["steps"], "checks": recordings.bad()["checks"], "transactions": {}}
+    place = recordings.run_directory(tmp_path, old)
+    assert len(write_reports(place)) == 4
+    assert "25 people do not pass the check balance" in (place / "report.md").read_text()
+    assert "the step gift failed for 3 people" in (place / "report.md").read_text()
 
 
 def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Path) -> None:
@@ -178,10 +181,14 @@ def test_markdown_says_it_in_two_tables(good: Path) -> None:
     assert "Transactions: gift 995 mined." in text
 
 
-def test_markdown_shows_first_failures_and_nothing_in_them_is_markup(bad: Path) -> None:
+def test_markdown_shows_problems_and_nothing_in_them_is_markup(bad: Path) -> None:
     text = rendered(bad, "markdown")
     assert text.startswith("## ❌ thousand: Stopped")
-    assert text.count("balance, person") == 5
+    assert "**3 people have no gift: \\<script" in text
+    assert "**22 people do not pass the check balance: \\<script" in text
+    assert "(person 3)" in text
+    assert ", and 17 more" in text
+    assert "all 25 people who failed anything: failing.csv; \\`cicscenario show" in text
     assert "| keystore |  |  | not made |" in text
     assert "Accounts of the custodial engine that belong to no person: up to 2." in text
     assert "<script" not in text.replace("\\<script", "")

@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from cicscenario.engine.problems import Affected, Problem
 from cicscenario.engine.progress import Progress
 from cicscenario.resources import load_schema
 
@@ -55,6 +56,7 @@ def bad() -> dict[str, Any]:
     report["plan"]["checks"].append({"name": "keystore", "summary": HOSTILE})
     report["document"]["description"] = HOSTILE
     report["environment"]["name"] = HOSTILE
+    report |= {"failing_people": 25, "problems": [problem.document() for problem in problems()]}
     report |= {"orphans": 2, "orphans_certain": 1, "requests": {"ussd": 5250, "meta": 3000}}
     report["money"] = [{"step": "gift", "giver": "the signer", "people": 900, "amount": "99,870 GFT"}]
     report["chain"] = {"spec": "evm:byzantium:8996:bloxberg", "chain_id": "8996", "signer": "0x" + "12" * 20}
@@ -67,6 +69,16 @@ def bad() -> dict[str, Any]:
     }  # fmt: skip
     report["transactions"] = {"gift": {"mined": 900, "failed": 3, "broadcast": 2}}
     return report
+
+
+def problems() -> list[Problem]:
+    """Those of ``bad``: a step that failed for three, whom a check does not pass for that reason, and 22 others."""
+    three = tuple(Affected(n, HOSTILE, f"{HOSTILE} {n}\x00\x1b[31m") for n in range(3))
+    others = tuple(Affected(n, HOSTILE, HOSTILE) for n in range(3, 8))
+    return [
+        Problem("step", "gift", f"{HOSTILE} …", 3, "no gift", first=three, failing=("balance",)),
+        Problem("check", "balance", HOSTILE, 22, first=others),
+    ]
 
 
 def shown_people(failed: int) -> dict[str, Any]:
