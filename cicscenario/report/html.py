@@ -5,6 +5,7 @@ Its only script is the search for people, and on a page that is served, what bri
 
 import base64
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
@@ -14,14 +15,18 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cicscenario.engine.failing import FAILING
+from cicscenario.engine.problems import Problem
 from cicscenario.engine.progress import CHECKS
 from cicscenario.files import OWNER_ONLY
 from cicscenario.printable import json_text, printable
 from cicscenario.report.axis import WORKED, Axis, DrawnStep
 from cicscenario.report.form import ReportForm
+from cicscenario.report.problems import named, where, who
 from cicscenario.report.recorded import Recorded, milliseconds
 from cicscenario.resources import template_path
 
+_PROBLEMS = 50  # that are shown
 _ROWS = 25  # people in the table before anybody searches
 _SCRIPT = template_path("report.js").read_text("utf-8")
 
@@ -56,6 +61,12 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
             sessions=axis.sessions if axis else [],
             places=_places(report),
             flows=_flows(recorded),
+            problems=recorded.problems,
+            most_problems=_PROBLEMS,
+            causes=lambda check: list(_causes(check, recorded.problems.problems)),
+            who=who,
+            named=named,
+            where=lambda people: where(people, FAILING),
             roster=roster,
             first_people=roster["people"][:_ROWS],
             roster_json=_in_script(roster),
@@ -141,6 +152,18 @@ def _rate(value: float | None) -> str:
 
 def _tracks(axis: Axis | None, report: dict[str, Any]) -> dict[str, DrawnStep | None]:
     return {step["name"]: axis.track(step["name"]) if axis else None for step in report["steps"]}
+
+
+def _causes(check: str, problems: Iterable[Problem]) -> Iterator[str]:
+    """Why people do not pass a check, for its row: what was found, or what it follows from."""
+    for problem in problems:
+        number = f"{problem.people:,}"
+        if (problem.what, problem.name) == ("check", check):
+            yield f"{number}: {problem.reason}"
+        elif check in problem.failing:
+            yield f"{number}: follows from {problem.name} ({problem.lacking or 'failed'})"
+        elif check in problem.unmade:
+            yield f"{number}: not made, since {problem.name} failed ({problem.lacking or 'failed'})"
 
 
 def _checking(axis: Axis | None) -> DrawnStep | None:

@@ -139,13 +139,6 @@ class Recorded:
             return f"{people} are done in every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
         return f"{people}; {len(made)} checks passed for all of them"
 
-    def by_problem(self, failing: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
-        """The problems of the first failing people, each with these people."""
-        found: dict[str, list[int]] = {}
-        for one in failing:
-            found.setdefault(one["problem"], []).append(one["person"])
-        return list(found.items())
-
     def summary_of(self, kind: str, name: str) -> str:
         """The summary of a step or check, or an empty text; ``kind`` is ``steps`` or ``checks``."""
         listed = self.report.get("plan", {}).get(kind, [])
