@@ -22,6 +22,7 @@ OWNER_ONLY = 0o600  #: permissions of every file but those for all
 FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
 _FOLDER = 0o700  # permissions of every folder
 _REPLACE = Boundary("file.replace")  # a file that is written gets its name
+_REPLACE_AGAIN = Boundary("file.replace_again")  # the same, for a file that a run writes again and again
 _CREATE = Boundary("file.create")  # the same, if nothing has that name yet
 _OPEN = Boundary("file.open")  # a file that is written in its place
 _PLACE = Boundary("folder.place")  # a folder that is filled gets its name
@@ -30,12 +31,13 @@ _UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a te
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False, again: bool = False) -> Iterator[BinaryIO]:
     """A temporary file to write into. It replaces ``path`` when the block ends, and is deleted when the block raises.
 
     It has the permissions ``mode`` from its first byte on, whatever the umask. A symbolic link at ``path`` is replaced, and
     what it points to stays as it is. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a power
-    cut leaves the old content or the new one. Raises OSError, with ``path`` as its file name.
+    cut leaves the old content or the new one. ``again`` is for a file that a run writes every second: it has a boundary of its
+    own, since nobody can tell how often it is passed. Raises OSError, with ``path`` as its file name.
     """
     with _named(path):
         _refuse_special(path)
@@ -45,15 +47,21 @@ def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> I
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            with _REPLACE:
-                temporary.replace(path)
+            if again:
+                with _REPLACE_AGAIN:
+                    temporary.replace(path)
+            else:
+                with _REPLACE:
+                    temporary.replace(path)
         if durable:
             _flush_folder(path.parent)
 
 
-def write_whole(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, durable: bool = False) -> None:
+def write_whole(
+    path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, durable: bool = False, again: bool = False
+) -> None:
     """Writes ``content`` to ``path`` atomically; see ``replacing``. Characters that UTF-8 cannot encode are escaped."""
-    with replacing(path, mode=mode, durable=durable) as file:
+    with replacing(path, mode=mode, durable=durable, again=again) as file:
         file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 

@@ -147,6 +147,7 @@ class _New:
             "ledger": lambda: self._of_the_plan("ledger"),
             "requests": self._requests,
             "checks": lambda: self._found.sound("checks"),
+            "findings": lambda: self._found.sound("findings"),
         }
         write_anew(path, {table: self._counted(table, rows()) for table, rows in tables.items()})
         self._tell()
@@ -185,7 +186,7 @@ class _New:
         for row in self._found.sound("outcomes"):
             if row[1] in self._sound and not (proven.keys() & {row[:2]}):
                 yield row
-        yield from ((step, number, 1, None) for step, number in proven)
+        yield from ((step, number, 1, None, 0) for step, number in proven)
 
     def _of_the_plan(self, table: str) -> Iterator[Row]:
         return (row for row in self._found.sound(table) if row[_PERSON_AT[table]] < self._plan.size)

@@ -33,7 +33,12 @@ _STRUCTURE = 5  # as many faults of the file's structure are named
 
 _KEY = {"outcomes": 2}  # how many columns are the key, where it is more than the first
 #: What earlier formats say about columns that they do not have.
-_ABSENT = {"spelled": "NULL", "read_back": "0", "sequence": "row_number() OVER (ORDER BY status <> 'failed', id)"}
+_ABSENT = {
+    "spelled": "NULL",
+    "read_back": "0",
+    "at": "0",
+    "sequence": "row_number() OVER (ORDER BY status <> 'failed', id)",
+}
 
 Row = tuple[Any, ...]
 
@@ -46,6 +51,7 @@ class Salvage:
         self.version = 0
         self.damage: list[Damage] = []
         self.digests = self._is_of_today = False
+        self._there: dict[str, set[str]] = {}  #: the columns of each table
         try:
             self.version = version_of(db)
             self.digests = has_digests(db)
@@ -82,7 +88,11 @@ class Salvage:
         return (row[: len(COLUMNS[table])] for row in self._rows(table) if self._fits(table, row))
 
     def _fits(self, table: str, row: Row) -> bool:
-        return is_sound(table, row) if self.digests else is_well_formed(table, row)
+        if not self.digests:
+            return is_well_formed(table, row)
+        there = self._there[table]
+        own = [value for name, value in zip(COLUMNS[table], row, strict=False) if name in there]
+        return is_sound(table, [*own, row[-1]])
 
     def _rows(self, table: str) -> Iterator[Row]:
         """The rows that SQLite can read: from the front, and where it cannot go on, from the back."""
@@ -100,6 +110,7 @@ class Salvage:
     def _selected(self, table: str, direction: str) -> Iterator[Row]:
         """Rows with the columns of today's format, whatever the format of the file. Text comes with replacement characters."""
         there = {name for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")}
+        self._there[table] = there
         if not there:
             raise sqlite3.DatabaseError(f"it has no table {table}")
         columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])

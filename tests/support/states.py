@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.people.person import Person
-from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
+from cicscenario.state.rows import CheckRow, LedgerRow, Made, Outcome, RequestRow
 from cicscenario.state.store import Store
 
 PAYER = b"\x01" * 20
@@ -46,6 +46,8 @@ def filled(path: Path, people: int = 4) -> Path:
     store.mark_broadcast([transaction(1).hash])
     store.settle([(transaction(0).hash, "mined", 7, None)])
     store.commit("gift", [Outcome(n, ok=True) for n in range(2)])  # the transaction of person 1 is still open
+    store.begin_findings("balance")
+    store.add_findings("balance", 0, {2: ("short", Made.YES)})
     store.record_checks([CheckRow("balance", 1, people, "2%", [{"person": 2, "problem": "short"}])])
     store.close()
     return path
@@ -120,4 +122,5 @@ def everything(store: Store) -> list[Any]:
         [store.outstanding(PAYER), store.settled_from(PAYER, 0), store.last_nonce(PAYER), store.height()],
         [store.live_transactions("gift", people), store.failed_transactions("gift", people)],
         [store.requests(people), store.last_request(), store.orphans(), store.checks()],
+        list(store.failed(list(store.checks()))),
     ]
