@@ -70,7 +70,7 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
         if is_environment(file):
             load_environment(file)
             return _File(file, [])
-        document, values, scenario = load_document(file, overrides, vocabulary())
+        document, values, scenario = load_document(file, overrides, vocabulary(), files=True)
     except DiagnosticsError as error:
         return _File(file, list(error.diagnostics))
     return _File(file, lint(file, document, values, scenario, vocabulary()), (file, document, scenario.name))
