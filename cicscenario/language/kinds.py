@@ -45,8 +45,8 @@ def wrong_kind(schema: Schema, document: Mapping) -> Diagnostic | None:
         )
         message = f"this is {found}: only such a file has `{foreign}`"
         return document.entries[foreign].key.diagnostic(Code.OTHER_FILE, message, expected=wanted, hint=hint)
-    known = schema["properties"].keys() | other["properties"].keys()
-    telling = keys - _ANYWHERE
+    known = all_names()
+    telling = keys - OTHERS_KEYS
     if telling and not any(_known(key, known) for key in telling):
         first = next(iter(document.entries.values())).key
         return first.diagnostic(
@@ -59,7 +59,12 @@ def wrong_kind(schema: Schema, document: Mapping) -> Diagnostic | None:
 
 
 _SIMILAR = 0.75  # a misspelt key, and not a word of another program
-_ANYWHERE = {"version", "name", "description"}  #: keys that files of other programs have, too
+OTHERS_KEYS = frozenset({"version", "name", "description"})  #: keys that files of other programs have, too
+
+
+def all_names() -> frozenset[str]:
+    """The names of the keys at the top of either kind of file."""
+    return frozenset(name for kind in (SCENARIO, ENVIRONMENT) for name in load_schema(kind)["properties"])
 
 
 def _known(key: str, known: Iterable[str]) -> bool:
