@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from cicscenario.engine.problems import NAMED, Affected, Problem, Problems
@@ -19,6 +20,14 @@ _STOPPED = {
 }
 
 
+class Phase(Enum):
+    """Where a run is."""
+
+    ENDED = "ended"
+    UNDER_WAY = "under way"
+    KILLED = "killed"  #: it is not under way, and it has ended without a report
+
+
 @dataclass(frozen=True)
 class Pace:
     """The speed of a step in the last run."""
@@ -32,10 +41,15 @@ class Pace:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The content of ``report.json``, and of ``progress.json`` if any steps were executed."""
+    """The content of ``report.json``, of ``progress.json`` if any steps were executed, and of ``people.json`` if there is one.
+
+    ``phase`` is that of a run which somebody watches; reports are of runs that have ended.
+    """
 
     report: dict[str, Any]
     progress: dict[str, Any] | None
+    people: dict[str, Any] | None = None
+    phase: Phase = Phase.ENDED
 
     @property
     def code(self) -> ExitCode:
@@ -86,11 +100,21 @@ class Recorded:
     @property
     def good(self) -> bool:
         """Whether all steps of the plan are done and all its checks have passed, not only the selected ones."""
-        return self.code == ExitCode.OK and not self.pending and not self.unmade and not self.errors
+        return (
+            self.phase is Phase.ENDED
+            and self.code == ExitCode.OK
+            and not self.pending
+            and not self.unmade
+            and not self.errors
+        )
 
     @property
     def verdict(self) -> str:
         """The result in a few words."""
+        if self.phase is Phase.UNDER_WAY:
+            return "Under way"
+        if self.phase is Phase.KILLED:
+            return "Killed: it ended without a report"
         if self.code in _STOPPED:
             return _STOPPED[self.code]
         if self.errors:
@@ -103,7 +127,7 @@ class Recorded:
         people = f"{self.report['population']:,} people"
         made = self.report["checks"]
         wrong = [check["name"] for check in made if check["errors"]]
-        if wrong:
+        if wrong and not (self.pending and self.phase is not Phase.ENDED):  # these may be of an earlier session
             return f"{people}; {self.errors:,} errors in {', '.join(wrong)}"
         if self.pending:
             step = self.pending[0]
@@ -124,12 +148,6 @@ class Recorded:
         """The typical gas use of one transaction of a step; None if it is unknown."""
         listed = self.report.get("plan", {}).get("steps", [])
         return next((entry.get("gas") for entry in listed if entry["name"] == step), None)
-
-    def points(self, step: str) -> list[list[float]]:
-        """The points (seconds, people ok, people failed); empty when the step had nothing to do in the last run."""
-        held = self._step(step)
-        points: list[list[float]] = held["points"] if held and held["batches"] else []
-        return points
 
     def pace(self, step: str) -> Pace | None:
         """The speed of a step; None when it had nothing to do in the last run."""

@@ -96,6 +96,16 @@ class Store(LedgerTable, RequestTable, FindingTable, PersonTable):
         number, high, low = self._rows(sql, (step, step))[0]
         return number, high * _HALF + low
 
+    def gifts_mined(self, step: str) -> int:
+        """The whole tokens of all people whose transaction of ``step`` is mined."""
+        sql = (
+            f"SELECT coalesce(sum(gift / {_HALF}), 0), coalesce(sum(gift % {_HALF}), 0) FROM people"  # noqa: S608
+            " WHERE id IN (SELECT person FROM ledger WHERE purpose = ? AND status = 'mined')"
+        )
+        high, low = self._rows(sql, (step,))[0]
+        total: int = high * _HALF + low
+        return total
+
     # --- outcomes -----------------------------------------------------------------------------------------------
 
     def commit(
