@@ -8,6 +8,7 @@ import typer
 
 from cicscenario.cli.boundary import command_line, end
 from cicscenario.cli.options import (
+    Color,
     Directory,
     Env,
     Exclude,
@@ -24,8 +25,10 @@ from cicscenario.cli.options import (
     Scenario,
     Since,
     Until,
+    Verbose,
 )
 from cicscenario.errors import InterruptedRunError, InvalidError
+from cicscenario.printable import Colour
 
 run_app = typer.Typer()
 
@@ -51,12 +54,15 @@ def run(
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived."""
     from cicscenario.cli import run as run_command
     from cicscenario.cli.ending import verify_command, watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
+    from cicscenario.report.listeners import View
 
     if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_FRESH_QUESTION):
         raise InterruptedRunError("no new run was started, and nothing was changed")
@@ -71,7 +77,7 @@ def run(
         sandbox=choice,
     )
     again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
-    end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
+    end(watched(lambda listener: run_command.run(scenario, options, listener), again, View(as_json, color, verbose)))
 
 
 @run_app.command()
@@ -99,15 +105,20 @@ def verify(
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import View
 
     choice = SandboxChoice(node, contracts, keep)
     asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), command_line(), as_json=as_json))
+    end(
+        watched(lambda listener: verify_command.verify(*asked, listener), command_line(), View(as_json, color, verbose))
+    )
 
 
 @run_app.command()

@@ -114,7 +114,9 @@ class Progress:
         with self._mutex:
             tally = self.steps[step]
             tally.add(ok, failed, began, ended, self._start, whole=whole)
-            return StepProgressed(step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began)
+            return StepProgressed(
+                step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began, tally.people
+            )
 
     @property
     def any_batches(self) -> bool:
