@@ -182,6 +182,11 @@ class Connections:
         """Asks whether the service is ready; returns one line for people. Raises CicScenarioError when it is not."""
         return _CHECKS[service](self)
 
+    @property
+    def chain_is_known(self) -> bool:
+        """Whether the chain was asked for its contracts."""
+        return "chain" in self.__dict__
+
     def requests(self) -> dict[str, int]:
         """Number of requests sent so far, by service, for those services that get requests for each person."""
         sent = {}

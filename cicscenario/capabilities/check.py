@@ -20,7 +20,8 @@ class Check:
 
     ``allowed`` describes the tolerance of the comparison in words; it gives None when the comparison is exact.
     ``read_back_by`` names a step that asks the same question about each person after writing: a run does not ask it again,
-    unless ``doubtful`` says that the service may have lost since what it had.
+    unless ``doubtful`` says that the service may have lost since what it had. ``shows`` names the steps whose result the check
+    looks at, beside the one that has its own name: for a person for whom such a step failed, it cannot pass.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Check:
     allowed: Callable[[RunContext], str | None] = lambda context: None
     read_back_by: str | None = None
     doubtful: Callable[[RunContext], bool] = lambda context: False
+    shows: tuple[str, ...] = ()
 
     def applies(self, scenario: Scenario) -> bool:
         """Whether the scenario meets all conditions."""

@@ -13,7 +13,7 @@ from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.reading import on_this_chain, up_to_date
 from cicscenario.chain.review import Recogniser, unrecognised
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
@@ -89,7 +89,7 @@ class ChainSession:
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        (answer,) = self.rpc.results([("eth_estimateGas", [call])])
+        (answer,) = on_this_chain(self.rpc, [("eth_estimateGas", [call])], stopping)
         if isinstance(answer, RpcError) and answer.is_revert:
             (answer,) = up_to_date(self.rpc, [("eth_estimateGas", [call])], height, stopping)
         if isinstance(answer, RpcError):
@@ -124,6 +124,7 @@ def connect(
     """
     found = survey(environment, lambda urls: _client(environment, urls, stopping, ca, meter))
     rpc = _client(environment, found.urls, stopping, ca, meter)
+    rpc.nodes.genesis = found.facts.genesis
     from cicscenario.chain.discovery import discover  # not at the top, since it loads web3
 
     return ChainSession(

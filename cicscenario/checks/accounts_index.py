@@ -17,4 +17,11 @@ def _verifier(context: RunContext) -> Verifier:
     )
 
 
-CHECK = Check("accounts_index", "the account is in the accounts index", (ON_CHAIN,), _verifier, (Service.CHAIN,))
+CHECK = Check(
+    "accounts_index",
+    "the account is in the accounts index",
+    (ON_CHAIN,),
+    _verifier,
+    (Service.CHAIN,),
+    shows=("registration",),
+)

@@ -92,4 +92,12 @@ def _allowed(context: RunContext) -> str | None:
     return "; ".join(said) or None
 
 
-CHECK = Check("balance", "the balance is gift plus faucet payout", (ON_CHAIN,), _verifier, (Service.CHAIN,), _allowed)
+CHECK = Check(
+    "balance",
+    "the balance is gift plus faucet payout",
+    (ON_CHAIN,),
+    _verifier,
+    (Service.CHAIN,),
+    _allowed,
+    shows=("gift", "faucet"),
+)

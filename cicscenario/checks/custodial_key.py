@@ -50,4 +50,5 @@ CHECK = Check(
     ),
     _verifier,
     (Service.CUSTODIAL,),
+    shows=("accounts",),
 )

@@ -155,4 +155,5 @@ CHECK = Check(
     _verifier,
     (Service.USSD,),
     lambda context: "a person who has used an active account since is shown where they stopped",
+    shows=("accounts", "pins", "ussd_data"),
 )

@@ -79,6 +79,19 @@ Color = Annotated[
     Colour, typer.Option("--color", help="Colour: auto is on a terminal, unless NO_COLOR is set.", show_default=True)
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each request that is repeated, and why.")]
+Serve = Annotated[
+    int | None,
+    typer.Option(
+        "--serve",
+        metavar="[PORT]",
+        min=0,
+        max=65535,
+        help="Serve the page of this run, live, to browsers of this machine. Default: any port that is free.",
+    ),
+]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port. Default: any that is free.")
+]
 
 Until = Annotated[
     str | None, typer.Option(metavar="STEP", help="Stop after this step.", autocompletion=completion.steps)

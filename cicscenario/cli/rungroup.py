@@ -1,6 +1,5 @@
 """The commands about a run, and their options."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +20,16 @@ from cicscenario.cli.options import (
     Only,
     OutputForm,
     Overrides,
+    Port,
     ReportFormat,
     Scenario,
+    Serve,
     Since,
     Until,
     Verbose,
 )
-from cicscenario.errors import InterruptedRunError, InvalidError
+from cicscenario.cli.serveoption import WithServe
+from cicscenario.errors import InvalidError
 from cicscenario.printable import Colour
 
 run_app = typer.Typer()
@@ -35,7 +37,7 @@ run_app = typer.Typer()
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
 
-@run_app.command()
+@run_app.command(cls=WithServe)
 def run(
     scenario: Scenario,
     env: Env = None,
@@ -45,7 +47,9 @@ def run(
     since: Since = None,
     only: Only = [],  # noqa: B006
     fresh: Annotated[bool, typer.Option("--fresh", help="Rename the run directory and start a new run.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before --fresh. Needed where there is no terminal.")
+    ] = False,
     reconcile: Annotated[
         bool,
         typer.Option("--reconcile", help="Send transactions whose nonce another program used again (exit code 5)."),
@@ -53,19 +57,21 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    serve: Serve = None,
     as_json: Json = False,
     color: Color = Colour.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived."""
     from cicscenario.cli import run as run_command
+    from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import verify_command, watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
     from cicscenario.report.listeners import View
 
-    if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_FRESH_QUESTION):
-        raise InterruptedRunError("no new run was started, and nothing was changed")
+    if fresh:
+        ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(
         tuple(overrides),
@@ -75,9 +81,23 @@ def run(
         fresh=fresh,
         reconcile=reconcile,
         sandbox=choice,
+        serve=serve,
     )
     again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
     end(watched(lambda listener: run_command.run(scenario, options, listener), again, View(as_json, color, verbose)))
+
+
+@run_app.command()
+def watch(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    port: Port = 0,
+) -> None:
+    """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
+    from cicscenario.cli import watch as watch_command
+
+    end(watch_command.watch(scenario, overrides, directory, port))
 
 
 @run_app.command()

@@ -11,7 +11,7 @@ from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
-from cicscenario.sandbox.stack import sandbox
+from cicscenario.sandbox.stack import sandbox, used
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def environment(
         raise InvalidError(
             f"{scenario.path} names no environment", hint="add `environment: sandbox` to it, or give --env"
         )
+    user = f"the scenario {scenario.name} ({scenario.path})"
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(
@@ -53,10 +54,14 @@ def environment(
             dialect=dialect,
             keep=choice.keep,
             progress=lambda *what: listener(ServiceStarting(*what)),
+            user=user,
         ) as info:
             yield load_environment(info.environment)
     else:
-        yield load_environment(Path(named))
+        path = Path(named)
+        where = load_environment(path)
+        with used(path, user):
+            yield where
 
 
 def sandbox_services(plan: Plan) -> list[str]:

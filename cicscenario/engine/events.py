@@ -6,6 +6,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cicscenario.engine.problems import Problem
+
 
 @dataclass(frozen=True)
 class RunStarted:
@@ -117,6 +119,15 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class ProblemsFound:
+    """What went wrong, root causes first, for so many people; ``file`` has all of them. Not sent when nobody failed."""
+
+    people: int
+    problems: tuple[Problem, ...]
+    file: str
+
+
+@dataclass(frozen=True)
 class ReportWritten:
     """A run or verification has ended, and its result is in ``report.json`` in ``directory``."""
 
@@ -157,6 +168,7 @@ Event = (
     | CheckFinished
     | RequestRepeated
     | Noted
+    | ProblemsFound
     | ReportWritten
     | CommandFailed
     | CommandEnded

@@ -64,6 +64,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
             plan, store, directory, code, services=services, checks=rows, stopwatch=stopwatch, astray=len(astray)
         )
         request.report(end)
+        end.tell_problems(listener)
         listener(ReportWritten(str(directory)))
         require_answers(rows)
         return code, rows

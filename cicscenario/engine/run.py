@@ -6,7 +6,7 @@ Each stage is one function. ``run`` and ``carry_out`` call them in order.
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
+from cicscenario.engine.records import Recorder, earlier_timeline, who, write_progress
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
 from cicscenario.engine.stopwatch import Stopwatch
@@ -65,7 +66,7 @@ Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 class RunRequest:
     """The arguments of a run. ``directory`` gives the run directory of a scenario, ``environment`` opens a plan's environment.
 
-    ``report`` writes the reports.
+    ``report`` writes the reports. ``revision`` is that of the scenario's file in git, if it is in git.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class RunRequest:
     selection: Selection = EVERYTHING
     fresh: bool = False
     reconcile: bool = False
+    revision: str = ""
 
 
 @dataclass
@@ -158,7 +160,8 @@ def carry_out(this: Run) -> ExitCode:
         context = this.context()
         if this.plan.scenario.checks.read_again:
             context = replace(context, read_back=ReadBack())
-        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
+        with this.progress.checking() if this.progress else nullcontext():
+            this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     conclude(this.plan, this.state, this.selected)
     require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
@@ -281,15 +284,29 @@ def execute(this: Run) -> None:
         opened.callback(backend.close)
         context = replace(context, opened=backend)
         while True:
-            this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+            this.progress = _progress(this)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
-            Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+            record = Recorder(this.directory, this.progress)
+            Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
             if ledger is not None:
                 this.listener(StageStarted("waiting until all transactions are confirmed"))
             if ledger is None or not ledger.finish():
                 return
+            write_progress(this.directory, this.progress)
             this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
+
+
+def _progress(this: Run) -> Progress:
+    """The progress of this session, which continues the timeline of the earlier ones."""
+    return Progress(
+        (step.name for step in this.plan.steps),
+        this.plan.size,
+        this.state.counts(),
+        timeline=earlier_timeline(this.directory, lambda text: this.listener(Noted(text))),
+        by=who(),
+        revision=this.request.revision,
+    )
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
@@ -318,6 +335,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
             if orphans := _orphans(end):
                 this.listener(Noted(orphans))
+            write_at_end(lambda: end.tell_problems(this.listener), run_error=sys.exc_info()[1])
             this.listener(ReportWritten(str(this.directory)))
     return code
 

@@ -5,14 +5,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.engine.events import CheckFinished, CheckProgressed, Listener
 from cicscenario.errors import InterruptedRunError, UnavailableError
-from cicscenario.state.rows import CheckRow, Outcome
+from cicscenario.state.rows import CheckRow, Made, Outcome
 from cicscenario.state.store import Store
 
 FAILING_SHOWN = 20
@@ -21,6 +21,12 @@ _SAMPLE, _EVERY = 20, 10  # people whose results were read back and who are aske
 _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 
 Problems = dict[int, str]
+
+
+class NotMade(str):
+    """A person's problem: there was nothing to ask the service about."""
+
+    __slots__ = ()
 
 
 def verify(
@@ -66,15 +72,17 @@ def _run_check(check: Check, context: RunContext, size: int, listener: Listener,
     errors = read_back = unasked = 0
     why = ""
     failing: list[dict[str, object]] = []
+    context.state.begin_findings(check.name)
     batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
-    parts = _batch_problems(batches, _Question(verifier, context.state, known), context.stopping)
-    for (_, done), part in zip(chain(batches, [(0, 0)]), parts, strict=False):
+    parts = _with_batches(batches, _Question(verifier, context.state, known), context.stopping)
+    for (first, done), part in parts:
         if part is None:
             raise InterruptedRunError(f"stopped in the check {check.name}; checks change nothing")
         problems, spared = part
         read_back += spared
         errors += len(problems)
         _reopen(check, context, problems)
+        context.state.add_findings(check.name, first, {who: (why, _made(why)) for who, why in problems.items()})
         for person, problem in problems.items():
             if isinstance(problem, NotKnown):
                 unasked, why = unasked + 1, why or problem
@@ -85,6 +93,12 @@ def _run_check(check: Check, context: RunContext, size: int, listener: Listener,
         if done < size:
             listener(CheckProgressed(check.name, done, size, errors, round(context.clock() - began, 3)))
     return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back, unasked, why)
+
+
+def _made(problem: str) -> Made:
+    if isinstance(problem, NotMade):
+        return Made.NOT_MADE
+    return Made.NOT_ASKED if isinstance(problem, NotKnown) else Made.YES
 
 
 def _reopen(check: Check, context: RunContext, problems: Problems) -> None:
@@ -113,14 +127,15 @@ def _still_known(check: Check, context: RunContext, verifier: Verifier, size: in
     return PeopleSet() if people and verifier(people) else known
 
 
-def _batch_problems(
+def _with_batches(
     batches: list[tuple[int, int]], question: "_Question", stopping: threading.Event
-) -> Iterator[tuple[Problems, int] | None]:
-    """The answers of each batch, in order. When ``stopping`` is set, yields None and ends."""
+) -> Iterator[tuple[tuple[int, int], tuple[Problems, int] | None]]:
+    """The answers of each batch, in order, with the batch. When ``stopping`` is set, yields None for one, and ends."""
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, "verify")
     left = iter(batches)
     running: list[Future[tuple[Problems, int]]] = []
+    ended = 0
     try:
         while True:
             for batch in islice(left, 2 * threads - len(running)):
@@ -130,9 +145,10 @@ def _batch_problems(
             while not stopping.is_set() and not wait(running[:1], _STOP_POLL, FIRST_COMPLETED).done:
                 pass
             if stopping.is_set():
-                yield None
+                yield batches[ended], None
                 return
-            yield running.pop(0).result()
+            yield batches[ended], running.pop(0).result()
+            ended += 1
     finally:
         # Batches that have not begun are cancelled. When the run is stopped, active ones are not waited for.
         pool.shutdown(wait=not stopping.is_set(), cancel_futures=True)
@@ -149,13 +165,13 @@ class _Question:
     def __call__(self, first: int, stop: int) -> tuple[Problems, int]:
         """The problems of people ``first <= id < stop``, and the number of people who were not asked about."""
         people = self.store.people(first, stop)
-        problems = dict.fromkeys(range(first, stop), "has not been made yet")
+        problems: Problems = dict.fromkeys(range(first, stop), NotMade("has not been made yet"))
         asked = []
         spared = 0
         for person in people:
             del problems[person.id]
             if person.address is None:
-                problems[person.id] = "has no account yet"
+                problems[person.id] = NotMade("has no account yet")
             elif person.id in self.known:
                 spared += 1
             else:

@@ -90,8 +90,8 @@ class LiveConsole:
     def __call__(self, event: Event) -> None:
         with self._mutex:
             if not self._take(event) and (line := line_of(event)):
-                text = printable(line)
-                self._painter.keep(text, painted(text, tone(event) if self._colour else None), self.frame())
+                for text in printable(line).splitlines():
+                    self._painter.keep(text, painted(text, tone(event) if self._colour else None), self.frame())
 
     def _take(self, event: Event) -> bool:
         """Keeps what an event tells for the next frame. False for one that is a line of its own."""

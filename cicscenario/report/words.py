@@ -9,6 +9,7 @@ from cicscenario.engine.events import (
     CommandEnded,
     Event,
     Noted,
+    ProblemsFound,
     RequestRepeated,
     RunStarted,
     ServiceStarting,
@@ -16,7 +17,9 @@ from cicscenario.engine.events import (
     StepProgressed,
     Waiting,
 )
+from cicscenario.engine.problems import Problems
 from cicscenario.printable import one_line
+from cicscenario.report import problems
 
 
 def duration(seconds: float) -> str:
@@ -109,6 +112,7 @@ _LINES: dict[type, Callable[[Any], str]] = {
     CheckFinished: check_line,
     RequestRepeated: repeat_line,
     Noted: lambda event: event.text,
+    ProblemsFound: lambda event: "\n".join(problems.lines(Problems(event.people, event.problems), event.file)),
     CommandEnded: lambda event: event.verdict,
 }
 

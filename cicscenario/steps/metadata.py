@@ -37,7 +37,13 @@ def step(kind: MetadataKind) -> Step:
         wanted = kind.name in scenario.metadata and kind.writer(scenario) is not Writer.INTERFACE
         return part if wanted else None
 
-    return Step(kind.label, part_of, after=(accounts.STEP.name,), repeatable=True)
+    return Step(
+        kind.label,
+        part_of,
+        after=(accounts.STEP.name,),
+        repeatable=True,
+        lacking=f"no {kind.name} entry in the metadata store",
+    )
 
 
 def _comes_behind(kind: MetadataKind, scenario: Scenario) -> bool:
