@@ -91,8 +91,8 @@ class _Simulation:
         self.world.on |= {
             Kind.DROPPED: self._engine.drop_callbacks,
             Kind.REPEATED: self._engine.double_callbacks,
-            Kind.PAUSED: self._engine.pause,
-            Kind.WORKERS: self._engine.lose_running,
+            Kind.PAUSED: self._engine.workers.pause,
+            Kind.WORKERS: self._engine.workers.lose_running,
             Kind.CUT: lambda amount: self.redis.drop_connections(),
             Kind.DOWN: lambda amount: self.redis.drop_connections(),
             Kind.EMPTIED: lambda amount: self.redis.empty(),
@@ -100,8 +100,8 @@ class _Simulation:
         self.meta = SimMeta(self.world)
         self.phone = SimPhone(self.world, self.redis, self._engine, self.meta, SPEC, Random(f"{seed} phone"))
         self.world.on |= {
-            Kind.TASKER: lambda amount: self.phone.lose_running(),
-            Kind.TASKER_PAUSED: self.phone.pause,
+            Kind.TASKER: self.phone.workers.lose_running,
+            Kind.TASKER_PAUSED: self.phone.workers.pause,
         }
         self._disk = Disk(self.world, Random(f"{seed} disk"))
         self.world.on_end = self._ended
