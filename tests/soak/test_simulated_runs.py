@@ -177,3 +177,11 @@ def test_another_scenario_with_the_same_signer_runs_between_two_runs(backend: st
 def test_every_kind_of_fault_is_drawn() -> None:
     drawn = {fault.kind for seed in range(300) for fault in case_of(seed).faults}
     assert drawn == set(Kind)
+
+
+@pytest.mark.parametrize("after", [4, *map(slow, (3, 5, 6))])
+def test_a_request_that_was_sent_is_on_the_disk(after: int) -> None:
+    """Else accounts are made after a power cut of which the run does not know."""
+    asked = boundaries("cic_eth")["after state.requested"]
+    ended = Case(1, "cic_eth", 20, (Fault(asked + after, Kind.POWER),)).run()
+    assert (ended.codes, ended.problems) == ([KILLED, 0], [])
