@@ -160,6 +160,15 @@ def report(
 @run_app.command()
 def show(
     scenario: Scenario,
+    person: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PERSON",
+            help="Index, phone number, account, transaction hash, request, or words of the name.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no service: show what the state has.")] = False,
     pins: Annotated[
         bool, typer.Option("--pins", help="The PIN of each person in clear, as CSV: phone, name and PIN.")
     ] = False,
@@ -169,15 +178,26 @@ def show(
             "--out", metavar="FILE", help="Write it to this file, such as pins-plain.csv, for its owner only."
         ),
     ] = None,
+    env: Env = None,
     overrides: Overrides = [],  # noqa: B006
     directory: Directory = None,
+    fmt: Format = OutputForm.TEXT,
 ) -> None:
-    """Show what a run holds about its people, from its state only."""
+    """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
+    from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
 
-    if not pins:
-        raise InvalidError("nothing to show was asked for", hint="`cicscenario show SCENARIO --pins` shows the PINs")
-    end(show_command.pins(scenario, overrides, directory, out))
+    if person is None and not pins:
+        hint = (
+            "`cicscenario show SCENARIO PERSON` shows a person, and `cicscenario show SCENARIO --pins` the PINs of all"
+        )
+        raise InvalidError("nothing to show was asked for", hint=hint)
+    if person is None:
+        end(show_command.pins(scenario, overrides, directory, out))
+    if pins or out:
+        raise InvalidError("PERSON and --pins are two questions", hint="ask one after the other")
+    place = person_command.RunPlace(scenario, tuple(overrides), directory, env)
+    end(person_command.person(place, person, offline=offline, fmt=fmt))
 
 
 @run_app.command()

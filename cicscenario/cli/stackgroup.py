@@ -27,9 +27,11 @@ def stack_up(
 ) -> None:
     """Start the sandbox with all its services, or use the one that is up."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import made_home
 
-    end(stack_command.up(home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect))
+    end(
+        stack_command.up(made_home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect)
+    )
 
 
 @stack_app.command("down")
@@ -42,7 +44,7 @@ def stack_down(
     """Stop the sandbox, unless a run uses it. The next start continues with the same chain."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.asking import ask
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import home
 
     if purge:
         folder = home() / "sandbox"
@@ -54,6 +56,6 @@ def stack_down(
 def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     """Show each service of the sandbox: its address, and whether it answers."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import home
 
     end(stack_command.status(home(), fmt=fmt))
