@@ -19,11 +19,14 @@ from cicscenario.cli.options import (
     Only,
     OutputForm,
     Overrides,
+    Port,
     ReportFormat,
     Scenario,
+    Serve,
     Since,
     Until,
 )
+from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
 
 run_app = typer.Typer()
@@ -31,7 +34,7 @@ run_app = typer.Typer()
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
 
-@run_app.command()
+@run_app.command(cls=WithServe)
 def run(
     scenario: Scenario,
     env: Env = None,
@@ -51,6 +54,7 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    serve: Serve = None,
     as_json: Json = False,
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived."""
@@ -71,9 +75,23 @@ def run(
         fresh=fresh,
         reconcile=reconcile,
         sandbox=choice,
+        serve=serve,
     )
     again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
     end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
+
+
+@run_app.command()
+def watch(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    port: Port = 0,
+) -> None:
+    """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
+    from cicscenario.cli import watch as watch_command
+
+    end(watch_command.watch(scenario, overrides, directory, port))
 
 
 @run_app.command()

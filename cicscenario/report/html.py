@@ -5,23 +5,28 @@ Its only script is the search for people, and on a page that is served, what bri
 
 import base64
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cicscenario.engine.failing import FAILING
+from cicscenario.engine.problems import Problem
 from cicscenario.engine.progress import CHECKS
 from cicscenario.files import OWNER_ONLY
 from cicscenario.printable import json_text, printable
 from cicscenario.report.axis import WORKED, Axis, DrawnStep
 from cicscenario.report.form import ReportForm
+from cicscenario.report.problems import named, where, who
 from cicscenario.report.recorded import Recorded, milliseconds
 from cicscenario.resources import template_path
 
+_PROBLEMS = 50  # that are shown
 _ROWS = 25  # people in the table before anybody searches
 _SCRIPT = template_path("report.js").read_text("utf-8")
 
@@ -44,27 +49,43 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
     report = recorded.report
     axis = Axis(timeline) if (timeline := (recorded.progress or {}).get("timeline")) else None
     roster = recorded.people or {"people": [], "steps": [], "with_problems": 0, "all_problems": True}
-    return _template().render(
-        run=recorded,
-        report=report,
-        axis=axis,
-        tracks=_tracks(axis, report),
-        checking=_checking(axis),
-        sessions=axis.sessions if axis else [],
-        places=_places(report),
-        flows=_flows(recorded),
-        roster=roster,
-        first_people=roster["people"][:_ROWS],
-        roster_json=_in_script(roster),
-        document=yaml.safe_dump(report.get("document", {}), sort_keys=False, allow_unicode=True).strip(),
-        script=Markup(_SCRIPT),  # noqa: S704 (ours)
-        policy=_policy(),
-        live=live,
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            run=recorded,
+            report=report,
+            axis=axis,
+            tracks=_tracks(axis, report),
+            checking=_checking(axis),
+            sessions=axis.sessions if axis else [],
+            places=_places(report),
+            flows=_flows(recorded),
+            problems=recorded.problems,
+            most_problems=_PROBLEMS,
+            causes=lambda check: list(_causes(check, recorded.problems.problems)),
+            who=who,
+            named=named,
+            where=lambda people: where(people, FAILING),
+            roster=roster,
+            first_people=roster["people"][:_ROWS],
+            roster_json=_in_script(roster),
+            document=yaml.safe_dump(report.get("document", {}), sort_keys=False, allow_unicode=True).strip(),
+            script=Markup(_SCRIPT),  # noqa: S704 (ours)
+            policy=policy(),
+            live=live,
+        )
     )
 
 
+def message_page(title: str, message: str, *, live: float) -> str:
+    """A page that says one thing, until its server has more."""
+    template = _templates().get_template("message.html.j2")
+    return template.render(title=title, message=message, script=Markup(_SCRIPT), policy=policy(), live=live)  # noqa: S704
+
+
 @cache
-def _policy() -> str:
+def policy() -> str:
     """The Content-Security-Policy: our script alone may run, and it may ask only the server that the page is from."""
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     return (
@@ -74,7 +95,7 @@ def _policy() -> str:
 
 
 @cache
-def _template() -> Template:
+def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(template_path("")),
         autoescape=True,
@@ -90,7 +111,7 @@ def _template() -> Template:
         "rate": _rate,
         "milliseconds": milliseconds,
     }
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 def _shown(value: Any) -> Any:
@@ -131,6 +152,18 @@ def _rate(value: float | None) -> str:
 
 def _tracks(axis: Axis | None, report: dict[str, Any]) -> dict[str, DrawnStep | None]:
     return {step["name"]: axis.track(step["name"]) if axis else None for step in report["steps"]}
+
+
+def _causes(check: str, problems: Iterable[Problem]) -> Iterator[str]:
+    """Why people do not pass a check, for its row: what was found, or what it follows from."""
+    for problem in problems:
+        number = f"{problem.people:,}"
+        if (problem.what, problem.name) == ("check", check):
+            yield f"{number}: {problem.reason}"
+        elif check in problem.failing:
+            yield f"{number}: follows from {problem.name} ({problem.lacking or 'failed'})"
+        elif check in problem.unmade:
+            yield f"{number}: not made, since {problem.name} failed ({problem.lacking or 'failed'})"
 
 
 def _checking(axis: Axis | None) -> DrawnStep | None:

@@ -127,7 +127,7 @@ class Recorded:
         people = f"{self.report['population']:,} people"
         made = self.report["checks"]
         wrong = [check["name"] for check in made if check["errors"]]
-        if wrong:
+        if wrong and not (self.pending and self.phase is not Phase.ENDED):  # these may be of an earlier session
             return f"{people}; {self.errors:,} errors in {', '.join(wrong)}"
         if self.pending:
             step = self.pending[0]
@@ -138,13 +138,6 @@ class Recorded:
         if self.unmade or not made:
             return f"{people} are done in every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
         return f"{people}; {len(made)} checks passed for all of them"
-
-    def by_problem(self, failing: list[dict[str, Any]]) -> list[tuple[str, list[int]]]:
-        """The problems of the first failing people, each with these people."""
-        found: dict[str, list[int]] = {}
-        for one in failing:
-            found.setdefault(one["problem"], []).append(one["person"])
-        return list(found.items())
 
     def summary_of(self, kind: str, name: str) -> str:
         """The summary of a step or check, or an empty text; ``kind`` is ``steps`` or ``checks``."""

@@ -1,6 +1,7 @@
 """Writes the reports of a run from ``report.json`` and ``progress.json`` in its directory."""
 
 from pathlib import Path
+from typing import Any
 
 from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.engine.records import read_progress, read_record
@@ -12,10 +13,15 @@ from cicscenario.report.roster import read_roster
 from cicscenario.report.summary import REPORT
 
 
+def read_report(directory: Path) -> dict[str, Any]:
+    """The content of ``report.json``. Raises FileNotFoundError, and InvalidError when it does not match its schema."""
+    return read_record(directory / REPORT, "report-v1", "`cicscenario verify` writes a new report")
+
+
 def recorded(directory: Path) -> Recorded:
     """Reads the record of a run. Raises InvalidError when there is no report, or when it does not match its schema."""
     try:
-        report = read_record(directory / REPORT, "report-v1", "`cicscenario verify` writes a new report")
+        report = read_report(directory)
     except FileNotFoundError:
         raise InvalidError(
             f"there is no report in {directory}", hint="`cicscenario run` and `verify` write one at their end"

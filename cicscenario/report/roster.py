@@ -7,9 +7,7 @@ from typing import Any
 
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.records import read_record
-from cicscenario.errors import InvalidError
 from cicscenario.files import write_whole
-from cicscenario.people import vcard
 from cicscenario.people.person import Person, checksum
 from cicscenario.printable import foreign, json_text
 from cicscenario.state.store import Store
@@ -40,8 +38,8 @@ def roster(end: RunEnd) -> dict[str, Any]:
     rows = [_row(who, person, problems.get(who, []), left) for who, person, left in _people(end.store, shown, steps)]
     return {
         "steps": steps,
-        "with_problems": len(problems),
-        "all_problems": len(problems) < WITH_PROBLEMS,
+        "with_problems": end.problems.people,
+        "all_problems": end.problems.people <= len(problems),
         "people": sorted(rows, key=lambda row: not row["problems"]),
     }
 
@@ -49,19 +47,11 @@ def roster(end: RunEnd) -> dict[str, Any]:
 def _problems(end: RunEnd) -> dict[int, list[str]]:
     """Everything that failed, by person: of the first people for whom anything did."""
     found: dict[int, list[str]] = {}
-    for who, problem in _failures(end):
-        if who in found or len(found) < WITH_PROBLEMS:
-            found.setdefault(who, []).append(problem)
+    for failure in end.store.failed([check.name for check in end.plan.checks]):
+        if failure.person not in found and len(found) == WITH_PROBLEMS:
+            break  # they come in the order of people
+        found.setdefault(failure.person, []).append(f"{failure.name}: {failure.reason}")
     return found
-
-
-def _failures(end: RunEnd) -> Iterator[tuple[int, str]]:
-    for step in end.plan.steps:
-        for outcome in end.store.failures(step.name, WITH_PROBLEMS):
-            yield outcome.person, f"{step.name}: {outcome.detail or 'failed'}"
-    held = end.store.checks() | {row.name: row for row in end.checks}
-    for row in held.values():
-        yield from ((one["person"], f"{row.name}: {one['problem']}") for one in row.failing)
 
 
 def _people(store: Store, shown: list[int], steps: list[str]) -> Iterator[tuple[int, Person | None, list[int]]]:
@@ -89,15 +79,6 @@ def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 def _row(who: int, person: Person | None, problems: list[str], left: list[int]) -> dict[str, Any]:
     row: dict[str, Any] = {"id": who, "problems": [foreign(problem) for problem in problems], "left": left}
     if person:
-        row |= {"name": _name(person), "phone": person.phone, "gift": person.gift}
+        row |= {"name": person.name, "phone": person.phone, "gift": person.gift}
         row |= {"account": checksum(person.address)} if person.address else {}
     return row
-
-
-def _name(person: Person) -> str:
-    """The person's name; empty for a document of other tools that has none."""
-    try:
-        contact = vcard.decode(person.document["vcard"])
-    except (InvalidError, KeyError, TypeError):
-        return ""
-    return f"{contact.given} {contact.family}".strip()

@@ -76,6 +76,7 @@
     const next = new DOMParser().parseFromString(page, "text/html");
     document.title = next.title;
     const parts = [...next.querySelectorAll("[data-part]")];
+    const names = new Set(parts.map((part) => part.dataset.part));
     const there = (id) => document.querySelector(`[data-part="${id}"]`);
     let last = null;
     for (const part of parts) {
@@ -98,7 +99,7 @@
       last = there(part.dataset.part);
     }
     for (const old of document.querySelectorAll("[data-part]")) {
-      if (!next.querySelector(`[data-part="${old.dataset.part}"]`)) old.remove();
+      if (!names.has(old.dataset.part)) old.remove();
     }
   }
 

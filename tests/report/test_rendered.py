@@ -282,8 +282,11 @@ def test_html_is_one_file_without_links_and_with_our_own_script_alone(
 def test_html_shows_checks_with_people_steps_with_charts_and_the_rest(bad: Path) -> None:
     text = rendered(bad, "html")
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in text
-    assert "<li>and 5 more</li>" in text
-    assert ": 20 people, such as 0, 1, 2, 3, 4</li>" in text
+    assert "<li>3 people have no gift: &lt;script&gt;" in text
+    assert "; 1 check was not passed for that reason<" in text
+    assert "(person 7), and 17 more" in text
+    assert "all 25 people who failed anything: failing.csv" in text
+    assert '<span class="problem">3: follows from gift (no gift)</span>' in text
     assert 'aria-label="gift: from 400 ms to 4.0 s, 0 ms of it waiting"' in text
     assert 'aria-label="gift: at most 300 people per second"' in text
     assert "<b>99,870 GFT</b>: gift to 900 people" in text
