@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.chain.abi import revert_reason, to_hex
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
+from cicscenario.chain.session import PATIENCE
 from cicscenario.errors import StepFailedError
 from cicscenario.people.person import Person
 
@@ -37,9 +38,17 @@ class TransactionExecutor:
         if intents and not self._context.stopping.is_set():
             if self._context.ledger is None:
                 raise AssertionError("a plan that sends transactions must have a ledger")
-            for outcome in self._context.ledger.begin(self._purpose, intents, self._gas_limit).each():
+            ticket = self._context.ledger.begin(self._purpose, intents, self._gas_limit)
+            batch.result.wait = self._wait
+            for outcome in ticket.each():
                 batch.result.add([outcome])
+            batch.result.wait = None
         return batch.result
+
+    def _wait(self) -> Wait:
+        assert self._context.ledger is not None
+        seconds, seen = self._context.ledger.standing()
+        return Wait("transactions to be mined", seconds, PATIENCE, seen)
 
     def intent(self, person: Person) -> Intent | None:
         """The transaction for a person who has an account, or None when this person needs none."""

@@ -73,13 +73,14 @@ def _ended(body: Callable[[], object]) -> ExitCode:
     try:
         sys.stdout.flush()  # here, because a failure at interpreter exit could not be reported
     except OSError as unwritten:
-        code = _tell(error or unwritten)
+        code = tell(error or unwritten)
         _discard(sys.stdout)
         return code
-    return code if error is None else _tell(error)
+    return code if error is None else tell(error)
 
 
-def _tell(error: BaseException) -> ExitCode:
+def tell(error: BaseException) -> ExitCode:
+    """Tells of an error on stderr. Returns the exit code."""
     if isinstance(error, BrokenPipeError) and _reader_has_gone(sys.stdout):
         _end_by_sigpipe()
     text, code = _words(error)

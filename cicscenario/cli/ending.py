@@ -5,12 +5,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cicscenario.engine.events import Listener
+from cicscenario.cli.boundary import tell
+from cicscenario.cli.interrupts import interrupts_told
+from cicscenario.engine.events import Listener, Noted
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ChecksFailedError, ExitCode, UnavailableError
-from cicscenario.report.console import check_line
-from cicscenario.report.listeners import listening
+from cicscenario.report.listeners import Listening, View, listening
+from cicscenario.report.words import check_line
 from cicscenario.state.rows import CheckRow
+
+Body = Callable[[Listener], tuple[ExitCode, list[CheckRow]]]
 
 
 def verify_command(scenario: Path, overrides: Sequence[str], **options: Path | str | None) -> str:
@@ -20,13 +24,28 @@ def verify_command(scenario: Path, overrides: Sequence[str], **options: Path | s
     return shlex.join(["cicscenario", "verify", str(scenario), *given])
 
 
-def watched(body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: str, *, as_json: bool) -> ExitCode:
-    """Calls ``body`` with the listeners. ``again`` is the command that verifies again.
+def watched(body: Body, again: str, view: View) -> ExitCode:
+    """Calls ``body`` with the listeners. ``again`` is the command that verifies again. The last line is the verdict.
 
-    Raises ChecksFailedError when a check found errors, and UnavailableError when only the reports could not be written.
+    An error that ends the command is told here, so that the verdict comes after it.
     """
-    with listening(sys.stdout, as_json=as_json) as show:
-        code, rows = body(show)
+    with listening(sys.stdout, view) as show:
+        error: BaseException | None = None
+        with interrupts_told(lambda text: show(Noted(text))):
+            try:
+                code = _carried_out(body, show, again)
+            except (Exception, KeyboardInterrupt) as raised:
+                error = raised
+                show.failed(error)
+    if error is not None:
+        code = tell(error)
+    show.end(code)
+    return code
+
+
+def _carried_out(body: Body, show: Listening, again: str) -> ExitCode:
+    """Raises ChecksFailedError when a check found errors, and UnavailableError when only the reports could not be written."""
+    code, rows = body(show)
     if code is ExitCode.CHECKS_FAILED:
         bad = [row for row in rows if row.errors]
         first = check_line(finished(bad[0]))

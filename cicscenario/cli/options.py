@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cicscenario.cli import completion
+from cicscenario.printable import Colour
 
 
 class OutputForm(StrEnum):
@@ -73,6 +74,11 @@ Generation = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines (schemas/events-v1.json).")]
+Color = Annotated[
+    Colour, typer.Option("--color", help="Colour: auto is on a terminal, unless NO_COLOR is set.", show_default=True)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each request that is repeated, and why.")]
 Serve = Annotated[
     int | None,
     typer.Option(
@@ -86,7 +92,6 @@ Serve = Annotated[
 Port = Annotated[
     int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port. Default: any that is free.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 
 Until = Annotated[
     str | None, typer.Option(metavar="STEP", help="Stop after this step.", autocompletion=completion.steps)

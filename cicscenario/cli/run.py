@@ -33,7 +33,7 @@ def run(path: Path, options: RunOptions, listener: Listener) -> tuple[ExitCode, 
     request = engine.RunRequest(
         path=path,
         directory=lambda scenario: workspace.run_directory(scenario, options.directory),
-        environment=lambda plan: workspace.environment(plan, options.env, options.sandbox),
+        environment=lambda plan: workspace.environment(plan, options.env, options.sandbox, listener),
         stoppable=stopped_by_signals,
         report=write_record,
         overrides=options.overrides,

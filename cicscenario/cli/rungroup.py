@@ -7,6 +7,7 @@ import typer
 
 from cicscenario.cli.boundary import command_line, end
 from cicscenario.cli.options import (
+    Color,
     Directory,
     Env,
     Exclude,
@@ -25,9 +26,11 @@ from cicscenario.cli.options import (
     Serve,
     Since,
     Until,
+    Verbose,
 )
 from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
+from cicscenario.printable import Colour
 
 run_app = typer.Typer()
 
@@ -56,6 +59,8 @@ def run(
     keep: Keep = False,
     serve: Serve = None,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived."""
     from cicscenario.cli import run as run_command
@@ -63,6 +68,7 @@ def run(
     from cicscenario.cli.ending import verify_command, watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
+    from cicscenario.report.listeners import View
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
@@ -78,7 +84,7 @@ def run(
         serve=serve,
     )
     again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
-    end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
+    end(watched(lambda listener: run_command.run(scenario, options, listener), again, View(as_json, color, verbose)))
 
 
 @run_app.command()
@@ -119,15 +125,20 @@ def verify(
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import View
 
     choice = SandboxChoice(node, contracts, keep)
     asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), command_line(), as_json=as_json))
+    end(
+        watched(lambda listener: verify_command.verify(*asked, listener), command_line(), View(as_json, color, verbose))
+    )
 
 
 @run_app.command()

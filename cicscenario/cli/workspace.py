@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.connections import Service
+from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
@@ -32,7 +33,9 @@ def run_directory(scenario: Scenario, directory: Path | None) -> Path:
 
 
 @contextmanager
-def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iterator[Environment]:
+def environment(
+    plan: Plan, override: str | None, choice: SandboxChoice, listener: Listener = lambda event: None
+) -> Iterator[Environment]:
     """Opens the environment that the command line or the scenario names. A sandbox is started, and stopped at the end."""
     scenario = plan.scenario
     named = override or scenario.environment
@@ -50,6 +53,7 @@ def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iter
             contracts=choice.contracts,
             dialect=dialect,
             keep=choice.keep,
+            progress=lambda *what: listener(ServiceStarting(*what)),
             user=user,
         ) as info:
             yield load_environment(info.environment)

@@ -136,12 +136,13 @@ class _BehindInterface:
         self._seen: dict[int, Any] = {}  #: what is there, of people who are about to be written
         self._unread: dict[int, str] = {}
         self._services = context.services
+        what = f"the phone interface's {kind.name} entries"
         missing = f"has no {kind.name} entry from the phone interface"
-        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable))
+        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable, what=what))
 
     def __call__(self, batch: Batch) -> Result:
         people = {person.id: person for person in batch.people}
-        for ends in self._wait.rounds(batch.people):
+        for ends in self._wait.rounds(batch.people, batch.result):
             ready = [people[end.person] for end in ends if end.ok]
             with self._mutex:
                 present = {person.id: self._seen.pop(person.id) for person in ready}
