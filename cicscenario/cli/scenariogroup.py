@@ -110,6 +110,21 @@ def _ask(question: str, default: str) -> str:
 
 
 @scenario_app.command()
+def schema(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="The folder to write both schemas to.", show_default=False)
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="scenario|environment", help="Which schema to print without DIR.")
+    ] = "scenario",
+) -> None:
+    """Write the JSON schemas for editors, with the names that installed packages add; or print one of them."""
+    from cicscenario.cli import schema as schema_command
+
+    end(schema_command.schema(folder, kind))
+
+
+@scenario_app.command()
 def explain(
     key: Annotated[
         str | None,
