@@ -27,7 +27,7 @@ from cicscenario.cli.options import (
 )
 from cicscenario.errors import InterruptedRunError, InvalidError
 
-run_app = typer.Typer()
+run_app = typer.Typer(rich_markup_mode=None)
 
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 

@@ -21,7 +21,7 @@ from cicscenario.cli.options import (
     Scenario,
 )
 
-scenario_app = typer.Typer()
+scenario_app = typer.Typer(rich_markup_mode=None)
 
 
 @scenario_app.command()
@@ -130,12 +130,12 @@ def explain(
         str | None,
         typer.Argument(
             metavar="KEY",
-            help="A key such as gift.threshold, or an error code.",
+            help="A key such as gift.threshold, a step, a check, a fault, an exit code or an error code.",
             autocompletion=completion.explained,
         ),
     ] = None,
 ) -> None:
-    """Explain a key of the scenario language or an error code. Without one, list the keys."""
+    """Explain a key of either kind of file, a step, check, backend, fault, or code. Without one, list them."""
     from cicscenario.cli import explain as explain_command
 
     end(explain_command.explain(key))
