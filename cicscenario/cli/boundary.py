@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario.address import without_known
+from cicscenario.cli.helpnames import with_names
 from cicscenario.cli.interrupts import ended_by_signals
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.printable import say
@@ -29,6 +30,9 @@ class Commands(TyperGroup):
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _bypass_typer():
             return super().make_context(*args, **kwargs)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return with_names(super().get_command(ctx, cmd_name))
 
     def invoke(self, ctx: Any) -> Any:
         with _bypass_typer():

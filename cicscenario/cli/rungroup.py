@@ -32,7 +32,7 @@ from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
 from cicscenario.printable import Colour
 
-run_app = typer.Typer()
+run_app = typer.Typer(rich_markup_mode=None)
 
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
