@@ -76,7 +76,7 @@ def write_transactions(directory: Path, store: Store) -> None:
     there = {path.name for path in folder.iterdir()}
     for row in store.transactions():
         if (name := row.hash.hex()) not in there:
-            write_whole(folder / name, row.raw.hex())
+            write_whole(folder / name, row.raw.hex(), many=True)
 
 
 def write_rejected(directory: Path, records: BadRecords) -> None:

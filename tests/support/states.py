@@ -124,3 +124,44 @@ def everything(store: Store) -> list[Any]:
         [store.requests(people), store.last_request(), store.orphans(), store.checks()],
         list(store.failed(list(store.checks()))),
     ]
+
+
+def damage_rows(path: Path) -> None:
+    """Damages a row of each table that can be made again for certain. A log beside the state stays as it is, as after a kill."""
+    log = path.with_name(f"{path.name}-wal")
+    with closing(sqlite3.connect(path)) as held:  # while this is open, the log is not written back
+        held.execute("SELECT count(*) FROM meta").fetchone()
+        alter(path, "people", "id = (SELECT max(id) FROM people)", "phone", "+254700000000")
+        alter(path, "meta", "key = 'genesis'", "value", "0" * 64)
+        for table, key in (("outcomes", "step || person"), ("ledger", "id")):
+            if held.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
+                alter(path, table, f"{key} = (SELECT max({key}) FROM {table})", "detail", "damaged")
+        kept = {part: part.read_bytes() for part in (path, log)}
+    for part, content_ in kept.items():
+        part.write_bytes(content_)
+
+
+def in_format(path: Path, version: int, golden: Path) -> None:
+    """Makes a state again in an earlier format, with the tables of ``golden``, a state of that format."""
+    old = path.with_name("old.sqlite")
+    with (
+        closing(sqlite3.connect(golden)) as kept,
+        closing(sqlite3.connect(old)) as made,
+        closing(sqlite3.connect(path)) as db,
+    ):
+        made.executescript(
+            ";".join(
+                sql
+                for (sql,) in kept.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL")
+                if "sqlite_seq" not in sql
+            )
+        )
+        for (table,) in kept.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            names = ", ".join(row[1] for row in kept.execute(f"PRAGMA table_info({table})") if row[1] != "digest")
+            for row in db.execute(f"SELECT {names} FROM {table}"):
+                made.execute(f"INSERT INTO {table} ({names}) VALUES ({','.join('?' * len(row))})", row)
+        made.execute(f"PRAGMA user_version={version}")
+        made.commit()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    old.rename(path)
