@@ -48,6 +48,12 @@ Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario
 Place = Annotated[
     Path, typer.Argument(metavar="SCENARIO|DIR", help="The scenario file, or the run directory.", show_default=False)
 ]
+RunPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run directory, a scenario file, or a name that `runs` lists.", show_default=False
+    ),
+]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),

@@ -22,6 +22,7 @@ from cicscenario.cli.options import (
     Overrides,
     Port,
     ReportFormat,
+    RunPlace,
     Scenario,
     Serve,
     Since,
@@ -85,6 +86,32 @@ def run(
     )
     again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
     end(watched(lambda listener: run_command.run(scenario, options, listener), again, View(as_json, color, verbose)))
+
+
+@run_app.command()
+def runs(fmt: Format = OutputForm.TEXT) -> None:
+    """List the runs in the home folder, the last one first: verdict, people, when it began, how long it took."""
+    from cicscenario.cli import runs as runs_command
+
+    end(runs_command.runs(fmt))
+
+
+@run_app.command()
+def compare(
+    first: RunPlace,
+    second: RunPlace,
+    slower: Annotated[
+        float, typer.Option("--slower", metavar="PERCENT", min=0, max=100, help="Fewer people per second are slower.")
+    ] = 25.0,
+    fmt: Format = OutputForm.TEXT,
+) -> None:
+    """Compare two runs: what is slower in the second, and what fails there and did not fail in the first.
+
+    Exit code 0: nothing is; 1: something is slower, or fails now.
+    """
+    from cicscenario.cli import runs as runs_command
+
+    end(runs_command.compare(first, second, slower, fmt))
 
 
 @run_app.command()
