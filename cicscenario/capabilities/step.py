@@ -51,7 +51,8 @@ class Step:
     ``part`` gives how it is executed, or None for a scenario that does not have this step. ``after`` names the steps that
     must be done for a person first; those that the plan does not have are ignored. ``repeatable`` is true when executing
     the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
-    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``).
+    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``repair`` gives how a
+    repair makes the result for scenarios that do not have this step, since another program makes it there.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Step:
     repeatable: bool = False
     lost: Callable[[RunContext], Verifier] | None = None
     file: ResultFile | None = None
+    repair: Callable[[Scenario], Part | None] = lambda scenario: None
 
 
 @dataclass(frozen=True)
@@ -100,4 +102,10 @@ class PlannedStep:
 def planned(step: Step, scenario: Scenario) -> PlannedStep | None:
     """The step as this scenario executes it; None when the scenario does not have the step."""
     part = step.part(scenario)
+    return None if part is None else PlannedStep(step, part)
+
+
+def repairing(step: Step, scenario: Scenario) -> PlannedStep | None:
+    """The step as a repair executes it for this scenario, which does not have it otherwise; None when it never does."""
+    part = step.repair(scenario)
     return None if part is None else PlannedStep(step, part)

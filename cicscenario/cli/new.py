@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.files import FOR_ALL, write_new, write_whole
+from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
 from cicscenario.language.nodes import compose, plain
@@ -60,7 +61,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     except InvalidError:
         path.unlink()
         raise
-    say(f"{path} is ready: cicscenario run {path}")
+    say(f"{path} is ready: {going_on('run', scenario=path)}")
     return ExitCode.OK
 
 

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cicscenario.cli.boundary import command_line, end
+from cicscenario.cli.boundary import end
+from cicscenario.cli.commandline import about, as_given
 from cicscenario.cli.options import (
+    Again,
     Directory,
     Env,
     Exclude,
+    Failed,
     Format,
     Generation,
     Include,
@@ -20,12 +23,14 @@ from cicscenario.cli.options import (
     Only,
     OutputForm,
     Overrides,
+    Persons,
     ReportFormat,
     Scenario,
     Since,
     Until,
 )
 from cicscenario.errors import InterruptedRunError, InvalidError
+from cicscenario.invocation import going_on
 
 run_app = typer.Typer()
 
@@ -42,7 +47,10 @@ def run(
     since: Since = None,
     only: Only = [],  # noqa: B006
     fresh: Annotated[bool, typer.Option("--fresh", help="Rename the run directory and start a new run.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh.")] = False,
+    again: Again = None,
+    failed: Failed = False,
+    person: Persons = [],  # noqa: B006
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh and --again.")] = False,
     reconcile: Annotated[
         bool,
         typer.Option("--reconcile", help="Send transactions whose nonce another program used again (exit code 5)."),
@@ -52,9 +60,13 @@ def run(
     keep: Keep = False,
     as_json: Json = False,
 ) -> None:
-    """Start or resume a scenario, and verify that all people arrived."""
+    """Start or resume a scenario, and verify that all people arrived.
+
+    With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
+    """
+    from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
-    from cicscenario.cli.ending import verify_command, watched
+    from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
 
@@ -70,8 +82,58 @@ def run(
         reconcile=reconcile,
         sandbox=choice,
     )
-    again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
-    end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
+    verified = going_on("verify")
+    others = {"--fresh": fresh, "--until": bool(until), "--since": bool(since), "--only": bool(only)}
+    repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
+    if again is not None:
+        repeated = repair_command.RepairOptions(
+            tuple(overrides), env, directory, yes, again, tuple(person), failed, choice
+        )
+        end(
+            watched(
+                lambda listener: repair_command.repair(scenario, repeated, listener),
+                verified,
+                as_json=as_json,
+                repaired=True,
+            )
+        )
+    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, as_json=as_json))
+
+
+@run_app.command()
+def repair(
+    scenario: Scenario,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Needed where there is no terminal.")] = False,
+    node: Node = None,
+    contracts: Generation = None,
+    keep: Keep = False,
+    as_json: Json = False,
+) -> None:
+    """Make again what the checks find gone or wrong, where that is safe, and verify.
+
+    It asks the checks, shows what it would do and what it leaves alone, and asks before it changes anything. A gift is sent
+    only where ledger and chain prove that none arrived. For a damaged state file there is `state repair`.
+    """
+    from cicscenario.cli import repair as repair_command
+    from cicscenario.cli.ending import watched
+    from cicscenario.cli.workspace import SandboxChoice
+
+    choice = SandboxChoice(node, contracts, keep)
+    options = repair_command.RepairOptions(tuple(overrides), env, directory, yes, sandbox=choice)
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
+    verified = going_on("verify")
+    end(
+        watched(
+            lambda listener: repair_command.repair(scenario, options, listener),
+            verified,
+            as_json=as_json,
+            repaired=True,
+        )
+    )
 
 
 @run_app.command()
@@ -84,6 +146,7 @@ def status(
     """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
+    about(scenario, overrides, directory=directory)
     end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -105,9 +168,10 @@ def verify(
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
 
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     choice = SandboxChoice(node, contracts, keep)
     asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), command_line(), as_json=as_json))
+    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), as_json=as_json))
 
 
 @run_app.command()
@@ -123,6 +187,7 @@ def report(
     """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
+    about(scenario, overrides, directory=directory)
     end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
@@ -144,8 +209,9 @@ def show(
     """Show what a run holds about its people, from its state only."""
     from cicscenario.cli import show as show_command
 
+    about(scenario, overrides, directory=directory)
     if not pins:
-        raise InvalidError("nothing to show was asked for", hint="`cicscenario show SCENARIO --pins` shows the PINs")
+        raise InvalidError("nothing to show was asked for", hint=f"{going_on('show', '--pins')} shows the PINs")
     end(show_command.pins(scenario, overrides, directory, out))
 
 
@@ -159,4 +225,5 @@ def export(
     """Write the data directory of the old data-seeding tools, so that they can continue from it."""
     from cicscenario.cli import export as export_command
 
+    about(scenario, overrides, directory=directory)
     end(export_command.export(scenario, target, overrides, directory))

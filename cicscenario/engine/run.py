@@ -13,6 +13,7 @@ from pathlib import Path
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import ReadBack
+from cicscenario.capabilities.redo import Redo
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
@@ -37,6 +38,7 @@ from cicscenario.engine.select import EVERYTHING, Selection, select_steps
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
+from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
@@ -85,6 +87,7 @@ class Run:
     progress: Progress | None = None
     checks: list[CheckRow] = field(default_factory=list)
     read_back: ReadBack = field(default_factory=ReadBack)
+    redo: Redo = field(default_factory=Redo)  #: what a repair makes again
 
     @property
     def state(self) -> Store:
@@ -95,7 +98,8 @@ class Run:
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
         context = context_of(self.plan, self.directory, self.services, self.state, self.stopping)
-        return replace(context, read_back=self.read_back, tell=lambda text: self.listener(Noted(text)))
+        tell = lambda text: self.listener(Noted(text))  # noqa: E731
+        return replace(context, read_back=self.read_back, tell=tell, redo=self.redo)
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -125,7 +129,7 @@ def carry_out(this: Run) -> ExitCode:
             this.listener(
                 Noted(
                     f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
-                    " has passed for all of them (`cicscenario verify` asks the services again)"
+                    f" has passed for all of them (to ask the services again: {going_on('verify')})"
                 )
             )
             return ExitCode.OK
@@ -235,9 +239,9 @@ def start_fresh(this: Run) -> None:
     this.held.callback(this.store.close)
 
 
-def execute(this: Run) -> None:
-    """Executes the steps for all people who are not done yet."""
-    plan, context = this.plan, this.context()
+def execute(this: Run, plan: Plan | None = None) -> None:
+    """Executes the steps for all people who are not done yet. ``plan``: one with other steps than that of the run."""
+    plan, context = plan or this.plan, this.context()
     with ExitStack() as opened:
         ledger = None
         if plan.sends:

@@ -59,7 +59,10 @@ class Runner:
         only: Collection[str] | None = None,
         batch: int = BATCH,
     ) -> None:
-        """``only`` names the steps to execute (None: all). A step still needs the outcomes of the steps before it."""
+        """``only`` names the steps to execute (None: all). A step still needs the outcomes of the steps before it.
+
+        When the context has anything to make again, no step is executed for anybody else.
+        """
         self._plan = plan
         self._store = context.state
         self._progress = progress
@@ -70,6 +73,7 @@ class Runner:
         self._listener = listener
         self._batch = batch
         self._read_back = context.read_back
+        self._redo = context.redo
         self._stopping = context.stopping
         self._finished: queue.SimpleQueue[tuple[_OpenBatch, PlannedStep, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
@@ -222,6 +226,8 @@ class Runner:
         ids = set(range(first, stop)) - done
         if not ids:
             return Batch((), ())
+        if self._redo:
+            ids = {person for person in ids if person in self._redo.of(step.name)}
         for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []

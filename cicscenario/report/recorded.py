@@ -78,6 +78,12 @@ class Recorded:
         return self.code == ExitCode.OK and not self.pending and not self.unmade and not self.errors
 
     @property
+    def next(self) -> str | None:
+        """The whole command that goes on: one that resumes, or one that repairs; None when there is none."""
+        command: str | None = self.report.get("next")
+        return command
+
+    @property
     def verdict(self) -> str:
         """The result in a few words."""
         if self.code in _STOPPED:

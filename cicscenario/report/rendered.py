@@ -9,6 +9,7 @@ from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.files import FOR_ALL, write_whole
 from cicscenario.inputs import LARGE, read_input
+from cicscenario.invocation import going_on
 from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.report import all_forms
 from cicscenario.report.recorded import Recorded
@@ -25,7 +26,7 @@ def recorded(directory: Path) -> Recorded:
         report = _read(directory / REPORT, "report-v1")
     except FileNotFoundError:
         raise InvalidError(
-            f"there is no report in {directory}", hint="`cicscenario run` and `verify` write one at their end"
+            f"there is no report in {directory}", hint=f"{going_on('run')} writes one at its end, and so does verify"
         ) from None
     try:
         return Recorded(report, _read(directory / PROGRESS, "progress-v1"))
@@ -61,7 +62,7 @@ def _too_large(value: Any, where: str = "") -> str | None:
 
 def _damaged(path: Path, reason: str) -> InvalidError:
     hint = (
-        "`cicscenario verify` writes a new report" if path.name == REPORT else "remove it: the next run writes another"
+        f"{going_on('verify')} writes a new report" if path.name == REPORT else "remove it: the next run writes another"
     )
     return InvalidError(f"{path} is damaged: {reason}", hint=hint)
 

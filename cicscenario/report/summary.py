@@ -7,7 +7,9 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.errors import ExitCode
 from cicscenario.files import FOR_ALL, from_here, write_whole
+from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.printable import json_text
@@ -47,9 +49,23 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if end.services:
         report["environment"] = shown_environment(end.services.environment)
         report["requests"] = end.services.requests()
+    if command := _next(end, report):
+        report["next"] = command
     if end.error:
         report["error"] = end.error.message + (f"\n{end.error.hint}" if end.error.hint else "")
     return report
+
+
+def _next(end: RunEnd, report: dict[str, Any]) -> str | None:
+    """The whole command that goes on, with no secret in it; None when all is done, or when something else comes first."""
+    file = report["file"]
+    if end.code in (ExitCode.INVALID, ExitCode.STATE_REFUSED, ExitCode.RECONCILE, ExitCode.INTERNAL):
+        return None
+    if any(step["ok"] < step["total"] for step in report["steps"]):
+        return going_on("run", scenario=file)
+    if any(check["errors"] for check in report["checks"]):
+        return going_on("repair", scenario=file)
+    return going_on("run", scenario=file) if end.code is not ExitCode.OK else None
 
 
 def _declared(step: PlannedStep) -> dict[str, Any]:

@@ -1,14 +1,22 @@
 """What is said when checks have failed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cicscenario.cli.ending import verify_command, watched
+from cicscenario.cli.ending import watched
 from cicscenario.engine.events import Listener, ReportWritten
 from cicscenario.errors import ChecksFailedError, CicScenarioError, ExitCode
+from cicscenario.invocation import NamedRun, name_run
 from cicscenario.state.rows import CheckRow
 from tests.support import recordings
+
+
+@pytest.fixture(autouse=True)
+def _of_this_test_only() -> Iterator[None]:
+    yield
+    name_run(None)
 
 
 def test_failed_checks_are_told_again_with_the_command_that_asks_again() -> None:
@@ -18,6 +26,7 @@ def test_failed_checks_are_told_again_with_the_command_that_asks_again() -> None
         CheckRow("pins", 1, 12, None, [{"person": 5, "problem": "has none"}]),
     ]
 
+    name_run(NamedRun("a.yaml", ("gift.threshold=3",)))
     with pytest.raises(ChecksFailedError) as caught:
         watched(lambda listener: (ExitCode.CHECKS_FAILED, rows), "cicscenario verify a.yaml", as_json=True)
     assert caught.value.exit_code is ExitCode.CHECKS_FAILED
@@ -25,12 +34,9 @@ def test_failed_checks_are_told_again_with_the_command_that_asks_again() -> None
         "2 of 3 checks found errors; first, balance: 2 errors of 12 (allowed: 2%); first: person 3: has 0"
     )
     assert caught.value.hint
-    assert caught.value.hint.endswith("cicscenario verify a.yaml")
-
-
-def test_the_command_that_asks_again_asks_about_the_same_run() -> None:
-    told = verify_command(Path("a b.yaml"), ["gift={threshold: 3}"], env="e.yaml", dir=Path("runs/x"), node=None)
-    assert told == "cicscenario verify 'a b.yaml' --env e.yaml --dir runs/x --set 'gift={threshold: 3}'"
+    first, then = caught.value.hint.splitlines()
+    assert first == "cicscenario repair a.yaml --set gift.threshold=3", "it can be copied as it is"
+    assert then.endswith("verify again: cicscenario verify a.yaml)")
 
 
 @pytest.mark.parametrize(
@@ -58,4 +64,4 @@ def test_a_run_without_its_reports_is_not_ok_and_hides_no_failed_check(
     if ends is ExitCode.UNAVAILABLE:
         assert "the reports cannot be written: " in caught.value.message
         assert str(place / broken) in caught.value.message
-        assert "`cicscenario report`" in str(caught.value.hint)
+        assert str(caught.value.hint).startswith("when they can be written: cicscenario report ")
