@@ -48,6 +48,11 @@ def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
     return language.load_scenario(path, overrides, vocabulary())
 
 
+def check_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+    """As ``load_scenario``, and files and folders that the scenario names and that are not there are errors, too."""
+    return language.load_scenario(path, overrides, vocabulary(), files=True)
+
+
 def settings(path: Path, overrides: Sequence[str] = ()) -> list[Setting]:
     """Every effective value of a scenario or environment file; see ``language.provenance``."""
     return settings_of(path, overrides, vocabulary())

@@ -8,6 +8,7 @@ from pathlib import Path
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.cost import Cost
 from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.money import Money
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
@@ -31,6 +32,7 @@ class Part:
     executor: Callable[[RunContext, str], Executor]
     services: tuple[Service, ...] = ()
     cost: Cost | None = None  #: None for a step that sends no transactions
+    money: Money | None = None  #: None for a step that gives people nothing
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Step:
     the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
     gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``repair`` gives how a
     repair makes the result for scenarios that do not have this step, since another program makes it there.
+    ``lacking`` is what people have for whom it failed, such as "no account".
     """
 
     name: str
@@ -62,6 +65,7 @@ class Step:
     lost: Callable[[RunContext], Verifier] | None = None
     file: ResultFile | None = None
     repair: Callable[[Scenario], Part | None] = lambda scenario: None
+    lacking: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,10 @@ class PlannedStep:
     @property
     def cost(self) -> Cost | None:
         return self.part.cost
+
+    @property
+    def money(self) -> Money | None:
+        return self.part.money
 
     def executor(self, context: RunContext) -> Executor:
         return self.part.executor(context, self.name)

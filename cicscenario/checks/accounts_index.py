@@ -27,4 +27,5 @@ CHECK = Check(
     _verifier,
     (Service.CHAIN,),
     remedy=Remedy(on_chain("registration", _AGAIN, further=f"{_AGAIN} again"), ("registration",)),
+    shows=("registration",),
 )

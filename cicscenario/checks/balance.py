@@ -102,4 +102,5 @@ CHECK = Check(
     (Service.CHAIN,),
     _allowed,
     remedy=Remedy(arrival.judge, (arrival.GIFT,)),
+    shows=("gift", "faucet"),
 )

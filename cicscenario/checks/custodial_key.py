@@ -52,4 +52,5 @@ CHECK = Check(
     _verifier,
     (Service.CUSTODIAL,),
     remedy=Remedy(always(LeftAlone("only the custodial engine has its keys: a key that it lost cannot be made again"))),
+    shows=("accounts",),
 )

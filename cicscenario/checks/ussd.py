@@ -164,4 +164,5 @@ CHECK = Check(
             )
         )
     ),
+    shows=("accounts", "pins", "ussd_data"),
 )

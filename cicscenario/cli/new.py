@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import ExitCode, InvalidError, reason_of
-from cicscenario.files import FOR_ALL, write_new, write_whole
+from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
 from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError
 from cicscenario.language.dotted import with_value
@@ -39,6 +39,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     ``answers`` are ``KEY=VALUE``, as of ``--set``. Other values are asked with ``ask``, or have defaults without it. Raises
     InvalidError when the file exists, cannot be written, or would not be valid; no file is written then.
     """
+    sweep_beside(path)
     if path.exists():
         raise _exists_error(path)
     document = _skeleton(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
@@ -51,6 +52,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     _check(path, document)
     try:
         with _CREATE:
+            make_folder(path.parent)
             write_new(path, _text(path, document), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None

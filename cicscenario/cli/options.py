@@ -73,6 +73,19 @@ Generation = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
+Serve = Annotated[
+    int | None,
+    typer.Option(
+        "--serve",
+        metavar="[PORT]",
+        min=0,
+        max=65535,
+        help="Serve the page of this run, live, to browsers of this machine. Default: any port that is free.",
+    ),
+]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port. Default: any that is free.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 
 Until = Annotated[

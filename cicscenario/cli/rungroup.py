@@ -1,6 +1,5 @@
 """The commands about a run, and their options."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,12 +23,15 @@ from cicscenario.cli.options import (
     OutputForm,
     Overrides,
     Persons,
+    Port,
     ReportFormat,
     Scenario,
+    Serve,
     Since,
     Until,
 )
-from cicscenario.errors import InterruptedRunError, InvalidError
+from cicscenario.cli.serveoption import WithServe
+from cicscenario.errors import InvalidError
 from cicscenario.invocation import going_on
 
 run_app = typer.Typer()
@@ -37,7 +39,7 @@ run_app = typer.Typer()
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
 
-@run_app.command()
+@run_app.command(cls=WithServe)
 def run(
     scenario: Scenario,
     env: Env = None,
@@ -50,7 +52,9 @@ def run(
     again: Again = None,
     failed: Failed = False,
     person: Persons = [],  # noqa: B006
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fresh and --again.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before --fresh and --again. Needed where there is no terminal.")
+    ] = False,
     reconcile: Annotated[
         bool,
         typer.Option("--reconcile", help="Send transactions whose nonce another program used again (exit code 5)."),
@@ -58,6 +62,7 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    serve: Serve = None,
     as_json: Json = False,
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived.
@@ -66,12 +71,13 @@ def run(
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
+    from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
 
-    if fresh and not yes and sys.stdin.isatty() and not typer.confirm(_FRESH_QUESTION):
-        raise InterruptedRunError("no new run was started, and nothing was changed")
+    if fresh:
+        ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
     choice = SandboxChoice(node, contracts, keep)
     options = run_command.RunOptions(
         tuple(overrides),
@@ -81,6 +87,7 @@ def run(
         fresh=fresh,
         reconcile=reconcile,
         sandbox=choice,
+        serve=serve,
     )
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     verified = going_on("verify")
@@ -134,6 +141,19 @@ def repair(
             repaired=True,
         )
     )
+
+
+@run_app.command()
+def watch(
+    scenario: Scenario,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    port: Port = 0,
+) -> None:
+    """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
+    from cicscenario.cli import watch as watch_command
+
+    end(watch_command.watch(scenario, overrides, directory, port))
 
 
 @run_app.command()

@@ -35,11 +35,18 @@ def stack_up(
 @stack_app.command("down")
 def stack_down(
     purge: Annotated[bool, typer.Option("--purge", help="Delete its chain and data too.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before --purge. Needed where there is no terminal.")
+    ] = False,
 ) -> None:
-    """Stop the sandbox. The next start continues with the same chain."""
+    """Stop the sandbox, unless a run uses it. The next start continues with the same chain."""
     from cicscenario.cli import stack as stack_command
+    from cicscenario.cli.asking import ask
     from cicscenario.cli.workspace import home
 
+    if purge:
+        folder = home() / "sandbox"
+        ask(f"{folder} will be deleted: its chain, and everybody in it. Delete it?", yes=yes, to=f"delete {folder}")
     end(stack_command.down(home(), purge=purge))
 
 

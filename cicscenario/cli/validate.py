@@ -1,17 +1,17 @@
 """``cicscenario validate``: shows all errors and warnings of scenario and environment files."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, is_environment, load_environment
 from cicscenario.language.diagnostic import Diagnostic
+from cicscenario.language.finding import Candidate, candidates
 from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_document
 from cicscenario.language.nodes import Mapping
-from cicscenario.language.source import YAML
 from cicscenario.printable import one_line, say
 from cicscenario.review import findings
 from cicscenario.review.findings import FileResult
@@ -30,30 +30,38 @@ class _File:
 def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, strict: bool = False) -> ExitCode:
     """Prints valid files to stdout and the errors of the others to stderr (formats other than text: all to stdout).
 
-    Folders are searched for YAML files. ``overrides`` apply to scenarios. Warnings are always shown, but change the exit
+    Folders are searched for scenario and environment files; the text says which YAML files are others, and why.
+    ``overrides`` apply to scenarios. Warnings are always shown, but change the exit
     code only when ``strict``. Raises InvalidError when there is no file to validate.
     """
     if fmt not in FORMATS:
         raise InvalidError(f"unknown format: {fmt}", hint=f"choose {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    files = [file for path in paths for file in _files(path)]
+    found = [
+        candidate for path in paths for candidate in (_sorted(candidates(path)) if path.is_dir() else [Candidate(path)])
+    ]
+    files = [candidate.path for candidate in found if candidate.left_out is None]
+    left_out = [candidate for candidate in found if candidate.left_out is not None]
     if not files:
+        others = "".join(f"\n{_left_out(candidate)}" for candidate in left_out)
         raise InvalidError(
-            f"no .yaml or .yml file in {', '.join(map(str, paths))}", hint="name a file, or another folder"
+            f"no .yaml or .yml file of a scenario or an environment in {', '.join(map(str, paths))}{others}",
+            hint="name a file, or another folder",
         )
     results = _results(files, overrides)
     if fmt == "text":
-        _print(results)
+        _print(results, left_out)
     elif text := findings.FORMATS[fmt](results):
         say(text)
     bad = any(not result.valid or (strict and result.problems) for result in results)
     return ExitCode.INVALID if bad else ExitCode.OK
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in YAML and file.is_file())
-    else:
-        yield path
+def _sorted(found: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(found, key=lambda candidate: candidate.path)
+
+
+def _left_out(candidate: Candidate) -> str:
+    return f"{one_line(str(candidate.path))}: left out ({candidate.left_out})"
 
 
 def _results(files: Sequence[Path], overrides: Sequence[str]) -> list[FileResult]:
@@ -70,15 +78,17 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
         if is_environment(file):
             load_environment(file)
             return _File(file, [])
-        document, values, scenario = load_document(file, overrides, vocabulary())
+        document, values, scenario = load_document(file, overrides, vocabulary(), files=True)
     except DiagnosticsError as error:
         return _File(file, list(error.diagnostics))
     return _File(file, lint(file, document, values, scenario, vocabulary()), (file, document, scenario.name))
 
 
-def _print(results: Sequence[FileResult]) -> None:
+def _print(results: Sequence[FileResult], left_out: Sequence[Candidate]) -> None:
     for result in results:
         if result.valid:
             say(f"{one_line(str(result.file))}: valid")
+    for candidate in left_out:
+        say(_left_out(candidate))
     for problem in (problem for result in results for problem in result.problems):
         say(f"{problem.render()}\n", stream=sys.stderr)

@@ -10,7 +10,7 @@ from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
-from cicscenario.sandbox.stack import sandbox
+from cicscenario.sandbox.stack import sandbox, used
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iter
         raise InvalidError(
             f"{scenario.path} names no environment", hint="add `environment: sandbox` to it, or give --env"
         )
+    user = f"the scenario {scenario.name} ({scenario.path})"
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(
@@ -49,10 +50,14 @@ def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iter
             contracts=choice.contracts,
             dialect=dialect,
             keep=choice.keep,
+            user=user,
         ) as info:
             yield load_environment(info.environment)
     else:
-        yield load_environment(Path(named))
+        path = Path(named)
+        where = load_environment(path)
+        with used(path, user):
+            yield where
 
 
 def sandbox_services(plan: Plan) -> list[str]:

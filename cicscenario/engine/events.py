@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cicscenario.engine.problems import Problem
+
 
 @dataclass(frozen=True)
 class RunStarted:
@@ -53,11 +55,20 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class ProblemsFound:
+    """What went wrong, root causes first, for so many people; ``file`` has all of them. Not sent when nobody failed."""
+
+    people: int
+    problems: tuple[Problem, ...]
+    file: str
+
+
+@dataclass(frozen=True)
 class ReportWritten:
     """A run or verification has ended, and its result is in ``report.json`` in ``directory``."""
 
     directory: str
 
 
-Event = RunStarted | StepProgressed | CheckFinished | Noted | ReportWritten
+Event = RunStarted | StepProgressed | CheckFinished | Noted | ProblemsFound | ReportWritten
 Listener = Callable[[Event], None]

@@ -115,7 +115,7 @@ def carry_out(this: Run) -> ExitCode:
         _tell_failed(this, plan)
         write_files(this.plan, this.context())
     context = replace(this.context(), read_back=ReadBack())
-    this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
+    this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     if not any(row.errors for row in this.checks) or this.redo:
         conclude(this.plan, this.state, None)
     require_answers(this.checks)

@@ -6,13 +6,13 @@ Each stage is one function. ``run`` and ``carry_out`` call them in order.
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
-from cicscenario.capabilities.readback import ReadBack
+from cicscenario.capabilities.readback import PeopleSet, ReadBack
 from cicscenario.capabilities.redo import Redo
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
@@ -33,8 +33,10 @@ from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
+from cicscenario.engine.records import Recorder, earlier_timeline, who, write_progress
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
@@ -46,6 +48,7 @@ from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
+from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 
 #: A context manager that calls the given function when the user asks to stop.
@@ -56,7 +59,7 @@ Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 class RunRequest:
     """The arguments of a run. ``directory`` gives the run directory of a scenario, ``environment`` opens a plan's environment.
 
-    ``report`` writes the reports.
+    ``report`` writes the reports. ``revision`` is that of the scenario's file in git, if it is in git.
     """
 
     path: Path
@@ -68,6 +71,7 @@ class RunRequest:
     selection: Selection = EVERYTHING
     fresh: bool = False
     reconcile: bool = False
+    revision: str = ""
 
 
 @dataclass
@@ -85,7 +89,9 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     used: bool = False  #: the run directory was used before
     progress: Progress | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     checks: list[CheckRow] = field(default_factory=list)
+    astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
     redo: Redo = field(default_factory=Redo)  #: what a repair makes again
 
@@ -104,6 +110,7 @@ class Run:
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
+    stopwatch = Stopwatch()
     scenario = load_scenario(request.path, request.overrides)
     try:
         plan = compile_plan(scenario)
@@ -111,7 +118,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
         write_rejected(request.directory(scenario), error.records)
         error.hint = f"{error.hint or 'mend them'}; all of them are in {request.directory(scenario) / REJECTED}"
         raise
-    with open_run(request, plan, listener) as this:
+    with open_run(request, plan, listener, stopwatch) as this:
         code = report(this, carry_out)
     return code, this.checks
 
@@ -144,14 +151,15 @@ def carry_out(this: Run) -> ExitCode:
         context = this.context()
         if this.plan.scenario.checks.read_again:
             context = replace(context, read_back=ReadBack())
-        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
+        with this.progress.checking() if this.progress else nullcontext():
+            this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     conclude(this.plan, this.state, this.selected)
     require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
 @contextmanager
-def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
+def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Stopwatch | None = None) -> Iterator[Run]:
     """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan.scenario)
@@ -164,26 +172,34 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
         store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
-        services = held.enter_context(open_services(plan, request.environment, stopping))
+        traffic = Traffic()
+        services = held.enter_context(open_services(plan, request.environment, stopping, traffic))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
         if store is None and not request.fresh:
             store = Store(directory / STATE)
             held.callback(store.close)
         used = used_before(directory) and not request.fresh
-        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
+        yield Run(
+            request, plan, selected, directory, services, listener, stopping, store, held, used,
+            stopwatch=stopwatch or Stopwatch(),
+        )  # fmt: skip
 
 
 @contextmanager
 def open_services(
-    plan: Plan, environment: Callable[[Plan], AbstractContextManager[Environment]], stopping: threading.Event
+    plan: Plan,
+    environment: Callable[[Plan], AbstractContextManager[Environment]],
+    stopping: threading.Event,
+    traffic: Traffic | None = None,
 ) -> Iterator[Connections]:
-    """Connects to the services of an environment. Their waits end when ``stopping`` is set."""
+    """Connects to the services of an environment. Their waits end when ``stopping`` is set; ``traffic`` counts requests."""
     with environment(plan) as where:
         scenario = plan.scenario
         services = Connections(
             where,
             token=scenario.gift.token,
+            traffic=traffic,
             dialect=scenario.backend.option("dialect") or "current",
             stopping=stopping,
         )
@@ -251,13 +267,27 @@ def execute(this: Run, plan: Plan | None = None) -> None:
         opened.callback(backend.close)
         context = replace(context, opened=backend)
         while True:
-            this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+            this.progress = _progress(this)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
-            Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+            record = Recorder(this.directory, this.progress)
+            Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
             if ledger is None or not ledger.finish():
                 return
+            write_progress(this.directory, this.progress)
             this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
+
+
+def _progress(this: Run) -> Progress:
+    """The progress of this session, which continues the timeline of the earlier ones."""
+    return Progress(
+        (step.name for step in this.plan.steps),
+        this.plan.size,
+        this.state.counts(),
+        timeline=earlier_timeline(this.directory, lambda text: this.listener(Noted(text))),
+        by=who(),
+        revision=this.request.revision,
+    )
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
@@ -277,11 +307,15 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
         raise
     finally:
         if this.store:
-            end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
+            end = RunEnd(
+                this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
+                stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,
+            )  # fmt: skip
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
             if orphans := _orphans(end):
                 this.listener(Noted(orphans))
+            write_at_end(lambda: end.tell_problems(this.listener), run_error=sys.exc_info()[1])
             this.listener(ReportWritten(str(this.directory)))
     return code
 

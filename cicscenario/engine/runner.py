@@ -6,7 +6,7 @@ Outcomes are saved when their batch is done, and about every half second before 
 import queue
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import cpu_count
@@ -58,10 +58,12 @@ class Runner:
         *,
         only: Collection[str] | None = None,
         batch: int = BATCH,
+        record: Callable[[], None] = lambda: None,
     ) -> None:
         """``only`` names the steps to execute (None: all). A step still needs the outcomes of the steps before it.
 
         When the context has anything to make again, no step is executed for anybody else.
+        ``record`` is called about every half second, after what active batches have done is saved.
         """
         self._plan = plan
         self._store = context.state
@@ -72,6 +74,7 @@ class Runner:
         self._unselected = self._names - set(self._steps)
         self._listener = listener
         self._batch = batch
+        self._record = record
         self._read_back = context.read_back
         self._redo = context.redo
         self._stopping = context.stopping
@@ -157,6 +160,7 @@ class Runner:
         while True:
             if (left := self._save_at - time.monotonic()) <= 0:
                 self._save_active()
+                self._record()
                 self._save_at = time.monotonic() + _SAVE_EVERY
                 continue
             try:
@@ -189,7 +193,7 @@ class Runner:
         batch = self._ready(step, of)
         if not batch.ids:
             return
-        work = _Work(step.name, of, batch, self._progress.clock())
+        work = _Work(step.name, of, batch, self._progress.begin(step.name))
         with self._mutex:
             self._active.add(work)
         try:

@@ -6,17 +6,20 @@ first, and the ledger asks the chain what became of each of the signer's nonces.
 
 import json
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from cicscenario.chain.filler import PURPOSE as FILLER
 from cicscenario.chain.reading import block_time
 from cicscenario.chain.review import NONCES
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.run import Stoppable, open_services
 from cicscenario.errors import InvalidError, StateRefusedError
+from cicscenario.files import sweep
 from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.people.person import Person
@@ -71,6 +74,7 @@ def repair(request: StateRepairRequest) -> Repaired:
         raise InvalidError(f"there is no state in {directory}", hint=going_on("run", scenario=request.path))
     plan = compile_plan(scenario)
     with directory_lock(directory), ExitStack() as opened:
+        sweep(directory)
         source = path if path.exists() else damaged_states(directory)[-1]
         found = opened.enter_context(salvaged(source))
         done = Repaired(directory, found.damage)
@@ -136,7 +140,12 @@ class _New:
 
     def _end(self) -> int:
         """One more than the highest person that any sound row names, within the plan."""
-        named = (int(row[at]) for table, at in _PERSON_AT.items() for row in self._found.sound(table))
+        named = (
+            int(row[at])
+            for table, at in _PERSON_AT.items()
+            for row in self._found.sound(table)
+            if (table, row[1]) != ("ledger", FILLER)
+        )
         return min(self._plan.size, max(named, default=-1) + 1)
 
     def write(self, path: Path) -> None:
@@ -145,9 +154,10 @@ class _New:
             "meta": self._meta,
             "people": self._people,
             "outcomes": self._outcomes,
-            "ledger": lambda: self._of_the_plan("ledger"),
+            "ledger": self._ledger,
             "requests": self._requests,
             "checks": lambda: self._found.sound("checks"),
+            "findings": lambda: self._found.sound("findings"),
         }
         write_anew(path, {table: self._counted(table, rows()) for table, rows in tables.items()})
         self._tell()
@@ -177,7 +187,21 @@ class _New:
 
     def _people(self) -> Iterator[Row]:
         yield from (row for row in self._found.sound("people") if row[0] < self._plan.size)
-        yield from (_row_of(self._plan.population.person(number)) for number in self._lost)
+        known = self._requested()
+        for number in self._lost:
+            row = _row_of(self._plan.population.person(number))
+            yield (*row[:7], known.get(number), row[8])
+
+    def _requested(self) -> dict[int, bytes]:
+        """The accounts of lost people which their requests prove: those with exactly one that nobody else has."""
+        found: dict[int, set[bytes]] = defaultdict(set)
+        for row in self._found.sound("requests"):
+            if row[5] is not None:
+                found[row[2]].add(row[5])
+        taken = {row[7] for row in self._found.sound("people")}
+        sole = {number: next(iter(found[number])) for number in self._lost if len(found[number]) == 1}
+        number_of = Counter(sole.values())
+        return {number: one for number, one in sole.items() if number_of[one] == 1 and one not in taken}
 
     def _outcomes(self) -> Iterator[Row]:
         """What is proven: the sound ones, that everybody has been made, and that those with an account have one."""
@@ -186,7 +210,11 @@ class _New:
         for row in self._found.sound("outcomes"):
             if row[1] in self._sound and not (proven.keys() & {row[:2]}):
                 yield row
-        yield from ((step, number, 1, None) for step, number in proven)
+        yield from ((step, number, 1, None, 0) for step, number in proven)
+
+    def _ledger(self) -> Iterator[Row]:
+        """The transactions of the plan's people, and those that use up a nonce, which have it in the place of a person."""
+        return (row for row in self._found.sound("ledger") if row[1] == FILLER or row[2] < self._plan.size)
 
     def _of_the_plan(self, table: str) -> Iterator[Row]:
         return (row for row in self._found.sound(table) if row[_PERSON_AT[table]] < self._plan.size)

@@ -1,5 +1,6 @@
 """Errors and warnings in scenario and environment files: as data, and as a text frame with the source line."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,6 +36,9 @@ class Code(StrEnum):
     ONE_OF = "S017"
     INVISIBLE = "S018"
     PUBLIC_NETWORK = "S019"
+    NO_SUCH_FILE = "S020"
+    OTHER_FILE = "S021"
+    SHELL_VARIABLE = "S022"
     UNUSED_VARIABLE = "L001"
     NO_SEED = "L002"
     IDLE_GIFT = "L003"
@@ -75,6 +79,12 @@ EXPLANATIONS = {
     "typographic quote, a full-width colon. YAML takes it for a letter. Type the place anew; copying keeps the character.",
     Code.PUBLIC_NETWORK: "The chain id is that of a public network, where transactions cost money and stay for ever. Write "
     "the chain id into `public_network` of the environment file if that is meant.",
+    Code.NO_SUCH_FILE: "A key names a file or a folder that is not there, or is not of the kind that is needed. Paths are "
+    "relative to the file that they are written in.",
+    Code.OTHER_FILE: "The file is of another kind. A scenario says what to do (it has `population`), an environment file says "
+    "where (it has `chain`, `ussd`, `meta`): a scenario names its environment file in `environment`, or `--env` does.",
+    Code.SHELL_VARIABLE: "A variable of the shell is not read as `$NAME`. In an environment file write `{{ env.NAME }}`, in "
+    "quotes. A scenario reads no variables of the shell, so that it means the same everywhere: use `vars`, or `--set`.",
     Code.UNUSED_VARIABLE: "No expression uses this variable. Remove it or use it, because an unused value misleads readers.",
     Code.NO_SEED: "The scenario has no `population.seed`, so it makes the people of the default seed. Add a seed: then readers "
     "know who the people are, and two scenarios can have different people.",
@@ -139,9 +149,30 @@ class DiagnosticsError(InvalidError):
         super().__init__("\n\n".join(diagnostic.render() for diagnostic in self.diagnostics))
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The most similar of ``names``; None when no name is similar enough."""
-    return next(iter(get_close_matches(name, list(names), n=1, cutoff=0.6)), None)
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The most similar of ``names``; None when no name is similar enough. Case, dashes and humps make no difference.
+
+    ``cutoff`` is how similar it has to be: 1 for the same, 0 for anything.
+    """
+    known: dict[str, str] = {}
+    for one in names:
+        known.setdefault(_alike(one), one)
+    close = get_close_matches(_alike(name), list(known), n=1, cutoff=cutoff)
+    close = close or [one for one in known if len(name) >= _SHORT and one.startswith(_alike(name))]
+    return known[close[0]] if close else None
+
+
+_SHORT = 3  # letters that a shortened name has at least
+
+
+def same_but_spelling(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that differs only in case, dashes, spaces, humps and signs at the ends; None when none does."""
+    return next((one for one in names if _alike(one) == _alike(name)), None)
+
+
+def _alike(name: str) -> str:
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name.strip(" \t,;:.'\"`"))
+    return re.sub(r"[\s_-]+", "_", snake).casefold()
 
 
 def _excerpt(line: str, start: int, length: int) -> tuple[str, str]:

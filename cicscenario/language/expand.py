@@ -24,12 +24,12 @@ class UnknownValueError(Exception):
 class Expander:
     """Expands one document. Adds errors to ``problems``; ``failed`` holds the paths that have no value."""
 
-    def __init__(self, document: Mapping, secrets: Collection[Path], env: bool, problems: list[Diagnostic]) -> None:
-        """``secrets`` are the paths of secrets, which are not expanded; ``env`` is whether `env.NAME` is allowed."""
+    def __init__(self, document: Mapping, unread: Collection[Path], env: bool, problems: list[Diagnostic]) -> None:
+        """``unread`` are the paths of values that are not expanded; ``env`` is whether `env.NAME` is allowed."""
         entry = document.entries.get("vars")
         self._variables = entry.value.entries if entry and isinstance(entry.value, Mapping) else {}
         self._document = document
-        self._secrets = secrets
+        self._unread = unread
         self._env = {"env": EnvironmentVariables()} if env else {}
         self._problems = problems
         self._values: dict[str, Any] = {}
@@ -43,7 +43,7 @@ class Expander:
         return document
 
     def _node(self, node: Node, path: Path) -> Node:
-        if path in self._secrets:
+        if path in self._unread:
             return node
         if isinstance(node, Sequence):
             return Sequence(node.span, tuple(self._node(item, (*path, at)) for at, item in enumerate(node.items)))
@@ -92,6 +92,8 @@ class Expander:
         """The value of a variable; ``user`` is the scalar that uses it."""
         if name not in self._variables:
             more = {"suggestion": nearest(name, self._variables), "expected": self._known()}
+            if self._env:
+                more["hint"] = f"a variable of the shell is `{{{{ env.{name} }}}}`"
             problem = user.span.find(name).diagnostic(Code.UNDEFINED, f"there is no variable `{name}`", **more)
             self._problems.append(problem)
             raise UnknownValueError

@@ -18,11 +18,15 @@ SECRET = "secret"  # noqa: S105 - the name of a format
 
 @dataclass(frozen=True)
 class Format:
-    """A format: ``test`` validates a text, ``expected`` describes it in errors, ``names`` lists all values if few exist."""
+    """A format: ``test`` validates a text, ``expected`` describes it in errors, ``names`` lists all values if few exist.
+
+    ``meant`` gives the texts that may have been meant by one that is not valid.
+    """
 
     test: Callable[[str], bool]
     expected: str
     names: Callable[[], Iterable[str]] = tuple
+    meant: Callable[[str], Iterable[str]] = lambda _: ()
 
 
 def _locales() -> Iterable[str]:
@@ -80,17 +84,44 @@ def _is_redis_place(text: str) -> bool:
     return re.fullmatch(r"[^\s:]+:[1-9][0-9]{0,4}:[0-9]{1,3}", text) is not None
 
 
+def _regions(text: str) -> Iterable[str]:
+    """The region of a country code, such as KE for +254."""
+    digits = text.strip().lstrip("+0")
+    if digits.isascii() and digits.isdigit() and len(digits) <= _COUNTRY_CODE:
+        yield phonenumbers.region_code_for_country_code(int(digits))
+    yield {"UK": "GB"}.get(text.strip().upper(), text.strip().upper())
+
+
+_COUNTRY_CODE = 3  # digits at most
+
 FORMATS = {
     "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", _locales),
     "phone-region": Format(
         _is_region,
         "a country that has mobile phone numbers, by its two ISO 3166 letters, such as KE",
         lambda: filter(_is_region, phonenumbers.SUPPORTED_REGIONS),
+        _regions,
     ),
     "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),
-    "http-url": Format(_is_http_url, "an http:// or https:// address, such as http://127.0.0.1:8545"),
-    "redis-url": Format(_is_redis_url, f"{FORMS}, without user and password"),
-    "redis-place": Format(_is_redis_place, "host:port:db, such as redis:6379:0"),
+    "http-url": Format(
+        _is_http_url,
+        "an http:// or https:// address, such as http://127.0.0.1:8545",
+        meant=lambda text: [f"http://{text}"] if "://" not in text else [],
+    ),
+    "redis-url": Format(
+        _is_redis_url,
+        f"{FORMS}, without user and password",
+        meant=lambda text: [f"redis://{text}", f"redis://{text}/0"] if "://" not in text else [],
+    ),
+    "redis-place": Format(
+        _is_redis_place,
+        "host:port:db, such as redis:6379:0",
+        meant=lambda text: [text.removeprefix("redis://").replace("/", ":"), f"{text}:0", f"{text}:6379:0"],
+    ),
     "chain-spec": Format(_is_chain_spec, "engine:fork:network id:common name, such as evm:byzantium:8996:bloxberg"),
-    "eth-address": Format(_is_eth_address, "0x and 40 hexadecimal digits; if in mixed case, with a valid checksum"),
+    "eth-address": Format(
+        _is_eth_address,
+        "0x and 40 hexadecimal digits; if in mixed case, with a valid checksum",
+        meant=lambda text: [f"0x{text}"],
+    ),
 }

@@ -1,11 +1,13 @@
 """Characters that cannot be seen, or look like another: where they are, how they are called, and what was meant."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cicscenario.language.diagnostic import Code, Diagnostic
+from cicscenario.language.lookalikes import plain_letter
 from cicscenario.language.source import Source, Span
 
 _SPACE = " "
@@ -21,6 +23,7 @@ _MEANT = {
     **dict.fromkeys("\x85\u2028\u2029", "\n"),
 }
 _QUOTES = "\"'"
+_WORD = re.compile(r"\w+|\W")
 _STRUCTURE = frozenset(":,[]{}\"'-\n")  #: characters that a reader of YAML takes for more than text
 _JOINERS = "\u200c\u200d"  # of Persian, Indic scripts and emoji
 
@@ -88,7 +91,7 @@ def meant(character: str) -> str | None:
         return str(unicodedata.decimal(character))
     plain = unicodedata.normalize("NFKC", character)
     wide = unicodedata.decomposition(character).startswith(("<wide>", "<small>", "<vertical>"))
-    return plain if wide and len(plain) == 1 and plain.isascii() else None
+    return plain if wide and len(plain) == 1 and plain.isascii() else plain_letter(character)
 
 
 def odd_in(text: str, line: int = 0, column: int = 0) -> list[Odd]:
@@ -98,9 +101,17 @@ def odd_in(text: str, line: int = 0, column: int = 0) -> list[Odd]:
     found = []
     for at, character in enumerate(text):
         instead = meant(character)
-        if instead is not None and not (character in _JOINERS and _joins(text, at)):
+        if instead is None or (character in _JOINERS and _joins(text, at)):
+            continue
+        if not instead.isalpha() or _in_ascii_word(text, at):
             found.append(Odd(character, instead, line, column + at))
     return found
+
+
+def _in_ascii_word(text: str, at: int) -> bool:
+    """Whether a letter is in a word that has no letters but ASCII's and those that look like them."""
+    word = next(word for word in _WORD.finditer(text) if word.start() <= at < word.end())
+    return all(c.isascii() or meant(c) is not None for c in word[0])
 
 
 def _joins(text: str, at: int) -> bool:
@@ -118,7 +129,8 @@ def odd_between(source: Source, span: Span, end: tuple[int, int]) -> Iterator[Od
 
 def cleaned(text: str) -> str:
     """The text as it was meant."""
-    return text if text.isascii() else "".join(c if (m := meant(c)) is None else m for c in text)
+    instead = {odd.column: odd.meant for odd in odd_in(text)}
+    return "".join(instead.get(at, character) for at, character in enumerate(text)) if instead else text
 
 
 def suspicious(found: list[Odd], text: str, *, plain: bool, means_more: bool) -> list[Odd]:
@@ -147,6 +159,7 @@ _EXPLAINED = (
     Code.WRONG_TYPE,
     Code.INVALID_VALUE,
     Code.UNKNOWN_KEY,
+    Code.NO_SUCH_FILE,
 )
 
 
@@ -196,7 +209,7 @@ def _culprit(lines: list[str], error: tuple[int, int], failing: SyntaxTest) -> t
     """The character to blame for an error, and its line as it was meant. The nearest line above the error comes first."""
     tried = 0
     for number in range(min(error[0], len(lines) - 1), -1, -1):
-        found = odd_in(lines[number], number)
+        found = [odd for odd in odd_in(lines[number], number) if not odd.meant.isalpha()]  # letters are no syntax
         tried += bool(found)
         if tried > _TRIED:
             return None

@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
-from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, compose
+from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, compose, plain
+from cicscenario.language.nodes import Sequence as List
 from cicscenario.language.source import Source, Span, read_source
 
 MAX_EXTENDS = 16
 
 Normalise = Callable[[Mapping], Mapping]
+Unfit = Callable[[Mapping], Diagnostic | None]
 
 _OVERRIDE = re.compile(r"(?P<key>[^=\s.]+(?:\.[^=\s.]+)*)=(?P<value>.*)", re.DOTALL)
 
 
-def assemble(path: Path, overrides: Sequence[str], normalise: Normalise, problems: list[Diagnostic]) -> Mapping:
+def assemble(
+    path: Path, overrides: Sequence[str], normalise: Normalise, unfit: Unfit, problems: list[Diagnostic]
+) -> Mapping:
     """The merged document. Errors after which loading can continue are added to ``problems``.
 
-    ``normalise`` rewrites short forms in each layer before the merge, so that short and long forms can be merged. Raises
+    ``normalise`` rewrites short forms in each layer before the merge, so that short and long forms can be merged. ``unfit``
+    finds a file that is not of the kind of the others. Raises
     DiagnosticsError when the file itself cannot be read.
     """
     document = normalise(_read(path, problems))
@@ -27,7 +32,7 @@ def assemble(path: Path, overrides: Sequence[str], normalise: Normalise, problem
     while "extends" in document.entries:
         entry = document.entries["extends"]
         rest = Mapping(document.span, {key: value for key, value in document.entries.items() if key != "extends"})
-        base = _base(entry.value, trail, problems)
+        base = _base(entry.value, trail, unfit, problems)
         document = merge(normalise(base), rest) if base else rest
     for text in overrides:
         if layer := _override(text, problems):
@@ -55,12 +60,18 @@ def _read(path: Path, problems: list[Diagnostic], *, named_by_file: bool = False
     return document
 
 
-def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping | None:
+def _base(node: Node, trail: list[Path], unfit: Unfit, problems: list[Diagnostic]) -> Mapping | None:
     """The document of the file that ``extends`` names; None, after adding an error, when it cannot be loaded."""
     try:
         path = _base_path(node, trail)
         trail.append(path.resolve())
-        return _read(path, problems, named_by_file=True)
+        base = _read(path, problems, named_by_file=True)
+        other = unfit(base)
+        if other:
+            message = (
+                f"cannot extend {_from(node.span.source.folder, path)}: {other.message.replace('this is', 'it is', 1)}"
+            )
+            problems.append(node.span.diagnostic(Code.EXTENDS, message, expected=other.expected, key="extends"))
     except DiagnosticsError as error:
         first = error.diagnostics[0]
         if first.line:  # the error is inside the other file
@@ -73,6 +84,7 @@ def _base(node: Node, trail: list[Path], problems: list[Diagnostic]) -> Mapping 
             more = {"expected": first.expected, "suggestion": suggestion, "key": "extends"}
             problems.append(node.span.diagnostic(Code.EXTENDS, message, **more))
         return None
+    return base if other is None else None
 
 
 def _from(folder: Path, file: Path | str) -> str:
@@ -82,7 +94,9 @@ def _from(folder: Path, file: Path | str) -> str:
 
 def _base_path(node: Node, trail: list[Path]) -> Path:
     if not isinstance(node, Scalar) or not isinstance(node.value, str) or "\0" in node.value:
-        raise _extends_error(node.span, "`extends` takes one path", expected="a path relative to this file")
+        one = plain(node)[0] if isinstance(node, List) and len(node.items) == 1 else None
+        such = f", such as `extends: {one}`" if isinstance(one, str) else ""
+        raise _extends_error(node.span, "`extends` takes one path", expected=f"a path relative to this file{such}")
     path = node.span.source.folder / node.value
     if path.resolve() in trail:
         raise _extends_error(node.span, f"{node.value} extends itself", expected="a file that does not extend this one")

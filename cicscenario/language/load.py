@@ -9,13 +9,17 @@ from cicscenario.language import build
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
 from cicscenario.language.expand import Expander
 from cicscenario.language.invisible import all_explained
+from cicscenario.language.kinds import is_environment_document, wrong_kind
 from cicscenario.language.layers import assemble
+from cicscenario.language.literals import misused
 from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
 from cicscenario.language.permission import unpermitted
+from cicscenario.language.references import missing_files
 from cicscenario.language.rules import contradictions
 from cicscenario.language.schema import Path as KeyPath
-from cicscenario.language.schema import Schema, effective, hide_misplaced, lengthen, repaired, secret_paths
+from cicscenario.language.schema import Schema, effective, repaired, secret_paths
+from cicscenario.language.shape import hide_misplaced, lengthen, unknown_paths
 from cicscenario.language.source import read_source
 from cicscenario.language.validation import validate
 from cicscenario.language.vocabulary import Vocabulary
@@ -24,9 +28,14 @@ from cicscenario.resources import load_schema
 _LOADER_KEYS = ("extends", "vars")
 
 
-def load_scenario(path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary) -> Scenario:
-    """The scenario in ``path`` with ``KEY=VALUE`` overrides; raises DiagnosticsError with every error of the file."""
-    return _load_scenario(Path(path), overrides, vocabulary)[2]
+def load_scenario(
+    path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary, *, files: bool = False
+) -> Scenario:
+    """The scenario in ``path`` with ``KEY=VALUE`` overrides; raises DiagnosticsError with every error of the file.
+
+    ``files`` is whether files and folders that it names and that are not there are errors, too.
+    """
+    return _load_scenario(Path(path), overrides, vocabulary, files=files)[2]
 
 
 def load_environment(path: Path | str) -> Environment:
@@ -36,13 +45,14 @@ def load_environment(path: Path | str) -> Environment:
 
 
 def load_document(
-    path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary
+    path: Path | str, overrides: Sequence[str], vocabulary: Vocabulary, *, files: bool = False
 ) -> tuple[Mapping, dict[str, Any], Scenario]:
     """The document of a scenario, with the place of each value; its effective values; and the model.
 
-    Expressions in the document are expanded; ``vars`` are still in it. Raises DiagnosticsError with every error.
+    Expressions in the document are expanded; ``vars`` are still in it. Raises DiagnosticsError with every error; ``files`` is as
+    of ``load_scenario``.
     """
-    return _load_scenario(Path(path), overrides, vocabulary)
+    return _load_scenario(Path(path), overrides, vocabulary, files=files)
 
 
 def load_environment_document(path: Path | str, overrides: Sequence[str]) -> tuple[Mapping, dict[str, Any]]:
@@ -60,16 +70,16 @@ def is_environment(path: Path) -> bool:
         document = compose(read_source(path), [])
     except DiagnosticsError:
         return False
-    where, what = (load_schema(name)["properties"].keys() for name in ("environment-v1", "scenario-v1"))
-    given = document.entries.keys() if isinstance(document, Mapping) else set[str]()
-    return bool(given & (where - what)) and not given & (what - where)
+    return isinstance(document, Mapping) and is_environment_document(document)
 
 
 def _load_scenario(
-    path: Path, overrides: Sequence[str], vocabulary: Vocabulary
+    path: Path, overrides: Sequence[str], vocabulary: Vocabulary, *, files: bool
 ) -> tuple[Mapping, dict[str, Any], Scenario]:
     schema = vocabulary.schema
     document, problems, wrong = _read(path, schema, overrides, env=False)
+    if files:
+        problems.extend(missing_files(document))
     values = effective(schema, plain(document))
     # Invalid values are replaced before the rules are applied, so that all errors of a file are reported at once.
     readable = _effective_values(repaired(schema, values, wrong))
@@ -93,13 +103,20 @@ def _read(
 ) -> tuple[Mapping, list[Diagnostic], set[KeyPath]]:
     """The expanded document, its errors, and the paths of missing and invalid values."""
     problems: list[Diagnostic] = []
-    document = assemble(path, overrides, partial(lengthen, schema), problems)
+    document = assemble(path, overrides, partial(lengthen, schema), partial(wrong_kind, schema), problems)
+    if problem := wrong_kind(schema, document):
+        raise DiagnosticsError([problem])
     hide_misplaced(schema, document)
-    expander = Expander(document, secret_paths(schema), env=env, problems=problems)
+    secrets = secret_paths(schema)
+    literal = list(misused(document, secrets, env=env))
+    problems.extend(problem for _, problem in literal)
+    expander = Expander(document, {*secrets, *unknown_paths(schema, document)}, env=env, problems=problems)
     document = expander.expand()
-    # A value that could not be computed has been reported already, so its schema errors are left out.
-    found = [(at, problem) for at, problem in validate(schema, document, env=env) if at not in expander.failed]
-    wrong: set[KeyPath] = {at for at, _ in found} | expander.failed
+    findings = validate(schema, document, env=env)
+    # A value that was reported already has no other errors.
+    told = expander.failed | {at for at, _ in literal}
+    found = [(at, problem) for at, problem in findings.problems if at not in told]
+    wrong: set[KeyPath] = findings.wrong | told
     if any(problem.code == Code.EXTENDS for problem in problems):  # missing keys may be in that file
         found = [(at, problem) for at, problem in found if problem.code != Code.MISSING_KEY]
     problems.extend(problem for _, problem in found)

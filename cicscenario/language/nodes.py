@@ -13,6 +13,7 @@ import yaml
 
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
 from cicscenario.language.invisible import Odd, blamed, cleaned, meant, named, odd_between, suspicious
+from cicscenario.language.mends import mended
 from cicscenario.language.source import Source, Span
 
 MAX_DEPTH = 32
@@ -82,6 +83,16 @@ def node_at(document: Node, path: tuple[str | int, ...]) -> Node:
     return node
 
 
+def scalar_at(document: Node, path: tuple[str, ...]) -> Scalar | None:
+    """The single value at a path; None when there is none."""
+    node = document
+    for name in path:
+        if not isinstance(node, Mapping) or name not in node.entries:
+            return None
+        node = node.entries[name].value
+    return node if isinstance(node, Scalar) else None
+
+
 def written_at(document: Node, path: tuple[str | int, ...], *, on_key: bool = False) -> Span:
     """The place of the value at a path, or of its key."""
     parent = node_at(document, path[:-1])
@@ -108,7 +119,9 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
     except UnicodeEncodeError as error:  # bytes of a command line that were not UTF-8
         raise DiagnosticsError([_character_error(source, ord(source.text[error.start]))]) from None
     except yaml.MarkedYAMLError as error:
-        raise DiagnosticsError(blamed(source, _failing, skip=skip) or [_syntax_error(source, error)]) from None
+        raise DiagnosticsError(
+            blamed(source, _failing, skip=skip) or mended(source, _failing, skip=skip) or [_syntax_error(source, error)]
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = Span(source, 0, 0).diagnostic(Code.SYNTAX, f"cannot be read as YAML ({type(error).__name__})")
         raise DiagnosticsError([problem]) from None
@@ -176,6 +189,9 @@ def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
     if tab >= 0:
         return Span(source, span.line, tab).diagnostic(Code.SYNTAX, "a tab in the indentation", expected="spaces")
     opened = error.context_mark
+    if opened and "'-' indicator" in (error.problem or ""):
+        dash = Span(source, opened.line, opened.column)
+        return dash.diagnostic(Code.SYNTAX, "a dash begins a list here", expected="the keys without the dashes")
     hint = f"{error.context}, opened on line {opened.line + 1}" if opened and opened.line != span.line else None
     # libyaml has its own limits, which a single token may exceed before ours are tested.
     code = Code.UNSUPPORTED if "nesting" in (error.problem or "") else Code.SYNTAX
@@ -212,7 +228,10 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if event.tag is not None:
-            raise self._fail(event, Code.UNSUPPORTED, f"tags such as `{event.tag}` are not part of the language")
+            hint = 'a variable of the shell is written "{{ env.NAME }}"' if "env" in event.tag.lower() else None
+            such = "" if self._span(event).hidden else f" such as `{event.tag}`"
+            message = f"tags{such} are not part of the language"
+            raise self._fail(event, Code.UNSUPPORTED, message, hint=hint)
         if depth > MAX_DEPTH:
             raise self._fail(event, Code.UNSUPPORTED, f"nested more than {MAX_DEPTH} deep")
         before = self._nodes
@@ -224,7 +243,9 @@ class _Composer:
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
-            raise self._fail(event, Code.SYNTAX, f"there is no anchor `&{event.anchor}` above")
+            named = "" if self._span(event).hidden else f" `&{event.anchor}`"
+            hint = "a text that begins with `*` needs quotes"
+            raise self._fail(event, Code.SYNTAX, f"there is no anchor{named} above", hint=hint)
         node, size = self._anchors[event.anchor]
         self._count(event, size)
         return node

@@ -5,7 +5,6 @@ from copy import deepcopy
 from typing import Any
 
 from cicscenario.language.formats import SECRET
-from cicscenario.language.nodes import KeyValue, Mapping, Scalar
 
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]  #: keys and list positions from the top of a document
@@ -59,21 +58,6 @@ def secret_paths(schema: Schema) -> frozenset[Path]:
     return frozenset(path for path, child in properties(schema) if child.get("format") == SECRET)
 
 
-def hide_misplaced(schema: Schema, document: Mapping) -> None:
-    """Hides the values of unknown keys next to secrets in errors, because such a key may be a misspelt secret."""
-    known = schema.get("properties", {})
-    for name, entry in document.entries.items():
-        child = known.get(name, {})
-        if isinstance(entry.value, Mapping) and name in known:
-            hide_misplaced(child, entry.value)
-        elif _has_secrets(child) or (name not in known and _has_secrets(schema)):
-            entry.key.hide()
-
-
-def _has_secrets(schema: Schema) -> bool:
-    return any(child.get("format") == SECRET for child in schema.get("properties", {}).values())
-
-
 def effective(schema: Schema, document: Any) -> Any:
     """The document with the schema's defaults for missing keys; None for keys without a default."""
     if not isinstance(document, dict):
@@ -111,14 +95,3 @@ def _repair(schema: Schema, holder: dict[str, Any], path: Path) -> None:
             holder[str(name)] = effective(child, child["examples"][0] if required else deepcopy(child.get("default")))
             return
         schema, holder = child, value
-
-
-def lengthen(schema: Schema, document: Mapping) -> Mapping:
-    """The document with short forms rewritten: ``backend: eth`` becomes ``backend: {kind: eth}``."""
-    entries = dict(document.entries)
-    for key, entry in document.entries.items():
-        tag = schema["properties"].get(key, {}).get("x-short")
-        if tag and isinstance(entry.value, Scalar) and isinstance(entry.value.value, str):
-            span = entry.value.span
-            entries[key] = KeyValue(entry.key, Mapping(span, {tag: KeyValue(span, entry.value)}))
-    return Mapping(document.span, entries)

@@ -75,6 +75,16 @@ class Span:
             **more,
         )
 
+    @property
+    def hidden(self) -> bool:
+        """Whether errors do not show the whole line, because a secret may be in it."""
+        lines, shown = self.source.lines, self.source.shown
+        return not self.source.quoted or (self.line < len(lines) and shown[self.line] != lines[self.line])
+
+    def after(self, characters: int) -> "Span":
+        """One character of the span, so many behind its first."""
+        return Span(self.source, self.line, self.column + characters)
+
     def hide(self) -> None:
         """Hides the value of the key at this place in errors."""
         hide_value(self.source.shown, self.line, self.column + self.length)

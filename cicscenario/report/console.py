@@ -9,8 +9,19 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cicscenario.engine.events import CheckFinished, Event, Listener, Noted, ReportWritten, RunStarted, StepProgressed
+from cicscenario.engine.events import (
+    CheckFinished,
+    Event,
+    Listener,
+    Noted,
+    ProblemsFound,
+    ReportWritten,
+    RunStarted,
+    StepProgressed,
+)
+from cicscenario.engine.problems import Problems
 from cicscenario.printable import one_line, printable, say
+from cicscenario.report import problems
 
 _PLAIN_EVERY = 10.0  # seconds between two lines of one step
 
@@ -58,6 +69,8 @@ class PlainConsole:
                 return check_line(event)
             case Noted():
                 return event.text
+            case ProblemsFound():
+                return problem_lines(event)
             case ReportWritten():
                 return report_line(event)
 
@@ -67,6 +80,11 @@ def started_line(event: RunStarted) -> str:
     behind = min(event.steps.values(), default=0)
     resumes = f", {behind} of {event.population} already done in every step" if any(event.steps.values()) else ""
     return f"{event.scenario}: {event.population} people in {one_line(event.directory)}{resumes}"
+
+
+def problem_lines(event: ProblemsFound) -> str:
+    """What went wrong, for whom, and where all these people are."""
+    return "\n".join(problems.lines(Problems(event.people, event.problems), event.file))
 
 
 def report_line(event: ReportWritten) -> str:
@@ -113,6 +131,10 @@ class LiveConsole:
                 self._progress.console.print(printable(check_line(event)), highlight=False, markup=False)
             case Noted():
                 self._progress.console.print(printable(event.text), highlight=False, markup=False)
+            case ProblemsFound():
+                self._progress.console.print(
+                    printable(problem_lines(event)), highlight=False, markup=False, soft_wrap=True
+                )
             case ReportWritten():
                 self._progress.console.print(
                     printable(report_line(event)), highlight=False, markup=False, soft_wrap=True

@@ -15,6 +15,8 @@ from cicscenario.language.diagnostic import EXPLANATIONS
 from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
 from cicscenario.plan.compile import ordered
 from cicscenario.resources import load_schema
+from cicscenario.review.commands import commands_page
+from cicscenario.review.concept import concept_picture
 from cicscenario.review.effects import Effect, Outline, by_backend, effects
 from cicscenario.review.picture import picture
 from cicscenario.steps import all_steps
@@ -31,7 +33,9 @@ def pages() -> dict[str, str]:
         "steps.md": _steps(),
         "checks.md": _checks(),
         "exit-codes.md": _exit_codes(),
+        "commands.md": _page("Commands", commands_page()),
         "architecture.svg": picture(),
+        "concepts.svg": concept_picture(),
     }
 
 

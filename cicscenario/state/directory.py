@@ -19,9 +19,12 @@ _SET_ASIDE = Boundary("directory.set_aside")  # the directory of an earlier run 
 _SECRET = re.compile("[0-9a-fA-F]{64}")
 
 
+LOCK = "lock"  #: name of the file in a run directory
+
+
 def directory_lock(directory: Path) -> FileLock:
     """The lock of a run directory: while it is held, no other run uses the directory."""
-    return FileLock(directory / "lock", f"the run directory {directory}")
+    return FileLock(directory / LOCK, f"the run directory {directory}")
 
 
 def existing_store(directory: Path, *, rows: bool = True) -> Store | None:

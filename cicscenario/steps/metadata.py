@@ -50,7 +50,14 @@ def step(kind: MetadataKind) -> Step:
             services=(Service.META,),
         )
 
-    return Step(kind.label, part_of, after=(accounts.STEP.name,), repeatable=True, repair=repair_of)
+    return Step(
+        kind.label,
+        part_of,
+        after=(accounts.STEP.name,),
+        repeatable=True,
+        lacking=f"no {kind.name} entry in the metadata store",
+        repair=repair_of,
+    )
 
 
 def _comes_behind(kind: MetadataKind, scenario: Scenario) -> bool:

@@ -112,6 +112,7 @@ def test_status_needs_no_service(tmp_path: Path, scenario: Path) -> None:
     assert (steps["accounts"]["ok"], steps["registration"]["pending"]) == (12, 12)
 
 
+@pytest.mark.slow
 @with_keystore
 def test_looking_back_needs_no_source_of_people(sandbox: Sandbox, scenario: Path, tmp_path: Path) -> None:
     """Once everybody is in the state, where they came from may be tidied away."""

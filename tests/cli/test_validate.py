@@ -92,3 +92,52 @@ def test_nothing_to_validate_is_an_error(tmp_path: Path) -> None:
         validate([tmp_path], [], "text")
     with pytest.raises(InvalidError, match="unknown format"):
         validate([tmp_path], [], "xml")
+
+
+def test_only_scenarios_and_environments_of_a_folder_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = {
+        "compose.yaml": ("services: {redis: {image: redis}}\nvolumes: {}\n", "no key of either"),
+        "ci/.gitlab-ci.yml": ("stages: [test]\nname: ci\n", "no key of either"),
+        "list.yaml": ("- population\n", "a list"),
+        "template.yaml": ("{% for a in b %}\nname: {{ a }}\n", "not YAML"),
+    }
+    for name, (text, _) in others.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "s.yaml").write_text(GOOD)
+    (tmp_path / "s.yaml").write_text(GOOD)
+    assert validate([tmp_path], [], "text") is ExitCode.OK
+    said = capsys.readouterr().out.splitlines()
+    assert f"{tmp_path}/s.yaml: valid" in said
+    for name, (_, why) in others.items():
+        [line] = [line for line in said if line.startswith(f"{tmp_path}/{name}: left out")]
+        assert why in line
+    assert f"{tmp_path}/.git: left out (a folder of other programs)" in said
+    assert len(said) == len(others) + 2
+
+
+def test_a_broken_scenario_of_a_folder_is_not_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD.replace("name: a", "name a"))
+    (tmp_path / "b.yaml").write_text("version: 1\nname: b\npopulaton: {size: 3}\ngift: {threshold: 1}\n")
+    assert validate([tmp_path], [], "text") is ExitCode.INVALID
+    err = capsys.readouterr().err
+    assert "a.yaml:2:5" in err
+    assert "b.yaml:3:1" in err
+
+
+def test_a_file_that_is_named_is_looked_at_whatever_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    assert validate([tmp_path / "compose.yaml"], [], "text") is ExitCode.INVALID
+    assert capsys.readouterr().err.startswith("error[S021]: this is neither a scenario nor an environment file")
+
+
+def test_the_files_that_a_scenario_names_are_looked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "staging.yaml").write_text(ENVIRONMENT)
+    (tmp_path / "a.yaml").write_text(GOOD + "environment: stagin.yaml\n")
+    assert validate([tmp_path / "a.yaml"], [], "text") is ExitCode.INVALID
+    err = capsys.readouterr().err
+    assert f"{tmp_path}/a.yaml:4:14" in err
+    assert "did you mean `staging.yaml`?" in err

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cicscenario.language import model
+from cicscenario.language.descriptions import READINGS
 from cicscenario.language.schema import properties
-from cicscenario.language.validation import READINGS
 from cicscenario.resources import load_schema, schema_path
 from cicscenario.vocabulary import schema_text
 
