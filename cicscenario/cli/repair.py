@@ -8,7 +8,7 @@ from cicscenario.cli.asking import ask
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine import repair as engine
 from cicscenario.engine.events import Listener
-from cicscenario.engine.findings import Findings
+from cicscenario.engine.findings import RepairPlan
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.invocation import going_on
 from cicscenario.report.summary import write_record
@@ -32,7 +32,7 @@ class RepairOptions:
 def repair(path: Path, options: RepairOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Repairs the run of the scenario in ``path``. Raises InterruptedRunError, with nothing changed, for a no."""
 
-    def agree(found: Findings) -> None:
+    def agree(found: RepairPlan) -> None:
         ask("Make this again?", yes=options.yes, to="make this again")
 
     request = engine.RepairRequest(

@@ -62,7 +62,7 @@ class RepairLine:
 
 
 @dataclass
-class Findings:
+class RepairPlan:
     """What the checks found, and what is made again of it. ``asked`` is the number of checks."""
 
     redo: Redo = field(default_factory=Redo)
@@ -95,7 +95,7 @@ class Scope:
         return self.people is None or person in self.people
 
 
-def find(plan: Plan, context: RunContext, scope: Scope, asked: Asked) -> Findings:
+def find(plan: Plan, context: RunContext, scope: Scope, asked: Asked) -> RepairPlan:
     """Asks the checks one after the other, and decides about the people who do not pass.
 
     Raises UnavailableError when a service does not answer, and InterruptedRunError when the run is stopped.
@@ -114,7 +114,7 @@ class _Finder:
         self._plan = plan
         self._context = context
         self._scope = scope
-        self._found = Findings()
+        self._found = RepairPlan()
         self._lines: dict[tuple[str, Decision], RepairLine] = {}
         self._mended: dict[str, PeopleSet] = {}  # by check: the people for whom something is made again
         self._later: dict[tuple[str, MendedWith], tuple[PeopleSet, str]] = {}  # with the problem of the first
@@ -190,7 +190,7 @@ class _Finder:
     def _has_step(self, name: str) -> bool:
         return name in {step.name for step in self._plan.steps}
 
-    def done(self) -> Findings:
+    def done(self) -> RepairPlan:
         """The findings, when every check has been asked."""
         for (check, decision), (people, problem) in self._later.items():
             for number in people:

@@ -20,7 +20,7 @@ from cicscenario.chain.trace import ancestor
 from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd, conclude, write_files
 from cicscenario.engine.events import Listener, Noted
-from cicscenario.engine.findings import NAMED, Findings, RepairLine, Scope, find
+from cicscenario.engine.findings import NAMED, RepairLine, RepairPlan, Scope, find
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import Run, RunRequest, Stoppable, execute, look_back, open_run, report
 from cicscenario.engine.verify import require_answers, verify
@@ -53,7 +53,7 @@ class RepairRequest:
     environment: Callable[[Plan], AbstractContextManager[Environment]]
     stoppable: Stoppable
     report: Callable[[RunEnd], None]
-    agree: Callable[[Findings], None]
+    agree: Callable[[RepairPlan], None]
     overrides: tuple[str, ...] = ()
     step: str | None = None
     people: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[C
         return report(this, carry_out), this.checks
 
 
-def _agree(found: Findings, request: RepairRequest, listener: Listener) -> None:
+def _agree(found: RepairPlan, request: RepairRequest, listener: Listener) -> None:
     """Shows what was found: what is made again, and what is left alone. Asks, if anything is to be done."""
     if found.again:
         listener(Noted("to be made again:\n" + "\n".join(f"  {line.text}" for line in found.again)))
@@ -149,16 +149,16 @@ def _require_services(this: Run) -> None:
     compare(this.state, this.plan, this.services, people=False)
 
 
-def _went_back(this: Run) -> Findings | None:
+def _went_back(this: Run) -> RepairPlan | None:
     """What is to be done first when the chain does not have all blocks that the run has read; None when it has."""
     if not this.plan.sends or (block := ancestor(this.services.chain.rpc, this.state.trace())) is None:
         return None
     how = "what was in later blocks is looked up again, and what the chain has lost is open again in the state"
     line = RepairLine("chain", MadeAgain("chain", how), f"block {block} is the last that the run knows", this.plan.size)
-    return Findings(lines=[line])
+    return RepairPlan(lines=[line])
 
 
-def _look(this: Run, request: RepairRequest) -> Findings:
+def _look(this: Run, request: RepairRequest) -> RepairPlan:
     """Finds out what is to be made again. Changes nothing."""
     plan = _with_repairs(this.plan)
     people = _numbers(this, request.people) if request.people else None
@@ -173,7 +173,7 @@ def _look(this: Run, request: RepairRequest) -> Findings:
     return found
 
 
-def _take_up(this: Run, plan: Plan, wanted: Scope, found: Findings) -> None:
+def _take_up(this: Run, plan: Plan, wanted: Scope, found: RepairPlan) -> None:
     """Adds what an earlier repair has reopened and not finished, for people who pass the checks now."""
     for step in plan.steps:
         open_ = [
@@ -192,9 +192,9 @@ def _asked(check: str, problems: int, people: int) -> str:
     return f"looked at {check}: {problems:,} problems of {people:,}"
 
 
-def _whole_step(this: Run, step: str, people: frozenset[int] | None) -> Findings:
+def _whole_step(this: Run, step: str, people: frozenset[int] | None) -> RepairPlan:
     """A repeatable step, for everybody who has an account, or for those of ``people``."""
-    found = Findings()
+    found = RepairPlan()
     number = 0
     for page in this.state.pages():
         for person in page:
@@ -219,7 +219,7 @@ def _numbers(this: Run, named: Sequence[str]) -> frozenset[int]:
     return frozenset(found | set(known.values()))
 
 
-def _require_funds(this: Run, found: Findings) -> None:
+def _require_funds(this: Run, found: RepairPlan) -> None:
     """Raises UnavailableError when the signer cannot pay what is to be sent."""
     sending = [step for step in this.plan.steps if step.cost and len(found.redo.of(step.name))]
     if not sending or Service.CHAIN not in this.plan.services:
