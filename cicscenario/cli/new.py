@@ -14,6 +14,7 @@ from cicscenario.cli.newquestions import Ask, questions, understood
 from cicscenario.cli.schema import FOLDER, reference, schemas_of, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
+from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError, Scenario
 from cicscenario.language.diagnostic import Code
 from cicscenario.language.dotted import with_value
@@ -64,7 +65,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         raise
     if made:
         say(f"{schemas} has the schemas, from which editors complete and check the file; keep them beside it")
-    say(f"{path} is ready: cicscenario run {path}")
+    say(f"{path} is ready: {going_on('run', scenario=path)}")
     return ExitCode.OK
 
 

@@ -114,3 +114,20 @@ Include = Annotated[
 Exclude = Annotated[
     list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
 ]
+
+Again = Annotated[
+    str | None,
+    typer.Option(
+        "--again",
+        metavar="STEP",
+        help="Execute this step again for people who are done, where that is safe. Shows for whom, and asks.",
+        autocompletion=completion.steps,
+    ),
+]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="With --again: only for people who do not pass a check, which is asked first.")
+]
+Persons = Annotated[
+    list[str],
+    typer.Option("--person", metavar="PERSON", help="With --again: only for this index or phone number. Repeatable."),
+]
