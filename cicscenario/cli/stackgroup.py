@@ -7,7 +7,9 @@ import typer
 from cicscenario.cli.boundary import end
 from cicscenario.cli.options import Format, Generation, Node, OutputForm
 
-stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts.")
+stack_app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts."
+)
 
 
 @stack_app.command("up")
@@ -15,7 +17,7 @@ def stack_up(
     node: Node = None,
     contracts: Generation = None,
     services: Annotated[
-        list[str], typer.Option("--service", metavar="NAME", help="Only this service and what it needs. Repeatable.")
+        list[str], typer.Option("--service", metavar="SERVICE", help="Only this service and what it needs. Repeatable.")
     ] = [],  # noqa: B006
     faults: Annotated[
         list[str],
