@@ -2,7 +2,7 @@
 
 The time limit is a stall timer: the wait ends when no person has progressed, and no service has moved, for the backend's
 patience (in seconds), so it scales with the size of the work. People who are known to have failed are not waited for. At
-half of the patience the service is asked once more to do it, for one person after the other.
+half of the patience the service is asked once more to do it, for one person after the other; in a repair it is asked at once.
 """
 
 import threading
@@ -67,6 +67,7 @@ class WaitExecutor:
         self._timer = StallTimer(context.clock, awaited.movements)
         self._mutex = threading.Lock()
         self._waiting = 0
+        self._at_once = bool(context.redo)  # the service has done it before, so it does nothing by itself
         self._repeating = False  # whether a repeated request has helped, so that the next one need not wait
         self._repeated = 0  # requests that were repeated, and have not helped yet
 
@@ -115,13 +116,13 @@ class WaitExecutor:
             self._progress(len(ends))
             return ends
         waited = self._timer.since_progress()
-        if waited < (_NEXT_AFTER if self._repeating else _ASK_AFTER):
+        if waited < (_NEXT_AFTER if self._repeating else _ASK_AFTER) and not self._at_once:
             return []
         ends = [Outcome(who, ok=False, detail=why) for who, why in self._awaited.failed(people).items()]
         if ends:
             return ends
         stalled = self._timer.seconds()
-        due = self._repeating or stalled > _REPEAT_AFTER * self._patience
+        due = self._repeating or self._at_once or stalled > _REPEAT_AFTER * self._patience
         if due and self._awaited.repeat(people):
             with self._mutex:
                 self._repeating = True

@@ -48,6 +48,12 @@ Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario
 Place = Annotated[
     Path, typer.Argument(metavar="SCENARIO|DIR", help="The scenario file, or the run directory.", show_default=False)
 ]
+RunPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run directory, a scenario file, or a name that `runs` lists.", show_default=False
+    ),
+]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),
@@ -107,4 +113,21 @@ Include = Annotated[
 ]
 Exclude = Annotated[
     list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
+]
+
+Again = Annotated[
+    str | None,
+    typer.Option(
+        "--again",
+        metavar="STEP",
+        help="Execute this step again for people who are done, where that is safe. Shows for whom, and asks.",
+        autocompletion=completion.steps,
+    ),
+]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="With --again: only for people who do not pass a check, which is asked first.")
+]
+Persons = Annotated[
+    list[str],
+    typer.Option("--person", metavar="PERSON", help="With --again: only for this index or phone number. Repeatable."),
 ]

@@ -45,6 +45,8 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         say(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
     for row in rows:
         say("  " + check_line(finished(row)))
+    if "next" in report:
+        say(f"next: {report['next']}")
     return ExitCode.OK
 
 

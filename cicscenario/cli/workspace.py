@@ -1,11 +1,11 @@
-"""Finds the home folder, run directories and environments."""
+"""Finds run directories and environments."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cicscenario.cli.home import home, made_home
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
@@ -23,13 +23,9 @@ class SandboxChoice:
     keep: bool = False
 
 
-def home() -> Path:
-    """``CICSCENARIO_HOME``, else ``.cicscenario`` in the current folder."""
-    return Path(os.environ.get("CICSCENARIO_HOME") or ".cicscenario").absolute()
-
-
-def run_directory(scenario: Scenario, directory: Path | None) -> Path:
-    return (directory or home() / "runs" / scenario.name).absolute()
+def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[], Path] = home) -> Path:
+    """``directory``, or the one of this scenario in the home folder, which ``find`` gives."""
+    return (directory or find() / "runs" / scenario.name).absolute()
 
 
 @contextmanager
@@ -47,7 +43,7 @@ def environment(
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(
-            home(),
+            made_home(),
             services=sandbox_services(plan),
             node=choice.node,
             contracts=choice.contracts,

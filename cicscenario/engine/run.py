@@ -13,6 +13,7 @@ from pathlib import Path
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import PeopleSet, ReadBack
+from cicscenario.capabilities.redo import Redo
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
@@ -47,6 +48,7 @@ from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
+from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
@@ -100,6 +102,7 @@ class Run:
     checks: list[CheckRow] = field(default_factory=list)
     astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
+    redo: Redo = field(default_factory=Redo)  #: what a repair makes again
 
     @property
     def state(self) -> Store:
@@ -110,7 +113,8 @@ class Run:
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
         context = context_of(self.plan, self.directory, self.services, self.state, self.stopping)
-        return replace(context, read_back=self.read_back, tell=lambda text: self.listener(Noted(text)))
+        tell = lambda text: self.listener(Noted(text))  # noqa: E731
+        return replace(context, read_back=self.read_back, tell=tell, redo=self.redo)
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -143,7 +147,7 @@ def carry_out(this: Run) -> ExitCode:
             this.listener(
                 Noted(
                     f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
-                    " has passed for all of them (`cicscenario verify` asks the services again)"
+                    f" has passed for all of them (to ask the services again: {going_on('verify')})"
                 )
             )
             return ExitCode.OK
@@ -272,9 +276,9 @@ def start_fresh(this: Run) -> None:
     this.held.callback(this.store.close)
 
 
-def execute(this: Run) -> None:
-    """Executes the steps for all people who are not done yet."""
-    plan, context = this.plan, this.context()
+def execute(this: Run, plan: Plan | None = None) -> None:
+    """Executes the steps for all people who are not done yet. ``plan``: one with other steps than that of the run."""
+    plan, context = plan or this.plan, this.context()
     with ExitStack() as opened:
         ledger = None
         if plan.sends:

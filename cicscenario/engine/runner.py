@@ -68,6 +68,7 @@ class Runner:
     ) -> None:
         """``only`` names the steps to execute (None: all). A step still needs the outcomes of the steps before it.
 
+        When the context has anything to make again, no step is executed for anybody else.
         ``record`` is called about every half second, after what active batches have done is saved.
         """
         self._plan = plan
@@ -81,6 +82,7 @@ class Runner:
         self._batch = batch
         self._record = record
         self._read_back = context.read_back
+        self._redo = context.redo
         self._stopping = context.stopping
         self._finished: queue.SimpleQueue[tuple[_OpenBatch, PlannedStep, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
@@ -243,6 +245,8 @@ class Runner:
         ids = set(range(first, stop)) - done
         if not ids:
             return Batch((), ())
+        if self._redo:
+            ids = {person for person in ids if person in self._redo.of(step.name)}
         for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
         people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []

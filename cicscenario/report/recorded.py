@@ -109,6 +109,12 @@ class Recorded:
         )
 
     @property
+    def next(self) -> str | None:
+        """The whole command that goes on: one that resumes, or one that repairs; None when there is none."""
+        command: str | None = self.report.get("next")
+        return command
+
+    @property
     def verdict(self) -> str:
         """The result in a few words."""
         if self.phase is Phase.UNDER_WAY:
