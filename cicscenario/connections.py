@@ -13,6 +13,7 @@ from cicscenario.chain.session import ChainSession, connect
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import Environment, Secret
+from cicscenario.transport.traffic import Traffic
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
     from cicscenario.services.accounts import AccountsDatabase
@@ -43,12 +44,15 @@ class Connections:
         token: str | None,
         dialect: str,
         stopping: threading.Event | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """``token`` is the symbol of the gift token, or None for the default; ``dialect`` is the phone interface's.
 
-        Once ``stopping`` is set, every call of a client raises InterruptedRunError within a second.
+        Once ``stopping`` is set, every call of a client raises InterruptedRunError within a second. ``traffic`` counts their
+        requests.
         """
         self.environment = environment
+        self.traffic = traffic or Traffic()
         self._token = token
         self._dialect = dialect
         self._stopping = stopping
@@ -74,7 +78,13 @@ class Connections:
     def chain(self) -> ChainSession:
         if self.environment.chain is None:
             raise self._missing(Service.CHAIN)
-        return connect(self.environment.chain, self._token, stopping=self._stopping, ca=self.environment.ca)
+        return connect(
+            self.environment.chain,
+            self._token,
+            stopping=self._stopping,
+            ca=self.environment.ca,
+            meter=self.traffic.of(Service.CHAIN),
+        )
 
     @cached_property
     def custodial(self) -> "CustodialClient":
@@ -93,6 +103,7 @@ class Connections:
             user=where.user,
             password=_revealed(where.password),
             ca=self.environment.ca,
+            meter=self.traffic.of(Service.CUSTODIAL),
         )
 
     @cached_property
@@ -121,6 +132,7 @@ class Connections:
             dialect=Dialect(self._dialect),
             stopping=self._stopping,
             ca=self.environment.ca,
+            meter=self.traffic.of(Service.USSD),
         )
 
     @cached_property
@@ -138,6 +150,7 @@ class Connections:
             timeout=where.timeout,
             stopping=self._stopping,
             ca=self.environment.ca,
+            meter=self.traffic.of(Service.META),
         )
 
     @cached_property
@@ -157,6 +170,7 @@ class Connections:
             login.password,
             parameters=login.parameters,
             stopping=self._stopping,
+            meter=self.traffic.of(Service.ACCOUNTS),
         )
 
     @property
@@ -167,6 +181,11 @@ class Connections:
     def ask(self, service: Service) -> str:
         """Asks whether the service is ready; returns one line for people. Raises CicScenarioError when it is not."""
         return _CHECKS[service](self)
+
+    @property
+    def chain_is_known(self) -> bool:
+        """Whether the chain was asked for its contracts."""
+        return "chain" in self.__dict__
 
     def requests(self) -> dict[str, int]:
         """Number of requests sent so far, by service, for those services that get requests for each person."""

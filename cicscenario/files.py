@@ -22,6 +22,7 @@ OWNER_ONLY = 0o600  #: permissions of every file but those for all
 FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
 _FOLDER = 0o700  # permissions of every folder
 _REPLACE = Boundary("file.replace")  # a file that is written gets its name
+_REPLACE_AGAIN = Boundary("file.replace_again")  # the same, for a file that a run writes again and again
 _CREATE = Boundary("file.create")  # the same, if nothing has that name yet
 _OPEN = Boundary("file.open")  # a file that is written in its place
 _PLACE = Boundary("folder.place")  # a folder that is filled gets its name
@@ -30,36 +31,56 @@ _UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a te
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = OWNER_ONLY, durable: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, mode: int = OWNER_ONLY, durable: bool = False, again: bool = False, many: bool = False
+) -> Iterator[BinaryIO]:
     """A temporary file to write into. It replaces ``path`` when the block ends, and is deleted when the block raises.
 
     It has the permissions ``mode`` from its first byte on, whatever the umask. A symbolic link at ``path`` is replaced, and
     what it points to stays as it is. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a power
-    cut leaves the old content or the new one. Raises OSError, with ``path`` as its file name.
+    cut leaves the old content or the new one. ``again`` is for a file that a run writes every second: it has a boundary of its
+    own, since nobody can tell how often it is passed. Deletes what killed processes left when they wrote the same file; not with
+    ``many``, for a folder of so many files that it is swept once (see ``sweep``). Raises OSError, with ``path`` as its file
+    name.
     """
     with _named(path):
         _refuse_special(path)
+        if not many:
+            sweep_beside(path)
         with _temporary(path) as (file, temporary):
             os.fchmod(file.fileno(), mode)
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            with _REPLACE:
-                temporary.replace(path)
+            if again:
+                with _REPLACE_AGAIN:
+                    temporary.replace(path)
+            else:
+                with _REPLACE:
+                    temporary.replace(path)
         if durable:
             _flush_folder(path.parent)
 
 
-def write_whole(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, durable: bool = False) -> None:
+def write_whole(
+    path: Path,
+    content: str | bytes,
+    *,
+    mode: int = OWNER_ONLY,
+    durable: bool = False,
+    again: bool = False,
+    many: bool = False,
+) -> None:
     """Writes ``content`` to ``path`` atomically; see ``replacing``. Characters that UTF-8 cannot encode are escaped."""
-    with replacing(path, mode=mode, durable=durable) as file:
+    with replacing(path, mode=mode, durable=durable, again=again, many=many) as file:
         file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 def write_new(path: Path, content: str, *, mode: int = OWNER_ONLY) -> None:
     """Creates ``path``, flushed to the disk. Raises FileExistsError if it is there, as a file, a link or anything else."""
     with _named(path):
+        sweep_beside(path)
         with _temporary(path) as (file, temporary):
             os.fchmod(file.fileno(), mode)
             file.write(content.encode())
@@ -95,7 +116,7 @@ def making_folder(path: Path) -> Iterator[Path]:
     killed. Raises OSError.
     """
     with _named(path):
-        _sweep_folders(path)
+        sweep_beside(path)
         descriptor, temporary = _locked(lambda: _new_folder(path))
         try:
             temporary.chmod(_FOLDER)
@@ -111,10 +132,21 @@ def making_folder(path: Path) -> Iterator[Path]:
 
 def new_file(path: Path) -> BinaryIO:
     """Opens a file with mode 0600 to write into, in a folder that nobody sees yet. Raises FileExistsError if it is there."""
-    with _OPEN:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
-    os.fchmod(descriptor, OWNER_ONLY)
+    with _named(path):
+        with _OPEN:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+        with _closed_on_error(descriptor):
+            os.fchmod(descriptor, OWNER_ONLY)
     return cast("BinaryIO", os.fdopen(descriptor, "wb"))
+
+
+@contextmanager
+def _closed_on_error(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def make_folder(path: Path) -> Path:
@@ -156,12 +188,12 @@ def open_in_place(path: Path, *, append: bool = False) -> int:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a symbolic link", str(path)) from None
         raise
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    if stat.S_IMODE(found.st_mode) != OWNER_ONLY and found.st_uid == os.geteuid():
-        os.fchmod(descriptor, OWNER_ONLY)
+    with _named(path), _closed_on_error(descriptor):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if stat.S_IMODE(found.st_mode) != OWNER_ONLY and found.st_uid == os.geteuid():
+            os.fchmod(descriptor, OWNER_ONLY)
     return descriptor
 
 
@@ -186,14 +218,14 @@ def _delete_unlocked(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep_folders(path: Path) -> None:
-    """Deletes the folders that ``making_folder`` left for ``path`` when its process was killed."""
+def sweep_beside(path: Path) -> None:
+    """Deletes the temporary files and folders that killed processes left for ``path``; see ``sweep``."""
     with suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            own = entry.name.startswith(_prefix(path)) and _UNFINISHED.fullmatch(entry.name)
-            if own and entry.is_dir(follow_symlinks=False):
+            if entry.name.startswith(_prefix(path)) and _UNFINISHED.fullmatch(entry.name):
+                is_folder = entry.is_dir(follow_symlinks=False)
                 with suppress(OSError):
-                    _delete_unlocked_folder(Path(entry.path))
+                    (_delete_unlocked_folder if is_folder else _delete_unlocked)(Path(entry.path))
 
 
 def _delete_unlocked_folder(path: Path) -> None:
@@ -278,13 +310,18 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
+def checkout_of(folder: Path) -> Path | None:
+    """The top of the git checkout that an absolute path is in; None when it is in none."""
+    return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
+
+
 def from_the_top(path: Path) -> str:
     """A path with slashes, relative to the top of the git checkout that the current folder is in, else absolute.
 
     Without a checkout, the top is the current folder.
     """
     here = Path.cwd()
-    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    top = checkout_of(here) or here
     for place in (Path(os.path.abspath(path)), path.resolve()):  # noqa: PTH100 (a link within the checkout is kept)
         if place.is_relative_to(top):
             return place.relative_to(top).as_posix()

@@ -14,6 +14,12 @@ PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
 _LONG_PAUSE = 5.0  # seconds between attempts, after the shorter PAUSES
 _LONGEST = 60.0  # seconds; a longer Retry-After is shortened to this
 
+Repeats = Callable[[str], None]  #: is called before a request is sent again, with the reason
+
+
+def nobody(why: str) -> None:
+    """The ``Repeats`` of those who need not know."""
+
 
 def pause(seconds: float, stopping: Event | None) -> None:
     """Waits; raises InterruptedRunError as soon as ``stopping`` is set."""
@@ -28,38 +34,51 @@ class Attempts:
 
     Leave the loop when an attempt succeeds; it ends by itself after the last attempt. Raises InterruptedRunError during a
     pause when ``stopping`` is set. With ``always_once`` the first attempt is made without a pause, even then: it belongs to
-    what had begun before.
+    what had begun before. ``repeats`` is called before each attempt but the first, with what ``failed`` was told.
     """
 
     def __init__(
-        self, stopping: Event | None = None, pauses: Sequence[float] = PAUSES, *, always_once: bool = False
+        self,
+        stopping: Event | None = None,
+        pauses: Sequence[float] = PAUSES,
+        *,
+        always_once: bool = False,
+        repeats: Repeats = nobody,
     ) -> None:
         self._stopping = stopping
         self._pauses = pauses
         self._always_once = always_once
+        self._repeats = repeats
         self._asked = 0.0
+        self._why = "it has not succeeded"
 
     def __iter__(self) -> Iterator[int]:
         for number, seconds in enumerate(self._pauses):
             if number or not self._always_once:
                 pause(max(seconds, self._asked), self._stopping)
+            if number:
+                self._repeats(self._why)
             self._asked = 0.0
             yield number
 
-    def after(self, header: str | None) -> None:
-        """Makes the next pause at least as long as the server asked for; ``header`` is the value of its Retry-After."""
+    def failed(self, why: str, header: str | None = None) -> None:
+        """Says why the next attempt is made. Its pause is at least as long as ``header``, a Retry-After, asks for."""
+        self._why = why
         self._asked = retry_after(header)
 
 
 class Patience:
     """The growing pauses of something that is repeated until there was no progress for long enough.
 
-    ``clock`` gives seconds. ``pause`` raises InterruptedRunError when ``stopping`` is set.
+    ``clock`` gives seconds. ``pause`` raises InterruptedRunError when ``stopping`` is set. ``repeats`` is called after each.
     """
 
-    def __init__(self, stopping: Event | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stopping: Event | None, clock: Callable[[], float] = time.monotonic, repeats: Repeats = nobody
+    ) -> None:
         self._stopping = stopping
         self._clock = clock
+        self._repeats = repeats
         self.renew()
 
     def renew(self) -> None:
@@ -72,13 +91,14 @@ class Patience:
         """Seconds without progress."""
         return self._clock() - self._began
 
-    def pause(self, header: str | None = None, *, short: bool = False) -> None:
-        """Waits before the next attempt, at least as long as a Retry-After header asks for.
+    def pause(self, why: str, header: str | None = None, *, short: bool = False) -> None:
+        """Waits before the next attempt, at least as long as a Retry-After header asks for. ``why`` it is made.
 
         ``short``: the attempt is of another kind, so the pause does not grow.
         """
         seconds = PAUSES[1] if short else next(self._pauses, _LONG_PAUSE)
         pause(max(seconds, retry_after(header)), self._stopping)
+        self._repeats(why)
 
 
 def retry_after(header: str | None) -> float:

@@ -267,6 +267,16 @@ def test_what_a_killed_writer_left_is_deleted_and_nothing_else(tmp_path: Path, w
     assert names(tmp_path) == [".key.json.abcd1234.unfinished", ".mine.unfinished", "data", "data.2"]
 
 
+@pytest.mark.parametrize("writer", ["whole", "durable", "once", "new"])
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path, writer: str) -> None:
+    """Only of the same file: the others may be somebody else's."""
+    left, other = tmp_path / ".report.abcd1234.unfinished", tmp_path / ".other.abcd1234.unfinished"
+    for path in (left, other):
+        path.write_text("half")
+    WRITERS[writer](tmp_path / "report")
+    assert names(tmp_path) == [other.name, "report"]
+
+
 def test_a_file_that_is_swept_before_it_is_locked_is_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

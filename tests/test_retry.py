@@ -36,7 +36,7 @@ def test_the_next_pause_is_as_long_as_the_server_asks_for() -> None:
     times = []
     for _ in attempts:
         times.append(time.monotonic())
-        attempts.after("0.2")
+        attempts.failed("busy", "0.2")
     assert times[1] - times[0] >= 0.2
 
 

@@ -17,6 +17,7 @@ from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendPart
 from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.money import ENGINE, FAUCET_CONTRACT, Money, faucet_paid
 from cicscenario.capabilities.stall import Movement
 from cicscenario.capabilities.step import Lane
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
@@ -32,8 +33,18 @@ _ADVICE = "do the engine's tracker and dispatcher run?"
 _ROLES_AGAIN = 60.0  # seconds until the engine is asked again for its roles when it did not answer
 
 REGISTRATION = BackendPart("wait for the engine to register each account", Lane.SERVICE, (Service.CHAIN,))
-GAS = BackendPart("wait for the engine to give gas", Lane.SERVICE, (Service.CHAIN,))
-FAUCET = BackendPart("wait for the engine to trigger the faucet", Lane.SERVICE, (Service.CHAIN,))
+GAS = BackendPart(
+    "wait for the engine to give gas",
+    Lane.SERVICE,
+    (Service.CHAIN,),
+    money=Money(lambda scenario: ENGINE, lambda done: None),  # the engine's own setting says how much
+)
+FAUCET = BackendPart(
+    "wait for the engine to trigger the faucet",
+    Lane.SERVICE,
+    (Service.CHAIN,),
+    money=Money(lambda scenario: FAUCET_CONTRACT, faucet_paid),
+)
 
 PATIENCE = {
     "description": "Time limit in seconds for waits in which nobody progresses and no service moves (a stall timer). At half"
@@ -75,10 +86,11 @@ class CustodialBackend(Backend):
         return self._has_engine and self._gifts.ask(people)
 
     def registration(self, step: str) -> Executor:
-        what = "is not in the accounts index"
+        missing = "is not in the accounts index"
         shown = partial(self._shown, self._registers, tasks.WRITER_ROLE)
+        what = "registrations by the custodial engine"
         return self._wait(
-            Awaited(self._registered, what, _ADVICE, self.registration_failed, self.register_again, shown)
+            Awaited(self._registered, missing, _ADVICE, self.registration_failed, self.register_again, shown, what=what)
         )
 
     def gas(self, step: str) -> Executor:
@@ -89,7 +101,9 @@ class CustodialBackend(Backend):
 
     def _gift(self, look: Callable[[Sequence[Person]], list[bool]], missing: str) -> Awaited:
         shown = partial(self._shown, self._gifts, tasks.GIFTER_ROLE)
-        return Awaited(look, missing, _ADVICE, self._gifts.failures, self.gift_again, shown)
+        return Awaited(
+            look, missing, _ADVICE, self._gifts.failures, self.gift_again, shown, what="gifts of the custodial engine"
+        )
 
     def _wait(self, awaited: Awaited) -> Executor:
         return WaitExecutor(self._context, replace(awaited, movements=self.movements()))

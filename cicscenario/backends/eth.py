@@ -9,6 +9,7 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.money import FAUCET_CONTRACT, NATIVE, NATIVE_DECIMALS, SIGNER, Money, Sum, faucet_paid
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane
 from cicscenario.chain.abi import pack, to_hex
@@ -172,9 +173,21 @@ BACKEND = BackendDescriptor(
         "add each account to the accounts index", Lane.CHAIN, _CHAIN, RegistrationCost(gas=76_000)
     ),
     gas=BackendPart(
-        "give native currency for fees", Lane.CHAIN, _CHAIN, GasCost(gas=21_000), applies=lambda s: s.gas > 0
+        "give native currency for fees",
+        Lane.CHAIN,
+        _CHAIN,
+        GasCost(gas=21_000),
+        applies=lambda s: s.gas > 0,
+        money=Money(
+            lambda scenario: SIGNER, lambda done: Sum(done.scenario.gas * done.people, NATIVE_DECIMALS, NATIVE)
+        ),
     ),
     faucet=BackendPart(
-        "trigger the token faucet", Lane.CHAIN, _CHAIN, FaucetCost(gas=134_000), applies=lambda s: s.faucet
+        "trigger the token faucet",
+        Lane.CHAIN,
+        _CHAIN,
+        FaucetCost(gas=134_000),
+        applies=lambda s: s.faucet,
+        money=Money(lambda scenario: FAUCET_CONTRACT, faucet_paid),
     ),
 )

@@ -8,6 +8,7 @@ from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Cost, Need
 from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.money import Money
 from cicscenario.capabilities.step import Lane, Part
 from cicscenario.connections import Connections, Service
 from cicscenario.language import BackendTraits, Rule, Scenario
@@ -24,6 +25,7 @@ class BackendPart:
     services: tuple[Service, ...] = ()
     cost: Cost | None = None
     applies: Callable[[Scenario], bool] = lambda scenario: True
+    money: Money | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def backend_part(
         own = declared(descriptor(scenario))
         if own is None or not own.applies(scenario):
             return None
-        return Part(own.summary, own.lane, lambda run, step: executor(run.backend, step), own.services, own.cost)
+        return Part(
+            own.summary, own.lane, lambda run, step: executor(run.backend, step), own.services, own.cost, own.money
+        )
 
     return part

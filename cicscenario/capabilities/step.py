@@ -8,6 +8,7 @@ from pathlib import Path
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.cost import Cost
 from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.money import Money
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
@@ -31,6 +32,7 @@ class Part:
     executor: Callable[[RunContext, str], Executor]
     services: tuple[Service, ...] = ()
     cost: Cost | None = None  #: None for a step that sends no transactions
+    money: Money | None = None  #: None for a step that gives people nothing
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class Step:
     ``part`` gives how it is executed, or None for a scenario that does not have this step. ``after`` names the steps that
     must be done for a person first; those that the plan does not have are ignored. ``repeatable`` is true when executing
     the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
-    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``).
+    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``repair`` gives how a
+    repair makes the result for scenarios that do not have this step, since another program makes it there.
+    ``lacking`` is what people have for whom it failed, such as "no account".
     """
 
     name: str
@@ -60,6 +64,8 @@ class Step:
     repeatable: bool = False
     lost: Callable[[RunContext], Verifier] | None = None
     file: ResultFile | None = None
+    repair: Callable[[Scenario], Part | None] = lambda scenario: None
+    lacking: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,10 @@ class PlannedStep:
     def cost(self) -> Cost | None:
         return self.part.cost
 
+    @property
+    def money(self) -> Money | None:
+        return self.part.money
+
     def executor(self, context: RunContext) -> Executor:
         return self.part.executor(context, self.name)
 
@@ -100,4 +110,10 @@ class PlannedStep:
 def planned(step: Step, scenario: Scenario) -> PlannedStep | None:
     """The step as this scenario executes it; None when the scenario does not have the step."""
     part = step.part(scenario)
+    return None if part is None else PlannedStep(step, part)
+
+
+def repairing(step: Step, scenario: Scenario) -> PlannedStep | None:
+    """The step as a repair executes it for this scenario, which does not have it otherwise; None when it never does."""
+    part = step.repair(scenario)
     return None if part is None else PlannedStep(step, part)

@@ -224,7 +224,7 @@ def _aes(key: bytes, iv: bytes, data: bytes) -> bytes:
 def write_keyfile(path: Path, blob: bytes) -> None:
     """Writes the file atomically; at no time can others than its owner read it."""
     with _KEYFILE:
-        write_whole(path, blob, durable=True)
+        write_whole(path, blob, durable=True, many=True)
 
 
 def problem_of(path: Path, address: bytes) -> str | None:

@@ -83,6 +83,7 @@ class Nodes:
 
     def __init__(self, urls: Sequence[str], batch: int) -> None:
         self.all = [Node(url, batch) for url in urls]
+        self.genesis: str | None = None  #: hash of block 0, once it is known which chain they serve
         self._mutex = threading.Lock()
         self._current = 0
 

@@ -8,10 +8,12 @@ from typing import Any
 from cicscenario.chain.abi import word
 from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.errors import UnavailableError
+from cicscenario.printable import foreign
 from cicscenario.retry import pause
 
 _LAG = 30.0  # seconds to wait for a node that lags
 _LOOK_AGAIN = 0.5  # seconds between looks
+_FIRST_BLOCK: Call = ("eth_getBlockByNumber", ["0x0", False])
 
 
 def numbers(rpc: Rpc, calls: Sequence[Call]) -> list[int]:
@@ -28,6 +30,31 @@ def as_numbers(rpc: Rpc, calls: Sequence[Call], answers: Sequence[Any]) -> list[
     return [_number(rpc, call, answer) for call, answer in zip(calls, answers, strict=True)]
 
 
+def on_this_chain(rpc: Rpc, calls: Sequence[Call], stopping: threading.Event | None) -> list[Any | RpcError]:
+    """The results of ``calls`` from a node that serves the chain which the session was opened with.
+
+    A node that lost its data and began a new chain, or another node at its address, has the same chain id. It would say that
+    nobody has anything, and that a call of a contract which it does not have costs little gas. Its first block is read in
+    the same request. Raises UnavailableError when the chain does not come back.
+    """
+    if (expected := rpc.nodes.genesis) is None:
+        return rpc.results(calls)
+    began = time.monotonic()
+    while True:
+        first, *results = rpc.results([_FIRST_BLOCK, *calls])
+        if isinstance(first, RpcError):
+            raise first
+        served = foreign(str((first or {}).get("hash"))).lower()
+        if served == expected:
+            return results
+        if time.monotonic() - began >= _LAG:
+            raise UnavailableError(
+                f"{rpc.name} serves another chain than before: its first block is {served}, and was {expected}",
+                hint="nothing that it says of this run counts. Run the same command again when the node has its chain back",
+            )
+        pause(_LOOK_AGAIN, stopping)
+
+
 def up_to_date(rpc: Rpc, calls: Sequence[Call], height: int, stopping: threading.Event | None) -> list[Any | RpcError]:
     """The results of ``calls`` from a node that has block ``height``.
 
@@ -36,7 +63,7 @@ def up_to_date(rpc: Rpc, calls: Sequence[Call], height: int, stopping: threading
     """
     began = time.monotonic()
     while True:
-        newest, *results = rpc.results([("eth_blockNumber", []), *calls])
+        newest, *results = on_this_chain(rpc, [("eth_blockNumber", []), *calls], stopping)
         if isinstance(newest, RpcError):
             raise newest
         if int(newest, 16) >= height:

@@ -18,7 +18,8 @@ from cicscenario.chain.envelope import ChainTransaction
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.lookup import NonceLookup
 from cicscenario.chain.proof import SentCall
-from cicscenario.chain.rpc import Rpc, protocol_errors
+from cicscenario.chain.reading import as_numbers, on_this_chain
+from cicscenario.chain.rpc import Call, Rpc, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.chain.trace import ancestor
 from cicscenario.errors import ReconcileError
@@ -204,14 +205,13 @@ class Review:
         """The signer's number of mined transactions, the same with those pending in the node, and the newest block."""
         address = to_hex(self._signer.address)
         with protocol_errors(self._rpc):
-            mined, pending, height = self._rpc.calls(
-                [
-                    ("eth_getTransactionCount", [address, "latest"]),
-                    ("eth_getTransactionCount", [address, "pending"]),
-                    ("eth_blockNumber", []),
-                ]
-            )
-            return int(mined, 16), int(pending, 16), int(height, 16)
+            asked: list[Call] = [
+                ("eth_getTransactionCount", [address, "latest"]),
+                ("eth_getTransactionCount", [address, "pending"]),
+                ("eth_blockNumber", []),
+            ]
+            mined, pending, height = as_numbers(self._rpc, asked, on_this_chain(self._rpc, asked, self._stopping))
+            return mined, pending, height
 
     def _unknown(self, mined: int, pending: int) -> set[int]:
         """The nonces that are used, also by transactions that are pending in the node, and not in the ledger."""

@@ -21,14 +21,14 @@ from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.printable import foreign
 from cicscenario.retry import Patience
 from cicscenario.transport.exchange import MEGABYTE, LateError
-from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
+from cicscenario.transport.http import TRANSIENT, HttpSessions, ResponseTooLargeError
+from cicscenario.transport.traffic import Meter
 
 _READS = frozenset({
     "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",
     "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionCount",
     "eth_getTransactionReceipt",
 })  # fmt: skip
-_TRANSIENT_STATUSES = (408, 425, 429, *range(500, 600))  # HTTP: the same request may succeed later
 _LIMITED = (429, 503)  # HTTP: the server says when to come back, whatever the body is
 _TOO_LARGE = 413  # HTTP: Content Too Large
 _MOST = 32 * MEGABYTE  # of an answer; geth itself ends a batch's answer at 25 MB
@@ -65,6 +65,7 @@ class Rpc:
         ca: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         nodes: Nodes | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """``nodes`` are those of another Rpc, with what it has found out about them; then ``url`` is not used."""
         self.batch = batch
@@ -75,14 +76,15 @@ class Rpc:
         self._stopping = stopping
         self._clock = clock
         self._ca = ca
-        self._http = HttpSessions(timeout, stopping, most=_MOST, ca=ca)
+        self._meter = meter or Meter()
+        self._http = HttpSessions(timeout, stopping, most=_MOST, ca=ca, meter=self._meter)
         self._ids = itertools.count(1)
 
     def again(self, *, patience: float, stopping: threading.Event | None) -> "Rpc":
         """Another client of the same nodes. What one finds out about them, the other knows."""
         return Rpc(
             (), batch=self.batch, timeout=self._timeout, patience=patience, stopping=stopping, ca=self._ca,
-            clock=self._clock, nodes=self.nodes,
+            clock=self._clock, nodes=self.nodes, meter=self._meter,
         )  # fmt: skip
 
     @property
@@ -118,7 +120,8 @@ class Rpc:
             part = calls[len(results) : len(results) + node.batch.size]
             try:
                 found = self._ask(node, part)
-            except TooManyCallsError:
+            except TooManyCallsError as error:
+                self._meter.repeats(str(error))
                 continue
             except UnansweredError as error:
                 node.batch.failed(len(part), at_once=not error.transient, slow=error.slow)
@@ -132,14 +135,15 @@ class Rpc:
 
     def _read(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         results: list[Any | RpcError] = [_UNDONE] * len(calls)
-        patience = Patience(self._stopping, self._clock)
+        patience = Patience(self._stopping, self._clock, self._meter.repeats)
         left = list(range(len(calls)))
         while left:
             node = self.nodes.current
             part = left[: node.batch.size]
             try:
                 found = self._ask(node, [calls[number] for number in part])
-            except TooManyCallsError:
+            except TooManyCallsError as error:
+                self._meter.repeats(str(error))
                 continue
             except UnansweredError as error:
                 self._bear(node, len(part), error, patience)
@@ -156,7 +160,7 @@ class Rpc:
                     raise self._unanswered(node, str(results[part[0]]), len(part))
             else:
                 self.nodes.leave(node)
-                patience.pause()
+                patience.pause(f"chain node {node.name} answered {found[0]}")
             left = [number for number in left if number not in settled]
         return results
 
@@ -166,11 +170,12 @@ class Rpc:
         smaller = node.batch.failed(number, at_once=not error.transient, slow=error.slow)
         self.nodes.leave(node)
         if smaller and not error.transient and not others:
+            self._meter.repeats(error.message)
             return
         longest = self._patience_when_limited if error.limited else self._patience
         if not smaller and (patience.waited >= longest or not (error.transient or others)):
             raise error
-        patience.pause(error.retry_after, short=smaller)
+        patience.pause(error.message, error.retry_after, short=smaller)
 
     # --- one request --------------------------------------------------------------------------------------------------
 
@@ -260,7 +265,7 @@ class Rpc:
             node,
             f"answers with HTTP {reply.status_code} {node.said(reply.reason)}",
             number,
-            transient=reply.status_code in _TRANSIENT_STATUSES,
+            transient=reply.status_code in TRANSIENT,
             retry_after=reply.headers.get("Retry-After"),
             limited=reply.status_code in _LIMITED,
         )

@@ -13,7 +13,7 @@ from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.reading import on_this_chain, up_to_date
 from cicscenario.chain.review import Recogniser, unrecognised
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
@@ -23,6 +23,7 @@ from cicscenario.inputs import read_input
 from cicscenario.language import ChainEnvironment
 from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
+from cicscenario.transport.traffic import Meter
 
 #: Some transactions need more gas than the estimated one, such as the first transfer to an account.
 _ESTIMATE_MARGIN = 1.5
@@ -88,7 +89,7 @@ class ChainSession:
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        (answer,) = self.rpc.results([("eth_estimateGas", [call])])
+        (answer,) = on_this_chain(self.rpc, [("eth_estimateGas", [call])], stopping)
         if isinstance(answer, RpcError) and answer.is_revert:
             (answer,) = up_to_date(self.rpc, [("eth_estimateGas", [call])], height, stopping)
         if isinstance(answer, RpcError):
@@ -113,6 +114,7 @@ def connect(
     *,
     stopping: threading.Event | None = None,
     ca: Path | None = None,
+    meter: Meter | None = None,
 ) -> ChainSession:
     """Opens the chain and finds its contracts; ``token`` is the symbol of the gift token, or None for the default.
 
@@ -120,8 +122,9 @@ def connect(
     left out. Raises UnavailableError when none answers, when one serves another chain, or when a contract does not exist.
     The open session waits up to PATIENCE for nodes that are down. Every wait ends within a second after ``stopping`` is set.
     """
-    found = survey(environment, lambda urls: _client(environment, urls, _PATIENCE_TO_OPEN, stopping, ca))
-    rpc = _client(environment, found.urls, _PATIENCE_TO_OPEN, stopping, ca)
+    found = survey(environment, lambda urls: _client(environment, urls, stopping, ca, meter))
+    rpc = _client(environment, found.urls, stopping, ca, meter)
+    rpc.nodes.genesis = found.facts.genesis
     from cicscenario.chain.discovery import discover  # not at the top, since it loads web3
 
     return ChainSession(
@@ -141,18 +144,19 @@ def connect(
 def _client(
     environment: ChainEnvironment,
     urls: Sequence[str],
-    patience: float,
     stopping: threading.Event | None,
     ca: Path | None,
+    meter: Meter | None,
 ) -> Rpc:
     return Rpc(
         urls,
         batch=environment.batch,
         timeout=environment.timeout,
-        patience=patience,
+        patience=_PATIENCE_TO_OPEN,
         patience_when_limited=_PATIENCE_WHEN_LIMITED,
         stopping=stopping,
         ca=ca,
+        meter=meter,
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from cicscenario.chain.rpc import Rpc, protocol_errors
+from cicscenario.chain.reading import on_this_chain
+from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
 
 KEPT = 256  #: the newest blocks, of which every hash is kept; of older ones ever fewer are
 
@@ -53,12 +54,20 @@ def spread(newest: int) -> list[int]:
 
 
 def hashes(rpc: Rpc, numbers: Sequence[int]) -> dict[int, str]:
-    """The hashes of these blocks; those that the node lacks are left out. Raises UnavailableError when it does not answer."""
+    """The hashes of these blocks; those that the node lacks are left out.
+
+    Raises UnavailableError when it does not answer, or serves another chain.
+    """
+    calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
     with protocol_errors(rpc):
-        blocks = rpc.calls([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-        return {
-            number: block["hash"].lower() for number, block in zip(numbers, blocks, strict=True) if block is not None
-        }
+        blocks = on_this_chain(rpc, calls, None)
+        found = {}
+        for number, block in zip(numbers, blocks, strict=True):
+            if isinstance(block, RpcError):
+                raise block
+            if block is not None:
+                found[number] = block["hash"].lower()
+        return found
 
 
 def ancestor(rpc: Rpc, held: Mapping[int, str]) -> int | None:

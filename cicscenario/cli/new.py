@@ -13,7 +13,8 @@ from cicscenario.cli.newfile import in_yaml, text
 from cicscenario.cli.newquestions import Ask, questions, understood
 from cicscenario.cli.schema import FOLDER, reference, schemas_of, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
-from cicscenario.files import FOR_ALL, write_new, write_whole
+from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
+from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError, Scenario
 from cicscenario.language.diagnostic import Code
 from cicscenario.language.dotted import with_value
@@ -34,6 +35,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     ``answers`` are ``KEY=VALUE``, as of ``--set``. Other values are asked with ``ask``, or have defaults without it. Raises
     InvalidError when the file exists, cannot be written, or would not be valid; no file is written then.
     """
+    sweep_beside(path)
     if path.exists():
         raise _exists_error(path)
     document = _skeleton(name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"))
@@ -50,6 +52,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     schemas, made = _schemas(path)
     try:
         with _CREATE:
+            make_folder(path.parent)
             write_new(path, text(str(path), reference(path, schemas), document, _valid), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None
@@ -62,7 +65,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         raise
     if made:
         say(f"{schemas} has the schemas, from which editors complete and check the file; keep them beside it")
-    say(f"{path} is ready: cicscenario run {path}")
+    say(f"{path} is ready: {going_on('run', scenario=path)}")
     return ExitCode.OK
 
 

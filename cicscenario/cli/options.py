@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cicscenario.cli import completion
+from cicscenario.printable import Colour
 
 
 class OutputForm(StrEnum):
@@ -47,6 +48,12 @@ Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario
 Place = Annotated[
     Path, typer.Argument(metavar="SCENARIO|DIR", help="The scenario file, or the run directory.", show_default=False)
 ]
+RunPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run directory, a scenario file, or a name that `runs` lists.", show_default=False
+    ),
+]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),
@@ -73,7 +80,24 @@ Generation = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
-Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines (schemas/events-v1.json).")]
+Color = Annotated[
+    Colour, typer.Option("--color", help="Colour: auto is on a terminal, unless NO_COLOR is set.", show_default=True)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each request that is repeated, and why.")]
+Serve = Annotated[
+    int | None,
+    typer.Option(
+        "--serve",
+        metavar="[PORT]",
+        min=0,
+        max=65535,
+        help="Serve the page of this run, live, to browsers of this machine. Default: any port that is free.",
+    ),
+]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port. Default: any that is free.")
+]
 
 Until = Annotated[
     str | None, typer.Option(metavar="STEP", help="Stop after this step.", autocompletion=completion.steps)
@@ -89,4 +113,21 @@ Include = Annotated[
 ]
 Exclude = Annotated[
     list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
+]
+
+Again = Annotated[
+    str | None,
+    typer.Option(
+        "--again",
+        metavar="STEP",
+        help="Execute this step again for people who are done, where that is safe. Shows for whom, and asks.",
+        autocompletion=completion.steps,
+    ),
+]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="With --again: only for people who do not pass a check, which is asked first.")
+]
+Persons = Annotated[
+    list[str],
+    typer.Option("--person", metavar="PERSON", help="With --again: only for this index or phone number. Repeatable."),
 ]

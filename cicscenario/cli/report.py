@@ -6,7 +6,7 @@ from pathlib import Path
 from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.files import FOR_ALL, write_whole
+from cicscenario.files import write_whole
 from cicscenario.printable import one_line, say
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
@@ -42,6 +42,6 @@ def report(
         say(text, end="")
         return ExitCode.OK
     with _OUTPUT:
-        write_whole(output, text, mode=FOR_ALL)
+        write_whole(output, text, mode=forms[fmt].mode)
     say(one_line(str(output)))
     return ExitCode.OK

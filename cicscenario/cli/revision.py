@@ -110,6 +110,17 @@ class _Git:
             self._write(normpath(str(PurePosixPath(name).parent / entry.value.value)), root)
 
 
+def revision_of(path: Path) -> str:
+    """The git revision that a file is at, in short, and whether it was changed since; empty when it is in no checkout."""
+    try:
+        here = ("-C", str(path.resolve().parent))
+        commit = _git(*here, "rev-parse", "--short", "HEAD").decode().strip()
+        changed = _git(*here, "-c", "core.fsmonitor=false", "status", "--porcelain", "--", path.resolve().name)
+    except (InvalidError, OSError, subprocess.TimeoutExpired):
+        return ""
+    return f"{commit} with changes" if changed.strip() else commit
+
+
 def _git(*arguments: str) -> bytes:
     try:
         return subprocess.run(["git", *arguments], capture_output=True, check=True, timeout=60).stdout

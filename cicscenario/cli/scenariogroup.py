@@ -34,6 +34,9 @@ def plan(
 ) -> None:
     """Show what a run would do, what it costs and what it needs, before anything is changed."""
     from cicscenario.cli import plan as plan_command
+    from cicscenario.cli.commandline import about
+
+    about(scenario, overrides, env=env, directory=directory)
 
     end(plan_command.plan(scenario, overrides, env, directory, fmt))
 

@@ -12,8 +12,6 @@ from cicscenario.engine.identity import compare
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.files import OWNER_ONLY, replacing
 from cicscenario.language import Scenario
-from cicscenario.people import vcard
-from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import cell, say
@@ -52,16 +50,7 @@ def _rows(scenario: Scenario, store: Store) -> Iterator[tuple[str, str, str]]:
     assert scenario.pins is not None
     made = Pins(scenario.population.seed, scenario.pins.fixed or ())
     for people in store.pages(through=pins_step.STEP.name):
-        yield from ((person.phone, cell(_name(person)), made.pin(person.id)) for person in people)
-
-
-def _name(person: Person) -> str:
-    """The person's name; empty for a document of other tools that has none."""
-    try:
-        contact = vcard.decode(person.document["vcard"])
-    except (InvalidError, KeyError, TypeError):
-        return ""
-    return f"{contact.given} {contact.family}".strip()
+        yield from ((person.phone, cell(person.name), made.pin(person.id)) for person in people)
 
 
 def _write(rows: Iterable[tuple[str, str, str]], out: Path | None) -> int:

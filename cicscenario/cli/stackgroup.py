@@ -29,19 +29,28 @@ def stack_up(
 ) -> None:
     """Start the sandbox with all its services, or use the one that is up."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import made_home
 
-    end(stack_command.up(home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect))
+    end(
+        stack_command.up(made_home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect)
+    )
 
 
 @stack_app.command("down")
 def stack_down(
     purge: Annotated[bool, typer.Option("--purge", help="Delete its chain and data too.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before --purge. Needed where there is no terminal.")
+    ] = False,
 ) -> None:
-    """Stop the sandbox. The next start continues with the same chain."""
+    """Stop the sandbox, unless a run uses it. The next start continues with the same chain."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.asking import ask
+    from cicscenario.cli.home import home
 
+    if purge:
+        folder = home() / "sandbox"
+        ask(f"{folder} will be deleted: its chain, and everybody in it. Delete it?", yes=yes, to=f"delete {folder}")
     end(stack_command.down(home(), purge=purge))
 
 
@@ -49,6 +58,6 @@ def stack_down(
 def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     """Show each service of the sandbox: its address, and whether it answers."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import home
 
     end(stack_command.status(home(), fmt=fmt))

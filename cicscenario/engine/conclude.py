@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.connections import Connections
+from cicscenario.engine.events import Listener, ProblemsFound
+from cicscenario.engine.failing import FAILING, problems_of
 from cicscenario.engine.identity import checks_as_before
+from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
 from cicscenario.files import inner_folder, make_folder, write_whole
 from cicscenario.legacy.badrecords import BadRecords
@@ -31,6 +36,19 @@ class RunEnd:
     error: CicScenarioError | None = None  #: the error that ended it early
     progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
+    stopwatch: Stopwatch | None = None  #: of the command; None when it has neither run nor verified anything
+    astray: int | None = None  #: people who do not pass some check of ``checks``; None when none was made
+
+    @cached_property
+    def problems(self) -> Problems:
+        """What went wrong, as the state has it at the first use of this property."""
+        return problems_of(self.plan, self.store)
+
+    def tell_problems(self, listener: Listener) -> None:
+        """Tells the listener what went wrong, if anything did."""
+        if self.problems.people:
+            found = self.problems
+            listener(ProblemsFound(found.people, found.problems, str(self.directory / FAILING)))
 
 
 def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection[str] | None) -> bool:
@@ -58,7 +76,7 @@ def write_transactions(directory: Path, store: Store) -> None:
     there = {path.name for path in folder.iterdir()}
     for row in store.transactions():
         if (name := row.hash.hex()) not in there:
-            write_whole(folder / name, row.raw.hex())
+            write_whole(folder / name, row.raw.hex(), many=True)
 
 
 def write_rejected(directory: Path, records: BadRecords) -> None:

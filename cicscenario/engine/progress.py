@@ -1,18 +1,18 @@
-"""The progress of a run: counts, times and a curve for each step. Console, JSON lines and reports all read from it."""
+"""The progress of a run: counts and times for each step, and its timeline. Console, JSON lines and reports read from it."""
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from cicscenario.engine.events import StepProgressed
+from cicscenario.engine.timeline import Timeline
 
-POINTS = 200  #: the maximum number of points kept for one step
 BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  #: upper bounds of batch durations, in seconds
-
-Point = tuple[float, int, int]  #: seconds since the run began, people ok, people failed
+CHECKS = "(checks)"  #: the track of the checks in the timeline; no step has such a name
 
 
 @dataclass
@@ -32,17 +32,7 @@ class StepTally:
     _batch_seconds: float = 0.0
     _slowest: float = 0.0
     _buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    _points: list[Point] = field(default_factory=list)
-    _added: int = 0
-    _every: int = 1  #: one point is kept for this many additions
-
-    def __post_init__(self) -> None:
-        self._points.append((0.0, self.ok, 0))
-
-    @property
-    def last(self) -> float:
-        """Seconds from the run's beginning to the step's last batch."""
-        return self._points[-1][0]
+    last: float = 0.0  #: seconds from the run's beginning to the step's last batch
 
     def add(self, ok: int, failed: int, began: float, ended: float, start: float, *, whole: bool = True) -> None:
         """Adds a finished batch, or with ``whole=False`` a part of one that goes on.
@@ -54,7 +44,7 @@ class StepTally:
         self._began = began if self._began is None else min(self._began, began)
         self.seconds = ended - self._began
         self.people += ok + failed
-        self._add_point((round(ended - start, 3), self.ok, self.failed))
+        self.last = round(ended - start, 3)
         if not whole:
             return
         self._batch_seconds += ended - began
@@ -62,23 +52,13 @@ class StepTally:
         self._buckets[next((n for n, top in enumerate(BUCKETS) if ended - began <= top), len(BUCKETS))] += 1
         self.batches += 1
 
-    def _add_point(self, point: Point) -> None:
-        """Adds a point to the curve. The newest point is always kept; when there are too many, every second one is deleted."""
-        if (self._added - 1) % self._every:
-            self._points[-1] = point
-        else:
-            self._points.append(point)
-        self._added += 1
-        if len(self._points) > POINTS:
-            del self._points[1:-1:2]
-            self._every *= 2
-
     def document(self) -> dict[str, Any]:
         """The step in ``progress.json``; ``schemas/progress-v1.json`` defines its shape."""
         return {
             "total": self.total,
+            "ok": self.ok,
+            "failed": self.failed,
             "seconds": round(self.seconds, 3),
-            "points": self._points,
             "batches": self.batches,
             "people": self.people,
             "batch_seconds": {
@@ -90,7 +70,10 @@ class StepTally:
 
 
 class Progress:
-    """The progress of all steps. Thread-safe. ``counts`` are (ok, failed) of earlier runs; ``clock`` gives seconds."""
+    """The progress of all steps. Thread-safe. ``counts`` are (ok, failed) of earlier runs; ``clock`` gives seconds.
+
+    ``timeline`` is that of earlier sessions, which this one continues, by ``by`` (user@host) and at the git ``revision``.
+    """
 
     def __init__(
         self,
@@ -98,12 +81,26 @@ class Progress:
         size: int,
         counts: Mapping[str, tuple[int, int]],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        timeline: Timeline | None = None,
+        by: str = "",
+        revision: str = "",
     ) -> None:
         self.clock = clock
         self.steps = {step: StepTally(size, ok=counts.get(step, (0, 0))[0]) for step in steps}
         self._mutex = threading.Lock()
         self._start = clock()
         self._began = datetime.now(UTC)
+        self._timeline = timeline or Timeline()
+        self._earlier = self._timeline.seconds
+        self._timeline.begin_session(self._began.isoformat(timespec="seconds"), by, revision)
+
+    def begin(self, step: str) -> float:
+        """A batch of the step is under way until ``add`` has all of it. Returns the clock's time."""
+        now = self.clock()
+        with self._mutex:
+            self._timeline.begin(step, self._axis(now))
+        return now
 
     def add(self, step: str, ok: int, failed: int, began: float, *, whole: bool = True) -> StepProgressed:
         """Adds what has just been saved: the rest of a batch, or with ``whole=False`` a part of one that goes on.
@@ -114,7 +111,26 @@ class Progress:
         with self._mutex:
             tally = self.steps[step]
             tally.add(ok, failed, began, ended, self._start, whole=whole)
-            return StepProgressed(step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began)
+            self._timeline.count(step, ok, failed, self._axis(ended))
+            if whole:
+                self._timeline.end(step, self._axis(ended))
+            return StepProgressed(
+                step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began, tally.people
+            )
+
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """The checks are under way in the block."""
+        self.begin(CHECKS)
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._timeline.end(CHECKS, self._axis(self.clock()))
+
+    def _axis(self, now: float) -> float:
+        """The second of the timeline at a time of the clock."""
+        return self._earlier + max(0.0, now - self._start)
 
     @property
     def any_batches(self) -> bool:
@@ -131,8 +147,13 @@ class Progress:
 
     def document(self) -> dict[str, Any]:
         """The content of ``progress.json``; ``schemas/progress-v1.json`` defines its shape."""
+        with self._mutex:
+            return self._document()
+
+    def _document(self) -> dict[str, Any]:
         return {
             "began": self._began.isoformat(timespec="seconds"),
             "seconds": max((tally.last for tally in self.steps.values()), default=0.0),
             "steps": {name: tally.document() for name, tally in self.steps.items()},
+            "timeline": self._timeline.document(self._axis(self.clock())),
         }

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd
-from cicscenario.engine.events import Listener, ReportWritten
+from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, StageStarted
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import Stoppable, context_of, open_services
+from cicscenario.engine.run import ASKING, OPENING, Stoppable, context_of, heard, open_services
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
 from cicscenario.language import Environment, Scenario
@@ -37,20 +39,32 @@ class VerifyRequest:
 
 def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the checks. The exit code is OK only when every check passes for every person; steps are not considered."""
+    stopwatch = Stopwatch()
     scenario = load_scenario(request.path, request.overrides)
     checks = narrowed_checks(scenario, request.include, request.exclude)
     directory = request.directory(scenario)
     store = store_of_a_run(directory, request.path)
-    stopping = threading.Event()
+    stopping, astray = threading.Event(), PeopleSet()
     try:
         plan = compile_plan(scenario, store)
-        with open_services(plan, request.environment, stopping) as services, request.stoppable(stopping.set):
+        listener(DirectoryTaken(str(directory)))
+        listener(StageStarted(OPENING))
+        traffic = heard(listener)
+        with (
+            open_services(plan, request.environment, stopping, traffic) as services,
+            request.stoppable(stopping.set),
+        ):
+            listener(StageStarted(ASKING))
             ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
             compare(store, plan, services, people=False)
             context = context_of(plan, directory, services, store, stopping)
-            rows = verify(checks, context, plan.size, listener)
+            rows = verify(checks, context, plan.size, listener, astray)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
-        request.report(RunEnd(plan, store, directory, code, services=services, checks=rows))
+        end = RunEnd(
+            plan, store, directory, code, services=services, checks=rows, stopwatch=stopwatch, astray=len(astray)
+        )
+        request.report(end)
+        end.tell_problems(listener)
         listener(ReportWritten(str(directory)))
         require_answers(rows)
         return code, rows

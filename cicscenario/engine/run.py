@@ -6,13 +6,14 @@ Each stage is one function. ``run`` and ``carry_out`` call them in order.
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
-from cicscenario.capabilities.readback import ReadBack
+from cicscenario.capabilities.readback import PeopleSet, ReadBack
+from cicscenario.capabilities.redo import Redo
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
@@ -27,16 +28,27 @@ from cicscenario.engine.conclude import (
     write_rejected,
     write_transactions,
 )
-from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
+from cicscenario.engine.events import (
+    DirectoryTaken,
+    Listener,
+    Noted,
+    ReportWritten,
+    RequestRepeated,
+    RunStarted,
+    StageStarted,
+)
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.recognise import PlanRecogniser
+from cicscenario.engine.records import Recorder, earlier_timeline, who, write_progress
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
+from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
@@ -44,8 +56,10 @@ from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
+from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 
+OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
 #: A context manager that calls the given function when the user asks to stop.
 Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
@@ -54,7 +68,7 @@ Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 class RunRequest:
     """The arguments of a run. ``directory`` gives the run directory of a scenario, ``environment`` opens a plan's environment.
 
-    ``report`` writes the reports.
+    ``report`` writes the reports. ``revision`` is that of the scenario's file in git, if it is in git.
     """
 
     path: Path
@@ -66,6 +80,7 @@ class RunRequest:
     selection: Selection = EVERYTHING
     fresh: bool = False
     reconcile: bool = False
+    revision: str = ""
 
 
 @dataclass
@@ -83,8 +98,11 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     used: bool = False  #: the run directory was used before
     progress: Progress | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     checks: list[CheckRow] = field(default_factory=list)
+    astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
+    redo: Redo = field(default_factory=Redo)  #: what a repair makes again
 
     @property
     def state(self) -> Store:
@@ -95,11 +113,13 @@ class Run:
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
         context = context_of(self.plan, self.directory, self.services, self.state, self.stopping)
-        return replace(context, read_back=self.read_back, tell=lambda text: self.listener(Noted(text)))
+        tell = lambda text: self.listener(Noted(text))  # noqa: E731
+        return replace(context, read_back=self.read_back, tell=tell, redo=self.redo)
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
+    stopwatch = Stopwatch()
     scenario = load_scenario(request.path, request.overrides)
     try:
         plan = compile_plan(scenario)
@@ -107,7 +127,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
         write_rejected(request.directory(scenario), error.records)
         error.hint = f"{error.hint or 'mend them'}; all of them are in {request.directory(scenario) / REJECTED}"
         raise
-    with open_run(request, plan, listener) as this:
+    with open_run(request, plan, listener, stopwatch) as this:
         code = report(this, carry_out)
     return code, this.checks
 
@@ -115,9 +135,11 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
 def carry_out(this: Run) -> ExitCode:
     """The stages between opening a run and reporting it."""
     if this.request.fresh:
+        this.listener(StageStarted(ASKING))
         warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
+        this.listener(StageStarted("comparing the state with the chain"))
         compare(this.state, this.plan, this.services)
         look_back(this)
         reopen_lost(this.plan, this.context())
@@ -125,61 +147,79 @@ def carry_out(this: Run) -> ExitCode:
             this.listener(
                 Noted(
                     f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
-                    " has passed for all of them (`cicscenario verify` asks the services again)"
+                    f" has passed for all of them (to ask the services again: {going_on('verify')})"
                 )
             )
             return ExitCode.OK
+        this.listener(StageStarted(ASKING))
         warnings = preflight(this.plan, this.services, this.state)
     for warning in warnings:
         this.listener(Noted(warning))
     claim(this.state, this.plan, this.services, used=this.used)
     tell_rejected(this)
     execute(this)
+    this.listener(StageStarted("writing the result files"))
     write_files(this.plan, this.context())
     if this.selected is None:
         context = this.context()
         if this.plan.scenario.checks.read_again:
             context = replace(context, read_back=ReadBack())
-        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener)
+        with this.progress.checking() if this.progress else nullcontext():
+            this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     conclude(this.plan, this.state, this.selected)
     require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
 @contextmanager
-def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
+def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Stopwatch | None = None) -> Iterator[Run]:
     """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan.scenario)
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
+        listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
             sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
         store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
-        services = held.enter_context(open_services(plan, request.environment, stopping))
+        traffic = heard(listener)
+        listener(StageStarted(OPENING))
+        services = held.enter_context(open_services(plan, request.environment, stopping, traffic))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
         if store is None and not request.fresh:
             store = Store(directory / STATE)
             held.callback(store.close)
         used = used_before(directory) and not request.fresh
-        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
+        yield Run(
+            request, plan, selected, directory, services, listener, stopping, store, held, used,
+            stopwatch=stopwatch or Stopwatch(),
+        )  # fmt: skip
+
+
+def heard(listener: Listener) -> Traffic:
+    """Counts requests, and tells the listener of each one that is sent again."""
+    return Traffic(lambda repeat: listener(RequestRepeated(repeat.service, repeat.why)))
 
 
 @contextmanager
 def open_services(
-    plan: Plan, environment: Callable[[Plan], AbstractContextManager[Environment]], stopping: threading.Event
+    plan: Plan,
+    environment: Callable[[Plan], AbstractContextManager[Environment]],
+    stopping: threading.Event,
+    traffic: Traffic | None = None,
 ) -> Iterator[Connections]:
-    """Connects to the services of an environment. Their waits end when ``stopping`` is set."""
+    """Connects to the services of an environment. Their waits end when ``stopping`` is set; ``traffic`` counts requests."""
     with environment(plan) as where:
         scenario = plan.scenario
         services = Connections(
             where,
             token=scenario.gift.token,
+            traffic=traffic,
             dialect=scenario.backend.option("dialect") or "current",
             stopping=stopping,
         )
@@ -231,13 +271,14 @@ def start_fresh(this: Run) -> None:
     if kept := set_aside(this.directory):
         this.listener(Noted(f"the earlier run was set aside as {kept}"))
         this.held.enter_context(directory_lock(this.directory))
+        this.listener(DirectoryTaken(str(this.directory)))
     this.store = Store(this.directory / STATE)
     this.held.callback(this.store.close)
 
 
-def execute(this: Run) -> None:
-    """Executes the steps for all people who are not done yet."""
-    plan, context = this.plan, this.context()
+def execute(this: Run, plan: Plan | None = None) -> None:
+    """Executes the steps for all people who are not done yet. ``plan``: one with other steps than that of the run."""
+    plan, context = plan or this.plan, this.context()
     with ExitStack() as opened:
         ledger = None
         if plan.sends:
@@ -247,13 +288,29 @@ def execute(this: Run) -> None:
         opened.callback(backend.close)
         context = replace(context, opened=backend)
         while True:
-            this.progress = Progress((step.name for step in plan.steps), plan.size, this.state.counts())
+            this.progress = _progress(this)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
-            Runner(plan, context, this.progress, this.listener, only=this.selected).run()
+            record = Recorder(this.directory, this.progress)
+            Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
+            if ledger is not None:
+                this.listener(StageStarted("waiting until all transactions are confirmed"))
             if ledger is None or not ledger.finish():
                 return
+            write_progress(this.directory, this.progress)
             this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
+
+
+def _progress(this: Run) -> Progress:
+    """The progress of this session, which continues the timeline of the earlier ones."""
+    return Progress(
+        (step.name for step in this.plan.steps),
+        this.plan.size,
+        this.state.counts(),
+        timeline=earlier_timeline(this.directory, lambda text: this.listener(Noted(text))),
+        by=who(),
+        revision=this.request.revision,
+    )
 
 
 def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
@@ -273,11 +330,16 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
         raise
     finally:
         if this.store:
-            end = RunEnd(this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks)
+            this.listener(StageStarted("writing the reports"))
+            end = RunEnd(
+                this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
+                stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,
+            )  # fmt: skip
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])
             if orphans := _orphans(end):
                 this.listener(Noted(orphans))
+            write_at_end(lambda: end.tell_problems(this.listener), run_error=sys.exc_info()[1])
             this.listener(ReportWritten(str(this.directory)))
     return code
 

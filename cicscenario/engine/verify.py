@@ -10,9 +10,9 @@ from itertools import islice
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.readback import PeopleSet
-from cicscenario.engine.events import CheckFinished, Listener
+from cicscenario.engine.events import CheckFinished, CheckProgressed, Listener
 from cicscenario.errors import InterruptedRunError, UnavailableError
-from cicscenario.state.rows import CheckRow, Outcome
+from cicscenario.state.rows import CheckRow, Made, Outcome
 from cicscenario.state.store import Store
 
 FAILING_SHOWN = 20
@@ -23,8 +23,18 @@ _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 Problems = dict[int, str]
 
 
-def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Listener) -> list[CheckRow]:
+class NotMade(str):
+    """A person's problem: there was nothing to ask the service about."""
+
+    __slots__ = ()
+
+
+def verify(
+    checks: Sequence[Check], context: RunContext, size: int, listener: Listener, astray: PeopleSet | None = None
+) -> list[CheckRow]:
     """Runs ``checks`` over people ``0 <= id < size``. A person who is missing or has no account is an error of each check.
+
+    Everybody who does not pass some check is added to ``astray``.
 
     People whose result this run wrote and read back, and who lack it now, are no longer done in the step that wrote it. Raises
     InterruptedRunError within a second after the context's ``stopping`` is set; the results of complete checks are
@@ -32,7 +42,7 @@ def verify(checks: Sequence[Check], context: RunContext, size: int, listener: Li
     """
     rows = []
     for check in checks:
-        row = _run_check(check, context, size)
+        row = _run_check(check, context, size, listener, PeopleSet() if astray is None else astray)
         context.state.record_checks([row])
         listener(finished(row))
         rows.append(row)
@@ -54,26 +64,41 @@ def finished(row: CheckRow) -> CheckFinished:
     return CheckFinished(row.name, row.errors, row.total, row.allowed, first, row.read_back)
 
 
-def _run_check(check: Check, context: RunContext, size: int) -> CheckRow:
+def _run_check(check: Check, context: RunContext, size: int, listener: Listener, astray: PeopleSet) -> CheckRow:
+    began = context.clock()
+    listener(CheckProgressed(check.name, 0, size, 0, 0.0))
     verifier = check.verifier(context)
     known = _still_known(check, context, verifier, size)
     errors = read_back = unasked = 0
     why = ""
     failing: list[dict[str, object]] = []
+    context.state.begin_findings(check.name)
     batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
-    for part in _batch_problems(batches, _Question(verifier, context.state, known), context.stopping):
+    parts = _with_batches(batches, _Question(verifier, context.state, known), context.stopping)
+    for (first, done), part in parts:
         if part is None:
             raise InterruptedRunError(f"stopped in the check {check.name}; checks change nothing")
         problems, spared = part
         read_back += spared
         errors += len(problems)
         _reopen(check, context, problems)
-        for problem in problems.values():
+        context.state.add_findings(check.name, first, {who: (why, _made(why)) for who, why in problems.items()})
+        for person, problem in problems.items():
             if isinstance(problem, NotKnown):
                 unasked, why = unasked + 1, why or problem
+            else:
+                astray.add(person)
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
+        if done < size:
+            listener(CheckProgressed(check.name, done, size, errors, round(context.clock() - began, 3)))
     return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back, unasked, why)
+
+
+def _made(problem: str) -> Made:
+    if isinstance(problem, NotMade):
+        return Made.NOT_MADE
+    return Made.NOT_ASKED if isinstance(problem, NotKnown) else Made.YES
 
 
 def _reopen(check: Check, context: RunContext, problems: Problems) -> None:
@@ -102,14 +127,15 @@ def _still_known(check: Check, context: RunContext, verifier: Verifier, size: in
     return PeopleSet() if people and verifier(people) else known
 
 
-def _batch_problems(
+def _with_batches(
     batches: list[tuple[int, int]], question: "_Question", stopping: threading.Event
-) -> Iterator[tuple[Problems, int] | None]:
-    """The answers of each batch, in order. When ``stopping`` is set, yields None and ends."""
+) -> Iterator[tuple[tuple[int, int], tuple[Problems, int] | None]]:
+    """The answers of each batch, in order, with the batch. When ``stopping`` is set, yields None for one, and ends."""
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, "verify")
     left = iter(batches)
     running: list[Future[tuple[Problems, int]]] = []
+    ended = 0
     try:
         while True:
             for batch in islice(left, 2 * threads - len(running)):
@@ -119,9 +145,10 @@ def _batch_problems(
             while not stopping.is_set() and not wait(running[:1], _STOP_POLL, FIRST_COMPLETED).done:
                 pass
             if stopping.is_set():
-                yield None
+                yield batches[ended], None
                 return
-            yield running.pop(0).result()
+            yield batches[ended], running.pop(0).result()
+            ended += 1
     finally:
         # Batches that have not begun are cancelled. When the run is stopped, active ones are not waited for.
         pool.shutdown(wait=not stopping.is_set(), cancel_futures=True)
@@ -138,13 +165,13 @@ class _Question:
     def __call__(self, first: int, stop: int) -> tuple[Problems, int]:
         """The problems of people ``first <= id < stop``, and the number of people who were not asked about."""
         people = self.store.people(first, stop)
-        problems = dict.fromkeys(range(first, stop), "has not been made yet")
+        problems: Problems = dict.fromkeys(range(first, stop), NotMade("has not been made yet"))
         asked = []
         spared = 0
         for person in people:
             del problems[person.id]
             if person.address is None:
-                problems[person.id] = "has no account yet"
+                problems[person.id] = NotMade("has no account yet")
             elif person.id in self.known:
                 spared += 1
             else:

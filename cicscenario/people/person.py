@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.jsontext import parse_json
+from cicscenario.people import vcard
 from cicscenario.resources import load_schema
 
 
@@ -40,6 +41,15 @@ class Person:
         """The person document. Parsed when it is read, because parsing is slow and most steps do not need it."""
         document: dict[str, Any] = parse_json(self.document_json)
         return document
+
+    @cached_property
+    def name(self) -> str:
+        """Given name and family name; empty for a document of other tools that has none."""
+        try:
+            contact = vcard.decode(self.document["vcard"])
+        except (InvalidError, KeyError, TypeError):
+            return ""
+        return f"{contact.given} {contact.family}".strip()
 
     @property
     def account(self) -> bytes:

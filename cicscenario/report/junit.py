@@ -5,22 +5,24 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from cicscenario.engine.failing import FAILING
 from cicscenario.errors import ExitCode
 from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
+from cicscenario.report.problems import named
 from cicscenario.report.recorded import Recorded, check_notes
 
-_TEXT = 2_000  #: maximum characters of one problem; keeps the file far below GitLab's limit of 30 MB
+_TEXT = 2_000  #: maximum characters about one person; keeps the file far below GitLab's limit of 30 MB
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(recorded: Recorded) -> str:
-    """The report as JUnit XML. A check with errors is a failure with its first people; a check not made is skipped."""
+    """The report as JUnit XML. A check with errors is a failure with its problems and people; a check not made is skipped."""
     report = recorded.report
     suites = ET.Element("testsuites", name=_clean(report["scenario"]))
     _suite(suites, recorded, "run", [_run_case(recorded)])
     _suite(suites, recorded, "steps", [_step_case(step, recorded) for step in report["steps"]])
-    checks = [_check_case(check) for check in report["checks"]]
+    checks = [_check_case(check, recorded) for check in report["checks"]]
     _suite(suites, recorded, "checks", checks + [_unmade_case(check["name"]) for check in recorded.unmade])
     for count in ("tests", "failures", "errors", "skipped"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
@@ -68,17 +70,17 @@ def _step_case(step: dict[str, Any], recorded: Recorded) -> ET.Element:
     case = _case(f"step {step['name']}", pace.seconds if pace else step["seconds"])
     counts = f"{step['ok']} ok, {step['failed']} failed, {step['pending']} pending of {step['total']}"
     if step["failed"]:
-        _say(case, "failure", counts, _people(step.get("failing", []), step["failed"]))
+        _say(case, "failure", counts, _problems(recorded, "step", step["name"]))
     elif step["pending"]:
         _say(case, "skipped", counts)
     return case
 
 
-def _check_case(check: dict[str, Any]) -> ET.Element:
+def _check_case(check: dict[str, Any], recorded: Recorded) -> ET.Element:
     case = _case(f"check {check['name']}")
     if check["errors"]:
         message = f"{check['errors']} errors of {check['total']}"
-        _say(case, "failure", message, _people(check["failing"], check["errors"]))
+        _say(case, "failure", message, _problems(recorded, "check", check["name"]))
     elif notes := check_notes(check):
         ET.SubElement(case, "system-out").text = _clean(notes)
     return case
@@ -88,9 +90,18 @@ def _unmade_case(name: str) -> ET.Element:
     return _say(_case(f"check {name}"), "skipped", "not made")
 
 
-def _people(failing: Sequence[dict[str, Any]], number: int) -> str:
-    lines = [f"person {entry['person']}: {entry['problem'][:_TEXT]}" for entry in failing]
-    return "\n".join(lines + ([f"and {number - len(failing)} more"] if number > len(failing) else []))
+def _problems(recorded: Recorded, what: str, name: str) -> str:
+    """The problems of a step or check, and those that it only follows from."""
+    said = []
+    for problem in recorded.problems.problems:
+        if (problem.what, problem.name) == (what, name):
+            people = [f"  {named(one)}: {one.reason[:_TEXT]}" for one in problem.first]
+            where = f", in {FAILING}" if recorded.problems.people else ""
+            more = f"  and {problem.more:,} more{where}" if problem.more else ""
+            said += [problem.sentence, *people, *([more] if more else [])]
+        elif what == "check" and name in (*problem.unmade, *problem.failing):
+            said.append(f"this follows: {problem.sentence}")
+    return "\n".join(said)
 
 
 def _clean(text: str) -> str:

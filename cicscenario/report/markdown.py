@@ -3,15 +3,18 @@
 import re
 from typing import Any
 
+from cicscenario.engine.failing import FAILING
+from cicscenario.engine.problems import Problem
 from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
-from cicscenario.report.recorded import Recorded, check_notes
+from cicscenario.report.problems import named, where, who
+from cicscenario.report.recorded import Recorded, check_notes, milliseconds
 
-_FAILING = 5  #: failing people shown per check; the HTML report has more
+_PROBLEMS = 20  #: problems that are shown
 
 
 def as_markdown(recorded: Recorded) -> str:
-    """The report as Markdown: verdict, steps, checks with their first failing people, and transactions."""
+    """The report as Markdown: verdict, steps, checks, what went wrong, and transactions."""
     report = recorded.report
     parts = [
         f"## {'✅' if recorded.good else '❌'} {_text(report['scenario'])}: {recorded.verdict}",
@@ -19,21 +22,24 @@ def as_markdown(recorded: Recorded) -> str:
     ]
     if "error" in report:
         parts.append("\n".join(f"> {_text(line)}  " for line in report["error"].splitlines()))
+    if recorded.next:
+        parts.append(f"To go on:\n\n```sh\n{printable(recorded.next)}\n```")
     parts.append(_table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
     if report["checks"] or recorded.unmade:
         parts.append(_table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))
-    failing = [
-        f"- {_text(entry['name'])}, person {one['person']}: {_text(one['problem'])}"
-        for entry in [*report["steps"], *report["checks"]]
-        for one in entry.get("failing", [])[:_FAILING]
-    ]
-    if failing:
-        parts.append("First of those who did not arrive:\n\n" + "\n".join(failing))
+    if found := recorded.problems.problems:
+        parts.append("### What went wrong\n\n" + "\n".join(_problem(one) for one in found[:_PROBLEMS]))
+        more = f"{len(found) - _PROBLEMS:,} more problems are in the other reports. " if found[_PROBLEMS:] else ""
+        all_of_them = where(recorded.problems.people, FAILING) if recorded.problems.people else ""
+        parts.append(more + _text(all_of_them))
     if rejected := recorded.rejected:
         parts.append(_text(rejected))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
-    if report.get("requests"):
+    if report.get("traffic"):
+        head = "| service | requests | repeated | refused | unanswered | p50 | p95 | p99 |"
+        parts.append(_table(head, ":--" + "|--:" * 7, _traffic_rows(recorded)))
+    elif report.get("requests"):  # of an earlier version
         asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
     if recorded.orphans:
@@ -61,6 +67,23 @@ def _check_rows(recorded: Recorded) -> list[list[str]]:
         for check in recorded.report["checks"]
     ]
     return rows + [[check["name"], "", "", "not made"] for check in recorded.unmade]
+
+
+def _problem(problem: Problem) -> str:
+    """An item of a list: the problem, and below it the people, with what was said about the first of them."""
+    first = problem.first[0]
+    said = f"; {named(first)}: {first.reason}" if first.reason != problem.reason else ""
+    return f"- **{_text(problem.sentence)}**\n  - {_text(who(problem) + said)}"
+
+
+def _traffic_rows(recorded: Recorded) -> list[list[str]]:
+    counted = ("requests", "repeated", "refused", "unanswered")
+    return [
+        [service]
+        + [f"{held[key]:,}" for key in counted]
+        + [milliseconds(held["seconds"][share]) for share in ("p50", "p95", "p99")]
+        for service, held in recorded.report["traffic"].items()
+    ]
 
 
 def _transactions(counts: dict[str, dict[str, Any]]) -> list[str]:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.recorded import Recorded
+from cicscenario.transport.traffic import SHARES
 
 Sample = tuple[dict[str, str], float]
 
 
 def as_openmetrics(recorded: Recorded) -> str:
     """The report as OpenMetrics: gauges of the run, steps, checks and transactions, and a histogram of batch durations."""
-    return "\n".join([*_gauges(recorded), *_histogram(recorded), "# EOF"]) + "\n"
+    return "\n".join([*_gauges(recorded), *_traffic(recorded), *_histogram(recorded), "# EOF"]) + "\n"
 
 
 def _gauges(recorded: Recorded) -> Iterator[str]:
@@ -67,6 +68,26 @@ def _gauges(recorded: Recorded) -> Iterator[str]:
         "People per second in a step of the last run.",
         [(labels, round(pace.per_second, 3)) for labels, pace in paces if pace.per_second is not None],
     )
+
+
+def _traffic(recorded: Recorded) -> Iterator[str]:
+    held = recorded.report.get("traffic", {})
+    own = {"scenario": recorded.report["scenario"]}
+    for kind in ("repeated", "refused", "unanswered"):
+        samples = [(own | {"service": service}, figures[kind]) for service, figures in held.items()]
+        yield from _family(f"requests_{kind}", f"Requests to a service that were {kind}.", samples)
+    if not held:
+        return
+    name = "cicscenario_request_seconds"
+    yield f"# TYPE {name} summary"
+    yield f"# UNIT {name} seconds"
+    yield f"# HELP {name} How long requests to a service took."
+    for service, figures in held.items():
+        labels = own | {"service": service}
+        for share in SHARES:
+            yield f"{name}{_labels(labels | {'quantile': f'0.{share[1:]}'})} {figures['seconds'][share]}"
+        yield f"{name}_count{_labels(labels)} {figures['requests']}"
+        yield f"{name}_sum{_labels(labels)} {figures['seconds']['sum']}"
 
 
 def _family(name: str, text: str, samples: Iterable[Sample], unit: str = "") -> Iterator[str]:

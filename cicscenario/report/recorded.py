@@ -1,10 +1,14 @@
 """The recorded result of a run, read from its directory, with the verdict in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
+from cicscenario.engine.problems import NAMED, Affected, Problem, Problems
 from cicscenario.engine.progress import BUCKETS
 from cicscenario.errors import ExitCode
+from cicscenario.printable import foreign
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
@@ -14,6 +18,14 @@ _STOPPED = {
     ExitCode.INTERNAL: "Stopped: internal error",
     ExitCode.INTERRUPTED: "Interrupted",
 }
+
+
+class Phase(Enum):
+    """Where a run is."""
+
+    ENDED = "ended"
+    UNDER_WAY = "under way"
+    KILLED = "killed"  #: it is not under way, and it has ended without a report
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,15 @@ class Pace:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The content of ``report.json``, and of ``progress.json`` if any steps were executed."""
+    """The content of ``report.json``, of ``progress.json`` if any steps were executed, and of ``people.json`` if there is one.
+
+    ``phase`` is that of a run which somebody watches; reports are of runs that have ended.
+    """
 
     report: dict[str, Any]
     progress: dict[str, Any] | None
+    people: dict[str, Any] | None = None
+    phase: Phase = Phase.ENDED
 
     @property
     def code(self) -> ExitCode:
@@ -42,6 +59,14 @@ class Recorded:
     def errors(self) -> int:
         errors: int = sum(check["errors"] for check in self.report["checks"])
         return errors
+
+    @property
+    def problems(self) -> Problems:
+        """What went wrong, root causes first. In a report of an earlier version: each step and check that has failures."""
+        if "problems" not in self.report:
+            return Problems(0, tuple(_earlier(self.report)))
+        found = tuple(map(Problem.of, self.report["problems"]))
+        return Problems(self.report.get("failing_people", 0), found)
 
     @property
     def orphans(self) -> str | None:
@@ -75,16 +100,37 @@ class Recorded:
     @property
     def good(self) -> bool:
         """Whether all steps of the plan are done and all its checks have passed, not only the selected ones."""
-        return self.code == ExitCode.OK and not self.pending and not self.unmade and not self.errors
+        return (
+            self.phase is Phase.ENDED
+            and self.code == ExitCode.OK
+            and not self.pending
+            and not self.unmade
+            and not self.errors
+        )
+
+    @property
+    def next(self) -> str | None:
+        """The whole command that goes on: one that resumes, or one that repairs; None when there is none."""
+        command: str | None = self.report.get("next")
+        return command
 
     @property
     def verdict(self) -> str:
         """The result in a few words."""
+        if self.phase is Phase.UNDER_WAY:
+            return "Under way"
+        if self.phase is Phase.KILLED:
+            return "Killed: it ended without a report"
         if self.code in _STOPPED:
-            return _STOPPED[self.code]
+            return self.stopped
         if self.errors:
             return "Not everybody arrived"
         return "Everybody arrived" if self.good else "Not finished"
+
+    @property
+    def stopped(self) -> str:
+        """How the command ended, by its exit code only."""
+        return _STOPPED.get(self.code, "Done" if self.code is ExitCode.OK else "Not everybody arrived")
 
     @property
     def detail(self) -> str:
@@ -92,7 +138,7 @@ class Recorded:
         people = f"{self.report['population']:,} people"
         made = self.report["checks"]
         wrong = [check["name"] for check in made if check["errors"]]
-        if wrong:
+        if wrong and not (self.pending and self.phase is not Phase.ENDED):  # these may be of an earlier session
             return f"{people}; {self.errors:,} errors in {', '.join(wrong)}"
         if self.pending:
             step = self.pending[0]
@@ -114,12 +160,6 @@ class Recorded:
         listed = self.report.get("plan", {}).get("steps", [])
         return next((entry.get("gas") for entry in listed if entry["name"] == step), None)
 
-    def points(self, step: str) -> list[list[float]]:
-        """The points (seconds, people ok, people failed); empty when the step had nothing to do in the last run."""
-        held = self._step(step)
-        points: list[list[float]] = held["points"] if held and held["batches"] else []
-        return points
-
     def pace(self, step: str) -> Pace | None:
         """The speed of a step; None when it had nothing to do in the last run."""
         held = self._step(step)
@@ -133,6 +173,15 @@ class Recorded:
     def _step(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = (self.progress or {}).get("steps", {}).get(name)
         return found
+
+
+def _earlier(report: dict[str, Any]) -> Iterator[Problem]:
+    for what, number in (("step", "failed"), ("check", "errors")):
+        for entry in report[f"{what}s"]:
+            if first := entry.get("failing"):
+                named = tuple(Affected(one["person"], "", foreign(one["problem"])) for one in first[:NAMED])
+                people = max(entry[number], len(named))
+                yield Problem(what, entry["name"], named[0].reason, people, first=named)
 
 
 def quantile(buckets: dict[str, int], share: float) -> str | None:
@@ -151,3 +200,8 @@ def check_notes(check: dict[str, Any]) -> str:
     if "read_back" in check:
         notes.append(f"{check['read_back']:,} read back after writing")
     return "; ".join(notes)
+
+
+def milliseconds(seconds: float) -> str:
+    """How long a request took, in words: ``0.8 ms``, ``12 ms``, ``1,500 ms``."""
+    return f"{seconds * 1000:,.1f} ms" if seconds < 0.01 else f"{seconds * 1000:,.0f} ms"

@@ -1,21 +1,27 @@
 """Writes ``report.json`` and ``progress.json``: the result of a run as data. All other forms are made from them."""
 
-import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from cicscenario import __version__
+from cicscenario.capabilities.money import Done
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.failing import write_failing
+from cicscenario.engine.records import write_progress
+from cicscenario.errors import ExitCode
 from cicscenario.files import FOR_ALL, from_here, write_whole
+from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.printable import json_text
 from cicscenario.report.environment import shown_environment
+from cicscenario.report.roster import write_roster
 from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import scenario_schema
 
-REPORT, PROGRESS = "report.json", "progress.json"
+REPORT = "report.json"
 _FAILING = 20  #: failing people shown per step
 
 
@@ -29,6 +35,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         "population": plan.size,
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), end) for step in plan.steps],
         "checks": _checks(end),
+        "failing_people": end.problems.people,
+        "problems": [problem.document() for problem in end.problems.problems],
         "transactions": store.transaction_counts(),
         "file": from_here(plan.scenario.path),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -39,6 +47,10 @@ def summary(end: RunEnd) -> dict[str, Any]:
         },
         "document": _document(plan.scenario),
     }
+    if chain := _chain(store.meta()):
+        report["chain"] = chain
+    if money := [row for step in plan.steps if (row := _money(step, counts.get(step.name, (0, 0))[0], end))]:
+        report["money"] = money
     if plan.rejected and plan.rejected.count:
         report["rejected"] = plan.rejected.document()
     if plan.scenario.backend.traits.custodial:
@@ -47,9 +59,44 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if end.services:
         report["environment"] = shown_environment(end.services.environment)
         report["requests"] = end.services.requests()
+        report["traffic"] = end.services.traffic.document()
+    if end.stopwatch:
+        report["began"] = end.stopwatch.began.isoformat(timespec="seconds")
+        report["seconds"] = round(end.stopwatch.seconds, 3)
+    if end.astray is not None:
+        report["astray"] = end.astray
+    if command := _next(end, report):
+        report["next"] = command
     if end.error:
         report["error"] = end.error.message + (f"\n{end.error.hint}" if end.error.hint else "")
     return report
+
+
+def _next(end: RunEnd, report: dict[str, Any]) -> str | None:
+    """The whole command that goes on, with no secret in it; None when all is done, or when something else comes first."""
+    file = report["file"]
+    if end.code in (ExitCode.INVALID, ExitCode.STATE_REFUSED, ExitCode.RECONCILE, ExitCode.INTERNAL):
+        return None
+    if any(step["ok"] < step["total"] for step in report["steps"]):
+        return going_on("run", scenario=file)
+    if any(check["errors"] for check in report["checks"]):
+        return going_on("repair", scenario=file)
+    return going_on("run", scenario=file) if end.code is not ExitCode.OK else None
+
+
+def _chain(held: Mapping[str, str]) -> dict[str, str]:
+    """The chain that the state belongs to: its id, the contracts and the signer."""
+    return {key: held[key] for key in ("spec", "chain_id", "registry", "token", "signer") if key in held}
+
+
+def _money(step: PlannedStep, people: int, end: RunEnd) -> dict[str, Any] | None:
+    """What was given in a step, by whom, and to how many people; None when it gives nothing."""
+    if step.money is None:
+        return None
+    scenario = end.plan.scenario
+    total = step.money.total(Done(step.name, people, scenario, end.store, end.services))
+    row: dict[str, Any] = {"step": step.name, "giver": step.money.giver(scenario), "people": people}
+    return row if total is None else row | {"amount": str(total)}
 
 
 def _declared(step: PlannedStep) -> dict[str, Any]:
@@ -97,11 +144,12 @@ def _document(scenario: Scenario) -> dict[str, Any]:
 
 
 def write_record(end: RunEnd) -> None:
-    """Writes ``report.json`` to the run directory, and ``progress.json`` when any batch was executed.
+    """Writes ``report.json``, ``people.json`` and ``failing.csv`` to the run directory; ``progress.json`` if there were batches.
 
     When nothing was left to do, the progress of the last run stays.
     """
-    if end.progress and end.progress.any_batches:
-        text = json.dumps(end.progress.document(), separators=(",", ":"))
-        write_whole(end.directory / PROGRESS, text + "\n", mode=FOR_ALL)
+    write_failing(end.plan, end.store, end.directory)
+    if end.progress:
+        write_progress(end.directory, end.progress)
+    write_roster(end)
     write_whole(end.directory / REPORT, json_text(summary(end), indent=2) + "\n", mode=FOR_ALL)

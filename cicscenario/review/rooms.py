@@ -9,10 +9,10 @@ from cicscenario.errors import InvalidError
 
 #: From the top down. A floor may import from those after it; rooms on one floor do not import from each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("cli",), ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"), ("metadata",),
-    ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("language", "people"),
+    ("cli",), ("serve",), ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"),
+    ("metadata",), ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("language", "people"),
     ("resources", "chainspec", "address", "numberplan"), ("transport",), ("inputs", "jsontext"),
-    ("files", "retry", "shell"), ("boundaries",), ("errors",), ("printable",),
+    ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable",),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only ``ABOVE_APART`` may import it.
 APART = {
@@ -29,6 +29,7 @@ APART = {
             "retry",
             "shell",
             "transport",
+            "visitors",
             "printable",
         }
     )

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cicscenario.sandbox.process import cannot_listen
-from cicscenario.sandbox.visitors import refusal, said
+from cicscenario.visitors import refusal, said
 
 
 def _guard(*, local_pages: bool) -> Middleware:

@@ -3,7 +3,8 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,12 @@ from cicscenario.sandbox.record import Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.space import full_disk_told
+from cicscenario.sandbox.users import Users
 
-__all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up"]
+__all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
+
+#: Is called when a service starts, with its name, its number among so many services, and the seconds it took: None at first.
+Progress = Callable[[str, int, int, float | None], None]
 
 CHAIN_ONLY = ("node",)  #: services of a run with sovereign accounts
 
@@ -90,11 +95,15 @@ def up(
 
 
 def down(home: Path, *, purge: bool = False) -> bool:
-    """Stops the sandbox and, with ``purge``, deletes its data; says whether any service was up."""
+    """Stops the sandbox and, with ``purge``, deletes its data; says whether any service was up.
+
+    Raises StateRefusedError when a run uses it, which is then as it was.
+    """
     stack = _Stack(home)
     if not stack.folder.exists():
         return False
     with stack.locked():
+        stack.refuse_users()
         was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
         if purge:
             for service in SERVICES.values():
@@ -130,23 +139,46 @@ def sandbox(
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
     keep: bool = False,
+    progress: Progress = lambda name, number, total, seconds: None,
+    user: str = "a program",
 ) -> Iterator[StackInfo]:
     """The sandbox with ``services``, which are up until the block ends.
 
     Several processes may use the sandbox at once. The last one to leave stops the services that were started by this
-    function, unless one of the users asked to ``keep`` them. Services that were up before stay up. Parameters and errors
-    are those of ``up``.
+    function, unless one of the users asked to ``keep`` them. Services that were up before stay up. ``user`` describes this
+    user to somebody who wants to stop the sandbox. ``progress`` is called as services start. The other parameters, and the
+    errors, are those of ``up``.
     """
     request = _start_request(services, node, contracts, faults, dialect, temporary=not keep)
     stack = _Stack(home)
     with stack.locked():
-        info = StackInfo(stack.environment, stack.start(request))
-        use = stack.join()
+        info = StackInfo(stack.environment, stack.start(request, progress))
+        use = stack.users.join(user)
     try:
         yield info
     finally:
-        os.close(use)
-        stack.leave()
+        stack.users.leave(use)
+        stack.stop_temporary()
+
+
+@contextmanager
+def used(environment: Path, user: str) -> Iterator[None]:
+    """Marks a sandbox as used by ``user`` until the block ends, if ``environment`` is the environment file of one.
+
+    A sandbox in a folder that this process may not write to is not marked.
+    """
+    path = environment.resolve()
+    stack = _Stack(path.parent.parent)
+    if path != stack.environment or not stack.exists() or not os.access(path.parent.parent, os.W_OK):
+        yield
+        return
+    with stack.locked():
+        use = stack.users.join(user)
+    try:
+        yield
+    finally:
+        stack.users.leave(use)
+        stack.stop_temporary()
 
 
 class _Stack:
@@ -156,7 +188,7 @@ class _Stack:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
         self._record = self.folder / "stack.json"
-        self._users = self.folder / "users.lock"
+        self.users = Users(self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -168,6 +200,9 @@ class _Stack:
         with os.fdopen(open_in_place(self.folder.parent / "sandbox.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def exists(self) -> bool:
+        return self._record.exists()
 
     def record(self) -> Record | None:
         return read_record(self._record)
@@ -188,7 +223,7 @@ class _Stack:
         state = "down" if pid is None else "up" if service.answers(site) else "silent"
         return ServiceStatus(name, state, pid, service.address(site), service.detail(site))
 
-    def start(self, request: _StartRequest) -> bool:
+    def start(self, request: _StartRequest, progress: Progress = lambda name, number, total, seconds: None) -> bool:
         """Starts the services that are not up, and completes an earlier start that was interrupted.
 
         Says whether it started any service. When it fails, it stops the services it has started.
@@ -197,11 +232,14 @@ class _Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         started: list[str] = []
         try:
-            for name in request.services:
+            for number, name in enumerate(request.services, 1):
+                began = time.monotonic()
+                progress(name, number, len(request.services), None)
                 with full_disk_told(self.folder, name, self.daemon(name).log):
                     if self._start(name, record, request):
                         started.append(name)
                     SERVICES[name].provision(Site(self.folder, record))
+                progress(name, number, len(request.services), time.monotonic() - began)
             with full_disk_told(self.folder, "environment file"):
                 self._write_environment(record)
         except BaseException:
@@ -255,17 +293,19 @@ class _Stack:
         sections = "".join(service.section(site) for name, service in SERVICES.items() if name in running)
         write_whole(self.environment, f"version: 1\nname: sandbox\n{sections}", mode=OWNER_ONLY)
 
-    def join(self) -> int:
-        """Marks the sandbox as used until the returned file descriptor is closed."""
-        descriptor = open_in_place(self._users)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        return descriptor
+    def refuse_users(self) -> None:
+        """Raises StateRefusedError if anybody uses the sandbox. The caller holds the lock."""
+        if users := self.users.all():
+            raise StateRefusedError(
+                f"the sandbox in {self.folder} is in use by {'; and by '.join(users)}",
+                hint="wait for it to end, or stop it with ^C; nothing was changed",
+            )
 
-    def leave(self) -> None:
-        """Stops the temporary services if nobody else uses the sandbox."""
+    def stop_temporary(self) -> None:
+        """Stops the temporary services if nobody uses the sandbox any more."""
         with self.locked():
             record = self.record()
-            if record is None or not record.temporary or self._is_used():
+            if record is None or not record.temporary or self.users.all():
                 return
             for name in reversed(tuple(SERVICES)):
                 if name in record.temporary:
@@ -273,11 +313,3 @@ class _Stack:
             if self._running():
                 record.temporary = []
                 self._write_environment(record)
-
-    def _is_used(self) -> bool:
-        with os.fdopen(open_in_place(self._users), "w") as users:
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False

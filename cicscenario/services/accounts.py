@@ -26,6 +26,7 @@ from cicscenario.people.pins import scheme_of
 from cicscenario.printable import foreign
 from cicscenario.transport.exchange import LateError, TooLargeError
 from cicscenario.transport.postgres import DatabaseTransaction, Postgres
+from cicscenario.transport.traffic import Meter
 
 _CHANGE = Boundary("accounts.change")  # one transaction that changes rows
 _COLUMNS = {
@@ -98,6 +99,7 @@ class AccountsDatabase:
         parameters: Mapping[str, str | Path] | None = None,
         timeout: int = 30,
         stopping: threading.Event | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._login: dict[str, Any] = {
             **(parameters or {}),
@@ -109,7 +111,7 @@ class AccountsDatabase:
         }
         self._redact = Redaction("", password)
         self._timeout = timeout
-        self._postgres = Postgres(self._login, timeout, stopping)
+        self._postgres = Postgres(self._login, timeout, stopping, meter=meter)
         self.name = f"{host or 'of the default socket'}:{port}/{database}"  #: for messages
 
     def __repr__(self) -> str:

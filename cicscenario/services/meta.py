@@ -32,6 +32,7 @@ from cicscenario.services.metahttp import MetaAddress, MetaConnections, MetaRepl
 from cicscenario.services.metamany import many
 from cicscenario.services.metareads import MetaReads
 from cicscenario.services.openpgp import OpenPgpSigner
+from cicscenario.transport.traffic import Meter
 
 WriteOutcome = Literal["written", "present"]
 _PREPARE = Boundary("meta.prepare")  # the server makes a document, and stores nothing
@@ -101,12 +102,13 @@ class MetaClient:
         pauses: Sequence[float] = PAUSES,
         looks: Sequence[float] = _LOOKS,
         ca: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._server = MetaAddress.parse(url)
         self._stopping = stopping
         self._pauses = pauses
         self._looks = looks
-        self._http = MetaConnections(self._server, timeout, stopping, ca)
+        self._http = MetaConnections(self._server, timeout, stopping, ca, meter=meter)
         self._reads = MetaReads(self._http, stopping, pauses)
         self._key = key
         self._passphrase = passphrase
@@ -253,14 +255,14 @@ class MetaClient:
     def _proposal(self, pointer: bytes, value: Any) -> tuple[str, str]:
         """The document that the server makes of a value, and its digest. Nothing is stored."""
         last = ""
-        attempts = Attempts(self._stopping, self._pauses)
+        attempts = Attempts(self._stopping, self._pauses, repeats=self._http.meter.repeats)
         for _ in attempts:
             try:
                 with _PREPARE:
                     reply = self._http.request(
                         "POST", f"/{pointer.hex()}", json.dumps(value).encode(), _headers("server"), to_end=True
                     )
-                attempts.after(reply.retry_after)
+                attempts.failed(f"{self._server} did not prepare an entry: it answered {reply}", reply.retry_after)
                 document = reply.body.decode()
                 digest = parse_json(document)["digest"]
                 if reply.status == 200 and isinstance(digest, str):
@@ -268,6 +270,7 @@ class MetaClient:
                 last = str(reply)
             except NoAnswerError as error:
                 last = str(error)
+                attempts.failed(f"{self._server} did not prepare an entry: {last}")
             except (ValueError, LookupError, TypeError):
                 last = "what is not a document" if reply.status == 200 else str(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
@@ -275,15 +278,15 @@ class MetaClient:
     def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
         """Sends the same bytes until the value can be read back."""
         last, taken, other = "", 0, False
-        attempts = Attempts(self._stopping, self._pauses)
+        attempts = Attempts(self._stopping, self._pauses, repeats=self._http.meter.repeats)
         for _ in attempts:
             try:
                 with self._turn(), _STORE:
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
-                attempts.after(reply.retry_after)
                 last = f"it answered {reply}, and the value was not there afterwards"
             except NoAnswerError as error:
                 reply, last = None, str(error)
+            attempts.failed(f"{self._server} did not store an entry: {last}", reply.retry_after if reply else None)
             if reply is not None:
                 self._refuse_refusal(pointer, reply)
                 if reply.status == _TOO_MANY:
@@ -327,10 +330,13 @@ class MetaClient:
         patient = reply is not None and reply.status == 200
         found = None
         try:
-            for _ in Attempts(self._stopping, self._looks if patient else self._looks[:1], always_once=True):
+            pauses = self._looks if patient else self._looks[:1]
+            looks = Attempts(self._stopping, pauses, always_once=True, repeats=self._http.meter.repeats)
+            for _ in looks:
                 found = self.get(pointer)
                 if self._arrived(found, value):
                     break
+                looks.failed(f"{self._server} said that it stores an entry, and does not give it yet")
         except NoReplyError:
             if patient and self._mode == "two-step" and not self._has_stored:
                 seen = f"answered 200 to the write of {pointer.hex()}, and then did not answer any more"

@@ -23,7 +23,8 @@ from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.printable import foreign
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, TooLargeError
-from cicscenario.transport.http import http_connection, whole_body
+from cicscenario.transport.http import TRANSIENT, http_connection, whole_body
+from cicscenario.transport.traffic import Meter
 
 #: Seconds that an idle connection is kept; the server closes it after 5.
 _IDLE = 4.0
@@ -140,13 +141,15 @@ class MetaConnections:
         ca: Path | None = None,
         *,
         most: int = _MOST,
+        meter: Meter | None = None,
     ) -> None:
         self.server = server
         self.redact = Redaction(server.url)  #: for what the server says
         self._most = most
         self._ca = ca
         self._timeout = timeout
-        self._cancellation = Cancellation(stopping)
+        self.meter = meter or Meter()
+        self._cancellation = Cancellation(stopping, meter=self.meter)
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self.sent: Counter[str] = Counter()
@@ -155,7 +158,10 @@ class MetaConnections:
     def read(self, path: str, headers: Mapping[str, str] | None = None) -> MetaReply:
         """GET; a body that is longer than announced is asked for again and read to the end of its connection."""
         reply = self.request("GET", path, headers=headers)
-        return reply if reply.is_whole else self.request("GET", path, headers=headers, to_end=True)
+        if reply.is_whole:
+            return reply
+        self.meter.repeats("the body of the answer was longer than announced")
+        return self.request("GET", path, headers=headers, to_end=True)
 
     def request(
         self,
@@ -175,13 +181,14 @@ class MetaConnections:
             self.sent[method] += 1
         connection = None
         try:
-            with self._cancellation.exchange(self._timeout, self._most):
+            with self._cancellation.exchange(self._timeout, self._most) as exchange:
                 connection = self._borrow()
                 all_headers = {**(headers or {}), **(_CLOSE if to_end else {})}
                 connection.request(method, self.server.path + path, body, all_headers)
                 response = connection.getresponse()
                 if to_end and not response.chunked:
                     response.length = None
+                exchange.refused = response.status in TRANSIENT
                 received = {name.lower(): text for name, text in response.headers.items()}
                 reply = MetaReply(response.status, self.redact(response.reason), whole_body(response), received)
         except BaseException as error:

@@ -75,7 +75,7 @@ class MetaReads:
         self, pointer: bytes, good: Callable[[MetaReply], bool], headers: dict[str, str] | None = None
     ) -> MetaReply:
         """GET, repeated until the reply is good, or cannot become good. Raises NoReplyError when none comes."""
-        attempts = Attempts(self._stopping, self._pauses, always_once=True)
+        attempts = Attempts(self._stopping, self._pauses, always_once=True, repeats=self._http.meter.repeats)
         reply: MetaReply | None = None
         last = ""
         for _ in attempts:
@@ -85,23 +85,26 @@ class MetaReads:
                 reply, last = None, str(error)
                 if error.lasting:
                     break
+                attempts.failed(f"metadata server {self._http.server}: {last}")
                 continue
             if good(reply) or (300 <= reply.status < 500 and reply.status not in _AGAIN and reply.status != 404):
                 break
-            attempts.after(reply.retry_after)
+            attempts.failed(f"metadata server {self._http.server} answered {reply}", reply.retry_after)
         if reply is None:
             raise self._no_reply(last)
         return reply
 
     def _try(self, ask: Callable[[], bool]) -> bool:
         last = ""
-        for _ in Attempts(self._stopping, self._pauses):
+        attempts = Attempts(self._stopping, self._pauses, repeats=self._http.meter.repeats)
+        for _ in attempts:
             try:
                 return ask()
             except NoAnswerError as error:
                 last = str(error)
                 if error.lasting:
                     break
+                attempts.failed(f"metadata server {self._http.server}: {last}")
         raise self._no_reply(last)
 
     def _no_reply(self, last: str) -> NoReplyError:

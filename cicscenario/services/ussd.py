@@ -24,6 +24,7 @@ from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
 from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
+from cicscenario.transport.traffic import Meter
 
 _POST = Boundary("phone.post")  # one key press, or a dial
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
@@ -122,6 +123,7 @@ class UssdClient:
         pause: float | None = None,
         stopping: threading.Event | None = None,
         ca: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
@@ -137,7 +139,8 @@ class UssdClient:
         self._timeout = timeout
         # A connection for each request: the server closes it after its answer without saying so before, and a request on a
         # connection that is being closed would end like one that was taken and not answered.
-        self._http = HttpSessions(timeout, stopping, keep=False, ca=ca)
+        self._meter = meter or Meter()
+        self._http = HttpSessions(timeout, stopping, keep=False, ca=ca, meter=self._meter)
 
     @property
     def requests(self) -> int:
@@ -278,6 +281,7 @@ class UssdClient:
             if pause_asked is None or not _not_carried_out(reply.status_code, creates=creates):
                 break
             wait(retry_after(pause_asked), self._stopping)
+            self._meter.repeats(f"{self.address} answered HTTP {reply.status_code} and asked for a pause")
             reply = self._post(session, phone, text, creates=creates)
         return self._screen(reply, session, phone, creates=creates)
 

@@ -18,21 +18,22 @@ from cicscenario.jsontext import JsonTextError, parse_json
 COLUMNS = {
     "meta": ("key", "value"),
     "people": ("id", "document", "phone", "language", "tags", "old_address", "gift", "address", "spelled"),
-    "outcomes": ("step", "person", "ok", "detail"),
+    "outcomes": ("step", "person", "ok", "detail", "at"),
     "ledger": (*("id", "purpose", "person", "signer", "nonce", "hash", "raw", "gas", "status", "block", "detail"),),
     "requests": ("sequence", "id", "person", "channel", "status", "address", "detail"),
-    "checks": ("name", "errors", "total", "allowed", "failing", "read_back"),
+    "checks": ("name", "errors", "total", "allowed", "failing", "read_back", "at"),
+    "findings": ("name", "first", "failing"),
 }
 #: The column that has the person, and how many columns are enough to name a row.
 _PERSON = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2}
-_NAMED_BY = {"meta": 1, "people": 1, "outcomes": 2, "ledger": 3, "requests": 3, "checks": 1}
+_NAMED_BY = {"meta": 1, "people": 1, "outcomes": 2, "ledger": 3, "requests": 3, "checks": 1, "findings": 2}
 #: The column that counts the rows of a table from 1; SQLite remembers the last one that it gave out.
 COUNTED_BY = {"ledger": "id", "requests": "sequence"}
 
-_NUMBERS = {"ok", "person", "nonce", "gas", "block", "gift", "sequence", "errors", "total", "read_back"}
+_NUMBERS = {"ok", "person", "nonce", "gas", "block", "gift", "sequence", "errors", "total", "read_back", "at", "first"}
 _BYTES = {"old_address", "address", "signer", "hash", "raw"}
 _MAY_BE_NULL = {"detail", "address", "spelled", "block", "allowed"}
-_JSON = {("people", "document"), ("people", "tags"), ("checks", "failing")}
+_JSON = {("people", "document"), ("people", "tags"), ("checks", "failing"), ("findings", "failing")}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def is_sound(table: str, row: Sequence[Any]) -> bool:
 
 def first_damage(db: sqlite3.Connection) -> Damage | None:
     """The first damage in the rows of a state whose structure is sound; None when there is none."""
-    for table in COLUMNS:
+    for table in _tables(db):
         try:
             if any(not is_sound(table, row) for row in db.execute(f"SELECT * FROM {table}")):  # noqa: S608
                 return next(damaged_rows(db, table))
@@ -73,6 +74,12 @@ def first_damage(db: sqlite3.Connection) -> Damage | None:
         if gap := missing(db, table):
             return gap
     return None
+
+
+def _tables(db: sqlite3.Connection) -> list[str]:
+    """The tables that there are: earlier formats do not have all of them."""
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [table for table in COLUMNS if table in there]
 
 
 def definition_damage(db: sqlite3.Connection, schema: str) -> Damage | None:
@@ -98,7 +105,7 @@ def has_digests(db: sqlite3.Connection) -> bool:
 
 def first_malformed(db: sqlite3.Connection) -> Damage | None:
     """The first row with values of another kind than their columns; for states without digests."""
-    for table in COLUMNS:
+    for table in _tables(db):
         names = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
         for row in _readable(db, table):
             if not is_well_formed(table, row, names):
@@ -132,7 +139,7 @@ def _is_json(text: str) -> bool:
 
 def all_damage(db: sqlite3.Connection) -> Iterator[Damage]:
     """All damage in the rows of a state."""
-    for table in COLUMNS:
+    for table in _tables(db):
         yield from damaged_rows(db, table)
         if gap := missing(db, table):
             yield gap

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, reason_of
 from cicscenario.files import make_folder, open_in_place
+from cicscenario.inputs import read_input
+from cicscenario.jsontext import JsonTextError, parse_json
 
 _TAKE = Boundary("lock.take")  # the file, the kernel's lock on it, and its owner
 
@@ -70,6 +72,45 @@ class FileLock:
         os.close(self._descriptor)
 
 
+def owner_of(path: Path) -> dict[str, Any]:
+    """What the lock file ``path`` says about the process that held it last; empty when it says nothing that can be read."""
+    try:
+        owner = parse_json(read_input(path, follow=False))
+    except (OSError, JsonTextError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process of this machine holds the lock ``path``. Does not try to take it: a run that begins could not, then.
+
+    Source of the format of /proc/locks: proc(5). Where there is no such file, the process that held it last counts as long as it
+    is alive.
+    """
+    pid = owner_of(path).get("pid")
+    try:
+        inode = path.stat().st_ino
+    except OSError:
+        return False
+    try:
+        rows = [line.split() for line in read_input(_LOCKS).decode("ascii", "replace").splitlines()]
+    except OSError:
+        return isinstance(pid, int) and pid > 0 and _is_alive(pid)
+    held = {(row[4], row[5].rpartition(":")[2]) for row in rows if len(row) > 5 and row[1] == "FLOCK"}
+    return (str(pid), str(inode)) in held
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
+
+
+_LOCKS = Path("/proc/locks")
 _SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - owner and mode of what is made there are checked
 
 

@@ -157,8 +157,55 @@ DROP TABLE checks;
 ALTER TABLE checks_new RENAME TO checks
 """
 
+#: Outcomes and checks have a time, and everybody who does not pass a check is kept, not only the first.
+_TIMES = """
+CREATE TABLE outcomes_new (
+  step TEXT NOT NULL,
+  person INTEGER NOT NULL REFERENCES people (id),
+  ok INTEGER NOT NULL,
+  detail TEXT,
+  at INTEGER NOT NULL DEFAULT 0,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('outcomes', step, person, ok, detail, at)) STORED,
+  PRIMARY KEY (step, person)
+) WITHOUT ROWID;
+INSERT INTO outcomes_new (step, person, ok, detail)
+  SELECT step, person, ok, detail FROM outcomes;
+DROP TABLE outcomes;
+ALTER TABLE outcomes_new RENAME TO outcomes;
+CREATE INDEX failures ON outcomes (person) WHERE ok = 0;
+CREATE TABLE checks_new (
+  name TEXT PRIMARY KEY,
+  errors INTEGER NOT NULL,
+  total INTEGER NOT NULL,
+  allowed TEXT,
+  failing TEXT NOT NULL,
+  read_back INTEGER NOT NULL DEFAULT 0,
+  at INTEGER NOT NULL DEFAULT 0,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('checks', name, errors, total, allowed, failing, read_back, at)
+  ) STORED
+) WITHOUT ROWID;
+INSERT INTO checks_new (name, errors, total, allowed, failing, read_back)
+  SELECT name, errors, total, allowed, failing, read_back FROM checks;
+DROP TABLE checks;
+ALTER TABLE checks_new RENAME TO checks;
+CREATE TABLE findings (
+  name TEXT NOT NULL,
+  first INTEGER NOT NULL,
+  failing TEXT NOT NULL,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('findings', name, first, failing)) STORED,
+  PRIMARY KEY (name, first)
+) WITHOUT ROWID
+"""
+
 #: Pairs of a version and the SQL that converts it to the next one. Semicolons only between statements.
-MIGRATIONS: tuple[tuple[int, str], ...] = ((1, _ORDER_OF_REQUESTS), (2, _SPELLED), (3, _REPLACED), (4, _DIGESTS))
+MIGRATIONS: tuple[tuple[int, str], ...] = (
+    (1, _ORDER_OF_REQUESTS),
+    (2, _SPELLED),
+    (3, _REPLACED),
+    (4, _DIGESTS),
+    (5, _TIMES),
+)
 SCHEMA_VERSION = MIGRATIONS[-1][0] + 1
 WITH_DIGESTS = 5  #: the first version that has digests
 

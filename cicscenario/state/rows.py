@@ -1,17 +1,22 @@
 """Rows of the state's tables."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a step for one person. ``read_back`` is not saved: the service was asked afterwards, and has the result."""
+    """The result of a step for one person. ``read_back`` is not saved: the service was asked afterwards, and has the result.
+
+    ``at`` is when it was written, in Unix seconds; the state sets it. 0: not known, in a state of an earlier version.
+    """
 
     person: int
     ok: bool
     detail: str | None = None
     read_back: bool = False
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class CheckRow:
 
     ``read_back`` people were not asked about: the run had read their result back after writing it. ``unasked`` of the errors
     are people about whom the service could not be asked, which ``why`` explains for the first; these two are not saved.
+    ``at`` is as in ``Outcome``.
     """
 
     name: str
@@ -82,3 +88,24 @@ class CheckRow:
     read_back: int = 0
     unasked: int = 0
     why: str = ""
+    at: int = field(default=0, compare=False)
+
+
+class Made(StrEnum):
+    """Whether a check was made for a person who does not pass it."""
+
+    YES = "made"
+    NOT_ASKED = "not asked"  #: the service could not be asked about this person: nothing is known
+    NOT_MADE = "not made"  #: the person has no account, so there was nothing to ask
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that failed for a person, or a check that the person does not pass. ``what`` is ``step`` or ``check``."""
+
+    person: int
+    what: str
+    name: str
+    reason: str
+    made: Made = Made.YES
+    at: int = field(default=0, compare=False)  #: as in ``Outcome``

@@ -1,5 +1,6 @@
 """Reads what is sound in a damaged state, and writes a new state from it. The damaged file is only copied and renamed."""
 
+import os
 import shutil
 import sqlite3
 from collections import Counter
@@ -12,6 +13,8 @@ from typing import Any
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.files import replacing
+from cicscenario.inputs import open_input
 from cicscenario.state.database import SCHEMA, connect, create, delete_temporary, flush, sqlite_errors
 from cicscenario.state.integrity import (
     COLUMNS,
@@ -27,13 +30,18 @@ from cicscenario.state.integrity import (
 from cicscenario.state.migrations import SCHEMA_VERSION, version_of
 
 _MADE_ANEW = Boundary("state.made_anew")  # a new state beside a damaged one
-_SET_ASIDE = Boundary("state.set_aside")  # a damaged state is renamed, a file at a time
+_SET_ASIDE = Boundary("state.set_aside")  # a damaged state is renamed, a file at a time; its log is copied before
 _IN_PLACE = Boundary("state.in_place")  # the new state gets the name
 _STRUCTURE = 5  # as many faults of the file's structure are named
 
 _KEY = {"outcomes": 2}  # how many columns are the key, where it is more than the first
 #: What earlier formats say about columns that they do not have.
-_ABSENT = {"spelled": "NULL", "read_back": "0", "sequence": "row_number() OVER (ORDER BY status <> 'failed', id)"}
+_ABSENT = {
+    "spelled": "NULL",
+    "read_back": "0",
+    "at": "0",
+    "sequence": "row_number() OVER (ORDER BY status <> 'failed', id)",
+}
 
 Row = tuple[Any, ...]
 
@@ -46,6 +54,7 @@ class Salvage:
         self.version = 0
         self.damage: list[Damage] = []
         self.digests = self._is_of_today = False
+        self._there: dict[str, set[str]] = {}  #: the columns of each table
         try:
             self.version = version_of(db)
             self.digests = has_digests(db)
@@ -82,7 +91,11 @@ class Salvage:
         return (row[: len(COLUMNS[table])] for row in self._rows(table) if self._fits(table, row))
 
     def _fits(self, table: str, row: Row) -> bool:
-        return is_sound(table, row) if self.digests else is_well_formed(table, row)
+        if not self.digests:
+            return is_well_formed(table, row)
+        there = self._there[table]
+        own = [value for name, value in zip(COLUMNS[table], row, strict=False) if name in there]
+        return is_sound(table, [*own, row[-1]])
 
     def _rows(self, table: str) -> Iterator[Row]:
         """The rows that SQLite can read: from the front, and where it cannot go on, from the back."""
@@ -100,6 +113,7 @@ class Salvage:
     def _selected(self, table: str, direction: str) -> Iterator[Row]:
         """Rows with the columns of today's format, whatever the format of the file. Text comes with replacement characters."""
         there = {name for _, name, *_ in self._db.execute(f"PRAGMA table_info({table})")}
+        self._there[table] = there
         if not there:
             raise sqlite3.DatabaseError(f"it has no table {table}")
         columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])
@@ -186,17 +200,30 @@ def put_in_place(made: Path, path: Path) -> Path | None:
     if made.with_name(f"{made.name}-wal").exists():  # SQLite does not tell when it cannot write its log back
         raise UnavailableError(f"cannot use {made}: its log could not be written back", hint="is the disk full?")
     kept = None
-    if path.exists() or path.is_symlink():
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        kept = path.with_name(f"{path.name}.damaged-{stamp}")
-        if kept.exists():
-            raise StateRefusedError(f"{kept} exists already", hint="run the same command again")
-        for suffix in ("-wal", "-shm", ""):  # the state last: a repair that is killed here finds it, and its log beside
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                with _SET_ASIDE:
-                    part.rename(kept.with_name(kept.name + suffix))
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    if os.path.lexists(aside):
+        raise StateRefusedError(f"{aside} exists already", hint="run the same command again")
+    logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
+    if os.path.lexists(path):
+        kept = aside
+        # Rows may be only in the log. So at no moment is the state under a name that does not have its log beside it: a
+        # repair that is killed here reads the same rows again.
+        for log in (log for log in logs if log.exists()):
+            with _SET_ASIDE, open_input(log) as source, replacing(_beside(aside, log, path), durable=True) as copy:
+                shutil.copyfileobj(source, copy)
+        with _SET_ASIDE:
+            path.rename(kept)
+            flush(path.parent)
+    for log in (log for log in logs if os.path.lexists(log)):  # also what a killed repair left: no log of another state
+        with _SET_ASIDE:
+            log.rename(_beside(aside, log, path))
     with _IN_PLACE:
         made.rename(path)
         flush(path.parent)
     return kept
+
+
+def _beside(kept: Path, log: Path, path: Path) -> Path:
+    """The name of a log of ``path`` when the state is called ``kept``."""
+    return kept.with_name(kept.name + log.name.removeprefix(path.name))

@@ -27,9 +27,11 @@ CREATE TABLE outcomes (
   person INTEGER NOT NULL REFERENCES people (id),
   ok INTEGER NOT NULL,           -- 1 done, 0 failed (tried again by the next run)
   detail TEXT,
-  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('outcomes', step, person, ok, detail)) STORED,
+  at INTEGER NOT NULL DEFAULT 0, -- when it was written, in Unix seconds; 0: not known
+  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('outcomes', step, person, ok, detail, at)) STORED,
   PRIMARY KEY (step, person)
 ) WITHOUT ROWID;
+CREATE INDEX failures ON outcomes (person) WHERE ok = 0;
 
 CREATE TABLE ledger (
   id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which they were signed, without a gap
@@ -77,7 +79,17 @@ CREATE TABLE checks (
   allowed TEXT,                  -- what a bounded comparison allowed
   failing TEXT NOT NULL,         -- JSON list of the first failing people
   read_back INTEGER NOT NULL DEFAULT 0,  -- people whose result the run itself had read back after writing
+  at INTEGER NOT NULL DEFAULT 0,         -- when it ended, in Unix seconds; 0: not known
   digest BLOB NOT NULL GENERATED ALWAYS AS (
-    row_digest('checks', name, errors, total, allowed, failing, read_back)
+    row_digest('checks', name, errors, total, allowed, failing, read_back, at)
   ) STORED
+) WITHOUT ROWID;
+
+-- Everybody who does not pass a check, in pages: one row has the people from ``first`` on, up to the next row.
+CREATE TABLE findings (
+  name TEXT NOT NULL,
+  first INTEGER NOT NULL,
+  failing TEXT NOT NULL,         -- JSON list of person, problem, and whether the check was made
+  digest BLOB NOT NULL GENERATED ALWAYS AS (row_digest('findings', name, first, failing)) STORED,
+  PRIMARY KEY (name, first)
 ) WITHOUT ROWID;

@@ -9,19 +9,22 @@ from typing import Any
 from cicscenario.jsontext import parse_json
 from cicscenario.people.person import Person
 from cicscenario.state import writes
+from cicscenario.state.findingtable import FindingTable
 from cicscenario.state.ledgertable import LedgerTable
+from cicscenario.state.persontable import PersonTable
 from cicscenario.state.requesttable import RequestTable
-from cicscenario.state.rows import CheckRow, Outcome
+from cicscenario.state.rows import Outcome
 from cicscenario.state.tables import PAGE
 
 STATE = "state.sqlite"  #: name of the file in a run directory
 _HALF = 2**32  # gifts are summed in two halves, since SQLite's integers overflow at 2**63
 
 
-class Store(LedgerTable, RequestTable):
+class Store(LedgerTable, RequestTable, FindingTable, PersonTable):
     """One run's state, safe for use by many threads; every method is one transaction.
 
-    Opening it is told at ``Tables``. The methods for transactions and requests are those of ``LedgerTable`` and ``RequestTable``.
+    Opening it is told at ``Tables``. The methods for transactions, requests, checks and failures, and single people are those
+    of ``LedgerTable``, ``RequestTable``, ``FindingTable`` and ``PersonTable``.
     """
 
     # --- identity -----------------------------------------------------------------------------------------------
@@ -43,7 +46,12 @@ class Store(LedgerTable, RequestTable):
     def people(self, first: int, stop: int) -> list[Person]:
         """People ``first <= id < stop``, in order."""
         rows = self._whole("people", "WHERE id >= ? AND id < ? ORDER BY id", (first, stop))
-        return [Person(r[0], r[1], r[2], r[3], tuple(parse_json(r[4])), *r[5:]) for r in rows]
+        return list(map(_person, rows))
+
+    def people_of(self, ids: Sequence[int]) -> dict[int, Person]:
+        """Those of these people who are in the state, by id."""
+        marks = ",".join("?" * len(ids))
+        return {row[0]: _person(row) for row in self._whole("people", f"WHERE id IN ({marks})", ids)}
 
     def end(self) -> int:
         """One more than the highest id; there may be fewer people, since batches are not made in order."""
@@ -87,6 +95,16 @@ class Store(LedgerTable, RequestTable):
         )
         number, high, low = self._rows(sql, (step, step))[0]
         return number, high * _HALF + low
+
+    def gifts_mined(self, step: str) -> int:
+        """The whole tokens of all people whose transaction of ``step`` is mined."""
+        sql = (
+            f"SELECT coalesce(sum(gift / {_HALF}), 0), coalesce(sum(gift % {_HALF}), 0) FROM people"  # noqa: S608
+            " WHERE id IN (SELECT person FROM ledger WHERE purpose = ? AND status = 'mined')"
+        )
+        high, low = self._rows(sql, (step,))[0]
+        total: int = high * _HALF + low
+        return total
 
     # --- outcomes -----------------------------------------------------------------------------------------------
 
@@ -140,6 +158,7 @@ class Store(LedgerTable, RequestTable):
             )
             for p in people
         ]
+        now = self.now()
         with self._write(writes.OUTCOMES) as db:
             db.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", made)
             db.executemany(
@@ -147,8 +166,8 @@ class Store(LedgerTable, RequestTable):
                 [(a, spelled.get(i), i) for i, a in addresses],
             )
             db.executemany(
-                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
-                [(step, o.person, int(o.ok), o.detail) for o in outcomes],
+                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?)",
+                [(step, o.person, int(o.ok), o.detail, now) for o in outcomes],
             )
 
     def _taken(self, people: list[Person], addresses: list[tuple[int, bytes]]) -> dict[int, str]:
@@ -171,6 +190,10 @@ class Store(LedgerTable, RequestTable):
         marks = ",".join("?" * len(values))
         return self._rows(f"SELECT {column}, id FROM people WHERE {column} IN ({marks})", values)  # noqa: S608
 
+    def people_by_phone(self, phones: Sequence[str]) -> dict[str, int]:
+        """The person with each of these phone numbers; a number that nobody has is left out."""
+        return dict(self._owners("phone", phones)) if phones else {}
+
     def done(self, step: str, first: int, stop: int) -> set[int]:
         """The ids in the range for which ``step`` is done."""
         rows = self._whole("outcomes", "WHERE step = ? AND person >= ? AND person < ? AND ok", (step, first, stop))
@@ -183,19 +206,8 @@ class Store(LedgerTable, RequestTable):
 
     def failures(self, step: str, limit: int) -> list[Outcome]:
         rows = self._whole("outcomes", "WHERE step = ? AND NOT ok ORDER BY person LIMIT ?", (step, limit))
-        return [Outcome(person, ok=False, detail=detail) for _, person, _, detail in rows]
+        return [Outcome(person, ok=False, detail=detail, at=at) for _, person, _, detail, at in rows]
 
-    # --- checks -------------------------------------------------------------------------------------------------
 
-    def record_checks(self, checks: Iterable[CheckRow]) -> None:
-        rows = [(c.name, c.errors, c.total, c.allowed, json.dumps(c.failing), c.read_back) for c in checks]
-        with self._write(writes.CHECKS) as db:
-            db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-    def forget_checks(self) -> None:
-        with self._write(writes.CHECKS_FORGOTTEN) as db:
-            db.execute("DELETE FROM checks")
-
-    def checks(self) -> dict[str, CheckRow]:
-        rows = self._whole("checks")
-        return {r[0]: CheckRow(r[0], r[1], r[2], r[3], parse_json(r[4]), r[5]) for r in rows}
+def _person(row: tuple[Any, ...]) -> Person:
+    return Person(row[0], row[1], row[2], row[3], tuple(parse_json(row[4])), *row[5:])

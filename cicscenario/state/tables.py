@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,17 @@ class Tables:
         )  # a new state has none; without one the state is as safe, but slower
         if (version >= WITH_DIGESTS) != has_digests(self._db):
             raise sqlite3.DatabaseError(f"it says that it has format {version}, and its tables have another one")
-        if version < WITH_DIGESTS:
-            _refuse(first_malformed(self._db))
+        if version < SCHEMA_VERSION:  # before they are converted, which gives all rows new digests
+            _refuse(first_damage(self._db) if version >= WITH_DIGESTS else first_malformed(self._db))
         migrate(self._db)
         _refuse(definition_damage(self._db, SCHEMA))
         if rows:
             _refuse(first_damage(self._db))
+
+    @staticmethod
+    def now() -> int:
+        """The time that rows get, in Unix seconds."""
+        return int(datetime.now(UTC).timestamp())
 
     def close(self) -> None:
         with self._mutex:

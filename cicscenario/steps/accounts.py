@@ -8,4 +8,5 @@ STEP = Step(
     "accounts",
     backend_part(lambda declared: declared.accounts, lambda backend, step: backend.accounts),
     after=(population.STEP.name,),
+    lacking="no account",
 )

@@ -8,4 +8,5 @@ STEP = Step(
     "faucet",
     backend_part(lambda declared: declared.faucet, lambda backend, step: backend.faucet(step)),
     after=(registration.STEP.name,),
+    lacking="no tokens of the faucet",
 )

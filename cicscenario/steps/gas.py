@@ -8,4 +8,5 @@ STEP = Step(
     "gas",
     backend_part(lambda declared: declared.gas, lambda backend, step: backend.gas(step)),
     after=(registration.STEP.name,),
+    lacking="no native currency for fees",
 )

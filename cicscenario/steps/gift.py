@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
 from cicscenario.capabilities.executor import Executor
+from cicscenario.capabilities.money import MINT, SIGNER, Done, Money, Sum
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.chain.abi import pack, to_hex
@@ -62,5 +63,11 @@ def _part(scenario: Scenario) -> Part | None:
     return _PART if gives else None
 
 
-_PART = Part("send the opening balance", Lane.CHAIN, _executor, (Service.CHAIN,), GiftCost(gas=72_500))
-STEP = Step("gift", _part, after=(registration.STEP.name,))
+def _given(done: Done) -> Sum:
+    known = done.services.chain.contracts.token.symbol if done.services and done.services.chain_is_known else None
+    return Sum(done.state.gifts_mined(done.step), 0, known or done.scenario.gift.token or "tokens")
+
+
+_MONEY = Money(lambda scenario: MINT if scenario.gift.method == "mint" else SIGNER, _given)
+_PART = Part("send the opening balance", Lane.CHAIN, _executor, (Service.CHAIN,), GiftCost(gas=72_500), _MONEY)
+STEP = Step("gift", _part, after=(registration.STEP.name,), lacking="no gift")

@@ -41,4 +41,11 @@ def _part(scenario: Scenario) -> Part | None:
 
 
 _PART = Part("write the keystore files", Lane.BACKGROUND, _executor)
-STEP = Step("keystore", _part, after=(accounts.STEP.name,), repeatable=True, lost=keyfile_verifier)
+STEP = Step(
+    "keystore",
+    _part,
+    after=(accounts.STEP.name,),
+    repeatable=True,
+    lost=keyfile_verifier,
+    lacking="no keystore file",
+)

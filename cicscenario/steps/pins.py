@@ -65,4 +65,5 @@ STEP = Step(
     after=(accounts.STEP.name,),
     repeatable=True,
     file=ResultFile("pins.csv", _write),
+    lacking="no PIN",
 )

@@ -21,4 +21,4 @@ def _executor(context: RunContext, step: str) -> Executor:
 
 
 _PART = Part("make the people, or read them from `population.from`", Lane.CPU, _executor)
-STEP = Step("population", lambda scenario: _PART)
+STEP = Step("population", lambda scenario: _PART, lacking="no data")

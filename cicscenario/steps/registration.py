@@ -8,4 +8,5 @@ STEP = Step(
     "registration",
     backend_part(lambda declared: declared.registration, lambda backend, step: backend.registration(step)),
     after=(accounts.STEP.name,),
+    lacking="no entry in the accounts index",
 )

@@ -35,4 +35,5 @@ STEP = Step(
     after=(accounts.STEP.name,),
     repeatable=True,
     file=ResultFile("ussd_data.csv", _write),
+    lacking="no status and language in the account table",
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from cicscenario.errors import InterruptedRunError
 from cicscenario.transport.exchange import Exchange, current
+from cicscenario.transport.traffic import Ending, Meter
 
 _GRACE = 0.6  # seconds after the stop during which running calls may still finish
 _CUT_INTERVAL = 0.15  # seconds between attempts to end the calls that are still running
@@ -43,11 +44,14 @@ class Cancellation:
     """Ends the exchanges of one client: each when its time is over or its answer too large, all when ``stopping`` is set.
 
     Safe for use by many threads. Exchanges may still finish, and begin, for ``grace`` seconds after the stop. Then those under
-    way are ended, and they and all new ones raise InterruptedRunError.
+    way are ended, and they and all new ones raise InterruptedRunError. ``meter`` counts the others.
     """
 
-    def __init__(self, stopping: threading.Event | None = None, grace: float = _GRACE) -> None:
+    def __init__(
+        self, stopping: threading.Event | None = None, grace: float = _GRACE, *, meter: Meter | None = None
+    ) -> None:
         self.stopping = stopping
+        self.meter = meter or Meter()
         self._stop = threading.Event() if stopping is None else stopping
         self._grace = grace
         self._mutex = threading.Lock()
@@ -65,19 +69,23 @@ class Cancellation:
         longest: float | None = None,
         measure: Callable[[], int] | None = None,
         cut: Callable[[], object] | None = None,
+        counted: bool = True,
     ) -> Iterator[Exchange]:
         """The block makes one request and reads the whole answer: in ``within`` seconds, and of ``most`` bytes.
 
         What it does with metered sockets belongs to it. ``cut`` ends a wait that is for no such socket. For the other
-        arguments see Exchange. Raises LateError, TooLargeError, and InterruptedRunError, whatever the block makes of them.
+        arguments see Exchange. The meter counts it unless not ``counted``, as for a wait for news. Raises LateError,
+        TooLargeError, and InterruptedRunError, whatever the block makes of them.
         """
         exchange = Exchange(within, most, awaited=awaited, longest=longest, measure=measure)
         if cut:
             exchange.cut_by(cut)
         self._begin(exchange)
+        began, ended = time.monotonic(), False
         try:
             with current(exchange):
                 yield exchange
+            ended = True
         except Exception:  # of a socket that was shut down, and not from the server
             if self._cutting:
                 raise _stopped() from None  # what a library says may have the address in it, and so a key
@@ -87,6 +95,8 @@ class Cancellation:
         finally:
             with self._mutex:
                 self._exchanges.discard(exchange)
+            if counted and not self._cutting:
+                self.meter.ended(time.monotonic() - began, _ending(exchange, ended=ended))
         if exchange.failure:
             raise exchange.failure
 
@@ -131,6 +141,12 @@ class Cancellation:
         with self._mutex:
             self._watched = bool(self._exchanges)
             return self._watched
+
+
+def _ending(exchange: Exchange, *, ended: bool) -> Ending:
+    if exchange.refused:
+        return Ending.REFUSED
+    return Ending.ANSWERED if ended and not exchange.failure else Ending.UNANSWERED
 
 
 def _stopped() -> InterruptedRunError:

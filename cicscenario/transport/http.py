@@ -6,6 +6,7 @@ import http.client
 import socket
 import threading
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, SLACK, LateError, TooLargeError, in_thread, metered
+from cicscenario.transport.traffic import Meter
 
 _PIECE = 65536  # bytes of a body that are read, and unpacked, at a time
+TRANSIENT = (408, 425, 429, *range(500, 600))  #: status codes after which the same request may succeed later
 
 
 def http_connection(
@@ -72,7 +75,7 @@ class HttpSessions:
     answer in bytes, as it comes and, without its headers, when it is unpacked. Proxies from environment variables and passwords
     from ``~/.netrc`` are ignored, since only the environment file says where a service is. Redirects are not followed.
     ``sent`` counts requests. ``keep`` says whether a connection is used for more than one request. ``ca`` is a PEM file of
-    authorities to trust beside the public ones.
+    authorities to trust beside the public ones. ``meter`` counts requests, and how long they take.
     """
 
     def __init__(
@@ -83,13 +86,14 @@ class HttpSessions:
         most: int = MEGABYTE,
         keep: bool = True,
         ca: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.sent = 0
         self._most = most
         self._ca = ca
         self._timeout = timeout
         self._keep = keep
-        self._cancellation = Cancellation(stopping)
+        self._cancellation = Cancellation(stopping, meter=meter)
         self._mutex = threading.Lock()
         self._local = threading.local()
         self._sessions = weakref.WeakSet[requests.Session]()
@@ -111,11 +115,10 @@ class HttpSessions:
         with self._mutex:
             self.sent += 1
         try:
-            with self._cancellation.exchange(self._timeout, self._most):
-                if self._keep:
-                    return self._send(self._session(), method, url, options)
-                with self._new_session() as session:
-                    return self._send(session, method, url, options)
+            with self._cancellation.exchange(self._timeout, self._most) as exchange, self._open() as session:
+                reply = self._send(session, method, url, options)
+                exchange.refused = reply.status_code in TRANSIENT
+                return reply
         except requests.RequestException:
             raise
         except LateError as error:
@@ -150,6 +153,9 @@ class HttpSessions:
                     raise TooLargeError(self._most)
             reply._content = b"".join(parts)  # what ``content`` gives; there is no other way to have it read to a limit
         return reply
+
+    def _open(self) -> AbstractContextManager[requests.Session]:
+        return nullcontext(self._session()) if self._keep else self._new_session()
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):

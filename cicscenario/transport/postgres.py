@@ -18,6 +18,7 @@ from psycopg2.extras import execute_values
 from cicscenario.transport import libpq
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, Exchange, in_thread, shut
+from cicscenario.transport.traffic import Meter
 
 _MOST = 64 * MEGABYTE  # of the answer to one statement
 _ADDRESSES = 3  # of a host whose first ones are silent, among which the time for the login is divided
@@ -55,10 +56,17 @@ class DatabaseTransaction:
 class Postgres:
     """A database, by the ``parameters`` of libpq. ``timeout`` is in seconds, for the login and for each statement."""
 
-    def __init__(self, parameters: Mapping[str, Any], timeout: int, stopping: threading.Event | None) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        timeout: int,
+        stopping: threading.Event | None,
+        *,
+        meter: Meter | None = None,
+    ) -> None:
         self._parameters = dict(parameters)
         self._timeout = timeout
-        self._cancellation = Cancellation(stopping)
+        self._cancellation = Cancellation(stopping, meter=meter)
 
     @contextmanager
     def begin(self, *, read_only: bool = True) -> Iterator[DatabaseTransaction]:
@@ -72,11 +80,17 @@ class Postgres:
         with closing(opened) as connection, socket.socket(fileno=os.dup(connection.fileno())) as line:
             connection.set_session(readonly=read_only)
 
-            def exchange(awaited: str) -> AbstractContextManager[Exchange]:
+            @contextmanager
+            def exchange(awaited: str) -> Iterator[Exchange]:
                 cut = _QueryCancel(connection.get_backend_pid(), line, self._connect)
-                return self._cancellation.exchange(
+                with self._cancellation.exchange(
                     self._timeout + _LATER, _MOST, awaited=awaited, measure=lambda: _received(line), cut=cut
-                )
+                ) as begun:
+                    try:
+                        yield begun
+                    except psycopg2.Error as error:
+                        begun.refused = error.pgcode is not None  # only the server's answer has a code
+                        raise
 
             begun = DatabaseTransaction(connection, exchange)
             begun.rows("SELECT set_config('statement_timeout', %s, true)", (f"{self._timeout}s",))

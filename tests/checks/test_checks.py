@@ -84,7 +84,7 @@ def test_someone_the_chain_does_not_know_fails_every_check(done: Sandbox, scenar
     assert "accounts_index: 1 errors of 12; first: person 3: not registered in the accounts index" in said
 
 
-@pytest.mark.parametrize("units", [1, 5])
+@pytest.mark.parametrize("units", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_balance_that_is_off_by_a_base_unit_is_found(done: Sandbox, scenario: Path, units: int) -> None:
     session = done.session()
     token = session.contracts.token.address

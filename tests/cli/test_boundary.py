@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
 from cicscenario.cli.boundary import boundary
-from cicscenario.cli.boundary import command_line as as_given
+from cicscenario.cli.commandline import as_given
 from cicscenario.errors import ExitCode, UnavailableError
 from tests.support.commands import cicscenario, command_environment, command_line
 
@@ -120,6 +120,16 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path, scenario: Path) -> Non
     assert done.stderr == f"interrupted; to resume: cicscenario plan {scenario}\n"
 
 
+def everything(terminal: int) -> str:
+    """What has been written to a terminal; closes it."""
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        text = b""
+        with suppress(OSError):  # the end
+            while more := shown.read(4096):
+                text += more
+    return text.decode()
+
+
 @pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was changed"), ("\x04", "interrupted")])
 def test_a_no_is_not_a_failed_check(tmp_path: Path, scenario: Path, answer: str, said: str) -> None:
     ours, theirs = pty.openpty()
@@ -128,16 +138,15 @@ def test_a_no_is_not_a_failed_check(tmp_path: Path, scenario: Path, answer: str,
         env=command_environment(tmp_path / "home"),
         stdin=theirs,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stderr=theirs,
     )
     os.write(ours, answer.encode())
-    _, told = command.communicate(timeout=60)
-    os.close(ours)
+    command.communicate(timeout=60)
     os.close(theirs)
+    told = everything(ours)
     assert command.returncode == 130
     assert said in told
-    assert f"cicscenario run {scenario}\n" in told
+    assert f"cicscenario run {scenario}\r\n" in told
     assert not (tmp_path / "home").exists()
 
 

@@ -58,6 +58,7 @@ def test_a_nonce_that_another_program_used_is_found_out_and_its_person_gets_anot
     assert {account: gifts[account] for account in run.given()} == run.given()
 
 
+@pytest.mark.slow
 def test_a_run_beside_a_living_one_takes_nothing_from_it(run: Run) -> None:
     living = started(run, "--set", "population.size=300", "--set", "backend.keystore.kdf=none")
     try:
@@ -73,6 +74,7 @@ def test_a_run_beside_a_living_one_takes_nothing_from_it(run: Run) -> None:
     assert living.returncode == 0, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [("--env", "nowhere.yaml"), ("--set", "gift.threshold=10000000000000")])
 def test_a_run_that_cannot_begin_sets_nothing_aside(run: Run, broken: tuple[str, str]) -> None:
     assert run.command().returncode == 0
@@ -99,6 +101,7 @@ def test_fresh_leaves_a_folder_that_is_no_run(run: Run) -> None:
     assert (run.place / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_to_verify_with_other_settings_does_not_change_whose_the_state_is(run: Run) -> None:
     assert run.command().returncode == 0
     place = ("--dir", str(run.place), "--env", str(run.box.environment))

@@ -342,6 +342,7 @@ def test_registrations_that_fail_on_the_chain_are_asked_for_again_by_the_run_its
 # --- the check ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_key_of_somebody_else_is_an_error_on_the_real_engine(run: Run) -> None:
     assert run.command("--set", "population.size=4").returncode == 0
     store = Store(run.place / "state.sqlite")
@@ -355,6 +356,7 @@ def test_a_key_of_somebody_else_is_an_error_on_the_real_engine(run: Run) -> None
 # --- the environment's limit ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_more_accounts_are_asked_for_at_a_time_than_the_environment_says(run: Run) -> None:
     environment = changed_environment(run.box, "  queue: cic-eth", "  queue: cic-eth\n  in_flight: 7")
     asked: list[int] = []

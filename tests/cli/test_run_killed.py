@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.killed_runs import BACKENDS, KilledRun, KillWorld, kill_world
+from tests.support.reached import REACHED, of_situation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -27,6 +28,8 @@ def points(world: KillWorld) -> dict[str, list[str]]:
     run = world.run(seed=1)
     passed = {command: world.points(run, command) for command in ("run", *OTHERS)}
     assert arrived(run)
+    for command in passed.keys() & REACHED.keys():
+        assert set(of_situation(command, world.backend)) <= {point for point, _ in passed[command]}
     return {
         command: [f"{point}:1:kill" for point, _ in found]
         + [f"{point}:{most}:kill" for point, most in found if point in MANY and most > 1]

@@ -119,6 +119,7 @@ LATER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("later", "seed"), [("pins and ussd_data", 15), ("ussd_data", 16)])
 def test_what_comes_after_a_dial_is_seen_by_the_next(world: PhoneWorld, later: str, seed: int) -> None:
     """The check of a first run leaves everybody at the PIN entry, and there the next dial would go on."""
@@ -278,6 +279,7 @@ def test_a_phone_number_that_the_table_does_not_have_is_named(world: PhoneWorld)
     assert "step pins: 0 ok, 2 failed, 0 pending of 2" in done.stderr
 
 
+@pytest.mark.slow
 def test_metadata_alone_is_written_for_a_data_directory_of_the_old_tools(world: PhoneWorld) -> None:
     source = world.home / "exported"
     path = world.home / "migrants.yaml"

@@ -12,6 +12,7 @@ import pytest
 from cicscenario.cli.show import pins
 from cicscenario.errors import ExitCode, InvalidError, StateRefusedError
 from cicscenario.people.generator import Generator
+from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins, verify
 from cicscenario.people.vcard import decode
 from cicscenario.state import writes
@@ -127,7 +128,7 @@ def test_the_command_shows_a_pin_that_its_hash_accepts(tmp_path: Path) -> None:
 
 
 def test_a_name_is_no_formula_and_a_phone_number_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cicscenario.cli.show._name", lambda person: "=HYPERLINK(0)\x1b[2J")
+    monkeypatch.setattr(Person, "name", "=HYPERLINK(0)\x1b[2J")
     pins(ran(tmp_path), [], tmp_path / "run", tmp_path / "pins.csv")
     _, *rows = csv.reader((tmp_path / "pins.csv").read_text().splitlines())
     assert {row[1] for row in rows} == {"'=HYPERLINK(0)\\x1b[2J"}

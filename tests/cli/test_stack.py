@@ -1,20 +1,38 @@
 """``cicscenario stack`` as a user sees it."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cicscenario.cli import stack as command
+from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode
+from cicscenario.plan.compile import compile_plan
 from cicscenario.sandbox import stack
+from cicscenario.vocabulary import load_scenario
+from tests.support.commands import cicscenario
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("CICSCENARIO_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
     stack.down(tmp_path / "home")
+
+
+@pytest.mark.parametrize("env", [None, pytest.param("FILE", marks=pytest.mark.slow)])
+def test_a_run_that_uses_it_is_named_and_keeps_it_up(home: Path, scenario: Path, env: str | None) -> None:
+    plan = compile_plan(load_scenario(scenario))
+    info = stack.up(home, services=["node"])
+    with workspace.environment(plan, env and str(info.environment), workspace.SandboxChoice()):
+        down = cicscenario(home, "stack", "down")
+    assert down.returncode == ExitCode.STATE_REFUSED
+    assert f"in use by the scenario small ({scenario}), process {os.getpid()}" in down.stderr
+    assert {service.state for service in stack.status(home)} == {"up"}
+    assert command.down(home, purge=False) == ExitCode.OK
 
 
 def test_it_goes_up_shows_itself_and_goes_down(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,17 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from eth_hash.auto import keccak
 
+from cicscenario.boundaries import observe
+from cicscenario.chain.filler import PURPOSE
 from cicscenario.cli.state import StatePlace, repair, show, verify
 from cicscenario.errors import (
     ChecksFailedError,
@@ -206,6 +210,78 @@ def test_a_repair_that_was_killed_between_its_renames_is_done_again(tmp_path: Pa
     state_of(place).rename(state_of(place).with_name(f"{STATE}.damaged-20260101T000000000000"))
     assert repair(place) is ExitCode.OK
     assert verify(place, services=False) is ExitCode.OK
+
+
+def test_what_uses_up_a_nonce_is_kept_whatever_its_nonce(tmp_path: Path) -> None:
+    """Such a transaction has its nonce in the place of a person, and a signer may have sent thousands before this run."""
+    place = ran(tmp_path)
+    store = Store(state_of(place))
+    store.add_transactions([
+        replace(paid(0), purpose=PURPOSE, person=nonce, nonce=nonce, hash=nonce.to_bytes(32, "big"), status="signed", block=None)
+        for nonce in (5, 5000)
+    ])  # fmt: skip
+    store.close()
+    alter(state_of(place), "people", "id = 2", "gift", 10**6)
+    assert repair(place) is ExitCode.OK
+    store = Store(state_of(place))
+    assert [row.nonce for row in store.transactions() if row.purpose == PURPOSE] == [5, 5000]
+    assert store.population() == 6, "nobody is made for a nonce"
+    store.close()
+
+
+def test_a_request_proves_whose_account_it_is(tmp_path: Path) -> None:
+    """Unless there are two, since either may be the one that was paid."""
+    place = ran(tmp_path, "cic_eth")
+    account = {number: b"a" * 19 + bytes([number]) for number in (2, 3)}
+    store = Store(state_of(place))
+    store.answer_requests([RequestRow(f"request {n}", n, "", "created", one) for n, one in account.items()])
+    store.add_requests([RequestRow("another", 3, "")])
+    store.answer_requests([RequestRow("another", 3, "", "created", b"b" * 20)])
+    store.close()
+    for number in account:
+        alter(state_of(place), "people", f"id = {number}", "gift", 10**6)
+    assert repair(place) is ExitCode.OK
+    store = Store(state_of(place))
+    assert [person.address for person in store.people(2, 4)] == [account[2], None]
+    assert store.done("accounts", 2, 4) == set(), "the step looks again"
+    store.close()
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_repair_that_is_killed_among_its_renames_loses_no_row_of_the_log(tmp_path: Path, number: int) -> None:
+    """The log of a state that was not closed has rows of its own. The repair ends at the n-th change of a name, for every n."""
+    place = ran(tmp_path)
+    path = state_of(place)
+    with closing(sqlite3.connect(path)) as held:
+        held.execute("SELECT 1 FROM meta").fetchone()
+        store = Store(path)
+        store.add_transactions([replace(paid(5), status="signed", block=None)])
+        store.close()
+        alter(path, "people", "id = 2", "gift", 10**6)
+        kept = {part: part.read_bytes() for part in path.parent.glob(f"{STATE}*")}
+    for part, data in kept.items():
+        part.write_bytes(data)
+    assert len(kept) == 3
+    passed: list[str] = []
+
+    def end(name: str, side: str) -> None:
+        passed.append(side)
+        if name in ("state.set_aside", "state.in_place") and side == "after" and passed.count("renamed") < number:
+            passed.append("renamed")
+            if passed.count("renamed") == number:
+                raise ZeroDivisionError
+
+    observe(end)
+    try:
+        with suppress(ZeroDivisionError):
+            repair(place)
+    finally:
+        observe(None)
+    assert repair(place) is ExitCode.OK
+    assert {one.name for one in path.parent.iterdir() if ".damaged-" not in one.name} == {STATE, "lock"}
+    store = Store(path)
+    assert [row.nonce for row in store.transactions()] == [paid(n).nonce for n in range(6)]
+    store.close()
 
 
 def test_contradictions_between_sound_rows_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def place() -> Iterator[Path]:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, NAMELESS, NAMELESS)
     yield folder
-    command(folder, "stack", "down", "--purge")
+    command(folder, "stack", "down", "--purge", "--yes")
     shutil.rmtree(folder)
 
 
@@ -102,7 +102,7 @@ def test_a_hostile_shell_changes_nothing_in_the_whole_sandbox(tmp_path: Path) ->
         assert again.returncode == ExitCode.OK
         assert again.stdout.count(b": 0 errors of 4") == 12
     finally:
-        command(tmp_path, "stack", "down", "--purge", shell=shell)
+        command(tmp_path, "stack", "down", "--purge", "--yes", shell=shell)
 
 
 @as_root

@@ -1,7 +1,8 @@
-"""The recipes for continuous integration: they are what GitLab and GitHub read, and every command in them is run."""
+"""The recipes for continuous integration: what GitLab and GitHub read. Every command is run in a project of a user."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from cicscenario.cli.validate import FORMATS
 
@@ -18,19 +20,39 @@ GITHUB = yaml.safe_load((ROOT / "docs/ci/cicscenario.github.yml").read_text("utf
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
 JOBS = {name: job for name, job in GITLAB.items() if name.startswith("cicscenario")}
 
+PACKAGE = "cicscenario[sandbox] @ git+https://git.example.org/ours/cicscenario.git@v0.1.0"
 SCENARIO = """\
 version: 1
-name: eth-100
+name: village
 population: {size: 5, seed: 1}
 gift: {threshold: 200}
 backend: {kind: eth, keystore: {kdf: none}}
 environment: sandbox
 """
+#: Takes its people from a run that is not there.
+LATER = """\
+version: 1
+name: later
+population: {from: ../runs/village}
+backend: existing
+metadata: [custom]
+environment: sandbox
+"""
+#: An environment that a merge request must not run anything in.
+STAGING = """\
+version: 1
+name: staging
+chain:
+  rpc: http://192.0.2.1:8545
+  spec: evm:byzantium:8996:bloxberg
+  registry: "0xea6225212005e86a4490018ded4bf37f3e772161"
+  signer: {private_key: "{{ env.NONE }}"}
+"""
 #: Stand in for what a runner has: the commands are called as they are written, and what they were given is kept.
 PROGRAMS = {
     "cicscenario": f'exec "{sys.executable}" -m cicscenario "$@"\n',
-    "python3": 'mkdir -p .venv/bin; printf "#!/bin/sh\\n" > .venv/bin/pip; chmod +x .venv/bin/pip\n',
-    "pip": 'test "$*" = "install --quiet cicscenario[sandbox]"\n',
+    "python3": 'mkdir -p .venv/bin; ln -sf "$(command -v pip)" .venv/bin/pip\n',
+    "pip": 'test "$1 $2" = "install --quiet"; echo "$3" >> "$CALLED.pip"\n',
     "curl": 'echo "$@" >> "$CALLED"\n',
     "gh": 'echo "$@" >> "$CALLED"\n',
 }
@@ -38,10 +60,10 @@ PROGRAMS = {
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with a scenario, in which a merge request has given one person more."""
+    """The repository of a user with one scenario, in which a merge request has given one person more."""
     place = tmp_path / "checkout"
     (place / "scenarios").mkdir(parents=True)
-    scenario = place / "scenarios" / "eth-100.yaml"
+    scenario = place / "scenarios" / "village.yaml"
     for size in (5, 6):
         scenario.write_text(SCENARIO.replace("size: 5", f"size: {size}"))
         git(place, "init", "--quiet")
@@ -78,13 +100,17 @@ def bash(checkout: Path, lines: list[str], **variables: str) -> subprocess.Compl
 
 def gitlab(checkout: Path, job: str, **variables: str) -> subprocess.CompletedProcess[str]:
     base = git(checkout, "rev-parse", "HEAD~1")
-    given = GITLAB["variables"] | {"CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CI_API_V4_URL": "https://git.example.org"}
+    given = GITLAB["variables"] | {
+        "CICSCENARIO_PACKAGE": PACKAGE,
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
+        "CI_API_V4_URL": "https://git.example.org",
+    }
     given |= {"CI_PROJECT_ID": "7", "CI_MERGE_REQUEST_IID": "8"}
     return bash(checkout, GITLAB[".cicscenario"]["before_script"] + JOBS[job]["script"], **(given | variables))
 
 
-def called(checkout: Path) -> str:
-    file = checkout.parent / "called"
+def called(checkout: Path, program: str = "") -> str:
+    file = (checkout.parent / "called").with_suffix(program and f".{program}")
     return file.read_text() if file.exists() else ""
 
 
@@ -97,14 +123,12 @@ def test_gitlab_jobs_are_made_of_keywords_that_gitlab_has() -> None:
         assert job["extends"] == ".cicscenario"
         assert job["artifacts"]["when"] == "always"
         assert set(job["artifacts"].get("reports", {})) <= reports
-    kept = JOBS["cicscenario-run"]["artifacts"]["paths"]
-    assert not any(path.rstrip("/") == "cicscenario-run" for path in kept)  # it holds keys
 
 
 def test_gitlab_validates_and_publishes_code_quality(checkout: Path) -> None:
     assert gitlab(checkout, "cicscenario-validate").returncode == 0
     assert json.loads((checkout / "gl-code-quality-report.json").read_text()) == []
-    (checkout / "scenarios" / "b.yaml").write_text(SCENARIO.replace("eth-100", "b").replace("gift", "gfit"))
+    (checkout / "scenarios" / "b.yaml").write_text(SCENARIO.replace("village", "b").replace("gift", "gfit"))
     done = gitlab(checkout, "cicscenario-validate")
     assert done.returncode == 2
     assert "scenarios/b.yaml:4:1" in done.stderr
@@ -113,11 +137,15 @@ def test_gitlab_validates_and_publishes_code_quality(checkout: Path) -> None:
 
 
 def test_gitlab_shows_what_the_change_means(checkout: Path) -> None:
+    (checkout / "scenarios" / "later.yaml").write_text(LATER)
     done = gitlab(checkout, "cicscenario-diff")
     assert done.returncode == 0, done.stderr
     assert "- population 5 → 6: +1 people" in (checkout / "review" / "diff.md").read_text()
-    assert "Plan: eth-100" in (checkout / "review" / "plan.txt").read_text()
+    plans = (checkout / "review" / "plan.txt").read_text()
+    assert "Plan: village" in plans
+    assert "runs/village" in plans, "why there is no plan of the other"
     assert called(checkout) == ""
+    assert called(checkout, "pip") == f"{PACKAGE}\n"
 
 
 def test_gitlab_writes_a_note_when_it_may(checkout: Path) -> None:
@@ -126,17 +154,42 @@ def test_gitlab_writes_a_note_when_it_may(checkout: Path) -> None:
 
 
 def test_gitlab_stops_at_an_invalid_scenario(checkout: Path) -> None:
-    (checkout / "scenarios" / "eth-100.yaml").write_text(SCENARIO + "gass: 1\n")
+    (checkout / "scenarios" / "village.yaml").write_text(SCENARIO + "gass: 1\n")
     assert gitlab(checkout, "cicscenario-diff").returncode != 0
 
 
-def test_gitlab_runs_and_publishes_every_report(checkout: Path) -> None:
-    done = gitlab(checkout, "cicscenario-run")
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_package_has_to_be_named_and_a_name_is_one_that_pip_understands(checkout: Path) -> None:
+    done = gitlab(checkout, "cicscenario-validate", CICSCENARIO_PACKAGE="")
+    assert done.returncode != 0
+    assert "CICSCENARIO_PACKAGE: set it to what pip is to install" in done.stderr
+    for text in (
+        (ROOT / "docs/ci" / name).read_text("utf-8") for name in ("cicscenario.gitlab-ci.yml", "cicscenario.github.yml")
+    ):
+        named = re.findall(r'"(cicscenario\[[^"]*)"', text)
+        assert len(named) == 3
+        for requirement in named:
+            assert Requirement(requirement).extras == {"sandbox"}
+
+
+def test_gitlab_runs_all_that_it_is_told_and_publishes_every_report(checkout: Path) -> None:
+    """One that fails keeps no other from its run, and decides."""
+    done = gitlab(checkout, "cicscenario-run", CICSCENARIO_RUN="scenarios/none.yaml scenarios/village.yaml")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "scenarios/none.yaml" in done.stderr
     artifacts = JOBS["cicscenario-run"]["artifacts"]
-    for path in [*artifacts["paths"], *artifacts["reports"].values()]:
-        assert (checkout / path).is_file(), path
-    assert ET.parse(checkout / artifacts["reports"]["junit"]).getroot().get("failures") == "0"
+    assert artifacts["paths"] == ["cicscenario-reports/"]
+    for pattern in artifacts["reports"].values():
+        assert [path.name for path in checkout.glob(pattern)] == [pattern.replace("*", "village").partition("/")[2]]
+    assert_only_reports(checkout)
+    junit = checkout / "cicscenario-reports" / "village.junit.xml"
+    assert ET.parse(junit).getroot().get("failures") == "0"
+
+
+def assert_only_reports(checkout: Path) -> None:
+    kinds = ("junit.xml", "metrics.txt", "report.html", "report.json", "report.md")
+    assert sorted(path.name for path in (checkout / "cicscenario-reports").iterdir()) == [
+        f"village.{kind}" for kind in kinds
+    ]
 
 
 def github_steps(job: str) -> list[dict]:
@@ -161,12 +214,14 @@ def test_github_reviews(checkout: Path) -> None:
     assert called(checkout) == "pr comment 9 --body-file diff.md --edit-last --create-if-none\n"
 
 
-def test_github_runs_and_keeps_the_report(checkout: Path) -> None:
+def test_github_runs_all_of_the_folder_in_the_sandbox_and_keeps_the_reports(checkout: Path) -> None:
+    (checkout / "scenarios" / "village.yaml").write_text(SCENARIO.replace(": sandbox", ": ../staging.yaml"))
+    (checkout / "staging.yaml").write_text(STAGING)
     github(checkout, "run")
     assert "Everybody arrived" in (checkout.parent / "summary").read_text()
     [upload] = [step for step in GITHUB["jobs"]["run"]["steps"] if "upload-artifact" in step.get("uses", "")]
-    for path in upload["with"]["path"].split():
-        assert (checkout / path).is_file(), path
+    assert upload["with"]["path"] == "cicscenario-reports/"
+    assert_only_reports(checkout)
 
 
 def test_github_has_the_annotations_that_validate_speaks() -> None:
@@ -178,9 +233,9 @@ def test_the_hook_finds_a_mistyped_key(checkout: Path) -> None:
     [hook] = HOOKS
     assert {"id", "name", "entry", "language", "types", "files"} <= set(hook)
     assert hook["language"] == "python"
-    command = [f"{hook['entry']} scenarios/eth-100.yaml"]
+    command = [f"{hook['entry']} scenarios/village.yaml"]
     assert bash(checkout, command).returncode == 0
-    (checkout / "scenarios" / "eth-100.yaml").write_text(SCENARIO.replace("gift", "gfit"))
+    (checkout / "scenarios" / "village.yaml").write_text(SCENARIO.replace("gift", "gfit"))
     done = bash(checkout, command)
     assert done.returncode == 2
     assert "did you mean `gift`?" in done.stderr

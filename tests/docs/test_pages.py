@@ -4,14 +4,20 @@ import re
 import shlex
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cicscenario.checks import all_checks
+from cicscenario.cli.rungroup import run_app
+from cicscenario.cli.scenariogroup import scenario_app
+from cicscenario.cli.stackgroup import stack_app
+from cicscenario.cli.stategroup import state_app
 from cicscenario.language import load_environment
 from cicscenario.language.schema import keys
+from cicscenario.plan.compile import ordered
 from cicscenario.resources import load_schema
 from cicscenario.review.pages import pages
 from cicscenario.steps import all_steps
@@ -56,6 +62,24 @@ def test_nothing_is_left_out() -> None:
     }.items():
         headings = re.findall(r"^## `(.*)`$", found[page], re.MULTILINE)
         assert headings == list(names)
+
+
+def test_every_command_is_on_the_page_of_commands() -> None:
+    page = pages()["commands.md"]
+    for app, prefix in ((run_app, ""), (scenario_app, ""), (stack_app, "stack "), (state_app, "state ")):
+        for command in app.registered_commands:
+            name = command.name or command.callback.__name__  # type: ignore[union-attr]
+            name = name.removeprefix(f"{prefix.strip()}_")
+            assert f"## `cicscenario {prefix}{name}`" in page
+
+
+def test_the_picture_of_a_run_has_its_steps_in_order() -> None:
+    root = ET.fromstring(pages()["concepts.svg"])
+    rows = [group.attrib["id"] for group in root.iter("{http://www.w3.org/2000/svg}g")]
+    assert rows[-1] == "checks"
+    steps = [step.name for step in ordered(all_steps()) if step.name in rows]
+    assert rows[:-1] == steps
+    assert {"population", "gift", "pins", "ussd_data"} <= set(steps)
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)

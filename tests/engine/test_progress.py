@@ -1,7 +1,9 @@
-"""The tally of a run counts each batch once, and stays small."""
+"""The tally of a run counts each batch once, and its timeline goes on where the last session ended."""
 
 from cicscenario.engine.events import StepProgressed
-from cicscenario.engine.progress import POINTS, Progress
+from cicscenario.engine.progress import CHECKS, Progress
+from cicscenario.engine.timeline import Timeline
+from tests.support.recordings import validated
 
 
 class Clock:
@@ -19,7 +21,7 @@ def test_batches_add_up_on_what_earlier_runs_did() -> None:
     assert not progress.any_batches
     clock.now = 102.0
     told = progress.add("accounts", ok=30, failed=2, began=101.0)
-    assert told == StepProgressed("accounts", 40, 2, 50, 1.0, 32, 1.0)
+    assert told == StepProgressed("accounts", 40, 2, 50, 1.0, 32, 1.0, people=32)
     assert progress.any_batches
     assert progress.unfinished() == "step accounts: 40 ok, 2 failed, 8 pending of 50"
 
@@ -31,22 +33,6 @@ def test_the_first_step_that_is_not_through_is_named() -> None:
     assert progress.unfinished() is None
 
 
-def test_it_stays_small_and_covers_the_whole_run() -> None:
-    clock = Clock()
-    progress = Progress(["gift"], 1_000_000, {}, clock)
-    for _ in range(10_000):
-        clock.now += 1
-        progress.add("gift", ok=100, failed=0, began=clock.now - 0.5)
-    document = progress.document()["steps"]["gift"]
-    assert POINTS / 2 <= len(document["points"]) <= POINTS
-    assert document["points"][0][1] == 0
-    assert document["points"][-1][1] == 1_000_000
-    assert document["batches"] == 10_000
-    assert document["batch_seconds"]["buckets"]["1.0"] == 10_000
-    gaps = [b[1] - a[1] for a, b in zip(document["points"][1:], document["points"][2:], strict=False)]
-    assert max(gaps) <= 2 * min(gaps[:-1])
-
-
 def test_time_is_told_from_the_first_batch_of_a_step_to_its_last() -> None:
     clock = Clock()
     progress = Progress(["gift"], 10, {}, clock)
@@ -55,3 +41,30 @@ def test_time_is_told_from_the_first_batch_of_a_step_to_its_last() -> None:
         told = progress.add("gift", ok=5, failed=0, began=began)
     assert told.seconds == 5.0
     assert progress.document()["seconds"] == 6.0
+
+
+def test_the_next_session_continues_the_timeline_and_says_by_whom() -> None:
+    clock = Clock()
+    first = Progress(["gift"], 10, {}, clock, by="ann@here", revision="abc")
+    began = first.begin("gift")
+    clock.now += 4
+    first.add("gift", ok=6, failed=0, began=began)
+    held = validated(first.document(), "progress-v1")["timeline"]
+
+    clock.now += 100_000  # the night between them is not on the axis
+    then = Progress(["gift"], 10, {"gift": (6, 0)}, clock, timeline=Timeline.of(held), by="bob@there")
+    began = then.begin("gift")
+    clock.now += 2
+    then.add("gift", ok=4, failed=0, began=began)
+    with then.checking():
+        clock.now += 3
+    timeline = validated(then.document(), "progress-v1")["timeline"]
+    assert timeline["seconds"] == 9
+    assert [(one["at"], one["by"], one["revision"]) for one in timeline["sessions"]] == [
+        (0, "ann@here", "abc"),
+        (4, "bob@there", ""),
+    ]
+    gift, checks = timeline["tracks"]["gift"], timeline["tracks"][CHECKS]
+    assert (gift["first"], gift["last"]) == (0, 6)
+    assert sum(ok for _, ok, _, _ in gift["buckets"]) == 10
+    assert (checks["first"], checks["last"]) == (6, 9)

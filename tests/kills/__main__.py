@@ -19,9 +19,11 @@ from typing import Any
 
 from tests.oracle import Verdict
 from tests.support.killed_runs import BACKENDS, KilledRun, KillWorld, kill_world
+from tests.support.states import damage_rows
 
 _KILLS_A_RUN = 20
-_OTHERS = ("verify", "report", "export")
+_REPAIR = "state repair"
+_OTHERS = ("verify", "report", "export", _REPAIR)  # a state is damaged before it is repaired
 _AND_OTHERS = 0.25  # part of the runs after which the other commands are killed, too
 _IN_ORDER = 0.7  # part of the runs with named points that are killed at one after the other
 _TAKEN = 0.7  # part of the points that those are killed at
@@ -79,8 +81,11 @@ class Campaign:
         """Which points the commands pass, and how long they take."""
         run = world.run(self._seed())
         for command in ("run", *_OTHERS):
+            if command == _REPAIR:
+                damage_rows(run.state)
             self._points[command] = world.points(run, command)
             self._seconds[command] = run.ends[-1].seconds
+        run.finish()  # what a repair leaves to it
         assert run.verdict().is_clean, run.verdict().lines()
 
     def _seed(self) -> int:
@@ -93,9 +98,13 @@ class Campaign:
         fault = f"killed at a {'named point' if named else 'random moment'}"
         counted[fault] = self._kill_again_and_again(run, "run", named, _KILLS_A_RUN)
         run.finish()
-        for command in _OTHERS if self._random.random() < _AND_OTHERS else ():
+        for command in _OTHERS if self._random.random() < _AND_OTHERS and not run.by_hand else ():
+            if command == _REPAIR:
+                damage_rows(run.state)
             counted[f"{command} killed"] = self._kill_again_and_again(run, command, self._random.random() < 0.7, 1)
             run.finish(command)
+            if command == _REPAIR:
+                run.finish()
         hung = sum(end.hung for end in run.ends)
         verdict = None if hung or run.by_hand else run.verdict()
         first = True

@@ -57,7 +57,7 @@ def test_a_run_that_went_well_has_a_case_for_itself_each_step_and_each_check(tmp
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("6", "0", "0")
 
 
-def test_what_went_wrong_is_a_failure_with_its_first_people(tmp_path: Path) -> None:
+def test_what_went_wrong_is_a_failure_with_its_problems_and_people(tmp_path: Path) -> None:
     root = junit(recordings.run_directory(tmp_path, recordings.bad(), failed=3))
     assert outcomes(root) == {
         "run ends by itself": "error",
@@ -71,9 +71,12 @@ def test_what_went_wrong_is_a_failure_with_its_first_people(tmp_path: Path) -> N
     failure = root.find(".//testcase[@name='check balance']/failure")
     assert failure.get("message") == "25 errors of 1000"
     lines = failure.text.splitlines()
-    assert len(lines) == 21
-    assert lines[0] == f"person 0: {recordings.HOSTILE}"
-    assert lines[-1] == "and 5 more"
+    assert lines == [
+        f"this follows: 3 people have no gift: {recordings.HOSTILE} …; 1 check was not passed for that reason",
+        f"22 people do not pass the check balance: {recordings.HOSTILE}",
+        *(f"  {recordings.HOSTILE} (person {n}): {recordings.HOSTILE}" for n in range(3, 8)),
+        "  and 17 more, in failing.csv",
+    ]
     assert root.find(".//testcase[@name='run ends by itself']/error").text == recordings.bad()["error"]
 
 

@@ -1,5 +1,6 @@
 """anvil in the sandbox makes blocks of what waits, and of nothing else; it keeps few states, and leaves nobody behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
+import requests
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.rpc import Rpc, RpcError
@@ -46,6 +49,43 @@ def test_transactions_that_wait_share_the_next_block(home: Path, rpc: Rpc) -> No
     rpc.calls([("eth_sendRawTransaction", [to_hex(tx.raw)]) for tx in sent])
     eventually(lambda: int(rpc.call("eth_getBalance", to_hex(bytes([7] * 20)), "latest"), 16) == 50, 10)
     assert block_number(rpc) - before <= 3
+
+
+MINE = b'{"jsonrpc": "2.0", "id": 1, "method": "evm_mine", "params": []}'
+ELSEWHERE = "https://evil.example"
+
+
+@pytest.mark.slow
+@needs_anvil
+def test_a_page_of_another_site_cannot_post_to_it(rpc: Rpc) -> None:
+    """A browser sends these types of body without asking the server, and any other only when the server allows it."""
+    before = block_number(rpc)
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None):
+        said = requests.post(rpc.url, data=MINE, headers={"Content-Type": kind, "Origin": ELSEWHERE}, timeout=20)
+        assert "error" in said.json(), kind
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    preflight = requests.options(rpc.url, headers={"Origin": ELSEWHERE, **asked}, timeout=20)
+    assert not [name for name in preflight.headers if name.lower().startswith("access-control")]
+    assert block_number(rpc) == before
+
+
+@pytest.mark.slow
+@needs_anvil
+def test_the_doors_of_anvil_that_stay_open_are_those_of_the_page(rpc: Rpc) -> None:
+    """If anvil closes one, docs/guarantees.md has to change: it names both as not promised."""
+    page = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text("utf-8")
+    assert "by WebSocket, and one whose name is bound" in " ".join(page.split())
+    json_type = {"Content-Type": "application/json"}
+    asked = requests.post(rpc.url, data=MINE, headers=json_type | {"Host": "evil.example"}, timeout=20)
+    assert "result" in asked.json()
+
+    async def by_websocket() -> str:
+        address = rpc.url.replace("http", "ws", 1)
+        async with aiohttp.ClientSession() as session, session.ws_connect(address, origin=ELSEWHERE) as socket:
+            await socket.send_bytes(MINE)
+            return str((await socket.receive(20)).data)
+
+    assert "result" in asyncio.run(by_websocket())
 
 
 @needs_anvil

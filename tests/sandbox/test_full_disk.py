@@ -79,5 +79,8 @@ def test_no_file_may_grow_beyond_a_size(tmp_path: Path, size: int) -> None:
     assert str(home) in first
     assert [line.split(":")[0].strip() for line in rest] == ["next", "resume"]
     subprocess.run(
-        command_line("stack", "down", "--purge"), env=command_environment(home), check=True, capture_output=True
+        command_line("stack", "down", "--purge", "--yes"),
+        env=command_environment(home),
+        check=True,
+        capture_output=True,
     )

@@ -112,6 +112,7 @@ def test_nobody_but_a_run_sends_with_its_signer(home: Path) -> None:
     assert _sent_by_the_signer(home) == 0
 
 
+@pytest.mark.slow
 def test_a_sandbox_whose_contracts_are_its_signers_goes_on_as_it_was(home: Path, node: str) -> None:
     """Before the owner had a key of its own, the signer's was the only one."""
     folder = home / "sandbox"

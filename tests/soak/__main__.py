@@ -7,6 +7,7 @@ Prints each seed that fails, what was wrong, and the smallest case that still fa
 import argparse
 import faulthandler
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from itertools import count, islice
 
+from tests.soak.faults import Fault, Kind
 from tests.soak.seeds import BACKENDS, Case, case_of
 from tests.soak.shrink import shrunk
 from tests.soak.simulation import KILLED, simulated
@@ -31,6 +33,7 @@ class Tally:
     struck: Counter[str] = field(default_factory=Counter)
     ends: Counter[int] = field(default_factory=Counter)
     hours: float = 0.0  #: simulated
+    cpu: float = 0.0  #: seconds
     failures: list[str] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
@@ -38,6 +41,7 @@ class Tally:
         self.struck += other.struck
         self.ends += other.ends
         self.hours += other.hours
+        self.cpu += other.cpu
         self.failures += other.failures
 
 
@@ -49,7 +53,7 @@ def fails(case: Case) -> bool:
 def run_seeds(seeds: Sequence[int], backends: Sequence[str]) -> Tally:
     """Runs these seeds in this process."""
     faulthandler.dump_traceback_later(_STUCK, exit=True)
-    tally = Tally()
+    tally, began = Tally(), time.process_time()
     with simulated():
         for seed in seeds:
             case = case_of(seed, backends)
@@ -63,8 +67,10 @@ def run_seeds(seeds: Sequence[int], backends: Sequence[str]) -> Tally:
                 again = least.run()
                 told = "\n  ".join(again.problems[:3])
                 tally.failures.append(
-                    f"seed {seed} fails: {case!r}\n  {told}\n  the least case that fails:\n    {least!r},"
+                    f"seed {seed} fails: {case!r}\n  {told}\n  the least case that fails is repeated by:\n"
+                    f"    python -m tests.soak --case {shlex.quote(repr(least))}"
                 )
+    tally.cpu = time.process_time() - began
     faulthandler.cancel_dump_traceback_later()
     return tally
 
@@ -75,10 +81,14 @@ def _lots(first: int, number: int | None, until: float) -> Iterator[list[int]]:
         yield lot
 
 
-def _on_one_core(number: int) -> None:
-    """Simulated threads of one process never run at the same time; on one core they change places faster."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[number % len(cores)]})
+def _repeated(text: str) -> int:
+    """Runs one case, given as it is printed, and prints how it went."""
+    case = eval(text, {"Case": Case, "Fault": Fault, "Kind": Kind})  # typed by whoever runs the tests
+    with simulated():
+        ended = case.run(told=True)
+    print("\n".join(ended.history))
+    print(f"exit codes {ended.codes}; {'; '.join(ended.problems) or 'nothing is wrong'}")
+    return 1 if ended.problems else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--minutes", type=float, help="begin no more seeds after so many minutes")
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only this one; may be repeated")
+    parser.add_argument(
+        "--case", help="run only this case, as it is printed for a seed that fails, and tell its history"
+    )
     options = parser.parse_args(arguments)
+    if options.case:
+        return _repeated(options.case)
     number = options.seeds if options.seeds or options.minutes else 2000
     began = time.monotonic()
     until = began + 60 * options.minutes if options.minutes else float("inf")
@@ -95,14 +110,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tally = _all(_lots(options.first, number, until), options.backend or BACKENDS)
     worlds = sum(tally.worlds.values())
     print(f"{worlds} worlds ({', '.join(f'{name} {n}' for name, n in sorted(tally.worlds.items()))})")
-    print(f"{tally.ends[KILLED]} kills; faults: {', '.join(f'{name} {n}' for name, n in sorted(tally.struck.items()))}")
-    print(f"{tally.hours:.0f} simulated hours in {time.monotonic() - began:.0f} seconds; {len(tally.failures)} failed")
+    print(f"{tally.ends[KILLED]} kills; faults that struck:")
+    for kind in Kind:
+        print(f"  {kind.name} {tally.struck[kind.name]}")
+    print(f"{tally.hours:.0f} simulated hours in {time.monotonic() - began:.0f} seconds, {tally.cpu:.0f} CPU seconds")
+    print(f"{worlds - len(tally.failures)} passed, {len(tally.failures)} failed")
     return 1 if tally.failures else 0
 
 
 def _all(lots: Iterator[list[int]], backends: Sequence[str]) -> Tally:
     tally, workers = Tally(), len(os.sched_getaffinity(0))
-    pools = [ProcessPoolExecutor(1, initializer=_on_one_core, initargs=(n,)) for n in range(workers)]
+    pools = [ProcessPoolExecutor(1) for _ in range(workers)]
     running: dict[Future[Tally], int] = {}
     try:
         for number, lot in zip(range(workers), lots, strict=False):

@@ -23,12 +23,13 @@ class SimTransaction:
     message: Message
     nonce: int
     gas_price: int
+    raw: bytes = b""  #: empty for those of programs whose signatures nobody looks at
 
     @classmethod
     def of(cls, raw: bytes, sender: bytes) -> "SimTransaction":
         nonce, price, _, to, value, data = rlp.decode(raw)[:6]
         message = Message(sender, to, int.from_bytes(value, "big"), data)
-        return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"))
+        return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"), raw)
 
 
 @dataclass
@@ -51,6 +52,7 @@ class SimChain:
         self._made = 0
         self.blocks = [SimBlock(0, to_hex(keccak(b"genesis")), 0.0)]
         self.waiting: dict[str, SimTransaction] = {}
+        self._mined: dict[str, SimBlock] = {}  # by hash of the transaction
         self._state = Contracts(rich)
         self._nonces: dict[bytes, int] = {}
         self._lag = (0, 0.0)  # blocks, until when
@@ -82,13 +84,13 @@ class SimChain:
         self._made += 1
         block = SimBlock(len(self.blocks), to_hex(keccak(b"block %d" % self._made)), time)
         self.blocks.append(block)
-        waiting = sorted(self.waiting.values(), key=lambda one: one.nonce)
-        for one in waiting[:]:
+        for one in sorted(self.waiting.values(), key=lambda one: one.nonce):
             if len(block.transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
                 del self.waiting[one.hash]
                 block.transactions.append(one)
                 self._nonces[one.message.sender] = one.nonce + 1
                 block.receipts[one.hash] = _receipt(self._state, one, block)
+                self._mined[one.hash] = block
 
     def reorganise(self, depth: int, *, waiting_again: bool = True) -> None:
         """Takes the newest blocks away. Their transactions wait again; or they, and all that waits, are gone.
@@ -97,6 +99,9 @@ class SimChain:
         """
         self.mine_due()
         removed = [self.blocks.pop() for _ in range(min(depth, len(self.blocks) - 1))]
+        for block in removed:
+            for one in block.transactions:
+                del self._mined[one.hash]
         self._state, self._nonces = self._replayed(len(self.blocks) - 1)
         if not waiting_again:
             self.waiting.clear()
@@ -155,7 +160,9 @@ class SimChain:
                 yield block, one
 
     def receipt(self, hash_: str) -> dict[str, Any] | None:
-        return next((block.receipts[hash_] for block in self.blocks[: self.shown + 1] if hash_ in block.receipts), None)
+        shown = self.shown
+        block = self._mined.get(hash_)
+        return None if block is None or block.number > shown else block.receipts[hash_]
 
 
 def _receipt(state: Contracts, one: SimTransaction, block: SimBlock) -> dict[str, Any]:

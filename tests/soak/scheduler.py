@@ -1,15 +1,15 @@
 """Simulated threads and simulated time: one thread runs at a time, and a seeded choice says which goes on.
 
-A simulated thread is carried by a thread of the operating system, which waits for a lock unless it is its turn. So what runs
-between two blocking points is never interrupted, and the order of everything follows from the seed alone. Time stands still
-while anybody can run, and else jumps to the next moment at which somebody can.
+A simulated thread is a greenlet: it gives the turn away at a blocking point and nowhere else, all in one thread of the
+operating system. So what runs between two blocking points is never interrupted, and the order of everything follows from the
+seed alone. Time stands still while anybody can run, and else jumps to the next moment at which somebody can.
 """
 
-import _thread
 import heapq
 from collections.abc import Callable
 from random import Random
-from typing import ClassVar
+
+from greenlet import getcurrent, greenlet
 
 LONGEST = 6 * 3600.0  # simulated seconds of one process; a run that takes longer counts as one that hangs
 
@@ -34,29 +34,12 @@ class SimProcess:
 class SimThread:
     """One simulated thread. ``ready`` says whether it can go on; None: it can."""
 
-    def __init__(self, process: SimProcess, carrier: "_Carrier") -> None:
+    def __init__(self, process: SimProcess, body: Callable[[], None], outside: greenlet) -> None:
         self.process = process
-        self.carrier = carrier
+        self.greenlet = greenlet(body, outside)
         self.ready: Callable[[], bool] | None = None
         self.deadline: float | None = None
         self.ended = False
-
-
-class _Carrier:
-    """A thread of the operating system, which carries one simulated thread after the other."""
-
-    free: ClassVar[list["_Carrier"]] = []  #: those that carry nobody now
-
-    def __init__(self) -> None:
-        self.turn = _thread.allocate_lock()
-        self.turn.acquire()
-        self.job: Callable[[], None] = lambda: None
-        _thread.start_new_thread(self._loop, ())
-
-    def _loop(self) -> None:
-        while True:
-            self.turn.acquire()
-            self.job()
 
 
 class Scheduler:
@@ -69,8 +52,7 @@ class Scheduler:
         self._threads: list[SimThread] = []
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
-        self._outside = _thread.allocate_lock()
-        self._outside.acquire()
+        self._outside = getcurrent()
         self._awaited: SimProcess | None = None
         self._limit = 0.0
 
@@ -87,10 +69,12 @@ class Scheduler:
             finally:
                 process.dead = True
 
-        self._awaited = process
+        self._awaited, self._outside = process, getcurrent()
         self.spawn(whole, process)
-        self._pass_on(None)
-        self._outside.acquire()
+        while following := self._next():
+            self.current = following
+            following.greenlet.switch()
+        self.current = None
         return process
 
     def spawn(self, body: Callable[[], None], process: SimProcess | None = None) -> SimThread:
@@ -98,8 +82,6 @@ class Scheduler:
         if process is None:
             assert self.current is not None
             process = self.current.process
-        carrier = _Carrier.free.pop() if _Carrier.free else _Carrier()
-        thread = SimThread(process, carrier)
         process.alive += 1
 
         def job() -> None:
@@ -113,10 +95,8 @@ class Scheduler:
             thread.ended = True
             process.alive -= 1
             self._threads.remove(thread)
-            _Carrier.free.append(carrier)
-            self._pass_on(None)
 
-        carrier.job = job
+        thread = SimThread(process, job, self._outside)
         self._threads.append(thread)
         return thread
 
@@ -132,7 +112,7 @@ class Scheduler:
         me.deadline = None if timeout is None else self.now + max(timeout, 0.0)
         if ready is None and timeout is not None:
             me.ready = _never
-        self._pass_on(me)
+        self._outside.switch()
         me.ready = me.deadline = None
         if me.process.dead:
             raise Killed
@@ -152,35 +132,22 @@ class Scheduler:
             event()
         self.now = end
 
-    def _pass_on(self, me: SimThread | None) -> None:
-        """Gives the turn to the next thread, and waits for the own one; without ``me`` only gives it."""
-        following = self._next()
-        if following is me and me is not None:
-            return
-        self.current = following
-        if following is None:
-            self._outside.release()
-            return
-        following.carrier.turn.release()
-        if me is not None:
-            me.carrier.turn.acquire()
-
     def _next(self) -> SimThread | None:
         while True:
             if self._awaited is None or not self._awaited.alive:
                 return None
-            able = [one for one in self._threads if self._can_run(one)]
+            now = self.now
+            able = [
+                one
+                for one in self._threads
+                if (ready := one.ready) is None
+                or ((deadline := one.deadline) is not None and deadline <= now)
+                or (ready is not _never and ready())
+                or one.process.dead
+            ]
             if able:
                 return able[0] if len(able) == 1 else able[self._random.randrange(len(able))]
             self._pass_time()
-
-    def _can_run(self, thread: SimThread) -> bool:
-        return (
-            thread.process.dead
-            or thread.ready is None
-            or (thread.deadline is not None and thread.deadline <= self.now)
-            or thread.ready()
-        )
 
     def _pass_time(self) -> None:
         moments = [one.deadline for one in self._threads if one.deadline is not None]

@@ -23,6 +23,7 @@ ROWS = {
     "ledger": ("id = 2", "ledger: id 2, purpose 'gift', person 1"),
     "requests": ("sequence = 2", "requests: sequence 2, id 'request 1', person 1"),
     "checks": ("name = 'balance'", "checks: name 'balance'"),
+    "findings": ("name = 'balance'", "findings: name 'balance', first 0"),
 }
 
 

@@ -28,6 +28,12 @@ def disk() -> Iterator[FailingDisk]:
         yield disk
 
 
+@pytest.fixture(autouse=True)
+def _one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are written again are the same."""
+    monkeypatch.setattr(Store, "now", lambda _: 1_600_000_000)
+
+
 def is_one_line(error: UnavailableError, path: Path) -> None:
     assert str(path) in error.message
     assert "\n" not in error.message

@@ -14,9 +14,10 @@ from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.migrations import MIGRATIONS, SCHEMA_VERSION
 from cicscenario.state.rows import LedgerRow, Outcome, RequestRow
+from cicscenario.state.salvage import salvaged
 from cicscenario.state.store import Store
 from tests.support.failing_disk import BROKEN, FULL, failing_disk
-from tests.support.states import WRITES, account_of_person
+from tests.support.states import WRITES, account_of_person, alter
 
 #: To the letter: files with this are on people's disks.
 VERSION_1 = """
@@ -213,6 +214,19 @@ def test_a_state_of_every_version_goes_on(tmp_path: Path, kept: Path) -> None:
         WRITES[name](store)
     store.close()
     Store(path).close()
+
+
+@pytest.mark.parametrize("kept", [path for path in GOLDEN if path.stem >= "v5"], ids=lambda kept: kept.stem)
+def test_damage_gets_no_new_digest_when_a_state_is_converted(tmp_path: Path, kept: Path) -> None:
+    path = Path(shutil.copy(kept, tmp_path / "state.sqlite"))
+    alter(path, "outcomes", "step = 'accounts' AND person = 1", "ok", 0)
+    for _ in range(2):
+        with pytest.raises(StateRefusedError, match="outcomes: step 'accounts', person 1"):
+            Store(path, rows=False) if kept.stem == "v5" else Store(path)
+    with salvaged(path) as found:
+        assert [str(one).partition(" is not")[0] for one in found.damage] == ["outcomes: step 'accounts', person 1"]
+        assert len(list(found.sound("outcomes"))) == 7
+        assert {len(row) for row in found.sound("outcomes")} == {5}
 
 
 def test_a_file_of_every_version_is_kept() -> None:

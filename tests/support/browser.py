@@ -22,14 +22,14 @@ def missing() -> str | None:
 
 @contextmanager
 def chromium(width: int, *, dark: bool = False) -> Iterator[Any]:
-    """A driver whose window is ``width`` pixels wide, without a network; console and requests are logged."""
+    """A driver whose window is ``width`` pixels wide, without a network but loopback; console and requests are logged."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
         options.add_argument(argument)
-    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     if dark:
         options.add_argument("--force-dark-mode")
         options.add_argument("--blink-settings=preferredColorScheme=0")

@@ -10,6 +10,7 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 
 _SQL = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP", "BEGIN", "COMMIT")
+_TEMPORARY = ("INSERT INTO TEMP.", "DELETE FROM TEMP.")  # tables that end with the connection
 _SQL_METHODS = ("execute", "executemany", "executescript", "mogrify", "copy_expert", "copy_from")
 _FILE_METHODS = ("rename", "write_text", "write_bytes", "symlink_to", "hardlink_to", "touch")
 _OS_CALLS = ("replace", "rename", "link", "symlink", "truncate", "ftruncate", "pwrite", "write", "open", "sendfile")
@@ -149,7 +150,8 @@ def effect_of(call: ast.Call) -> str | None:
         return None
     if name in _FILE_METHODS or (name == "replace" and len(call.args) == 1 and not call.keywords):
         return f"{name} of a path"
-    if name in _SQL_METHODS and _statement(first).lstrip().upper().startswith(_SQL):
+    sql = _statement(first).lstrip().upper()
+    if name in _SQL_METHODS and sql.startswith(_SQL) and not sql.startswith(_TEMPORARY):
         return f"{name} of a statement that writes"
     if name in _VERBS or name in _REDIS or (name in ("put", "set") and _is_client(owner)):
         return f"{name} to a service"

@@ -22,9 +22,9 @@ environment: sandbox
 """
 #: What each backend has in its scenarios beside people, gifts and metadata.
 BACKENDS = {
-    "eth": "backend: {kind: eth, keystore: {kdf: light}}\n",
-    "cic_eth": "backend: {kind: cic_eth, patience: 60}\n",
-    "cic_ussd": "backend: {kind: cic_ussd, patience: 60}\npins: {scheme: bcrypt, cost: 4}\nussd_data: true\n",
+    "eth": "backend: {{kind: eth, keystore: {{kdf: light}}}}\n",
+    "cic_eth": "backend: {{kind: cic_eth, patience: {patience}}}\n",
+    "cic_ussd": "backend: {{kind: cic_ussd, patience: {patience}}}\npins: {{scheme: bcrypt, cost: 4}}\nussd_data: true\n",
 }
 _SERVICES = {
     "eth": ("node", "meta"),
@@ -43,6 +43,7 @@ class KilledRun:
     name: str
     scenario: Path
     since: Baseline
+    environment: Path
     ends: list[End] = field(default_factory=list)
     by_hand: str = ""
 
@@ -54,14 +55,20 @@ class KilledRun:
     def exported(self) -> Path:
         return self.world.home / "exported" / self.name
 
-    def invoke(self, command: str = "run", *, failpoint: str = "", after: float = 0, passed: Path | None = None) -> End:
+    @property
+    def state(self) -> Path:
+        return self.directory / "state.sqlite"
+
+    def invoke(
+        self, command: str = "run", *more: str, failpoint: str = "", after: float = 0, passed: Path | None = None
+    ) -> End:
         """One process. An exit code after which the same command does not go on is remembered in ``by_hand``."""
-        arguments = [command, str(self.scenario)]
+        arguments = [*command.split(), str(self.scenario), *more]
         if command == "export":
             shutil.rmtree(self.exported, ignore_errors=True)  # it only writes to a new folder
             arguments += [str(self.exported)]
         elif command != "report":
-            arguments += ["--env", str(self.world.environment)]
+            arguments += ["--env", str(self.environment)]
         end = self.world.zygote.run(
             Command(
                 tuple(arguments),
@@ -87,10 +94,10 @@ class KilledRun:
         found = sum(1 for path in (self.exported / "tx").glob("*/*/*"))
         return people == self.world.size and found == sum(1 for path in (self.directory / "tx").glob("[!.]*"))
 
-    def finish(self, command: str = "run") -> End:
+    def finish(self, command: str = "run", *more: str) -> End:
         """The same command until it is done, as often as its exit code says that it goes on."""
         for _ in range(_RESUMES):
-            end = self.invoke(command)
+            end = self.invoke(command, *more)
             if end.code == 0 or end.hung or self.by_hand:
                 return end
         self.by_hand = f"{command} was not done after {_RESUMES} more commands: {end.said[-2000:]}"
@@ -118,19 +125,20 @@ class KillWorld:
     def close(self) -> None:
         stack.down(self.home, purge=True)
 
-    def run(self, seed: int, backend: str | None = None) -> KilledRun:
+    def run(self, seed: int, backend: str | None = None, *, patience: int = 60) -> KilledRun:
         """A run that has not begun, of people that this world has not seen; by another backend if one is named."""
         backend = backend or self.backend
         self._runs += 1
         name = f"{backend.replace('_', '-')}-{self._runs}"
         scenario = self.home / f"{name}.yaml"
-        scenario.write_text(_HEAD.format(name=name, size=self.size, seed=seed) + BACKENDS[backend])
-        return KilledRun(self, name, scenario, baseline(self.place))
+        text = (_HEAD + BACKENDS[backend]).format(name=name, size=self.size, seed=seed, patience=patience)
+        scenario.write_text(text)
+        return KilledRun(self, name, scenario, baseline(self.place), self.environment)
 
-    def points(self, run: KilledRun, command: str = "run") -> list[tuple[str, int]]:
+    def points(self, run: KilledRun, command: str = "run", *more: str) -> list[tuple[str, int]]:
         """Carries out a command undisturbed; gives each point that it passes, in order, and how often it does."""
         passed = self.home / "passed"
-        end = run.invoke(command, passed=passed)
+        end = run.invoke(command, *more, passed=passed)
         assert end.code == 0, end.said
         return list(Counter(passed.read_text().split()).items())
 

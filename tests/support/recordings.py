@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from cicscenario.engine.problems import Affected, Problem
 from cicscenario.engine.progress import Progress
 from cicscenario.resources import load_schema
 
@@ -55,9 +56,40 @@ def bad() -> dict[str, Any]:
     report["plan"]["checks"].append({"name": "keystore", "summary": HOSTILE})
     report["document"]["description"] = HOSTILE
     report["environment"]["name"] = HOSTILE
+    report |= {"failing_people": 25, "problems": [problem.document() for problem in problems()]}
     report |= {"orphans": 2, "orphans_certain": 1, "requests": {"ussd": 5250, "meta": 3000}}
+    report["money"] = [{"step": "gift", "giver": "the signer", "people": 900, "amount": "99,870 GFT"}]
+    report["chain"] = {"spec": "evm:byzantium:8996:bloxberg", "chain_id": "8996", "signer": "0x" + "12" * 20}
+    report |= {"began": "2026-11-26T09:00:00+00:00", "seconds": 58.25, "astray": 21}
+    report["traffic"] = {
+        "meta": {
+            "requests": 3000, "repeated": 4, "refused": 3, "unanswered": 1,
+            "seconds": {"p50": 0.0021, "p90": 0.008, "p95": 0.0123, "p99": 1.5, "max": 4.0, "sum": 21.5},
+        }
+    }  # fmt: skip
     report["transactions"] = {"gift": {"mined": 900, "failed": 3, "broadcast": 2}}
     return report
+
+
+def problems() -> list[Problem]:
+    """Those of ``bad``: a step that failed for three, whom a check does not pass for that reason, and 22 others."""
+    three = tuple(Affected(n, HOSTILE, f"{HOSTILE} {n}\x00\x1b[31m") for n in range(3))
+    others = tuple(Affected(n, HOSTILE, HOSTILE) for n in range(3, 8))
+    return [
+        Problem("step", "gift", f"{HOSTILE} …", 3, "no gift", first=three, failing=("balance",)),
+        Problem("check", "balance", HOSTILE, 22, first=others),
+    ]
+
+
+def shown_people(failed: int) -> dict[str, Any]:
+    """Thirty people, some of whom got no gift."""
+    rows = [
+        {"id": n, "name": f"{HOSTILE if n < failed else 'Ann'} {n}", "phone": f"+25470000{n:04}", "gift": 100}
+        | {"account": f"0x{n:040x}"}
+        | {"problems": [f"gift: {HOSTILE}"] if n < failed else [], "left": [2] if n < failed else []}
+        for n in range(30)
+    ]
+    return {"steps": list(STEPS), "with_problems": failed, "all_problems": True, "people": rows}
 
 
 def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
@@ -65,9 +97,10 @@ def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     (place / "report.json").write_text(json.dumps(validated(report)))
     now = 0.0
-    tally = Progress(STEPS, 1000, {}, clock=lambda: now)
+    tally = Progress(STEPS, 1000, {}, clock=lambda: now, by="ann@workshop", revision="0123abc")
     for done in range(100, 1001, 100):
         for step in STEPS:
+            tally.begin(step)
             now = done / 250
             tally.add(
                 step, 100 - (failed if done == 100 else 0), failed if done == 100 else 0, now - done / 1000 + 1e-9
@@ -75,6 +108,6 @@ def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
     progress = tally.document()
     for step in progress["steps"].values():  # spread over four seconds, which no test has to wait
         step["seconds"] = 4.0
-        step["points"] = [[number * 0.4, ok, bad] for number, (_, ok, bad) in enumerate(step["points"])]
+    (place / "people.json").write_text(json.dumps(validated(shown_people(failed), "people-v1")))
     (place / "progress.json").write_text(json.dumps(validated(progress | {"seconds": 4.0}, "progress-v1")))
     return place

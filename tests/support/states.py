@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.people.person import Person
-from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
+from cicscenario.state.rows import CheckRow, LedgerRow, Made, Outcome, RequestRow
 from cicscenario.state.store import Store
 
 PAYER = b"\x01" * 20
@@ -46,6 +46,8 @@ def filled(path: Path, people: int = 4) -> Path:
     store.mark_broadcast([transaction(1).hash])
     store.settle([(transaction(0).hash, "mined", 7, None)])
     store.commit("gift", [Outcome(n, ok=True) for n in range(2)])  # the transaction of person 1 is still open
+    store.begin_findings("balance")
+    store.add_findings("balance", 0, {2: ("short", Made.YES)})
     store.record_checks([CheckRow("balance", 1, people, "2%", [{"person": 2, "problem": "short"}])])
     store.close()
     return path
@@ -120,4 +122,46 @@ def everything(store: Store) -> list[Any]:
         [store.outstanding(PAYER), store.settled_from(PAYER, 0), store.last_nonce(PAYER), store.height()],
         [store.live_transactions("gift", people), store.failed_transactions("gift", people)],
         [store.requests(people), store.last_request(), store.orphans(), store.checks()],
+        list(store.failed(list(store.checks()))),
     ]
+
+
+def damage_rows(path: Path) -> None:
+    """Damages a row of each table that can be made again for certain. A log beside the state stays as it is, as after a kill."""
+    log = path.with_name(f"{path.name}-wal")
+    with closing(sqlite3.connect(path)) as held:  # while this is open, the log is not written back
+        held.execute("SELECT count(*) FROM meta").fetchone()
+        alter(path, "people", "id = (SELECT max(id) FROM people)", "phone", "+254700000000")
+        alter(path, "meta", "key = 'genesis'", "value", "0" * 64)
+        for table, key in (("outcomes", "step || person"), ("ledger", "id")):
+            if held.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
+                alter(path, table, f"{key} = (SELECT max({key}) FROM {table})", "detail", "damaged")
+        kept = {part: part.read_bytes() for part in (path, log)}
+    for part, content_ in kept.items():
+        part.write_bytes(content_)
+
+
+def in_format(path: Path, version: int, golden: Path) -> None:
+    """Makes a state again in an earlier format, with the tables of ``golden``, a state of that format."""
+    old = path.with_name("old.sqlite")
+    with (
+        closing(sqlite3.connect(golden)) as kept,
+        closing(sqlite3.connect(old)) as made,
+        closing(sqlite3.connect(path)) as db,
+    ):
+        made.executescript(
+            ";".join(
+                sql
+                for (sql,) in kept.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL")
+                if "sqlite_seq" not in sql
+            )
+        )
+        for (table,) in kept.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            names = ", ".join(row[1] for row in kept.execute(f"PRAGMA table_info({table})") if row[1] != "digest")
+            for row in db.execute(f"SELECT {names} FROM {table}"):
+                made.execute(f"INSERT INTO {table} ({names}) VALUES ({','.join('?' * len(row))})", row)
+        made.execute(f"PRAGMA user_version={version}")
+        made.commit()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    old.rename(path)

@@ -21,7 +21,7 @@ from cicscenario.sandbox.ussd.conversation import UssdRequest
 from cicscenario.sandbox.ussd.machine import NoTransitionError
 from cicscenario.sandbox.ussd.menus import OLD, Menus
 from cicscenario.sandbox.ussd.wallet import NoScreenError
-from cicscenario.sandbox.visitors import refusal, said
+from cicscenario.visitors import refusal, said
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import redis
 from redis._parsers import _RESP2Parser
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ConnectionError, RedisError, TimeoutError
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError, TimeoutError
 from redis.retry import Retry
 
 from cicscenario.address import Redaction
@@ -27,6 +27,7 @@ from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, SLACK, Exchange, TooLargeError, in_thread, metered, renew
 from cicscenario.transport.redisaddress import RedisAddress
+from cicscenario.transport.traffic import Meter
 
 _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
@@ -62,6 +63,7 @@ class Broker:
         user: str | None = None,
         password: str | None = None,
         ca: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._place = RedisAddress.parse(url)
         self.queue = queue
@@ -74,7 +76,7 @@ class Broker:
         self._timeout = timeout
         self._patience = patience
         self.stopping = stopping
-        self._cancellation = Cancellation(stopping)
+        self._cancellation = Cancellation(stopping, meter=meter)
         self._redis = self.connect(timeout)
 
     def beside(self, queue: str) -> "Broker":
@@ -124,21 +126,27 @@ class Broker:
                 if isinstance(error, AuthenticationError | TooLargeError) or time.monotonic() > deadline:
                     raise self.unavailable(error) from None
                 pause(_PAUSE, self.stopping)
+                self._cancellation.meter.repeats(self.unavailable(error).message)
             except RedisError as error:
                 raise self.unavailable(error) from None
             except _WRONG as error:
                 if time.monotonic() > deadline:
                     raise self.unavailable(error) from None
+                self._cancellation.meter.repeats(self.unavailable(error).message)
 
     @contextmanager
-    def exchange(self, within: float, *, longest: float | None = None) -> Iterator[Exchange]:
+    def exchange(self, within: float, *, longest: float | None = None, counted: bool = True) -> Iterator[Exchange]:
         """The block gives one command and takes its whole answer; with ``longest``, several. See Cancellation.
 
         After a failure, connections that are not in use are closed: one of them may have been shut in mid-answer.
         """
         try:
-            with self._cancellation.exchange(within, _MOST, longest=longest) as begun:
-                yield begun
+            with self._cancellation.exchange(within, _MOST, longest=longest, counted=counted) as begun:
+                try:
+                    yield begun
+                except ResponseError:
+                    begun.refused = True
+                    raise
         except BaseException:
             self._redis.connection_pool.disconnect(inuse_connections=False)
             raise

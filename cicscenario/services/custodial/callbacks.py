@@ -108,7 +108,7 @@ class Callbacks:
             with self._broker.exchange(_HEALTH):
                 subscription.subscribe(self._channel)
             while not self._stop.is_set():
-                with self._broker.exchange(_HEALTH):
+                with self._broker.exchange(_HEALTH, counted=False):
                     message = subscription.get_message(timeout=_TICK)
                 if message and message["type"] == "subscribe":
                     self._confirm()

@@ -23,6 +23,7 @@ from cicscenario.services.custodial.questions import Answer, Call, Questions
 from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
 from cicscenario.services.custodial.workers import count_workers
+from cicscenario.transport.traffic import Meter
 
 _REGISTER = Boundary("engine.register")  # accounts that the engine has made
 _GIFT = Boundary("engine.gift")  # gas and the faucet
@@ -82,10 +83,12 @@ class CustodialClient:
         user: str | None = None,
         password: str | None = None,
         ca: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._broker = Broker(
-            broker, queue, timeout=timeout, patience=patience, stopping=stopping, user=user, password=password, ca=ca
-        )
+            broker, queue, timeout=timeout, patience=patience, stopping=stopping, user=user, password=password, ca=ca,
+            meter=meter,
+        )  # fmt: skip
         self._messages = Messages(queue, chain_spec)
         self._tracer = Tracer(self._broker, self._messages.spec, visibility_timeout)
         self._questions = Questions(self._broker, self._messages, self._tracer.pending)

@@ -1,4 +1,4 @@
-"""Whom the sandbox's HTTP servers answer: programs of this machine, and no page of a web site that its user looks at.
+"""Whom the HTTP servers of this package answer: programs of this machine, and no page of a web site that its user looks at.
 
 A browser lets any page send requests to loopback. It then tells the page's own address in Origin, or that the page is of
 another site in Sec-Fetch-Site. A page whose name is suddenly that of 127.0.0.1 (DNS rebinding) gives itself away by Host.
@@ -36,7 +36,7 @@ _OF_A_PAGE = "it comes from a page of another web site"
 
 def said(reason: str) -> str:
     """The body of a refusal."""
-    return f"this server of a sandbox does not answer: {reason}\n"
+    return f"this server does not answer: {reason}\n"
 
 
 def _is_loopback(address: str) -> bool:

@@ -13,7 +13,7 @@ from web3 import HTTPProvider, Web3
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.sandbox.ussd.web import UssdReply, UssdServer
-from cicscenario.sandbox.visitors import refusal
+from cicscenario.visitors import refusal
 from tests.support.running_node import RunningNode
 from tests.support.visitors import LOCAL_PAGE, PROGRAMS, STRANGERS, visit, with_port
 
@@ -113,10 +113,10 @@ def test_the_phone_interface_answers_programs(phone: int, who: str) -> None:
     assert visit(phone, "POST", "/", b"text=1", PROGRAMS[who], FORM) == (200, "CON welcome")
 
 
-def test_every_http_server_of_the_sandbox_looks() -> None:
+def test_every_http_server_looks() -> None:
     """A new one has to, too: it uses ``listening``, or asks ``refusal`` itself."""
     folder = Path(refusal.__code__.co_filename).parent
     serving = ("web.AppRunner(", "ThreadingHTTPServer)", "HTTPServer)")
     servers = [path for path in folder.rglob("*.py") if any(word in path.read_text("utf-8") for word in serving)]
-    assert {path.name for path in servers} == {"listening.py", "web.py"}
+    assert {path.name for path in servers} == {"listening.py", "web.py", "server.py"}
     assert all("refusal(" in path.read_text("utf-8") for path in servers)

@@ -1,0 +1,108 @@
+"""The records of a run in its directory: JSON files that match a schema of ours. ``progress.json`` is kept up to date."""
+
+import getpass
+import json
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from cicscenario.engine.progress import Progress
+from cicscenario.engine.timeline import Timeline
+from cicscenario.errors import InvalidError, reason_of
+from cicscenario.files import FOR_ALL, write_whole
+from cicscenario.inputs import LARGE, read_input
+from cicscenario.jsontext import JsonTextError, parse_json
+from cicscenario.resources import load_schema
+
+PROGRESS = "progress.json"
+_EVERY = 1.0  # seconds between two records while the run is under way
+_LARGEST = 2**53  # of the numbers in a record; beyond it, floats skip integers
+_AS_WRITTEN = ("document", "environment")  # the user's own values, which are only shown
+
+
+def read_record(path: Path, schema: str, remedy: str) -> dict[str, Any]:
+    """A record that matches its schema. Raises InvalidError with ``remedy`` when it is damaged, and FileNotFoundError."""
+    try:
+        document: dict[str, Any] = parse_json(read_input(path, LARGE))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(path, f"it cannot be read: {reason_of(error)}", remedy) from None
+    except JsonTextError as error:
+        raise _damaged(path, str(error), remedy) from None
+    for wrong in Draft202012Validator(load_schema(schema)).iter_errors(document):
+        where = ".".join(map(str, wrong.absolute_path))
+        raise _damaged(path, f"{where}: {wrong.message:.200}" if where else f"{wrong.message:.200}", remedy)
+    if place := _too_large({key: value for key, value in document.items() if key not in _AS_WRITTEN}):
+        raise _damaged(path, f"{place}: the number is too large", remedy)
+    return document
+
+
+def _too_large(value: Any, where: str = "") -> str | None:
+    """The place of a number with which nothing can be counted or drawn; None if there is none."""
+    if isinstance(value, int | float):
+        return where if abs(value) > _LARGEST else None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (_too_large(item, f"{where}.{key}" if where else str(key)) for key, item in inner)
+    return next((place for place in found if place), None)
+
+
+def _damaged(path: Path, reason: str, remedy: str) -> InvalidError:
+    return InvalidError(f"{path} is damaged: {reason}", hint=remedy)
+
+
+def read_progress(directory: Path) -> dict[str, Any] | None:
+    """The progress of the run in ``directory``; None when it has none. Raises InvalidError when it is damaged."""
+    try:
+        return read_record(directory / PROGRESS, "progress-v1", "remove it: the next run writes another")
+    except FileNotFoundError:  # only `verify` was called, or no batch was executed
+        return None
+
+
+def earlier_timeline(directory: Path, tell: Callable[[str], None]) -> Timeline | None:
+    """The timeline of the run's earlier sessions; None when there is none. ``tell`` is told of one that is damaged."""
+    try:
+        held = read_progress(directory)
+    except InvalidError as error:
+        tell(f"{error.message}; the timeline of this run begins anew")
+        return None
+    return Timeline.of(held["timeline"]) if held and "timeline" in held else None
+
+
+def who() -> str:
+    """The user and the host of this process, as user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        user = "?"
+    return f"{user}@{socket.gethostname()}"
+
+
+def write_progress(directory: Path, progress: Progress) -> None:
+    """Writes ``progress.json``. Does nothing before the first batch: then that of the last session stays."""
+    if progress.any_batches:
+        text = json.dumps(progress.document(), separators=(",", ":"))
+        write_whole(directory / PROGRESS, text + "\n", mode=FOR_ALL, again=True)
+
+
+class Recorder:
+    """Writes the progress of a run that is under way, at most once a second, for those who watch it, and for its next session.
+
+    A failure to write is not told: the state, and the reports at the end, are written in the same folder.
+    """
+
+    def __init__(self, directory: Path, progress: Progress) -> None:
+        self._directory = directory
+        self._progress = progress
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next:
+            with suppress(OSError):
+                write_progress(self._directory, self._progress)
+            self._next = time.monotonic() + _EVERY

@@ -1,0 +1,124 @@
+"""What the page of a run shows: from its state while it is under way or when it was killed, from its report when it has ended."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cicscenario.report.recorded import Phase
+from cicscenario.serve.view import RunView, phase_of
+from cicscenario.state.directory import directory_lock
+from cicscenario.state.lock import is_held
+from cicscenario.state.store import STATE, Store
+from cicscenario.vocabulary import load_scenario
+from tests.support import recordings
+from tests.support.scenarios import written
+from tests.support.states import filled
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def view(tmp_path: Path, clock: Clock) -> RunView:
+    scenario = load_scenario(written(tmp_path, backend="eth", environment="sandbox"))
+    return RunView(scenario, tmp_path / "run", clock)
+
+
+def page(view: RunView) -> str:
+    view.renew()
+    return view.page()
+
+
+def test_before_anything_is_run_it_says_so(view: RunView) -> None:
+    assert "Nothing has been run in" in page(view)
+    with directory_lock(view.directory):
+        assert "The run is starting." in page(view)
+
+
+def test_under_way_killed_and_ended(view: RunView) -> None:
+    with directory_lock(view.directory):
+        assert phase_of(view.directory) is Phase.UNDER_WAY
+        filled(view.directory / STATE, people=5)
+        text = page(view)
+        assert "<strong>Under way</strong>" in text
+        assert "accounts: 4 ok, 1 failed, 0 pending of 5." in text
+        assert "no answer" in text  # why it failed
+        assert "To go on" not in text
+    assert phase_of(view.directory) is Phase.KILLED
+    text = page(view)
+    assert "<strong>Killed: it ended without a report</strong>" in text
+    assert "To go on: <code>cicscenario run " in text
+    report = recordings.good() | {"written": "2999-01-02T03:04:05+00:00"}
+    recordings.run_directory(view.directory, report)
+    assert phase_of(view.directory) is Phase.ENDED
+    assert "<strong>Everybody arrived</strong>" in page(view)
+    (view.directory / "report.json").write_text(json.dumps(report | {"written": "2000-01-02T03:04:05+00:00"}))
+    assert phase_of(view.directory) is Phase.KILLED  # the report is of an earlier session
+    view.close()
+
+
+def test_what_is_damaged_is_said_on_the_page(view: RunView) -> None:
+    with directory_lock(view.directory):
+        (view.directory / STATE).write_bytes(b"no database" * 100)
+        assert "state.sqlite" in page(view)
+    recordings.run_directory(view.directory, recordings.good() | {"written": "2999-01-01T00:00:00+00:00"})
+    (view.directory / "people.json").write_text("{")
+    assert "people.json is damaged" in page(view)
+
+
+def test_a_run_that_begins_anew_is_shown_anew(view: RunView) -> None:
+    with directory_lock(view.directory):
+        filled(view.directory / STATE, people=5)
+        assert "accounts: 4 ok" in page(view)
+    shutil.move(view.directory, view.directory.with_name("aside"))
+    with directory_lock(view.directory):
+        store = Store(view.directory / STATE)
+        store.set_meta({"lineage": "2"})
+        store.close()
+        assert "population: 0 ok, 0 failed, 5 pending of 5." in page(view)
+    view.close()
+
+
+def test_the_state_is_read_for_a_tenth_of_the_time_at_most(view: RunView, clock: Clock, monkeypatch) -> None:
+    read = []
+
+    def slow() -> None:
+        read.append(clock.now)
+        clock.now += 3
+
+    monkeypatch.setattr(view, "recorded", slow)
+    for _ in range(100):
+        view.page()
+        clock.now += 1
+    assert read == [0, 33, 66, 99]
+
+
+def test_a_lock_is_seen_without_taking_it(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert not is_held(lock)
+    with directory_lock(tmp_path):
+        assert is_held(lock)
+    assert not is_held(lock)
+    for text in ("", "{", "[]", '{"pid": "x"}', '{"pid": -1}'):
+        lock.write_text(text)
+        assert not is_held(lock)
+
+
+def test_where_the_kernel_does_not_tell_the_process_that_had_it_counts(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("cicscenario.state.lock._LOCKS", tmp_path / "none")
+    with directory_lock(tmp_path):
+        assert is_held(tmp_path / "lock")
+    (tmp_path / "lock").write_text('{"pid": 999999999}')
+    assert not is_held(tmp_path / "lock")
