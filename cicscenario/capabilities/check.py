@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import Remedy
 from cicscenario.connections import Service
 from cicscenario.language import Condition, Scenario
 
@@ -22,6 +23,9 @@ class Check:
     ``read_back_by`` names a step that asks the same question about each person after writing: a run does not ask it again,
     unless ``doubtful`` says that the service may have lost since what it had. ``shows`` names the steps whose result the check
     looks at, beside the one that has its own name: for a person for whom such a step failed, it cannot pass.
+
+    ``remedy`` is how a repair makes again what is gone or wrong; None: it is left alone. ``thorough`` makes a slower verifier,
+    for a check that looks closely at some people only; a repair asks it about everybody when the quick one finds anything.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Check:
     allowed: Callable[[RunContext], str | None] = lambda context: None
     read_back_by: str | None = None
     doubtful: Callable[[RunContext], bool] = lambda context: False
+    remedy: Remedy | None = None
+    thorough: Callable[[RunContext], Verifier] | None = None
     shows: tuple[str, ...] = ()
 
     def applies(self, scenario: Scenario) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.readback import ReadBack
+from cicscenario.capabilities.redo import Redo
 from cicscenario.chain.ledger import Ledger
 from cicscenario.connections import Connections
 from cicscenario.language import Scenario
@@ -29,7 +30,7 @@ class RunContext:
     ``stopping`` is set when the run must stop: every wait ends then. Only the engine writes ``state``, with one exception:
     backends write requests, which must be on disk before they are sent. ``written_to_accounts`` are the names of the plan's
     steps that write to the phone interface's account table. ``read_back`` is what this process has read back after writing.
-    ``tell`` shows the user a line at once.
+    ``tell`` shows the user a line at once. ``redo`` is what a repair makes again: empty in any other run.
     """
 
     scenario: Scenario
@@ -44,6 +45,7 @@ class RunContext:
     clock: Callable[[], float] = time.monotonic  #: in seconds
     read_back: ReadBack = field(default_factory=ReadBack)
     tell: Callable[[str], None] = lambda text: None
+    redo: Redo = field(default_factory=Redo)
 
     @property
     def backend(self) -> Backend:

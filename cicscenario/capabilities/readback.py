@@ -1,6 +1,7 @@
 """Which people's results a run has read back from a service after writing them. The checks need not ask again about these."""
 
 import threading
+from collections.abc import Iterator
 
 
 class PeopleSet:
@@ -22,6 +23,10 @@ class PeopleSet:
 
     def __len__(self) -> int:
         return self._number
+
+    def __iter__(self) -> Iterator[int]:
+        """The ids in order."""
+        return (8 * place + bit for place, byte in enumerate(self.bits) for bit in range(8) if byte & 1 << bit)
 
 
 class ReadBack:

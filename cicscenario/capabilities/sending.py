@@ -1,15 +1,17 @@
 """An executor that sends one transaction per person through the ledger."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.chain.abi import revert_reason, to_hex
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
+from cicscenario.chain.session import PATIENCE
 from cicscenario.errors import StepFailedError
+from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
 
 #: Makes one person's transaction, or None when this person needs none.
@@ -37,9 +39,26 @@ class TransactionExecutor:
         if intents and not self._context.stopping.is_set():
             if self._context.ledger is None:
                 raise AssertionError("a plan that sends transactions must have a ledger")
-            for outcome in self._context.ledger.begin(self._purpose, intents, self._gas_limit).each():
-                batch.result.add([outcome])
+            ledger = self._context.ledger
+            tickets = [ledger.begin(purpose, those, self._gas_limit) for purpose, those in self._by_purpose(intents)]
+            batch.result.wait = self._wait
+            for ticket in tickets:
+                for outcome in ticket.each():
+                    batch.result.add([outcome])
+            batch.result.wait = None
         return batch.result
+
+    def _wait(self) -> Wait:
+        assert self._context.ledger is not None
+        seconds, seen = self._context.ledger.standing()
+        return Wait("transactions to be mined", seconds, PATIENCE, seen)
+
+    def _by_purpose(self, intents: Sequence[Intent]) -> list[tuple[str, list[Intent]]]:
+        """The transactions with their purpose: that of the step, but for people for whom a repair sends a further one."""
+        found: dict[str, list[Intent]] = {}
+        for intent in intents:
+            found.setdefault(self._context.redo.purpose(self._purpose, intent.person), []).append(intent)
+        return list(found.items())
 
     def intent(self, person: Person) -> Intent | None:
         """The transaction for a person who has an account, or None when this person needs none."""
@@ -63,5 +82,5 @@ class TransactionExecutor:
             raise StepFailedError(
                 f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.name} rejects the"
                 f" call by 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
-                hint="see `cicscenario plan` for the roles and funds that the signer needs",
+                hint=f"{going_on('plan')} shows the roles and funds that the signer needs",
             ) from None

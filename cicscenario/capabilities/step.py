@@ -53,8 +53,9 @@ class Step:
     ``part`` gives how it is executed, or None for a scenario that does not have this step. ``after`` names the steps that
     must be done for a person first; those that the plan does not have are ignored. ``repeatable`` is true when executing
     the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
-    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``lacking`` is what
-    people have for whom it failed, such as "no account".
+    gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``repair`` gives how a
+    repair makes the result for scenarios that do not have this step, since another program makes it there.
+    ``lacking`` is what people have for whom it failed, such as "no account".
     """
 
     name: str
@@ -63,6 +64,7 @@ class Step:
     repeatable: bool = False
     lost: Callable[[RunContext], Verifier] | None = None
     file: ResultFile | None = None
+    repair: Callable[[Scenario], Part | None] = lambda scenario: None
     lacking: str = ""
 
 
@@ -108,4 +110,10 @@ class PlannedStep:
 def planned(step: Step, scenario: Scenario) -> PlannedStep | None:
     """The step as this scenario executes it; None when the scenario does not have the step."""
     part = step.part(scenario)
+    return None if part is None else PlannedStep(step, part)
+
+
+def repairing(step: Step, scenario: Scenario) -> PlannedStep | None:
+    """The step as a repair executes it for this scenario, which does not have it otherwise; None when it never does."""
+    part = step.repair(scenario)
     return None if part is None else PlannedStep(step, part)

@@ -2,9 +2,11 @@
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import Remedy
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import HAVE, eth_call
 from cicscenario.checks.onchain import by_calls
+from cicscenario.checks.sent import on_chain
 from cicscenario.connections import Service
 
 
@@ -17,11 +19,13 @@ def _verifier(context: RunContext) -> Verifier:
     )
 
 
+_AGAIN = "the account is registered"
 CHECK = Check(
     "accounts_index",
     "the account is in the accounts index",
     (ON_CHAIN,),
     _verifier,
     (Service.CHAIN,),
+    remedy=Remedy(on_chain("registration", _AGAIN, further=f"{_AGAIN} again"), ("registration",)),
     shows=("registration",),
 )

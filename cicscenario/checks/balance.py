@@ -11,9 +11,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import Remedy
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
 from cicscenario.chain.reading import block_time
+from cicscenario.checks import arrival
 from cicscenario.checks.onchain import by_calls
 from cicscenario.connections import Service
 from cicscenario.people.person import Person
@@ -99,5 +101,6 @@ CHECK = Check(
     _verifier,
     (Service.CHAIN,),
     _allowed,
+    remedy=Remedy(arrival.judge, (arrival.GIFT,)),
     shows=("gift", "faucet"),
 )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import LeftAlone, Remedy, always
 from cicscenario.connections import Service
 from cicscenario.language import Condition
 from cicscenario.people.person import Person
@@ -50,5 +51,6 @@ CHECK = Check(
     ),
     _verifier,
     (Service.CUSTODIAL,),
+    remedy=Remedy(always(LeftAlone("only the custodial engine has its keys: a key that it lost cannot be made again"))),
     shows=("accounts",),
 )

@@ -2,9 +2,11 @@
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import Remedy
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import eth_call
 from cicscenario.checks.onchain import by_calls
+from cicscenario.checks.sent import on_chain
 from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
 from cicscenario.language import Condition
@@ -32,4 +34,12 @@ CHECK = Check(
     ),
     _verifier,
     (Service.CHAIN,),
+    remedy=Remedy(
+        on_chain(
+            "faucet",
+            "the faucet is triggered",
+            arrived="the chain has the transaction that triggered the faucet: another one would pay a second time",
+        ),
+        ("faucet",),
+    ),
 )

@@ -2,8 +2,10 @@
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import Remedy
 from cicscenario.chain.abi import to_hex
 from cicscenario.checks.onchain import by_calls
+from cicscenario.checks.sent import on_chain
 from cicscenario.connections import Service
 from cicscenario.language import Condition
 
@@ -30,4 +32,7 @@ CHECK = Check(
     ),
     _verifier,
     (Service.CHAIN,),
+    remedy=Remedy(
+        on_chain("gas", "gas is sent", further="the gas that was sent is spent, and as much is sent again"), ("gas",)
+    ),
 )

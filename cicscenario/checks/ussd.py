@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import MendedWith, Remedy, always
 from cicscenario.checks.ussd_calls import Calls, End
 from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
@@ -155,5 +156,13 @@ CHECK = Check(
     _verifier,
     (Service.USSD,),
     lambda context: "a person who has used an active account since is shown where they stopped",
+    remedy=Remedy(
+        always(
+            MendedWith(
+                ("pins", "ussd_data"),
+                "what the account table has is right, as far as it was asked; the phone interface has to be looked at",
+            )
+        )
+    ),
     shows=("accounts", "pins", "ussd_data"),
 )

@@ -2,6 +2,7 @@
 
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.remedy import repeated
 from cicscenario.checks.account_table import each_row
 from cicscenario.connections import Service
 from cicscenario.language import Condition
@@ -27,4 +28,5 @@ CHECK = Check(
     (Condition(lambda s: s.ussd_data, ("ussd_data",), "without `ussd_data`", "set `ussd_data: true`"),),
     _verifier,
     (Service.ACCOUNTS,),
+    remedy=repeated("ussd_data", "status and language are written again"),
 )

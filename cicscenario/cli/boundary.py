@@ -2,7 +2,6 @@
 
 import os
 import select
-import shlex
 import signal
 import sys
 import traceback
@@ -14,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from cicscenario.address import without_known
+from cicscenario.cli.commandline import as_given
+from cicscenario.cli.helpnames import with_names
 from cicscenario.cli.interrupts import ended_by_signals
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.printable import say
@@ -29,6 +30,9 @@ class Commands(TyperGroup):
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _bypass_typer():
             return super().make_context(*args, **kwargs)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return with_names(super().get_command(ctx, cmd_name))
 
     def invoke(self, ctx: Any) -> Any:
         with _bypass_typer():
@@ -73,13 +77,14 @@ def _ended(body: Callable[[], object]) -> ExitCode:
     try:
         sys.stdout.flush()  # here, because a failure at interpreter exit could not be reported
     except OSError as unwritten:
-        code = _tell(error or unwritten)
+        code = tell(error or unwritten)
         _discard(sys.stdout)
         return code
-    return code if error is None else _tell(error)
+    return code if error is None else tell(error)
 
 
-def _tell(error: BaseException) -> ExitCode:
+def tell(error: BaseException) -> ExitCode:
+    """Tells of an error on stderr. Returns the exit code."""
     if isinstance(error, BrokenPipeError) and _reader_has_gone(sys.stdout):
         _end_by_sigpipe()
     text, code = _words(error)
@@ -94,7 +99,7 @@ def _tell(error: BaseException) -> ExitCode:
 
 def _words(error: BaseException) -> tuple[str, ExitCode]:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return f"interrupted; to resume: {command_line()}", ExitCode.INTERRUPTED
+        return f"interrupted; to resume: {as_given()}", ExitCode.INTERRUPTED
     known = as_told(error)
     if known is None:
         bug = "internal error: this is a bug in cicscenario; please report the lines above"
@@ -102,7 +107,7 @@ def _words(error: BaseException) -> tuple[str, ExitCode]:
     lines = [known.message if known.message.startswith("error") else f"error: {known.message}"]
     lines += [f"  {note}" for note in getattr(error, "__notes__", ()) if note not in known.message]
     lines += [f"  next: {known.hint}"] if known.hint else []
-    lines += [f"  resume: {command_line()}"] if known.exit_code in _RESUMABLE else []
+    lines += [f"  resume: {as_given()}"] if known.exit_code in _RESUMABLE else []
     return "\n".join(lines), known.exit_code
 
 
@@ -125,8 +130,3 @@ def _discard(stream: TextIO) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
-
-
-def command_line() -> str:
-    """The command that resumes: the given one without options for a single run, such as --fresh."""
-    return shlex.join(["cicscenario", *(word for word in sys.argv[1:] if word not in ("--fresh", "--reconcile"))])

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cicscenario.cli import completion
+from cicscenario.printable import Colour
 
 
 class OutputForm(StrEnum):
@@ -79,6 +80,11 @@ Generation = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines (schemas/events-v1.json).")]
+Color = Annotated[
+    Colour, typer.Option("--color", help="Colour: auto is on a terminal, unless NO_COLOR is set.", show_default=True)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each request that is repeated, and why.")]
 Serve = Annotated[
     int | None,
     typer.Option(
@@ -92,7 +98,6 @@ Serve = Annotated[
 Port = Annotated[
     int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port. Default: any that is free.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 
 Until = Annotated[
     str | None, typer.Option(metavar="STEP", help="Stop after this step.", autocompletion=completion.steps)
@@ -108,4 +113,21 @@ Include = Annotated[
 ]
 Exclude = Annotated[
     list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
+]
+
+Again = Annotated[
+    str | None,
+    typer.Option(
+        "--again",
+        metavar="STEP",
+        help="Execute this step again for people who are done, where that is safe. Shows for whom, and asks.",
+        autocompletion=completion.steps,
+    ),
+]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="With --again: only for people who do not pass a check, which is asked first.")
+]
+Persons = Annotated[
+    list[str],
+    typer.Option("--person", metavar="PERSON", help="With --again: only for this index or phone number. Repeatable."),
 ]

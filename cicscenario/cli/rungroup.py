@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
-from cicscenario.cli.boundary import command_line, end
+from cicscenario.cli.boundary import end
+from cicscenario.cli.commandline import about, as_given
 from cicscenario.cli.options import (
+    Again,
+    Color,
     Directory,
     Env,
     Exclude,
+    Failed,
     Format,
     Generation,
     Include,
@@ -19,6 +23,7 @@ from cicscenario.cli.options import (
     Only,
     OutputForm,
     Overrides,
+    Persons,
     Port,
     ReportFormat,
     RunPlace,
@@ -26,11 +31,14 @@ from cicscenario.cli.options import (
     Serve,
     Since,
     Until,
+    Verbose,
 )
 from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
+from cicscenario.invocation import going_on
+from cicscenario.printable import Colour
 
-run_app = typer.Typer()
+run_app = typer.Typer(rich_markup_mode=None)
 
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
@@ -45,8 +53,11 @@ def run(
     since: Since = None,
     only: Only = [],  # noqa: B006
     fresh: Annotated[bool, typer.Option("--fresh", help="Rename the run directory and start a new run.")] = False,
+    again: Again = None,
+    failed: Failed = False,
+    person: Persons = [],  # noqa: B006
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before --fresh. Needed where there is no terminal.")
+        bool, typer.Option("--yes", help="Do not ask before --fresh and --again. Needed where there is no terminal.")
     ] = False,
     reconcile: Annotated[
         bool,
@@ -57,13 +68,20 @@ def run(
     keep: Keep = False,
     serve: Serve = None,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
-    """Start or resume a scenario, and verify that all people arrived."""
+    """Start or resume a scenario, and verify that all people arrived.
+
+    With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
+    """
+    from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
-    from cicscenario.cli.ending import verify_command, watched
+    from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
+    from cicscenario.report.listeners import View
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
@@ -78,8 +96,62 @@ def run(
         sandbox=choice,
         serve=serve,
     )
-    again = verify_command(scenario, overrides, env=env, dir=directory, node=node, contracts=contracts)
-    end(watched(lambda listener: run_command.run(scenario, options, listener), again, as_json=as_json))
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
+    verified = going_on("verify")
+    others = {"--fresh": fresh, "--until": bool(until), "--since": bool(since), "--only": bool(only)}
+    repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
+    view = View(as_json, color, verbose)
+    if again is not None:
+        repeated = repair_command.RepairOptions(
+            tuple(overrides), env, directory, yes, again, tuple(person), failed, choice
+        )
+        end(
+            watched(
+                lambda listener: repair_command.repair(scenario, repeated, listener),
+                verified,
+                view,
+                repaired=True,
+            )
+        )
+    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, view))
+
+
+@run_app.command()
+def repair(
+    scenario: Scenario,
+    env: Env = None,
+    overrides: Overrides = [],  # noqa: B006
+    directory: Directory = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Needed where there is no terminal.")] = False,
+    node: Node = None,
+    contracts: Generation = None,
+    keep: Keep = False,
+    as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
+) -> None:
+    """Make again what the checks find gone or wrong, where that is safe, and verify.
+
+    It asks the checks, shows what it would do and what it leaves alone, and asks before it changes anything. A gift is sent
+    only where ledger and chain prove that none arrived. For a damaged state file there is `state repair`.
+    """
+    from cicscenario.cli import repair as repair_command
+    from cicscenario.cli.ending import watched
+    from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import View
+
+    choice = SandboxChoice(node, contracts, keep)
+    options = repair_command.RepairOptions(tuple(overrides), env, directory, yes, sandbox=choice)
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
+    verified = going_on("verify")
+    end(
+        watched(
+            lambda listener: repair_command.repair(scenario, options, listener),
+            verified,
+            View(as_json, color, verbose),
+            repaired=True,
+        )
+    )
 
 
 @run_app.command()
@@ -131,6 +203,7 @@ def status(
     """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
+    about(scenario, overrides, directory=directory)
     end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -146,15 +219,19 @@ def verify(
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import View
 
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     choice = SandboxChoice(node, contracts, keep)
     asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), command_line(), as_json=as_json))
+    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), View(as_json, color, verbose)))
 
 
 @run_app.command()
@@ -170,12 +247,22 @@ def report(
     """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
+    about(scenario, overrides, directory=directory)
     end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
 @run_app.command()
 def show(
     scenario: Scenario,
+    person: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PERSON",
+            help="Index, phone number, account, transaction hash, request, or words of the name.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no service: show what the state has.")] = False,
     pins: Annotated[
         bool, typer.Option("--pins", help="The PIN of each person in clear, as CSV: phone, name and PIN.")
     ] = False,
@@ -185,15 +272,25 @@ def show(
             "--out", metavar="FILE", help="Write it to this file, such as pins-plain.csv, for its owner only."
         ),
     ] = None,
+    env: Env = None,
     overrides: Overrides = [],  # noqa: B006
     directory: Directory = None,
+    fmt: Format = OutputForm.TEXT,
 ) -> None:
-    """Show what a run holds about its people, from its state only."""
+    """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
+    from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
 
-    if not pins:
-        raise InvalidError("nothing to show was asked for", hint="`cicscenario show SCENARIO --pins` shows the PINs")
-    end(show_command.pins(scenario, overrides, directory, out))
+    about(scenario, overrides, directory=directory)
+    if person is None and not pins:
+        hint = f"{going_on('show')} PERSON shows a person, and {going_on('show', '--pins')} the PINs of all"
+        raise InvalidError("nothing to show was asked for", hint=hint)
+    if person is None:
+        end(show_command.pins(scenario, overrides, directory, out))
+    if pins or out:
+        raise InvalidError("PERSON and --pins are two questions", hint="ask one after the other")
+    place = person_command.RunPlace(scenario, tuple(overrides), directory, env)
+    end(person_command.person(place, person, offline=offline, fmt=fmt))
 
 
 @run_app.command()
@@ -206,4 +303,5 @@ def export(
     """Write the data directory of the old data-seeding tools, so that they can continue from it."""
     from cicscenario.cli import export as export_command
 
+    about(scenario, overrides, directory=directory)
     end(export_command.export(scenario, target, overrides, directory))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.cli import workspace
+from cicscenario.cli.home import home
 from cicscenario.engine.records import read_progress
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.printable import json_text, one_line, say
@@ -36,13 +37,13 @@ class RunLine:
 
 def runs(fmt: str) -> ExitCode:
     """Prints the runs in the home folder, the last one first. Reads no state."""
-    found = sorted(_lines(workspace.home() / "runs"), key=lambda line: line.began or "", reverse=True)
+    found = sorted(_lines(home() / "runs"), key=lambda line: line.began or "", reverse=True)
     if fmt == "json":
         say(json_text([asdict(line) for line in found], indent=2))
     elif found:
         _table([("run", "verdict", "people", "began", "took"), *map(_cells, found)], numbers=(2, 4))
     else:
-        say(f"there are no runs in {one_line(str(workspace.home() / 'runs'))}")
+        say(f"there are no runs in {one_line(str(home() / 'runs'))}")
     return ExitCode.OK
 
 
@@ -112,7 +113,7 @@ def compare(first: str, second: str, percent: float, fmt: str) -> ExitCode:
 
 def _run_of(named: str) -> Recorded:
     """The run in a directory, of a scenario file, or with a name in the home folder."""
-    path, folder = Path(named), workspace.home() / "runs"
+    path, folder = Path(named), home() / "runs"
     if path.is_dir():
         return recorded(path)
     if path.is_file():

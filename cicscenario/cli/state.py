@@ -11,13 +11,15 @@ from typing import Any
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.cli import workspace
+from cicscenario.cli.commandline import about
 from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.engine.repair import Repaired, RepairRequest
-from cicscenario.engine.repair import repair as repair_state
 from cicscenario.engine.run import open_services
 from cicscenario.engine.statecheck import contradictions, nonce_ranges, unlike_the_chain
+from cicscenario.engine.staterepair import Repaired, StateRepairRequest
+from cicscenario.engine.staterepair import repair as repair_state
 from cicscenario.errors import ChecksFailedError, ExitCode, InvalidError, ReconcileError
 from cicscenario.files import write_whole
+from cicscenario.invocation import going_on
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, say
 from cicscenario.state.database import damaged
@@ -39,6 +41,15 @@ class StatePlace:
     overrides: Sequence[str]
     env: str | None = None
     directory: Path | None = None
+
+
+def named(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None) -> StatePlace:
+    """The place; every command that is shown from now on is about it. A run directory does not name its scenario's file."""
+    if path.is_dir():
+        about(Path("SCENARIO"), overrides, env=env, directory=path)
+    else:
+        about(path, overrides, env=env, directory=directory)
+    return StatePlace(path, overrides, env, directory)
 
 
 def show(place: StatePlace, fmt: str) -> ExitCode:
@@ -89,7 +100,7 @@ def verify(place: StatePlace, *, services: bool) -> ExitCode:
         rows = sum(found.counts().values())
     if wrong:
         _list("contradiction", wrong)
-        hint = "`cicscenario run` looks up every transaction; if that does not help, see docs/guarantees.md"
+        hint = f"{going_on('run')} looks up every transaction; if that does not help, see docs/guarantees.md"
         raise ChecksFailedError(f"{path}: {len(wrong)} contradictions; the first: {wrong[0]}", hint=hint)
     say(f"{path}: {rows} rows are sound" + (", and as the chain has them" if services else ""))
     return ExitCode.OK
@@ -111,7 +122,7 @@ def repair(place: StatePlace) -> ExitCode:
     with ExitStack() as opened:
         with _read(place) as (state, found):
             path = opened.enter_context(_scenario(place, state, found))
-        request = RepairRequest(
+        request = StateRepairRequest(
             path=path,
             directory=lambda scenario: _directory(place) or workspace.run_directory(scenario, place.directory),
             environment=lambda plan: workspace.environment(plan, place.env, workspace.SandboxChoice()),
@@ -128,7 +139,7 @@ def repair(place: StatePlace) -> ExitCode:
     if done.unproven:
         raise ReconcileError(
             f"{state}: not everything could be proven: " + "; ".join(done.unproven),
-            hint="the state is repaired without it. When you have done what is told above, run the scenario again",
+            hint="the state is repaired without it. When you have done what is told above: " + going_on("run"),
         )
     return ExitCode.OK
 
@@ -185,7 +196,7 @@ def _scenario(place: StatePlace, state: Path, found: Salvage) -> Iterator[Path]:
         elif text is None:
             raise InvalidError(
                 f"{state} does not tell its scenario any more",
-                hint=f"name the scenario: cicscenario state repair SCENARIO --dir {directory}",
+                hint=f"name the scenario: {going_on('state repair')}",
             )
         else:
             folder = opened.enter_context(TemporaryDirectory(prefix="cicscenario-state-"))

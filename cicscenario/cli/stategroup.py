@@ -8,7 +8,9 @@ from cicscenario.cli.boundary import end
 from cicscenario.cli.options import Directory, Env, Format, OutputForm, Overrides, Place
 
 state_app = typer.Typer(
-    no_args_is_help=True, help="The state of a run: what it holds, whether it is sound, its repair."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The state of a run: what it holds, whether it is sound, its repair.",
 )
 
 
@@ -22,7 +24,7 @@ def state_show(
     """Show what a state holds, also a damaged one: identity, rows, steps, nonces, and its damage."""
     from cicscenario.cli import state as state_command
 
-    end(state_command.show(state_command.StatePlace(place, overrides, None, directory), fmt))
+    end(state_command.show(state_command.named(place, overrides, None, directory), fmt))
 
 
 @state_app.command("verify")
@@ -36,7 +38,7 @@ def state_verify(
     """Read every row of a state. Exit code 0: sound, 1: something contradicts something else, 4: damaged."""
     from cicscenario.cli import state as state_command
 
-    end(state_command.verify(state_command.StatePlace(place, overrides, env, directory), services=services))
+    end(state_command.verify(state_command.named(place, overrides, env, directory), services=services))
 
 
 @state_app.command("repair")
@@ -48,8 +50,9 @@ def state_repair(
 ) -> None:
     """Make a damaged state anew from what can be proven; the next run looks up the rest. The damaged file is kept.
 
-    Exit code 5: something cannot be proven; it is named and left out.
+    Exit code 5: something cannot be proven; it is named and left out. For what is gone or wrong in the services, there is
+    `cicscenario repair`.
     """
     from cicscenario.cli import state as state_command
 
-    end(state_command.repair(state_command.StatePlace(place, overrides, env, directory)))
+    end(state_command.repair(state_command.named(place, overrides, env, directory)))

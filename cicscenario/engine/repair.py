@@ -1,277 +1,276 @@
-"""Makes a new state from a damaged one. It has only what can be proven; the next run looks up everything else.
+"""Makes again what the checks find gone or wrong, where that is safe, with the steps of the run; for a damaged state file see
+``staterepair``.
 
-Each row that is sound is kept. People are made again from the scenario. Outcomes that are lost need no proof: every step looks
-first, and the ledger asks the chain what became of each of the signer's nonces. What neither shows is named and left out.
+First the checks are asked, and nothing is changed before the user agrees to what is shown. Then the outcomes of just those
+people are reopened, each with its reason, and the steps are executed for them. A repair that is killed leaves a state as a
+killed run does: ``run`` goes on with what is open, and ``repair`` asks again what is wrong.
 """
 
-import json
-import uuid
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
-from cicscenario.chain.filler import PURPOSE as FILLER
-from cicscenario.chain.reading import block_time
-from cicscenario.chain.review import NONCES
-from cicscenario.engine.identity import claim, compare
-from cicscenario.engine.run import Stoppable, open_services
-from cicscenario.errors import InvalidError, StateRefusedError
-from cicscenario.files import sweep
+from cicscenario.capabilities.cost import Need, amount
+from cicscenario.capabilities.readback import ReadBack
+from cicscenario.capabilities.remedy import MadeAgain
+from cicscenario.capabilities.step import repairing
+from cicscenario.chain.abi import to_hex
+from cicscenario.chain.trace import ancestor
+from cicscenario.connections import Service
+from cicscenario.engine.conclude import RunEnd, conclude, write_files
+from cicscenario.engine.events import Listener, Noted
+from cicscenario.engine.findings import NAMED, RepairLine, RepairPlan, Scope, find
+from cicscenario.engine.identity import compare
+from cicscenario.engine.run import Run, RunRequest, Stoppable, execute, look_back, open_run, report
+from cicscenario.engine.verify import require_answers, verify
+from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.language import Environment, Scenario
-from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.state.database import delete_temporary
-from cicscenario.state.directory import damaged_states, directory_lock
-from cicscenario.state.integrity import Damage
-from cicscenario.state.salvage import Row, Salvage, put_in_place, salvaged, write_anew
-from cicscenario.state.store import STATE, Store
-from cicscenario.steps import accounts, population
+from cicscenario.plan.preflight import ask_services
+from cicscenario.state.directory import existing_store, nothing_run
+from cicscenario.state.rows import CheckRow, Outcome
+from cicscenario.steps import accounts, all_steps, population
 from cicscenario.vocabulary import load_scenario
 
-_NAMED = 5  # people that a line names
+_PAGE = 500
+_WHY = "is made again by a repair, because it was gone or wrong"
+_BEGUN = "an earlier repair has begun to make it again, and it is finished"
 
 
 @dataclass(frozen=True)
 class RepairRequest:
-    """The arguments of a repair; as those of a run."""
+    """The arguments of a repair.
+
+    ``agree`` is called with what would be done, before anything is changed, if anything is to be done; it raises an error when
+    the user does not agree. With ``step``, only this step is looked at, and with ``people`` only these people, as the user
+    names them (index or phone number). ``failed``: only people who do not pass a check, also for steps that can always be
+    executed again.
+    """
 
     path: Path
     directory: Callable[[Scenario], Path]
     environment: Callable[[Plan], AbstractContextManager[Environment]]
     stoppable: Stoppable
+    report: Callable[[RunEnd], None]
+    agree: Callable[[RepairPlan], None]
     overrides: tuple[str, ...] = ()
+    step: str | None = None
+    people: tuple[str, ...] = ()
+    failed: bool = True
 
 
-@dataclass
-class Repaired:
-    """What a repair has done. ``kept`` is the damaged file, ``rows`` the number of rows in the new state by table.
+def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
+    """Repairs a run. Returns the exit code and the results of the checks that are made at the end.
 
-    ``again`` is what the next run looks up or does again, ``unproven`` what nobody can prove, with what to do.
-    """
-
-    directory: Path
-    damage: list[Damage]
-    kept: Path | None = None
-    rows: dict[str, int] = field(default_factory=dict)
-    again: list[str] = field(default_factory=list)
-    unproven: list[str] = field(default_factory=list)
-
-
-def repair(request: RepairRequest) -> Repaired:
-    """Repairs the state of a scenario's run. Without damage nothing is changed, and ``damage`` of the result is empty.
-
-    The services are needed only if the damage is in the identity of the state. Raises InvalidError when nothing has been run,
-    and StateRefusedError when the state is of another scenario or of a later version.
+    Raises InvalidError when nothing has been run, and UnavailableError, with nothing changed, when a service is missing or
+    the signer lacks funds.
     """
     scenario = load_scenario(request.path, request.overrides)
     directory = request.directory(scenario)
-    path = directory / STATE
-    if not path.exists() and not damaged_states(directory):
-        raise InvalidError(f"there is no state in {directory}", hint=f"cicscenario run {request.path}")
-    plan = compile_plan(scenario)
-    with directory_lock(directory), ExitStack() as opened:
-        sweep(directory)
-        source = path if path.exists() else damaged_states(directory)[-1]
-        found = opened.enter_context(salvaged(source))
-        done = Repaired(directory, found.damage)
-        if source == path and not found.damage:
-            return done
-        if found.newer:
-            raise StateRefusedError(
-                f"{source} has state format {found.version}, which is of a later cicscenario",
-                hint="repair it with that one",
-            )
-        made = directory / f".{STATE}.repaired"
-        _New(plan, found, done).write(made)
-        opened.callback(delete_temporary, made)
-        _identify(made, request, plan, done)
-        done.kept = put_in_place(made, path) or source
-    return done
-
-
-def _identify(made: Path, request: RepairRequest, plan: Plan, done: Repaired) -> None:
-    """Holds the new state against the scenario; asks the services for what the damage took of its identity."""
     with ExitStack() as opened:
-        store = Store(made)
-        opened.callback(store.close)
-        held = store.meta()
-        if (
-            "scenario" not in held
-        ):  # the one that was named; its people are those of the state, as far as these can be read
-            store.set_meta({"scenario": json.dumps(plan.scenario.canonical(), sort_keys=True)})
-        compare(store, plan, None)
-        if not _lost_identity(held, plan):
-            return
-        stopping = Event()
-        services = opened.enter_context(open_services(plan, request.environment, stopping))
-        opened.enter_context(request.stoppable(stopping.set))
-        compare(store, plan, services)
-        done.again.append("the identity of the chain was asked of its node")
-        if "since" not in held and plan.on_chain:
-            done.unproven.append(
-                "when the run began is not known any more: the balance check of a token that decays counts from now. With such"
-                " a token, set `checks.balance_adjust` by hand"
-            )
-        since = block_time(services.chain.rpc) if plan.on_chain else 0
-        new = {"lineage": uuid.uuid4().hex, "since": str(since)}
-        store.set_meta({key: value for key, value in new.items() if key not in held})
-        claim(store, plan, services)
-
-
-def _lost_identity(held: dict[str, str], plan: Plan) -> bool:
-    chain = {"chain_id", "genesis", "registry", "signer", "since", "token", "decimals"} if plan.on_chain else set()
-    return not {"scenario", "digest", "lineage", *chain} <= held.keys()
-
-
-class _New:
-    """The rows of the new state."""
-
-    def __init__(self, plan: Plan, found: Salvage, done: Repaired) -> None:
-        self._plan = plan
-        self._found = found
-        self._done = done
-        self._sound = {row[0] for row in found.sound("people") if row[0] < plan.size}
-        self._with_account = {row[0] for row in found.sound("people") if row[7] is not None}
-        self._lost = [number for number in range(self._end()) if number not in self._sound]
-
-    def _end(self) -> int:
-        """One more than the highest person that any sound row names, within the plan."""
-        named = (
-            int(row[at])
-            for table, at in _PERSON_AT.items()
-            for row in self._found.sound(table)
-            if (table, row[1]) != ("ledger", FILLER)
+        store = existing_store(directory, rows=False)
+        if store:
+            opened.callback(store.close)
+        if store is None or not store.meta():
+            raise nothing_run(directory, request.path)
+        plan = compile_plan(scenario, store)
+        _require_step(plan, request)
+        run = RunRequest(
+            request.path, request.directory, request.environment, request.stoppable, request.report, request.overrides
         )
-        return min(self._plan.size, max(named, default=-1) + 1)
-
-    def write(self, path: Path) -> None:
-        self._refuse_other_people()
-        tables: dict[str, Callable[[], Iterator[Row]]] = {
-            "meta": self._meta,
-            "people": self._people,
-            "outcomes": self._outcomes,
-            "ledger": self._ledger,
-            "requests": self._requests,
-            "checks": lambda: self._found.sound("checks"),
-            "findings": lambda: self._found.sound("findings"),
-        }
-        write_anew(path, {table: self._counted(table, rows()) for table, rows in tables.items()})
-        self._tell()
-
-    def _counted(self, table: str, rows: Iterator[Row]) -> Iterator[Row]:
-        self._done.rows[table] = 0
-        for row in rows:
-            self._done.rows[table] += 1
-            yield row
-
-    def _refuse_other_people(self) -> None:
-        """People can only be made again if the scenario makes the same ones as before."""
-        for row in self._found.sound("people") if self._lost else ():
-            if row[0] < self._plan.size and self._plan.population.person(row[0]).phone != row[2]:
-                raise StateRefusedError(
-                    f"person {row[0]} of the state is not person {row[0]} of {self._plan.scenario.path}, so the lost people"
-                    " cannot be made again",
-                    hint="name the scenario, the people and the version of cicscenario that the run began with",
-                )
-
-    def _meta(self) -> Iterator[Row]:
-        """The identity. From the first nonce of the run on, the ledger looks up what the signer has sent."""
-        yield from ((key, value) for key, value in self._found.sound("meta") if key != NONCES)
-        first = next((row[4] for row in self._found.sound("ledger") if row[0] == 1), 0)
-        if self._plan.sends:
-            yield NONCES, str(first)
-
-    def _people(self) -> Iterator[Row]:
-        yield from (row for row in self._found.sound("people") if row[0] < self._plan.size)
-        known = self._requested()
-        for number in self._lost:
-            row = _row_of(self._plan.population.person(number))
-            yield (*row[:7], known.get(number), row[8])
-
-    def _requested(self) -> dict[int, bytes]:
-        """The accounts of lost people which their requests prove: those with exactly one that nobody else has."""
-        found: dict[int, set[bytes]] = defaultdict(set)
-        for row in self._found.sound("requests"):
-            if row[5] is not None:
-                found[row[2]].add(row[5])
-        taken = {row[7] for row in self._found.sound("people")}
-        sole = {number: next(iter(found[number])) for number in self._lost if len(found[number]) == 1}
-        number_of = Counter(sole.values())
-        return {number: one for number, one in sole.items() if number_of[one] == 1 and one not in taken}
-
-    def _outcomes(self) -> Iterator[Row]:
-        """What is proven: the sound ones, that everybody has been made, and that those with an account have one."""
-        proven = dict.fromkeys((population.STEP.name, number) for number in sorted({*self._sound, *self._lost}))
-        proven |= dict.fromkeys((accounts.STEP.name, number) for number in sorted(self._with_account & self._sound))
-        for row in self._found.sound("outcomes"):
-            if row[1] in self._sound and not (proven.keys() & {row[:2]}):
-                yield row
-        yield from ((step, number, 1, None, 0) for step, number in proven)
-
-    def _ledger(self) -> Iterator[Row]:
-        """The transactions of the plan's people, and those that use up a nonce, which have it in the place of a person."""
-        return (row for row in self._found.sound("ledger") if row[1] == FILLER or row[2] < self._plan.size)
-
-    def _of_the_plan(self, table: str) -> Iterator[Row]:
-        return (row for row in self._found.sound(table) if row[_PERSON_AT[table]] < self._plan.size)
-
-    def _requests(self) -> Iterator[Row]:
-        """Those that are sound. With a phone interface the others may have been made, so a phone pointer counts as theirs."""
-        last = 0
-        for row in self._of_the_plan("requests"):
-            last = max(last, row[0])
-            yield row
-        if self._plan.scenario.backend.traits.joins_by_phone:
-            for number, person in enumerate(self._without_request(), last + 1):
-                yield number, uuid.uuid4().hex, person, "", "asked", None, "its record was lost in a damaged state"
-
-    def _without_request(self) -> list[int]:
-        """The people without an account whose request may be among those that were lost."""
-        if self._found.complete("requests") or not self._plan.scenario.backend.traits.custodial:
-            return []
-        asked = {row[2] for row in self._found.sound("requests")}
-        return [number for number in range(self._plan.size) if number not in self._with_account and number not in asked]
-
-    def _tell(self) -> None:
-        done, traits = self._done, self._plan.scenario.backend.traits
-        if self._lost:
-            done.again.append(
-                f"{_people(self._lost)} made again from the scenario; every step looks for what they have"
-            )
-        if not self._found.complete("ledger") and self._plan.sends:
-            done.again.append("transactions are lost: the next run looks up on the chain what the signer has sent")
-        if (people := self._without_request()) and traits.joins_by_phone:
-            done.again.append(f"{_people(people)} may have dialled: the next run looks for their phone pointers first")
-        elif people:
-            done.unproven.append(
-                f"{_people(people)} may have been asked for at the custodial engine, and which account it made cannot be"
-                " proven: the next run asks for new ones, and the earlier ones belong to nobody. Without payments to them; if"
-                " that must not be, look in the engine's database for accounts that no person has"
-            )
+        this = opened.enter_context(open_run(run, plan, listener))
+        with request.stoppable(this.stopping.set):
+            _require_services(this)
+            if went_back := _went_back(this):
+                _agree(went_back, request, listener)
+                look_back(this)
+            found = _look(this, request)
+            _agree(found, request, listener)
+            this.redo = found.redo
+        return report(this, carry_out), this.checks
 
 
-_PERSON_AT = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2}
+def _agree(found: RepairPlan, request: RepairRequest, listener: Listener) -> None:
+    """Shows what was found: what is made again, and what is left alone. Asks, if anything is to be done."""
+    if found.again:
+        listener(Noted("to be made again:\n" + "\n".join(f"  {line.text}" for line in found.again)))
+    if found.left:
+        listener(Noted("left alone:\n" + "\n".join(f"  {line.text}" for line in found.left)))
+    if not found.lines:
+        listener(Noted("nothing is to be made again"))
+    if found.again or found.redo:
+        request.agree(found)
 
 
-def _row_of(person: Person) -> Row:
-    tags = json.dumps(person.tags)
-    return (
-        person.id,
-        person.document_json,
-        person.phone,
-        person.language,
-        tags,
-        person.old_address,
-        person.gift,
-        None,
-        None,
-    )
+def carry_out(this: Run) -> ExitCode:
+    """Makes again what ``this.redo`` has, and asks all checks about everybody."""
+    plan = _with_repairs(this.plan)
+    if this.redo:
+        before = {step: ok for step, (ok, _) in this.state.counts().items()}
+        look_back(this)
+        _open_withdrawn(this, plan, before)
+        _reopen(this, plan)
+        execute(this, plan)
+        _tell_failed(this, plan)
+        write_files(this.plan, this.context())
+    context = replace(this.context(), read_back=ReadBack())
+    this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
+    if not any(row.errors for row in this.checks) or this.redo:
+        conclude(this.plan, this.state, None)
+    require_answers(this.checks)
+    return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
 
 
-def _people(numbers: list[int]) -> str:
-    """As ``3 people (7, 8, 11)``."""
-    first = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
-    return f"{len(numbers):,} {'person' if len(numbers) == 1 else 'people'} ({first})"
+def _require_step(plan: Plan, request: RepairRequest) -> None:
+    names = [step.name for step in _with_repairs(plan).steps]
+    if request.step is not None and request.step not in names:
+        raise InvalidError(f"this scenario has no step {request.step!r}", hint=f"its steps are: {', '.join(names)}")
+    if request.step in (population.STEP.name, accounts.STEP.name):
+        raise InvalidError(
+            f"the step {request.step} is never executed again: everybody would be somebody else",
+            hint="`run --fresh` starts a new run, which makes and pays all its people again",
+        )
+
+
+def _with_repairs(plan: Plan) -> Plan:
+    """The plan with the steps that only a repair has."""
+    there = {step.name for step in plan.steps}
+    more = [one for step in all_steps() if step.name not in there and (one := repairing(step, plan.scenario))]
+    return replace(plan, steps=(*plan.steps, *more))
+
+
+# --- what is wrong ------------------------------------------------------------------------------------------------
+
+
+def _require_services(this: Run) -> None:
+    """Raises UnavailableError for a service that is missing, and StateRefusedError when the state is of something else."""
+    ask_services(this.services, this.plan.services)
+    compare(this.state, this.plan, this.services, people=False)
+
+
+def _went_back(this: Run) -> RepairPlan | None:
+    """What is to be done first when the chain does not have all blocks that the run has read; None when it has."""
+    if not this.plan.sends or (block := ancestor(this.services.chain.rpc, this.state.trace())) is None:
+        return None
+    how = "what was in later blocks is looked up again, and what the chain has lost is open again in the state"
+    line = RepairLine("chain", MadeAgain("chain", how), f"block {block} is the last that the run knows", this.plan.size)
+    return RepairPlan(lines=[line])
+
+
+def _look(this: Run, request: RepairRequest) -> RepairPlan:
+    """Finds out what is to be made again. Changes nothing."""
+    plan = _with_repairs(this.plan)
+    people = _numbers(this, request.people) if request.people else None
+    wanted = Scope(request.step, people)
+    chosen = next((step for step in plan.steps if step.name == request.step), None)
+    if chosen is not None and chosen.step.repeatable and not request.failed:
+        found = _whole_step(this, chosen.name, people)
+    else:
+        found = find(plan, this.context(), wanted, lambda *asked: this.listener(Noted(_asked(*asked))))
+    _take_up(this, plan, wanted, found)
+    _require_funds(this, found)
+    return found
+
+
+def _take_up(this: Run, plan: Plan, wanted: Scope, found: RepairPlan) -> None:
+    """Adds what an earlier repair has reopened and not finished, for people who pass the checks now."""
+    for step in plan.steps:
+        open_ = [
+            one.person
+            for one in this.state.failures(step.name, plan.size)
+            if one.detail == _WHY and wanted.has(one.person) and one.person not in found.redo.of(step.name)
+        ]
+        if open_ and wanted.step in (None, step.name):
+            line = RepairLine(step.name, MadeAgain(step.name, _BEGUN), _WHY, len(open_), open_[:NAMED])
+            found.lines.append(line)
+            for person in open_:
+                found.redo.add(step.name, person)
+
+
+def _asked(check: str, problems: int, people: int) -> str:
+    return f"looked at {check}: {problems:,} problems of {people:,}"
+
+
+def _whole_step(this: Run, step: str, people: frozenset[int] | None) -> RepairPlan:
+    """A repeatable step, for everybody who has an account, or for those of ``people``."""
+    found = RepairPlan()
+    number = 0
+    for page in this.state.pages():
+        for person in page:
+            if person.address is not None and (people is None or person.id in people):
+                found.redo.add(step, person.id)
+                number += 1
+    this.listener(Noted(f"the step {step} is to be executed again for {number:,} people"))
+    return found
+
+
+def _numbers(this: Run, named: Sequence[str]) -> frozenset[int]:
+    """The ids of people who are named by index or phone number. Raises InvalidError for one that there is not."""
+    found = {int(name) for name in named if name.isascii() and name.isdigit() and int(name) < this.plan.size}
+    phones = [name for name in named if name.startswith("+")]
+    known = this.state.people_by_phone(phones)
+    unknown = [name for name in named if name not in known and not (name.isdigit() and int(name) in found)]
+    if unknown:
+        raise InvalidError(
+            f"there is nobody {', '.join(unknown)} in this run",
+            hint=f"name people by index (0 to {this.plan.size - 1}) or phone number, such as +254700000000",
+        )
+    return frozenset(found | set(known.values()))
+
+
+def _require_funds(this: Run, found: RepairPlan) -> None:
+    """Raises UnavailableError when the signer cannot pay what is to be sent."""
+    sending = [step for step in this.plan.steps if step.cost and len(found.redo.of(step.name))]
+    if not sending or Service.CHAIN not in this.plan.services:
+        return
+    chain, wei = this.services.chain, 0
+    for step in sending:
+        if step.cost:
+            each = step.cost.gas * chain.gas_price + step.cost.native(this.plan.scenario)
+            wei += len(found.redo.of(step.name)) * each
+    hint = f"send native currency to {to_hex(chain.signer.address)}"
+    need: Need = amount("native currency", wei, chain.balance(), "wei", hint)
+    if not need.ok:
+        raise UnavailableError(
+            f"nothing was changed, because the signer lacks funds: needs {need.needs}, has {need.has}", hint=hint
+        )
+
+
+# --- what is done -------------------------------------------------------------------------------------------------
+
+
+def _open_withdrawn(this: Run, plan: Plan, before: dict[str, int]) -> None:
+    """When the chain went back, outcomes of others are withdrawn, too: their steps are executed for all of them."""
+    now = this.state.counts()
+    for step in plan.steps:
+        if now.get(step.name, (0, 0))[0] < before.get(step.name, 0):
+            for first in range(0, plan.size, _PAGE):
+                stop = min(first + _PAGE, plan.size)
+                for person in set(range(first, stop)) - this.state.done(step.name, first, stop):
+                    this.redo.add(step.name, person, this.redo.purpose(step.name, person))
+
+
+def _reopen(this: Run, plan: Plan) -> None:
+    """Marks the outcomes of just the people whose results are made again as failed, so that the steps are executed for them."""
+    for step in plan.steps:
+        people = this.redo.of(step.name)
+        part: list[Outcome] = []
+        for person in people:
+            part.append(Outcome(person, ok=False, detail=_WHY))
+            if len(part) == _PAGE:
+                this.state.commit(step.name, part)
+                part = []
+        this.state.commit(step.name, part)
+
+
+def _tell_failed(this: Run, plan: Plan) -> None:
+    """Says for whom a step failed that the run itself does not have, and that its report does not have either."""
+    own = {step.name for step in this.plan.steps}
+    for step in plan.steps:
+        if step.name not in own and len(this.redo.of(step.name)):
+            failed = [one for one in this.state.failures(step.name, plan.size) if one.person in this.redo.of(step.name)]
+            for one in failed[:NAMED]:
+                this.listener(Noted(f"{step.name}: person {one.person}: {one.detail}"))
+            if len(failed) > NAMED:
+                this.listener(Noted(f"{step.name}: and {len(failed) - NAMED:,} others"))

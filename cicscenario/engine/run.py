@@ -13,6 +13,7 @@ from pathlib import Path
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.readback import PeopleSet, ReadBack
+from cicscenario.capabilities.redo import Redo
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
@@ -27,7 +28,15 @@ from cicscenario.engine.conclude import (
     write_rejected,
     write_transactions,
 )
-from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
+from cicscenario.engine.events import (
+    DirectoryTaken,
+    Listener,
+    Noted,
+    ReportWritten,
+    RequestRepeated,
+    RunStarted,
+    StageStarted,
+)
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
@@ -39,6 +48,7 @@ from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
 from cicscenario.files import sweep
+from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
@@ -49,6 +59,7 @@ from cicscenario.state.store import STATE, Store
 from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 
+OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
 #: A context manager that calls the given function when the user asks to stop.
 Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
@@ -91,6 +102,7 @@ class Run:
     checks: list[CheckRow] = field(default_factory=list)
     astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
+    redo: Redo = field(default_factory=Redo)  #: what a repair makes again
 
     @property
     def state(self) -> Store:
@@ -101,7 +113,8 @@ class Run:
     def context(self) -> RunContext:
         """The context for checks; ``execute`` adds the ledger and the backend for steps."""
         context = context_of(self.plan, self.directory, self.services, self.state, self.stopping)
-        return replace(context, read_back=self.read_back, tell=lambda text: self.listener(Noted(text)))
+        tell = lambda text: self.listener(Noted(text))  # noqa: E731
+        return replace(context, read_back=self.read_back, tell=tell, redo=self.redo)
 
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -122,9 +135,11 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
 def carry_out(this: Run) -> ExitCode:
     """The stages between opening a run and reporting it."""
     if this.request.fresh:
+        this.listener(StageStarted(ASKING))
         warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
+        this.listener(StageStarted("comparing the state with the chain"))
         compare(this.state, this.plan, this.services)
         look_back(this)
         reopen_lost(this.plan, this.context())
@@ -132,16 +147,18 @@ def carry_out(this: Run) -> ExitCode:
             this.listener(
                 Noted(
                     f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
-                    " has passed for all of them (`cicscenario verify` asks the services again)"
+                    f" has passed for all of them (to ask the services again: {going_on('verify')})"
                 )
             )
             return ExitCode.OK
+        this.listener(StageStarted(ASKING))
         warnings = preflight(this.plan, this.services, this.state)
     for warning in warnings:
         this.listener(Noted(warning))
     claim(this.state, this.plan, this.services, used=this.used)
     tell_rejected(this)
     execute(this)
+    this.listener(StageStarted("writing the result files"))
     write_files(this.plan, this.context())
     if this.selected is None:
         context = this.context()
@@ -162,13 +179,15 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
+        listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
             sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
         store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
-        traffic = Traffic()
+        traffic = heard(listener)
+        listener(StageStarted(OPENING))
         services = held.enter_context(open_services(plan, request.environment, stopping, traffic))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
@@ -180,6 +199,11 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
             request, plan, selected, directory, services, listener, stopping, store, held, used,
             stopwatch=stopwatch or Stopwatch(),
         )  # fmt: skip
+
+
+def heard(listener: Listener) -> Traffic:
+    """Counts requests, and tells the listener of each one that is sent again."""
+    return Traffic(lambda repeat: listener(RequestRepeated(repeat.service, repeat.why)))
 
 
 @contextmanager
@@ -247,13 +271,14 @@ def start_fresh(this: Run) -> None:
     if kept := set_aside(this.directory):
         this.listener(Noted(f"the earlier run was set aside as {kept}"))
         this.held.enter_context(directory_lock(this.directory))
+        this.listener(DirectoryTaken(str(this.directory)))
     this.store = Store(this.directory / STATE)
     this.held.callback(this.store.close)
 
 
-def execute(this: Run) -> None:
-    """Executes the steps for all people who are not done yet."""
-    plan, context = this.plan, this.context()
+def execute(this: Run, plan: Plan | None = None) -> None:
+    """Executes the steps for all people who are not done yet. ``plan``: one with other steps than that of the run."""
+    plan, context = plan or this.plan, this.context()
     with ExitStack() as opened:
         ledger = None
         if plan.sends:
@@ -268,6 +293,8 @@ def execute(this: Run) -> None:
             this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
             record = Recorder(this.directory, this.progress)
             Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
+            if ledger is not None:
+                this.listener(StageStarted("waiting until all transactions are confirmed"))
             if ledger is None or not ledger.finish():
                 return
             write_progress(this.directory, this.progress)
@@ -303,6 +330,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
         raise
     finally:
         if this.store:
+            this.listener(StageStarted("writing the reports"))
             end = RunEnd(
                 this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
                 stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,

@@ -22,6 +22,8 @@ def as_markdown(recorded: Recorded) -> str:
     ]
     if "error" in report:
         parts.append("\n".join(f"> {_text(line)}  " for line in report["error"].splitlines()))
+    if recorded.next:
+        parts.append(f"To go on:\n\n```sh\n{printable(recorded.next)}\n```")
     parts.append(_table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
     if report["checks"] or recorded.unmade:
         parts.append(_table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))

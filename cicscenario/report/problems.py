@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cicscenario.engine.problems import Affected, Problem, Problems
+from cicscenario.invocation import going_on
 from cicscenario.printable import one_line
 
 SHOWN = 20  #: problems on the console
@@ -33,4 +34,4 @@ def lines(found: Problems, file: str) -> Iterator[str]:
 def where(people: int, file: str) -> str:
     """Where everybody who failed anything is."""
     who = "everybody who failed anything (1 person)" if people == 1 else f"all {people:,} people who failed anything"
-    return f"{who}: {one_line(file)}; `cicscenario show SCENARIO PERSON` shows one of them"
+    return f"{who}: {one_line(file)}; `{going_on('show', 'PERSON')}` shows one of them"

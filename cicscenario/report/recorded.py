@@ -109,6 +109,12 @@ class Recorded:
         )
 
     @property
+    def next(self) -> str | None:
+        """The whole command that goes on: one that resumes, or one that repairs; None when there is none."""
+        command: str | None = self.report.get("next")
+        return command
+
+    @property
     def verdict(self) -> str:
         """The result in a few words."""
         if self.phase is Phase.UNDER_WAY:
@@ -116,10 +122,15 @@ class Recorded:
         if self.phase is Phase.KILLED:
             return "Killed: it ended without a report"
         if self.code in _STOPPED:
-            return _STOPPED[self.code]
+            return self.stopped
         if self.errors:
             return "Not everybody arrived"
         return "Everybody arrived" if self.good else "Not finished"
+
+    @property
+    def stopped(self) -> str:
+        """How the command ended, by its exit code only."""
+        return _STOPPED.get(self.code, "Done" if self.code is ExitCode.OK else "Not everybody arrived")
 
     @property
     def detail(self) -> str:

@@ -7,6 +7,7 @@ from cicscenario.engine.events import Event, ReportWritten
 from cicscenario.engine.records import read_progress, read_record
 from cicscenario.errors import InvalidError
 from cicscenario.files import write_whole
+from cicscenario.invocation import going_on
 from cicscenario.report import all_forms
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.roster import read_roster
@@ -15,7 +16,7 @@ from cicscenario.report.summary import REPORT
 
 def read_report(directory: Path) -> dict[str, Any]:
     """The content of ``report.json``. Raises FileNotFoundError, and InvalidError when it does not match its schema."""
-    return read_record(directory / REPORT, "report-v1", "`cicscenario verify` writes a new report")
+    return read_record(directory / REPORT, "report-v1", f"{going_on('verify')} writes a new report")
 
 
 def recorded(directory: Path) -> Recorded:
@@ -24,7 +25,7 @@ def recorded(directory: Path) -> Recorded:
         report = read_report(directory)
     except FileNotFoundError:
         raise InvalidError(
-            f"there is no report in {directory}", hint="`cicscenario run` and `verify` write one at their end"
+            f"there is no report in {directory}", hint=f"{going_on('run')} writes one at its end, and so does verify"
         ) from None
     return Recorded(report, read_progress(directory), read_roster(directory))
 

@@ -10,7 +10,9 @@ from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.failing import write_failing
 from cicscenario.engine.records import write_progress
+from cicscenario.errors import ExitCode
 from cicscenario.files import FOR_ALL, from_here, write_whole
+from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.printable import json_text
@@ -63,9 +65,23 @@ def summary(end: RunEnd) -> dict[str, Any]:
         report["seconds"] = round(end.stopwatch.seconds, 3)
     if end.astray is not None:
         report["astray"] = end.astray
+    if command := _next(end, report):
+        report["next"] = command
     if end.error:
         report["error"] = end.error.message + (f"\n{end.error.hint}" if end.error.hint else "")
     return report
+
+
+def _next(end: RunEnd, report: dict[str, Any]) -> str | None:
+    """The whole command that goes on, with no secret in it; None when all is done, or when something else comes first."""
+    file = report["file"]
+    if end.code in (ExitCode.INVALID, ExitCode.STATE_REFUSED, ExitCode.RECONCILE, ExitCode.INTERNAL):
+        return None
+    if any(step["ok"] < step["total"] for step in report["steps"]):
+        return going_on("run", scenario=file)
+    if any(check["errors"] for check in report["checks"]):
+        return going_on("repair", scenario=file)
+    return going_on("run", scenario=file) if end.code is not ExitCode.OK else None
 
 
 def _chain(held: Mapping[str, str]) -> dict[str, str]:

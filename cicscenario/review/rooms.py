@@ -12,7 +12,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",), ("serve",), ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"),
     ("metadata",), ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("language", "people"),
     ("resources", "chainspec", "address", "numberplan"), ("transport",), ("inputs", "jsontext"),
-    ("files", "retry", "shell", "visitors"), ("boundaries",), ("errors",), ("printable",),
+    ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable",),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only ``ABOVE_APART`` may import it.
 APART = {

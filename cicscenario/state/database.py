@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.invocation import going_on
 from cicscenario.state.integrity import row_digest
 from cicscenario.state.migrations import SCHEMA_VERSION
 
@@ -110,5 +111,5 @@ def damaged(path: Path, reason: object) -> StateRefusedError:
     line = "".join(c if c.isprintable() else "?" for c in " ".join(str(reason).split()))
     return StateRefusedError(
         f"{path} is damaged ({line:.300})",
-        hint=f"cicscenario state repair {path.parent} (it keeps the damaged file, and pays nobody again)",
+        hint=f"{going_on('state repair', scenario=path.parent)} (it keeps the damaged file, and pays nobody again)",
     )

@@ -10,6 +10,7 @@ from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, StateRefusedError, reason_of
 from cicscenario.files import write_once
 from cicscenario.inputs import read_input
+from cicscenario.invocation import going_on
 from cicscenario.state.database import damaged
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
@@ -39,14 +40,19 @@ def damaged_states(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
-def store_of_a_run(directory: Path, scenario: Path) -> Store:
-    """The state in ``directory``. Raises InvalidError if no run has begun there."""
-    store = existing_store(directory)
+def store_of_a_run(directory: Path, scenario: Path, *, rows: bool = True) -> Store:
+    """The state in ``directory``; for ``rows`` see Tables. Raises InvalidError if no run has begun there."""
+    store = existing_store(directory, rows=rows)
     if store and store.meta():
         return store
     if store:
         store.close()
-    raise InvalidError(f"nothing has been run in {directory}", hint=f"cicscenario run {scenario}")
+    raise nothing_run(directory, scenario)
+
+
+def nothing_run(directory: Path, scenario: Path) -> InvalidError:
+    """The error for a command that needs a run, when none has begun in ``directory``."""
+    return InvalidError(f"nothing has been run in {directory}", hint=going_on("run", scenario=scenario))
 
 
 def run_secret(path: Path) -> str:

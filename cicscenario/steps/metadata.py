@@ -15,12 +15,15 @@ from cicscenario.connections import Service
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
+from cicscenario.printable import foreign
+from cicscenario.services.jsonvalues import address_of
 from cicscenario.services.meta import NOT_LOOKED, Wanted
 from cicscenario.services.ussd_tasks import FETCHED_FOR
 from cicscenario.state.rows import Outcome
 from cicscenario.steps import accounts
 from cicscenario.steps.account_table import report
 
+_UNSEEN = "whether cic-ussd's tasker has a task left for the account is not known, so its entry is not written"
 _ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"
 
 
@@ -37,12 +40,23 @@ def step(kind: MetadataKind) -> Step:
         wanted = kind.name in scenario.metadata and kind.writer(scenario) is not Writer.INTERFACE
         return part if wanted else None
 
+    def repair_of(scenario: Scenario) -> Part | None:
+        if kind.writer(scenario) is not Writer.INTERFACE:
+            return None
+        return Part(
+            f"{kind.writes}, which the phone interface wrote before",
+            Lane.SERVICE,
+            lambda context, name: _InPlaceOfInterface(context, _WriteExecutor(context, kind)),
+            services=(Service.META,),
+        )
+
     return Step(
         kind.label,
         part_of,
         after=(accounts.STEP.name,),
         repeatable=True,
         lacking=f"no {kind.name} entry in the metadata store",
+        repair=repair_of,
     )
 
 
@@ -124,47 +138,13 @@ class _PhoneAccounts:
         return self._needed
 
 
-class _BehindInterface:
-    """Waits for the phone interface's entry of each person, and then writes ours."""
+class _TaskerTasks:
+    """The tasks that cic-ussd's tasker has for accounts."""
 
-    def __init__(self, context: RunContext, kind: MetadataKind, write: _WriteExecutor) -> None:
-        self._kind = kind
-        self._meta = context.services.meta
-        self._spec = context.services.spec
-        self._write = write
-        self._mutex = threading.Lock()
-        self._seen: dict[int, Any] = {}  #: what is there, of people who are about to be written
-        self._unread: dict[int, str] = {}
+    def __init__(self, context: RunContext) -> None:
         self._services = context.services
-        missing = f"has no {kind.name} entry from the phone interface"
-        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable))
 
-    def __call__(self, batch: Batch) -> Result:
-        people = {person.id: person for person in batch.people}
-        for ends in self._wait.rounds(batch.people):
-            ready = [people[end.person] for end in ends if end.ok]
-            with self._mutex:
-                present = {person.id: self._seen.pop(person.id) for person in ready}
-            self._write.write(ready, present, batch.result)
-            self._write_lost([end for end in ends if not end.ok], people, batch.result)
-        return batch.result
-
-    def _write_lost(self, ends: Sequence[Outcome], people: Mapping[int, Person], made: Result) -> None:
-        """Writes our entries for people whose entries the tasker has lost. The others fail as they ended.
-
-        The tasker loses what it does when it is killed. It has lost an entry when it has no task for the account any more.
-        """
-        waited = [people[end.person] for end in ends if end.person not in self._unread]
-        left = self._left(waited)
-        lost = [person for person in waited if left.get(person.account, "") is None]
-        gone = {person.id for person in lost}
-        for end in ends:
-            if end.person not in gone:
-                why = left.get(people[end.person].account)
-                made.fail(end.person, f"{end.detail}; {why}" if why else end.detail or "")
-        self._write.write(lost, {}, made)
-
-    def _left(self, people: Sequence[Person]) -> dict[bytes, str | None]:
+    def left(self, people: Sequence[Person]) -> dict[bytes, str | None]:
         """The tasks of the tasker for these accounts, in words; None for no task. An account is left out when it is not known.
 
         Redis gives back what a killed tasker had fetched within an hour. So an account that is older has no task either.
@@ -182,6 +162,96 @@ class _BehindInterface:
                 old = {phone for phone, row in rows.items() if row.age > FETCHED_FOR}
                 return {person.account: None for person in people if person.phone in old}
         return {}
+
+
+class _InPlaceOfInterface:
+    """Writes, in a repair, entries that only the phone interface writes: it wrote them once, and does not write them again.
+
+    Nothing is written for a number that the account table, where it can be asked, has with another account or not at all, and
+    while the tasker still has a task for the account.
+    """
+
+    def __init__(self, context: RunContext, write: _WriteExecutor) -> None:
+        self._services = context.services
+        self._tasks = _TaskerTasks(context)
+        self._write = write
+
+    def __call__(self, batch: Batch) -> Result:
+        fit = self._known(batch.people, batch.result)
+        left = self._tasks.left(fit)
+        for person in fit:
+            if (why := left.get(person.account, _UNSEEN)) is not None:
+                batch.result.fail(person.id, why)
+        self._write.write([person for person in fit if left.get(person.account, "") is None], {}, batch.result)
+        return batch.result
+
+    def _known(self, people: Sequence[Person], made: Result) -> Sequence[Person]:
+        """Those whom the account table has with their account. The others fail."""
+        if self._services.environment.accounts is None:
+            return people
+        rows = self._services.accounts.read(person.phone for person in people)
+        known = []
+        for person in people:
+            row = rows.get(person.phone)
+            if row is not None and address_of(row.address) == person.account:
+                known.append(person)
+                continue
+            found = "does not have it" if row is None else f"has it with the account {foreign(row.address, 42)}"
+            made.fail(person.id, f"the account table {found}: {person.phone}, expected 0x{person.account.hex()}")
+        return known
+
+
+class _BehindInterface:
+    """Waits for the phone interface's entry of each person, and then writes ours."""
+
+    def __init__(self, context: RunContext, kind: MetadataKind, write: _WriteExecutor) -> None:
+        self._kind = kind
+        self._meta = context.services.meta
+        self._spec = context.services.spec
+        self._write = write
+        self._mutex = threading.Lock()
+        self._seen: dict[int, Any] = {}  #: what is there, of people who are about to be written
+        self._unread: dict[int, str] = {}
+        self._tasks = _TaskerTasks(context)
+        self._redone = context.redo.of(kind.label)
+        what = f"the phone interface's {kind.name} entries"
+        missing = f"has no {kind.name} entry from the phone interface"
+        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable, what=what))
+
+    def __call__(self, batch: Batch) -> Result:
+        people = {person.id: person for person in batch.people}
+        written = self._again(batch)
+        waited = [person for person in batch.people if person.id not in written]
+        for ends in self._wait.rounds(waited, batch.result):
+            ready = [people[end.person] for end in ends if end.ok]
+            with self._mutex:
+                present = {person.id: self._seen.pop(person.id) for person in ready}
+            self._write.write(ready, present, batch.result)
+            self._write_lost([end for end in ends if not end.ok], people, batch.result)
+        return batch.result
+
+    def _again(self, batch: Batch) -> set[int]:
+        """Writes, in a repair, for people for whom the tasker has nothing left to do: its entry will not come again."""
+        again = [person for person in batch.people if person.id in self._redone]
+        left = self._tasks.left(again)
+        ready = [person for person in again if left.get(person.account, "") is None]
+        self._write.write(ready, {}, batch.result)
+        return {person.id for person in ready}
+
+    def _write_lost(self, ends: Sequence[Outcome], people: Mapping[int, Person], made: Result) -> None:
+        """Writes our entries for people whose entries the tasker has lost. The others fail as they ended.
+
+        The tasker loses what it does when it is killed. It has lost an entry when it has no task for the account any more.
+        """
+        waited = [people[end.person] for end in ends if end.person not in self._unread]
+        left = self._tasks.left(waited)
+        lost = [person for person in waited if left.get(person.account, "") is None]
+        gone = {person.id for person in lost}
+        for end in ends:
+            if end.person not in gone:
+                why = left.get(people[end.person].account)
+                made.fail(end.person, f"{end.detail}; {why}" if why else end.detail or "")
+        self._write.write(lost, {}, made)
 
     def _there(self, people: Sequence[Person]) -> list[bool]:
         found = self._meta.get_many([self._kind.of(person, self._spec).pointer for person in people])

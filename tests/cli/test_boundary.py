@@ -14,7 +14,7 @@ from typing import TextIO
 import pytest
 
 from cicscenario.cli.boundary import boundary
-from cicscenario.cli.boundary import command_line as as_given
+from cicscenario.cli.commandline import as_given
 from cicscenario.errors import ExitCode, UnavailableError
 from tests.support.commands import cicscenario, command_environment, command_line
 

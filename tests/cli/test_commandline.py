@@ -1,0 +1,123 @@
+"""The command that goes on is always the whole one, from one place, and shows no secret."""
+
+import ast
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cicscenario
+from cicscenario.cli.commandline import about, as_given, shown
+from cicscenario.invocation import _TAKES, going_on, name_run
+
+PACKAGE = Path(cicscenario.__file__).parent
+KEY = "4f" * 32
+
+
+@pytest.fixture(autouse=True)
+def _of_this_test_only() -> Iterator[None]:
+    yield
+    name_run(None)
+
+
+@pytest.mark.parametrize("name", ["run", "verify", "repair"])
+def test_a_command_is_about_the_same_run_in_the_same_place(name: str) -> None:
+    sets = ["gift={threshold: 3}", "population.size=5"]
+    about(Path("a b.yaml"), sets, env="e.yaml", directory=Path("runs/x"), node="anvil", contracts="latest")
+    assert shlex.split(going_on(name)) == [
+        "cicscenario", name, "a b.yaml", "--env", "e.yaml", "--dir", "runs/x", "--node", "anvil", "--contracts", "latest",
+        "--set", sets[0], "--set", sets[1],
+    ]  # fmt: skip
+
+
+def test_a_command_has_only_the_options_that_it_takes() -> None:
+    about(Path("a.yaml"), ["x.y=1"], env="e.yaml", directory=Path("d"), node="anvil")
+    assert going_on("status") == "cicscenario status a.yaml --dir d --set x.y=1"
+    assert going_on("state repair") == "cicscenario state repair a.yaml --env e.yaml --dir d --set x.y=1"
+    assert going_on("show", "--pins") == "cicscenario show a.yaml --dir d --set x.y=1 --pins"
+
+
+def test_every_command_takes_the_options_that_are_given_to_it() -> None:
+    from typer.main import get_command
+
+    from cicscenario.cli.app import app
+
+    for name, options in _TAKES.items():
+        command = get_command(app)
+        for word in name.split():
+            command = command.commands[word]  # type: ignore[attr-defined]
+        assert {f"--{option}" for option in options} <= {opt for one in command.params for opt in one.opts}, name
+
+
+def test_a_process_that_names_no_run_says_what_it_knows() -> None:
+    assert going_on("run", scenario=Path("b.yaml")) == "cicscenario run b.yaml"
+    assert going_on("verify") == "cicscenario verify SCENARIO"
+
+
+@pytest.mark.parametrize(
+    ("override", "rest"),
+    [
+        ("backend.keystore.password=hunter2-tree", "backend.keystore.password=***"),
+        ("backend={keystore: {kdf: light, password: hunter2-tree}}", "backend={keystore: {kdf: light, password: ***"),
+        (f"vars.signer={KEY}", "vars.signer=***"),
+        (f"vars.whose=0x{KEY}", "vars.whose=***"),
+        ("population.from=https://me:hunter2-tree@host/people", "population.from=https://***@host/people"),
+        ("backend.keystore.password=file:words.txt", "backend.keystore.password=file:words.txt"),
+        ("population.size=50", "population.size=50"),
+    ],
+)
+def test_no_secret_of_an_override_is_shown(monkeypatch: pytest.MonkeyPatch, override: str, rest: str) -> None:
+    about(Path("a.yaml"), [override])
+    assert shlex.split(going_on("repair"))[-1] == rest
+    for words in (["--set", override], [f"--set={override}"]):
+        monkeypatch.setattr(sys, "argv", ["cicscenario", "run", "a.yaml", *words])
+        assert rest in " ".join(shlex.split(as_given()))
+        assert not {"hunter2", KEY} & set(as_given().replace("-tree", " ").replace("=", " ").split())
+    assert shown(["--env", "password: x/e.yaml"]) == ["--env", "password: x/e.yaml"], "a path stays what it is"
+
+
+def test_what_resumes_does_not_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["cicscenario", "run", "a.yaml", "--fresh", "--yes", "--until", "gift"])
+    assert as_given() == "cicscenario run a.yaml --until gift"
+    monkeypatch.setattr(sys, "argv", ["cicscenario", "repair", "a.yaml", "--yes"])
+    assert as_given() == "cicscenario repair a.yaml --yes"
+
+
+# --- nobody else writes one ---------------------------------------------------------------------------------------
+
+
+def documentation(tree: ast.AST) -> set[int]:
+    """The ids of the texts that are docstrings."""
+    places = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, places)]
+    return {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+
+
+def written_by_hand(text: str) -> list[str]:
+    """The texts of a module, docstrings apart, in which a command about a run is written out."""
+    tree = ast.parse(text)
+    apart = documentation(tree)
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [
+        str(node.value)
+        for node in texts
+        if id(node) not in apart and any(f"cicscenario {name}" in str(node.value) for name in _TAKES)
+    ]
+
+
+def test_a_command_by_hand_is_seen() -> None:
+    assert written_by_hand('"""cicscenario run"""\nx = f"see: cicscenario verify {y}"') == ["see: cicscenario verify "]
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_writes_a_command_about_a_run_by_hand(module: Path) -> None:
+    assert written_by_hand(module.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("template", sorted((PACKAGE / "templates").iterdir()), ids=lambda path: path.name)
+def test_no_report_writes_one_by_hand(template: Path) -> None:
+    """A new scenario's own file has one: nothing but the file is known there."""
+    found = [name for name in _TAKES if f"cicscenario {name}" in template.read_text("utf-8")]
+    assert found == (["plan"] if template.name == "scenario.yaml.j2" else [])
