@@ -11,7 +11,8 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.redo import further_purpose
 from cicscenario.capabilities.remedy import Decision, Judge, LeftAlone, MadeAgain
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.rpc import protocol_errors
+from cicscenario.chain.reading import on_this_chain
+from cicscenario.chain.rpc import Call, RpcError, protocol_errors
 from cicscenario.people.person import Person
 from cicscenario.state.rows import LedgerRow
 
@@ -62,7 +63,11 @@ def _lost(context: RunContext, found: Mapping[int, Sent]) -> dict[int, Sent]:
         return {}
     rpc = context.services.chain.rpc
     with protocol_errors(rpc):
-        receipts = rpc.calls([("eth_getTransactionReceipt", [to_hex(row.hash)]) for _, row in mined])
+        asked: list[Call] = [("eth_getTransactionReceipt", [to_hex(row.hash)]) for _, row in mined]
+        receipts = on_this_chain(rpc, asked, context.stopping)
+        for receipt in receipts:
+            if isinstance(receipt, RpcError):
+                raise receipt
         return {
             person: Sent(SentFate.LOST, found[person].purpose, found[person].following, row)
             for (person, row), receipt in zip(mined, receipts, strict=True)

@@ -58,6 +58,7 @@ class RepairRequest:
     step: str | None = None
     people: tuple[str, ...] = ()
     failed: bool = True
+    revision: str = ""  #: of the scenario's file in git, if it is in git
 
 
 def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -77,7 +78,13 @@ def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[C
         plan = compile_plan(scenario, store)
         _require_step(plan, request)
         run = RunRequest(
-            request.path, request.directory, request.environment, request.stoppable, request.report, request.overrides
+            request.path,
+            request.directory,
+            request.environment,
+            request.stoppable,
+            request.report,
+            request.overrides,
+            revision=request.revision,
         )
         this = opened.enter_context(open_run(run, plan, listener))
         with request.stoppable(this.stopping.set):
