@@ -6,6 +6,7 @@ Nothing is written. A transaction that the ledger counts as mined is looked up o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.redo import further_purpose
@@ -64,15 +65,19 @@ def _lost(context: RunContext, found: Mapping[int, Sent]) -> dict[int, Sent]:
     rpc = context.services.chain.rpc
     with protocol_errors(rpc):
         asked: list[Call] = [("eth_getTransactionReceipt", [to_hex(row.hash)]) for _, row in mined]
-        receipts = on_this_chain(rpc, asked, context.stopping)
-        for receipt in receipts:
-            if isinstance(receipt, RpcError):
-                raise receipt
+        receipts = [_answered(one) for one in on_this_chain(rpc, asked, context.stopping)]
         return {
             person: Sent(SentFate.LOST, found[person].purpose, found[person].following, row)
             for (person, row), receipt in zip(mined, receipts, strict=True)
             if receipt is None or receipt["blockNumber"] is None
         }
+
+
+def _answered(receipt: Any | RpcError) -> Any:
+    """The receipt, or None for none. Raises the error of a node that refuses to tell."""
+    if isinstance(receipt, RpcError):
+        raise receipt
+    return receipt
 
 
 LOOKED_UP = "the transaction is open: it is looked up, and the same one is sent again if the chain does not have it"
