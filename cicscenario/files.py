@@ -310,13 +310,18 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
+def checkout_of(folder: Path) -> Path | None:
+    """The top of the git checkout that an absolute path is in; None when it is in none."""
+    return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
+
+
 def from_the_top(path: Path) -> str:
     """A path with slashes, relative to the top of the git checkout that the current folder is in, else absolute.
 
     Without a checkout, the top is the current folder.
     """
     here = Path.cwd()
-    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    top = checkout_of(here) or here
     for place in (Path(os.path.abspath(path)), path.resolve()):  # noqa: PTH100 (a link within the checkout is kept)
         if place.is_relative_to(top):
             return place.relative_to(top).as_posix()

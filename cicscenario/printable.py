@@ -8,6 +8,7 @@ the controls, Unicode's Technical Report 36 for the rest.
 import json
 import re
 import sys
+from enum import StrEnum
 from typing import Any, TextIO
 
 _UNSAFE = re.compile(
@@ -20,7 +21,16 @@ _LOGIN = re.compile(r"(?<=://)[^\s/@]+(?=@)")
 _NAMED = re.compile(r"(?i)\b(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|private_?key)(\s?=\s?)[^\s&'\",;)]+")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are full-width forms
 _LOOKED_AT = 100_000  # characters of what a service says; the rest is not shown anyway
+_TONES = {"good": "32", "bad": "31", "doubtful": "33", "faint": "2"}
 LONGEST = 300  #: characters of what a service says that are shown
+
+
+class Colour(StrEnum):
+    """When output is coloured."""
+
+    AUTO = "auto"  #: on a terminal, unless NO_COLOR is set
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 def printable(text: str) -> str:
@@ -57,9 +67,17 @@ def json_text(value: Any, **options: Any) -> str:
     return _UNSAFE.sub(_json_escaped, json.dumps(value, ensure_ascii=False, **options))
 
 
-def say(text: object = "", *, stream: TextIO | None = None, end: str = "\n", flush: bool = False) -> None:
-    """Prints text, on stdout or ``stream``, after making it safe."""
-    print(printable(str(text)), file=stream or sys.stdout, end=end, flush=flush)
+def say(
+    text: object = "", *, stream: TextIO | None = None, end: str = "\n", flush: bool = False, tone: str | None = None
+) -> None:
+    """Prints text, on stdout or ``stream``, after making it safe; in the colour of ``tone`` unless that is None."""
+    print(painted(str(text), tone), file=stream or sys.stdout, end=end, flush=flush)
+
+
+def painted(text: str, tone: str | None) -> str:
+    """The text, made safe, in the colour of a tone: good, bad, doubtful or faint. Source: ECMA-48, SGR."""
+    safe = printable(text)
+    return f"\x1b[{_TONES[tone]}m{safe}\x1b[0m" if tone else safe
 
 
 def _escaped(found: re.Match[str]) -> str:

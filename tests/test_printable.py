@@ -15,14 +15,30 @@ from hypothesis import strategies as st
 
 from cicscenario import printable as module
 from cicscenario.chain.rpc import Rpc
-from cicscenario.engine.events import CheckFinished, Event, Noted, ReportWritten, RunStarted
+from cicscenario.engine.events import (
+    CheckFinished,
+    CheckProgressed,
+    CommandFailed,
+    DirectoryTaken,
+    Event,
+    Noted,
+    ReportWritten,
+    RequestRepeated,
+    RunStarted,
+    ServiceStarting,
+    StageStarted,
+    StepProgressed,
+    Waiting,
+)
 from cicscenario.errors import CicScenarioError, InvalidError
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.printable import cell, foreign, json_text, one_line, printable, say
 from cicscenario.report import all_forms
-from cicscenario.report.console import LiveConsole, PlainConsole
+from cicscenario.report.console import PlainConsole
 from cicscenario.report.jsonl import JsonLines
+from cicscenario.report.live import LiveConsole
 from cicscenario.report.recorded import Recorded
+from cicscenario.report.runlog import RunLog
 from cicscenario.services.accounts import AccountsDatabase
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import explain
@@ -187,17 +203,47 @@ EVENTS: list[Event] = [
     Noted(NASTY),
     CheckFinished("balance", 1, 5, NASTY, f"{NASTY}\n{FAKED}"),
     ReportWritten(f"/run/{NASTY}"),
+    StageStarted(NASTY),
+    ServiceStarting(NASTY, 1, 2, 3.0),
+    StepProgressed(f"{NASTY}\n{FAKED}", 1, 0, 5, 1.0),
+    Waiting(NASTY, NASTY, 1, 5.0, 9.0, f"{NASTY}\n{FAKED}"),
+    CheckProgressed(NASTY, 1, 5, 0, 1.0),
+    RequestRepeated("meta", f"{NASTY}\n{FAKED}"),
+    CommandFailed(NASTY, f"{NASTY}\n{FAKED}", 3),
 ]
 
 
-@pytest.mark.parametrize("listener", [PlainConsole, LiveConsole, JsonLines])
+def live(stream: io.StringIO) -> LiveConsole:
+    return LiveConsole(stream, colour=False, verbose=True, size=lambda: (80, 24))
+
+
+def chatty(stream: io.StringIO) -> PlainConsole:
+    return PlainConsole(stream, verbose=True)
+
+
+@pytest.mark.parametrize("listener", [chatty, live, JsonLines])
 def test_what_a_run_shows(listener: Any) -> None:
     stream = io.StringIO()
     show = listener(stream)
     for event in EVENTS:
         show(event)
-    assert not unsafe(stream.getvalue())
-    assert "\nerror: all people" not in stream.getvalue()
+    if isinstance(show, LiveConsole):
+        for line in show.frame():
+            assert not unsafe(line)
+    told = stream.getvalue().replace("\r\x1b[1A\x1b[J", "").replace("\r\x1b[2A\x1b[J", "")  # how the view is drawn anew
+    assert not unsafe(told)
+    assert "\nerror: all people" not in told
+
+
+def test_what_the_log_of_a_run_holds(tmp_path: Path) -> None:
+    log = RunLog()
+    for event in [DirectoryTaken(str(tmp_path)), *EVENTS]:
+        log(event)
+    log.close()
+    text = (tmp_path / "run.log").read_text()
+    assert len(text.splitlines()) >= len(EVENTS) - 2
+    assert not unsafe(text)
+    assert "\nerror: all people" not in text
 
 
 def nasty_report() -> Recorded:

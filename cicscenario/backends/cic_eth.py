@@ -16,7 +16,7 @@ from cicscenario.backends.slots import Slots
 from cicscenario.backends.standstill import PAGE
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
-from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.capabilities.stall import StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
@@ -152,6 +152,7 @@ class CicEthBackend(CustodialBackend):
         people, again = set(asked.values()), set[int]()
         while asked and not self._context.stopping.is_set():
             ends = self._accounts.wait(list(asked), self._context.clock() + _SLICE)
+            made.wait = self._waits(ends)
             if self._settle(asked, ends, made):
                 self._timer.progress()
             elif lost := self._lost(asked, ends, seen) - again:
@@ -164,6 +165,10 @@ class CicEthBackend(CustodialBackend):
                 if last.keys() == people:
                     self._timer.give_up(len(people), next(iter(last.values())))
                 return
+
+    def _waits(self, ends: dict[str, AccountOutcome]) -> Wait:
+        seen = next((end.why for end in ends.values() if isinstance(end, Lost)), "")
+        return Wait("accounts of the custodial engine", self._timer.since_progress(), self._patience, seen)
 
     def _lost(self, asked: dict[str, int], ends: dict[str, AccountOutcome], seen: dict[str, float]) -> set[int]:
         """The people whose tasks are all lost: they are nowhere, and the engine has answered others for a while since."""

@@ -24,7 +24,7 @@ from cicscenario.backends.lost_entries import LostEntries
 from cicscenario.backends.phone_joining import PhoneJoining
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
-from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.capabilities.stall import Movement, StallTimer
 from cicscenario.capabilities.step import Lane
 from cicscenario.connections import Service
@@ -145,6 +145,7 @@ class CicUssdBackend(CustodialBackend):
                 looks, pause = min(2 * looks, _MOST_LOOKS), _FIRST_PAUSE
                 continue
             looks, pause = _LOOKS, min(2 * pause, _LONGEST_PAUSE)
+            made.wait = self._waits(waiting)
             self._context.stopping.wait(pause)
             if self._timer.since_progress() > _GRACE * self._patience and self._context.clock() >= next_look:
                 self._look_into(waiting, made)
@@ -152,6 +153,12 @@ class CicUssdBackend(CustodialBackend):
             stalled = self._timer.seconds()
             if stalled > self._patience and not self._decided_later(waiting, made):
                 self._give_up(waiting, number, stalled, made)
+
+    def _waits(self, waiting: _Waiting) -> Wait:
+        first = waiting.queue[0]
+        choice = waiting.choices.get(first.id)
+        seen = f"{first.phone} has no phone pointer" + (f": {choice.why}" if choice and choice.why else "")
+        return Wait("phone pointers", self._timer.since_progress(), self._patience, seen)
 
     def _give_up(self, waiting: _Waiting, number: int, stalled: float, made: Result) -> None:
         people = list(waiting.queue)

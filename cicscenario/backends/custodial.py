@@ -86,10 +86,11 @@ class CustodialBackend(Backend):
         return self._has_engine and self._gifts.ask(people)
 
     def registration(self, step: str) -> Executor:
-        what = "is not in the accounts index"
+        missing = "is not in the accounts index"
         shown = partial(self._shown, self._registers, tasks.WRITER_ROLE)
+        what = "registrations by the custodial engine"
         return self._wait(
-            Awaited(self._registered, what, _ADVICE, self.registration_failed, self.register_again, shown)
+            Awaited(self._registered, missing, _ADVICE, self.registration_failed, self.register_again, shown, what=what)
         )
 
     def gas(self, step: str) -> Executor:
@@ -100,7 +101,9 @@ class CustodialBackend(Backend):
 
     def _gift(self, look: Callable[[Sequence[Person]], list[bool]], missing: str) -> Awaited:
         shown = partial(self._shown, self._gifts, tasks.GIFTER_ROLE)
-        return Awaited(look, missing, _ADVICE, self._gifts.failures, self.gift_again, shown)
+        return Awaited(
+            look, missing, _ADVICE, self._gifts.failures, self.gift_again, shown, what="gifts of the custodial engine"
+        )
 
     def _wait(self, awaited: Awaited) -> Executor:
         return WaitExecutor(self._context, replace(awaited, movements=self.movements()))

@@ -1,12 +1,26 @@
 """An executor does the work of one step for one batch of people."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a batch waits for.
+
+    ``what`` is a thing, such as ``accounts of the custodial engine``. Nothing of it has come for ``seconds``; after ``patience``
+    seconds, None when that is not known, it is given up. ``seen`` is what was seen last.
+    """
+
+    what: str
+    seconds: float
+    patience: float | None = None
+    seen: str = ""
 
 
 @dataclass
@@ -22,6 +36,8 @@ class Result:
     people: list[Person] = field(default_factory=list)
     addresses: list[tuple[int, bytes]] = field(default_factory=list)
     spelled: dict[int, str] = field(default_factory=dict)
+    #: What the executor waits for, or a function that says it; None when it does not wait, or does not say.
+    wait: Wait | Callable[[], Wait] | None = field(default=None, compare=False)
     _mutex: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
     _taken: tuple[int, int, int] = field(default=(0, 0, 0), init=False, repr=False, compare=False)
 
@@ -62,6 +78,11 @@ class Result:
                 self.addresses += other.addresses
                 self.spelled |= other.spelled
                 self.outcomes += other.outcomes
+
+    def waiting(self) -> Wait | None:
+        """What the executor waits for now."""
+        wait = self.wait
+        return wait() if callable(wait) else wait
 
     def take(self) -> "Result":
         """The entries that are new since the last call."""

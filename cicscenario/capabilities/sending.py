@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable, Sequence
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.chain.abi import revert_reason, to_hex
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
+from cicscenario.chain.session import PATIENCE
 from cicscenario.errors import StepFailedError
 from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
@@ -40,10 +41,17 @@ class TransactionExecutor:
                 raise AssertionError("a plan that sends transactions must have a ledger")
             ledger = self._context.ledger
             tickets = [ledger.begin(purpose, those, self._gas_limit) for purpose, those in self._by_purpose(intents)]
+            batch.result.wait = self._wait
             for ticket in tickets:
                 for outcome in ticket.each():
                     batch.result.add([outcome])
+            batch.result.wait = None
         return batch.result
+
+    def _wait(self) -> Wait:
+        assert self._context.ledger is not None
+        seconds, seen = self._context.ledger.standing()
+        return Wait("transactions to be mined", seconds, PATIENCE, seen)
 
     def _by_purpose(self, intents: Sequence[Intent]) -> list[tuple[str, list[Intent]]]:
         """The transactions with their purpose: that of the step, but for people for whom a repair sends a further one."""

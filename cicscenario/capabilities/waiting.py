@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Result
+from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.capabilities.stall import Movement, StallTimer
 from cicscenario.chain.abi import to_hex
 from cicscenario.people.person import Person
@@ -53,6 +53,7 @@ class Awaited:
     repeat: Callable[[Sequence[Person]], bool] = _not_repeatable
     standstill: Callable[[], str] = _nothing_known
     movements: Sequence[Movement] = ()
+    what: str = "a service"  #: that is waited for, in words
 
 
 class WaitExecutor:
@@ -71,23 +72,27 @@ class WaitExecutor:
         self._repeated = 0  # requests that were repeated, and have not helped yet
 
     def __call__(self, batch: Batch) -> Result:
-        for ends in self.rounds(batch.people):
+        for ends in self.rounds(batch.people, batch.result):
             batch.result.add(ends)
         return batch.result
 
-    def rounds(self, people: Sequence[Person]) -> Iterator[list[Outcome]]:
-        """Waits for these people. Gives the outcomes of each look-up that has any; ends when the run is stopped."""
+    def rounds(self, people: Sequence[Person], result: Result) -> Iterator[list[Outcome]]:
+        """Waits for these people. Gives the outcomes of each look-up that has any; ends when the run is stopped.
+
+        Meanwhile ``result`` says what is waited for.
+        """
         with self._mutex:
             if not self._waiting:
                 self._timer.progress()  # no batch was waiting, so the time until now was no stall
             self._waiting += 1
         try:
-            yield from self._wait({person.id: person for person in people})
+            yield from self._wait({person.id: person for person in people}, result)
         finally:
+            result.wait = None
             with self._mutex:
                 self._waiting -= 1
 
-    def _wait(self, waiting: dict[int, Person]) -> Iterator[list[Outcome]]:
+    def _wait(self, waiting: dict[int, Person], result: Result) -> Iterator[list[Outcome]]:
         pause = _FIRST_PAUSE
         while waiting:
             ends = self._ends(list(waiting.values()))
@@ -95,6 +100,8 @@ class WaitExecutor:
                 del waiting[end.person]
             if ends:
                 yield ends
+            seen = f"account {to_hex(one.account)} {self._awaited.missing}" if (one := _first(waiting)) else ""
+            result.wait = Wait(self._awaited.what, self._timer.since_progress(), self._patience, seen)
             if not waiting or self._stopping.wait(pause):
                 break
             pause = _FIRST_PAUSE if ends else min(2 * pause, _LONGEST_PAUSE)
@@ -139,3 +146,7 @@ class WaitExecutor:
             f"{to_hex(person.account)} {self._awaited.missing} yet, and no person has progressed for {seconds:.0f} seconds;"
             f" {self._awaited.advice}"
         )
+
+
+def _first(waiting: dict[int, Person]) -> Person | None:
+    return next(iter(waiting.values()), None)

@@ -85,8 +85,8 @@ class Broadcaster:
         self._unaccepted = Unaccepted(clock)
         self._tickets: dict[bytes, Ticket] = {}
         self._fatal: CicScenarioError | None = None
-        self._last_error: CicScenarioError | None = None
-        self._last_progress = self._resent = clock()
+        self.last_error: CicScenarioError | None = None
+        self.last_progress = self._resent = clock()
         self._thread = threading.Thread(target=self._run, name="broadcaster", daemon=True)
 
     def start(self, signer: bytes, undo: Undo) -> None:
@@ -208,7 +208,7 @@ class Broadcaster:
                 self._send_again()
             self._retry_unaccepted()
         except (UnavailableError, RpcError) as error:
-            self._last_error = error
+            self.last_error = error
             return False
         return moved
 
@@ -234,19 +234,19 @@ class Broadcaster:
         """The stall timer: after ``patience`` seconds without progress, UnavailableError; ReconcileError for a low gas price."""
         now = self._clock()
         if moved:
-            self._last_progress = self._resent = now
+            self.last_progress = self._resent = now
             self._resend_after = self._resend_first
-            self._last_error = None
+            self.last_error = None
             if self.fees:
                 self.fees.moved()
-        elif self._in_flight and now - self._last_progress > self._patience:
-            raise self._stalled(now - self._last_progress)
+        elif self._in_flight and now - self.last_progress > self._patience:
+            raise self._stalled(now - self.last_progress)
 
     def _stalled(self, seconds: float) -> CicScenarioError:
         if self.fees and self.fees.low:
             return self.fees.low.error(self._rpc.name, seconds)
         rows, follower = list(self._in_flight.values()), self.follower
-        return stalled(self._rpc.name, rows, seconds, follower.block, follower.confirmations, self._last_error)
+        return stalled(self._rpc.name, rows, seconds, follower.block, follower.confirmations, self.last_error)
 
     def _send_again(self) -> None:
         now = self._clock()
@@ -281,7 +281,7 @@ class Broadcaster:
         with self._mutex:
             while not (self._stopping.is_set() or self._waiting or self._in_flight or self._to_look_back):
                 self._mutex.wait(_STOP_POLL)
-                self._last_progress = self._resent = self._clock()
+                self.last_progress = self._resent = self._clock()
             return not self._stopping.is_set()
 
     def _fail_tickets(self, error: CicScenarioError) -> None:
@@ -334,14 +334,12 @@ class Broadcaster:
         A node with fewer blocks than were read may refuse what it accepts when it has caught up.
         """
         if self.follower.is_behind:
-            self._last_error = next(
-                (answer for _, answer in doubtful if isinstance(answer, RpcError)), self._last_error
-            )
+            self.last_error = next((answer for _, answer in doubtful if isinstance(answer, RpcError)), self.last_error)
             return
         used: list[tuple[LedgerRow, RpcError]] = []
         for row, answer in doubtful:
             if not isinstance(answer, RpcError):
-                self._last_error = UnavailableError(
+                self.last_error = UnavailableError(
                     f"{self._rpc.name} answers transaction {to_hex(row.hash)} with {answer!r:.80} instead of its hash"
                 )
                 continue
@@ -351,7 +349,7 @@ class Broadcaster:
                 case Refusal.NONCE_PENDING:
                     raise nonce_taken([row], answer.text)
                 case Refusal.FEE_TOO_LOW:
-                    self._last_error = answer
+                    self.last_error = answer
                     if self.fees:
                         self.fees.refused = answer.text
                 case Refusal.PERMANENT:
@@ -360,7 +358,7 @@ class Broadcaster:
                         hint=f"correct the cause (the signer is 0x{row.signer.hex()}), and run the same command again",
                     )
                 case _:
-                    self._last_error = answer
+                    self.last_error = answer
         if used:
             self._look_up_used(used)
 

@@ -15,6 +15,7 @@ from cicscenario.chain.review import Recogniser, Review, unrecognised
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
 from cicscenario.chain.ticket import Ticket
+from cicscenario.printable import foreign
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 
@@ -64,6 +65,7 @@ class Ledger:
         self._broadcaster = broadcaster
         self._gas_price = gas_price
         self._mutex = threading.Lock()
+        self._clock = clock
         self._next_nonce = 0
         self._review = Review(
             store, rpc, broadcaster.follower, signer, gas_price, recognise=recognise, used=used, undone=undone,
@@ -93,6 +95,12 @@ class Ledger:
         Returns whether blocks were undone since the last call: then the outcomes of some people may be withdrawn.
         """
         return self._broadcaster.finish()
+
+    def standing(self) -> tuple[float, str]:
+        """Seconds since a transaction was sent or has ended, and what was seen last, in words."""
+        caster = self._broadcaster
+        error = f"; {foreign(caster.last_error)}" if caster.last_error else ""
+        return self._clock() - caster.last_progress, f"block {caster.follower.block:,}{error}"
 
     def send(self, purpose: str, intents: Sequence[Intent], gas: GasLimit) -> list[Outcome]:
         """Sends a transaction for each person who needs one, and waits for the ends of all; see ``begin``."""

@@ -27,6 +27,7 @@ resume). {DEBUG}=1 in the environment shows the traceback of an error."""
 
 app = typer.Typer(
     cls=Commands,
+    rich_markup_mode=None,  # rich takes a quarter of a second of CPU, for boxes around the help
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Fills a Community Inclusion Currency stack with the people of a scenario, and verifies all of them.\n\n"

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from cicscenario.address import without_known
 from cicscenario.cli.commandline import as_given
+from cicscenario.cli.helpnames import with_names
 from cicscenario.cli.interrupts import ended_by_signals
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.printable import say
@@ -29,6 +30,9 @@ class Commands(TyperGroup):
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _bypass_typer():
             return super().make_context(*args, **kwargs)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return with_names(super().get_command(ctx, cmd_name))
 
     def invoke(self, ctx: Any) -> Any:
         with _bypass_typer():
@@ -73,13 +77,14 @@ def _ended(body: Callable[[], object]) -> ExitCode:
     try:
         sys.stdout.flush()  # here, because a failure at interpreter exit could not be reported
     except OSError as unwritten:
-        code = _tell(error or unwritten)
+        code = tell(error or unwritten)
         _discard(sys.stdout)
         return code
-    return code if error is None else _tell(error)
+    return code if error is None else tell(error)
 
 
-def _tell(error: BaseException) -> ExitCode:
+def tell(error: BaseException) -> ExitCode:
+    """Tells of an error on stderr. Returns the exit code."""
     if isinstance(error, BrokenPipeError) and _reader_has_gone(sys.stdout):
         _end_by_sigpipe()
     text, code = _words(error)

@@ -1,6 +1,12 @@
 """Shell completion: the values of options and arguments. Each function imports only what it needs."""
 
 NODES = ("embedded", "anvil")
+STEPS = (
+    *("population", "accounts", "registration", "gift", "faucet", "gas", "keystore"),
+    *("metadata", "metadata_phone", "metadata_preferences", "metadata_custom", "pins", "ussd_data"),
+)  #: of this package
+REPORTS = ("html", "junit", "markdown", "openmetrics", "json")  #: of this package
+SERVICES = ("node", "redis", "postgres", "meta", "custodial", "ussd")  #: of the sandbox
 CONTRACTS = ("classic", "latest")
 
 
@@ -48,11 +54,12 @@ def reports() -> list[str]:
 
 
 def explained() -> list[str]:
-    """The arguments of ``explain``: keys of both kinds of file, and error codes."""
+    """The arguments of ``explain``: keys of both kinds of file, names, and codes."""
+    from cicscenario.cli.explainnames import names
     from cicscenario.language.diagnostic import EXPLANATIONS
     from cicscenario.language.schema import keys
     from cicscenario.resources import load_schema
     from cicscenario.vocabulary import scenario_schema
 
     environment = [f"environment.{name}" for name in keys(load_schema("environment-v1"))]
-    return [*keys(scenario_schema()), *environment, *map(str, EXPLANATIONS)]
+    return list(dict.fromkeys([*keys(scenario_schema()), *environment, *map(str, EXPLANATIONS), *names()]))

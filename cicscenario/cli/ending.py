@@ -3,24 +3,43 @@
 import sys
 from collections.abc import Callable
 
-from cicscenario.engine.events import Listener
+from cicscenario.cli.boundary import tell
+from cicscenario.cli.interrupts import interrupts_told
+from cicscenario.engine.events import Listener, Noted
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ChecksFailedError, ExitCode, UnavailableError
 from cicscenario.invocation import going_on
-from cicscenario.report.console import check_line
-from cicscenario.report.listeners import listening
+from cicscenario.report.listeners import Listening, View, listening
+from cicscenario.report.words import check_line
 from cicscenario.state.rows import CheckRow
 
+Body = Callable[[Listener], tuple[ExitCode, list[CheckRow]]]
 
-def watched(
-    body: Callable[[Listener], tuple[ExitCode, list[CheckRow]]], again: str, *, as_json: bool, repaired: bool = False
-) -> ExitCode:
+
+def watched(body: Body, again: str, view: View, *, repaired: bool = False) -> ExitCode:
     """Calls ``body`` with the listeners. ``again`` is the command that verifies again, ``repaired`` whether ``body`` repairs.
 
-    Raises ChecksFailedError when a check found errors, and UnavailableError when only the reports could not be written.
+    The last line is the verdict.
+
+    An error that ends the command is told here, so that the verdict comes after it.
     """
-    with listening(sys.stdout, as_json=as_json) as show:
-        code, rows = body(show)
+    with listening(sys.stdout, view) as show:
+        error: BaseException | None = None
+        with interrupts_told(lambda text: show(Noted(text))):
+            try:
+                code = _carried_out(body, show, again, repaired=repaired)
+            except (Exception, KeyboardInterrupt) as raised:
+                error = raised
+                show.failed(error)
+    if error is not None:
+        code = tell(error)
+    show.end(code)
+    return code
+
+
+def _carried_out(body: Body, show: Listening, again: str, *, repaired: bool) -> ExitCode:
+    """Raises ChecksFailedError when a check found errors, and UnavailableError when only the reports could not be written."""
+    code, rows = body(show)
     if code is ExitCode.CHECKS_FAILED:
         bad = [row for row in rows if row.errors]
         first = check_line(finished(bad[0]))

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from cicscenario.cli.explainnames import names
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language.diagnostic import EXPLANATIONS, nearest
 from cicscenario.language.schema import first_sentence, keys, required_keys, type_words
@@ -15,7 +16,7 @@ _ENVIRONMENT = "environment."
 
 
 def explain(key: str | None) -> ExitCode:
-    """Prints the purpose, type, default and examples of a key, or the meaning of an error code; without one, all keys.
+    """Prints what a key, step, check, backend, metadata kind, fault, exit code or error code is; without one, all keys.
 
     Keys of environment files may have the prefix ``environment.``. Raises InvalidError with the nearest key when the key
     does not exist.
@@ -26,20 +27,24 @@ def explain(key: str | None) -> ExitCode:
     codes = {str(code): text for code, text in EXPLANATIONS.items()}
     if key is None:
         say("\n".join(f"{name:<34}{first_sentence(child)}" for name, child in known.items()))
+        say(f"also: {', '.join(names())}, and the codes of errors, such as {next(iter(codes))}")
     elif key in codes:
         say(f"{key}: {codes[key]}")
     else:
         name = key if key in known else _ENVIRONMENT + key
-        if name not in known:
-            raise _unknown(key, [*known, *codes])
-        say(_explanation(name, known))
+        found = [_explanation(name, known)] if name in known else []
+        others = names()
+        found += [made() for made in others.get(key, ())]
+        if not found:
+            raise _unknown(key, [*known, *codes, *others])
+        say("\n\n".join(found))
     return ExitCode.OK
 
 
 def _unknown(key: str, names: list[str]) -> InvalidError:
     guess = nearest(key, names) or nearest(_ENVIRONMENT + key, names)
-    hint = f"did you mean `{guess}`?" if guess else "`cicscenario explain` alone lists every key"
-    return InvalidError(f"there is no key or error code `{key}`", hint=hint)
+    hint = f"did you mean `{guess}`?" if guess else "`cicscenario explain` alone lists all"
+    return InvalidError(f"there is no key, name or code `{key}`", hint=hint)
 
 
 def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:

@@ -15,10 +15,21 @@ from types import FrameType
 from cicscenario.errors import ExitCode
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_STOPPING = b"\nstopping: finished work is saved first, which takes about a second; ^C once more ends at once\n"
+_STOPPING = "stopping: finished work is saved first, which takes about a second; ^C once more ends at once"
 
 _stops: list[Callable[[], None]] = []  # what stops the part of the command that is under way
 _watched = False
+_told: list[Callable[[str], None]] = []  # who tells the user that the command is stopping
+
+
+@contextmanager
+def interrupts_told(tell: Callable[[str], None]) -> Iterator[None]:
+    """In the block ``tell`` says that the command is stopping, since it knows what else is on the terminal."""
+    _told.append(tell)
+    try:
+        yield
+    finally:
+        _told.remove(tell)
 
 
 @contextmanager
@@ -77,8 +88,12 @@ def _stop() -> None:
     stops = list(_stops)
     for stop in stops:
         stop()  # first: a terminal that is held (^S), or a pager that is left open, takes no text
-    if stops and select.select([], [2], [], 0)[1]:
-        os.write(2, _STOPPING)  # unbuffered: the main thread may be in the middle of writing
+    if not stops:
+        return
+    if _told:  # in a thread, which may wait for such a terminal
+        threading.Thread(target=_told[-1], args=(_STOPPING,), name="stopping", daemon=True).start()
+    elif select.select([], [2], [], 0)[1]:
+        os.write(2, f"\n{_STOPPING}\n".encode())  # unbuffered: the main thread may be in the middle of writing
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

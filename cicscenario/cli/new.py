@@ -3,34 +3,30 @@
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jinja2 import Environment, StrictUndefined
-
 from cicscenario.boundaries import Boundary
+from cicscenario.cli.newfile import in_yaml, text
+from cicscenario.cli.newquestions import Ask, questions, understood
+from cicscenario.cli.schema import FOLDER, reference, schemas_of, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
 from cicscenario.invocation import going_on
-from cicscenario.language import Diagnostic, DiagnosticsError
+from cicscenario.language import Diagnostic, DiagnosticsError, Scenario
+from cicscenario.language.diagnostic import Code
 from cicscenario.language.dotted import with_value
+from cicscenario.language.lint import lint
+from cicscenario.language.load import load_document
 from cicscenario.language.nodes import compose, plain
-from cicscenario.language.schema import Schema, first_sentence, keys
+from cicscenario.language.schema import Schema, keys
 from cicscenario.language.source import Source
 from cicscenario.printable import say
-from cicscenario.resources import schema_path, template_path
-from cicscenario.vocabulary import load_scenario, scenario_schema
+from cicscenario.vocabulary import load_scenario, scenario_schema, vocabulary
 
 _CREATE = Boundary("scenario.create")
-#: The first questions. All top-level keys that are not mappings follow.
-_FIRST = ("population.size", "backend.kind", "gift.threshold")
-_NOT_ASKED = ("version", "name", "description", "extends", "vars", "environment")
-_COMMENT = 90  #: maximum characters of a comment
-
-Ask = Callable[[str, str], str]  #: (question, default) -> answer
 
 
 def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None = None) -> ExitCode:
@@ -50,10 +46,14 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         document = _asked(path, document, {answer.partition("=")[0] for answer in answers}, ask)
     document["description"] = document["description"] or _description(document)
     _check(path, document)
+    if ask and not _confirmed(path, document, ask):
+        say("nothing was written")
+        return ExitCode.INTERRUPTED
+    schemas, made = _schemas(path)
     try:
         with _CREATE:
             make_folder(path.parent)
-            write_new(path, _text(path, document), mode=FOR_ALL)
+            write_new(path, text(str(path), reference(path, schemas), document, _valid), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None
     except OSError as error:
@@ -63,8 +63,24 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     except InvalidError:
         path.unlink()
         raise
+    if made:
+        say(f"{schemas} has the schemas, from which editors complete and check the file; keep them beside it")
     say(f"{path} is ready: {going_on('run', scenario=path)}")
     return ExitCode.OK
+
+
+def _schemas(path: Path) -> tuple[Path, bool]:
+    """The folder of the schemas that the file names, and whether it was made now."""
+    found = schemas_of(path)
+    if found is None:
+        write_schemas(path.parent / FOLDER)
+    return found or path.parent / FOLDER, found is None
+
+
+def _confirmed(path: Path, document: dict[str, Any], ask: Ask) -> bool:
+    """Shows what was understood, and asks whether it is right."""
+    say("\n".join(["this is what was understood:", *understood(_load(document))]))
+    return ask(f"Write {path}? (yes | no)", "yes").strip().casefold() in ("yes", "y")
 
 
 def _exists_error(path: Path) -> InvalidError:
@@ -110,11 +126,11 @@ def _of_file(path: Path, problem: Diagnostic) -> Diagnostic:
     return replace(problem, file=str(path), line=0, hint=hint)  # the file does not exist yet, so there is no line
 
 
-def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> None:
+def _load(document: dict[str, Any], overrides: Sequence[str] = ()) -> Scenario:
     with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
         path = Path(folder) / "scenario.yaml"
         write_whole(path, json.dumps(document))  # JSON is a subset of YAML
-        load_scenario(path, overrides)
+        return load_scenario(path, overrides)
 
 
 def _valid(document: dict[str, Any]) -> bool:
@@ -130,13 +146,17 @@ def _valid(document: dict[str, Any]) -> bool:
 
 def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
     """The document with the user's answers. After an invalid answer, shows the error and asks again."""
-    for key, schema in _questions():
-        if key in known or key.split(".")[0] in known or not _possible(document, key, schema):
+    schemas = keys(scenario_schema())
+    for question in questions():
+        key = question.key
+        if key in known or key.split(".")[0] in known or not _possible(document, key, schemas[key]):
             continue
-        default = _held(document, key, schema.get("default"))
+        default = in_yaml(_held(document, key, schemas[key].get("default")))
+        if explained := question.lines():
+            say("\n".join(explained))
         while True:
-            answer = ask(f"{first_sentence(schema)} ({_choices(schema)})", _yaml(default)).strip()
-            if answer == _yaml(default):
+            answer = ask(f"{question.words} ({question.such})", default).strip()
+            if answer == default or (answer.casefold() == "none" and default == "none"):
                 break
             try:
                 _check(path, document, [f"{key}={answer}"])
@@ -148,18 +168,19 @@ def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> d
     return document
 
 
-def _questions() -> Iterator[tuple[str, Schema]]:
-    known = keys(scenario_schema())
-    yield from ((key, known[key]) for key in _FIRST)
-    for key, schema in known.items():
-        own = "properties" in schema and schema.get("default") is not None  # a mapping with a default
-        if "." not in key and key not in _NOT_ASKED and not own:
-            yield key, schema
-
-
 def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:
-    """Whether the scenario is valid with any of the key's examples."""
-    return any(_valid(with_value(document, key, example)) for example in schema["examples"])
+    """Whether the scenario is valid with one of the key's examples, and the key has an effect in it."""
+    fitting = (with_value(document, key, example) for example in schema["examples"])
+    return any(_valid(candidate) and not _idle(candidate, key) for candidate in fitting)
+
+
+def _idle(document: dict[str, Any], key: str) -> bool:
+    """Whether a key has no effect in the scenario."""
+    with tempfile.TemporaryDirectory(prefix="cicscenario-new-") as folder:
+        path = Path(folder) / "scenario.yaml"
+        write_whole(path, json.dumps(document))
+        found = lint(path, *load_document(path, (), vocabulary()), vocabulary())
+    return any(problem.code is Code.IDLE_KEY and problem.key == key for problem in found)
 
 
 def _held(document: Any, key: str, default: Any) -> Any:
@@ -168,64 +189,3 @@ def _held(document: Any, key: str, default: Any) -> Any:
             return default
         document = document[name]
     return document
-
-
-def _choices(schema: Schema) -> str:
-    if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
-    if "enum" in schema.get("items", {}):
-        return f"[{', '.join(map(str, schema['items']['enum']))}] or some of them"
-    if schema.get("type") == "boolean":
-        return "true | false"
-    return f"such as {_yaml(schema['examples'][0])}"
-
-
-# --- the file -----------------------------------------------------------------------------------------------------
-
-
-def _text(path: Path, document: dict[str, Any]) -> str:
-    # The result is YAML, not HTML, so there is nothing to escape; what comes from outside has been dumped as YAML.
-    jinja = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701
-    template = jinja.from_string(template_path("scenario.yaml.j2").read_text("utf-8"))
-    properties = scenario_schema()["properties"]
-    blocks = []
-    for key, schema in properties.items():
-        if key in document:
-            blocks.append("\n".join(_lines(key, document[key], schema, "")))
-        elif key not in ("extends", "vars") and (shown := _example(document, key, schema)):
-            blocks.append(shown)
-    return template.render(blocks=blocks, schema=schema_path("scenario-v1").as_uri(), file=json.dumps(str(path))[1:-1])
-
-
-def _lines(key: str, value: Any, schema: Schema, indent: str) -> Iterator[str]:
-    """The lines of a key with its value and a comment. In a mapping, keys that are not given are commented out."""
-    if not isinstance(value, dict) or not schema.get("properties"):
-        yield f"{indent}{key}: {_yaml(value)}{_comment(schema) if key not in _NOT_ASKED else ''}"
-        return
-    yield f"{indent}{key}:{_comment(schema)}"
-    for name, child in schema["properties"].items():
-        if name in value:
-            yield from _lines(name, value[name], child, f"{indent}  ")
-        elif not child.get("properties"):
-            default = child.get("default")
-            shown = child["examples"][0] if default is None else default
-            yield f"{indent}  # {name}: {_yaml(shown)}{_comment(child)}"
-
-
-def _example(document: dict[str, Any], key: str, schema: Schema) -> str | None:
-    """A commented-out key, with an example value that is valid in this scenario."""
-    default = schema.get("default")
-    values = [default] if default not in (None, {}, []) else schema["examples"]
-    fitting = next((value for value in values if _valid(document | {key: value})), None)
-    return None if fitting is None else f"# {key}: {_yaml(fitting)}{_comment(schema)}"
-
-
-def _comment(schema: Schema) -> str:
-    text = first_sentence(schema) + (f" ({_choices(schema)})" if "enum" in schema else "")
-    return f" # {text if len(text) <= _COMMENT else text[: _COMMENT - 1] + '…'}"
-
-
-def _yaml(value: Any) -> str:
-    """A value on one line."""
-    text: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
-    return text.strip()[1:-1] if value is not None else "none"

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cicscenario.cli import completion
+from cicscenario.printable import Colour
 
 
 class OutputForm(StrEnum):
@@ -47,6 +48,12 @@ Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario
 Place = Annotated[
     Path, typer.Argument(metavar="SCENARIO|DIR", help="The scenario file, or the run directory.", show_default=False)
 ]
+RunPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run directory, a scenario file, or a name that `runs` lists.", show_default=False
+    ),
+]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as population.size=50. Repeatable."),
@@ -73,6 +80,11 @@ Generation = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines (schemas/events-v1.json).")]
+Color = Annotated[
+    Colour, typer.Option("--color", help="Colour: auto is on a terminal, unless NO_COLOR is set.", show_default=True)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each request that is repeated, and why.")]
 Serve = Annotated[
     int | None,
     typer.Option(
@@ -86,7 +98,6 @@ Serve = Annotated[
 Port = Annotated[
     int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port. Default: any that is free.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 
 Until = Annotated[
     str | None, typer.Option(metavar="STEP", help="Stop after this step.", autocompletion=completion.steps)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.cli import workspace
+from cicscenario.cli.home import home
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
@@ -76,7 +77,7 @@ def _environment(compiled: Plan, env: str | None) -> Path | Need:
         return Need("an environment", "a name", "none", ok=False, hint="add `environment: sandbox`, or give --env")
     if named != "sandbox":
         return Path(named)
-    running = running_environment(workspace.home(), workspace.sandbox_services(compiled))
+    running = running_environment(home(), workspace.sandbox_services(compiled))
     return running or Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.cli import workspace
+from cicscenario.cli.home import made_home
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.cli.revision import revision_of
 from cicscenario.engine import run as engine
@@ -32,8 +33,8 @@ def run(path: Path, options: RunOptions, listener: Listener) -> tuple[ExitCode, 
     """Runs the scenario in ``path``. Raises the error that stopped it, after writing ``report.json``."""
     request = engine.RunRequest(
         path=path,
-        directory=lambda scenario: workspace.run_directory(scenario, options.directory),
-        environment=lambda plan: workspace.environment(plan, options.env, options.sandbox),
+        directory=lambda scenario: workspace.run_directory(scenario, options.directory, made_home),
+        environment=lambda plan: workspace.environment(plan, options.env, options.sandbox, listener),
         stoppable=stopped_by_signals,
         report=write_record,
         overrides=options.overrides,

@@ -9,6 +9,7 @@ from cicscenario.cli.boundary import end
 from cicscenario.cli.commandline import about, as_given
 from cicscenario.cli.options import (
     Again,
+    Color,
     Directory,
     Env,
     Exclude,
@@ -25,16 +26,19 @@ from cicscenario.cli.options import (
     Persons,
     Port,
     ReportFormat,
+    RunPlace,
     Scenario,
     Serve,
     Since,
     Until,
+    Verbose,
 )
 from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
 from cicscenario.invocation import going_on
+from cicscenario.printable import Colour
 
-run_app = typer.Typer()
+run_app = typer.Typer(rich_markup_mode=None)
 
 _FRESH_QUESTION = "All people will be made again, on the same chain. Rename the run directory and start a new run?"
 
@@ -64,6 +68,8 @@ def run(
     keep: Keep = False,
     serve: Serve = None,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived.
 
@@ -75,6 +81,7 @@ def run(
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
+    from cicscenario.report.listeners import View
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
@@ -93,6 +100,7 @@ def run(
     verified = going_on("verify")
     others = {"--fresh": fresh, "--until": bool(until), "--since": bool(since), "--only": bool(only)}
     repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
+    view = View(as_json, color, verbose)
     if again is not None:
         repeated = repair_command.RepairOptions(
             tuple(overrides), env, directory, yes, again, tuple(person), failed, choice
@@ -101,11 +109,11 @@ def run(
             watched(
                 lambda listener: repair_command.repair(scenario, repeated, listener),
                 verified,
-                as_json=as_json,
+                view,
                 repaired=True,
             )
         )
-    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, as_json=as_json))
+    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, view))
 
 
 @run_app.command()
@@ -119,6 +127,8 @@ def repair(
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Make again what the checks find gone or wrong, where that is safe, and verify.
 
@@ -128,6 +138,7 @@ def repair(
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import View
 
     choice = SandboxChoice(node, contracts, keep)
     options = repair_command.RepairOptions(tuple(overrides), env, directory, yes, sandbox=choice)
@@ -137,10 +148,36 @@ def repair(
         watched(
             lambda listener: repair_command.repair(scenario, options, listener),
             verified,
-            as_json=as_json,
+            View(as_json, color, verbose),
             repaired=True,
         )
     )
+
+
+@run_app.command()
+def runs(fmt: Format = OutputForm.TEXT) -> None:
+    """List the runs in the home folder, the last one first: verdict, people, when it began, how long it took."""
+    from cicscenario.cli import runs as runs_command
+
+    end(runs_command.runs(fmt))
+
+
+@run_app.command()
+def compare(
+    first: RunPlace,
+    second: RunPlace,
+    slower: Annotated[
+        float, typer.Option("--slower", metavar="PERCENT", min=0, max=100, help="Fewer people per second are slower.")
+    ] = 25.0,
+    fmt: Format = OutputForm.TEXT,
+) -> None:
+    """Compare two runs: what is slower in the second, and what fails there and did not fail in the first.
+
+    Exit code 0: nothing is; 1: something is slower, or fails now.
+    """
+    from cicscenario.cli import runs as runs_command
+
+    end(runs_command.compare(first, second, slower, fmt))
 
 
 @run_app.command()
@@ -182,16 +219,19 @@ def verify(
     contracts: Generation = None,
     keep: Keep = False,
     as_json: Json = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.workspace import SandboxChoice
+    from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     choice = SandboxChoice(node, contracts, keep)
     asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), as_json=as_json))
+    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), View(as_json, color, verbose)))
 
 
 @run_app.command()
@@ -214,6 +254,15 @@ def report(
 @run_app.command()
 def show(
     scenario: Scenario,
+    person: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PERSON",
+            help="Index, phone number, account, transaction hash, request, or words of the name.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no service: show what the state has.")] = False,
     pins: Annotated[
         bool, typer.Option("--pins", help="The PIN of each person in clear, as CSV: phone, name and PIN.")
     ] = False,
@@ -223,16 +272,25 @@ def show(
             "--out", metavar="FILE", help="Write it to this file, such as pins-plain.csv, for its owner only."
         ),
     ] = None,
+    env: Env = None,
     overrides: Overrides = [],  # noqa: B006
     directory: Directory = None,
+    fmt: Format = OutputForm.TEXT,
 ) -> None:
-    """Show what a run holds about its people, from its state only."""
+    """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
+    from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
 
     about(scenario, overrides, directory=directory)
-    if not pins:
-        raise InvalidError("nothing to show was asked for", hint=f"{going_on('show', '--pins')} shows the PINs")
-    end(show_command.pins(scenario, overrides, directory, out))
+    if person is None and not pins:
+        hint = f"{going_on('show')} PERSON shows a person, and {going_on('show', '--pins')} the PINs of all"
+        raise InvalidError("nothing to show was asked for", hint=hint)
+    if person is None:
+        end(show_command.pins(scenario, overrides, directory, out))
+    if pins or out:
+        raise InvalidError("PERSON and --pins are two questions", hint="ask one after the other")
+    place = person_command.RunPlace(scenario, tuple(overrides), directory, env)
+    end(person_command.person(place, person, offline=offline, fmt=fmt))
 
 
 @run_app.command()

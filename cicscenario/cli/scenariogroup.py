@@ -21,7 +21,7 @@ from cicscenario.cli.options import (
     Scenario,
 )
 
-scenario_app = typer.Typer()
+scenario_app = typer.Typer(rich_markup_mode=None)
 
 
 @scenario_app.command()
@@ -113,17 +113,32 @@ def _ask(question: str, default: str) -> str:
 
 
 @scenario_app.command()
+def schema(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="The folder to write both schemas to.", show_default=False)
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="scenario|environment", help="Which schema to print without DIR.")
+    ] = "scenario",
+) -> None:
+    """Write the JSON schemas for editors, with the names that installed packages add; or print one of them."""
+    from cicscenario.cli import schema as schema_command
+
+    end(schema_command.schema(folder, kind))
+
+
+@scenario_app.command()
 def explain(
     key: Annotated[
         str | None,
         typer.Argument(
             metavar="KEY",
-            help="A key such as gift.threshold, or an error code.",
+            help="A key such as gift.threshold, a step, a check, a fault, an exit code or an error code.",
             autocompletion=completion.explained,
         ),
     ] = None,
 ) -> None:
-    """Explain a key of the scenario language or an error code. Without one, list the keys."""
+    """Explain a key of either kind of file, a step, check, backend, fault, or code. Without one, list them."""
     from cicscenario.cli import explain as explain_command
 
     end(explain_command.explain(key))

@@ -7,7 +7,9 @@ import typer
 from cicscenario.cli.boundary import end
 from cicscenario.cli.options import Format, Generation, Node, OutputForm
 
-stack_app = typer.Typer(no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts.")
+stack_app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts."
+)
 
 
 @stack_app.command("up")
@@ -15,7 +17,7 @@ def stack_up(
     node: Node = None,
     contracts: Generation = None,
     services: Annotated[
-        list[str], typer.Option("--service", metavar="NAME", help="Only this service and what it needs. Repeatable.")
+        list[str], typer.Option("--service", metavar="SERVICE", help="Only this service and what it needs. Repeatable.")
     ] = [],  # noqa: B006
     faults: Annotated[
         list[str],
@@ -27,9 +29,11 @@ def stack_up(
 ) -> None:
     """Start the sandbox with all its services, or use the one that is up."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import made_home
 
-    end(stack_command.up(home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect))
+    end(
+        stack_command.up(made_home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect)
+    )
 
 
 @stack_app.command("down")
@@ -42,7 +46,7 @@ def stack_down(
     """Stop the sandbox, unless a run uses it. The next start continues with the same chain."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.asking import ask
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import home
 
     if purge:
         folder = home() / "sandbox"
@@ -54,6 +58,6 @@ def stack_down(
 def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     """Show each service of the sandbox: its address, and whether it answers."""
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.workspace import home
+    from cicscenario.cli.home import home
 
     end(stack_command.status(home(), fmt=fmt))

@@ -8,7 +8,9 @@ from cicscenario.cli.boundary import end
 from cicscenario.cli.options import Directory, Env, Format, OutputForm, Overrides, Place
 
 state_app = typer.Typer(
-    no_args_is_help=True, help="The state of a run: what it holds, whether it is sound, its repair."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The state of a run: what it holds, whether it is sound, its repair.",
 )
 
 

@@ -8,11 +8,14 @@ from tempfile import TemporaryDirectory
 from cicscenario.cli import workspace
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.verify import finished
-from cicscenario.errors import ExitCode
+from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, one_line, say
-from cicscenario.report.console import check_line
+from cicscenario.report.recorded import Recorded
+from cicscenario.report.rendered import recorded
 from cicscenario.report.summary import summary
+from cicscenario.report.verdict import verdict_line
+from cicscenario.report.words import check_line, duration
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
@@ -22,6 +25,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
     """Prints the counts of each step and the last result of each check. Asks no service."""
     scenario = load_scenario(path, overrides)
     place = workspace.run_directory(scenario, directory)
+    last = _last(place)
     with _state(place) as store:
         compiled = compile_plan(scenario, store)
         begun, held = bool(store.meta()), store.checks()
@@ -35,6 +39,8 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         say(f"{scenario.name}: nothing has been run in {one_line(str(place))}")
         return ExitCode.OK
     say(f"{scenario.name}: {compiled.size} people in {one_line(str(place))}")
+    if last:
+        say(_ended(last))
     for step in report["steps"]:
         say(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
     for row in rows:
@@ -42,6 +48,23 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
     if "next" in report:
         say(f"next: {report['next']}")
     return ExitCode.OK
+
+
+def _last(place: Path) -> Recorded | None:
+    """What the last run or verification has recorded; None if there is none, or if it cannot be read."""
+    try:
+        return recorded(place)
+    except (OSError, InvalidError):
+        return None
+
+
+def _ended(last: Recorded) -> str:
+    """The verdict, and when that was."""
+    began, written = last.report.get("began"), last.report.get("written")
+    when = f"began {began}" if began else ""
+    when += f"{', ' if when else ''}ended {written}" if written else ""
+    took = f", took {duration(last.report['seconds'])}" if "seconds" in last.report else ""
+    return f"  {verdict_line(last)} ({when}{took})" if when else f"  {verdict_line(last)}"
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def verify(
         path=path,
         overrides=tuple(overrides),
         directory=lambda scenario: workspace.run_directory(scenario, directory),
-        environment=lambda plan: workspace.environment(plan, env, choice),
+        environment=lambda plan: workspace.environment(plan, env, choice, listener),
         stoppable=stopped_by_signals,
         report=write_record,
         include=tuple(include),

@@ -1,12 +1,13 @@
-"""Finds the home folder, run directories and environments."""
+"""Finds run directories and environments."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cicscenario.cli.home import home, made_home
 from cicscenario.connections import Service
+from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
@@ -22,17 +23,15 @@ class SandboxChoice:
     keep: bool = False
 
 
-def home() -> Path:
-    """``CICSCENARIO_HOME``, else ``.cicscenario`` in the current folder."""
-    return Path(os.environ.get("CICSCENARIO_HOME") or ".cicscenario").absolute()
-
-
-def run_directory(scenario: Scenario, directory: Path | None) -> Path:
-    return (directory or home() / "runs" / scenario.name).absolute()
+def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[], Path] = home) -> Path:
+    """``directory``, or the one of this scenario in the home folder, which ``find`` gives."""
+    return (directory or find() / "runs" / scenario.name).absolute()
 
 
 @contextmanager
-def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iterator[Environment]:
+def environment(
+    plan: Plan, override: str | None, choice: SandboxChoice, listener: Listener = lambda event: None
+) -> Iterator[Environment]:
     """Opens the environment that the command line or the scenario names. A sandbox is started, and stopped at the end."""
     scenario = plan.scenario
     named = override or scenario.environment
@@ -44,12 +43,13 @@ def environment(plan: Plan, override: str | None, choice: SandboxChoice) -> Iter
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(
-            home(),
+            made_home(),
             services=sandbox_services(plan),
             node=choice.node,
             contracts=choice.contracts,
             dialect=dialect,
             keep=choice.keep,
+            progress=lambda *what: listener(ServiceStarting(*what)),
             user=user,
         ) as info:
             yield load_environment(info.environment)

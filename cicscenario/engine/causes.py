@@ -33,6 +33,7 @@ class Causes:
         self._steps = {step.name: number for number, step in enumerate(plan.steps)}
         self._before = _before(plan.steps)
         self._checks = {check.name: number for number, check in enumerate(plan.checks)}
+        self._direct = {check.name: frozenset(check.shows) - {check.name} for check in plan.checks}
         self._shows = {check.name: self._shown_by(check) for check in plan.checks}
 
     def _shown_by(self, check: Check) -> frozenset[str]:
@@ -48,21 +49,36 @@ class Causes:
     def of(self, failures: Sequence[Failure]) -> list[tuple[Failure, list[Failure]]]:
         """The root causes among the failures of one person, each with those that follow from it."""
         ordered = sorted(failures, key=self.place)
-        roots: dict[int, list[Failure]] = {}
-        for number, one in enumerate(ordered):
-            cause = next((root for root in roots if self._follows(one, ordered[root])), None)
-            if cause is None:
-                roots[number] = []
-            else:
-                roots[cause].append(one)
-        return [(ordered[root], those) for root, those in roots.items()]
+        causes = [self._cause(number, ordered) for number in range(len(ordered))]
+        return [
+            (one, [ordered[other] for other, cause in enumerate(causes) if cause == number and other != number])
+            for number, one in enumerate(ordered)
+            if causes[number] == number
+        ]
 
-    def _follows(self, one: Failure, root: Failure) -> bool:
+    def _cause(self, number: int, ordered: Sequence[Failure], past: frozenset[int] = frozenset()) -> int:
+        """The index of the failure from which this one follows in the end; its own when there is none.
+
+        ``past`` are those on the way to it: checks of other packages may say that each looks at the other.
+        """
+        past |= {number}
+        for other, root in enumerate(ordered):
+            if other not in past and self._follows(ordered[number], root, first=other < number):
+                return self._cause(other, ordered, past)
+        return number
+
+    def _follows(self, one: Failure, root: Failure, *, first: bool) -> bool:
+        """Whether ``one`` follows from ``root``, which comes ``first`` in the plan or not."""
         if one.what == "step":
             return root.what == "step" and root.name in self._before.get(one.name, ())
         if one.made is Made.NOT_MADE:  # for a person without an account
-            return root.what == "step" or root.made is Made.NOT_MADE
-        return root.what == "step" and one.made is Made.YES and root.name in self._shows.get(one.name, ())
+            return root.what == "step" or (first and root.made is Made.NOT_MADE)
+        if one.made is not Made.YES or root.made is not Made.YES:
+            return False
+        if root.what == "step":
+            return root.name in self._shows.get(one.name, ())
+        # Two checks have found the same, or one looks at more than the other.
+        return (first and one.reason == root.reason) or root.name in self._direct.get(one.name, ())
 
 
 def _before(steps: Iterable[PlannedStep]) -> dict[str, frozenset[str]]:

@@ -1,4 +1,7 @@
-"""The events of a run. Listeners (console, JSON lines, reports) show them; the engine itself prints nothing."""
+"""The events of a run. Listeners (console, JSON lines, log, reports) show them; the engine itself prints nothing.
+
+``schemas/events-v1.json`` defines the form that ``--json`` gives them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +20,36 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class DirectoryTaken:
+    """From now on this command may write into the run directory."""
+
+    directory: str
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """Another part of the command's work begins: ``stage`` says what, such as ``asking the services``."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
+class ServiceStarting:
+    """A service of the sandbox starts: the ``number``-th of ``total``. ``seconds`` is None until it is ready."""
+
+    service: str
+    number: int
+    total: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class StepProgressed:
     """A step has saved a batch, or a part of one. The counts are of the whole step.
 
     ``seconds`` is the time since its first batch began. ``batch`` is the number of people whose outcomes were saved, and
-    ``batch_seconds`` the time since their batch began, saving included.
+    ``batch_seconds`` the time since their batch began, saving included. ``people`` is the number of people of this run, without
+    those who were done before.
     """
 
     step: str
@@ -31,6 +59,34 @@ class StepProgressed:
     seconds: float
     batch: int = 0
     batch_seconds: float = 0.0
+    people: int = 0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A step, check or stage goes on, and has no news since ``seconds``.
+
+    ``what`` is waited for; ``people`` wait for it. After ``patience`` seconds in all it is given up; None when that is not
+    known. ``seen`` is what was seen last.
+    """
+
+    activity: str
+    what: str
+    people: int
+    seconds: float
+    patience: float | None = None
+    seen: str = ""
+
+
+@dataclass(frozen=True)
+class CheckProgressed:
+    """A check has asked about ``done`` of ``total`` people, and found so many errors, in ``seconds`` since it began."""
+
+    name: str
+    done: int
+    total: int
+    errors: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +101,14 @@ class CheckFinished:
     read_back: int = (
         0  #: people whose result the run had read back after writing it, and who were not asked about again
     )
+
+
+@dataclass(frozen=True)
+class RequestRepeated:
+    """A request to a service is sent again; ``why`` is what became of it before."""
+
+    service: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -70,5 +134,43 @@ class ReportWritten:
     directory: str
 
 
-Event = RunStarted | StepProgressed | CheckFinished | Noted | ProblemsFound | ReportWritten
+@dataclass(frozen=True)
+class CommandFailed:
+    """An error ends the command. ``hint`` says what to do next; None when nothing is known."""
+
+    message: str
+    hint: str | None
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class CommandEnded:
+    """The last event: the verdict in one line, and its parts. ``report`` is the path of the report, None without one."""
+
+    verdict: str
+    good: bool
+    exit_code: int
+    population: int | None
+    astray: int | None  #: people who do not pass some check; None when no check was made
+    checks: int
+    seconds: float
+    report: str | None
+
+
+Event = (
+    RunStarted
+    | DirectoryTaken
+    | StageStarted
+    | ServiceStarting
+    | StepProgressed
+    | Waiting
+    | CheckProgressed
+    | CheckFinished
+    | RequestRepeated
+    | Noted
+    | ProblemsFound
+    | ReportWritten
+    | CommandFailed
+    | CommandEnded
+)
 Listener = Callable[[Event], None]

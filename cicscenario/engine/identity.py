@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,7 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
     if not held:
         return
     differences = _scenario_differences(parse_json(held["scenario"]), plan.scenario)
-    place = _place(plan, services) if services else {}
-    differences += [
-        f"{key}: {held[key]} in the state, {value} now"
-        for key, value in place.items()
-        if key in held and held[key] != value
-    ]
+    differences += place_differences(held, plan, services) if services else []
     differences += _source_differences(store, held, plan) if people else []
     if differences:
         raise StateRefusedError(
@@ -49,6 +45,15 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
             hint="resume this state with the scenario, the people and the chain that it began with; another --dir starts"
             " an independent run, which makes and pays all its people again",
         )
+
+
+def place_differences(held: Mapping[str, str], plan: Plan, services: Connections) -> list[str]:
+    """What of the chain, its registry, token and signer is not as the state's ``held`` values say."""
+    return [
+        f"{key}: {held[key]} in the state, {value} now"
+        for key, value in _place(plan, services).items()
+        if key in held and held[key] != value
+    ]
 
 
 def claim(store: Store, plan: Plan, services: Connections, *, used: bool = False) -> None:

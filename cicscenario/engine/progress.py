@@ -114,7 +114,9 @@ class Progress:
             self._timeline.count(step, ok, failed, self._axis(ended))
             if whole:
                 self._timeline.end(step, self._axis(ended))
-            return StepProgressed(step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began)
+            return StepProgressed(
+                step, tally.ok, tally.failed, tally.total, tally.seconds, ok + failed, ended - began, tally.people
+            )
 
     @contextmanager
     def checking(self) -> Iterator[None]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd
-from cicscenario.engine.events import Listener, ReportWritten
+from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, StageStarted
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import Stoppable, context_of, open_services
+from cicscenario.engine.run import ASKING, OPENING, Stoppable, context_of, heard, open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
@@ -47,7 +47,14 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
     stopping, astray = threading.Event(), PeopleSet()
     try:
         plan = compile_plan(scenario, store)
-        with open_services(plan, request.environment, stopping) as services, request.stoppable(stopping.set):
+        listener(DirectoryTaken(str(directory)))
+        listener(StageStarted(OPENING))
+        traffic = heard(listener)
+        with (
+            open_services(plan, request.environment, stopping, traffic) as services,
+            request.stoppable(stopping.set),
+        ):
+            listener(StageStarted(ASKING))
             ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
             compare(store, plan, services, people=False)
             context = context_of(plan, directory, services, store, stopping)

@@ -28,7 +28,15 @@ from cicscenario.engine.conclude import (
     write_rejected,
     write_transactions,
 )
-from cicscenario.engine.events import Listener, Noted, ReportWritten, RunStarted
+from cicscenario.engine.events import (
+    DirectoryTaken,
+    Listener,
+    Noted,
+    ReportWritten,
+    RequestRepeated,
+    RunStarted,
+    StageStarted,
+)
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
@@ -51,6 +59,7 @@ from cicscenario.state.store import STATE, Store
 from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 
+OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
 #: A context manager that calls the given function when the user asks to stop.
 Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
@@ -126,9 +135,11 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
 def carry_out(this: Run) -> ExitCode:
     """The stages between opening a run and reporting it."""
     if this.request.fresh:
+        this.listener(StageStarted(ASKING))
         warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
+        this.listener(StageStarted("comparing the state with the chain"))
         compare(this.state, this.plan, this.services)
         look_back(this)
         reopen_lost(this.plan, this.context())
@@ -140,12 +151,14 @@ def carry_out(this: Run) -> ExitCode:
                 )
             )
             return ExitCode.OK
+        this.listener(StageStarted(ASKING))
         warnings = preflight(this.plan, this.services, this.state)
     for warning in warnings:
         this.listener(Noted(warning))
     claim(this.state, this.plan, this.services, used=this.used)
     tell_rejected(this)
     execute(this)
+    this.listener(StageStarted("writing the result files"))
     write_files(this.plan, this.context())
     if this.selected is None:
         context = this.context()
@@ -166,13 +179,15 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
     stopping = threading.Event()
     with ExitStack() as held:
         held.enter_context(directory_lock(directory))
+        listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
             sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
         store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
-        traffic = Traffic()
+        traffic = heard(listener)
+        listener(StageStarted(OPENING))
         services = held.enter_context(open_services(plan, request.environment, stopping, traffic))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
@@ -184,6 +199,11 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
             request, plan, selected, directory, services, listener, stopping, store, held, used,
             stopwatch=stopwatch or Stopwatch(),
         )  # fmt: skip
+
+
+def heard(listener: Listener) -> Traffic:
+    """Counts requests, and tells the listener of each one that is sent again."""
+    return Traffic(lambda repeat: listener(RequestRepeated(repeat.service, repeat.why)))
 
 
 @contextmanager
@@ -251,6 +271,7 @@ def start_fresh(this: Run) -> None:
     if kept := set_aside(this.directory):
         this.listener(Noted(f"the earlier run was set aside as {kept}"))
         this.held.enter_context(directory_lock(this.directory))
+        this.listener(DirectoryTaken(str(this.directory)))
     this.store = Store(this.directory / STATE)
     this.held.callback(this.store.close)
 
@@ -272,6 +293,8 @@ def execute(this: Run, plan: Plan | None = None) -> None:
             this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
             record = Recorder(this.directory, this.progress)
             Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
+            if ledger is not None:
+                this.listener(StageStarted("waiting until all transactions are confirmed"))
             if ledger is None or not ledger.finish():
                 return
             write_progress(this.directory, this.progress)
@@ -307,6 +330,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
         raise
     finally:
         if this.store:
+            this.listener(StageStarted("writing the reports"))
             end = RunEnd(
                 this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
                 stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,

@@ -16,6 +16,7 @@ from cicscenario.capabilities.executor import Batch
 from cicscenario.capabilities.step import Lane, PlannedStep
 from cicscenario.engine.events import Listener
 from cicscenario.engine.progress import Progress
+from cicscenario.engine.waits import Waits
 from cicscenario.errors import InterruptedRunError
 from cicscenario.plan.compile import Plan
 
@@ -44,6 +45,11 @@ class _Work:
     of: _OpenBatch
     batch: Batch
     began: float
+
+    @property
+    def left(self) -> int:
+        """The number of people without an outcome."""
+        return len(self.batch.ids) - len(self.batch.result.outcomes)
 
 
 class Runner:
@@ -82,6 +88,7 @@ class Runner:
         self._under_way = 0
         self._mutex = threading.Lock()
         self._active: set[_Work] = set()
+        self._waits = Waits(plan.steps, context.services.traffic, time.monotonic)
         self._save_at = time.monotonic() + _SAVE_EVERY
         self._cause: BaseException | None = None  #: what stopped the run, unless the user did
         self._pools = {
@@ -177,6 +184,8 @@ class Runner:
             except BaseException as error:
                 self._stop_because(error)
                 return
+        for event in self._waits.events((work.step, work.left, work.batch.result.waiting()) for work in active):
+            self._listener(event)
 
     def _stop_because(self, error: BaseException) -> None:
         """Stops the run at once, so that no other batch begins."""
@@ -196,12 +205,16 @@ class Runner:
         work = _Work(step.name, of, batch, self._progress.begin(step.name))
         with self._mutex:
             self._active.add(work)
+        self._waits.begun(step.name)
         try:
             try:
                 batch.result.include(self._executors[step.name](batch))
             finally:
                 with self._mutex:
                     self._active.discard(work)
+                    more = any(other.step == work.step for other in self._active)
+                if not more:
+                    self._waits.idle(work.step)
                 self._save(work, whole=True)
         except BaseException as error:
             self._stop_because(error)
@@ -221,6 +234,8 @@ class Runner:
                 self._read_back.add(work.step, outcome.person)
         event = self._progress.add(work.step, len(ok), len(written) - len(ok), work.began, whole=whole)
         if written:
+            if not whole:
+                self._waits.news(work.step)
             self._listener(event)
 
     def _ready(self, step: PlannedStep, of: _OpenBatch) -> Batch:

@@ -10,7 +10,7 @@ from itertools import islice
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.readback import PeopleSet
-from cicscenario.engine.events import CheckFinished, Listener
+from cicscenario.engine.events import CheckFinished, CheckProgressed, Listener
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.state.rows import CheckRow, Made, Outcome
 from cicscenario.state.store import Store
@@ -42,7 +42,7 @@ def verify(
     """
     rows = []
     for check in checks:
-        row = _run_check(check, context, size, PeopleSet() if astray is None else astray)
+        row = _run_check(check, context, size, listener, PeopleSet() if astray is None else astray)
         context.state.record_checks([row])
         listener(finished(row))
         rows.append(row)
@@ -64,7 +64,9 @@ def finished(row: CheckRow) -> CheckFinished:
     return CheckFinished(row.name, row.errors, row.total, row.allowed, first, row.read_back)
 
 
-def _run_check(check: Check, context: RunContext, size: int, astray: PeopleSet) -> CheckRow:
+def _run_check(check: Check, context: RunContext, size: int, listener: Listener, astray: PeopleSet) -> CheckRow:
+    began = context.clock()
+    listener(CheckProgressed(check.name, 0, size, 0, 0.0))
     verifier = check.verifier(context)
     known = _still_known(check, context, verifier, size)
     errors = read_back = unasked = 0
@@ -72,7 +74,8 @@ def _run_check(check: Check, context: RunContext, size: int, astray: PeopleSet) 
     failing: list[dict[str, object]] = []
     context.state.begin_findings(check.name)
     batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
-    for (first, _), part in _with_batches(batches, _Question(verifier, context.state, known), context.stopping):
+    parts = _with_batches(batches, _Question(verifier, context.state, known), context.stopping)
+    for (first, done), part in parts:
         if part is None:
             raise InterruptedRunError(f"stopped in the check {check.name}; checks change nothing")
         problems, spared = part
@@ -87,6 +90,8 @@ def _run_check(check: Check, context: RunContext, size: int, astray: PeopleSet) 
                 astray.add(person)
         wanted = sorted(problems.items())[: FAILING_SHOWN - len(failing)]
         failing += [{"person": person, "problem": problem} for person, problem in wanted]
+        if done < size:
+            listener(CheckProgressed(check.name, done, size, errors, round(context.clock() - began, 3)))
     return CheckRow(check.name, errors, size, check.allowed(context), failing, read_back, unasked, why)
 
 

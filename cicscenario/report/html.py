@@ -106,9 +106,9 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "seconds": seconds_in_words,
-        "moment": _moment,
+        "moment": moment,
         "number": _number,
-        "rate": _rate,
+        "rate": rate,
         "milliseconds": milliseconds,
     }
     return environment
@@ -137,7 +137,7 @@ def seconds_in_words(number: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """A time in ISO 8601 for people; other text as it is."""
     return text.replace("T", " ").replace("+00:00", " UTC") if len(text) == len("2026-01-02T03:04:05+00:00") else text
 
@@ -146,7 +146,8 @@ def _number(value: float) -> str:
     return f"{value:,}"
 
 
-def _rate(value: float | None) -> str:
+def rate(value: float | None) -> str:
+    """People per second; a dash where there is none."""
     return "\N{EN DASH}" if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 

@@ -1,21 +1,30 @@
-"""Events as JSON lines, for programs that follow a run."""
+"""Events as JSON lines, for programs that follow a run. ``schemas/events-v1.json`` defines their form."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import TextIO
 
 from cicscenario.engine.events import Event
+from cicscenario.engine.stopwatch import now
 from cicscenario.printable import json_text, say
 
 
-class JsonLines:
-    """Writes each event as one line: its class as ``event``, then its fields."""
+def stamp(time: datetime) -> str:
+    """A time in UTC by ISO 8601, with milliseconds, such as ``2026-11-26T14:00:00.123+00:00``."""
+    return time.isoformat(timespec="milliseconds")
 
-    def __init__(self, stream: TextIO) -> None:
+
+class JsonLines:
+    """Writes each event as one line: its class as ``event``, its ``time``, then its fields. ``time`` gives the time of day."""
+
+    def __init__(self, stream: TextIO, time: Callable[[], datetime] = now) -> None:
         self._stream = stream
+        self._time = time
         self._mutex = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        line = json_text({"event": type(event).__name__, **asdict(event)})
-        with self._mutex:
-            say(line, stream=self._stream, flush=True)
+        with self._mutex:  # so that the times of lines never go back
+            named = {"event": type(event).__name__, "time": stamp(self._time()), **asdict(event)}
+            say(json_text(named), stream=self._stream, flush=True)

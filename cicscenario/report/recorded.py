@@ -122,10 +122,15 @@ class Recorded:
         if self.phase is Phase.KILLED:
             return "Killed: it ended without a report"
         if self.code in _STOPPED:
-            return _STOPPED[self.code]
+            return self.stopped
         if self.errors:
             return "Not everybody arrived"
         return "Everybody arrived" if self.good else "Not finished"
+
+    @property
+    def stopped(self) -> str:
+        """How the command ended, by its exit code only."""
+        return _STOPPED.get(self.code, "Done" if self.code is ExitCode.OK else "Not everybody arrived")
 
     @property
     def detail(self) -> str:

@@ -33,6 +33,7 @@ def pages() -> dict[str, str]:
         "steps.md": _steps(),
         "checks.md": _checks(),
         "exit-codes.md": _exit_codes(),
+        "events.md": _events(),
         "commands.md": _page("Commands", commands_page()),
         "architecture.svg": picture(),
         "concepts.svg": concept_picture(),
@@ -235,6 +236,26 @@ def _exit_codes() -> str:
             "\n".join(["| code | |", "|:--|:--|", *errors]),
         ],
     )
+
+
+def _events() -> str:
+    schema = load_schema("events-v1")
+    intro = (
+        "`cicscenario run --json` and `cicscenario verify --json` print one event a line, as JSON. Each has `event`, its kind,"
+        " and `time`, when it was printed, in UTC (ISO 8601). The last one is the verdict, `CommandEnded`; an error that ends the"
+        " command is a `CommandFailed` before it. `schemas/events-v1.json` defines the form of each kind; new kinds may"
+        " come."
+    )
+    parts = [intro]
+    for name in schema["properties"]["event"]["enum"]:
+        kind = schema["$defs"][name]
+        fields = {key: field for key, field in kind["properties"].items() if key not in ("event", "time")}
+        rows = [
+            f"| `{key}` | {_cell(field.get('description') or schema['$defs']['exit_code']['description'])} |"
+            for key, field in fields.items()
+        ]
+        parts += [f"## `{name}`", _text(kind["description"]), "\n".join(["| field | |", "|:--|:--|", *rows])]
+    return _page("Events", parts)
 
 
 # --- text ---------------------------------------------------------------------------------------------------------

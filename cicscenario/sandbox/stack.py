@@ -3,7 +3,8 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from cicscenario.sandbox.space import full_disk_told
 from cicscenario.sandbox.users import Users
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
+
+#: Is called when a service starts, with its name, its number among so many services, and the seconds it took: None at first.
+Progress = Callable[[str, int, int, float | None], None]
 
 CHAIN_ONLY = ("node",)  #: services of a run with sovereign accounts
 
@@ -135,18 +139,20 @@ def sandbox(
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
     keep: bool = False,
+    progress: Progress = lambda name, number, total, seconds: None,
     user: str = "a program",
 ) -> Iterator[StackInfo]:
     """The sandbox with ``services``, which are up until the block ends.
 
     Several processes may use the sandbox at once. The last one to leave stops the services that were started by this
     function, unless one of the users asked to ``keep`` them. Services that were up before stay up. ``user`` describes this
-    user to somebody who wants to stop the sandbox. The other parameters, and the errors, are those of ``up``.
+    user to somebody who wants to stop the sandbox. ``progress`` is called as services start. The other parameters, and the
+    errors, are those of ``up``.
     """
     request = _start_request(services, node, contracts, faults, dialect, temporary=not keep)
     stack = _Stack(home)
     with stack.locked():
-        info = StackInfo(stack.environment, stack.start(request))
+        info = StackInfo(stack.environment, stack.start(request, progress))
         use = stack.users.join(user)
     try:
         yield info
@@ -217,7 +223,7 @@ class _Stack:
         state = "down" if pid is None else "up" if service.answers(site) else "silent"
         return ServiceStatus(name, state, pid, service.address(site), service.detail(site))
 
-    def start(self, request: _StartRequest) -> bool:
+    def start(self, request: _StartRequest, progress: Progress = lambda name, number, total, seconds: None) -> bool:
         """Starts the services that are not up, and completes an earlier start that was interrupted.
 
         Says whether it started any service. When it fails, it stops the services it has started.
@@ -226,11 +232,14 @@ class _Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         started: list[str] = []
         try:
-            for name in request.services:
+            for number, name in enumerate(request.services, 1):
+                began = time.monotonic()
+                progress(name, number, len(request.services), None)
                 with full_disk_told(self.folder, name, self.daemon(name).log):
                     if self._start(name, record, request):
                         started.append(name)
                     SERVICES[name].provision(Site(self.folder, record))
+                progress(name, number, len(request.services), time.monotonic() - began)
             with full_disk_told(self.folder, "environment file"):
                 self._write_environment(record)
         except BaseException:

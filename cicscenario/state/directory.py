@@ -40,9 +40,9 @@ def damaged_states(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
-def store_of_a_run(directory: Path, scenario: Path) -> Store:
-    """The state in ``directory``. Raises InvalidError if no run has begun there."""
-    store = existing_store(directory)
+def store_of_a_run(directory: Path, scenario: Path, *, rows: bool = True) -> Store:
+    """The state in ``directory``; for ``rows`` see Tables. Raises InvalidError if no run has begun there."""
+    store = existing_store(directory, rows=rows)
     if store and store.meta():
         return store
     if store:

@@ -72,6 +72,12 @@ class FindingTable(Tables):
                 found += [one for one in self._page_with(held[name], person) if one.person == person]
         return found
 
+    def knows_all(self, check: CheckRow) -> bool:
+        """Whether everybody who does not pass a check is known: a state of an earlier version has only the first people."""
+        if len(check.failing) == check.errors:
+            return True
+        return bool(self._rows("SELECT 1 FROM findings WHERE name = ? LIMIT 1", (check.name,)))
+
     def _failed_steps(self) -> Iterator[Failure]:
         last = -1
         while True:

@@ -11,6 +11,7 @@ from cicscenario.people.person import Person
 from cicscenario.state import writes
 from cicscenario.state.findingtable import FindingTable
 from cicscenario.state.ledgertable import LedgerTable
+from cicscenario.state.persontable import PersonTable
 from cicscenario.state.requesttable import RequestTable
 from cicscenario.state.rows import Outcome
 from cicscenario.state.tables import PAGE
@@ -19,11 +20,11 @@ STATE = "state.sqlite"  #: name of the file in a run directory
 _HALF = 2**32  # gifts are summed in two halves, since SQLite's integers overflow at 2**63
 
 
-class Store(LedgerTable, RequestTable, FindingTable):
+class Store(LedgerTable, RequestTable, FindingTable, PersonTable):
     """One run's state, safe for use by many threads; every method is one transaction.
 
-    Opening it is told at ``Tables``. The methods for transactions, requests, and checks and failures are those of
-    ``LedgerTable``, ``RequestTable`` and ``FindingTable``.
+    Opening it is told at ``Tables``. The methods for transactions, requests, checks and failures, and single people are those
+    of ``LedgerTable``, ``RequestTable``, ``FindingTable`` and ``PersonTable``.
     """
 
     # --- identity -----------------------------------------------------------------------------------------------

@@ -214,13 +214,15 @@ class _BehindInterface:
         self._unread: dict[int, str] = {}
         self._tasks = _TaskerTasks(context)
         self._redone = context.redo.of(kind.label)
+        what = f"the phone interface's {kind.name} entries"
         missing = f"has no {kind.name} entry from the phone interface"
-        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable))
+        self._wait = WaitExecutor(context, Awaited(self._there, missing, _ADVICE, failed=self._unreadable, what=what))
 
     def __call__(self, batch: Batch) -> Result:
         people = {person.id: person for person in batch.people}
         written = self._again(batch)
-        for ends in self._wait.rounds([person for person in batch.people if person.id not in written]):
+        waited = [person for person in batch.people if person.id not in written]
+        for ends in self._wait.rounds(waited, batch.result):
             ready = [people[end.person] for end in ends if end.ok]
             with self._mutex:
                 present = {person.id: self._seen.pop(person.id) for person in ready}

@@ -4,6 +4,7 @@ Memory is the same for any number of requests: latencies are counted in buckets 
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Meter:
         self._endings: Counter[Ending] = Counter()
         self._repeated = 0
         self.last = ""  #: why a request was repeated the last time
+        self.last_at = 0.0  #: when that was, by ``time.monotonic``
 
     def ended(self, seconds: float, ending: Ending) -> None:
         """A request has ended after so many seconds, connecting included."""
@@ -98,7 +100,7 @@ class Meter:
         """A request is sent again."""
         with self._mutex:
             self._repeated += 1
-            self.last = why
+            self.last, self.last_at = why, time.monotonic()
         self._on_repeat(Repeat(self._service, why))
 
     def document(self) -> dict[str, Any]:

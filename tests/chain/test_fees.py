@@ -194,6 +194,39 @@ def test_the_replaced_one_may_be_mined_nevertheless(world: World, restarted: boo
     assert world.store.transaction_counts() == {"gas": {"replaced": PEOPLE, "mined": PEOPLE}}
 
 
+@pytest.mark.parametrize("when", ["in the same run", "in the next run", "between the runs"])
+def test_the_replaced_one_is_watched_without_asking_the_node_to_send_anything(world: World, when: str) -> None:
+    """A node may go on saying that it has the other one; that it refuses it is no defence of ours."""
+    world.pay(world.start(20))
+    world.broadcaster.round()
+    first = list(world.chain.waiting.values())
+    world.chain.base = 3
+    for _ in range(8):
+        world.seconds += 1
+        world.broadcaster.round()
+    assert world.store.transaction_counts() == {"gas": {"replaced": PEOPLE, "broadcast": PEOPLE}}
+    old = {row.hash for row in world.store.transactions() if row.status == "replaced"}
+    assert old == {from_hex(one.hash) for one in first}, "both hashes are recorded"
+    world.chain.waiting, world.chain.base = {one.hash: one for one in first}, 1
+
+    def refuse(raw: str) -> Any:
+        raise AssertionError("it was sent again")
+
+    if when == "in the next run":
+        world.pay(world.start(20))
+        world.broadcaster.round()
+        world.chain.waiting = {one.hash: one for one in first}
+    world.chain.mine()
+    world.rpc._eth_sendRawTransaction = refuse  # type: ignore[method-assign]
+    if when == "between the runs":
+        world.pay(world.start(20))
+    else:
+        world.broadcaster.round()
+    assert world.store.transaction_counts() == {"gas": {"replaced": PEOPLE, "mined": PEOPLE}}
+    assert {row.hash for row in world.store.transactions() if row.status == "mined"} == old
+    assert world.received() == [1] * PEOPLE
+
+
 def test_a_run_that_was_killed_between_replacing_and_sending_goes_on(world: World) -> None:
     world.pay(world.start(20))
     world.broadcaster.round()

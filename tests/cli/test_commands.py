@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,11 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from cicscenario.errors import ExitCode
+from cicscenario.resources import load_schema
 from cicscenario.sandbox import stack
 from tests.support.commands import cicscenario
 from tests.support.sandboxes import Sandbox, with_keystore
+
+TIME = r"[-\d]{10}T[:\d]{8}\+00:00"
+#: An environment whose node is away.
+AWAY = """
+version: 1
+name: away
+chain:
+  rpc: http://127.0.0.1:{port}
+  spec: evm:byzantium:8996:bloxberg
+  registry: "0xea6225212005e86a4490018ded4bf37f3e772161"
+  signer: {{private_key: "file:key"}}
+  timeout: 2
+"""
 
 
 @with_keystore
@@ -124,6 +141,10 @@ def test_looking_back_needs_no_source_of_people(sandbox: Sandbox, scenario: Path
     status = sandbox.command("status", str(scenario))
     assert status.returncode == 0, status.stderr
     assert "small: 12 people" in status.stdout
+    verdict = status.stdout.splitlines()[1]
+    assert re.fullmatch(
+        rf"  Everybody arrived: 12 people, \d+ checks \(began {TIME}, ended {TIME}, took [\d.]+ s\)", verdict
+    )
     verified = sandbox.command("verify", str(scenario))
     assert verified.returncode == 0, verified.stderr
     assert "keystore: 0 errors of 12" in verified.stdout
@@ -156,8 +177,37 @@ def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path,
 def test_events_can_be_read_by_programs(tmp_path: Path, scenario: Path) -> None:
     done = cicscenario(tmp_path / "home", "run", str(scenario), "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert events[0]["event"] == "RunStarted"
+    form = Draft202012Validator(load_schema("events-v1"))
+    for event in events:
+        form.validate(event)
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    assert {"ServiceStarting", "StageStarted", "RunStarted", "StepProgressed"} < {event["event"] for event in events}
+    assert (events[-1]["event"], events[-1]["exit_code"], events[-1]["astray"]) == ("CommandEnded", 0, 0)
+    assert events[-1]["verdict"].startswith("Everybody arrived: 12 people, ")
     assert {event["name"] for event in events if event["event"] == "CheckFinished"} >= {"balance", "keystore"}
+
+
+def test_an_error_before_a_run_is_an_event_and_the_verdict_comes_after_it(tmp_path: Path, scenario: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = scenario.with_name("away.yaml")
+        place.with_name("key").write_text(f"{7:064x}")
+        place.write_text(AWAY.format(port=free.getsockname()[1]))
+        home = tmp_path / "home"
+        done = cicscenario(home, "run", str(scenario), "--env", str(place), "--json")
+        told = cicscenario(home, "run", str(scenario), "--env", str(place))
+    assert done.returncode == told.returncode == 3
+    *_, failed, ended = map(json.loads, done.stdout.splitlines())
+    for event in (failed, ended):
+        Draft202012Validator(load_schema("events-v1")).validate(event)
+    assert failed["event"] == "CommandFailed"
+    assert "does not answer" in failed["message"]
+    assert (ended["event"], ended["exit_code"], ended["good"]) == ("CommandEnded", 3, False)
+    assert told.stdout.splitlines()[-1].startswith("Stopped: a service does not answer, or a step failed, ")
+    log = (home / "runs" / "small" / "run.log").read_text()
+    assert "chain: a request is sent again: chain node " in log
+    assert "does not answer" in log.splitlines()[-2]
+    assert stat.S_IMODE((home / "runs" / "small" / "run.log").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

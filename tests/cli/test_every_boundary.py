@@ -8,6 +8,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from cicscenario.cli.failpoint import names
 from cicscenario.sandbox import stack
 from tests.oracle import baseline
 from tests.support.engine_processes import processes
+from tests.support.failing_states import failing_run
 from tests.support.killed_runs import KilledRun, KillWorld, kill_world
 from tests.support.reached import REACHED, of_situation
 from tests.support.running_engine import RunningEngine
@@ -116,6 +119,61 @@ def test_a_new_scenario_that_is_killed_is_there_whole_or_not_at_all(
     checked = world.zygote.run(Command(("validate", str(path)), str(tmp_path), str(world.home / "said")))
     assert checked.code == 0, checked.said
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+FAILING = """
+import sys
+from pathlib import Path
+from cicscenario.boundaries import kill_at
+from cicscenario.engine.failing import write_failing
+from cicscenario.plan.compile import compile_plan
+from cicscenario.state.store import STATE, Store
+from cicscenario.vocabulary import load_scenario
+if sys.argv[3]:
+    kill_at(f"{sys.argv[3]}:1:kill")
+store = Store(Path(sys.argv[2]) / STATE)
+write_failing(compile_plan(load_scenario(sys.argv[1])), store, Path(sys.argv[2]))
+"""
+HOME = """
+import sys
+from cicscenario.boundaries import kill_at
+from cicscenario.cli.home import made_home
+if sys.argv[1]:
+    kill_at(f"{sys.argv[1]}:1:kill")
+made_home()
+"""
+
+
+def ended(script: str, *arguments: str, **more: str) -> int:
+    return subprocess.run([sys.executable, "-c", script, *arguments], env=os.environ | more, check=False).returncode
+
+
+@slow
+@pytest.mark.parametrize("point", of_situation("failing list"))
+def test_a_list_of_who_fails_that_is_killed_is_the_old_one_or_the_new_one(tmp_path: Path, point: str) -> None:
+    run = failing_run(tmp_path, size=3)
+    run.make(without_account={})
+    if "write" in point:
+        run.fail_check("gas", {1: "has none"})
+    run.store.close()
+    path = run.directory / "failing.csv"
+    path.write_text("old")
+    assert ended(FAILING, str(run.path), str(run.directory), point) == -signal.SIGKILL
+    assert (path.exists() and path.read_text() == "old") == ("before" in point)
+    assert ended(FAILING, str(run.path), str(run.directory), "") == 0
+    assert path.exists() == ("write" in point)
+    assert not path.exists() or "has none" in path.read_text()
+
+
+@slow
+@pytest.mark.parametrize("point", of_situation("home folder"))
+def test_a_home_folder_whose_making_is_killed_is_kept_out_of_git_by_the_next_command(
+    tmp_path: Path, point: str
+) -> None:
+    home = tmp_path / ".cicscenario"
+    assert ended(HOME, point, CICSCENARIO_HOME=str(home)) == -signal.SIGKILL
+    assert ended(HOME, "", CICSCENARIO_HOME=str(home)) == 0
+    assert (home / ".gitignore").read_text() == "*\n"
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------

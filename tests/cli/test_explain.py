@@ -1,4 +1,5 @@
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from cicscenario.language import DiagnosticsError
 from cicscenario.language.diagnostic import EXPLANATIONS, Code
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
+from cicscenario.sandbox.custodial.faults import _READERS
+from cicscenario.sandbox.faultnames import FAULTS
+from cicscenario.sandbox.meta.faults import MetaFaults
+from cicscenario.sandbox.ussd.faults import UssdFaults
 from cicscenario.vocabulary import load_scenario
 
 GIFT_METHOD = """\
@@ -100,3 +105,44 @@ def test_an_unknown_key_names_the_nearest() -> None:
         explain("gift.treshold")
     assert caught.value.exit_code is ExitCode.INVALID
     assert caught.value.hint == "did you mean `gift.threshold`?"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("registration", "the step registration\n  after    accounts"),
+        ("balance", "the check balance\n  proves   "),
+        ("cic_ussd", "the backend cic_ussd\n  people join by phone"),
+        ("preferences", "the metadata kind preferences\n"),
+        ("3", "exit code 3 (UNAVAILABLE)\n  a service is missing"),
+        ("RECONCILE", "exit code 5 (RECONCILE)"),
+        ("custodial.drop-callback", "cicscenario stack up --fault custodial.drop-callback"),
+        ("meta.error-every", "the fault meta.error-every"),
+    ],
+)
+def test_a_name_that_is_no_key(capsys: pytest.CaptureFixture[str], name: str, said: str) -> None:
+    assert explain(name) is ExitCode.OK
+    assert said in capsys.readouterr().out
+
+
+def test_a_name_of_several_kinds_is_explained_as_each(capsys: pytest.CaptureFixture[str]) -> None:
+    explain("gas")
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if not line.startswith(" ") and line] == [
+        "gas",
+        "the step gas",
+        "the check gas",
+    ]
+
+
+def test_a_misspelt_name_of_a_fault_names_the_nearest() -> None:
+    with pytest.raises(InvalidError) as caught:
+        explain("custodial.drop-calback")
+    assert caught.value.hint == "did you mean `custodial.drop-callback`?"
+
+
+def test_every_fault_of_the_services_is_known() -> None:
+    own = {f"custodial.{name}" for name in _READERS}
+    own |= {f"meta.{field.name.replace('_', '-')}" for field in fields(MetaFaults)}
+    own |= {f"ussd.{field.name.replace('_', '-')}" for field in fields(UssdFaults)}
+    assert set(FAULTS) == own

@@ -1,7 +1,9 @@
 """``cicscenario new``: whatever is answered, the file is valid, commented, and means what was said."""
 
+import json
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -15,7 +17,7 @@ from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError
 from cicscenario.language.schema import keys
 from cicscenario.resources import load_schema
-from cicscenario.vocabulary import load_scenario
+from cicscenario.vocabulary import load_scenario, scenario_schema
 from tests.support.commands import cicscenario, command_environment, command_line
 
 
@@ -36,14 +38,17 @@ def test_it_writes_a_valid_scenario_for_editors(tmp_path: Path) -> None:
 def test_every_key_is_there_or_shown_as_a_comment_with_what_it_is_for(tmp_path: Path) -> None:
     text = written(tmp_path / "a.yaml").read_text()
     assert "  size: 100 # Number of people\n" in text
-    assert "  # method: transfer # How gifts are paid: `transfer` from the signer's balance" in text
+    assert "  #  How gifts are paid: `transfer` from the signer's balance, `mint` new tokens" in text
+    assert "  # method: transfer\n" in text
     assert "# faucet: true # Whether the token faucet is triggered for each person\n" in text
-    assert "  kind: eth # `eth`: each person has a key of their own, which the run holds" in text
+    assert "  #  `eth`: each person has a key of their own, which the run holds. `cic_eth`: the custodial" in text
+    assert "  kind: eth\n" in text
+    assert "…" not in text
 
 
 def test_a_comment_taken_away_leaves_a_valid_scenario(tmp_path: Path) -> None:
     lines = written(tmp_path / "a.yaml").read_text().splitlines()
-    shown = [n for n, line in enumerate(lines) if line.lstrip().startswith("# ") and ": " in line and n > 1]
+    shown = [n for n, line in enumerate(lines) if re.match(r" *# [a-z_]+: ", line) and n > 1]
     assert len(shown) > 8
     for number in shown:
         path = tmp_path / f"{number}.yaml"
@@ -75,9 +80,9 @@ def test_what_is_not_given_is_asked_with_a_default(tmp_path: Path) -> None:
 
     scenario = load_scenario(written(tmp_path / "a.yaml", "population.size=7", ask=ask))
     questions = [question for question, _ in asked]
-    assert not any(question.startswith("Number of people") for question in questions)
-    assert ("Whether the token faucet is triggered for each person (true | false)", "true") in asked
-    assert any(question.startswith("Maximum gift in whole tokens") and default == "200" for question, default in asked)
+    assert not any(question.startswith("How many people") for question in questions)
+    assert ("Do they also get what the token's faucet gives? (true | false)", "true") in asked
+    assert any(question.startswith("How many tokens") and default == "200" for question, default in asked)
     assert (scenario.population.size, scenario.faucet) == (7, False)
 
 
@@ -87,12 +92,54 @@ def test_an_answer_that_is_not_valid_is_said_and_asked_again(
     replies = iter(["many", "0", "12"])
 
     def ask(question: str, default: str) -> str:
-        return next(replies) if question.startswith("Number of people") else default
+        return next(replies) if question.startswith("How many people") else default
 
     assert load_scenario(written(tmp_path / "a.yaml", ask=ask)).population.size == 12
     out = capsys.readouterr().out
     assert "error[S011]: `population.size` is text" in out
     assert "expected: at least 1" in out
+
+
+def test_each_answer_is_explained_and_what_was_understood_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies = {"How many people": "12", "How do they get": "cic_ussd", "What is written": "[person, phone]"}
+
+    def ask(question: str, default: str) -> str:
+        return next((reply for start, reply in replies.items() if question.startswith(start)), default)
+
+    written(tmp_path / "a.yaml", ask=ask)
+    out = capsys.readouterr().out
+    for kind in keys(load_schema("scenario-v1"))["backend.kind"]["enum"]:
+        assert re.search(rf"^  {kind} +\w+", out, re.MULTILINE), kind
+    understood = out.partition("this is what was understood:\n")[2]
+    assert "people        12 of KE\n" in understood
+    assert "accounts      cic_ussd: people join by phone" in understood
+    assert "metadata      person, phone\n" in understood
+    assert "balance" in understood
+
+
+def test_nothing_is_written_when_it_was_not_understood(tmp_path: Path) -> None:
+    def ask(question: str, default: str) -> str:
+        return "no" if question.startswith("Write ") else default
+
+    assert new(tmp_path / "a.yaml", name=None, answers=[], ask=ask) is ExitCode.INTERRUPTED
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_schema_that_it_names_is_found_on_every_machine(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "scenarios" / "north").mkdir(parents=True)
+    first = written(tmp_path / "a.yaml")
+    second = written(tmp_path / "scenarios" / "north" / "b.yaml")
+    named = {}
+    for path in (first, second):
+        named[path.name] = path.read_text().splitlines()[0].partition("$schema=")[2]
+        found = path.parent / named[path.name]
+        assert json.loads(found.read_text()) == scenario_schema()
+    assert named == {"a.yaml": "schemas/scenario-v1.json", "b.yaml": "../../schemas/scenario-v1.json"}
+    moved = tmp_path.rename(tmp_path.with_name("elsewhere"))
+    assert (moved / "scenarios" / "north" / named["b.yaml"]).is_file()
 
 
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
@@ -178,9 +225,9 @@ def test_only_what_a_backend_can_have_is_asked(tmp_path: Path) -> None:
         return default
 
     written(tmp_path / "a.yaml", "backend.kind=eth", ask=ask)
-    assert not any(question.startswith("PINs") for question in asked)
+    assert not any("PINs" in question for question in asked)
     written(tmp_path / "b.yaml", "backend.kind=cic_ussd", ask=ask)
-    assert any(question.startswith("PINs") for question in asked)
+    assert any("PINs" in question for question in asked)
 
 
 def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
@@ -207,5 +254,5 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
             shown += "\n"
     os.close(terminal)
     assert process.wait(30) == 0, shown
-    assert "Number of people" in shown
+    assert "How many people" in shown
     assert load_scenario(path).population.size == 33

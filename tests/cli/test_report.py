@@ -28,7 +28,7 @@ def test_a_run_writes_its_reports_and_they_can_be_written_again(sandbox: Sandbox
     done = sandbox.command("run", str(scenario))
     place = sandbox.home / "runs" / "small"
     assert done.returncode == 0, done.stderr
-    assert f"report: {place}/report.html" in done.stdout
+    assert f"Report: {place}/report.html" in done.stdout
     report, progress = valid(place, "report"), valid(place, "progress")
     assert report["file"] == str(scenario)
     assert report["environment"]["chain.rpc"].startswith("http://127.0.0.1:")

@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     stack.down(tmp_path / "home")
 
 
-@pytest.mark.parametrize("env", [None, "FILE"])
+@pytest.mark.parametrize("env", [None, pytest.param("FILE", marks=pytest.mark.slow)])
 def test_a_run_that_uses_it_is_named_and_keeps_it_up(home: Path, scenario: Path, env: str | None) -> None:
     plan = compile_plan(load_scenario(scenario))
     info = stack.up(home, services=["node"])

@@ -278,10 +278,10 @@ def test_a_repair_that_is_killed_among_its_renames_loses_no_row_of_the_log(tmp_p
     finally:
         observe(None)
     assert repair(place) is ExitCode.OK
+    assert {one.name for one in path.parent.iterdir() if ".damaged-" not in one.name} == {STATE, "lock"}
     store = Store(path)
     assert [row.nonce for row in store.transactions()] == [paid(n).nonce for n in range(6)]
     store.close()
-    assert {one.name for one in path.parent.iterdir() if ".damaged-" not in one.name} == {STATE, "lock"}
 
 
 def test_contradictions_between_sound_rows_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,19 +1,22 @@
 """Every command on the pages to read is run, in a folder of its own, and prints what the page shows."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from cicscenario.language import load_environment
+from cicscenario.sandbox import stack
+from tests.support.sandboxes import small_scenario
 from tests.support.walkthrough import Block, missing, read_page, walk
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 KEYS = ROOT / "tests" / "support" / "keys"
 #: Pages for walking, each with how long it may take on a slow machine, in seconds.
-PAGES = {"tutorial.md": 600, "sandbox.md": 600, "docker-compose.md": 120}
+PAGES = {"tutorial.md": 600, "sandbox.md": 600, "docker-compose.md": 120, "recipes.md": 900}
 #: Programs of other projects, which are not here.
 ELSEWHERE = "console"
 
@@ -35,19 +38,22 @@ def programs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_does_what_the_page_says(page: str, tmp_path: Path, programs: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
-    if page == "docker-compose.md":
-        upstream(folder)
+    if page in PREPARED:
+        PREPARED[page](folder)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CICSCENARIO_HOME")}
     environment |= {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
     environment |= {
         f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
-    walk(read_page(DOCS / page), folder, environment, PAGES[page])
+    try:
+        walk(read_page(DOCS / page), folder, environment, PAGES[page])
+    finally:
+        stack.down(folder / ".cicscenario", purge=True)
 
 
 def upstream(folder: Path) -> None:
@@ -57,6 +63,15 @@ def upstream(folder: Path) -> None:
     keyfile.parent.mkdir(parents=True)
     keyfile.write_text("{}")
     (file.parent / "writer.asc").write_text("not read before the services answer")
+
+
+def earlier_work(folder: Path) -> None:
+    """A repository whose main branch has one scenario, as a merge request finds it."""
+    (folder / "scenarios").mkdir()
+    (folder / "scenarios" / "old.yaml").write_text(small_scenario("none").replace("name: small", "name: old"))
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in ("init -q", "add .", "commit -qm first", "update-ref refs/remotes/origin/main HEAD"):
+        subprocess.run([*git, *words.split()], cwd=folder, check=True)
 
 
 def load_environment_of_the_page(folder: Path) -> Path:
@@ -86,6 +101,10 @@ def test_the_environment_file_for_docker_compose_has_the_ports_of_its_table(tmp_
         "accounts": str(where.accounts.port),
         "meta": where.meta.url.rpartition(":")[2],
     }
+
+
+#: What is there before a page is walked.
+PREPARED = {"docker-compose.md": upstream, "recipes.md": earlier_work}
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)

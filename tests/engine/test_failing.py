@@ -73,6 +73,23 @@ def test_a_check_that_fails_since_its_step_failed_is_no_problem_of_its_own(run: 
     ]
 
 
+def test_a_check_that_looks_at_more_than_another_follows_from_it(run: FailingRun) -> None:
+    """The screen of the phone interface depends on the PIN; the faucet's tokens are a part of the balance."""
+    run.make(without_account={})
+    run.fail_check("ussd", dict.fromkeys((2, 3, 4), "is shown pin_entry"))
+    run.fail_check("pins", {3: "has no PIN", 4: "the table has no +254711000004"})
+    run.fail_check("ussd_data", {4: "the table has no +254711000004"})
+    run.fail_check("balance", {5: "too little"})
+    run.fail_check("faucet", {5: "has not used the faucet"})
+    told = {(p.name, p.people, p.failing, p.first[0].person) for p in problems_of(run.plan, run.store).problems}
+    assert told == {
+        ("faucet", 1, ("balance",), 5),
+        ("ussd", 1, (), 2),
+        ("pins", 1, ("ussd",), 3),
+        ("pins", 1, ("ussd", "ussd_data"), 4),
+    }
+
+
 @pytest.mark.parametrize("made", [Made.NOT_ASKED, Made.YES])
 def test_not_asked_is_no_failure_and_follows_from_nothing(run: FailingRun, made: Made) -> None:
     run.make(without_account={})

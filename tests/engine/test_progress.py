@@ -21,7 +21,7 @@ def test_batches_add_up_on_what_earlier_runs_did() -> None:
     assert not progress.any_batches
     clock.now = 102.0
     told = progress.add("accounts", ok=30, failed=2, began=101.0)
-    assert told == StepProgressed("accounts", 40, 2, 50, 1.0, 32, 1.0)
+    assert told == StepProgressed("accounts", 40, 2, 50, 1.0, 32, 1.0, people=32)
     assert progress.any_batches
     assert progress.unfinished() == "step accounts: 40 ok, 2 failed, 8 pending of 50"
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from cicscenario.plan.compile import Plan
 from cicscenario.retry import pause
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
+from cicscenario.transport.traffic import Traffic
 from tests.support.batches import all_ok
 
 
@@ -41,6 +43,7 @@ class World:
     """A state, and plans of steps that are functions."""
 
     def __init__(self, folder: Path) -> None:
+        self.traffic = Traffic()
         self.store = Store(folder / STATE)
         self.stopping = threading.Event()
         self.events: list[Event] = []
@@ -58,7 +61,8 @@ class World:
             for number, name in enumerate(names)
         )
         plan = Plan(nothing, planned, (), nothing, size)
-        context = RunContext(nothing, Path(), nothing, nothing, self.store, self.stopping, read_back=self.read_back)
+        services: Any = SimpleNamespace(traffic=self.traffic)
+        context = RunContext(nothing, Path(), nothing, services, self.store, self.stopping, read_back=self.read_back)
         self.progress = Progress(names, size, self.store.counts())
         Runner(plan, context, self.progress, self.events.append, batch=10, **more).run()
 

@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from cicscenario.engine.events import ReportWritten
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.report import all_forms
-from cicscenario.report.listeners import listening
+from cicscenario.report.listeners import View, listening
 from cicscenario.report.openmetrics import as_openmetrics
 from cicscenario.report.recorded import Recorded, quantile
 from cicscenario.report.rendered import recorded, write_reports
@@ -70,7 +70,7 @@ def test_reports_can_be_made_of_what_older_versions_wrote(tmp_path: Path) -> Non
 def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Path) -> None:
     (good / "junit.xml").mkdir()
     stream = StringIO()
-    with listening(stream, as_json=False) as listener:
+    with listening(stream, View()) as listener:
         listener(ReportWritten(str(good)))
     assert stream.getvalue().startswith("the reports cannot be written: ")
     assert "junit.xml" in stream.getvalue()
@@ -80,7 +80,7 @@ def test_a_report_that_cannot_be_written_is_said_and_hides_nothing_else(good: Pa
 def test_a_progress_that_is_damaged_is_said_and_hides_nothing_else(good: Path) -> None:
     (good / "progress.json").write_text("{}")
     stream = StringIO()
-    with listening(stream, as_json=False) as listener:
+    with listening(stream, View()) as listener:
         listener(ReportWritten(str(good)))
     assert stream.getvalue().startswith(f"the reports cannot be written: {good / 'progress.json'} is damaged")
 

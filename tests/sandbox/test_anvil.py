@@ -55,6 +55,7 @@ MINE = b'{"jsonrpc": "2.0", "id": 1, "method": "evm_mine", "params": []}'
 ELSEWHERE = "https://evil.example"
 
 
+@pytest.mark.slow
 @needs_anvil
 def test_a_page_of_another_site_cannot_post_to_it(rpc: Rpc) -> None:
     """A browser sends these types of body without asking the server, and any other only when the server allows it."""
@@ -68,6 +69,7 @@ def test_a_page_of_another_site_cannot_post_to_it(rpc: Rpc) -> None:
     assert block_number(rpc) == before
 
 
+@pytest.mark.slow
 @needs_anvil
 def test_the_doors_of_anvil_that_stay_open_are_those_of_the_page(rpc: Rpc) -> None:
     """If anvil closes one, docs/guarantees.md has to change: it names both as not promised."""

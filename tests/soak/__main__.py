@@ -97,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--minutes", type=float, help="begin no more seeds after so many minutes")
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only this one; may be repeated")
-    parser.add_argument("--case", help="run only this case, as it is printed for a seed that fails, and tell its history")
+    parser.add_argument(
+        "--case", help="run only this case, as it is printed for a seed that fails, and tell its history"
+    )
     options = parser.parse_args(arguments)
     if options.case:
         return _repeated(options.case)

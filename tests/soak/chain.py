@@ -23,12 +23,13 @@ class SimTransaction:
     message: Message
     nonce: int
     gas_price: int
+    raw: bytes = b""  #: empty for those of programs whose signatures nobody looks at
 
     @classmethod
     def of(cls, raw: bytes, sender: bytes) -> "SimTransaction":
         nonce, price, _, to, value, data = rlp.decode(raw)[:6]
         message = Message(sender, to, int.from_bytes(value, "big"), data)
-        return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"))
+        return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"), raw)
 
 
 @dataclass

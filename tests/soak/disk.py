@@ -1,20 +1,31 @@
-"""The disk: SQLite on files in memory, whose commits can fail, and which a killed process leaves as they were."""
+"""The disk: SQLite and files in memory. Any write can fail. A killed process leaves the files as they were; a power cut leaves
+what was flushed, and any part of the rest.
+"""
 
+import errno
+import os
 import shutil
 import sqlite3
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from tests.soak.faults import Kind
 from tests.soak.world import World
+
+_WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT", "PRAGMA WAL_CHECKPOINT")
+_SQLITE_SAYS = {errno.ENOSPC: "database or disk is full", errno.EIO: "disk I/O error"}
+_WAL_HEADER = 32  # bytes, with salts that are new whenever the log begins anew
+_NEVER_COPIED = ("*-shm", "tx")  # SQLite makes the one anew, the run the other
 
 
 class Disk:
-    """Stands for the module ``sqlite3``. Every commit is a boundary, before and after."""
+    """Stands for the module ``sqlite3``, and knows what was flushed. Every commit is a boundary, before and after."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._full_for = 0
+    def __init__(self, world: World, random: Random) -> None:
+        self._world, self._random = world, random
+        self._flushed: set[tuple[int, int, int]] = set()  # files
+        self._named: dict[int, set[str]] = {}  # names in flushed folders
+        self._logs: dict[bytes, int] = {}  # flushed bytes of write-ahead logs, by their headers
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sqlite3, name)
@@ -25,28 +36,108 @@ class Disk:
         class Connection(sqlite3.Connection):
             """A connection that passes the disk's boundaries."""
 
+            full = True  # PRAGMA synchronous
+
             def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-                if sql == "COMMIT":
-                    disk._before_commit()
-                    done = super().execute(sql)
+                disk._before(self, sql)
+                done = super().execute(sql, *parameters)
+                if sql.startswith("PRAGMA synchronous"):
+                    self.full = sql.endswith("FULL")
+                elif sql == "COMMIT":
+                    if self.full:
+                        disk._log_is_flushed(path)
                     disk._world.boundary("committed")
-                    return done
-                return super().execute(sql, *parameters)
+                return done
+
+            def executemany(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+                disk._before(self, sql)
+                return super().executemany(sql, *parameters)
 
         return sqlite3.connect(path, factory=Connection, **options)
 
-    def _before_commit(self) -> None:
-        self._world.boundary("commit")
-        fault = self._world.write_fault()
-        if fault and fault.kind is Kind.FULL:
-            self._full_for = fault.amount
-        if self._full_for:
-            self._full_for -= 1
-            raise sqlite3.OperationalError("database or disk is full")
-        if fault:
-            raise sqlite3.OperationalError("disk I/O error")
+    def _before(self, connection: sqlite3.Connection, sql: str) -> None:
+        if sql == "COMMIT":
+            self._world.boundary("commit")
+        if sql.upper().startswith(_WRITES) and (number := self._world.write_error()):
+            if number == errno.ENOSPC and connection.in_transaction:
+                connection.rollback()  # as SQLite does by itself on a full disk
+            raise sqlite3.OperationalError(_SQLITE_SAYS[number])
+
+    # --- what is flushed ------------------------------------------------------------------------------------------
+
+    def fsync(self, descriptor: int) -> None:
+        """Stands for ``os.fsync``."""
+        found = os.fstat(descriptor)
+        self._flushed.add((found.st_ino, found.st_size, found.st_mtime_ns))
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):  # noqa: PTH112
+            self._named[found.st_ino] = set(os.listdir(descriptor))
+
+    def _log_is_flushed(self, state: Path) -> None:
+        log = _log(state)
+        if log.exists():
+            self._logs[_header(log)] = log.stat().st_size
+
+    def as_left_by_power_cut(self, directory: Path, target: Path) -> None:
+        """Copies a run directory, less some of what was not flushed.
+
+        The file of a state itself is only written when its log is moved into it, and both are flushed then.
+        """
+        self.as_left_by_kill(directory, target)
+        for copy in sorted(target.rglob("*")):
+            original = directory / copy.relative_to(target)
+            if copy.is_dir():
+                continue
+            if copy.name.endswith("-wal"):
+                size = copy.stat().st_size
+                kept = min(size, self._logs.get(_header(copy), 0))
+                left = self._random.randint(kept, size)
+                os.truncate(copy, left)
+                self._logs[_header(copy)] = left
+            elif not self._is_named(original) or (not copy.name.endswith(".sqlite") and not self._is_flushed(original)):
+                self._lose(copy)
+        for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+            self._named[folder.stat().st_ino] = {path.name for path in folder.iterdir()}
+        for path in target.rglob("*"):
+            self._note_flushed(path)
+
+    def as_left_by_kill(self, directory: Path, target: Path) -> None:
+        """Copies a run directory as it is now; what the dead process still writes goes to the old one.
+
+        What was flushed counts as flushed in the copy.
+        """
+        ignore = shutil.ignore_patterns(*_NEVER_COPIED)
+        shutil.copytree(directory, target, ignore=ignore, copy_function=shutil.copyfile)
+        for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+            original = directory / folder.relative_to(target)
+            self._named[folder.stat().st_ino] = self._named.get(original.stat().st_ino, set())
+        for path in target.rglob("*"):
+            if self._is_flushed(directory / path.relative_to(target)):
+                self._note_flushed(path)
+
+    def _note_flushed(self, path: Path) -> None:
+        found = path.stat()
+        self._flushed.add((found.st_ino, found.st_size, found.st_mtime_ns))
+
+    def _is_flushed(self, path: Path) -> bool:
+        found = path.stat()
+        return (found.st_ino, found.st_size, found.st_mtime_ns) in self._flushed
+
+    def _is_named(self, path: Path) -> bool:
+        return path.name in self._named.get(path.parent.stat().st_ino, set())
+
+    def _lose(self, path: Path) -> None:
+        """Nothing of a file, a part, or all of it is there."""
+        if path.name.endswith(".sqlite") or self._random.random() < 0.5:
+            if self._random.random() < 0.5:
+                path.unlink()
+        else:
+            os.truncate(path, self._random.randint(0, path.stat().st_size))
 
 
-def as_left_by_kill(directory: Path, target: Path) -> None:
-    """Copies a run directory as it is now; what the dead process still writes goes to the old one."""
-    shutil.copytree(directory, target, ignore=shutil.ignore_patterns("*-shm", "tx"), copy_function=shutil.copyfile)
+def _log(state: Path) -> Path:
+    return state.with_name(state.name + "-wal")
+
+
+def _header(log: Path) -> bytes:
+    with log.open("rb") as file:
+        return file.read(_WAL_HEADER)

@@ -9,10 +9,16 @@ _SECRET = 32  # bytes of a secret
 
 class _Source:
     random = Random(0)
+    secret = "5e"
 
 
 def draw_from(random: Random) -> None:
     _Source.random = random
+
+
+def secret(pair: str) -> None:
+    """From now on secrets are these two hexadecimal digits, repeated."""
+    _Source.secret = pair
 
 
 class Uuids:
@@ -28,7 +34,7 @@ class Secrets:
 
     @staticmethod
     def token_hex(number: int) -> str:
-        return "5e" * number if number >= _SECRET else _Source.random.randbytes(number).hex()
+        return _Source.secret * number if number >= _SECRET else _Source.random.randbytes(number).hex()
 
     @staticmethod
     def token_bytes(number: int) -> bytes:

@@ -18,6 +18,7 @@ from tests.soak.chain import SimChain, SimTransaction
 from tests.soak.contracts import FAUCET, INDEX, REGISTRY, TOKEN, Message
 from tests.soak.kept import keccak
 from tests.soak.redis import SimRedis
+from tests.soak.workers import Workers
 from tests.soak.world import World
 
 QUEUE = "cic-eth"
@@ -31,7 +32,7 @@ _AGAIN = 10.0  # seconds after which a transaction that is not mined is sent aga
 
 
 class SimEngine:
-    """One engine. ``stop_until`` is when a paused one goes on; ``lose_running`` loses what its workers are at."""
+    """One engine."""
 
     def __init__(self, world: World, redis: SimRedis, chain: SimChain, random: Random) -> None:
         self._world, self._redis, self._chain, self._random = world, redis, chain, random
@@ -43,22 +44,13 @@ class SimEngine:
         self._holes: dict[tuple[bytes, int], float] = {}  # nonces without a transaction, and since when
         self._registrations: dict[str, bytes] = {}  # account by hash of its registration
         self._gas: dict[str, bytes] = {}  # account by hash of its gas
-        self._stopped_until = 0.0
-        self._lost: set[str] = set()  # running tasks of killed workers
-        self._running: set[str] = set()
-        self._at_work = self._tracking = False
+        self.workers = Workers(world, redis, QUEUE, _TASK, self._take)
+        self._tracking = False
         self._drops = self._doubles = 0
         self.reports: dict[str, Callable[..., None]] = {}  #: tasks of other programs that it calls
-        redis.pushed = lambda queue: self._wake()
+        redis.pushed = lambda queue: self.workers.wake()
 
     # --- what happens to it ---------------------------------------------------------------------------------------
-
-    def pause(self, seconds: int) -> None:
-        self._stopped_until = max(self._stopped_until, self._world.now + seconds)
-
-    def lose_running(self, amount: int = 0) -> None:
-        """The workers are killed and started again: what they are at is lost."""
-        self._lost |= self._running
 
     def drop_callbacks(self, number: int) -> None:
         self._drops += number
@@ -68,45 +60,25 @@ class SimEngine:
 
     # --- workers --------------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        if not self._at_work:
-            self._at_work = True
-            self._later(_TASK, self._take)
-
-    def _later(self, seconds: float, event: Callable[[], None]) -> None:
-        self._world.scheduler.at(self._world.now + seconds, event)
-
-    def _take(self) -> None:
-        if (wait := self._stopped_until - self._world.now) > 0:
-            self._later(wait + 0.01, self._take)
-            return
-        waiting = self._redis.lists.get(QUEUE)
-        if not waiting:
-            self._at_work = False
-            return
-        message = json.loads(waiting.pop())
+    def _take(self, message: dict[str, Any]) -> None:
         headers = message["headers"]
         arguments, _, links = json.loads(base64.b64decode(message["body"]))
-        self._redis.begun += 1
         self._begin(headers["id"], headers["id"], None, headers["task"], arguments, links["callbacks"] or [])
-        self._later(_TASK, self._take)
 
     def _begin(
         self, task: str, root: str, parent: str | None, name: str, arguments: list[Any], links: list[dict[str, Any]]
     ) -> None:
-        self._running.add(task)
-        self._later(_TASK, lambda: self._end(task, root, parent, name, arguments, links))
+        self.workers.running.add(task)
+        self.workers.later(_TASK, lambda: self._end(task, root, parent, name, arguments, links))
 
     def _end(
         self, task: str, root: str, parent: str | None, name: str, arguments: list[Any], links: list[dict[str, Any]]
     ) -> None:
-        self._running.discard(task)
-        if task in self._lost:
-            self._world.tell(f"lost {name}")
+        self.workers.running.discard(task)
+        if self.workers.is_lost(task, name):
             return
-        if (wait := self._stopped_until - self._world.now) > 0:
-            self._running.add(task)
-            self._later(wait + 0.01, lambda: self._end(task, root, parent, name, arguments, links))
+        if self.workers.waits(lambda: self._end(task, root, parent, name, arguments, links)):
+            self.workers.running.add(task)
             return
         result = self.reports[name](*arguments) if name in self.reports else _TASKS[name](self, root, *arguments)
         children = []
@@ -163,7 +135,7 @@ class SimEngine:
         self._chain.take(one)
         if not self._tracking:
             self._tracking = True
-            self._later(_ROUND, self._round)
+            self.workers.later(_ROUND, self._round)
         return one.hash
 
     def _round(self) -> None:
@@ -183,7 +155,7 @@ class SimEngine:
                 self._chain.take(one)
         self._operator()
         pause = _ROUND if is_open else _IDLE_ROUND
-        self._later(pause, self._round)
+        self.workers.later(pause, self._round)
 
     def _operator(self) -> None:
         """A person uses up a nonce of a role for which there has been no transaction for minutes, as

@@ -10,6 +10,9 @@ class Kind(Enum):
     """What goes wrong. ``amount`` of a fault is a number of what its kind says."""
 
     KILL = "the process is killed (SIGKILL)"
+    POWER = "the power is cut: the process is killed, and of what it had not flushed any part may be lost"
+    OLDER = "the run directory as it is here is put back when the process has ended ``amount`` times more"
+    OTHER = "another scenario is run with the same signer before the next run"
     UNSENT = "a request does not arrive: the connection is refused"
     LOST = "a request is carried out, and its answer is lost"
     LATE = "a request gets no answer, and is carried out ``amount`` seconds later, after others"
@@ -32,9 +35,15 @@ class Kind(Enum):
     EMPTIED = "Redis is restarted without its data"
 
 
-#: Kinds that strike at the next request of the product, and at the next commit of its state; all others at any boundary.
+#: Kinds that strike at a next request of the product, and at a next write; all others at any boundary.
 AT_REQUESTS = frozenset({Kind.UNSENT, Kind.LOST, Kind.LATE, Kind.DOUBLED, Kind.SLOW})
 AT_WRITES = frozenset({Kind.FULL, Kind.BROKEN})
+
+#: Kinds that end the process.
+ENDING = frozenset({Kind.KILL, Kind.POWER})
+#: Kinds after which the run may say that a person has to look (exit 5): somebody else has used the signer's nonces, or
+#: the run's own state does not know of its transactions.
+FOR_A_PERSON = frozenset({Kind.OLDER, Kind.OTHER})
 
 #: Kinds by which the engine or the phone interface may lose a request that it has carried out, or seem to have: only then may
 #: an account be made that nobody uses.
@@ -46,6 +55,7 @@ _AMOUNTS = {
     Kind.LATE: (1, 90),
     Kind.SLOW: (1, 20),
     Kind.FULL: (1, 3),
+    Kind.OLDER: (1, 3),
     Kind.REORG: (1, 8),
     Kind.SET_BACK: (1, 40),
     Kind.LAG: (1, 6),
@@ -94,6 +104,10 @@ class Pending:
 
     def __bool__(self) -> bool:
         return bool(self._left)
+
+    def at_writes(self, boundary: int) -> bool:
+        """Whether a fault is due at a write."""
+        return any(fault.at <= boundary and fault.kind in AT_WRITES for fault in self._left)
 
     def take(self, boundary: int, *, request: bool = False, write: bool = False) -> Fault | None:
         """The next fault that strikes here: of those at requests, at writes, or at any boundary."""

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -15,6 +14,7 @@ from cicscenario.services.custodial import tasks
 from tests.soak.engine import QUEUE, SimEngine
 from tests.soak.metadata import SimMeta
 from tests.soak.redis import SimRedis
+from tests.soak.workers import Workers
 from tests.soak.world import World
 
 TASKER = "cic-ussd"
@@ -49,21 +49,9 @@ class SimPhone:
         self._world, self._redis, self._meta, self._random = world, redis, meta, random
         self._chain = ChainSpec.parse(spec).asdict()
         self.accounts: dict[str, tuple[bytes, str, float]] = {}
-        self._stopped_until = 0.0
-        self._running: set[str] = set()
-        self._lost: set[str] = set()
-        self._at_work = False
+        self.workers = Workers(world, redis, TASKER, _TASK, self._take, one_by_one=True)  #: of the tasker
         engine.reports["cic_ussd.report"] = self._report
         redis.values[BINDING] = b"declared"
-
-    # --- what happens to it ---------------------------------------------------------------------------------------
-
-    def pause(self, seconds: int) -> None:
-        self._stopped_until = max(self._stopped_until, self._world.now + seconds)
-
-    def lose_running(self) -> None:
-        """The tasker is killed and started again: the tasks that it is at are lost."""
-        self._lost |= self._running
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -110,34 +98,19 @@ class SimPhone:
     def _push(self, name: str, root: str, *arguments: Any) -> None:
         message = _message(self._id(), f"cic_ussd.tasks.{name}", root, list(arguments), [])
         self._redis.push(TASKER, message)
-        if not self._at_work:
-            self._at_work = True
-            self._later(_TASK, self._take)
+        self.workers.wake()
 
-    def _later(self, seconds: float, event: Callable[[], None]) -> None:
-        self._world.scheduler.at(self._world.now + seconds, event)
-
-    def _take(self) -> None:
-        if (wait := self._stopped_until - self._world.now) > 0:
-            self._later(wait + 0.01, self._take)
-            return
-        waiting = self._redis.lists.get(TASKER)
-        if not waiting:
-            self._at_work = False
-            return
-        message = json.loads(waiting.pop())
+    def _take(self, message: dict[str, Any]) -> None:
         headers = message["headers"]
-        self._redis.begun += 1
-        self._running.add(headers["id"])
+        self.workers.running.add(headers["id"])
         arguments = json.loads(base64.b64decode(message["body"]))[0]
         name = headers["task"].rpartition(".")[2]
-        self._later(_TASK, lambda: self._end(headers["id"], name, headers["root_id"], arguments))
+        self.workers.later(_TASK, lambda: self._end(headers["id"], name, headers["root_id"], arguments))
 
     def _end(self, task: str, name: str, root: str, arguments: list[Any]) -> None:
-        self._running.discard(task)
-        self._later(_TASK, self._take)
-        if task in self._lost:
-            self._world.tell(f"lost {name}")
+        self.workers.running.discard(task)
+        self.workers.done()
+        if self.workers.is_lost(task, name):
             return
         if name == "account_creation_callback":
             self._made(root, *arguments)
@@ -149,7 +122,7 @@ class SimPhone:
         account = bytes.fromhex(address)
         if (state := self._redis.values.get(root)) is not None:
             self._redis.values[root] = json.dumps(json.loads(state) | {"status": "CREATED"}).encode()
-            self._later(_KEPT, lambda: self._redis.forget(root))
+            self.workers.later(_KEPT, lambda: self._redis.forget(root))
         if phone in self.accounts:
             return  # the column of phone numbers is unique
         self.accounts[phone] = (account, language, self._world.now)

@@ -58,17 +58,17 @@ class _Kept:
 
 
 @cache
-def scene(backend: str, size: int, confirmations: int = 0) -> Scene:
+def scene(backend: str, size: int, confirmations: int = 0, seed: int = 7) -> Scene:
     """The scene of a backend with so many people."""
     folder = _folder()
     (folder / "signer.key").write_text(SIGNER_KEY.hex())
     (folder / "signer.key").chmod(0o600)
     where = folder / f"environment-{confirmations}.yaml"
     where.write_text(_ENVIRONMENT.replace("CONFIRMATIONS", str(confirmations)))
-    path = folder / f"{backend}-{size}.yaml"
+    path = folder / f"{backend}-{size}-{seed}.yaml"
     path.write_text(
         f"version: 1\nname: simulated\ngift: {{threshold: 200}}\n"
-        f"population: {{size: {size}, seed: 7, languages: {{en: 1, sw: 1}}}}\n"
+        f"population: {{size: {size}, seed: {seed}, languages: {{en: 1, sw: 1}}}}\n"
         f"{_BACKENDS[backend]}\nenvironment: {where.name}\n"
     )
     plan = compile_plan(load_scenario(path))

@@ -1,7 +1,9 @@
 """Runs one world from its seed to its end: the same command again and again, until it exits 0 or has been tried enough."""
 
+import os
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -19,10 +21,10 @@ from cicscenario.errors import ExitCode, as_told
 from cicscenario.transport.http import HttpSessions
 from tests.soak.accounts import SimAccounts
 from tests.soak.chain import SimChain
-from tests.soak.disk import Disk, as_left_by_kill
-from tests.soak.drawn import Secrets, Uuids, draw_from
+from tests.soak.disk import Disk
+from tests.soak.drawn import Secrets, Uuids, draw_from, secret
 from tests.soak.engine import GIFTER, WRITER, SimEngine
-from tests.soak.faults import LOSING, Fault, Kind
+from tests.soak.faults import FOR_A_PERSON, LOSING, Fault, Kind
 from tests.soak.installed import installed
 from tests.soak.kept import METHODS, PAIRS
 from tests.soak.metadata import SimMeta, SimMetaConnection, SimSigner
@@ -31,12 +33,15 @@ from tests.soak.phone import PhoneReply, SimPhone
 from tests.soak.redis import SimRedis, SimRedisClient
 from tests.soak.scenes import NETWORK, SIGNER_KEY, SPEC, scene
 from tests.soak.scheduler import use
-from tests.soak.truth import accounted, accounts, arrived, doubled, paid_by, served, written
+from tests.soak.truth import accounted, accounts, arrived, doubled, is_claimed, paid_by, served, written
 from tests.soak.world import World
 
 KILLED = 137  #: the exit code of a process that was killed
 _MORE = 4  #: runs beyond one for each fault, after which everybody must have arrived
 _UNTIL_AGAIN = 60.0  #: simulated seconds until the command is given again
+_NOT_REQUESTED = "has an account that this run did not request"  # said by phone, of a state that is older
+_OTHERS = 5  # people of another scenario
+_PAID = ("registration", "gas", "faucet")  # what the signer pays without a custodial engine
 _SIGNER = address_of(SIGNER_KEY)
 
 
@@ -86,8 +91,8 @@ class _Simulation:
         self.world.on |= {
             Kind.DROPPED: self._engine.drop_callbacks,
             Kind.REPEATED: self._engine.double_callbacks,
-            Kind.PAUSED: self._engine.pause,
-            Kind.WORKERS: self._engine.lose_running,
+            Kind.PAUSED: self._engine.workers.pause,
+            Kind.WORKERS: self._engine.workers.lose_running,
             Kind.CUT: lambda amount: self.redis.drop_connections(),
             Kind.DOWN: lambda amount: self.redis.drop_connections(),
             Kind.EMPTIED: lambda amount: self.redis.empty(),
@@ -95,17 +100,22 @@ class _Simulation:
         self.meta = SimMeta(self.world)
         self.phone = SimPhone(self.world, self.redis, self._engine, self.meta, SPEC, Random(f"{seed} phone"))
         self.world.on |= {
-            Kind.TASKER: lambda amount: self.phone.lose_running(),
-            Kind.TASKER_PAUSED: self.phone.pause,
+            Kind.TASKER: self.phone.workers.lose_running,
+            Kind.TASKER_PAUSED: self.phone.workers.pause,
         }
-        self.world.on_kill = self._killed
+        self._disk = Disk(self.world, Random(f"{seed} disk"))
+        self.world.on_end = self._ended
+        self.world.on |= {Kind.OLDER: self._keep_copy, Kind.OTHER: self._await_other}
+        self._older: tuple[int, Path] | None = None  # the number of ends at which this copy is put back
+        self._others: list[bytes] = []  # accounts of other scenarios' people
+        self._other_due = self._is_other = False
         draw_from(Random(f"{seed} drawn"))
 
     def run(self) -> Ended:
         ended = self.ended
         with tempfile.TemporaryDirectory(prefix="world", dir=_memory()) as folder:
             self._folder = Path(folder)
-            self._directory = self._folder / "0"
+            self._directory, self._ends = self._folder / "0", 0
             _current.simulation = self
             use(self.world.scheduler)
             try:
@@ -127,15 +137,54 @@ class _Simulation:
         for _ in range(len(ended.faults) + _MORE):
             self._once()
             self.world.scheduler.skip(_UNTIL_AGAIN)
-            if ended.problems:
+            if self._other_due:
+                self._run_other()
+            if ended.problems or self._stands():
                 return
-            if ended.codes[-1] == ExitCode.OK:
+            if self._older and (len(ended.codes) >= self._older[0] or ended.codes[-1] == ExitCode.OK):
+                (_, self._directory), self._older = self._older, None
+                self.world.tell("the older state is put back")
+            elif ended.codes[-1] == ExitCode.OK:
                 missing = self._missing()
                 if over or not missing:
                     ended.problems = missing
                     return
                 over = True
         ended.problems.append(f"it did not end well: {ended.codes}; last: {ended.said[-1:]}")
+
+    def _stands(self) -> bool:
+        """Whether the run may end here and wait for a person, who then decides: it has paid nobody twice."""
+        last = self.ended.codes[-1]
+        if last == ExitCode.RECONCILE:
+            return self._struck(FOR_A_PERSON)
+        said = self.ended.said[-1] if last == ExitCode.UNAVAILABLE else ""
+        return _NOT_REQUESTED in said and self._struck(frozenset({Kind.OLDER}))
+
+    def _struck(self, kinds: frozenset[Kind]) -> bool:
+        return bool(kinds & {one.kind for one in self.world.struck})
+
+    def _run_other(self) -> None:
+        """Runs another scenario with the same signer, until its people have arrived."""
+        mine, codes = (self._scene, self._directory), self.ended.codes[:]
+        self._other_due, self._is_other = False, True
+        self._scene, self._directory = scene("eth", _OTHERS, seed=8), self._folder / "other"
+        secret("07")
+        for _ in range(len(self.ended.faults) + _MORE):
+            self._once()
+            self.world.scheduler.skip(_UNTIL_AGAIN)
+            if self.ended.problems:
+                break
+            if self.ended.codes[-1] == ExitCode.OK:
+                people = accounts(self._directory / "state.sqlite")
+                self._others = [account for account, _ in people.values()]
+                done = Counter({one: n for one, n in paid_by(self._chain, _SIGNER).items() if one[1] in self._others})
+                if not list(arrived(people, _OTHERS, done, paid=_PAID)):
+                    break
+        else:
+            self.ended.problems.append(f"the other scenario did not end well: {self.ended.codes[len(codes) :]}")
+        secret("5e")
+        self._is_other = False
+        (self._scene, self._directory), self.ended.codes[:] = mine, codes
 
     def _once(self) -> None:
         code = [KILLED]
@@ -171,24 +220,42 @@ class _Simulation:
     def _listen(self, event: Event) -> None:
         pass
 
-    def _killed(self) -> None:
-        """The next process finds the directory as it is at this moment."""
-        target = self._folder / str(len(self.ended.codes) + 1)
+    def _ended(self, kind: Kind) -> None:
+        """The next process finds the directory as it is at this moment, or what a power cut leaves of it."""
+        self._ends += 1
+        target = self._folder / str(self._ends)
         if self._directory.exists():
-            as_left_by_kill(self._directory, target)
+            copy = self._disk.as_left_by_kill if kind is Kind.KILL else self._disk.as_left_by_power_cut
+            copy(self._directory, target)
         self._directory = target
+
+    def _keep_copy(self, amount: int) -> None:
+        """A copy from before the run has claimed its state is none: it is as an empty directory is, which pays everybody."""
+        if self._is_other or self._older or not self._directory.exists():
+            return
+        self._ends += 1
+        copy = self._folder / str(self._ends)
+        self._disk.as_left_by_kill(self._directory, copy)
+        if is_claimed(copy / "state.sqlite"):
+            self._older = len(self.ended.codes) + amount, copy
+
+    def _await_other(self, amount: int) -> None:
+        self._other_due = not self._is_other and not self._others
 
     def _missing(self) -> list[str]:
         state, size = self._directory / "state.sqlite", self.ended.size
         people = accounts(state)
         done = paid_by(self._chain, _SIGNER)
+        done = Counter({one: n for one, n in done.items() if one[1] not in self._others})
         if self.ended.backend == "eth":
-            return [*arrived(people, size, done, paid=("registration", "gas", "faucet")), *served(people, self._chain)]
+            return [*arrived(people, size, done, paid=_PAID), *served(people, self._chain)]
         return [
             *arrived(people, size, done, paid=()),
             *served(people, self._chain),
-            *accounted(
-                people, self._engine.keys, state, may_lose=bool(LOSING & {one.kind for one in self.world.struck})
+            *(
+                ()
+                if self._struck(frozenset({Kind.OLDER}))  # what was asked for since then is not known
+                else accounted(people, self._engine.keys, state, may_lose=self._struck(LOSING))
             ),
             *(written(state, self.meta, self.phone) if self.ended.backend == "cic_ussd" else ()),
         ]
@@ -200,7 +267,7 @@ class _Simulation:
         return over_http(self.world, methods, lambda: Reply(self._node.answer(body)), timeout)
 
     def disk(self) -> Disk:
-        return Disk(self.world)
+        return self._disk
 
 
 class _Http:
@@ -227,6 +294,16 @@ class _PresentDisk:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_simulation().disk(), name)
+
+
+class _Os:
+    """Stands for the module ``os``: what is flushed is only noted."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def fsync(self, descriptor: int) -> None:
+        _simulation().disk().fsync(descriptor)
 
 
 class _current:  # noqa: N801 -- a holder
@@ -256,6 +333,7 @@ def simulated() -> Iterator[None]:
     with installed(
         (HttpSessions, _Http),
         (sqlite3, _PresentDisk()),
+        (os, _Os()),
         (uuid, Uuids),
         (secrets, Secrets),
         (signer_lock, no_lock),

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -130,3 +131,57 @@ def test_another_process_has_the_same_history() -> None:
         for hashes in ("1", "2")
     ]
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("backend", ["eth", slow("cic_eth"), slow("cic_ussd")])
+def test_after_a_power_cut_nobody_is_lost_or_paid_twice(backend: str) -> None:
+    for name, at in boundaries(backend).items():
+        if name.startswith(("after state.", "carried out redis LPUSH", "after chain.send")):
+            ended = Case(1, backend, 20, (Fault(at, Kind.POWER),)).run()
+            assert (ended.codes, ended.problems) == ([KILLED, 0], []), name
+
+
+@pytest.mark.parametrize("kind", [Kind.FULL, slow(Kind.BROKEN)], ids=str)
+def test_after_a_write_that_failed_one_more_run_is_enough(kind: Kind) -> None:
+    codes = set()
+    for at in range(1, 240, 24):
+        ended = Case(at, "eth", 20, (Fault(at, kind, 1),)).run()
+        assert ended.problems == [], at
+        assert ended.codes in ([0], [3, 0]), at
+        codes.add(tuple(ended.codes))
+    assert len(codes) == 2
+
+
+@pytest.mark.parametrize("backend", ["eth", slow("cic_eth")])
+def test_an_older_state_pays_nobody_again(backend: str) -> None:
+    """From before the first payment on. What the state does not know is found on the chain, or a person is asked."""
+    codes = Counter[tuple[int, ...]]()
+    named = boundaries(backend)
+    for at in range(named["after state.identity"] + 1, max(named.values()), 37):
+        ended = Case(1, backend, 20, (Fault(at, Kind.OLDER, 1),)).run()
+        assert ended.problems == [], at
+        codes[tuple(ended.codes)] += 1
+    assert codes[0, 0] > 1
+    assert set(codes) <= {(0, 0), (0, 5)}
+
+
+@pytest.mark.parametrize("backend", ["eth", slow("cic_eth")])
+def test_another_scenario_with_the_same_signer_runs_between_two_runs(backend: str) -> None:
+    for name, at in boundaries(backend).items():
+        if name.startswith(("before chain.", "after state.signed", "after state.broadcast", "after state.settled")):
+            ended = Case(1, backend, 20, (Fault(at, Kind.OTHER), Fault(at, Kind.KILL))).run()
+            assert ended.problems == [], name
+            assert ended.codes in ([KILLED, 0], [KILLED, 5]), name
+
+
+def test_every_kind_of_fault_is_drawn() -> None:
+    drawn = {fault.kind for seed in range(300) for fault in case_of(seed).faults}
+    assert drawn == set(Kind)
+
+
+@pytest.mark.parametrize("after", [4, *map(slow, (3, 5, 6))])
+def test_a_request_that_was_sent_is_on_the_disk(after: int) -> None:
+    """Else accounts are made after a power cut of which the run does not know."""
+    asked = boundaries("cic_eth")["after state.requested"]
+    ended = Case(1, "cic_eth", 20, (Fault(asked + after, Kind.POWER),)).run()
+    assert (ended.codes, ended.problems) == ([KILLED, 0], [])

@@ -26,6 +26,17 @@ def accounts(state: Path) -> dict[int, tuple[bytes, int]]:
         database.close()
 
 
+def is_claimed(state: Path) -> bool:
+    """Whether a run has written into a state which scenario and chain it is of."""
+    if not state.exists():
+        return False
+    database = sqlite3.connect(state)
+    try:
+        return bool(database.execute("SELECT 1 FROM meta WHERE key = 'lineage'").fetchone())
+    finally:
+        database.close()
+
+
 def paid_by(chain: SimChain, signer: bytes) -> Counter[tuple[str, bytes]]:
     """How many times the signer's transactions have done something for an account."""
     done: Counter[tuple[str, bytes]] = Counter()

@@ -1,14 +1,18 @@
 """The simulated world: its time, its boundaries and what strikes at them. The services' models hang on it."""
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
-from tests.soak.faults import Fault, Kind, Pending
+from tests.soak.faults import ENDING, Fault, Kind, Pending
 from tests.soak.scheduler import Killed, Scheduler
 
 _T = TypeVar("_T")
+_OF_FILES = ("file.", "folder.")
+_WRITES = 0.3  # of the writes from a fault's boundary on get it, until one has
 _FILES = "file.replace"  # the product's name of this boundary
 
 
@@ -34,10 +38,11 @@ class World:
         self.boundaries = 0
         self.history: list[str] | None = [] if told else None
         self.on: dict[Kind, Callable[[int], None]] = {}  #: what faults at any boundary do
-        self.on_kill: Callable[[], None] = lambda: None
+        self.on_end: Callable[[Kind], None] = lambda kind: None  #: what a kill and a power cut do
         self._random = Random(f"{seed} world")
         self._digest = hashlib.blake2b(digest_size=16)
         self._down_until = 0.0
+        self._full_for = 0  # writes
         self._last = ""
 
     @property
@@ -66,8 +71,8 @@ class World:
         self.tell(f"{self.boundaries} {name}")
         while fault := self.pending.take(self.boundaries):
             self._strike(fault)
-            if fault.kind is Kind.KILL:
-                self.on_kill()
+            if fault.kind in ENDING:
+                self.on_end(fault.kind)
                 current.process.dead = True
                 raise Killed
             if fault.kind is Kind.DOWN:
@@ -82,13 +87,24 @@ class World:
         if name != _FILES or self._last != _FILES:
             self.boundary(f"{side} {name}")
         self._last = name
+        if side == "before" and name.startswith(_OF_FILES) and (number := self.write_error()):
+            raise OSError(number, os.strerror(number))
 
-    def write_fault(self) -> Fault | None:
-        """The fault that strikes the write that is about to be made."""
-        fault = self.pending.take(self.boundaries, write=True)
-        if fault:
+    def write_error(self) -> int:
+        """The number of the error that the write gets which is about to be made; 0 for none. Not always the first write from
+        a fault's boundary on is struck, so that each kind of write is.
+        """
+        if self.pending.at_writes(self.boundaries) and self._random.random() < _WRITES:
+            fault = self.pending.take(self.boundaries, write=True)
+            assert fault
             self._strike(fault)
-        return fault
+            if fault.kind is Kind.BROKEN:
+                return errno.EIO
+            self._full_for = fault.amount
+        if self._full_for:
+            self._full_for -= 1
+            return errno.ENOSPC
+        return 0
 
     def exchange(self, what: str, carry_out: Callable[[], _T], timeout: float, *, once: bool = False) -> _T:
         """One request of the product and its answer. Raises one of the errors above when there is none.

@@ -22,6 +22,7 @@ from cicscenario.plan.compile import compile_plan
 from cicscenario.services.meta import MetaClient
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
+from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 
@@ -48,7 +49,7 @@ class MetadataRun:
         self.meta = MetaClient(url, key=WRITER, passphrase=PASSPHRASE, stopping=self.stopping, **options)
         environment = SimpleNamespace(meta=SimpleNamespace(write=mode))
         spec = ChainSpec.parse("evm:byzantium:8996:bloxberg")
-        services: Any = SimpleNamespace(meta=self.meta, spec=spec, environment=environment)
+        services: Any = SimpleNamespace(meta=self.meta, spec=spec, environment=environment, traffic=Traffic())
         self.context = RunContext(
             self.plan.scenario,
             folder,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 _ALL = ("eth", "cic_eth", "cic_ussd")
 _ANY_RUN = {
-    "chain.send", "file.open", "file.replace", "lock.take", "meta.store", "state.broadcast", "state.checks",
+    "chain.send", "file.open", "file.replace", "lock.take", "log.line", "meta.store", "state.broadcast", "state.checks",
     "state.checks_forgotten", "state.identity", "state.make", "state.outcomes", "state.place", "state.reopened",
     "state.settled", "state.signed", "state.trace",
 }  # fmt: skip
@@ -39,6 +39,9 @@ REACHED: dict[str, dict[str, set[str]]] = {
     "faucet refuses": _each(("cic_eth", "cic_ussd"), {"engine.gift"}),
     "engine paused": _each(("cic_eth", "cic_ussd"), {"engine.take_back"}),
     "report to a file": {"": {"report.output", "file.replace"}},
+    # These two need no run; a process of their own is killed.
+    "failing list": {"": {"failing.write", "failing.remove"}},
+    "home folder": {"": {"home.ignore", "file.create"}},
     "new scenario": {"": {"scenario.create", "file.create"}},
 }  # fmt: skip
 

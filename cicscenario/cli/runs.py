@@ -1,0 +1,142 @@
+"""``cicscenario runs`` and ``compare``: the runs in the home folder, and two of them beside each other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cicscenario.cli import workspace
+from cicscenario.cli.home import home
+from cicscenario.engine.records import read_progress
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.printable import json_text, one_line, say
+from cicscenario.report.comparison import Comparison, Speed, compare_runs
+from cicscenario.report.html import moment, rate, seconds_in_words
+from cicscenario.report.recorded import Phase, Recorded
+from cicscenario.report.rendered import recorded
+from cicscenario.serve.view import phase_of
+from cicscenario.state.store import STATE
+from cicscenario.vocabulary import load_scenario
+
+_NOTHING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run. What is not known is None: a run that is under way or was killed may have no report yet."""
+
+    name: str
+    directory: str
+    phase: str
+    verdict: str
+    good: bool
+    people: int | None
+    began: str | None
+    seconds: float | None
+
+
+def runs(fmt: str) -> ExitCode:
+    """Prints the runs in the home folder, the last one first. Reads no state."""
+    found = sorted(_lines(home() / "runs"), key=lambda line: line.began or "", reverse=True)
+    if fmt == "json":
+        say(json_text([asdict(line) for line in found], indent=2))
+    elif found:
+        _table([("run", "verdict", "people", "began", "took"), *map(_cells, found)], numbers=(2, 4))
+    else:
+        say(f"there are no runs in {one_line(str(home() / 'runs'))}")
+    return ExitCode.OK
+
+
+def _lines(folder: Path) -> Iterator[RunLine]:
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if place.is_dir() and ((place / "report.json").exists() or (place / STATE).exists()):
+            yield _line(place)
+
+
+def _line(place: Path) -> RunLine:
+    phase, known = phase_of(place), None
+    progress: dict[str, Any] | None = None
+    verdict = "its records are damaged"
+    try:
+        progress = read_progress(place)
+        known = recorded(place)
+        verdict = Recorded(known.report, progress, phase=phase).verdict
+    except InvalidError:
+        if phase is not Phase.ENDED:
+            verdict = Recorded({}, None, phase=phase).verdict
+    report = known.report if known else {}
+    timeline = (progress or {}).get("timeline", {})
+    sessions = timeline.get("sessions", [])
+    totals = [step["total"] for step in (progress or {}).get("steps", {}).values()]
+    return RunLine(
+        place.name,
+        str(place),
+        phase.value,
+        verdict,
+        bool(known and phase is Phase.ENDED and known.good),
+        report.get("population", totals[0] if totals else None),
+        sessions[0]["began"] if sessions else report.get("began"),
+        timeline.get("seconds", report.get("seconds")),
+    )
+
+
+def _cells(line: RunLine) -> tuple[str, ...]:
+    return (
+        one_line(line.name),
+        line.verdict,
+        _NOTHING if line.people is None else f"{line.people:,}",
+        moment(line.began) if line.began else _NOTHING,
+        _NOTHING if line.seconds is None else seconds_in_words(line.seconds),
+    )
+
+
+def _table(rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if place in numbers else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        say("  ".join(cells).rstrip())
+
+
+def compare(first: str, second: str, percent: float, fmt: str) -> ExitCode:
+    """Prints what is slower in the second run, and what fails now. Returns CHECKS_FAILED when there is anything of it."""
+    before, now = _run_of(first), _run_of(second)
+    found = compare_runs(before, now, percent=percent)
+    if fmt == "json":
+        say(json_text(found.document(), indent=2))
+    else:
+        _say_comparison(found, percent)
+    return ExitCode.CHECKS_FAILED if found.worse else ExitCode.OK
+
+
+def _run_of(named: str) -> Recorded:
+    """The run in a directory, of a scenario file, or with a name in the home folder."""
+    path, folder = Path(named), home() / "runs"
+    if path.is_dir():
+        return recorded(path)
+    if path.is_file():
+        return recorded(workspace.run_directory(load_scenario(path), None))
+    if "/" not in named and (folder / named).is_dir():
+        return recorded(folder / named)
+    raise InvalidError(
+        f"there is no run, run directory or scenario file `{named}`", hint="`cicscenario runs` lists the runs by name"
+    )
+
+
+def _say_comparison(found: Comparison, percent: float) -> None:
+    _table([("people/s", "before", "now", "change", ""), *map(_speed_cells, found.speeds)], numbers=(1, 2, 3))
+    for title, lines in (("fails now", found.fails), ("no longer fails", found.mended)):
+        if lines:
+            say(f"{title}:")
+            say("\n".join(f"  {one_line(line)}" for line in lines))
+    slower = [speed.step for speed in found.speeds if speed.slower]
+    reasons = [f"slower by more than {percent:g} %: {', '.join(slower)}"] if slower else []
+    reasons += [f"{len(found.fails)} thing{'s' if len(found.fails) > 1 else ''} fail now"] if found.fails else []
+    say(f"the second run is worse: {'; '.join(reasons)}" if reasons else "the second run is no worse than the first")
+
+
+def _speed_cells(speed: Speed) -> tuple[str, ...]:
+    change = _NOTHING if speed.change is None else f"{speed.change:+.0f} %"
+    return speed.step, rate(speed.before), rate(speed.now), change, "slower" if speed.slower else ""

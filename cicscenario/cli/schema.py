@@ -1,0 +1,62 @@
+"""``cicscenario schema``: writes the schemas, with the names of installed packages, or prints one."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.files import FOR_ALL, make_folder, write_whole
+from cicscenario.printable import one_line, say
+from cicscenario.resources import load_schema
+from cicscenario.vocabulary import schema_text
+
+FOLDER = "schemas"  #: the folder of the schemas in a project
+NAMES = {"scenario": "scenario-v1.json", "environment": "environment-v1.json"}
+_UP = 8  # folders in which a project's schemas are looked for
+
+
+def schema(folder: Path | None, kind: str) -> ExitCode:
+    """Writes both schemas to ``folder``; without one, prints that of ``kind``. Raises InvalidError for an unknown kind."""
+    if kind not in NAMES:
+        raise InvalidError(f"unknown kind of file: {kind}", hint=f"choose {' or '.join(NAMES)}")
+    if folder is None:
+        say(_texts()[kind], end="")
+        return ExitCode.OK
+    for file in write_schemas(folder):
+        say(one_line(str(file)))
+    say(f"for editors, as the first line of a file: # yaml-language-server: $schema=PATH/{NAMES['scenario']}")
+    return ExitCode.OK
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Writes the schemas to a folder, which is made; gives the files."""
+    texts = _texts()
+    make_folder(folder)
+    for kind, name in NAMES.items():
+        write_whole(folder / name, texts[kind], mode=FOR_ALL)
+    return [folder / name for name in NAMES.values()]
+
+
+def schemas_of(file: Path) -> Path | None:
+    """The folder of schemas in the folder of a scenario, or the nearest one above it; None when there is none.
+
+    It is not looked for outside the git checkout and the home folder of the user, so that other machines have it, too.
+    """
+    folder = file.absolute().parent
+    for above in [folder, *folder.parents][:_UP]:
+        if (above / FOLDER / NAMES["scenario"]).is_file():
+            return above / FOLDER
+        if (above / ".git").exists() or above == Path.home():
+            return None
+    return None
+
+
+def reference(file: Path, folder: Path) -> str:
+    """The path of the scenario's schema as a scenario file names it: relative, so that it is right on every machine."""
+    return os.path.relpath(folder / NAMES["scenario"], file.absolute().parent).replace(os.sep, "/")
+
+
+def _texts() -> dict[str, str]:
+    environment: dict[str, Any] = load_schema("environment-v1")
+    return {"scenario": schema_text(), "environment": json.dumps(environment, indent=2, ensure_ascii=False) + "\n"}

@@ -1,0 +1,88 @@
+"""Nothing is silent: when no event has come for some seconds, the stage, service or check under way is said to go on."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+from cicscenario.engine.events import (
+    CheckFinished,
+    CheckProgressed,
+    CommandEnded,
+    CommandFailed,
+    Event,
+    Listener,
+    RequestRepeated,
+    RunStarted,
+    ServiceStarting,
+    StageStarted,
+    Waiting,
+)
+
+SILENCE = 3.0  #: seconds without an event after which ``Waiting`` is sent
+_LOOK = 0.25  # seconds between two looks
+
+
+class Liveness:
+    """Passes events on. Entered, it sends ``Waiting`` by itself when there are none. Thread-safe. ``clock`` gives seconds."""
+
+    def __init__(self, listener: Listener, clock: Callable[[], float] = time.monotonic) -> None:
+        self._listener = listener
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._activity = "starting"
+        self._since = self._last = clock()
+        self._seen = ""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="liveness", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def __call__(self, event: Event) -> None:
+        with self._mutex:
+            now = self._clock()
+            if not isinstance(event, RequestRepeated):
+                self._last = now  # a repeat is no line of the plain console
+            if (activity := _activity(event)) is not None:
+                self._activity, self._since, self._seen = activity, now, ""
+            elif isinstance(event, RequestRepeated):
+                self._seen = event.why
+        self._listener(event)
+
+    def tell_if_silent(self) -> None:
+        """Sends the event if it is due."""
+        with self._mutex:
+            now = self._clock()
+            if now - self._last < SILENCE or not self._activity:
+                return
+            self._last = now
+            event = Waiting(self._activity, "", 0, round(now - self._since, 1), seen=self._seen)
+        self._listener(event)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK):
+            self.tell_if_silent()
+
+
+def _activity(event: Event) -> str | None:
+    """What goes on from this event on; None when it does not change that."""
+    match event:
+        case StageStarted():
+            return event.stage
+        case ServiceStarting():
+            return f"starting {event.service}" if event.seconds is None else "opening the services"
+        case RunStarted():
+            return "steps"
+        case CheckProgressed():
+            return f"check {event.name}"
+        case CheckFinished():
+            return "checks"
+        case CommandFailed() | CommandEnded():
+            return ""
+    return None

@@ -1,0 +1,49 @@
+"""The verdict of a command in one line: people, checks, time, report."""
+
+from cicscenario.engine.events import CommandEnded
+from cicscenario.errors import ExitCode
+from cicscenario.printable import one_line
+from cicscenario.report.recorded import Recorded
+from cicscenario.report.words import duration
+
+
+def verdict_line(recorded: Recorded) -> str:
+    """What came of a run or verification, without time and report: ``Everybody arrived: 1,000 people, 12 checks``."""
+    made = recorded.report["checks"]
+    population = recorded.report["population"]
+    if recorded.good:
+        return f"{recorded.verdict}: {_people(population)}, {_count(len(made), 'check')}"
+    wrong = [check for check in made if check["errors"]]
+    if recorded.code is ExitCode.CHECKS_FAILED and wrong:
+        astray = recorded.report.get("astray") or max(check["errors"] for check in wrong)
+        found = ", ".join(f"{one_line(check['name'])} {check['errors']:,}" for check in wrong)
+        return (
+            f"{astray:,} of {_people(population)} did not arrive: errors in {len(wrong)} of {_count(len(made), 'check')}"
+            f" ({found})"
+        )
+    return f"{recorded.verdict}: {one_line(recorded.detail)}"
+
+
+def ended(recorded: Recorded | None, code: ExitCode, seconds: float, report: str | None) -> CommandEnded:
+    """The last event of a command. ``recorded`` is what it has recorded, None if it did not come to that."""
+    line = verdict_line(recorded) if recorded else Recorded({"exit_code": int(code)}, None).stopped
+    where = f". Report: {one_line(report)}" if report else ""
+    held = recorded.report if recorded else {}
+    return CommandEnded(
+        verdict=f"{line}, {duration(seconds)}{where}",
+        good=recorded.good if recorded else False,
+        exit_code=int(code),
+        population=held.get("population"),
+        astray=held.get("astray"),
+        checks=len(held.get("checks", ())),
+        seconds=round(seconds, 3),
+        report=report,
+    )
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
