@@ -115,6 +115,12 @@ def test_what_is_no_yaml_is_an_error() -> None:
         lay_out("a: [1\nb: 2\n")
 
 
+@pytest.mark.parametrize("other", ["a: 2\n", "a: 1 # of another\n", "a: [\n"])
+def test_a_layout_that_would_change_the_meaning_is_not_used(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    monkeypatch.setattr("cicscenario.language.layout.arranged", lambda text: other)
+    assert lay_out("a:  1\n") == "a:  1\n"
+
+
 SCALARS = st.sampled_from(
     [
         *("1", "x", "'a b'", '"# no"', '"a: b"', "''", "a#b", "{}", "[]", "&n 1", ""),
