@@ -33,7 +33,7 @@ ALLOWED = {
     "review/rooms.py": {"read_text"},
     "review/picture.py": {"read_text"},
     "review/concept.py": {"read_text"},
-    "cli/new.py": {"read_text"},
+    "cli/newfile.py": {"read_text"},
 }
 #: The sandbox reads the files that it has made. Servers of other makers write in folders of its own.
 ALLOWED_IN_THE_SANDBOX = READ | {"mkdir"}

@@ -10,7 +10,7 @@ from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, Mend
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.reading import as_numbers, up_to_date
-from cicscenario.checks.sent import LOOKED_UP, SENT_AGAIN, Sent, SentFate, sent
+from cicscenario.checks.sent import LOOKED_UP, SENT_AGAIN, LastSent, SentFate, sent
 from cicscenario.people.person import Person
 
 GIFT, FAUCET = "gift", "faucet"
@@ -41,7 +41,7 @@ def judge(context: RunContext, people: Sequence[Person], problems: Mapping[int, 
     return decided
 
 
-def _decided(one: Sent, held: int, faucet: int) -> Decision:
+def _decided(one: LastSent, held: int, faucet: int) -> Decision:
     match one.fate:
         case SentFate.MINED:
             in_part = one.row is not None and one.row.detail is not None and " moved " in one.row.detail

@@ -6,12 +6,14 @@ Nothing is written. A transaction that the ledger counts as mined is looked up o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.redo import further_purpose
 from cicscenario.capabilities.remedy import Decision, Judge, LeftAlone, MadeAgain
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.rpc import protocol_errors
+from cicscenario.chain.reading import on_this_chain
+from cicscenario.chain.rpc import Call, RpcError, protocol_errors
 from cicscenario.people.person import Person
 from cicscenario.state.rows import LedgerRow
 
@@ -26,7 +28,7 @@ class SentFate(Enum):
 
 
 @dataclass(frozen=True)
-class Sent:
+class LastSent:
     """The last transaction of a step for a person, and the purpose that the next one would have."""
 
     fate: SentFate
@@ -35,9 +37,9 @@ class Sent:
     row: LedgerRow | None = None
 
 
-def sent(context: RunContext, step: str, people: Sequence[Person]) -> dict[int, Sent]:
+def sent(context: RunContext, step: str, people: Sequence[Person]) -> dict[int, LastSent]:
     """What has become of the step's transactions, by person id. Raises UnavailableError when the chain does not answer."""
-    found: dict[int, Sent] = {}
+    found: dict[int, LastSent] = {}
     number, left = 1, [person.id for person in people]
     while left:
         purpose = further_purpose(step, number)
@@ -47,27 +49,35 @@ def sent(context: RunContext, step: str, people: Sequence[Person]) -> dict[int, 
             row = live.get(person)
             if row is not None:
                 fate = SentFate.MINED if row.status == "mined" else SentFate.OPEN
-                found[person] = Sent(fate, purpose, following, row)
+                found[person] = LastSent(fate, purpose, following, row)
             elif number == 1 or context.state.failed_transactions(purpose, [person]):
-                found[person] = Sent(SentFate.NEVER, purpose, following)
+                found[person] = LastSent(SentFate.NEVER, purpose, following)
         left = [person for person, row in live.items() if row.status == "mined"]
         number += 1
     return found | _lost(context, found)
 
 
-def _lost(context: RunContext, found: Mapping[int, Sent]) -> dict[int, Sent]:
+def _lost(context: RunContext, found: Mapping[int, LastSent]) -> dict[int, LastSent]:
     """Those of the mined ones that the chain does not have."""
     mined = [(person, one.row) for person, one in found.items() if one.fate is SentFate.MINED and one.row]
     if not mined:
         return {}
     rpc = context.services.chain.rpc
     with protocol_errors(rpc):
-        receipts = rpc.calls([("eth_getTransactionReceipt", [to_hex(row.hash)]) for _, row in mined])
+        asked: list[Call] = [("eth_getTransactionReceipt", [to_hex(row.hash)]) for _, row in mined]
+        receipts = [_answered(one) for one in on_this_chain(rpc, asked, context.stopping)]
         return {
-            person: Sent(SentFate.LOST, found[person].purpose, found[person].following, row)
+            person: LastSent(SentFate.LOST, found[person].purpose, found[person].following, row)
             for (person, row), receipt in zip(mined, receipts, strict=True)
             if receipt is None or receipt["blockNumber"] is None
         }
+
+
+def _answered(receipt: Any | RpcError) -> Any:
+    """The receipt, or None for none. Raises the error of a node that refuses to tell."""
+    if isinstance(receipt, RpcError):
+        raise receipt
+    return receipt
 
 
 LOOKED_UP = "the transaction is open: it is looked up, and the same one is sent again if the chain does not have it"
@@ -91,7 +101,7 @@ def on_chain(step: str, first: str, *, further: str | None = None, arrived: str 
             return dict.fromkeys((person.id for person in people), decision)
         return {person: decided(one) for person, one in sent(context, step, people).items()}
 
-    def decided(one: Sent) -> Decision:
+    def decided(one: LastSent) -> Decision:
         match one.fate:
             case SentFate.MINED:
                 return MadeAgain(step, further, one.following) if further else LeftAlone(arrived)

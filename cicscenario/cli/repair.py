@@ -6,6 +6,7 @@ from pathlib import Path
 from cicscenario.cli import workspace
 from cicscenario.cli.asking import ask
 from cicscenario.cli.interrupts import stopped_by_signals
+from cicscenario.cli.revision import revision_of
 from cicscenario.engine import repair as engine
 from cicscenario.engine.events import Listener
 from cicscenario.engine.findings import RepairPlan
@@ -46,6 +47,7 @@ def repair(path: Path, options: RepairOptions, listener: Listener) -> tuple[Exit
         step=options.step,
         people=options.people,
         failed=options.failed,
+        revision=revision_of(path),
     )
     return engine.repair(request, listener)
 

@@ -113,6 +113,19 @@ def _ask(question: str, default: str) -> str:
 
 
 @scenario_app.command()
+def fmt(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenarios, environments or folders of them.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 when a file would change.")
+    ] = False,
+) -> None:
+    """Lay out files: indentation, spaces and blank lines. Comments, the order of keys and the meaning stay."""
+    from cicscenario.cli import fmt as fmt_command
+
+    end(fmt_command.fmt(paths, check=check))
+
+
+@scenario_app.command()
 def schema(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="The folder to write both schemas to.", show_default=False)

@@ -21,8 +21,8 @@ _OTHER = "other reasons"
 _GAP = "…"
 #: What differs from person to person in a reason: quoted text, JSON, identifiers, hexadecimal, and numbers.
 _VARYING = re.compile(
-    r"'[^']*'|\"[^\"]*\"|`[^`]*`|\{.*\}|\[.*\]|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{16,}\b"
-    r"|\+?\d[\d,]*(?:\.\d+)?"
+    r"('[^']*'|\"[^\"]*\"|`[^`]*`|\{.*\}|\[.*\]|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{16,}\b"
+    r"|\+?\d[\d,]*(?:\.\d+)?)"
 )
 
 
@@ -101,12 +101,11 @@ class _Group:
     unmade: dict[str, None] = field(default_factory=dict)
     failing: dict[str, None] = field(default_factory=dict)
 
-    def add(self, root: Failure, follow: Sequence[Failure]) -> None:
+    def add(self, root: Failure, varying: Sequence[str], follow: Sequence[Failure]) -> None:
         self.people += 1
         if len(self.first) < NAMED:
             self.first.append(root)
-        found = _VARYING.findall(root.reason)
-        self.varying = [a if a == b else None for a, b in zip(self.varying, found, strict=False)]
+        self.varying = [a if a == b else None for a, b in zip(self.varying, varying, strict=False)]
         if root.made is Made.NOT_MADE:
             self.unmade[root.name] = None
         for one in follow:
@@ -132,17 +131,18 @@ class Grouping:
         """Adds all failures of one person."""
         self._people += 1
         for root, follow in self._causes.of(failures):
-            self._group(root).add(root, follow)
+            parts = _VARYING.split(root.reason)  # what is fixed and what varies, by turns
+            self._group(root, parts[::2], parts[1::2]).add(root, parts[1::2], follow)
 
-    def _group(self, root: Failure) -> _Group:
+    def _group(self, root: Failure, fixed: Sequence[str], varying: Sequence[str]) -> _Group:
         # For a person without an account, the first check that was not made stands for all of them.
         place = root.what, "" if root.made is Made.NOT_MADE else root.name
-        key = (*place, root.made.value, *_VARYING.split(root.reason))
+        key = (*place, root.made.value, *fixed)
         if key not in self._groups and self._reasons[place] >= _MOST:
             key = (*place, root.made.value, _OTHER)
         if key not in self._groups:
             self._reasons[place] += 1
-            self._groups[key] = _Group(root, [*_VARYING.findall(root.reason)])
+            self._groups[key] = _Group(root, [*varying])
         return self._groups[key]
 
     def result(self, names: Mapping[int, str], lacking: Mapping[str, str]) -> Problems:

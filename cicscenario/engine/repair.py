@@ -58,6 +58,7 @@ class RepairRequest:
     step: str | None = None
     people: tuple[str, ...] = ()
     failed: bool = True
+    revision: str = ""  #: of the scenario's file in git, if it is in git
 
 
 def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -77,18 +78,25 @@ def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[C
         plan = compile_plan(scenario, store)
         _require_step(plan, request)
         run = RunRequest(
-            request.path, request.directory, request.environment, request.stoppable, request.report, request.overrides
+            request.path,
+            request.directory,
+            request.environment,
+            request.stoppable,
+            request.report,
+            request.overrides,
+            revision=request.revision,
         )
         this = opened.enter_context(open_run(run, plan, listener))
         with request.stoppable(this.stopping.set):
             _require_services(this)
+            withdrawn: frozenset[str] = frozenset()
             if went_back := _went_back(this):
                 _agree(went_back, request, listener)
-                look_back(this)
+                withdrawn = _look_back(this)
             found = _look(this, request)
             _agree(found, request, listener)
             this.redo = found.redo
-        return report(this, carry_out), this.checks
+        return report(this, lambda run: carry_out(run, withdrawn)), this.checks
 
 
 def _agree(found: RepairPlan, request: RepairRequest, listener: Listener) -> None:
@@ -103,13 +111,14 @@ def _agree(found: RepairPlan, request: RepairRequest, listener: Listener) -> Non
         request.agree(found)
 
 
-def carry_out(this: Run) -> ExitCode:
-    """Makes again what ``this.redo`` has, and asks all checks about everybody."""
+def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
+    """Makes again what ``this.redo`` has, and asks all checks about everybody.
+
+    ``withdrawn`` are steps of which outcomes were withdrawn because the chain went back: they are executed for all of these.
+    """
     plan = _with_repairs(this.plan)
-    if this.redo:
-        before = {step: ok for step, (ok, _) in this.state.counts().items()}
-        look_back(this)
-        _open_withdrawn(this, plan, before)
+    if this.redo or withdrawn:
+        _add_open(this, withdrawn | _look_back(this))
         _reopen(this, plan)
         execute(this, plan)
         _tell_failed(this, plan)
@@ -240,15 +249,22 @@ def _require_funds(this: Run, found: RepairPlan) -> None:
 # --- what is done -------------------------------------------------------------------------------------------------
 
 
-def _open_withdrawn(this: Run, plan: Plan, before: dict[str, int]) -> None:
-    """When the chain went back, outcomes of others are withdrawn, too: their steps are executed for all of them."""
+def _look_back(this: Run) -> frozenset[str]:
+    """Finds out what the signer has sent. Returns the steps of which outcomes were withdrawn, since the chain went back."""
+    before = this.state.counts()
+    look_back(this)
     now = this.state.counts()
-    for step in plan.steps:
-        if now.get(step.name, (0, 0))[0] < before.get(step.name, 0):
-            for first in range(0, plan.size, _PAGE):
-                stop = min(first + _PAGE, plan.size)
-                for person in set(range(first, stop)) - this.state.done(step.name, first, stop):
-                    this.redo.add(step.name, person, this.redo.purpose(step.name, person))
+    return frozenset(step for step, (ok, _) in before.items() if now.get(step, (0, 0))[0] < ok)
+
+
+def _add_open(this: Run, steps: frozenset[str]) -> None:
+    """Adds everybody who is not done in these steps."""
+    for step in steps:
+        for first in range(0, this.plan.size, _PAGE):
+            stop = min(first + _PAGE, this.plan.size)
+            for person in set(range(first, stop)) - this.state.done(step, first, stop):
+                if person not in this.redo.of(step):
+                    this.redo.add(step, person)
 
 
 def _reopen(this: Run, plan: Plan) -> None:

@@ -288,7 +288,7 @@ def execute(this: Run, plan: Plan | None = None) -> None:
         opened.callback(backend.close)
         context = replace(context, opened=backend)
         while True:
-            this.progress = _progress(this)
+            this.progress = _progress(this, plan)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
             record = Recorder(this.directory, this.progress)
@@ -301,11 +301,11 @@ def execute(this: Run, plan: Plan | None = None) -> None:
             this.listener(Noted("the chain went back while the run was active: what it undid is done again"))
 
 
-def _progress(this: Run) -> Progress:
+def _progress(this: Run, plan: Plan) -> Progress:
     """The progress of this session, which continues the timeline of the earlier ones."""
     return Progress(
-        (step.name for step in this.plan.steps),
-        this.plan.size,
+        (step.name for step in plan.steps),
+        plan.size,
         this.state.counts(),
         timeline=earlier_timeline(this.directory, lambda text: this.listener(Noted(text))),
         by=who(),

@@ -5,7 +5,7 @@ from typing import Any
 
 from cicscenario.engine.failing import FAILING
 from cicscenario.engine.problems import Problem
-from cicscenario.printable import printable
+from cicscenario.printable import one_line, printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, where, who
 from cicscenario.report.recorded import Recorded, check_notes, milliseconds
@@ -23,7 +23,7 @@ def as_markdown(recorded: Recorded) -> str:
     if "error" in report:
         parts.append("\n".join(f"> {_text(line)}  " for line in report["error"].splitlines()))
     if recorded.next:
-        parts.append(f"To go on:\n\n```sh\n{printable(recorded.next)}\n```")
+        parts.append(f"To go on:\n\n    {one_line(recorded.next)}")
     parts.append(_table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
     if report["checks"] or recorded.unmade:
         parts.append(_table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))

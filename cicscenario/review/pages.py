@@ -60,7 +60,7 @@ def _language() -> str:
     intro = (
         f"{schema['description']} `cicscenario explain KEY` shows the same on the command line; `cicscenario config FILE`"
         " shows all effective values of a file and their origin. Editors complete keys when the first line of the file is"
-        " `# yaml-language-server: $schema=` and the path of `schemas/scenario-v1.json`."
+        " `# yaml-language-server: $schema=` and the path of `schemas/scenario-v1.json`, which `cicscenario schema DIR` writes."
     )
     return _page("The scenario language", [intro, _contents(schema), *_keys(schema, causes=True)])
 

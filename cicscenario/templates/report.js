@@ -35,6 +35,8 @@
     return line;
   }
 
+  const has = (person, word) => /^#\d+$/.test(word) ? person.id === Number(word.slice(1)) : person.text.includes(word);
+
   function search() {
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     const only = byId("only").checked;
@@ -42,7 +44,7 @@
     let number = 0;
     for (const person of people) {
       if (only && !person.problems.length) continue;
-      if (!words.every((word) => person.text.includes(word))) continue;
+      if (!words.every((word) => has(person, word))) continue;
       if (++number <= MOST) found.push(row(person));
     }
     byId("people-rows").replaceChildren(...found);
@@ -57,7 +59,7 @@
     steps = data.steps;
     people = data.people;
     for (const person of people) {
-      person.text = [`#${person.id}`, person.id, person.name, person.phone, person.account, ...person.problems,
+      person.text = [person.id, person.name, person.phone, person.account, ...person.problems,
         ...person.left.map((n) => steps[n])].join(" ").toLowerCase();
     }
     byId("search-form").hidden = false;
@@ -72,6 +74,21 @@
   const every = Number(document.body.dataset.live);
   let tag = document.body.dataset.tag;
 
+  function replace(old, part) {
+    const data = part.querySelector("#people-data");
+    if (data && old.contains(document.activeElement)) {  // somebody types: the field stays
+      old.querySelector("#people-data").textContent = data.textContent;
+      return;
+    }
+    const typed = byId("search")?.value, only = byId("only")?.checked;
+    for (const detail of part.querySelectorAll("details")) detail.open = !!old.querySelector("details")?.open;
+    old.replaceWith(part);
+    if (data && typed !== undefined) {
+      byId("search").value = typed;
+      byId("only").checked = only;
+    }
+  }
+
   function update(page) {
     const next = new DOMParser().parseFromString(page, "text/html");
     document.title = next.title;
@@ -81,23 +98,12 @@
     let last = null;
     for (const part of parts) {
       const old = there(part.dataset.part);
-      if (!old) last ? last.after(part) : document.querySelector("main").prepend(part);
-      else if (old.innerHTML !== part.innerHTML || old.className !== part.className) {
-        if (part.dataset.part === "people" && old.contains(document.activeElement)) {
-          old.querySelector("#people-data").textContent = part.querySelector("#people-data").textContent;
-        } else {
-          const typed = byId("search")?.value, only = byId("only")?.checked;
-          for (const detail of part.querySelectorAll("details")) detail.open = !!old.querySelector("details")?.open;
-          old.replaceWith(part);
-          if (part.dataset.part === "people") {
-            byId("search").value = typed ?? "";
-            byId("only").checked = !!only;
-          }
-        }
-        if (part.dataset.part === "people") prepare();
-      }
+      if (!old && last) last.after(part);
+      else if (!old) document.querySelector("main").prepend(part);
+      else if (old.innerHTML !== part.innerHTML || old.className !== part.className) replace(old, part);
       last = there(part.dataset.part);
     }
+    prepare();
     for (const old of document.querySelectorAll("[data-part]")) {
       if (!names.has(old.dataset.part)) old.remove();
     }

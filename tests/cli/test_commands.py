@@ -249,7 +249,8 @@ def test_help_and_completion_load_no_command() -> None:
     told = "import sys, cicscenario.cli.app; print(*sorted(name for name in sys.modules if 'cicscenario' in name))"
     loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
     shell = [f"cicscenario.cli.{name}" for name in (
-        "app", "boundary", "completion", "failpoint", "interrupts", "options", "stategroup", "surroundings"
+        "app", "boundary", "commandline", "completion", "failpoint", "helpnames", "interrupts", "options", "rungroup",
+        "scenariogroup", "serveoption", "stackgroup", "stategroup", "surroundings",
     )]  # fmt: skip
-    below = [f"cicscenario.{name}" for name in ("address", "boundaries", "errors", "printable", "shell")]
+    below = [f"cicscenario.{name}" for name in ("address", "boundaries", "errors", "invocation", "printable", "shell")]
     assert loaded == sorted(["cicscenario", "cicscenario.cli", *shell, *below])

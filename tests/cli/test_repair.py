@@ -195,11 +195,7 @@ def test_what_a_chain_that_went_back_has_lost_is_paid_once_more(world: World) ->
     assert run.command(*sets).returncode == 0
     assert session.rpc.call("evm_revert", mark) is True
     done = run.repair("--yes", *sets)
-    dump = run.rows("SELECT step, person, ok, detail FROM outcomes WHERE step IN ('gift','registration')")
-    dump += run.rows(
-        "SELECT purpose, person, status, block, detail FROM ledger WHERE purpose IN ('gift','registration')"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr + repr(dump)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "the same one is sent again if the chain does not have it" in done.stdout
     gifts = gifts_since(run.box, run.first)
     assert {account: gifts[account] for account in run.given()} == run.given()

@@ -10,7 +10,7 @@ import pytest
 from cicscenario.language import load_environment
 from cicscenario.sandbox import stack
 from tests.support.sandboxes import small_scenario
-from tests.support.walkthrough import Block, missing, read_page, walk
+from tests.support.walkthrough import CommandBlock, read_page, unprinted, walk
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -123,8 +123,8 @@ def test_a_command_that_ends_otherwise_is_noticed(tmp_path: Path) -> None:
     found = read_page(page)
     assert found.files == {"a/b.yaml": "x: 1\n"}
     walk(found, tmp_path, os.environ, 20)
-    for wrong in (Block(["false"]), Block(["true # exit code 3"]), Block(["echo y"], ["x"])):
+    for wrong in (CommandBlock(["false"]), CommandBlock(["true # exit code 3"]), CommandBlock(["echo y"], ["x"])):
         found.blocks[:] = [wrong]
         with pytest.raises(AssertionError):
             walk(found, tmp_path, os.environ, 20)
-    assert missing(["a ... c", "b", "c b"], "a  b  c\nab c") == ["c b"]
+    assert unprinted(["a ... c", "b", "c b"], "a  b  c\nab c") == ["c b"]

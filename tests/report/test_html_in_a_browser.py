@@ -2,15 +2,20 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cicscenario.report.html import as_html, message_page
+from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import write_reports
+from cicscenario.serve.server import serving
 from tests.support import recordings
 from tests.support.browser import AXE, chromium, missing
 from tests.support.commands import cicscenario
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
@@ -23,7 +28,8 @@ gift: {threshold: 200}
 backend: {kind: eth, keystore: {kdf: light}}
 environment: sandbox
 """
-PHONE, DESKTOP = 375, 1280
+PHONE, DESKTOP = 390, 1280
+A4 = {"paperWidth": 8.27, "paperHeight": 11.69}  # inches
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +49,61 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     assert failed.returncode == 1, failed.stdout + failed.stderr
     hostile = recordings.run_directory(place / "hostile", recordings.bad(), failed=3)
     write_reports(hostile)
-    return {"passing": passing, "failing": run / "report.html", "hostile": hostile / "report.html"}
+    drawn = {name: written_page(place / f"{name}.html", held) for name, held in variants().items()}
+    return drawn | {"passing": passing, "failing": run / "report.html", "hostile": hostile / "report.html"}
+
+
+def written_page(path: Path, held: Recorded) -> Path:
+    path.write_text(as_html(held))
+    return path
+
+
+def variants() -> dict[str, Recorded]:
+    """Pages of runs that take long to make: the largest, those that ended in an odd way, one of nothing, one of one person."""
+    good, whole = recordings.good(), recordings.everything()
+    one = json.loads(json.dumps(good).replace("1000", "1").replace("995", "1"))
+    progress = {"steps": {}, "timeline": recordings.long_timeline([step["name"] for step in whole["steps"]])}
+    many = json.loads(json.dumps(whole).replace("1000", "100000"))
+    people = recordings.shown_people(0)
+    people["people"] = [person | {"id": n} for n in range(2000) for person in people["people"][:1]]
+    nothing = good | {"steps": [], "checks": [], "transactions": {}, "plan": {"steps": [], "checks": []}}
+    under_way = good | {
+        "checks": [],
+        "transactions": {},
+        "steps": [step | {"ok": 10, "pending": 990} for step in good["steps"]],
+    }
+    return {
+        "everything": Recorded(many, progress, people),
+        "one": Recorded(one, None, recordings.shown_people(0)),
+        "nothing": Recorded(nothing, None),
+        "killed": Recorded(under_way, progress, people, Phase.KILLED),
+        "under way": Recorded(under_way, progress, people, Phase.UNDER_WAY),
+    }
+
+
+VERDICTS = {
+    "passing": "Everybody", "failing": "Not everybody", "hostile": "Stopped", "everything": "Everybody", "one": "Everybody",
+    "nothing": "Everybody", "killed": "Killed", "under way": "Under way",
+}  # fmt: skip
 
 
 @pytest.fixture(params=[(DESKTOP, False), (DESKTOP, True), (PHONE, False), (PHONE, True)], scope="module")
 def browser(request: pytest.FixtureRequest) -> Iterator[object]:
-    width, dark = request.param
+    yield from opened(*request.param)
+
+
+@pytest.fixture(params=[(DESKTOP, False), (PHONE, True)], scope="module")
+def one_of_two(request: pytest.FixtureRequest) -> Iterator[object]:
+    """For what does not depend on both: each width once, and each scheme."""
+    yield from opened(*request.param)
+
+
+@pytest.fixture(scope="module")
+def desktop() -> Iterator[object]:
+    yield from opened(DESKTOP, dark=False)
+
+
+def opened(width: int, dark: bool) -> Iterator[object]:
     with chromium(width, dark=dark) as driver:
         driver.scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         driver.shown_as = f"{width}{'-dark' if dark else ''}"
@@ -57,16 +112,27 @@ def browser(request: pytest.FixtureRequest) -> Iterator[object]:
 
 @pytest.mark.parametrize("name", ["passing", "failing", "hostile"])
 def test_it_is_whole_silent_and_accessible(reports: dict[str, Path], browser, name: str, tmp_path: Path) -> None:
+    look_at(browser, reports, name, tmp_path)
+
+
+@pytest.mark.parametrize("name", variants())
+def test_so_are_the_pages_of_runs_that_ended_in_another_way(
+    reports: dict[str, Path], one_of_two, name: str, tmp_path: Path
+) -> None:
+    look_at(one_of_two, reports, name, tmp_path)
+
+
+def look_at(browser, reports: dict[str, Path], name: str, folder: Path) -> None:
     for log in ("browser", "performance"):
         browser.get_log(log)
     browser.get(reports[name].as_uri())
     assert [entry["message"] for entry in browser.get_log("browser")] == []
     assert requests(browser) == {reports[name].as_uri()}
     verdict = browser.find_element("css selector", ".verdict strong").text
-    assert verdict.startswith({"passing": "Everybody", "failing": "Not everybody", "hostile": "Stopped"}[name])
+    assert verdict.startswith(VERDICTS[name])
     wide = browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0  # nothing is scrolled sideways but what says so
-    screenshot(browser, tmp_path / f"{name}-{browser.shown_as}.png")
+    screenshot(browser, folder / f"{name}-{browser.shown_as}.png")
     assert violations(browser) == []
 
 
@@ -82,6 +148,64 @@ def test_on_paper_nothing_is_cut_off(reports: dict[str, Path], browser) -> None:
         assert printed.startswith(b"%PDF")
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": browser.scheme})
+
+
+@pytest.mark.parametrize("name", ["passing", "everything"])
+def test_what_went_well_is_printed_on_two_pages(reports: dict[str, Path], desktop, name: str) -> None:
+    desktop.get(reports[name].as_uri())
+    printed = base64.b64decode(desktop.execute_cdp_cmd("Page.printToPDF", A4)["data"])
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+
+
+def shown_rows(browser) -> list[str]:
+    return browser.execute_script("return [...document.querySelectorAll('#people-rows th')].map(e => e.textContent)")
+
+
+def test_people_are_found_by_whatever_is_known_of_them(reports: dict[str, Path], desktop) -> None:
+    desktop.get(reports["everything"].as_uri())
+    assert len(shown_rows(desktop)) == 25
+    field, said = desktop.find_element("id", "search"), desktop.find_element("id", "found")
+    searches = [
+        ("#1234", ["1234"], "1 person"),
+        ("ann 0", None, "2,000 people; the first 100"),
+        ("nobody", [], "0 people"),
+    ]
+    for typed, numbers, told in searches:
+        field.clear()
+        field.send_keys(typed)
+        assert numbers is None or shown_rows(desktop) == numbers
+        assert said.text.startswith(told)
+    assert violations(desktop) == []
+    desktop.get(reports["hostile"].as_uri())
+    desktop.find_element("id", "only").click()
+    assert shown_rows(desktop) == ["0", "1", "2"]
+    assert recordings.HOSTILE in desktop.find_element("id", "people-rows").text
+    assert [entry["message"] for entry in desktop.get_log("browser")] == []
+
+
+def test_a_page_that_is_served_follows_the_run_and_keeps_what_was_typed(desktop) -> None:
+    held = variants()
+    pages = {name: as_html(held[name], live=0.2) for name in ("under way", "everything")}
+    pages["before"] = message_page("a run", "Nothing has been run.", live=0.2)
+    now = ["before"]
+    with serving(lambda: pages[now[0]], 0) as served:
+        desktop.get_log("browser")
+        desktop.get(served.address)
+        assert "Nothing has been run" in desktop.find_element("css selector", ".verdict").text
+        now[0] = "under way"
+        eventually(lambda: "Under way" in desktop.title)
+        desktop.find_element("id", "search").send_keys("#77")
+        assert shown_rows(desktop) == ["77"]
+        now[0] = "everything"
+        eventually(lambda: "Everybody arrived" in desktop.title)
+        assert "good" in desktop.find_element("css selector", ".verdict").get_attribute("class")
+        assert desktop.find_element("id", "search").get_attribute("value") == "#77"
+        assert shown_rows(desktop) == ["77"]
+        assert violations(desktop) == []
+        assert [entry["message"] for entry in desktop.get_log("browser")] == []
+        assert not desktop.find_element("id", "away").is_displayed()
+    eventually(lambda: desktop.find_element("id", "away").is_displayed())
+    assert "Everybody arrived" in desktop.find_element("css selector", ".verdict").text
 
 
 def test_axe_would_complain(browser, tmp_path: Path) -> None:

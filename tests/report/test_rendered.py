@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from html import escape
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -197,6 +198,17 @@ def test_markdown_shows_problems_and_nothing_in_them_is_markup(bad: Path) -> Non
 
 def families(text: str) -> dict:
     return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_the_command_that_goes_on_is_shown_as_it_is_to_be_typed(bad: Path, good: Path) -> None:
+    command = "cicscenario repair 'a `b`.yaml' --set 'population={size: 5}' --dir runs/x"
+    document = json.loads((bad / "report.json").read_text())
+    (bad / "report.json").write_text(json.dumps(document | {"next": command}))
+    write_reports(bad)
+    assert f"To go on:\n\n    {command}\n" in (bad / "report.md").read_text()
+    assert escape(command, quote=True).replace("&#x27;", "&#39;") in (bad / "report.html").read_text()
+    write_reports(good)
+    assert "To go on" not in (good / "report.md").read_text() + (good / "report.html").read_text()
 
 
 def test_metrics_are_read_by_prometheus_own_parser(good: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 _ALL = ("eth", "cic_eth", "cic_ussd")
 _ANY_RUN = {
-    "chain.send", "file.open", "file.replace", "lock.take", "log.line", "meta.store", "state.broadcast", "state.checks",
-    "state.checks_forgotten", "state.identity", "state.make", "state.outcomes", "state.place", "state.reopened",
-    "state.settled", "state.signed", "state.trace",
+    "chain.send", "file.open", "file.replace", "file.replace_again", "lock.take", "log.line", "meta.store",
+    "state.broadcast", "state.checks", "state.checks_forgotten", "state.identity", "state.make", "state.outcomes",
+    "state.place", "state.reopened", "state.settled", "state.signed", "state.trace",
 }  # fmt: skip
 _ANY_ENGINE = {"engine.ask_workers", "engine.push", "state.answered", "state.requested"}
 

@@ -111,3 +111,48 @@ def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
     (place / "people.json").write_text(json.dumps(validated(shown_people(failed), "people-v1")))
     (place / "progress.json").write_text(json.dumps(validated(progress | {"seconds": 4.0}, "progress-v1")))
     return place
+
+
+def everything() -> dict[str, Any]:
+    """As many steps, checks and services as a scenario can have; all went well."""
+    report = good()
+    names = [*STEPS, *(f"step_number_{number}" for number in range(11))]
+    checks = [f"check_number_{number}" for number in range(13)]
+    report["steps"] = [report["steps"][0] | {"name": name} for name in names]
+    report["checks"] = [{"name": name, "errors": 0, "total": 1000, "failing": []} for name in checks]
+    report["checks"][3]["allowed"] = (
+        "one PIN in 20 was verified against its hash; for the others, the form of the hash was"
+    )
+    report["plan"] = {
+        "steps": [{"name": name, "summary": "wait for the engine to register each account"} for name in names],
+        "checks": [
+            {"name": name, "summary": "the account table has the person's status and language"} for name in checks
+        ],
+    }
+    services = ("chain", "custodial", "ussd", "meta", "accounts")
+    figures = bad()["traffic"]["meta"]
+    report["traffic"] = dict.fromkeys(services, figures)
+    report["environment"] = {
+        f"{name}.{key}": "http://127.0.0.1:12345" for name in services for key in ("url", "timeout", "queue")
+    }
+    report["money"] = [
+        {"step": "gift", "giver": "the signer", "people": 1000, "amount": "99,870 GFT"},
+        {"step": "faucet", "giver": "the faucet", "people": 1000, "amount": "50,000 GFT"},
+        {"step": "gas", "giver": "the custodial engine", "people": 1000},
+    ]
+    report["chain"] = bad()["chain"] | {"registry": "0x" + "34" * 20, "token": "0x" + "56" * 20}
+    return report
+
+
+def long_timeline(names: list[str]) -> dict[str, Any]:
+    """Every step at work at some time of two sessions, with a wait, and as many buckets as there may be."""
+    tracks = {}
+    for place, name in enumerate(names):
+        first, last = place * 12, 239 - place
+        rows = [[n, 0 if n % 40 < 15 else 4 + n % 7, 0, 16.0] for n in range(first, last) if not 100 < n < 110]
+        tracks[name] = {"first": first * 16.0, "last": last * 16.0, "buckets": rows}
+    sessions = [
+        {"at": at, "began": f"2026-01-0{day}T03:04:05+00:00", "by": "ann@workshop", "revision": "0123abc"}
+        for at, day in ((0.0, 1), (1600.0, 2))
+    ]
+    return {"width": 16.0, "seconds": 3840.0, "sessions": sessions, "tracks": tracks}

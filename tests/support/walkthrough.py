@@ -12,7 +12,7 @@ _MARK = "--- block "
 
 
 @dataclass
-class Block:
+class CommandBlock:
     """Commands, and the lines that they must print, in this order; ``...`` stands for any text."""
 
     commands: list[str]
@@ -24,7 +24,7 @@ class Page:
     """What is to be done on a page: files to write first, and blocks of commands."""
 
     files: Mapping[str, str]
-    blocks: list[Block]
+    blocks: list[CommandBlock]
 
 
 def read_page(path: Path) -> Page:
@@ -33,10 +33,10 @@ def read_page(path: Path) -> Page:
     A block of the kind ``yaml`` with a path above it is a file. ``# exit code N`` ends a command that does not end with 0.
     """
     files: dict[str, str] = {}
-    blocks: list[Block] = []
+    blocks: list[CommandBlock] = []
     for found in _FENCE.finditer(path.read_text("utf-8")):
         if found["kind"] == "sh":
-            blocks.append(Block(found["text"].splitlines()))
+            blocks.append(CommandBlock(found["text"].splitlines()))
         elif found["kind"] == "text" and blocks:
             blocks[-1].expected += found["text"].splitlines()
         elif found["kind"] == "yaml" and found["path"]:
@@ -61,11 +61,11 @@ def walk(page: Page, folder: Path, environment: Mapping[str, str], patience: flo
     assert done.returncode == 0, done.stdout
     printed = re.split(rf"^{_MARK}\d+$", done.stdout, flags=re.MULTILINE)[1:]
     for block, text in zip(page.blocks, printed, strict=True):
-        for line in missing(block.expected, text):
+        for line in unprinted(block.expected, text):
             raise AssertionError(f"{block.commands} do not print: {line}\n{text}")
 
 
-def missing(expected: list[str], text: str) -> list[str]:
+def unprinted(expected: list[str], text: str) -> list[str]:
     """The expected lines that are in no line of the text. Numbers of blanks do not count."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     patterns = [".*".join(re.escape(part) for part in " ".join(line.split()).split("...")) for line in expected]

@@ -1,0 +1,94 @@
+"""What a repair would do: what is known to be safe, and nothing else."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cicscenario.capabilities.check import Check, NotKnown
+from cicscenario.capabilities.remedy import LeftAlone, MadeAgain, MendedWith, Remedy, always, repeated
+from cicscenario.engine.findings import RepairPlan, Scope, find
+from cicscenario.state.store import Store
+from tests.support.states import filled
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Four people, the last of whom has no account."""
+    opened = Store(filled(tmp_path / "state.sqlite"))
+    yield opened
+    opened.close()
+
+
+def check(name: str, problems: dict[int, str], remedy: Remedy | None = None, **more: Any) -> Check:
+    return Check(name, name, (), lambda context: lambda people: dict(problems), remedy=remedy, **more)
+
+
+def found(store: Store, *checks: Check, scope: Scope = Scope()) -> RepairPlan:  # noqa: B008
+    steps = (SimpleNamespace(name="pins"), SimpleNamespace(name="custom"))
+    plan: Any = SimpleNamespace(checks=checks, steps=steps, size=4)
+    context: Any = SimpleNamespace(state=store, stopping=threading.Event())
+    return find(plan, context, scope, lambda *asked: None)
+
+
+def said(plan: RepairPlan) -> dict[str, list[str]]:
+    return {"again": [line.text for line in plan.again], "left": [line.text for line in plan.left]}
+
+
+NO_ACCOUNT = (
+    "1 person (3): they have no account yet: `run` goes on with what has not been done; first: has no account yet"
+)
+
+
+def test_what_can_be_repeated_is_and_the_rest_is_told_with_its_reason(store: Store) -> None:
+    asked = check("pins", {0: "none", 1: NotKnown("not asked")}, repeated("pins", "is written"))
+    unknown = check("moon", {2: "is new"})
+    plan = found(store, asked, unknown)
+    assert list(plan.redo.of("pins")) == [0]
+    assert plan.redo.steps == {"pins"}
+    told = said(plan)
+    assert told["again"] == ["pins: 1 person (0): is written; first: none"]
+    assert f"pins: {NO_ACCOUNT}" in told["left"]
+    assert any(line.startswith("pins: 1 person (1): the service could not be asked") for line in told["left"])
+    assert "moon: 1 person (2): nothing is known that makes it again; first: is new" in told["left"]
+
+
+def test_what_follows_is_mended_with_its_cause_and_left_alone_without(store: Store) -> None:
+    follows = Remedy(always(MendedWith(("pins",), "look at it")))
+    plan = found(
+        store, check("ussd", {0: "a", 2: "b"}, follows), check("pins", {2: "none"}, repeated("pins", "is written"))
+    )
+    told = said(plan)
+    assert any(line.startswith("ussd: 1 person (2): should be right again with pins") for line in told["again"])
+    assert any(line.startswith("ussd: 1 person (0): look at it") for line in told["left"])
+
+
+def test_a_step_that_the_scenario_does_not_have_makes_nothing(store: Store) -> None:
+    plan = found(store, check("gas", {0: "none"}, repeated("gas", "is sent")))
+    assert not plan.redo
+    assert any("the scenario has no step that makes it" in line.text for line in plan.left)
+
+
+def test_one_step_and_some_people_are_looked_at_where_they_are_named(store: Store) -> None:
+    pins, custom = repeated("pins", "is written"), repeated("custom", "is written")
+    checks = check("pins", {0: "none", 1: "none"}, pins), check("custom", {1: "none"}, custom)
+    plan = found(store, *checks, scope=Scope("custom", frozenset({1})))
+    assert (plan.redo.steps, list(plan.redo.of("custom")), plan.asked) == ({"custom"}, [1], 1)
+
+
+def test_everybody_is_looked_at_closely_when_a_quick_look_finds_anything(store: Store) -> None:
+    thorough = {"thorough": lambda context: lambda people: {0: "wrong", 1: "wrong", 2: "wrong"}}
+    seen = found(store, check("pins", {0: "wrong"}, repeated("pins", "is written"), **thorough))
+    assert list(seen.redo.of("pins")) == [0, 1, 2]
+
+
+def test_decisions_of_one_person_do_not_touch_another(store: Store) -> None:
+    decided = {0: MadeAgain("pins", "is written"), 1: LeftAlone("it is theirs")}
+    plan = found(
+        store, check("pins", {0: "a", 1: "b"}, Remedy(lambda context, people, problems: dict(decided), ("pins",)))
+    )
+    assert list(plan.redo.of("pins")) == [0]
+    assert any("pins: 1 person (1): it is theirs" in line.text for line in plan.left)
