@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -197,8 +197,7 @@ class HostileWorld:
             self._lengths[backend] = {name: wire.exchanges for name, wire in self.wires.items()}
         return self._lengths[backend]
 
-    def run(self, scenario: Path, place: Path, *, repair: bool = False) -> End:
-        command = ("repair", "--yes") if repair else ("run",)
+    def run(self, scenario: Path, place: Path, command: Sequence[str] = ("run",)) -> End:
         arguments = (*command, str(scenario), "--dir", str(place), "--env", str(self.environment))
         return self._zygote.run(Command(arguments, str(self.home), str(self.home / "said"), deadline=_PATIENCE))
 
@@ -229,10 +228,10 @@ class HostileWorld:
 
     def _repeat(self, case: Case, end: CaseEnd, scenario: Path, place: Path, *, restart: bool) -> None:
         wire, emptied = self.wires[case.service], case.fault == "restarted empty"
-        repair = False
+        command: Sequence[str] = ("run",)
         for number in range(_RUNS):
             with self._restarted(case.service) if restart and not number else nullcontext():
-                done = self.run(scenario, place, repair=repair)
+                done = self.run(scenario, place, command)
             end.last_words = done.said
             if done.hung:
                 end.hung = True
@@ -248,10 +247,11 @@ class HostileWorld:
             if done.code not in (0, 1, 3):
                 end.by_hand = True
                 return
-            # The service may have its own data back after the last look at it, so the run is asked once more.
             if done.code == 0 and (number or not emptied):
                 return
-            repair = done.code == 1 and emptied  # what a service lost is named by the checks, and this makes it again
+            command = ("run",)
+            if emptied:  # it may have its own data back after the last look at it; what it lost is named, and repaired
+                command = {0: ("verify",), 1: ("repair", "--yes")}.get(done.code, command)
         end.by_hand = True
 
     @contextmanager
