@@ -54,14 +54,20 @@ def test_the_second_and_the_slow_tests_are_what_continuous_integration_calls() -
     assert f"@pytest.mark.{slow.split()[-1]}:" in told.stdout
 
 
-@pytest.mark.parametrize(("tests", "slow"), [(0, 0), (1, 0), (0, 1), (2, 1)])
-def test_continuous_integration_runs_both_and_fails_when_either_does(tmp_path: Path, tests: int, slow: int) -> None:
+@pytest.mark.parametrize(
+    ("tests", "slow", "worlds"), [(0, 0, 0), (1, 0, 0), (0, 1, 0), (2, 1, 0), (0, 0, 1), (0, 2, 1)]
+)
+def test_continuous_integration_runs_all_and_fails_when_any_does(
+    tmp_path: Path, tests: int, slow: int, worlds: int
+) -> None:
     """With stand-ins for what it calls."""
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "run").write_text(CI.read_text("utf-8"))
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\necho "$@"\ncase "$*" in *slow*) exit {slow};; *) exit {tests};; esac\n')
+    python.write_text(
+        f'#!/bin/sh\necho "$@"\ncase "$*" in *slow*) exit {slow};; *soak*) exit {worlds};; *) exit {tests};; esac\n'
+    )
     for path in (
         python.with_name("pip"),
         tmp_path / "python3",
@@ -72,10 +78,13 @@ def test_continuous_integration_runs_both_and_fails_when_either_does(tmp_path: P
     python.chmod(0o755)
     surroundings = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["bash", tmp_path / ".ci" / "run"], env=surroundings, capture_output=True, text=True)
-    assert done.returncode == (tests or slow), done.stderr
+    assert done.returncode == (tests or slow or worlds), done.stderr
     assert done.stdout.splitlines() == [
-        "-m pytest", "-m pytest -m slow", f"exit codes: tests {tests}, slow tests {slow}"
-    ]  # fmt: skip
+        "-m pytest",
+        "-m pytest -m slow",
+        "-m tests.soak --seeds 2000",
+        f"exit codes: tests {tests}, slow tests {slow}, simulated worlds {worlds}",
+    ]
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`cicscenario ([a-z]+)", README))))

@@ -49,10 +49,10 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     if ask and not _confirmed(path, document, ask):
         say("nothing was written")
         return ExitCode.INTERRUPTED
-    schemas, made = _schemas(path)
     try:
+        make_folder(path.parent)
+        schemas, made = _schemas(path)
         with _CREATE:
-            make_folder(path.parent)
             write_new(path, text(str(path), reference(path, schemas), document, _valid), mode=FOR_ALL)
     except FileExistsError:
         raise _exists_error(path) from None

@@ -19,7 +19,7 @@ from cicscenario.engine.staterepair import Repaired, StateRepairRequest
 from cicscenario.engine.staterepair import repair as repair_state
 from cicscenario.errors import ChecksFailedError, ExitCode, InvalidError, ReconcileError
 from cicscenario.files import write_whole
-from cicscenario.invocation import going_on
+from cicscenario.invocation import NamedRun, going_on
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, say
 from cicscenario.state.database import damaged
@@ -196,7 +196,7 @@ def _scenario(place: StatePlace, state: Path, found: Salvage) -> Iterator[Path]:
         elif text is None:
             raise InvalidError(
                 f"{state} does not tell its scenario any more",
-                hint=f"name the scenario: {going_on('state repair')}",
+                hint=f"name the scenario: {NamedRun('SCENARIO', dir=str(directory)).command('state repair')}",
             )
         else:
             folder = opened.enter_context(TemporaryDirectory(prefix="cicscenario-state-"))

@@ -16,8 +16,8 @@ _WIDTH = 980  #: of the picture, in pixels
 _TOP, _GAP, _LEGEND = 16, 32, 40  #: above the first floor, between floors, below the last
 _HEAD, _LINE, _FOOT = 26, 15, 6  #: of a box: its name, a line of text, what is below it
 _LETTER = 6.35  #: width of a letter in the text of a box, on average
-_WIDTHS = {1: 390, 2: 390, 3: 205}  #: of a box, by the number on its floor
-_NARROW = 180  #: of a box on a floor with more
+_WIDTHS = {1: 390, 2: 390, 3: 205, 4: 180}  #: of a box, by the number on its floor
+_NARROW = 156  #: of a box on a floor with more
 _TIP = 2  #: between the tip of an arrow and the box that it points at
 
 

@@ -12,7 +12,7 @@ import pytest
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, ResultFile, Step
 from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_files
-from cicscenario.engine.events import Event, ReportWritten
+from cicscenario.engine.events import Event, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
 from cicscenario.engine.select import Selection, select_steps
@@ -168,7 +168,7 @@ def test_a_run_is_reported_with_its_code(tmp_path: Path, store: Store) -> None:
     reported = Reported(tmp_path, store)
     assert report(reported.run, lambda this: ExitCode.CHECKS_FAILED) is ExitCode.CHECKS_FAILED
     assert [end.code for end in reported.ends] == [ExitCode.CHECKS_FAILED]
-    assert reported.events == [ReportWritten(str(tmp_path))]
+    assert reported.events == [StageStarted("writing the reports"), ReportWritten(str(tmp_path))]
 
 
 def test_what_ends_a_run_is_in_its_report_and_raised(tmp_path: Path, store: Store) -> None:

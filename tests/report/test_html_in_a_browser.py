@@ -60,7 +60,7 @@ def written_page(path: Path, held: Recorded) -> Path:
 
 def variants() -> dict[str, Recorded]:
     """Pages of runs that take long to make: the largest, those that ended in an odd way, one of nothing, one of one person."""
-    good, whole = recordings.good(), recordings.everything()
+    good, whole = recordings.good(), recordings.full_report()
     one = json.loads(json.dumps(good).replace("1000", "1").replace("995", "1"))
     progress = {"steps": {}, "timeline": recordings.long_timeline([step["name"] for step in whole["steps"]])}
     many = json.loads(json.dumps(whole).replace("1000", "100000"))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -197,8 +197,8 @@ class HostileWorld:
             self._lengths[backend] = {name: wire.exchanges for name, wire in self.wires.items()}
         return self._lengths[backend]
 
-    def run(self, scenario: Path, place: Path) -> End:
-        arguments = ("run", str(scenario), "--dir", str(place), "--env", str(self.environment))
+    def run(self, scenario: Path, place: Path, command: Sequence[str] = ("run",)) -> End:
+        arguments = (*command, str(scenario), "--dir", str(place), "--env", str(self.environment))
         return self._zygote.run(Command(arguments, str(self.home), str(self.home / "said"), deadline=_PATIENCE))
 
     def carry_out(self, case: Case, *, pause: float = 6.0) -> CaseEnd:
@@ -227,10 +227,11 @@ class HostileWorld:
         return end
 
     def _repeat(self, case: Case, end: CaseEnd, scenario: Path, place: Path, *, restart: bool) -> None:
-        wire = self.wires[case.service]
+        wire, emptied = self.wires[case.service], case.fault == "restarted empty"
+        command: Sequence[str] = ("run",)
         for number in range(_RUNS):
             with self._restarted(case.service) if restart and not number else nullcontext():
-                done = self.run(scenario, place)
+                done = self.run(scenario, place, command)
             end.last_words = done.said
             if done.hung:
                 end.hung = True
@@ -239,16 +240,18 @@ class HostileWorld:
             end.struck += wire.struck if not number else 0
             if case.whole and not number:
                 wire.mend()
+            if wire.holds:  # the next command would only find the same
+                wire.ended.wait(_PATIENCE)
             end.codes.append(done.code)
             self._judge_words(case, end, done, held=held)
-            lasts = wire.holds and not case.whole
-            if lasts:  # what a command does while the fault lasts is no answer to what the next one does after it
-                wire.ended.wait(_PATIENCE)
-            if done.code == 0 and not (lasts and case.fault == "restarted empty"):
-                return
-            if done.code not in (1, 3):
+            if done.code not in (0, 1, 3):
                 end.by_hand = True
                 return
+            if done.code == 0 and (number or not emptied):
+                return
+            command = ("run",)
+            if emptied:  # it may have its own data back after the last look at it; what it lost is named, and repaired
+                command = {0: ("verify",), 1: ("repair", "--yes")}.get(done.code, command)
         end.by_hand = True
 
     @contextmanager

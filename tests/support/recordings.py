@@ -113,7 +113,7 @@ def run_directory(place: Path, report: dict[str, Any], failed: int = 0) -> Path:
     return place
 
 
-def everything() -> dict[str, Any]:
+def full_report() -> dict[str, Any]:
     """As many steps, checks and services as a scenario can have; all went well."""
     report = good()
     names = [*STEPS, *(f"step_number_{number}" for number in range(11))]
