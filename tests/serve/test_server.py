@@ -1,6 +1,7 @@
 """The page of a run is read by browsers of this machine, and by nobody else; nothing can be written or asked for but it."""
 
 import http.client
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +53,12 @@ def test_strangers_get_nothing_and_programs_of_this_machine_the_page(port: int, 
     assert pages.made == 0
     for who, headers in PROGRAMS.items():
         assert visit(port, "GET", "/", b"", headers, {}) == (200, PAGE), who
+
+
+def test_no_other_address_of_this_machine_is_listened_on(port: int) -> None:
+    """127.0.0.2 is this machine's, too, and answers where a server listens on every address."""
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.2", port), timeout=20):
+        pass
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "MAKE"])
