@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,25 @@ def test_every_event_has_its_time_and_they_never_go_back() -> None:
     for line in told:
         FORM.validate(line)
     assert [line["time"] for line in told] == [f"2026-11-26T14:00:0{second}.123+00:00" for second in (1, 2, 5)]
+
+
+def test_times_never_go_back_between_threads() -> None:
+    """The first event has its time, and is not written yet, when another thread comes with the second."""
+    stream, second_written = io.StringIO(), threading.Event()
+    times = iter(datetime(2026, 11, 26, 14, 0, second, tzinfo=UTC) for second in (1, 2))
+    second = threading.Thread(target=lambda: (show(Noted("b")), second_written.set()))
+
+    def time() -> datetime:
+        now = next(times)
+        if now.second == 1:
+            second.start()
+            second_written.wait(0.5)
+        return now
+
+    show = JsonLines(stream, time)
+    show(Noted("a"))
+    second.join()
+    assert [json.loads(line)["time"][17:19] for line in stream.getvalue().splitlines()] == ["01", "02"]
 
 
 def test_a_field_that_the_schema_does_not_have_is_seen() -> None:
