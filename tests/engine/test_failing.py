@@ -168,6 +168,19 @@ def test_everybody_who_failed_is_in_the_file_and_nobody_else(run: FailingRun) ->
     assert stat.S_IMODE((run.directory / FAILING).stat().st_mode) == 0o600
 
 
+def test_each_reason_of_a_person_has_a_row(run: FailingRun) -> None:
+    run.make(without_account={})
+    run.fail_step("pins", {4: "the disk is full"})
+    run.fail_check("pins", {4: "has no PIN"})
+    run.fail_check("balance", {4: "too little"})
+    assert write_failing(run.plan, run.store, run.directory) == 1
+    assert [(row["index"], row["step or check"], row["reason"]) for row in rows_of(run)] == [
+        ("4", "step pins", "the disk is full"),
+        ("4", "check pins", "has no PIN"),
+        ("4", "check balance", "too little"),
+    ]
+
+
 def test_the_file_is_gone_when_nobody_fails_any_more(run: FailingRun) -> None:
     run.make(without_account={})
     run.fail_check("balance", {3: "too little"})
