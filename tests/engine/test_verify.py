@@ -164,6 +164,17 @@ def test_everybody_is_asked_about_when_the_check_finds_it_doubtful(store: Store)
     assert (row.errors, row.read_back) == (0, 0)
 
 
+def test_who_has_no_account_or_was_not_made_passes_no_check(store: Store) -> None:
+    nobody = Person(PEOPLE, "{}", "+254700009999", "en", (), b"", 1, None)
+    store.commit("population", [Outcome(PEOPLE, ok=True)], people=[nobody])
+    (row,) = verify([asking(lambda people: {})], context(store, threading.Event()), PEOPLE + 2, print)
+    assert row.errors == 2
+    assert row.failing == [
+        {"person": PEOPLE, "problem": "has no account yet"},
+        {"person": PEOPLE + 1, "problem": "has not been made yet"},
+    ]
+
+
 def test_people_who_could_not_be_asked_about_are_no_errors_of_theirs(store: Store) -> None:
     """Nobody is said to be missing: the service is."""
 
