@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, MendedWith
+from cicscenario.chain.rpc import RpcError
 from cicscenario.checks import arrival
 from cicscenario.checks.sent import on_chain
 from cicscenario.state.rows import Outcome
@@ -29,6 +30,7 @@ class Chain:
     def __init__(self) -> None:
         self.has: set[str] = set()
         self.balance = 0
+        self.refuses = False
 
     def calls(self, calls: Any) -> list[Any]:
         return self.results(calls)
@@ -39,6 +41,8 @@ class Chain:
     def _answer(self, method: str, params: list[Any]) -> Any:
         if method == "eth_blockNumber":
             return "0x20"
+        if method == "eth_getTransactionReceipt" and self.refuses:
+            return RpcError(method, "node", {"code": -32000, "message": "the receipts are being indexed"})
         if method == "eth_getTransactionReceipt":
             return {"blockNumber": "0x7"} if params[0] in self.has else None
         return f"0x{self.balance:064x}"
@@ -125,6 +129,13 @@ def test_what_is_open_or_lost_is_the_same_transaction_once_more(world: World, st
     assert gift.purpose is None, "a gift has one purpose, so that the ledger never signs a second"
     assert isinstance(gas := world.gas(), MadeAgain)
     assert gas.purpose == "gas"
+
+
+def test_a_receipt_that_the_node_refuses_to_give_decides_nothing(world: World) -> None:
+    world.sent("gift", "mined")
+    world.rpc.refuses = True
+    with pytest.raises(RpcError, match="being indexed"):
+        world.gift()
 
 
 def test_gas_that_is_spent_is_sent_again_each_time_and_counted(world: World) -> None:

@@ -149,6 +149,7 @@ def test_a_repair_that_is_killed_is_finished_by_the_next_one_and_gives_gas_once(
     done = world.repair("--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert world.rows("SELECT count(*) FROM ledger WHERE purpose LIKE 'gas#%'")[0][0] == before + len(people)
+    assert world.rows("SELECT step, person FROM outcomes WHERE ok = 0") == [], "nothing that was begun is left open"
     gas = load_scenario(world.scenario).gas
     session = world.box.session()
     held = [int(session.rpc.call("eth_getBalance", to_hex(person.account), "latest"), 16) for person in people]
@@ -194,6 +195,11 @@ def test_what_a_chain_that_went_back_has_lost_is_paid_once_more(world: World) ->
     mark = session.rpc.call("evm_snapshot")
     assert run.command(*sets).returncode == 0
     assert session.rpc.call("evm_revert", mark) is True
+    before = contents(run)
+    unasked = run.repair(*sets)
+    assert unasked.returncode == 2
+    assert "is the last that the run knows" in unasked.stdout
+    assert contents(run) == before
     done = run.repair("--yes", *sets)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the same one is sent again if the chain does not have it" in done.stdout

@@ -74,7 +74,7 @@ def test_a_step_that_the_scenario_does_not_have_makes_nothing(store: Store) -> N
 
 def test_one_step_and_some_people_are_looked_at_where_they_are_named(store: Store) -> None:
     pins, custom = repeated("pins", "is written"), repeated("custom", "is written")
-    checks = check("pins", {0: "none", 1: "none"}, pins), check("custom", {1: "none"}, custom)
+    checks = check("pins", {0: "none", 1: "none"}, pins), check("custom", {0: "none", 1: "none"}, custom)
     plan = found(store, *checks, scope=Scope("custom", frozenset({1})))
     assert (plan.redo.steps, list(plan.redo.of("custom")), plan.asked) == ({"custom"}, [1], 1)
 
