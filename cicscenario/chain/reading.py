@@ -95,7 +95,9 @@ def _number(rpc: Rpc, call: Call, answer: Any | RpcError) -> int:
 
 def block_time(rpc: Rpc) -> int:
     """The time of the newest block, in Unix seconds. Raises UnavailableError when the node does not tell."""
-    block = rpc.call("eth_getBlockByNumber", "latest", False)
+    (block,) = on_this_chain(rpc, [("eth_getBlockByNumber", ["latest", False])], None)
+    if isinstance(block, RpcError):
+        raise block
     try:
         return int(block["timestamp"], 16)
     except (KeyError, TypeError, ValueError):

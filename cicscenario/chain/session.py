@@ -13,9 +13,9 @@ from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Intent, Ledger
-from cicscenario.chain.reading import on_this_chain, up_to_date
+from cicscenario.chain.reading import as_numbers, on_this_chain, up_to_date
 from cicscenario.chain.review import Recogniser, unrecognised
-from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
+from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.chain.survey import survey
 from cicscenario.errors import InvalidError, reason_of
@@ -99,13 +99,17 @@ class ChainSession:
 
     def next_nonce(self) -> int:
         """The signer's next nonce, after those that are pending in the node."""
-        with protocol_errors(self.rpc):
-            return int(self.rpc.call("eth_getTransactionCount", to_hex(self.signer.address), "pending"), 16)
+        return self._number("eth_getTransactionCount", "pending")
 
     def balance(self) -> int:
         """The signer's native currency, in wei."""
+        return self._number("eth_getBalance", "latest")
+
+    def _number(self, method: str, block: str) -> int:
+        """What the node says of the signer; only from the chain that the session was opened with."""
+        calls: list[Call] = [(method, [to_hex(self.signer.address), block])]
         with protocol_errors(self.rpc):
-            return int(self.rpc.call("eth_getBalance", to_hex(self.signer.address), "latest"), 16)
+            return as_numbers(self.rpc, calls, on_this_chain(self.rpc, calls, None))[0]
 
 
 def connect(

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from cicscenario.chain import reading
-from cicscenario.chain.reading import numbers, on_this_chain, up_to_date
+from cicscenario.chain.reading import block_time, numbers, on_this_chain, up_to_date
 from cicscenario.chain.rpc import Call, Rpc
+from cicscenario.chain.session import ChainSession
 from cicscenario.chain.trace import ancestor
 from cicscenario.errors import UnavailableError
 from tests.support.fake_server import FakeServer
+from tests.support.memory_chain import SIGNER
 
 OURS, ANOTHER = f"0x{'11' * 32}", f"0x{'22' * 32}"
 BALANCE: Call = ("eth_getBalance", [f"0x{'ab' * 20}", "latest"])
@@ -34,6 +36,7 @@ class ChangingNode(FakeServer):
         result = {
             "eth_blockNumber": "0x9",
             "eth_getBalance": "0x7" if genesis == OURS else "0x0",
+            "eth_getTransactionCount": "0x7" if genesis == OURS else "0x0",
             "eth_getBlockByNumber": {"hash": genesis, "number": "0x0", "timestamp": "0x1"},
         }
         answers = [{"jsonrpc": "2.0", "id": call["id"], "result": result[call["method"]]} for call in calls]
@@ -88,6 +91,26 @@ def test_blocks_of_another_chain_do_not_show_that_this_one_went_back(rpc: Rpc, n
     node.served = [ANOTHER]
     with pytest.raises(UnavailableError, match="another chain"):
         ancestor(rpc, {0: OURS})
+
+
+def test_the_time_is_that_of_this_chain(rpc: Rpc, node: ChangingNode) -> None:
+    assert block_time(rpc) == 1
+    node.served = [ANOTHER]
+    with pytest.raises(UnavailableError, match="another chain"):
+        block_time(rpc)
+
+
+@pytest.mark.parametrize("question", [ChainSession.next_nonce, ChainSession.balance])
+def test_what_is_asked_about_the_signer_is_of_this_chain(
+    rpc: Rpc, node: ChangingNode, question: Callable[[ChainSession], int]
+) -> None:
+    """A state begins with the signer's nonce: with one that is too low, what others have sent would be doubtful for ever."""
+    none: Any = None
+    session = ChainSession(none, rpc, SIGNER, none, 1, OURS, 1, 1, 1)
+    assert question(session) == 7
+    node.served = [ANOTHER]
+    with pytest.raises(UnavailableError, match="another chain"):
+        question(session)
 
 
 def test_before_the_chain_is_known_nothing_is_compared(rpc: Rpc, node: ChangingNode) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from cicscenario.chain.abi import pack, selector
 from cicscenario.cli.failpoint import names
+from cicscenario.cli.schema import FOLDER, NAMES
 from cicscenario.sandbox import stack
 from tests.oracle import baseline
 from tests.support.engine_processes import processes
@@ -118,7 +119,8 @@ def test_a_new_scenario_that_is_killed_is_there_whole_or_not_at_all(
     assert "exists already" in again.said or path.exists()
     checked = world.zygote.run(Command(("validate", str(path)), str(tmp_path), str(world.home / "said")))
     assert checked.code == 0, checked.said
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert sorted(found.name for found in tmp_path.iterdir()) == [path.name, FOLDER]
+    assert sorted(found.name for found in (tmp_path / FOLDER).iterdir()) == sorted(NAMES.values())
 
 
 FAILING = """
@@ -186,9 +188,9 @@ def test_a_fresh_run_that_is_killed_keeps_the_earlier_one(world: KillWorld, seed
         run.finish()
         run.since = baseline(world.place)
         before = content(run.state)
-        killed(run, point, "run", "--fresh")
+        killed(run, point, "run", "--fresh", "--yes")
         assert run.directory.exists() == ("before" in point)
-        run.finish("run", "--fresh")
+        run.finish("run", "--fresh", "--yes")
         assert arrived(run)
         (kept,) = run.directory.parent.glob(f"{run.name}.*")
         assert content(kept / "state.sqlite") == before
