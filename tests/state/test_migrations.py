@@ -166,11 +166,12 @@ def test_it_is_migrated_once(old: Path) -> None:
         assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 
-def test_a_migration_that_fails_changes_nothing(old: Path) -> None:
+@pytest.mark.parametrize("table", ["requests_new", "ledger_new"])  # of the first statement, and of one after others
+def test_a_migration_that_fails_changes_nothing(old: Path, table: str) -> None:
     with closing(sqlite3.connect(old, isolation_level=None)) as db:
-        db.execute("CREATE TABLE requests_new (x)")
+        db.execute(f"CREATE TABLE {table} (x)")
     before = shape(old)
-    with pytest.raises(UnavailableError, match="requests_new already exists"):
+    with pytest.raises(UnavailableError, match=f"{table} already exists"):
         Store(old)
     assert shape(old) == before
     with closing(sqlite3.connect(old)) as db:
