@@ -14,7 +14,7 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import written
-from cicscenario.chain.conflicts import contradiction, nonce_taken, stalled
+from cicscenario.chain.conflicts import contradiction, nonce_taken, not_looked_back, stalled
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, is_accepted, refusal
@@ -239,13 +239,15 @@ class Broadcaster:
             self.last_error = None
             if self.fees:
                 self.fees.moved()
-        elif self._in_flight and now - self.last_progress > self._patience:
+        elif (self._in_flight or self._to_look_back) and now - self.last_progress > self._patience:
             raise self._stalled(now - self.last_progress)
 
     def _stalled(self, seconds: float) -> CicScenarioError:
         if self.fees and self.fees.low:
             return self.fees.low.error(self._rpc.name, seconds)
         rows, follower = list(self._in_flight.values()), self.follower
+        if not rows:
+            return not_looked_back(self._rpc.name, seconds, follower.block, self.last_error)
         return stalled(self._rpc.name, rows, seconds, follower.block, follower.confirmations, self.last_error)
 
     def _send_again(self) -> None:

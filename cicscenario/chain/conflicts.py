@@ -41,3 +41,13 @@ def stalled(
         f" {to_hex(row.hash)} (nonce {row.nonce}); {seen}{error}",
         hint="every transaction is in the ledger; run the same command again when the node mines blocks",
     )
+
+
+def not_looked_back(node: str, seconds: float, block: int, last: CicScenarioError | None) -> UnavailableError:
+    """All transactions have ended. ``block`` is the newest that was read, and ``last`` the last error."""
+    error = f"; last error: {last.message}" if last else ""
+    return UnavailableError(
+        f"every transaction has ended, but for {seconds:.0f} seconds {node} has not shown that it still has their blocks; the"
+        f" newest block read is {block}{error}",
+        hint="run the same command again when the node answers and has caught up",
+    )

@@ -306,3 +306,20 @@ def test_a_nonce_that_seems_taken_at_the_start_is_looked_at_again(world: World, 
         clock=lambda: world.seconds,
     ).run()  # fmt: skip
     assert world.store.transaction_counts() == {"gas": {"mined": 1}}
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_goes_away_for_good_before_the_last_look_is_not_waited_for_without_end(world: World) -> None:
+    """All transactions have ended by then, so nothing is in flight that could stall."""
+    follower = Follower(world.rpc, [MEMORY_TOKEN])
+    broadcaster = Broadcaster(world.store, world.rpc, follower, window=PLAIN_TRANSFER_GAS, patience=0.2)
+    world.rpc.before = no_answer
+    broadcaster.start(SIGNER.address, lambda block: None)
+    try:
+        with pytest.raises(UnavailableError, match=r"every transaction has ended, but for \d+ seconds") as told:
+            broadcaster.finish()
+        assert "last error: chain node fake does not answer" in str(told.value)
+    finally:
+        broadcaster.stop()
