@@ -100,7 +100,8 @@ def test_nobody_is_paid_twice_after_a_repair(
     damaged = state.read_bytes()
     refused = run.command()
     assert refused.returncode == 4, refused.stderr
-    assert f"cicscenario state repair {run.place}" in refused.stderr
+    assert f"cicscenario state repair {run.scenario} " in refused.stderr
+    assert f" --dir {run.place} (it keeps the damaged file" in refused.stderr
     assert state.read_bytes() == damaged
     shown = box.command("state", "show", str(run.place))
     assert shown.returncode == 0
