@@ -60,6 +60,7 @@ def plan_of(home: Path, *arguments: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 def test_plan_tells_what_it_can_while_nobody_can_be_asked(sandbox_of: Callable[..., Sandbox], scenario: Path) -> None:
     """The sandbox is down, no environment is named, or the chain does not answer: what is needed is known all the same."""
     box = sandbox_of()
@@ -187,6 +188,7 @@ def test_events_can_be_read_by_programs(tmp_path: Path, scenario: Path) -> None:
     assert {event["name"] for event in events if event["event"] == "CheckFinished"} >= {"balance", "keystore"}
 
 
+@pytest.mark.slow
 def test_an_error_before_a_run_is_an_event_and_the_verdict_comes_after_it(tmp_path: Path, scenario: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -118,6 +118,7 @@ def test_a_larger_population_continues_with_the_new_people_only(sandbox: Sandbox
     assert report(sandbox.home)["transactions"]["registration"] == {"mined": 15}
 
 
+@pytest.mark.slow
 def test_a_state_that_is_not_this_scenarios_is_refused(sandbox: Sandbox, scenario: Path) -> None:
     assert sandbox.command("run", str(scenario), "--only", "population").returncode == 0
     others = {"population.seed=6": "population.seed", "gift.threshold=1": "gift.threshold", "population.size=3": "size"}

@@ -254,6 +254,7 @@ def existing(world: PhoneWorld, name: str, source: Path, more: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_pins_alone_are_given_to_the_people_of_an_earlier_run(world: PhoneWorld) -> None:
     earlier = world.scenario(SCENARIO.replace("seed: 5", "seed: 9"), name="earlier", size=3)
     assert world.command("run", str(earlier)).returncode == 0

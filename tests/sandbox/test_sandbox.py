@@ -105,6 +105,7 @@ def _sent_by_the_signer(home: Path) -> int:
     return int(rpc(home).call("eth_getTransactionCount", f"0x{signer.hex()}", "pending"), 16)
 
 
+@pytest.mark.slow
 def test_nobody_but_a_run_sends_with_its_signer(home: Path) -> None:
     """A run counts its signer's nonces itself: of one that somebody else drew it never recovers."""
     stack.up(home)
