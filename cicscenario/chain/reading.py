@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cicscenario.chain.abi import word
-from cicscenario.chain.rpc import Call, Rpc, RpcError
+from cicscenario.chain.rpc import Call, Rpc, RpcError, without_errors
 from cicscenario.errors import UnavailableError
 from cicscenario.printable import foreign
 from cicscenario.retry import pause
@@ -95,9 +95,7 @@ def _number(rpc: Rpc, call: Call, answer: Any | RpcError) -> int:
 
 def block_time(rpc: Rpc) -> int:
     """The time of the newest block, in Unix seconds. Raises UnavailableError when the node does not tell."""
-    (block,) = on_this_chain(rpc, [("eth_getBlockByNumber", ["latest", False])], None)
-    if isinstance(block, RpcError):
-        raise block
+    (block,) = without_errors(on_this_chain(rpc, [("eth_getBlockByNumber", ["latest", False])], None))
     try:
         return int(block["timestamp"], 16)
     except (KeyError, TypeError, ValueError):

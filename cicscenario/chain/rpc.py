@@ -101,11 +101,7 @@ class Rpc:
 
     def calls(self, calls: Iterable[Call]) -> list[Any]:
         """Results in the order of ``calls``; raises the first RpcError among them."""
-        results = self.results(list(calls))
-        for result in results:
-            if isinstance(result, RpcError):
-                raise result
-        return results
+        return without_errors(self.results(list(calls)))
 
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         """Results in the order of ``calls``. A call that the node answers with an error has an RpcError as its result."""
@@ -306,3 +302,11 @@ def _reason(error: BaseException) -> str:
             break
         cause = inner
     return str(cause) or type(cause).__name__
+
+
+def without_errors(results: Sequence[Any | RpcError]) -> list[Any]:
+    """The same results; raises the first RpcError among them."""
+    for result in results:
+        if isinstance(result, RpcError):
+            raise result
+    return list(results)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from cicscenario.chain.reading import on_this_chain
-from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
+from cicscenario.chain.rpc import Call, Rpc, protocol_errors, without_errors
 
 KEPT = 256  #: the newest blocks, of which every hash is kept; of older ones ever fewer are
 
@@ -60,14 +60,10 @@ def hashes(rpc: Rpc, numbers: Sequence[int]) -> dict[int, str]:
     """
     calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
     with protocol_errors(rpc):
-        blocks = on_this_chain(rpc, calls, None)
-        found = {}
-        for number, block in zip(numbers, blocks, strict=True):
-            if isinstance(block, RpcError):
-                raise block
-            if block is not None:
-                found[number] = block["hash"].lower()
-        return found
+        blocks = without_errors(on_this_chain(rpc, calls, None))
+        return {
+            number: block["hash"].lower() for number, block in zip(numbers, blocks, strict=True) if block is not None
+        }
 
 
 def ancestor(rpc: Rpc, held: Mapping[int, str]) -> int | None:
