@@ -26,6 +26,7 @@ from cicscenario.engine.events import (
 from cicscenario.printable import one_line, painted, printable
 from cicscenario.report.colour import tone
 from cicscenario.report.painter import Painter, Size
+from cicscenario.report.periodic import Periodic
 from cicscenario.report.words import duration, line_of, rate_of, remaining, service_line, short_wait
 
 _EVERY = 0.25  # seconds between two frames
@@ -65,22 +66,18 @@ class LiveConsole:
         self._clock = clock
         self._mutex = threading.RLock()
         self._steps: dict[str, _Step] = {}
-        self._now: tuple[str, float] | None = (
-            "starting",
-            clock(),
-        )  #: the stage, service or check under way, and since when
+        #: The stage, service or check under way, and since when.
+        self._now: tuple[str, float] | None = ("starting", clock())
         self._check: CheckProgressed | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._redraw, name="live view", daemon=True)
+        self._redrawn = Periodic("live view", _EVERY, self._redraw)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._redrawn.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leaves the bars on the screen, without what is waited for."""
-        self._ended.set()
-        self._thread.join()
+        self._redrawn.__exit__()
         with self._mutex:
             self._now = None
             for step in self._steps.values():
@@ -134,9 +131,8 @@ class LiveConsole:
         }
 
     def _redraw(self) -> None:
-        while not self._ended.wait(_EVERY):
-            with self._mutex:
-                self._painter.frame(self.frame())
+        with self._mutex:
+            self._painter.frame(self.frame())
 
     # --- the frame ----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from cicscenario.engine.events import (
     StageStarted,
     Waiting,
 )
+from cicscenario.report.periodic import Periodic
 
 SILENCE = 3.0  #: seconds without an event after which ``Waiting`` is sent
 _LOOK = 0.25  # seconds between two looks
@@ -33,16 +34,14 @@ class Liveness:
         self._activity = "starting"
         self._since = self._last = clock()
         self._seen = ""
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="liveness", daemon=True)
+        self._watched = Periodic("liveness", _LOOK, self.tell_if_silent)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._watched.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._watched.__exit__()
 
     def __call__(self, event: Event) -> None:
         with self._mutex:
@@ -64,10 +63,6 @@ class Liveness:
             self._last = now
             event = Waiting(self._activity, "", 0, round(now - self._since, 1), seen=self._seen)
         self._listener(event)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(_LOOK):
-            self.tell_if_silent()
 
 
 def _activity(event: Event) -> str | None:
