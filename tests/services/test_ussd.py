@@ -1,20 +1,18 @@
 """People are registered once, with the language they want; what a server answers to that is recorded from real ones."""
 
-import contextlib
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 
 from cicscenario.errors import InterruptedRunError, InvalidError
 from cicscenario.services.ussd import Dialect, Joined, Joining, UssdClient, UssdError
 from cicscenario.services.ussd_screens import State
+from tests.support.scripted_server import CLOSED, FAILED, SILENT, ScriptedServer, answer, screen
 
 PHONE = "+254711080002"
 MENU_SW = "CON Karibu Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Mbele\n00. Ondoka"
@@ -30,88 +28,12 @@ INVALID_CHOICE = "CON Chaguo lako sio sahihi. Kwa usaidizi piga simu 0757628885\
 SERVICE_CODE = "Bonyeza *483*46# kutumia mtandao wa Sarafu"
 
 
-def screen(body: str, reason: str = "OK,") -> bytes:
-    """A screen on the wire, as the real server puts it."""
-    return answer(200, reason, body)
-
-
-def answer(status: int, reason: str, body: str = "") -> bytes:
-    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body.encode())}\r\n\r\n"
-    return (head + body).encode()
-
-
-CLOSED = b""  #: the connection ends without an answer
-SILENT = None  #: no answer, and no end
-FAILED = answer(500, "Internal Server Error")
-
-
-@dataclass
-class Server:
-    """Gives recorded answers in order, one to each request, and keeps the requests."""
-
-    answers: list[bytes | None]
-    lingers: bool = False  #: connections stay open after an answer, but nothing more is read from them
-    heads: list[str] = field(default_factory=list)
-    bodies: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self._take(connection)
-
-    def _take(self, connection: socket.socket) -> None:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += connection.recv(4096)
-        head, _, body = data.partition(b"\r\n\r\n")
-        length = next(
-            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
-        )
-        while len(body) < length:
-            body += connection.recv(4096)
-        self.heads.append(head.decode())
-        self.bodies.append(body.decode())
-        reply = self.answers.pop(0)
-        if reply is None:
-            self._open.append(connection)
-            return
-        connection.sendall(reply)
-        if self.lingers:
-            self._open.append(connection)
-        else:
-            connection.close()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):  # closed already
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
-        for connection in self._open:
-            connection.close()
-
-    def forms(self) -> list[dict[str, str]]:
-        return [dict(parse_qsl(body, keep_blank_values=True)) for body in self.bodies]
-
-    def texts(self) -> list[str]:
-        return [form["text"] for form in self.forms()]
-
-
 @pytest.fixture
-def serving() -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
+def serving() -> Iterator[Callable[..., ScriptedServer]]:
+    servers: list[ScriptedServer] = []
 
-    def serve(*answers: bytes | None) -> Server:
-        servers.append(Server(list(answers)))
+    def serve(*answers: bytes | None) -> ScriptedServer:
+        servers.append(ScriptedServer(list(answers)))
         return servers[-1]
 
     yield serve
@@ -119,7 +41,7 @@ def serving() -> Iterator[Callable[..., Server]]:
         server.close()
 
 
-def old(server: Server) -> UssdClient:
+def old(server: ScriptedServer) -> UssdClient:
     return UssdClient(server.url, dialect=Dialect.OF_2021, pause=0)
 
 
@@ -129,7 +51,7 @@ def failure(call: Callable[[], Any]) -> UssdError:
     return caught.value
 
 
-def test_a_request_is_what_the_gateway_sends_byte_for_byte(serving: Callable[..., Server]) -> None:
+def test_a_request_is_what_the_gateway_sends_byte_for_byte(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(MENU_SW), screen(CREATION_SW))
     ussd = UssdClient(server.url)
     menu = ussd.dial(PHONE)
@@ -147,14 +69,14 @@ def test_a_request_is_what_the_gateway_sends_byte_for_byte(serving: Callable[...
         assert "Content-Type: application/x-www-form-urlencoded" in headers
 
 
-def test_every_dial_is_a_session_of_its_own(serving: Callable[..., Server]) -> None:
+def test_every_dial_is_a_session_of_its_own(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(START_SW), screen(START_SW))
     ussd = UssdClient(server.url)
     assert ussd.dial(PHONE).session != ussd.dial(PHONE).session
     assert ussd.requests == 2
 
 
-def test_a_login_goes_into_the_query_and_nowhere_else(serving: Callable[..., Server]) -> None:
+def test_a_login_goes_into_the_query_and_nowhere_else(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(answer(401, "Unauthorized"))
     ussd = UssdClient(server.url, username="importer", password="secret word")
     problem = failure(lambda: ussd.dial(PHONE))
@@ -176,7 +98,7 @@ def test_a_login_goes_into_the_query_and_nowhere_else(serving: Callable[..., Ser
     ],
 )
 def test_an_unknown_number_is_registered_with_one_choice(
-    serving: Callable[..., Server], language: str, menu: str, choice: str, creation: str
+    serving: Callable[..., ScriptedServer], language: str, menu: str, choice: str, creation: str
 ) -> None:
     server = serving(screen(menu), screen(creation))
     joined = UssdClient(server.url).choose_language(PHONE, language)
@@ -185,7 +107,7 @@ def test_an_unknown_number_is_registered_with_one_choice(
     assert len({form["sessionId"] for form in server.forms()}) == 1
 
 
-def test_while_an_account_is_being_created_no_second_choice_is_made(serving: Callable[..., Server]) -> None:
+def test_while_an_account_is_being_created_no_second_choice_is_made(serving: Callable[..., ScriptedServer]) -> None:
     """Recorded: until the callback, a dial shows the language menu again, and a choice there makes a second account."""
     server = serving(screen(MENU_SW), screen(PIN_SW))
     ussd = UssdClient(server.url)
@@ -204,7 +126,7 @@ def test_while_an_account_is_being_created_no_second_choice_is_made(serving: Cal
         ("CON Choose language:\n7. Borana\n22. Previous\n00. Exit", State.LANGUAGE_MENU_3),
     ],
 )
-def test_a_registered_number_is_left_alone(serving: Callable[..., Server], body: str, state: State) -> None:
+def test_a_registered_number_is_left_alone(serving: Callable[..., ScriptedServer], body: str, state: State) -> None:
     server = serving(screen(body))
     joined = UssdClient(server.url).choose_language(PHONE, "en")
     assert joined.joining is Joining.EXISTS
@@ -213,7 +135,7 @@ def test_a_registered_number_is_left_alone(serving: Callable[..., Server], body:
     assert len(server.bodies) == 1
 
 
-def test_a_first_dial_of_2021_registers_and_a_later_one_chooses(serving: Callable[..., Server]) -> None:
+def test_a_first_dial_of_2021_registers_and_a_later_one_chooses(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(CREATION_SW), screen(MENU_2021), screen(PIN_SW))
     ussd = old(server)
     assert ussd.choose_language(PHONE, "en").joining is Joining.PENDING
@@ -226,18 +148,18 @@ def test_a_first_dial_of_2021_registers_and_a_later_one_chooses(serving: Callabl
     assert first != second == third
 
 
-def test_a_server_of_2021_that_lags_behind_is_told_again(serving: Callable[..., Server]) -> None:
+def test_a_server_of_2021_that_lags_behind_is_told_again(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(MENU_2021), screen(MENU_2021), screen(PIN_EN))
     assert old(server).choose_language(PHONE, "sw").joining is Joining.EXISTS
     assert server.texts() == ["", "2", "2"]
 
 
-def test_a_server_of_2021_that_never_takes_the_choice_is_an_error(serving: Callable[..., Server]) -> None:
+def test_a_server_of_2021_that_never_takes_the_choice_is_an_error(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(*[screen(MENU_2021)] * 4)
     assert "again after each choice" in failure(lambda: old(server).choose_language(PHONE, "sw")).message
 
 
-def test_a_session_of_2021_is_given_time(serving: Callable[..., Server]) -> None:
+def test_a_session_of_2021_is_given_time(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(MENU_2021), screen(PIN_EN))
     began = time.monotonic()
     UssdClient(server.url, dialect=Dialect.OF_2021, pause=0.3).choose_language(PHONE, "en")
@@ -285,7 +207,7 @@ Answers = Sequence[bytes | None]
     ],
 )
 def test_an_error_says_whether_the_choice_may_have_been_taken(
-    serving: Callable[..., Server], answers: Answers, taken: bool | None, words: str
+    serving: Callable[..., ScriptedServer], answers: Answers, taken: bool | None, words: str
 ) -> None:
     server = serving(*answers)
     timeout = 1 if SILENT in answers else 20
@@ -298,7 +220,7 @@ def test_an_error_says_whether_the_choice_may_have_been_taken(
 
 
 @pytest.mark.parametrize("reply", [CLOSED, FAILED, SILENT])
-def test_a_first_dial_of_2021_may_have_been_taken(serving: Callable[..., Server], reply: bytes | None) -> None:
+def test_a_first_dial_of_2021_may_have_been_taken(serving: Callable[..., ScriptedServer], reply: bytes | None) -> None:
     ussd = UssdClient(serving(reply).url, dialect=Dialect.OF_2021, timeout=1 if reply is SILENT else 20, pause=0)
     assert failure(lambda: ussd.choose_language(PHONE, "en")).taken is None
 
@@ -314,7 +236,9 @@ def test_a_server_that_is_not_there_has_taken_nothing() -> None:
     assert problem.hint == "is it running, and is `ussd.url` in the environment file right?"
 
 
-def test_a_dialog_that_has_begun_when_the_run_is_stopped_comes_to_its_choice(serving: Callable[..., Server]) -> None:
+def test_a_dialog_that_has_begun_when_the_run_is_stopped_comes_to_its_choice(
+    serving: Callable[..., ScriptedServer],
+) -> None:
     """Left there, the next run would wait long for an account that nobody asked for."""
     stopping = threading.Event()
     server = serving(screen(MENU_SW), screen(CREATION_SW))
@@ -340,7 +264,7 @@ def pausing(status: int, seconds: float = 0.3) -> bytes:
     ],
     ids=["dial 429", "dial 503", "choice 429"],
 )
-def test_a_server_that_asks_for_a_pause_gets_it(serving: Callable[..., Server], answers: Answers) -> None:
+def test_a_server_that_asks_for_a_pause_gets_it(serving: Callable[..., ScriptedServer], answers: Answers) -> None:
     server = serving(*answers)
     began = time.monotonic()
     assert UssdClient(server.url).choose_language(PHONE, "sw").joining is Joining.PENDING
@@ -349,7 +273,7 @@ def test_a_server_that_asks_for_a_pause_gets_it(serving: Callable[..., Server], 
     assert len(set(server.bodies)) == 2  # the one that was not carried out is repeated to the letter
 
 
-def test_a_choice_that_may_have_been_taken_is_not_repeated(serving: Callable[..., Server]) -> None:
+def test_a_choice_that_may_have_been_taken_is_not_repeated(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(MENU_SW), pausing(503))
     assert failure(lambda: UssdClient(server.url).choose_language(PHONE, "sw")).taken is None
     assert len(server.bodies) == 2
@@ -357,7 +281,7 @@ def test_a_choice_that_may_have_been_taken_is_not_repeated(serving: Callable[...
 
 @pytest.mark.parametrize(("status", "taken"), [(429, False), (503, None)])
 def test_a_first_dial_of_2021_is_repeated_only_when_it_was_not_taken(
-    serving: Callable[..., Server], status: int, taken: bool | None
+    serving: Callable[..., ScriptedServer], status: int, taken: bool | None
 ) -> None:
     server = serving(*[pausing(status, 0.1)] * 9)
     assert failure(lambda: old(server).choose_language(PHONE, "en")).taken is taken
@@ -376,26 +300,28 @@ EXIT_SW, PIN_AGAIN = "END Chaguo si sahihi", "CON Weka PIN yako tena"
     ],
     ids=["to the end", "to the start menu", "no way out"],
 )
-def test_a_session_is_left_by_going_back(serving: Callable[..., Server], answers: Answers, sent: list[str]) -> None:
+def test_a_session_is_left_by_going_back(
+    serving: Callable[..., ScriptedServer], answers: Answers, sent: list[str]
+) -> None:
     server = serving(*answers)
     UssdClient(server.url).leave(PHONE, "a session")
     assert server.texts() == sent
     assert {form["sessionId"] for form in server.forms()} == {"a session"}
 
 
-def test_the_session_of_a_dial_that_failed_is_known(serving: Callable[..., Server]) -> None:
+def test_the_session_of_a_dial_that_failed_is_known(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(answer(500, "Internal Server Error"))
     problem = failure(lambda: UssdClient(server.url).dial(PHONE))
     assert problem.session == server.forms()[0]["sessionId"]
 
 
-def test_a_service_code_that_is_not_known_names_the_one_that_is(serving: Callable[..., Server]) -> None:
+def test_a_service_code_that_is_not_known_names_the_one_that_is(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(screen(SERVICE_CODE, "OK"))
     with pytest.raises(InvalidError, match=r"does not know the service code '\*1#': .*\*483\*46#"):
         UssdClient(server.url, service_code="*1#").choose_language(PHONE, "en")
 
 
-def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Callable[..., Server]) -> None:
+def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(answer(400, "Invalid phone number format"))
     UssdClient(server.url).check()
     assert server.forms()[0]["phoneNumber"] == "+25471"  # recorded with this answer from both servers
@@ -412,17 +338,17 @@ def test_a_server_that_takes_calls_refuses_the_number_that_cannot_be(serving: Ca
     ],
 )
 def test_what_is_no_phone_interface_is_found_before_anybody_is_dialled(
-    serving: Callable[..., Server], reply: bytes, words: str
+    serving: Callable[..., ScriptedServer], reply: bytes, words: str
 ) -> None:
     assert words in failure(UssdClient(serving(reply).url).check).message
 
 
-def test_the_check_finds_a_wrong_service_code(serving: Callable[..., Server]) -> None:
+def test_the_check_finds_a_wrong_service_code(serving: Callable[..., ScriptedServer]) -> None:
     with pytest.raises(InvalidError, match="does not know the service code"):
         UssdClient(serving(screen(SERVICE_CODE, "OK")).url, service_code="*1#").check()
 
 
-def test_no_call_goes_out_on_the_connection_of_another(serving: Callable[..., Server]) -> None:
+def test_no_call_goes_out_on_the_connection_of_another(serving: Callable[..., ScriptedServer]) -> None:
     """It may be closing, and the call would seem to have been taken."""
     server = serving(screen(START_SW), screen(START_SW))
     server.lingers = True
@@ -430,7 +356,7 @@ def test_no_call_goes_out_on_the_connection_of_another(serving: Callable[..., Se
     assert [ussd.dial(PHONE).state for _ in range(2)] == [State.START, State.START]
 
 
-def test_many_threads_may_call(serving: Callable[..., Server]) -> None:
+def test_many_threads_may_call(serving: Callable[..., ScriptedServer]) -> None:
     server = serving(*[screen(START_SW)] * 400)
     ussd = UssdClient(server.url)
     with ThreadPoolExecutor(4) as threads:
@@ -469,7 +395,7 @@ NO_PATH = answer(405, "Play by the rules")
     ],
 )
 def test_the_dialect_is_seen_by_the_health_check_and_not_guessed(
-    serving: Callable[..., Server], reply: bytes, dialect: Dialect | None
+    serving: Callable[..., ScriptedServer], reply: bytes, dialect: Dialect | None
 ) -> None:
     server = serving(reply)
     assert UssdClient(server.url, username="a", password="b").dialect() is dialect
@@ -480,7 +406,9 @@ def test_the_dialect_of_an_interface_that_cannot_be_reached_is_not_known() -> No
     assert UssdClient("http://127.0.0.1:9").dialect() is None
 
 
-def test_an_account_that_the_first_dial_makes_shows_the_interface_of_2021(serving: Callable[..., Server]) -> None:
+def test_an_account_that_the_first_dial_makes_shows_the_interface_of_2021(
+    serving: Callable[..., ScriptedServer],
+) -> None:
     """What was made is saved as requested, and nobody else is dialled."""
     saved: list[bool] = []
     with pytest.raises(
@@ -493,13 +421,15 @@ def test_an_account_that_the_first_dial_makes_shows_the_interface_of_2021(servin
     assert caught.value.hint == 'set `dialect: "2021"` in `backend` of the scenario'
 
 
-def test_a_screen_of_the_other_dialect_names_it(serving: Callable[..., Server]) -> None:
+def test_a_screen_of_the_other_dialect_names_it(serving: Callable[..., ScriptedServer]) -> None:
     with pytest.raises(InvalidError, match="as cic-ussd of 2022 does") as caught:
         old(serving(screen(MENU_SW))).choose_language(PHONE, "sw")
     assert caught.value.hint == "set `dialect: current` in `backend` of the scenario"
 
 
-def test_a_request_is_announced_right_before_the_input_that_makes_the_account(serving: Callable[..., Server]) -> None:
+def test_a_request_is_announced_right_before_the_input_that_makes_the_account(
+    serving: Callable[..., ScriptedServer],
+) -> None:
     server = serving(screen(MENU_EN), screen(CREATION_EN))
     seen: list[int] = []
     UssdClient(server.url).choose_language(PHONE, "en", requesting=lambda: not seen.append(len(server.bodies)))
@@ -511,7 +441,7 @@ def test_a_request_is_announced_right_before_the_input_that_makes_the_account(se
 
 
 @pytest.mark.parametrize("make", [UssdClient, None])
-def test_what_may_not_be_requested_is_not_sent(serving: Callable[..., Server], make: Any) -> None:
+def test_what_may_not_be_requested_is_not_sent(serving: Callable[..., ScriptedServer], make: Any) -> None:
     server = serving(screen(MENU_EN), screen(CREATION_EN))
     ussd = UssdClient(server.url) if make else old(server)
     assert ussd.choose_language(PHONE, "en", requesting=lambda: False).joining is Joining.PENDING
