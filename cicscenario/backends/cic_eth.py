@@ -6,12 +6,11 @@ is sent again only when its task is nowhere (``Lost.nowhere``) and the engine ha
 engine may still have it under way.
 """
 
-import math
 import uuid
 from collections.abc import Collection, Sequence
 
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
-from cicscenario.backends.heartbeat import Heartbeat
+from cicscenario.backends.losttasks import LostTasks
 from cicscenario.backends.slots import Slots
 from cicscenario.backends.standstill import PAGE
 from cicscenario.capabilities.context import RunContext
@@ -27,8 +26,6 @@ from cicscenario.state.rows import RequestRow
 
 _SLICE = 2.0  # seconds of one wait for results; ``stopping`` is tested between two waits
 _AT_ONCE = 50  # accounts in one submission
-_LOST_AFTER = 10.0  # seconds in which the engine answers others, until a task that is nowhere counts as lost
-_LOST_SHARE = 0.5  # the same as a share of the patience, if that is shorter
 _ANSWER = 3.0  # seconds in which an engine at work answers a question
 
 
@@ -45,8 +42,7 @@ class CicEthBackend(CustodialBackend):
         self._at_once = min(_AT_ONCE, in_flight)
         self._patience: float = context.scenario.backend.option("patience")
         self._timer = StallTimer(context.clock, self.movements())
-        self._heartbeat = Heartbeat(lambda: context.services.custodial.unwell(_ANSWER), context.clock)
-        self._grace = min(_LOST_AFTER, _LOST_SHARE * self._patience)
+        self._lost = LostTasks(lambda: context.services.custodial.unwell(_ANSWER), context.clock, self._patience)
         self._before = context.state.last_request()  # requests up to this one are of earlier runs
         self._could_not_sign = False
 
@@ -113,8 +109,8 @@ class CicEthBackend(CustodialBackend):
     def _make_accounts(self, people: Sequence[Person], made: Result) -> None:
         asked = self._earlier(people, made)
         have = {person for person, _ in made.addresses} | set(asked.values())
-        seen = dict.fromkeys(asked, -math.inf)
-        self._await(asked | self._ask({person.id for person in people} - have), seen, made)
+        self._lost.began_earlier(asked)
+        self._await(asked | self._ask({person.id for person in people} - have), made)
 
     def _ask(self, people: Collection[int]) -> dict[str, int]:
         """Requests an account for each person id. Returns the person ids by root id."""
@@ -142,11 +138,11 @@ class CicEthBackend(CustodialBackend):
             if isinstance(end, Lost) and rows[root].person not in addresses
         }
 
-    def _await(self, asked: dict[str, int], seen: dict[str, float], made: Result) -> None:
+    def _await(self, asked: dict[str, int], made: Result) -> None:
         """Waits until each person has an account or has failed, or until the stall timer reaches the patience.
 
-        ``seen`` has the instants since when tasks are nowhere. A person may have two requests, since one that counts as lost
-        may be fulfilled after all: the first account that is made is taken.
+        A person may have two requests, since one that counts as lost may be fulfilled after all: the first account that is
+        made is taken.
         """
         self._timer.restart()
         people, again = set(asked.values()), set[int]()
@@ -155,7 +151,7 @@ class CicEthBackend(CustodialBackend):
             made.wait = self._waits(ends)
             if self._settle(asked, ends, made):
                 self._timer.progress()
-            elif lost := self._lost(asked, ends, seen) - again:
+            elif lost := self._lost_of(asked, ends) - again:
                 again |= lost
                 asked |= self._ask(lost)
             elif self._timer.seconds() > self._patience:
@@ -170,17 +166,9 @@ class CicEthBackend(CustodialBackend):
         seen = next((end.why for end in ends.values() if isinstance(end, Lost)), "")
         return Wait("accounts of the custodial engine", self._timer.since_progress(), self._patience, seen)
 
-    def _lost(self, asked: dict[str, int], ends: dict[str, AccountOutcome], seen: dict[str, float]) -> set[int]:
-        """The people whose tasks are all lost: they are nowhere, and the engine has answered others for a while since."""
-        now = self._context.clock()
-        nowhere = {root for root, end in ends.items() if isinstance(end, Lost) and end.nowhere}
-        for root in seen.keys() - nowhere:
-            del seen[root]
-        for root in nowhere:
-            seen.setdefault(root, now)
-        if not nowhere or (since := self._heartbeat.since()) is None:
-            return set()
-        gone = {root for root in nowhere if now - max(since, seen[root]) >= self._grace}
+    def _lost_of(self, asked: dict[str, int], ends: dict[str, AccountOutcome]) -> set[int]:
+        """The people whose tasks are all lost."""
+        gone = self._lost.among({root: ends[root] for root in asked})
         return {asked[root] for root in gone} - {person for root, person in asked.items() if root not in gone}
 
     def _settle(self, asked: dict[str, int], ends: dict[str, AccountOutcome], made: Result) -> bool:

@@ -15,13 +15,14 @@ pay again. So each phone pointer is also looked up once before the person dials.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from cicscenario.backends.choices import Choice, Choices, Fate
 from cicscenario.backends.custodial import FAUCET, GAS, PATIENCE, REGISTRATION, CustodialBackend
 from cicscenario.backends.dialect import DIALECT, READABLE_PINS, dialect_needs
 from cicscenario.backends.lost_entries import LostEntries
 from cicscenario.backends.phone_joining import PhoneJoining
+from cicscenario.backends.phone_waiting import Waiting
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.executor import Batch, Result, Wait
@@ -41,28 +42,10 @@ _LOOKS, _MOST_LOOKS = 4, 32  # phone pointers in one look-up: at the start, and 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds between look-ups that found nothing (back-off)
 _GRACE = 0.25  # share of the patience without a new pointer after which the choices are looked into
 _LOOK_AGAIN = 0.1  # share of the patience between two such looks
+_MOMENT = 1.0  # seconds in which a tasker that works ends what it has begun
 
 #: Handles a person whose phone pointer leads to an account.
 Found = Callable[[Person, bytes, Result], None]
-
-
-@dataclass
-class _Waiting:
-    """The people of one batch who wait for their phone pointers.
-
-    ``earlier`` are those who requested an account in an earlier run, ``again`` those who have chosen again in this one,
-    ``registered`` those whom the interface knows. ``choices`` is what was last found out about each.
-    """
-
-    queue: deque[Person]
-    earlier: frozenset[int]
-    registered: set[int]
-    again: set[int] = field(default_factory=set)
-    choices: dict[int, Choice] = field(default_factory=dict)
-
-    def end(self, people: Sequence[Person]) -> None:
-        gone = {person.id for person in people}
-        self.queue = deque(person for person in self.queue if person.id not in gone)
 
 
 class CicUssdBackend(CustodialBackend):
@@ -95,7 +78,7 @@ class CicUssdBackend(CustodialBackend):
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
         missing += self._look([person for person in people if person.id not in earlier], made, _refuse_found)
-        waiting = _Waiting(deque(), earlier, set())
+        waiting = Waiting(deque(), earlier, set())
         with self._dialling:
             for person in missing:
                 if self._context.stopping.is_set():
@@ -107,7 +90,7 @@ class CicUssdBackend(CustodialBackend):
         self._await(waiting, made)
         return made
 
-    def _join(self, person: Person, made: Result, waiting: _Waiting) -> None:
+    def _join(self, person: Person, made: Result, waiting: Waiting) -> None:
         """Dials for a person, who then waits. Raises UssdError when the interface answers nobody."""
         asked = person.id in waiting.earlier
         joining = self._dial(person, made, pending=asked)
@@ -132,7 +115,7 @@ class CicUssdBackend(CustodialBackend):
 
     # --- looking up phone pointers ------------------------------------------------------------------------------
 
-    def _await(self, waiting: _Waiting, made: Result) -> None:
+    def _await(self, waiting: Waiting, made: Result) -> None:
         """Polls for phone pointers until all are there, or until the stall timer reaches the patience."""
         number, looks, pause = len(waiting.queue), _LOOKS, _FIRST_PAUSE
         next_look = 0.0
@@ -153,14 +136,15 @@ class CicUssdBackend(CustodialBackend):
             stalled = self._timer.seconds()
             if stalled > self._patience and not self._decided_later(waiting, made):
                 self._give_up(waiting, number, stalled, made)
+            self._choices.watch()
 
-    def _waits(self, waiting: _Waiting) -> Wait:
+    def _waits(self, waiting: Waiting) -> Wait:
         first = waiting.queue[0]
         choice = waiting.choices.get(first.id)
         seen = f"{first.phone} has no phone pointer" + (f": {choice.why}" if choice and choice.why else "")
         return Wait("phone pointers", self._timer.since_progress(), self._patience, seen)
 
-    def _give_up(self, waiting: _Waiting, number: int, stalled: float, made: Result) -> None:
+    def _give_up(self, waiting: Waiting, number: int, stalled: float, made: Result) -> None:
         people = list(waiting.queue)
         if people and len(people) == number:
             self._timer.give_up(number, self._stall_message(people[0], stalled, waiting))
@@ -203,7 +187,7 @@ class CicUssdBackend(CustodialBackend):
 
     # --- after the grace: what has become of the choices ----------------------------------------------------------
 
-    def _look_into(self, waiting: _Waiting, made: Result) -> None:
+    def _look_into(self, waiting: Waiting, made: Result) -> None:
         """Chooses again for people whose choice is over, and writes what the tasker has lost."""
         people = list(waiting.queue)
         waiting.choices = self._choices.look(people)
@@ -213,7 +197,7 @@ class CicUssdBackend(CustodialBackend):
                 self._choose_again(person, waiting, made)
         self._fail_known(waiting, made)
 
-    def _fail_known(self, waiting: _Waiting, made: Result) -> None:
+    def _fail_known(self, waiting: Waiting, made: Result) -> None:
         """Ends the wait of people of an earlier run whose account cic-ussd has: they have waited for their pointers before."""
         known = [
             person
@@ -225,7 +209,7 @@ class CicUssdBackend(CustodialBackend):
             made.fail(person.id, self._stall_message(person, self._timer.seconds(), waiting))
         waiting.end(known)
 
-    def _choose_again(self, person: Person, waiting: _Waiting, made: Result) -> None:
+    def _choose_again(self, person: Person, waiting: Waiting, made: Result) -> None:
         def may_choose() -> bool:
             if self._is_over(person, waiting):
                 waiting.again.add(person.id)
@@ -240,28 +224,33 @@ class CicUssdBackend(CustodialBackend):
         elif joining is Joining.EXISTS:
             waiting.registered.add(person.id)
 
-    def _is_over(self, person: Person, waiting: _Waiting) -> bool:
+    def _is_over(self, person: Person, waiting: Waiting) -> bool:
         """Looks a last time, after the interface has shown the menu again: it handles one request at a time.
 
         Also saves what has become of the earlier choices.
         """
         choice = self._choices.look([person])[person.id]
         if choice.fate is Fate.OVER and choice.made:
-            choice = self._if_tasker_works(choice)
+            choice = self._if_tasker_works(choice, person, waiting)
         waiting.choices[person.id] = choice
         if choice.fate is Fate.OVER:
             self._phones.over(person, choice.made, choice.why, may_exist=choice.may_exist)
         return choice.fate is Fate.OVER or (choice.fate is Fate.UNSEEN and person.id in waiting.earlier)
 
-    def _if_tasker_works(self, choice: Choice) -> Choice:
-        """The choice, but LIVE when the tasker is paused, and UNSEEN when that is not known."""
+    def _if_tasker_works(self, choice: Choice, person: Person, waiting: Waiting) -> Choice:
+        """The choice, but LIVE when the tasker is paused or only just at work again, and UNSEEN when that is not known."""
         try:
             why = self._choices.tasker_works()
         except UnavailableError as error:
             return replace(choice, fate=Fate.UNSEEN, why=error.message)
+        now = self._context.clock()
+        if why:
+            waiting.tasker_worked.pop(person.id, None)
+        elif now - waiting.tasker_worked.setdefault(person.id, now) < _MOMENT:
+            why = "cic-ussd's tasker may be handling its report just now"
         return replace(choice, fate=Fate.LIVE, why=why) if why else choice
 
-    def _decided_later(self, waiting: _Waiting, made: Result) -> bool:
+    def _decided_later(self, waiting: Waiting, made: Result) -> bool:
         """Chooses again for people of an earlier run whose choice cannot be seen. Returns whether there were any.
 
         The run that made the choice does not make it again, since the engine may only be slow.
@@ -277,7 +266,7 @@ class CicUssdBackend(CustodialBackend):
             self._choose_again(person, waiting, made)
         return bool(unseen)
 
-    def _write_lost(self, waiting: _Waiting, made: Result) -> None:
+    def _write_lost(self, waiting: Waiting, made: Result) -> None:
         """Writes the entries of people whose account cic-ussd has, when the tasker has no task for them any more."""
         lost = []
         for person in waiting.queue:
@@ -300,7 +289,7 @@ class CicUssdBackend(CustodialBackend):
         self._timer.progress()
         waiting.end([person for person, _ in lost])
 
-    def _stall_message(self, person: Person, seconds: float, waiting: _Waiting) -> str:
+    def _stall_message(self, person: Person, seconds: float, waiting: Waiting) -> str:
         choice = waiting.choices.get(person.id)
         head = f"the metadata store has no phone pointer of {person.phone}, and got no new pointer for {seconds:.0f} seconds"
         if choice is None:

@@ -98,6 +98,10 @@ class JoiningWorld:
         made = account(phone, self.choices.count(phone))
         self._ready.setdefault(pointer.phone(phone), (self.now + self.delay, made))
 
+    def report(self, phone: str, *, after: float) -> None:
+        """The tasker handles the report on the account of a phone's first choice; it needs ``after`` seconds for it."""
+        self._ready[pointer.phone(phone)] = (self.now + after, account(phone))
+
     def register(self, phone: str, *, pointer_after: float = 0.0) -> None:
         """Somebody else has an account made for a phone."""
         self._registered.add(phone)
