@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cicscenario.connections import Connections
 from cicscenario.language import Scenario
-from cicscenario.state.store import Store
+
+if TYPE_CHECKING:
+    from cicscenario.connections import Connections
+    from cicscenario.state.store import Store
 
 NATIVE, NATIVE_DECIMALS = "native currency", 18
 SIGNER, MINT, ENGINE, FAUCET_CONTRACT = "the signer", "the mint", "the custodial engine", "the faucet"
@@ -32,8 +35,8 @@ class Done:
     step: str
     people: int
     scenario: Scenario
-    state: Store
-    services: Connections | None
+    state: "Store"
+    services: "Connections | None"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cicscenario.backends.cic_ussd import CicUssdBackend
+from cicscenario.backends.work.cic_ussd import CicUssdBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Result
 from cicscenario.errors import UnavailableError

@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from cicscenario.backends.heartbeat import Heartbeat
+from cicscenario.backends.work.heartbeat import Heartbeat
 from cicscenario.services.custodial.outcome import AccountOutcome, Lost
 
 _LOST_AFTER = 10.0  # seconds in which the engine answers others, until a task that is nowhere counts as lost

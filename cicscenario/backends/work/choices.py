@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from cicscenario.backends.losttasks import LostTasks
+from cicscenario.backends.work.losttasks import LostTasks
 from cicscenario.capabilities.context import RunContext
 from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cicscenario.backends.choices import Choice
+from cicscenario.backends.work.choices import Choice
 from cicscenario.people.person import Person
 
 
