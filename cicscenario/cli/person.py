@@ -9,7 +9,7 @@ from cicscenario.cli import workspace
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine.history import History, history, listed
 from cicscenario.engine.presence import Look, Presence, document, presence, unasked
-from cicscenario.engine.run import open_services
+from cicscenario.engine.services import open_services
 from cicscenario.engine.who import who
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.people.person import Person

@@ -13,7 +13,7 @@ from cicscenario.cli.home import home
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import open_services
+from cicscenario.engine.services import open_services
 from cicscenario.errors import ExitCode
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan

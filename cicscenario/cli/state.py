@@ -13,7 +13,7 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.cli import workspace
 from cicscenario.cli.commandline import about
 from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.engine.run import open_services
+from cicscenario.engine.services import open_services
 from cicscenario.engine.statecheck import contradictions, nonce_ranges, unlike_the_chain
 from cicscenario.engine.staterepair import Repaired, StateRepairRequest
 from cicscenario.engine.staterepair import repair as repair_state

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cicscenario.engine.problems import Problem
 
@@ -41,6 +42,20 @@ class ServiceStarting:
     number: int
     total: int
     seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ServicesOpened:
+    """Where the services of the command are: the environment by dotted key, as in ``report.json``, without secrets."""
+
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RequestsCounted:
+    """The requests of the command so far, by service, as ``traffic`` in ``report.json``. Sent every two seconds if changed."""
+
+    services: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -162,6 +177,8 @@ Event = (
     | DirectoryTaken
     | StageStarted
     | ServiceStarting
+    | ServicesOpened
+    | RequestsCounted
     | StepProgressed
     | Waiting
     | CheckProgressed

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cicscenario.capabilities.money import said_by_chain
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.reading import block_time
 from cicscenario.chain.review import NONCES
@@ -68,6 +69,8 @@ def claim(store: Store, plan: Plan, services: Connections, *, used: bool = False
     text = json.dumps(plan.scenario.canonical(), sort_keys=True)
     current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
     current |= _place(plan, services) | _source(plan)
+    if plan.on_chain:
+        current |= said_by_chain(services.chain)
     if not held:
         current |= {"lineage": uuid.uuid4().hex, "since": str(_time(services) if plan.on_chain else 0)}
         if plan.sends:

@@ -11,7 +11,8 @@ from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, StageStarted
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import ASKING, OPENING, Stoppable, context_of, heard, open_services
+from cicscenario.engine.run import ASKING, OPENING, Stoppable, context_of
+from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
@@ -49,9 +50,8 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         plan = compile_plan(scenario, store)
         listener(DirectoryTaken(str(directory)))
         listener(StageStarted(OPENING))
-        traffic = heard(listener)
         with (
-            open_services(plan, request.environment, stopping, traffic) as services,
+            open_services(plan, request.environment, stopping, listener) as services,
             request.stoppable(stopping.set),
         ):
             listener(StageStarted(ASKING))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
 from cicscenario.capabilities.executor import Executor
-from cicscenario.capabilities.money import MINT, SIGNER, Done, Money, Sum
+from cicscenario.capabilities.money import MINT, SIGNER, Done, Money, Sum, symbol
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.chain.abi import pack, to_hex
@@ -64,8 +64,7 @@ def _part(scenario: Scenario) -> Part | None:
 
 
 def _given(done: Done) -> Sum:
-    known = done.services.chain.contracts.token.symbol if done.services and done.services.chain_is_known else None
-    return Sum(done.state.gifts_mined(done.step), 0, known or done.scenario.gift.token or "tokens")
+    return Sum(done.state.gifts_mined(done.step), 0, symbol(done))
 
 
 _MONEY = Money(lambda scenario: MINT if scenario.gift.method == "mint" else SIGNER, _given)
