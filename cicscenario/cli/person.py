@@ -8,6 +8,7 @@ from pathlib import Path
 from cicscenario.cli import workspace
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine.history import History, history, listed
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.presence import Look, Presence, document, presence, unasked
 from cicscenario.engine.services import open_services
 from cicscenario.engine.who import who
@@ -41,6 +42,7 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
     scenario = load_scenario(place.scenario, place.overrides)
     store = store_of_a_run(workspace.run_directory(scenario, place.directory), place.scenario, rows=False)
     try:
+        recall_named(store.meta())
         plan = compile_plan(scenario, store)
         found = who(store, text, scenario.population.region, [check.name for check in plan.checks])
         if not found:

@@ -15,6 +15,7 @@ from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
 from cicscenario.engine.services import open_services
 from cicscenario.errors import ExitCode
+from cicscenario.invocation import going_on
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
@@ -78,7 +79,7 @@ def _environment(compiled: Plan, env: str | None) -> Path | Need:
     if named != "sandbox":
         return Path(named)
     running = running_environment(home(), workspace.sandbox_services(compiled))
-    return running or Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)
+    return running or Need("sandbox", "an answer", f"it is down; {going_on('run')} starts it", ok=True)
 
 
 def _totals(lines: list[StepWork]) -> dict[str, int]:

@@ -190,6 +190,7 @@ def watch(
     """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
     from cicscenario.cli import watch as watch_command
 
+    about(scenario, overrides, directory=directory, recalls=True)
     end(watch_command.watch(scenario, overrides, directory, port))
 
 
@@ -203,7 +204,7 @@ def status(
     """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -247,7 +248,7 @@ def report(
     """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
@@ -281,9 +282,9 @@ def show(
     from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, env=env, directory=directory, recalls=True)
     if person is None and not pins:
-        hint = f"{going_on('show')} PERSON shows a person, and {going_on('show', '--pins')} the PINs of all"
+        hint = f"{going_on('show', 'PERSON')} shows a person, and {going_on('show', '--pins')} the PINs of all"
         raise InvalidError("nothing to show was asked for", hint=hint)
     if person is None:
         end(show_command.pins(scenario, overrides, directory, out))

@@ -13,6 +13,7 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.cli import workspace
 from cicscenario.cli.commandline import about
 from cicscenario.cli.interrupts import stopped_by_signals
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.services import open_services
 from cicscenario.engine.statecheck import contradictions, nonce_ranges, unlike_the_chain
 from cicscenario.engine.staterepair import Repaired, StateRepairRequest
@@ -179,7 +180,9 @@ def _read(place: StatePlace) -> Iterator[tuple[Path, Salvage]]:
             if not kept:
                 raise InvalidError(f"there is no state in {directory}", hint="name a scenario that has been run")
             path = kept[-1]
-        yield path, opened.enter_context(salvaged(path))
+        found = opened.enter_context(salvaged(path))
+        recall_named(found.meta())
+        yield path, found
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.capabilities.redo import Redo
 from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, MendedWith
 from cicscenario.errors import InterruptedRunError
+from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
 
@@ -22,8 +23,6 @@ _BATCH = 500
 NAMED = 5  #: people that a line names
 _NO_REMEDY = LeftAlone("nothing is known that makes it again")
 _UNASKED = LeftAlone("the service could not be asked about them, so nothing is known")
-_NO_ACCOUNT = LeftAlone("they have no account yet: `run` goes on with what has not been done")
-_UNMADE = LeftAlone("they have not been made yet: `run` goes on with what has not been done")
 NO_STEP = "the scenario has no step that makes it"
 
 #: Says that a check has been asked: its name, the number of problems, and the number of people.
@@ -156,11 +155,14 @@ class _Finder:
 
     def _take(self, check: Check, people: Mapping[int, Person], problems: Mapping[int, str]) -> None:
         decided: dict[int, Decision] = {}
+        goes_on = f"{going_on('run')} goes on with what has not been done"
+        unmade = LeftAlone(f"they have not been made yet: {goes_on}")
+        no_account = LeftAlone(f"they have no account yet: {goes_on}")
         for person, problem in problems.items():
             if person not in people:
-                decided[person] = _UNMADE
+                decided[person] = unmade
             elif people[person].address is None:
-                decided[person] = _NO_ACCOUNT
+                decided[person] = no_account
             elif isinstance(problem, NotKnown):
                 decided[person] = _UNASKED
         rest = [people[person] for person in problems if person not in decided]

@@ -25,6 +25,7 @@ from cicscenario.engine.identity import compare
 from cicscenario.engine.run import Run, RunRequest, Stoppable, execute, look_back, open_run, report
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
+from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import ask_services
@@ -138,7 +139,7 @@ def _require_step(plan: Plan, request: RepairRequest) -> None:
     if request.step in (population.STEP.name, accounts.STEP.name):
         raise InvalidError(
             f"the step {request.step} is never executed again: everybody would be somebody else",
-            hint="`run --fresh` starts a new run, which makes and pays all its people again",
+            hint=f"{going_on('run', '--fresh')} starts a new run, which makes and pays all its people again",
         )
 
 

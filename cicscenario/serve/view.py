@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.records import read_progress
 from cicscenario.engine.stopwatch import now
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, as_told
@@ -108,6 +109,7 @@ class RunView:
         store = self._open()
         if store is None or not store.meta():
             return None
+        recall_named(store.meta())
         plan = compile_plan(self.scenario, store)
         held = store.checks()
         rows = [held[check.name] for check in plan.checks if check.name in held]

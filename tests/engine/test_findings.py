@@ -39,7 +39,8 @@ def said(plan: RepairPlan) -> dict[str, list[str]]:
 
 
 NO_ACCOUNT = (
-    "1 person (3): they have no account yet: `run` goes on with what has not been done; first: has no account yet"
+    "1 person (3): they have no account yet: cicscenario run SCENARIO goes on with what has not been done;"
+    " first: has no account yet"
 )
 
 
