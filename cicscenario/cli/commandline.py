@@ -43,6 +43,11 @@ def as_given() -> str:
     return shlex.join(["cicscenario", *shown(words)])
 
 
+def agreeing() -> str:
+    """The command as it was given, without secrets, with the option that says yes."""
+    return shlex.join(["cicscenario", *shown(sys.argv[1:]), "--yes"])
+
+
 def shown(words: Sequence[str]) -> list[str]:
     """The words of a command line without the secrets in values of --set, and without private keys anywhere."""
     found = []

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 from cicscenario.cli import workspace
 from cicscenario.cli.interrupts import stopped_by_signals
+from cicscenario.cli.request import RunPlace
 from cicscenario.engine.history import History, history, listed
 from cicscenario.engine.identity import recall_named
 from cicscenario.engine.presence import Look, Presence, document, presence, unasked
@@ -21,16 +21,6 @@ from cicscenario.state.store import Store
 from cicscenario.vocabulary import load_scenario
 
 _LISTED = 50  #: people who are listed when several are meant
-
-
-@dataclass(frozen=True)
-class RunPlace:
-    """The run that is meant: a scenario and the options that lead to its run directory and its services."""
-
-    scenario: Path
-    overrides: Sequence[str] = ()
-    directory: Path | None = None
-    env: str | None = None
 
 
 def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:

@@ -119,6 +119,39 @@ class CheckFinished:
 
 
 @dataclass(frozen=True)
+class RepairLooked:
+    """A repair has asked a check about ``people``, and found so many problems."""
+
+    check: str
+    problems: int
+    people: int
+
+
+@dataclass(frozen=True)
+class RepairItem:
+    """People of one check about whom a repair decided the same. ``named`` are the ids of the first of them.
+
+    ``problem`` is what is wrong with the first; empty when a step is executed again because the user asked for it. ``step`` is
+    the one that is executed again; None when nothing is done for them, or when it is right again with something else.
+    """
+
+    check: str
+    problem: str
+    people: int
+    named: tuple[int, ...]
+    step: str | None
+    what: str  #: what is done, or why nothing is
+
+
+@dataclass(frozen=True)
+class RepairPlanned:
+    """What a repair will do when the user agrees, and what it leaves alone. Nothing was changed so far."""
+
+    again: tuple[RepairItem, ...]
+    left: tuple[RepairItem, ...]
+
+
+@dataclass(frozen=True)
 class RequestRepeated:
     """A request to a service is sent again; ``why`` is what became of it before."""
 
@@ -183,6 +216,8 @@ Event = (
     | Waiting
     | CheckProgressed
     | CheckFinished
+    | RepairLooked
+    | RepairPlanned
     | RequestRepeated
     | Noted
     | ProblemsFound

@@ -11,6 +11,7 @@ import pytest
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.remedy import LeftAlone, MadeAgain, MendedWith, Remedy, always, repeated
 from cicscenario.engine.findings import RepairPlan, Scope, find
+from cicscenario.report.words import item_line
 from cicscenario.state.store import Store
 from tests.support.states import filled
 
@@ -35,7 +36,8 @@ def found(store: Store, *checks: Check, scope: Scope = Scope()) -> RepairPlan:  
 
 
 def said(plan: RepairPlan) -> dict[str, list[str]]:
-    return {"again": [line.text for line in plan.again], "left": [line.text for line in plan.left]}
+    planned = plan.event()
+    return {"again": list(map(item_line, planned.again)), "left": list(map(item_line, planned.left))}
 
 
 NO_ACCOUNT = (
@@ -70,7 +72,7 @@ def test_what_follows_is_mended_with_its_cause_and_left_alone_without(store: Sto
 def test_a_step_that_the_scenario_does_not_have_makes_nothing(store: Store) -> None:
     plan = found(store, check("gas", {0: "none"}, repeated("gas", "is sent")))
     assert not plan.redo
-    assert any("the scenario has no step that makes it" in line.text for line in plan.left)
+    assert any("the scenario has no step that makes it" in line for line in said(plan)["left"])
 
 
 def test_one_step_and_some_people_are_looked_at_where_they_are_named(store: Store) -> None:
@@ -92,4 +94,4 @@ def test_decisions_of_one_person_do_not_touch_another(store: Store) -> None:
         store, check("pins", {0: "a", 1: "b"}, Remedy(lambda context, people, problems: dict(decided), ("pins",)))
     )
     assert list(plan.redo.of("pins")) == [0]
-    assert any("pins: 1 person (1): it is theirs" in line.text for line in plan.left)
+    assert any("pins: 1 person (1): it is theirs" in line for line in said(plan)["left"])
