@@ -1,6 +1,6 @@
 """What people are given in a step, and by whom: for reports, which show where the money went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cicscenario.chain.session import ChainSession
@@ -58,7 +58,12 @@ def said_by_chain(session: ChainSession) -> dict[str, str]:
 
 def symbol(done: Done) -> str:
     """The symbol of the gift token; ``tokens`` where it is not known."""
-    return _said(done).get(_SYMBOL) or done.scenario.gift.token or "tokens"
+    return symbol_in(_said(done), done.scenario)
+
+
+def symbol_in(held: Mapping[str, str], scenario: Scenario) -> str:
+    """The same by the values of a state."""
+    return held.get(_SYMBOL) or scenario.gift.token or "tokens"
 
 
 def faucet_paid(done: Done) -> Sum | None:

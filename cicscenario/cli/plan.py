@@ -9,6 +9,7 @@ from typing import Any
 
 from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.cli import workspace
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
@@ -35,7 +36,8 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
     place = workspace.run_directory(compiled.scenario, directory)
     store = existing_store(place)
     try:
-        lines = work(compiled, store)
+        with at_work("reading the people"):
+            lines = work(compiled, store)
         services, found = _services(compiled, env, lines, store)
     finally:
         if store:
@@ -59,6 +61,7 @@ def _services(
     stopping = threading.Event()
     with (
         stopped_by_signals(stopping.set),
+        at_work("asking the services"),
         open_services(compiled, lambda plan: nullcontext(load_environment(where)), stopping) as connections,
     ):
         asked = answers(connections, compiled.services)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from cicscenario.connections import Connections
 from cicscenario.engine.environment import shown_environment
-from cicscenario.engine.events import Listener, RequestRepeated, RequestsCounted, ServicesOpened
+from cicscenario.engine.events import Listener, RequestRepeated, RequestsCounted, ServicesOpened, StageStarted
 from cicscenario.engine.periodic import Periodic
 from cicscenario.language import Environment
 from cicscenario.plan.compile import Plan
@@ -42,8 +42,9 @@ def open_services(
             with Periodic("requests", COUNT_EVERY, count):
                 yield services
         finally:
-            services.close()
             count()
+            listener(StageStarted("closing the services"))
+            services.close()
 
 
 class RequestCount:

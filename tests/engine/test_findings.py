@@ -11,6 +11,7 @@ import pytest
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.remedy import LeftAlone, MadeAgain, MendedWith, Remedy, always, repeated
 from cicscenario.engine.findings import RepairPlan, Scope, find
+from cicscenario.invocation import going_on
 from cicscenario.report.words import item_line
 from cicscenario.state.store import Store
 from tests.support.states import filled
@@ -40,12 +41,6 @@ def said(plan: RepairPlan) -> dict[str, list[str]]:
     return {"again": list(map(item_line, planned.again)), "left": list(map(item_line, planned.left))}
 
 
-NO_ACCOUNT = (
-    "1 person (3): they have no account yet: cicscenario run SCENARIO goes on with what has not been done;"
-    " first: has no account yet"
-)
-
-
 def test_what_can_be_repeated_is_and_the_rest_is_told_with_its_reason(store: Store) -> None:
     asked = check("pins", {0: "none", 1: NotKnown("not asked")}, repeated("pins", "is written"))
     unknown = check("moon", {2: "is new"})
@@ -54,7 +49,9 @@ def test_what_can_be_repeated_is_and_the_rest_is_told_with_its_reason(store: Sto
     assert plan.redo.steps == {"pins"}
     told = said(plan)
     assert told["again"] == ["pins: 1 person (0): is written; first: none"]
-    assert f"pins: {NO_ACCOUNT}" in told["left"]
+    goes_on = f"{going_on('run')} goes on with what has not been done"
+    no_account = f"pins: 1 person (3): they have no account yet: {goes_on}; first: has no account yet"
+    assert no_account in told["left"]
     assert any(line.startswith("pins: 1 person (1): the service could not be asked") for line in told["left"])
     assert "moon: 1 person (2): nothing is known that makes it again; first: is new" in told["left"]
 

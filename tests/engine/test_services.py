@@ -4,7 +4,7 @@ import threading
 from contextlib import nullcontext
 from pathlib import Path
 
-from cicscenario.engine.events import Event, RequestsCounted, ServicesOpened
+from cicscenario.engine.events import Event, RequestsCounted, ServicesOpened, StageStarted
 from cicscenario.engine.services import RequestCount, open_services
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import compile_plan
@@ -48,10 +48,11 @@ def test_where_they_are_is_told_without_secrets(tmp_path: Path, monkeypatch) -> 
     opened = open_services(plan, lambda plan: nullcontext(load_environment(place)), threading.Event(), told.append)
     with opened as services:
         services.traffic.of("chain").ended(0.1, Ending.UNANSWERED)
-    first, last = told[0], told[-1]
+    first, last, closing = told
     assert isinstance(first, ServicesOpened)
     assert first.settings["chain.rpc"] == "http://127.0.0.1:1"
     assert "hunter2" not in str(told)
     assert "12" * 32 not in str(told)
     assert isinstance(last, RequestsCounted)
     assert last.services["chain"]["unanswered"] == 1
+    assert closing == StageStarted("closing the services")
