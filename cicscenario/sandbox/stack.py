@@ -79,19 +79,21 @@ def up(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
+    progress: Progress = lambda name, number, total, seconds: None,
 ) -> StackInfo:
     """Starts the ``services`` of the sandbox in ``home``, and the services they need, unless they are up. They stay up.
 
     ``node`` is embedded or anvil, ``contracts`` is classic or latest. The default is the choice that the sandbox was made
     with; for a new sandbox, embedded and classic. ``faults`` are switches such as ``custodial.signer-down``; ``dialect``
     is the phone interface's. If either is given, a running service with other options is restarted; if neither is given,
-    running services keep their options. Raises InvalidError for an unknown name, StateRefusedError when the sandbox was
-    made with another node or other contracts, and UnavailableError when a service does not start.
+    running services keep their options. ``progress`` is called as services start. Raises InvalidError for an unknown name,
+    StateRefusedError when the sandbox was made with another node or other contracts, and UnavailableError when a service does
+    not start.
     """
     request = _start_request(services, node, contracts, faults, dialect, temporary=False)
     stack = _Stack(home)
     with stack.locked():
-        return StackInfo(stack.environment, stack.start(request))
+        return StackInfo(stack.environment, stack.start(request, progress))
 
 
 def down(home: Path, *, purge: bool = False) -> bool:
