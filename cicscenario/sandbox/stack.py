@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.files import OWNER_ONLY, open_in_place, write_whole
-from cicscenario.sandbox import nodes
+from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whole
+from cicscenario.sandbox import nodes, watchdog
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.space import full_disk_told
 from cicscenario.sandbox.users import Users
+from cicscenario.shell import for_daemons
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
 
@@ -105,6 +107,8 @@ def down(home: Path, *, purge: bool = False) -> bool:
     with stack.locked():
         stack.refuse_users()
         was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
+        stack.watchdog.stop()
+        shutil.rmtree(stack.temporary, ignore_errors=True)
         if purge:
             for service in SERVICES.values():
                 service.purge(Site(stack.folder, stack.record_or_empty()))
@@ -187,8 +191,10 @@ class _Stack:
     def __init__(self, home: Path) -> None:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
+        self.temporary = self.folder / "tmp"
         self._record = self.folder / "stack.json"
         self.users = Users(self.folder)
+        self.watchdog = Daemon(watchdog.NAME, self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -232,6 +238,7 @@ class _Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         started: list[str] = []
         try:
+            self._watch()
             for number, name in enumerate(request.services, 1):
                 began = time.monotonic()
                 progress(name, number, len(request.services), None)
@@ -245,8 +252,17 @@ class _Stack:
         except BaseException:
             for name in reversed(started):
                 self.daemon(name).stop()
+            if not self._running():
+                self.watchdog.stop()
             raise
         return bool(started)
+
+    def _watch(self) -> None:
+        """Starts what ends the daemons when the folder is deleted, unless it is up."""
+        if self.watchdog.pid() is None:
+            daemons = [f"{name}={service.abandon_signal:d}" for name, service in SERVICES.items()]
+            command = [sys.executable, "-m", watchdog.__name__, str(self.folder), *daemons]
+            self.watchdog.start(command, for_daemons(), lambda: True)
 
     def _start(self, name: str, record: Record, request: _StartRequest) -> bool:
         """Starts a service unless it is up with the requested options; says whether it started it."""
@@ -267,13 +283,14 @@ class _Stack:
         if name not in record.ports or not nodes.is_free(record.ports[name]):
             record.ports[name] = nodes.free_port()
         record.temporary = [other for other in record.temporary if other != name] + [name] * temporary
+        make_folder(self.temporary)
         service.prepare(site)
         command = service.command(site)
         record.commands[name] = command.command
         write_record(self._record, record)
         daemon.start(
             command.command,
-            command.environment,
+            command.environment | {"TMPDIR": str(self.temporary)},  # when it is killed, it leaves nothing elsewhere
             lambda: service.answers(site),
             folder=command.folder,
             user=command.user,
@@ -313,3 +330,5 @@ class _Stack:
             if self._running():
                 record.temporary = []
                 self._write_environment(record)
+            else:
+                self.watchdog.stop()

@@ -44,6 +44,7 @@ class ServiceDaemon(ABC):
     needs: ClassVar[tuple[str, ...]] = ()  #: services that must be up before this one
     modules: ClassVar[tuple[str, ...]] = ()  #: Python modules that must be installed
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  #: makes the process save its data and exit
+    abandon_signal: ClassVar[signal.Signals] = signal.SIGKILL  #: ends it when its data has been deleted
 
     def is_available(self) -> bool:
         """Whether all its modules are installed."""
