@@ -5,14 +5,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.errors import StateRefusedError
+from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whole
 from cicscenario.sandbox import nodes, watchdog
+from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
@@ -57,6 +58,7 @@ class _StartRequest:
     contracts: str | None
     options: dict[str, list[str]] | None
     temporary: bool = field(kw_only=True)
+    ports: Mapping[str, int] | None = None
 
 
 def _start_request(
@@ -81,16 +83,19 @@ def up(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
+    ports: Mapping[str, int] | None = None,
 ) -> StackInfo:
     """Starts the ``services`` of the sandbox in ``home``, and the services they need, unless they are up. They stay up.
 
     ``node`` is embedded or anvil, ``contracts`` is classic or latest. The default is the choice that the sandbox was made
     with; for a new sandbox, embedded and classic. ``faults`` are switches such as ``custodial.signer-down``; ``dialect``
     is the phone interface's. If either is given, a running service with other options is restarted; if neither is given,
-    running services keep their options. Raises InvalidError for an unknown name, StateRefusedError when the sandbox was
-    made with another node or other contracts, and UnavailableError when a service does not start.
+    running services keep their options. ``ports`` are those of services by name, from now on; running services move to
+    them. With an empty mapping, any that are free. Raises InvalidError for an unknown name, StateRefusedError when the sandbox
+    was made with another node or other contracts or when a service would have to move that a run uses, and UnavailableError
+    when a port is taken or a service does not start.
     """
-    request = _start_request(services, node, contracts, faults, dialect, temporary=False)
+    request = replace(_start_request(services, node, contracts, faults, dialect, temporary=False), ports=ports)
     stack = _Stack(home)
     with stack.locked():
         return StackInfo(stack.environment, stack.start(request))
@@ -114,6 +119,36 @@ def down(home: Path, *, purge: bool = False) -> bool:
                 service.purge(Site(stack.folder, stack.record_or_empty()))
             shutil.rmtree(stack.folder)
     return any(was_up)
+
+
+def reconfigure(home: Path, services: Iterable[str], change: Callable[[str, list[str]], list[str]]) -> list[str]:
+    """Starts running services again whose options ``change`` (from name and options) changes; gives their names.
+
+    Raises UnavailableError, before it changes anything, when one of them is not up.
+    """
+    stack, asked = _Stack(home), tuple(services)
+    if not stack.exists():
+        raise not_up(home)
+    with stack.locked():
+        record, running = stack.record(), stack.running()
+        if record is None or not running:
+            raise not_up(home)
+        if absent := [name for name in asked if name not in running]:
+            raise UnavailableError(
+                f"not up in this sandbox: {', '.join(absent)}",
+                hint=f"start it: cicscenario stack up --service {absent[0]}",
+            )
+        options = {name: change(name, record.options.get(name, [])) for name in asked}
+        changed = {name: words for name, words in options.items() if words != record.options.get(name, [])}
+        if changed:
+            names = tuple(name for name in SERVICES if name in changed)
+            stack.start(_StartRequest(names, None, None, changed, temporary=True))
+    return list(changed)
+
+
+def not_up(home: Path) -> UnavailableError:
+    """The error for a command that needs a running sandbox."""
+    return UnavailableError(f"the sandbox in {home / 'sandbox'} is not up", hint="start it: cicscenario stack up")
 
 
 def status(home: Path) -> list[ServiceStatus]:
@@ -236,6 +271,7 @@ class _Stack:
         """
         record = choose(self.record(), request.node, request.contracts, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        request = self._settle_ports(record, request)
         started: list[str] = []
         try:
             self._watch()
@@ -252,10 +288,27 @@ class _Stack:
         except BaseException:
             for name in reversed(started):
                 self.daemon(name).stop()
-            if not self._running():
+            if not self.running():
                 self.watchdog.stop()
             raise
         return bool(started)
+
+    def _settle_ports(self, record: Record, request: _StartRequest) -> _StartRequest:
+        """Makes sure that all chosen ports are free; stops services that have to move. The request, with those, too."""
+        running = self.running()
+        if request.ports is not None:
+            record.fixed = dict(request.ports)
+            request = replace(request, services=with_needs({*request.services, *running}))
+        staying = {name for name in running if record.fixed.get(name, record.ports[name]) == record.ports[name]}
+        wanted = {name: record.fixed[name] for name in request.services if name in record.fixed.keys() - staying}
+        moving = [name for name in reversed(tuple(SERVICES)) if name in running & wanted.keys()]
+        chosen_ports.require_free(wanted, [record.ports[name] for name in moving])
+        if moving:
+            self.refuse_users()
+        for name in moving:
+            self.daemon(name).stop()
+        record.ports |= wanted
+        return request
 
     def _watch(self) -> None:
         """Starts what ends the daemons when the folder is deleted, unless it is up."""
@@ -267,7 +320,7 @@ class _Stack:
     def _start(self, name: str, record: Record, request: _StartRequest) -> bool:
         """Starts a service unless it is up with the requested options; says whether it started it."""
         service, daemon = SERVICES[name], self.daemon(name)
-        site = Site(self.folder, record, frozenset(self._running() | set(request.services)))
+        site = Site(self.folder, record, frozenset(self.running() | set(request.services)))
         if name in record.ports and daemon.find(lambda: service.answers(site)):
             if request.options is not None:
                 record.options[name] = request.options.get(name, [])
@@ -297,13 +350,13 @@ class _Stack:
         )
         return True
 
-    def _running(self) -> set[str]:
+    def running(self) -> set[str]:
         return {name for name in SERVICES if self.daemon(name).pid() is not None}
 
     def _write_environment(self, record: Record) -> None:
         """Writes the environment file with all running services; deletes it when the node is down."""
         write_record(self._record, record)
-        running, site = self._running(), Site(self.folder, record)
+        running, site = self.running(), Site(self.folder, record)
         if "node" not in running:
             self.environment.unlink(missing_ok=True)
             return
@@ -327,7 +380,7 @@ class _Stack:
             for name in reversed(tuple(SERVICES)):
                 if name in record.temporary:
                     self.daemon(name).stop()
-            if self._running():
+            if self.running():
                 record.temporary = []
                 self._write_environment(record)
             else:
