@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from cicscenario.errors import StateRefusedError
 from cicscenario.files import OWNER_ONLY, open_in_place, write_whole
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Daemon
-from cicscenario.sandbox.record import Record, choose, read_record, write_record
+from cicscenario.sandbox.record import RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
+from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
 from cicscenario.sandbox.space import full_disk_told
 from cicscenario.sandbox.users import Users
 
@@ -100,16 +100,14 @@ def down(home: Path, *, purge: bool = False) -> bool:
     Raises StateRefusedError when a run uses it, which is then as it was.
     """
     stack = _Stack(home)
-    if not stack.folder.exists():
+    if not stack.folder.exists() and not is_decided(home):
         return False
     with stack.locked():
         stack.refuse_users()
-        was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
+        was_up = stack.stop_all()
         if purge:
-            for service in SERVICES.values():
-                service.purge(Site(stack.folder, stack.record_or_empty()))
-            shutil.rmtree(stack.folder)
-    return any(was_up)
+            delete_sandbox(stack.folder)
+    return bool(was_up)
 
 
 def status(home: Path) -> list[ServiceStatus]:
@@ -181,24 +179,41 @@ def used(environment: Path, user: str) -> Iterator[None]:
         stack.stop_temporary()
 
 
+@contextmanager
+def held(home: Path) -> Iterator["_Stack"]:
+    """The sandbox in ``home``, locked until the block ends, for a snapshot. Raises StateRefusedError when anybody uses it."""
+    stack = _Stack(home)
+    with stack.locked():
+        stack.refuse_users()
+        yield stack
+
+
+def finish_restore(home: Path) -> None:
+    """Completes a restore that was decided and whose process was then killed. Call it before a run's folder is used."""
+    if is_decided(home):
+        with _Stack(home).locked():
+            pass
+
+
 class _Stack:
     """The files and daemons of one sandbox."""
 
     def __init__(self, home: Path) -> None:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
-        self._record = self.folder / "stack.json"
+        self._record = self.folder / RECORD
         self.users = Users(self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock for starting and stopping; a second process waits here.
+        """Holds the lock for starting and stopping; a second process waits here. Completes a restore that was decided.
 
         The lock file is beside the folder, not in it: deleting it together with the folder would let two processes in.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(open_in_place(self.folder.parent / "sandbox.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            finish(self.folder.parent)
             yield
 
     def exists(self) -> bool:
@@ -206,13 +221,6 @@ class _Stack:
 
     def record(self) -> Record | None:
         return read_record(self._record)
-
-    def record_or_empty(self) -> Record:
-        """The record, or an empty one when it is absent or damaged: enough for deleting the sandbox."""
-        try:
-            return self.record() or Record("", "")
-        except StateRefusedError:
-            return Record("", "")
 
     def daemon(self, name: str) -> Daemon:
         return Daemon(name, self.folder, SERVICES[name].stop_signal)
@@ -279,6 +287,20 @@ class _Stack:
             user=command.user,
         )
         return True
+
+    def stop_all(self) -> list[str]:
+        """Stops all services; gives the names of those that were up, in starting order."""
+        stopped = [name for name in reversed(tuple(SERVICES)) if self.daemon(name).stop()]
+        return stopped[::-1]
+
+    def start_again(self, names: Sequence[str]) -> None:
+        """Starts services that ``stop_all`` has stopped, with the options that they had, and as temporary as they were."""
+        if not names or (before := self.record()) is None:
+            return
+        self.start(_StartRequest(tuple(names), None, None, dict(before.options), temporary=False))
+        if record := self.record():
+            record.temporary = before.temporary
+            write_record(self._record, record)
 
     def _running(self) -> set[str]:
         return {name for name in SERVICES if self.daemon(name).pid() is not None}
