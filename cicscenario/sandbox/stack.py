@@ -15,9 +15,10 @@ from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whol
 from cicscenario.sandbox import nodes, watchdog
 from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
-from cicscenario.sandbox.record import Record, choose, read_record, write_record
+from cicscenario.sandbox.record import RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
+from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
 from cicscenario.sandbox.space import full_disk_told
 from cicscenario.sandbox.users import Users
 from cicscenario.shell import for_daemons
@@ -107,48 +108,14 @@ def down(home: Path, *, purge: bool = False) -> bool:
     Raises StateRefusedError when a run uses it, which is then as it was.
     """
     stack = _Stack(home)
-    if not stack.folder.exists():
+    if not stack.folder.exists() and not is_decided(home):
         return False
     with stack.locked():
         stack.refuse_users()
-        was_up = [stack.daemon(name).stop() for name in reversed(tuple(SERVICES))]
-        stack.watchdog.stop()
-        shutil.rmtree(stack.temporary, ignore_errors=True)
+        was_up = stack.stop_all()
         if purge:
-            for service in SERVICES.values():
-                service.purge(Site(stack.folder, stack.record_or_empty()))
-            shutil.rmtree(stack.folder)
-    return any(was_up)
-
-
-def reconfigure(home: Path, services: Iterable[str], change: Callable[[str, list[str]], list[str]]) -> list[str]:
-    """Starts running services again whose options ``change`` (from name and options) changes; gives their names.
-
-    Raises UnavailableError, before it changes anything, when one of them is not up.
-    """
-    stack, asked = _Stack(home), tuple(services)
-    if not stack.exists():
-        raise not_up(home)
-    with stack.locked():
-        record, running = stack.record(), stack.running()
-        if record is None or not running:
-            raise not_up(home)
-        if absent := [name for name in asked if name not in running]:
-            raise UnavailableError(
-                f"not up in this sandbox: {', '.join(absent)}",
-                hint=f"start it: cicscenario stack up --service {absent[0]}",
-            )
-        options = {name: change(name, record.options.get(name, [])) for name in asked}
-        changed = {name: words for name, words in options.items() if words != record.options.get(name, [])}
-        if changed:
-            names = tuple(name for name in SERVICES if name in changed)
-            stack.start(_StartRequest(names, None, None, changed, temporary=True))
-    return list(changed)
-
-
-def not_up(home: Path) -> UnavailableError:
-    """The error for a command that needs a running sandbox."""
-    return UnavailableError(f"the sandbox in {home / 'sandbox'} is not up", hint="start it: cicscenario stack up")
+            delete_sandbox(stack.folder)
+    return bool(was_up)
 
 
 def status(home: Path) -> list[ServiceStatus]:
@@ -220,6 +187,32 @@ def used(environment: Path, user: str) -> Iterator[None]:
         stack.stop_temporary()
 
 
+@contextmanager
+def held(home: Path) -> Iterator["_Stack"]:
+    """The sandbox in ``home``, locked until the block ends, for a snapshot. Raises StateRefusedError when anybody uses it."""
+    stack = _Stack(home)
+    with stack.locked():
+        stack.refuse_users()
+        yield stack
+
+
+@contextmanager
+def locked(home: Path) -> Iterator["_Stack"]:
+    """The sandbox in ``home``, which must be up, locked until the block ends. Raises UnavailableError when it is not."""
+    stack = _Stack(home)
+    if not stack.exists() or not stack.running():
+        raise UnavailableError(f"the sandbox in {stack.folder} is not up", hint="start it: cicscenario stack up")
+    with stack.locked():
+        yield stack
+
+
+def finish_restore(home: Path) -> None:
+    """Completes a restore that was decided and whose process was then killed. Call it before a run's folder is used."""
+    if is_decided(home):
+        with _Stack(home).locked():
+            pass
+
+
 class _Stack:
     """The files and daemons of one sandbox."""
 
@@ -227,19 +220,20 @@ class _Stack:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
         self.temporary = self.folder / "tmp"
-        self._record = self.folder / "stack.json"
+        self._record = self.folder / RECORD
         self.users = Users(self.folder)
         self.watchdog = Daemon(watchdog.NAME, self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock for starting and stopping; a second process waits here.
+        """Holds the lock for starting and stopping; a second process waits here. Completes a restore that was decided.
 
         The lock file is beside the folder, not in it: deleting it together with the folder would let two processes in.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(open_in_place(self.folder.parent / "sandbox.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            finish(self.folder.parent)
             yield
 
     def exists(self) -> bool:
@@ -247,13 +241,6 @@ class _Stack:
 
     def record(self) -> Record | None:
         return read_record(self._record)
-
-    def record_or_empty(self) -> Record:
-        """The record, or an empty one when it is absent or damaged: enough for deleting the sandbox."""
-        try:
-            return self.record() or Record("", "")
-        except StateRefusedError:
-            return Record("", "")
 
     def daemon(self, name: str) -> Daemon:
         return Daemon(name, self.folder, SERVICES[name].stop_signal)
@@ -349,6 +336,28 @@ class _Stack:
             user=command.user,
         )
         return True
+
+    def stop_all(self) -> list[str]:
+        """Stops all services; gives the names of those that were up, in starting order."""
+        stopped = [name for name in reversed(tuple(SERVICES)) if self.daemon(name).stop()]
+        self.watchdog.stop()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        return stopped[::-1]
+
+    def start_with(self, options: dict[str, list[str]]) -> None:
+        """Starts running services again, each with other options; they are as temporary as they were."""
+        self.start(
+            _StartRequest(tuple(name for name in SERVICES if name in options), None, None, options, temporary=True)
+        )
+
+    def start_again(self, names: Sequence[str]) -> None:
+        """Starts services that ``stop_all`` has stopped, with the options that they had, and as temporary as they were."""
+        if not names or (before := self.record()) is None:
+            return
+        self.start(_StartRequest(tuple(names), None, None, dict(before.options), temporary=False))
+        if record := self.record():
+            record.temporary = before.temporary
+            write_record(self._record, record)
 
     def running(self) -> set[str]:
         return {name for name in SERVICES if self.daemon(name).pid() is not None}

@@ -12,6 +12,7 @@ from cicscenario.sandbox.custodial.errors import IntegrityError
 from cicscenario.transport import libpq
 
 ZERO = "0" * 40
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
 WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"
 
 
@@ -49,7 +50,7 @@ class EngineDatabase:
     def prepare(self) -> None:
         """Creates the tables."""
         with self.transaction() as cursor:
-            cursor.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
+            cursor.execute(SCHEMA)
 
     def lock(self, chain: str, address: str, flags: int) -> None:
         with self._statement() as cursor:
