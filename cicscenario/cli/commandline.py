@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,8 @@ _ONCE = ("--fresh", "--reconcile")  # options for a single run
 _PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 _STARS = re.compile(r"\*{3,}")
 _HIDDEN = "***"
+_named: NamedRun | None = None  # what the command line names
+_chosen: tuple[str, ...] = ()  # what chooses the combination that is under way
 
 
 def about(
@@ -25,8 +28,19 @@ def about(
     contracts: str | None = None,
 ) -> None:
     """Says which run the command is about, for every command that is shown from now on."""
+    global _named
     sets = tuple(_without_secrets(value) for value in overrides)
-    name_run(NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts))
+    _named = NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts)
+    choose(())
+
+
+def choose(values: Sequence[str]) -> None:
+    """From now on, commands are about the one combination of a matrix that these values for --set choose; none: about all."""
+    global _chosen
+    _chosen = tuple(_without_secrets(value) for value in values)
+    if _named:
+        before = tuple(value for value in _named.sets if value not in _chosen)
+        name_run(replace(_named, sets=(*before, *_chosen)))
 
 
 def as_given() -> str:
@@ -34,7 +48,11 @@ def as_given() -> str:
     words = [word for word in sys.argv[1:] if word not in _ONCE]
     if "--fresh" in sys.argv:
         words = [word for word in words if word != "--yes"]  # it was the answer to a question that is not asked again
-    return shlex.join(["cicscenario", *shown(words)])
+    words = shown(words)
+    more = [word for value in _chosen if value not in words for word in ("--set", value)]
+    if "--" in words:
+        return shlex.join(["cicscenario", *words[:1], *more, *words[1:]])
+    return shlex.join(["cicscenario", *words, *more])
 
 
 def shown(words: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """``cicscenario run``: starts or resumes a scenario, and verifies that all people arrived."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cicscenario.cli import workspace
@@ -27,6 +27,10 @@ class RunOptions:
     reconcile: bool = False
     sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
     serve: int | None = None  #: the port of the page; 0 for any that is free; None for no page
+
+    def with_values(self, values: tuple[str, ...]) -> "RunOptions":
+        """The same with more values for --set."""
+        return replace(self, overrides=(*self.overrides, *values))
 
 
 def run(path: Path, options: RunOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:

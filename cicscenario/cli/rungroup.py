@@ -1,7 +1,7 @@
 """The commands about a run, and their options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from cicscenario.cli.options import (
     Env,
     Exclude,
     Failed,
+    FailFast,
     Format,
     Generation,
     Include,
@@ -37,6 +38,12 @@ from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
 from cicscenario.invocation import going_on
 from cicscenario.printable import Colour
+
+if TYPE_CHECKING:  # help is to be fast
+    from cicscenario.cli.ending import Body
+    from cicscenario.cli.run import RunOptions
+    from cicscenario.engine.events import CommandEnded
+    from cicscenario.report.listeners import View
 
 run_app = typer.Typer(rich_markup_mode=None)
 
@@ -66,6 +73,7 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    fail_fast: FailFast = False,
     serve: Serve = None,
     as_json: Json = False,
     color: Color = Colour.AUTO,
@@ -73,12 +81,14 @@ def run(
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived.
 
+    With a matrix: each combination, one after the other; --set KEY=VALUE chooses those with this value.
     With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.matrix import MatrixCommand, each, several
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
     from cicscenario.report.listeners import View
@@ -113,7 +123,18 @@ def run(
                 repaired=True,
             )
         )
+    found = [] if reconcile else several(scenario, overrides)
+    if found:
+        command = MatrixCommand(scenario, directory, view, fail_fast)
+        end(each(command, found, lambda sets: _run_one(scenario, options.with_values(sets), view)))
     end(watched(lambda listener: run_command.run(scenario, options, listener), verified, view))
+
+
+def _run_one(scenario: Path, options: "RunOptions", view: "View") -> "CommandEnded":
+    from cicscenario.cli import run as run_command
+    from cicscenario.cli.ending import verdict_of
+
+    return verdict_of(lambda listener: run_command.run(scenario, options, listener), going_on("verify"), view)
 
 
 @run_app.command()
@@ -224,14 +245,23 @@ def verify(
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
-    from cicscenario.cli.ending import watched
+    from cicscenario.cli.ending import verdict_of, watched
+    from cicscenario.cli.matrix import MatrixCommand, each, several
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     choice = SandboxChoice(node, contracts, keep)
-    asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), View(as_json, color, verbose)))
+    view = View(as_json, color, verbose)
+
+    def body(sets: tuple[str, ...] = ()) -> "Body":
+        asked = (scenario, [*overrides, *sets], env, directory, include, exclude, choice)
+        return lambda listener: verify_command.verify(*asked, listener)
+
+    if found := several(scenario, overrides):
+        command = MatrixCommand(scenario, directory, view)
+        end(each(command, found, lambda sets: verdict_of(body(sets), as_given(), view)))
+    end(watched(body(), as_given(), view))
 
 
 @run_app.command()

@@ -24,8 +24,27 @@ class SandboxChoice:
 
 
 def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[], Path] = home) -> Path:
-    """``directory``, or the one of this scenario in the home folder, which ``find`` gives."""
-    return (directory or find() / "runs" / scenario.name).absolute()
+    """``directory``, or the one of this scenario in the home folder, which ``find`` gives.
+
+    Each combination of a matrix has a folder of its own in it; ``directory`` may name that, too.
+    """
+    place = (directory or find() / "runs" / scenario.name).absolute()
+    one = scenario.combination
+    return place if one is None or (directory and place.name == one.folder) else place / one.folder
+
+
+def named_environment(scenario: Scenario, override: str | None) -> str | None:
+    """What the command line or the scenario names: ``sandbox`` or a file; None for nothing.
+
+    Raises InvalidError when the matrix varies it, and the command line names another one: the run would have a wrong name.
+    """
+    varied = scenario.combination and any(key == "environment" for key, _ in scenario.combination.values)
+    if override and varied:
+        raise InvalidError(
+            f"{scenario.path} varies `environment` in its matrix, and --env names one",
+            hint="choose one of the matrix with --set environment=…, without --env",
+        )
+    return override or scenario.environment
 
 
 @contextmanager
@@ -34,12 +53,12 @@ def environment(
 ) -> Iterator[Environment]:
     """Opens the environment that the command line or the scenario names. A sandbox is started, and stopped at the end."""
     scenario = plan.scenario
-    named = override or scenario.environment
+    named = named_environment(scenario, override)
     if named is None:
         raise InvalidError(
             f"{scenario.path} names no environment", hint="add `environment: sandbox` to it, or give --env"
         )
-    user = f"the scenario {scenario.name} ({scenario.path})"
+    user = f"the scenario {scenario.title} ({scenario.path})"
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(

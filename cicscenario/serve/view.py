@@ -80,11 +80,11 @@ class RunView:
         except (CicScenarioError, OSError) as error:
             self._close()
             told = as_told(error)
-            return message_page(self.scenario.name, told.message if told else str(error), live=EVERY)
+            return message_page(self.scenario.title, told.message if told else str(error), live=EVERY)
         if found is None:
             starting = is_held(self.directory / LOCK)
             said = "The run is starting." if starting else f"Nothing has been run in {self.directory} yet."
-            return message_page(self.scenario.name, said, live=EVERY)
+            return message_page(self.scenario.title, said, live=EVERY)
         return as_html(found, live=EVERY)
 
     def recorded(self) -> Recorded | None:
