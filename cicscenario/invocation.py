@@ -5,8 +5,8 @@ is from here. Secrets are hidden before they come here.
 """
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _PROGRAM = "cicscenario"
@@ -22,6 +22,7 @@ _TAKES = {
     "show": ("dir", "set"),
 }
 _named: "NamedRun | None" = None
+_chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,23 @@ class NamedRun:
 
 def name_run(run: NamedRun | None) -> None:
     """Says how this process names its run; None: not at all."""
-    global _named
-    _named = run
+    global _named, _chosen
+    _named, _chosen = run, ()
+
+
+def choose_run(values: Iterable[str]) -> None:
+    """Says which of several runs of a matrix is meant from now on: by values for --set; none: all of them."""
+    global _chosen
+    _chosen = tuple(values)
+
+
+def chosen_run() -> tuple[str, ...]:
+    """The values for --set of ``choose_run``."""
+    return _chosen
 
 
 def going_on(name: str, *more: str, scenario: str | Path = "SCENARIO") -> str:
     """The whole command ``name`` for the run of this process. ``scenario``: for a process that names no run."""
-    return (_named or NamedRun(str(scenario))).command(name, *more)
+    run = _named or NamedRun(str(scenario))
+    others = (value for value in run.sets if value not in _chosen)
+    return replace(run, sets=(*others, *_chosen)).command(name, *more)

@@ -4,18 +4,15 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from cicscenario.invocation import NamedRun, name_run
+from cicscenario.invocation import NamedRun, choose_run, chosen_run, name_run
 
 _ONCE = ("--fresh", "--reconcile")  # options for a single run
 _PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 _STARS = re.compile(r"\*{3,}")
 _HIDDEN = "***"
-_named: NamedRun | None = None  # what the command line names
-_chosen: tuple[str, ...] = ()  # what chooses the combination that is under way
 
 
 def about(
@@ -28,19 +25,13 @@ def about(
     contracts: str | None = None,
 ) -> None:
     """Says which run the command is about, for every command that is shown from now on."""
-    global _named
     sets = tuple(_without_secrets(value) for value in overrides)
-    _named = NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts)
-    choose(())
+    name_run(NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts))
 
 
 def choose(values: Sequence[str]) -> None:
     """From now on, commands are about the one combination of a matrix that these values for --set choose; none: about all."""
-    global _chosen
-    _chosen = tuple(_without_secrets(value) for value in values)
-    if _named:
-        before = tuple(value for value in _named.sets if value not in _chosen)
-        name_run(replace(_named, sets=(*before, *_chosen)))
+    choose_run(map(_without_secrets, values))
 
 
 def as_given() -> str:
@@ -49,7 +40,7 @@ def as_given() -> str:
     if "--fresh" in sys.argv:
         words = [word for word in words if word != "--yes"]  # it was the answer to a question that is not asked again
     words = shown(words)
-    more = [word for value in _chosen if value not in words for word in ("--set", value)]
+    more = [word for value in chosen_run() if value not in words for word in ("--set", value)]
     if "--" in words:
         return shlex.join(["cicscenario", *words[:1], *more, *words[1:]])
     return shlex.join(["cicscenario", *words, *more])

@@ -150,7 +150,7 @@ def _scenario(path: Path) -> Scenario:
 
 
 def _one_of(runs: Sequence[str]) -> str:
-    return "\n  ".join(["give the name of a run:", *map(shlex.quote, runs)])
+    return "\n    ".join(["give the name of a run:", *map(shlex.quote, runs)])
 
 
 def _say_comparison(found: Comparison, percent: float) -> None:

@@ -59,9 +59,9 @@ class SeveralRunsError(InvalidError):
 
     def __init__(self, file: str, combinations: Sequence[Combination]) -> None:
         self.combinations = tuple(combinations)
-        lines = [f"\n  {combination.options}" for combination in self.combinations[:_LISTED]]
+        lines = [f"\n    {combination.options}" for combination in self.combinations[:_LISTED]]
         left = len(self.combinations) - _LISTED
-        lines += [f"\n  and {left} more: cicscenario config {shlex.quote(file)}"] if left > 0 else []
+        lines += [f"\n    and {left} more: cicscenario config {shlex.quote(file)}"] if left > 0 else []
         super().__init__(
             f"{file} has a matrix of {len(self.combinations)} runs, and this is about one of them",
             hint=f"say which one:{''.join(lines)}",
