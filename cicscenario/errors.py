@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
 
 #: From good to bad: how much a person has to do before the same command can end well.
-_SEVERITY = (
+SEVERITY = (
     ExitCode.OK,
     ExitCode.CHECKS_FAILED,
     ExitCode.UNAVAILABLE,
@@ -43,7 +43,7 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 
     From good to bad: 0, 1, 3, 4, 2, 5, 70, 130. An interrupted command is not done, whatever else went wrong.
     """
-    return max(codes, key=_SEVERITY.index, default=ExitCode.OK)
+    return max(codes, key=SEVERITY.index, default=ExitCode.OK)
 
 
 class CicScenarioError(Exception):
