@@ -1,5 +1,6 @@
 """Runs or verifies each combination of a matrix, one after the other, and sums them up."""
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from cicscenario.errors import ExitCode, InvalidError, as_told, worst
 from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
 from cicscenario.printable import one_line, say
-from cicscenario.report.colour import coloured
+from cicscenario.report.colour import coloured, is_terminal
 from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.listeners import View
 from cicscenario.report.matrix import CombinationEnd, MatrixSummary, write_summary
@@ -37,6 +38,7 @@ class MatrixCommand:
     directory: Path | None
     view: View
     fail_fast: bool = False
+    name: str = "run"  #: of the command
 
 
 def several(path: Path, overrides: Sequence[str]) -> list[Scenario]:
@@ -74,7 +76,6 @@ def each(command: MatrixCommand, scenarios: Sequence[Scenario], one: One) -> Exi
             written, unwritten = None, tell(as_told(error) or error)
         if code in _ENDS_ALL or (command.fail_fast and code is not ExitCode.OK):
             break
-    choose(())
     _tell_end(command.view, summary, written)
     return worst((summary.code, unwritten))
 
@@ -93,7 +94,7 @@ def _not_run(command: MatrixCommand, scenarios: Sequence[Scenario]) -> list[Comb
         assert scenario.combination
         choose(scenario.combination.sets)
         place = workspace.run_directory(scenario, command.directory)
-        ends.append(CombinationEnd(scenario.combination.label, place, None, going_on("run")))
+        ends.append(CombinationEnd(scenario.combination.label, place, None, going_on(command.name)))
     return ends
 
 
@@ -113,7 +114,9 @@ def _ended(begun: CombinationEnd, end: CommandEnded) -> CombinationEnd:
 def _summary(
     command: MatrixCommand, scenarios: Sequence[Scenario], ends: Sequence[CombinationEnd], stopwatch: Stopwatch
 ) -> MatrixSummary:
-    return MatrixSummary(scenarios[0].name, command.path, ends[0].directory.parent, tuple(ends), stopwatch.seconds)
+    choose(())
+    folder, whole = ends[0].directory.parent, going_on(command.name)
+    return MatrixSummary(scenarios[0].name, command.path, folder, tuple(ends), stopwatch.seconds, whole)
 
 
 def _tell_start(view: View, scenario: Scenario, number: int, ends: Sequence[CombinationEnd]) -> None:
@@ -131,6 +134,7 @@ def _tell_end(view: View, summary: MatrixSummary, written: Path | None) -> None:
     if view.as_json:
         JsonLines(sys.stdout)(event)
         return
-    say("\n" + "\n".join(summary.lines()))
+    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    say("\n" + "\n".join(summary.lines(width)))
     tone = ("good" if event.good else "bad") if coloured(sys.stdout, view.colour) else None
     say(event.verdict, flush=True, tone=tone)

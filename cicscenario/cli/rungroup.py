@@ -259,7 +259,7 @@ def verify(
         return lambda listener: verify_command.verify(*asked, listener)
 
     if found := several(scenario, overrides):
-        command = MatrixCommand(scenario, directory, view)
+        command = MatrixCommand(scenario, directory, view, name="verify")
         end(each(command, found, lambda sets: verdict_of(body(sets), as_given(), view)))
     end(watched(body(), as_given(), view))
 

@@ -83,13 +83,17 @@ class CombinationEnd:
 
 @dataclass(frozen=True)
 class MatrixSummary:
-    """The runs of a matrix in order; ``folder`` is where the summary is written. ``seconds`` is the time of the command."""
+    """The runs of a matrix in order; ``folder`` is where the summary is written. ``seconds`` is the time of the command.
+
+    ``command`` is the whole command that goes on with all of them.
+    """
 
     scenario: str
     file: Path
     folder: Path
     runs: tuple[CombinationEnd, ...]
     seconds: float
+    command: str
 
     @property
     def code(self) -> ExitCode:
@@ -105,12 +109,26 @@ class MatrixSummary:
     def verdict(self) -> str:
         return f"Everybody arrived in {self.good} of {len(self.runs)} runs"
 
-    def lines(self) -> Iterator[str]:
-        """The table, and below it the command that goes on with each run that did not end well."""
-        yield from columns([_HEAD, *(run.cells() for run in self.runs)], _NUMBERS)
+    def lines(self, width: int | None = None) -> Iterator[str]:
+        """The table, and below it the commands that go on; ``width`` is that of the terminal.
+
+        The paths of the reports are left out where they would not fit: each was told at the end of its run.
+        """
+        rows = [_HEAD, *(run.cells() for run in self.runs)]
+        found = list(columns(rows, _NUMBERS))
+        if width is not None and max(map(len, found)) > width:
+            found = list(columns([row[:-1] for row in rows], _NUMBERS))
+        yield from found
+        for name, command in self.going_on():
+            yield f"{one_line(name)}: {one_line(command)}"
+
+    def going_on(self) -> Iterator[tuple[str, str]]:
+        """The command that goes on with each run that did not end well, and that for all, when some were not run."""
         for run in self.runs:
-            if run.next and not run.good:
-                yield f"{one_line(run.combination)}: to go on: {one_line(run.next)}"
+            if run.next and run.ended and not run.good:
+                yield f"to go on with {run.combination}", run.next
+        if any(run.ended is None for run in self.runs):
+            yield "to go on with all", self.command
 
     def event(self, summary: Path | None) -> MatrixEnded:
         """The last event of the command; ``summary`` is the file with the data, None if it could not be written."""
@@ -147,9 +165,7 @@ class MatrixSummary:
             table(f"| {' | '.join(_HEAD)} |", ":--|:--|--:|--:|--:|:--", rows),
         ]
         parts += [
-            f"To go on with {escaped(run.combination)}:\n\n    {one_line(run.next)}"
-            for run in self.runs
-            if run.next and not run.good
+            f"{escaped(name[0].upper() + name[1:])}:\n\n    {one_line(command)}" for name, command in self.going_on()
         ]
         return "\n\n".join(parts) + "\n"
 

@@ -25,6 +25,7 @@ from cicscenario.engine.events import CommandEnded
 from cicscenario.errors import ExitCode, InvalidError, worst
 from cicscenario.invocation import going_on, name_run
 from cicscenario.report.listeners import View
+from cicscenario.report.matrix import CombinationEnd, MatrixSummary
 from cicscenario.resources import load_schema
 from cicscenario.vocabulary import load_scenario, load_scenarios
 from tests.support.commands import command_environment, command_line
@@ -121,7 +122,7 @@ def test_a_combination_that_does_not_end_well_does_not_stop_the_next_and_the_wor
         f"[{number} of 4] m/{label}" for number, label in enumerate(LABELS, 1)
     ]
     assert (
-        f"{LABELS[0]}: to go on: cicscenario run m.yaml --set gas=0 --set gift.threshold=0 --set population.size=3"
+        f"to go on with {LABELS[0]}: cicscenario run m.yaml --set gas=0 --set gift.threshold=0 --set population.size=3"
         in out
     )
     assert re.fullmatch(r"Everybody arrived in 2 of 4 runs, .* s\. Summary: \S+/m/report\.md", out.splitlines()[-1])
@@ -202,6 +203,29 @@ def test_the_summary_for_merge_requests_has_each_combination_and_the_command_tha
     assert cases[f"m/{LABELS[1]}.run"] == ["error"]
     assert cases[f"m/{LABELS[3]}.run"] == ["skipped"], "it was not run"
     assert (suites.get("tests"), suites.get("errors"), suites.get("skipped")) == ("4", "3", "1")
+
+
+def test_what_was_not_run_is_gone_on_with_by_one_command_for_all(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone_through(file, Runs(ExitCode.OK, ExitCode.INTERRUPTED))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("to go on")]
+    assert lines == [
+        f"to go on with {LABELS[1]}: cicscenario run m.yaml --set gas=0 --set gift.threshold=0 --set population.size=5",
+        "to go on with all: cicscenario run m.yaml --set gas=0",
+    ]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(None, True), (300, True), (90, False)])
+def test_the_table_fits_into_the_terminal(width: int | None, shown: bool) -> None:
+    ends = tuple(
+        CombinationEnd(label, Path("d", label), ended(ExitCode.OK, report=f"/x/{label}/report.html"))
+        for label in LABELS
+    )
+    lines = list(MatrixSummary("m", Path("m.yaml"), Path("d"), ends, 1.0, "").lines(width))
+    assert len(lines) == 5
+    assert all(("report.html" in line) is shown for line in lines[1:])
+    assert width is None or max(map(len, lines)) <= width
 
 
 def test_the_worst_exit_code_is_that_which_needs_most_of_a_person() -> None:
