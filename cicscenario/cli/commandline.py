@@ -23,10 +23,16 @@ def about(
     directory: Path | None = None,
     node: str | None = None,
     contracts: str | None = None,
+    recalls: bool = False,
 ) -> None:
-    """Says which run the command is about, for every command that is shown from now on."""
+    """Says which run the command is about, for every command that is shown from now on.
+
+    ``recalls``: it does not take all the options that the others do, and the run's state has the rest.
+    """
     sets = tuple(_without_secrets(value) for value in overrides)
-    name_run(NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts))
+    name_run(
+        NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts, recalls)
+    )
 
 
 def choose(values: Sequence[str]) -> None:
@@ -44,6 +50,11 @@ def as_given() -> str:
     if "--" in words:
         return shlex.join(["cicscenario", *words[:1], *more, *words[1:]])
     return shlex.join(["cicscenario", *words, *more])
+
+
+def agreeing() -> str:
+    """The command as it was given, without secrets, with the option that says yes."""
+    return shlex.join(["cicscenario", *shown(sys.argv[1:]), "--yes"])
 
 
 def shown(words: Sequence[str]) -> list[str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from cicscenario.cli import workspace
 from cicscenario.cli.boundary import tell
 from cicscenario.cli.commandline import choose
-from cicscenario.engine.events import CombinationStarted, CommandEnded
+from cicscenario.cli.ending import verdict_of
+from cicscenario.cli.request import RunPlace
+from cicscenario.engine.events import CombinationStarted, CommandEnded, Listener
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import ExitCode, InvalidError, as_told, worst
 from cicscenario.invocation import going_on
@@ -20,6 +22,7 @@ from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.listeners import View
 from cicscenario.report.matrix import CombinationEnd, MatrixSummary, write_summary
 from cicscenario.report.rendered import read_report
+from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import load_scenarios
 
 #: After these the next combination is not begun: the user wants to stop, or has to decide something about the chain first.
@@ -28,17 +31,19 @@ _RESUMABLE = (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
 
 #: Runs one combination, whose values for --set it is given, and tells its verdict.
 One = Callable[[tuple[str, ...]], CommandEnded]
+#: Runs or verifies one run.
+OnPlace = Callable[[RunPlace, Listener], tuple[ExitCode, list[CheckRow]]]
 
 
 @dataclass(frozen=True)
 class MatrixCommand:
     """What the command line says about all combinations."""
 
-    path: Path
-    directory: Path | None
+    place: RunPlace  #: without the values that choose a combination
     view: View
     fail_fast: bool = False
     name: str = "run"  #: of the command
+    again: Callable[[], str] = lambda: going_on("verify")  #: the command that verifies again
 
 
 def several(path: Path, overrides: Sequence[str]) -> list[Scenario]:
@@ -53,13 +58,23 @@ def several(path: Path, overrides: Sequence[str]) -> list[Scenario]:
     return found if len(found) > 1 else []
 
 
+def go_through(command: MatrixCommand, scenarios: Sequence[Scenario], body: OnPlace) -> ExitCode:
+    """Runs or verifies each combination, with the listeners of a command; see ``each``."""
+
+    def one(values: tuple[str, ...]) -> CommandEnded:
+        place = command.place.with_values(values)
+        return verdict_of(lambda listener: body(place, listener), command.again(), command.view)
+
+    return each(command, scenarios, one)
+
+
 def each(command: MatrixCommand, scenarios: Sequence[Scenario], one: One) -> ExitCode:
     """Calls ``one`` for each combination. Returns the worst exit code; see ``errors.worst``.
 
     The summary is written after each, so that there is one when the process is killed. Raises InvalidError when --dir names
     the directory of one of them.
     """
-    _require_folder_of_all(command.directory, scenarios)
+    _require_folder_of_all(command.place.directory, scenarios)
     stopwatch, ends, unwritten = Stopwatch(), _not_run(command, scenarios), ExitCode.OK
     written: Path | None = None
     for number, scenario in enumerate(scenarios):
@@ -93,7 +108,7 @@ def _not_run(command: MatrixCommand, scenarios: Sequence[Scenario]) -> list[Comb
     for scenario in scenarios:
         assert scenario.combination
         choose(scenario.combination.sets)
-        place = workspace.run_directory(scenario, command.directory)
+        place = workspace.run_directory(scenario, command.place.directory)
         ends.append(CombinationEnd(scenario.combination.label, place, None, going_on(command.name)))
     return ends
 
@@ -116,7 +131,7 @@ def _summary(
 ) -> MatrixSummary:
     choose(())
     folder, whole = ends[0].directory.parent, going_on(command.name)
-    return MatrixSummary(scenarios[0].name, command.path, folder, tuple(ends), stopwatch.seconds, whole)
+    return MatrixSummary(scenarios[0].name, command.place.scenario, folder, tuple(ends), stopwatch.seconds, whole)
 
 
 def _tell_start(view: View, scenario: Scenario, number: int, ends: Sequence[CombinationEnd]) -> None:

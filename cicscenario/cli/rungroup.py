@@ -40,10 +40,7 @@ from cicscenario.invocation import going_on
 from cicscenario.printable import Colour
 
 if TYPE_CHECKING:  # help is to be fast
-    from cicscenario.cli.ending import Body
-    from cicscenario.cli.run import RunOptions
-    from cicscenario.engine.events import CommandEnded
-    from cicscenario.report.listeners import View
+    from cicscenario.cli.matrix import OnPlace
 
 run_app = typer.Typer(rich_markup_mode=None)
 
@@ -64,7 +61,8 @@ def run(
     failed: Failed = False,
     person: Persons = [],  # noqa: B006
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before --fresh and --again. Needed where there is no terminal.")
+        bool,
+        typer.Option("--yes", help="Do not ask before --fresh, --again and --save. Needed where there is no terminal."),
     ] = False,
     reconcile: Annotated[
         bool,
@@ -74,6 +72,12 @@ def run(
     contracts: Generation = None,
     keep: Keep = False,
     fail_fast: FailFast = False,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            "--save", metavar="NAME|FILE.zst", help="Save the sandbox when the run ends well; see `stack save`."
+        ),
+    ] = None,
     serve: Serve = None,
     as_json: Json = False,
     color: Color = Colour.AUTO,
@@ -88,53 +92,39 @@ def run(
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
-    from cicscenario.cli.matrix import MatrixCommand, each, several
+    from cicscenario.cli.matrix import MatrixCommand, go_through, several
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
     from cicscenario.report.listeners import View
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
-    choice = SandboxChoice(node, contracts, keep)
-    options = run_command.RunOptions(
-        tuple(overrides),
-        env,
-        directory,
-        Selection(until, since, tuple(only)),
-        fresh=fresh,
-        reconcile=reconcile,
-        sandbox=choice,
-        serve=serve,
-    )
+    saved = None
+    if save is not None:
+        from cicscenario.cli.snapshot import place_to_save
+
+        saved = place_to_save(save, yes=yes)
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    options = run_command.RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, serve)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     verified = going_on("verify")
-    others = {"--fresh": fresh, "--until": bool(until), "--since": bool(since), "--only": bool(only)}
+    others = {
+        "--fresh": fresh,
+        "--until": bool(until),
+        "--since": bool(since),
+        "--only": bool(only),
+        "--save": bool(save),
+    }
     repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
     view = View(as_json, color, verbose)
     if again is not None:
-        repeated = repair_command.RepairOptions(
-            tuple(overrides), env, directory, yes, again, tuple(person), failed, choice
-        )
-        end(
-            watched(
-                lambda listener: repair_command.repair(scenario, repeated, listener),
-                verified,
-                view,
-                repaired=True,
-            )
-        )
-    found = [] if reconcile else several(scenario, overrides)
-    if found:
-        command = MatrixCommand(scenario, directory, view, fail_fast)
-        end(each(command, found, lambda sets: _run_one(scenario, options.with_values(sets), view)))
-    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, view))
-
-
-def _run_one(scenario: Path, options: "RunOptions", view: "View") -> "CommandEnded":
-    from cicscenario.cli import run as run_command
-    from cicscenario.cli.ending import verdict_of
-
-    return verdict_of(lambda listener: run_command.run(scenario, options, listener), going_on("verify"), view)
+        repeated = repair_command.RepairOptions(yes, again, tuple(person), failed)
+        end(watched(lambda listener: repair_command.repair(place, repeated, listener), verified, view, repaired=True))
+    body: OnPlace = lambda one, listener: run_command.run(one, options, listener)  # noqa: E731
+    if found := [] if reconcile or save else several(scenario, overrides):
+        end(go_through(MatrixCommand(place, view, fail_fast), found, body))
+    end(watched(lambda listener: body(place, listener), verified, view))
 
 
 @run_app.command()
@@ -158,21 +148,16 @@ def repair(
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
-    choice = SandboxChoice(node, contracts, keep)
-    options = repair_command.RepairOptions(tuple(overrides), env, directory, yes, sandbox=choice)
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    options = repair_command.RepairOptions(yes)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    verified = going_on("verify")
-    end(
-        watched(
-            lambda listener: repair_command.repair(scenario, options, listener),
-            verified,
-            View(as_json, color, verbose),
-            repaired=True,
-        )
-    )
+    view = View(as_json, color, verbose)
+    body = lambda listener: repair_command.repair(place, options, listener)  # noqa: E731
+    end(watched(body, going_on("verify"), view, repaired=True))
 
 
 @run_app.command()
@@ -211,6 +196,7 @@ def watch(
     """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
     from cicscenario.cli import watch as watch_command
 
+    about(scenario, overrides, directory=directory, recalls=True)
     end(watch_command.watch(scenario, overrides, directory, port))
 
 
@@ -224,7 +210,7 @@ def status(
     """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -245,23 +231,19 @@ def verify(
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
-    from cicscenario.cli.ending import verdict_of, watched
-    from cicscenario.cli.matrix import MatrixCommand, each, several
+    from cicscenario.cli.ending import watched
+    from cicscenario.cli.matrix import MatrixCommand, go_through, several
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    choice = SandboxChoice(node, contracts, keep)
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
     view = View(as_json, color, verbose)
-
-    def body(sets: tuple[str, ...] = ()) -> "Body":
-        asked = (scenario, [*overrides, *sets], env, directory, include, exclude, choice)
-        return lambda listener: verify_command.verify(*asked, listener)
-
+    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener)  # noqa: E731
     if found := several(scenario, overrides):
-        command = MatrixCommand(scenario, directory, view, name="verify")
-        end(each(command, found, lambda sets: verdict_of(body(sets), as_given(), view)))
-    end(watched(body(), as_given(), view))
+        end(go_through(MatrixCommand(place, view, name="verify", again=as_given), found, body))
+    end(watched(lambda listener: body(place, listener), as_given(), view))
 
 
 @run_app.command()
@@ -277,7 +259,7 @@ def report(
     """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
@@ -310,16 +292,17 @@ def show(
     """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
     from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
+    from cicscenario.cli.request import RunPlace
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, env=env, directory=directory, recalls=True)
     if person is None and not pins:
-        hint = f"{going_on('show')} PERSON shows a person, and {going_on('show', '--pins')} the PINs of all"
+        hint = f"{going_on('show', 'PERSON')} shows a person, and {going_on('show', '--pins')} the PINs of all"
         raise InvalidError("nothing to show was asked for", hint=hint)
     if person is None:
         end(show_command.pins(scenario, overrides, directory, out))
     if pins or out:
         raise InvalidError("PERSON and --pins are two questions", hint="ask one after the other")
-    place = person_command.RunPlace(scenario, tuple(overrides), directory, env)
+    place = RunPlace(scenario, tuple(overrides), directory, env)
     end(person_command.person(place, person, offline=offline, fmt=fmt))
 
 

@@ -55,16 +55,9 @@ def _lines(folder: Path, name: str | None = None) -> Iterator[RunLine]:
 
     ``name``: of one scenario only.
     """
-    for place in [folder / name] if name else _folders(folder):
-        if _is_run(place):
-            yield _line(place, place.name)
-        for inner in _folders(place):
-            if "=" in inner.name and _is_run(inner):
-                yield _line(inner, f"{place.name}/{inner.name}")
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
+    for found, place in workspace.run_folders(folder):
+        if _is_run(place) and name in (None, found.partition("/")[0]):
+            yield _line(place, found)
 
 
 def _is_run(place: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from cicscenario.cli import workspace
 from cicscenario.cli.commandline import choose
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import Scenario
@@ -43,6 +44,7 @@ def _report(scenario: Scenario, directory: Path | None, *, show: bool) -> dict[s
     place = workspace.run_directory(scenario, directory)
     last = _last(place)
     with _state(place) as store:
+        recall_named(store.meta())
         compiled = compile_plan(scenario, store)
         begun, held = bool(store.meta()), store.checks()
         rows = [held[check.name] for check in compiled.checks if check.name in held]

@@ -11,7 +11,7 @@ from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
-from cicscenario.sandbox.stack import sandbox, used
+from cicscenario.sandbox.stack import finish_restore, sandbox, used
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,26 @@ def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[],
 
     Each combination of a matrix has a folder of its own in it; ``directory`` may name that, too.
     """
-    place = (directory or find() / "runs" / scenario.name).absolute()
+    if directory is not None:
+        place = directory.absolute()
+    else:
+        home_folder = find()
+        finish_restore(home_folder)
+        place = (home_folder / "runs" / scenario.name).absolute()
     one = scenario.combination
     return place if one is None or (directory and place.name == one.folder) else place / one.folder
+
+
+def run_folders(runs: Path) -> Iterator[tuple[str, Path]]:
+    """The folders that may be run directories, with their names: those in the folder of all runs, and, one level deeper, those of
+    the combinations of a matrix."""
+    for place in _folders(runs):
+        yield place.name, place
+        yield from ((f"{place.name}/{inner.name}", inner) for inner in _folders(place) if "=" in inner.name)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
 
 
 def named_environment(scenario: Scenario, override: str | None) -> str | None:

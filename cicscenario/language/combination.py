@@ -10,7 +10,7 @@ from cicscenario.errors import InvalidError
 
 _SEED = "population.seed"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._,=+-]+")
-_LONGEST = 120  # characters of the name of a folder
+_LONGEST = 64  # characters of the name of a folder
 _DIGEST = 8  # hexadecimal digits that tell two folders apart whose names had to be changed
 _LISTED = 10  # combinations that an error lists
 
@@ -61,7 +61,7 @@ class SeveralRunsError(InvalidError):
         self.combinations = tuple(combinations)
         lines = [f"\n    {combination.options}" for combination in self.combinations[:_LISTED]]
         left = len(self.combinations) - _LISTED
-        lines += [f"\n    and {left} more: cicscenario config {shlex.quote(file)}"] if left > 0 else []
+        lines += [f"\n    and {left} more, with the other values of the matrix"] if left > 0 else []
         super().__init__(
             f"{file} has a matrix of {len(self.combinations)} runs, and this is about one of them",
             hint=f"say which one:{''.join(lines)}",

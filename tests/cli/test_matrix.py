@@ -20,6 +20,7 @@ from cicscenario.cli.boundary import boundary
 from cicscenario.cli.commandline import about, as_given
 from cicscenario.cli.home import HOME
 from cicscenario.cli.matrix import MatrixCommand, each, several
+from cicscenario.cli.request import RunPlace
 from cicscenario.cli.validate import validate
 from cicscenario.engine.events import CommandEnded
 from cicscenario.errors import ExitCode, InvalidError, worst
@@ -81,7 +82,7 @@ class Runs:
 
 def gone_through(file: Path, one: Runs, *, as_json: bool = False, fail_fast: bool = False) -> ExitCode:
     about(file, ["gas=0"])
-    command = MatrixCommand(file, None, View(as_json=as_json), fail_fast)
+    command = MatrixCommand(RunPlace(file), View(as_json=as_json), fail_fast)
     return each(command, several(file, ["gas=0"]), one)
 
 
@@ -162,7 +163,7 @@ def test_the_summary_is_there_after_each_combination(file: Path, tmp_path: Path)
 
     about(file, [])
     with pytest.raises(SystemExit):
-        each(MatrixCommand(file, None, View()), several(file, []), killed)
+        each(MatrixCommand(RunPlace(file), View()), several(file, []), killed)
     assert [run["verdict"] for run in summary(tmp_path)["runs"]] == ["Everybody arrived"] * 2 + ["Not run"] * 2
 
 
@@ -248,7 +249,7 @@ def test_each_combination_has_a_directory_of_its_own_also_in_one_that_is_named(f
     assert workspace.run_directory(found[0], Path("d")) == tmp_path / "d" / LABELS[0]
     assert workspace.run_directory(found[0], Path("d", LABELS[0])) == tmp_path / "d" / LABELS[0], "the directory itself"
     with pytest.raises(InvalidError, match="directory of one combination"):
-        each(MatrixCommand(file, Path("d", LABELS[1]), View()), found, Runs())
+        each(MatrixCommand(RunPlace(file, directory=Path("d", LABELS[1])), View()), found, Runs())
 
 
 def test_an_environment_on_the_command_line_is_refused_where_the_matrix_varies_it(tmp_path: Path) -> None:
@@ -275,6 +276,7 @@ def test_a_file_with_errors_or_with_one_combination_is_left_to_the_command(file:
         ["repair", "m.yaml", "--yes"],
         ["run", "m.yaml", "--again", "gift", "--yes"],
         ["run", "m.yaml", "--reconcile"],
+        ["run", "m.yaml", "--save", "green.zst"],
         ["show", "m.yaml", "1"],
         ["show", "m.yaml", "--pins"],
         ["report", "m.yaml"],
