@@ -9,6 +9,7 @@ from typing import Any
 
 from cicscenario.cli.asking import ask
 from cicscenario.cli.home import home, made_home
+from cicscenario.cli.workspace import run_folders
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
 from cicscenario.language import Scenario
 from cicscenario.printable import json_text, one_line, say
@@ -18,7 +19,7 @@ from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
 from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import directory_lock
+from cicscenario.state.directory import LOCK, directory_lock
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
@@ -87,18 +88,20 @@ def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[sa
     ``unknown`` gets a line about each run of which nobody can say on which chain it is.
     """
     with ExitStack() as locks:
-        found = []
-        for folder in sorted((place / "runs").glob("*/")):
+        found: list[saving.SavedRun] = []
+        for name, folder in run_folders(place / "runs"):
+            if any(name.startswith(f"{run.name}/") for run in found):
+                continue  # it is in the folder of that one
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None
             except CicScenarioError as error:
                 unknown.append(error.message)
                 continue
             if seen and _is_on(seen, registry):
-                if not RUN_NAME.fullmatch(folder.name):
+                if not RUN_NAME.fullmatch(name):
                     raise InvalidError(f"{folder} has a name that no snapshot has", hint="rename it, or move it away")
                 locks.enter_context(directory_lock(folder))
-                found.append(saving.SavedRun(folder, seen.people))
+                found.append(saving.SavedRun(name, folder, seen.people))
         yield found
 
 
@@ -163,8 +166,9 @@ def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
 @contextmanager
 def _kept_from_others(place: Path, runs: Sequence[str]) -> Iterator[None]:
     with ExitStack() as locks:
-        for folder in (place / "runs" / name for name in runs):
-            locks.enter_context(directory_lock(folder) if folder.is_dir() else nullcontext())
+        tops = {name.partition("/")[0] for name in runs}  # these are renamed, with every combination that is in them
+        for folder in (folder for name, folder in run_folders(place / "runs") if name.partition("/")[0] in tops):
+            locks.enter_context(directory_lock(folder) if (folder / LOCK).exists() else nullcontext())
         yield
 
 

@@ -42,6 +42,10 @@ class Expander:
         assert isinstance(document, Mapping)
         return document
 
+    def expanded(self, node: Node, path: Path) -> Node:
+        """One value of the document, expanded; ``path`` is where it is."""
+        return self._node(node, path)
+
     def _node(self, node: Node, path: Path) -> Node:
         if path in self._unread:
             return node
