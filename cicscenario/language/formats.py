@@ -1,5 +1,6 @@
 """The formats of the JSON schemas, for values that a regular expression cannot validate. One function for each."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,9 +36,10 @@ def _locales() -> frozenset[str]:
     """Those of Faker: a folder in that of a provider. Faker finds them in the same way, by importing every provider."""
     spec = find_spec("faker")
     assert spec is not None
-    providers = [Path(place) / "providers" for place in spec.submodule_search_locations or ()]
-    found = (folder.name for place in providers for folder in place.glob("*/*/") if not folder.name.startswith("_"))
-    return frozenset(found)
+    places = [Path(place) / "providers" for place in spec.submodule_search_locations or ()]
+    providers = [provider for place in places for provider in os.scandir(place) if provider.is_dir()]
+    names = (entry.name for provider in providers for entry in os.scandir(provider))
+    return frozenset(name for name in names if name.isidentifier() and not name.startswith("_"))
 
 
 def _is_locale(text: str) -> bool:
