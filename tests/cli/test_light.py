@@ -34,7 +34,7 @@ HEAVY = (
         "rich.console",
         "rlp",
     ),
-    *("sqlite3", "ssl", "urllib3", "web3"),
+    *("eth_hash", "sqlite3", "ssl", "urllib3", "web3"),
     *(f"cicscenario.{room}" for room in ("engine", "legacy", "plan", "report", "sandbox", "serve", "steps")),
     *(
         f"cicscenario.{module}"
