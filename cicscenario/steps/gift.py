@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cicscenario.capabilities.cost import Cost, Need, Pending, not_asked
-from cicscenario.capabilities.money import MINT, SIGNER, Done, Money, Sum
+from cicscenario.capabilities.money import MINT, SIGNER, Done, Money, Sum, symbol
 from cicscenario.capabilities.step import Lane, Part, Step
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
@@ -40,8 +40,7 @@ def _part(scenario: Scenario) -> Part | None:
 
 
 def _given(done: Done) -> Sum:
-    known = done.services.chain.contracts.token.symbol if done.services and done.services.chain_is_known else None
-    return Sum(done.state.gifts_mined(done.step), 0, known or done.scenario.gift.token or "tokens")
+    return Sum(done.state.gifts_mined(done.step), 0, symbol(done))
 
 
 _PART = Part(
