@@ -9,6 +9,7 @@ import pytest
 from cicscenario.engine.events import (
     CheckFinished,
     CheckProgressed,
+    CommandFailed,
     DirectoryTaken,
     Event,
     ReportWritten,
@@ -21,7 +22,7 @@ from cicscenario.engine.events import (
     Waiting,
 )
 from cicscenario.errors import InvalidError
-from cicscenario.report.now import NAME, Now, NowFile, StepNow, read_now
+from cicscenario.report.now import NAME, Now, NowFile, StepNow, read_now, unended
 from cicscenario.resources import load_schema
 from cicscenario.state.directory import directory_lock
 
@@ -132,6 +133,26 @@ def test_a_command_without_the_lock_leaves_it_to_the_one_that_has_it(teller: Tel
     (teller.directory / "lock").write_text(json.dumps({"pid": 1}))
     teller.tell(DirectoryTaken(str(teller.directory)), ServicesOpened({}), StageStarted("x"))
     assert read_now(teller.directory, teller.now) is None
+
+
+def test_a_run_that_was_killed_is_known_until_a_report_is_written(teller: Teller) -> None:
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)), RunStarted("s", "d", 100, {"gift": 0}), step("gift", 5))
+    assert unended(teller.directory) == (True, (START + timedelta(seconds=4), RunStarted("s", "d", 100, {"gift": 0})))
+    later = Teller(teller.directory)
+    with directory_lock(teller.directory):  # a service does not start
+        later.tell(DirectoryTaken(str(teller.directory)), StageStarted("x"), CommandFailed("no node", None, 3))
+    assert unended(teller.directory)[1] is not None
+    with directory_lock(teller.directory):
+        later.tell(DirectoryTaken(str(teller.directory)), ReportWritten(str(teller.directory)))
+    assert unended(teller.directory) == (True, None)
+
+
+def test_a_run_that_never_began_was_not_killed(teller: Teller) -> None:
+    assert unended(teller.directory) == (False, None)
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)), StageStarted("x"), ServicesOpened({}))
+    assert unended(teller.directory) == (True, None)
 
 
 def test_what_cannot_be_read_is_said_and_what_is_of_a_later_version_is_left_out(tmp_path: Path) -> None:
