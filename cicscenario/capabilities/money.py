@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cicscenario.chain.session import ChainSession
-from cicscenario.connections import Connections
 from cicscenario.language import Scenario
-from cicscenario.state.store import Store
+
+if TYPE_CHECKING:
+    from cicscenario.chain.session import ChainSession
+    from cicscenario.connections import Connections
+    from cicscenario.state.store import Store
 
 _SYMBOL, _FAUCET = "symbol", "faucet"  # in the state: of the gift token; what the faucet pays to each person
 NATIVE, NATIVE_DECIMALS = "native currency", 18
@@ -34,8 +37,8 @@ class Done:
     step: str
     people: int
     scenario: Scenario
-    state: Store
-    services: Connections | None
+    state: "Store"
+    services: "Connections | None"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Money:
     total: Callable[[Done], Sum | None]
 
 
-def said_by_chain(session: ChainSession) -> dict[str, str]:
+def said_by_chain(session: "ChainSession") -> dict[str, str]:
     """What the chain says about money, as values of the state: reports that ask no service need them, too."""
     contracts = session.contracts
     said = {_SYMBOL: contracts.token.symbol, _FAUCET: ""}

@@ -57,7 +57,8 @@ def run(
     failed: Failed = False,
     person: Persons = [],  # noqa: B006
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before --fresh and --again. Needed where there is no terminal.")
+        bool,
+        typer.Option("--yes", help="Do not ask before --fresh, --again and --save. Needed where there is no terminal."),
     ] = False,
     reconcile: Annotated[
         bool,
@@ -66,6 +67,12 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            "--save", metavar="NAME|FILE.zst", help="Save the sandbox when the run ends well; see `stack save`."
+        ),
+    ] = None,
     serve: Serve = None,
     as_json: Json = False,
     color: Color = Colour.AUTO,
@@ -86,11 +93,22 @@ def run(
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
+    saved = None
+    if save is not None:
+        from cicscenario.cli.snapshot import place_to_save
+
+        saved = place_to_save(save, yes=yes)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
-    options = run_command.RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, serve)
+    options = run_command.RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, serve)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     verified = going_on("verify")
-    others = {"--fresh": fresh, "--until": bool(until), "--since": bool(since), "--only": bool(only)}
+    others = {
+        "--fresh": fresh,
+        "--until": bool(until),
+        "--since": bool(since),
+        "--only": bool(only),
+        "--save": bool(save),
+    }
     repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
     view = View(as_json, color, verbose)
     if again is not None:

@@ -10,6 +10,7 @@ from cicscenario.cli.options import Format, Generation, Node, OutputForm
 stack_app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts."
 )
+_SNAPSHOT = "A name in the home folder's `snapshots`, or a path that ends in .zst."
 
 
 @stack_app.command("up")
@@ -26,11 +27,23 @@ def stack_up(
     dialect: Annotated[
         str | None, typer.Option("--dialect", metavar="2021", help="The cic-ussd version of the phone interface.")
     ] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME|FILE.zst", help="Restore this snapshot first; see `stack restore`."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before --from. Needed where there is no terminal.")
+    ] = False,
 ) -> None:
     """Start the sandbox with all its services, or use the one that is up."""
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.home import made_home
 
+    if snapshot is not None:
+        from cicscenario.cli import snapshot as snapshot_command
+
+        options = snapshot_command.UpOptions(node, contracts, services, faults, dialect)
+        end(snapshot_command.up(snapshot, options, yes=yes))
     end(
         stack_command.up(made_home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect)
     )
@@ -52,6 +65,40 @@ def stack_down(
         folder = home() / "sandbox"
         ask(f"{folder} will be deleted: its chain, and everybody in it. Delete it?", yes=yes, to=f"delete {folder}")
     end(stack_command.down(home(), purge=purge))
+
+
+@stack_app.command("save")
+def stack_save(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.zst", help=_SNAPSHOT, show_default=False)],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before one is replaced. Needed where there is no terminal.")
+    ] = False,
+) -> None:
+    """Save the sandbox and its runs as one file, keys included. Its services are stopped meanwhile."""
+    from cicscenario.cli import snapshot as snapshot_command
+
+    end(snapshot_command.save(name, yes=yes))
+
+
+@stack_app.command("restore")
+def stack_restore(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.zst", help=_SNAPSHOT, show_default=False)],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a sandbox is replaced. Needed where there is no terminal.")
+    ] = False,
+) -> None:
+    """Make the sandbox and its runs again from a snapshot, in the place of the sandbox that is there."""
+    from cicscenario.cli import snapshot as snapshot_command
+
+    end(snapshot_command.restored(name, yes=yes))
+
+
+@stack_app.command("list")
+def stack_list(fmt: Format = OutputForm.TEXT) -> None:
+    """Show the snapshots in the home folder: when each was made, its size, and its runs."""
+    from cicscenario.cli import snapshot as snapshot_command
+
+    end(snapshot_command.listed(fmt))
 
 
 @stack_app.command("status")

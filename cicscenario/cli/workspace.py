@@ -11,7 +11,7 @@ from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
-from cicscenario.sandbox.stack import sandbox, used
+from cicscenario.sandbox.stack import finish_restore, sandbox, used
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ class SandboxChoice:
 
 def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[], Path] = home) -> Path:
     """``directory``, or the one of this scenario in the home folder, which ``find`` gives."""
-    return (directory or find() / "runs" / scenario.name).absolute()
+    if directory is not None:
+        return directory.absolute()
+    place = find()
+    finish_restore(place)
+    return (place / "runs" / scenario.name).absolute()
 
 
 @contextmanager

@@ -171,6 +171,7 @@ class ChainEnvironment:
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
     window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
+    copy: str | None  #: which of several copies of one chain; None where there is one
 
 
 @dataclass(frozen=True)

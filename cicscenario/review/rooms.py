@@ -20,6 +20,7 @@ APART = {
         {
             "people",
             "chain",
+            "boundaries",
             "errors",
             "resources",
             "chainspec",

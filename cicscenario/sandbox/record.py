@@ -1,6 +1,7 @@
 """``stack.json``: the choices a sandbox was made with. A later start that asks for other choices is refused."""
 
 import json
+import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from cicscenario.files import OWNER_ONLY, write_whole
 from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
+
+RECORD = "stack.json"  #: name of its file in the sandbox's folder
 
 
 @dataclass
@@ -19,12 +22,16 @@ class Record:
     contracts: str
     registry: str = ""  #: address of the registry; empty until the contracts are deployed
     ports: dict[str, int] = field(default_factory=dict)
+    #: ports that the user has chosen; a service whose port is taken does not start
+    fixed: dict[str, int] = field(default_factory=dict)
     #: options of the last start, such as faults and dialect
     options: dict[str, list[str]] = field(default_factory=dict)
     #: command line of the last start
     commands: dict[str, list[str]] = field(default_factory=dict)
     #: services that a run started for itself; the last run that uses the sandbox stops them
     temporary: list[str] = field(default_factory=list)
+    #: names this copy of the chain: a snapshot that is restored twice gives two; empty in sandboxes from before there were any
+    copy: str = ""
 
 
 def read_record(path: Path) -> Record | None:
@@ -61,4 +68,9 @@ def choose(held: Record | None, node: str | None, contracts: str | None, folder:
                 hint="`cicscenario stack down --purge` deletes it with its chain; or name another folder in"
                 " CICSCENARIO_HOME",
             )
-    return held or Record(node or "embedded", contracts or "classic")
+    return held or Record(node or "embedded", contracts or "classic", copy=new_copy())
+
+
+def new_copy() -> str:
+    """A name for a copy of a chain, as no other has it."""
+    return secrets.token_hex(8)

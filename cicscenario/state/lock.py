@@ -21,15 +21,17 @@ _TAKE = Boundary("lock.take")  # the file, the kernel's lock on it, and its owne
 
 
 class FileLock:
-    """An exclusive ``flock`` on ``path``. The file contains the owner, for the message to the next process that tries.
+    """A ``flock`` on ``path``. The file contains the owner, for the message to the next process that tries.
 
     Entering raises StateRefusedError when another process holds the lock, or when ``path`` is a symbolic link or not a
-    regular file. The file is not deleted: only the kernel's lock counts.
+    regular file. The file is not deleted: only the kernel's lock counts. A ``shared`` one may be held by several processes, but
+    not together with one that is not; the file then contains the last of them.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, *, shared: bool = False) -> None:
         self._path = path
         self._what = what
+        self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -41,7 +43,7 @@ class FileLock:
     def _take(self) -> None:
         self._descriptor = self._open()
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, self._kind | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(self._descriptor, 4096, 0).decode("utf-8", "replace").strip() or "an unknown process"
             os.close(self._descriptor)
@@ -115,12 +117,12 @@ _SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - own
 
 
 @contextmanager
-def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Iterator[None]:
+def user_lock(name: str, what: str, places: Sequence[Path] | None = None, *, shared: bool = False) -> Iterator[None]:
     """Holds the lock ``name``, shared by all runs of this user on this machine; ``what`` is for messages.
 
     A lock file is held in each folder of ``places`` (default: ``user_places``) that is safe to use. So two runs have one in
-    common even if only one of them knows the runtime folder. Raises StateRefusedError when another process holds the lock,
-    or when no folder is safe.
+    common even if only one of them knows the runtime folder. For ``shared`` see FileLock. Raises
+    StateRefusedError when another process holds the lock, or when no folder is safe.
     """
     with ExitStack() as held:
         refused: StateRefusedError | None = None
@@ -131,7 +133,7 @@ def user_lock(name: str, what: str, places: Sequence[Path] | None = None) -> Ite
             except StateRefusedError as error:
                 refused = error
                 continue
-            held.enter_context(FileLock(place / name, what))
+            held.enter_context(FileLock(place / name, what, shared=shared))
             safe += 1
         if not safe and refused:
             raise refused

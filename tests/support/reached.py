@@ -43,6 +43,12 @@ REACHED: dict[str, dict[str, set[str]]] = {
     "failing list": {"": {"failing.write", "failing.remove"}},
     "home folder": {"": {"home.ignore", "file.create"}},
     "new scenario": {"": {"scenario.create", "file.create"}},
+    # A sandbox with one run, and a snapshot of it: tests/cli/test_snapshot_kills.py.
+    "snapshot saved": {"": {"snapshot.stop", "snapshot.write", "snapshot.start", "file.replace"}},
+    "snapshot restored": {"": {
+        "snapshot.unpack", "snapshot.decide", "snapshot.set_aside", "snapshot.place_run", "snapshot.move_out",
+        "snapshot.move_in", "snapshot.delete_old",
+    }},
 }  # fmt: skip
 
 

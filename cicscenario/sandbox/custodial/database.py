@@ -12,6 +12,7 @@ from cicscenario.sandbox.custodial.errors import IntegrityError
 from cicscenario.transport import libpq
 
 ZERO = "0" * 40
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
 WRITER, GIFTER = "ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"
 
 
@@ -49,7 +50,7 @@ class EngineDatabase:
     def prepare(self) -> None:
         """Creates the tables."""
         with self.transaction() as cursor:
-            cursor.execute((Path(__file__).parent / "schema.sql").read_text("utf-8"))
+            cursor.execute(SCHEMA)
 
     def lock(self, chain: str, address: str, flags: int) -> None:
         with self._statement() as cursor:
@@ -149,6 +150,12 @@ class EngineDatabase:
         with self._statement() as cursor:
             cursor.execute(f"{_SELECT} WHERE status = 'ready' ORDER BY nonce, id LIMIT %s", (limit,))
             return [Otx(*row) for row in cursor.fetchall()]
+
+    def has_unmined(self) -> bool:
+        """Whether any transaction was sent and is not known to be mined."""
+        with self._statement() as cursor:
+            cursor.execute("SELECT 1 FROM otx WHERE status = 'sent' LIMIT 1")
+            return bool(cursor.fetchall())
 
     def stale(self, seconds: float, limit: int) -> list[Otx]:
         """Transactions that were sent more than ``seconds`` ago and are not mined, in the order of their nonces."""

@@ -17,7 +17,7 @@ from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.files import write_once
 from cicscenario.transport import libpq
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS ethereum (
   id serial PRIMARY KEY,
   key_ciphertext varchar(256) NOT NULL,
@@ -36,7 +36,7 @@ class Vault:
     def prepare(self) -> None:
         """Creates the table."""
         with self._connection.cursor() as cursor:
-            cursor.execute(_SCHEMA)
+            cursor.execute(SCHEMA)
 
     def create(self, seed: str, password: str = "") -> str:
         """Stores a new key and gives its address. The same ``seed`` gives the same key, so a repeated task makes no second."""

@@ -15,7 +15,7 @@ from cicscenario.files import open_in_place
 
 FILE_NAME = "meta.sqlite"
 _LOCK_NAME = "meta.sqlite.lock"
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     pointer TEXT PRIMARY KEY,
     immutable INTEGER NOT NULL, -- 1 for bytes under their own hash, 0 for a document
@@ -54,7 +54,7 @@ class EntryStore:
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(_SCHEMA)
+            self._database.execute(SCHEMA)
             self._database.execute("SELECT pointer, immutable, content, value, mime FROM entries LIMIT 1")
         except sqlite3.DatabaseError as error:
             self.close()

@@ -18,7 +18,7 @@ from cicscenario.files import open_in_place
 from cicscenario.jsontext import parse_json
 
 FILE_NAME = "chain.jsonl"
-_FORMAT = 1
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ class Journal:
             self._cut(0)
             return None
         record = self._parse(line, 1)
-        if record.pop("format", None) != _FORMAT:
+        if record.pop("format", None) != FORMAT:
             raise StateRefusedError(f"{self.path}:1: not a chain of this version", hint="Choose another --data.")
         self._ends = [self._file.tell()]
         return Genesis(**record)
 
     def write_genesis(self, genesis: Genesis) -> None:
-        self._append({"format": _FORMAT, **asdict(genesis)})
+        self._append({"format": FORMAT, **asdict(genesis)})
 
     def read_blocks(self) -> Iterator[BlockRecord]:
         """The blocks from 1 on; call ``read_genesis`` first. An incomplete last line is cut off.

@@ -1,5 +1,6 @@
 """The interface of a sandbox service: its start command, its health check and its section of the environment file."""
 
+import hashlib
 import importlib.util
 import secrets
 import signal
@@ -44,6 +45,13 @@ class ServiceDaemon(ABC):
     needs: ClassVar[tuple[str, ...]] = ()  #: services that must be up before this one
     modules: ClassVar[tuple[str, ...]] = ()  #: Python modules that must be installed
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  #: makes the process save its data and exit
+    abandon_signal: ClassVar[signal.Signals] = signal.SIGKILL  #: ends it when its data has been deleted
+    #: Its data, for snapshots: files in the sandbox's folder, and folders with all that is in them. Whatever names a port or a
+    #: path of this sandbox must not be in it, for it is used in others.
+    kept: ClassVar[tuple[str, ...]] = ()
+    made_anew: ClassVar[
+        tuple[str, ...]
+    ] = ()  #: what of ``kept`` is left out, since each start makes it: patterns of paths
 
     def is_available(self) -> bool:
         """Whether all its modules are installed."""
@@ -63,6 +71,18 @@ class ServiceDaemon(ABC):
     def provision(self, site: Site) -> None:  # noqa: B027
         """Creates what must exist inside the running service. Called at every start; what exists is left as it is."""
 
+    def form(self, record: Record) -> str:
+        """The form of its data. A snapshot is refused by an installation in which it is another one."""
+        return "1"
+
+    def receive(self, folder: Path) -> None:
+        """Makes the place for its data in ``folder``, a new sandbox's, into which a snapshot is then unpacked."""
+        for path in self.kept:
+            (folder / path).parent.mkdir(mode=0o700, exist_ok=True)
+
+    def received(self, folder: Path) -> None:  # noqa: B027
+        """Called when its data is unpacked in ``folder``."""
+
     def purge(self, site: Site) -> None:  # noqa: B027
         """Deletes the service's data outside the sandbox's folder."""
 
@@ -77,6 +97,11 @@ class ServiceDaemon(ABC):
     def section(self, site: Site) -> str:
         """The service's section of the environment file, as YAML."""
         return ""
+
+
+def form_of(tables: str) -> str:
+    """Names the form of data that is in these tables, given as SQL."""
+    return f"tables {hashlib.sha256(tables.encode()).hexdigest()[:12]}"
 
 
 def _is_installed(module: str) -> bool:

@@ -6,7 +6,8 @@ import sys
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command, Daemon
-from cicscenario.sandbox.services.base import ServiceDaemon, Site
+from cicscenario.sandbox.record import Record
+from cicscenario.sandbox.services.base import ServiceDaemon, Site, form_of
 from cicscenario.sandbox.services.node import owner_file
 from cicscenario.sandbox.services.postgres import PASSWORD
 from cicscenario.sandbox.services.redis import broker_url
@@ -22,6 +23,13 @@ class CustodialDaemon(ServiceDaemon):
     name = "custodial"
     needs = ("node", "redis", "postgres")
     modules = ("celery", "cryptography")
+    kept = ("custodial",)
+
+    def form(self, record: Record) -> str:
+        from cicscenario.sandbox.custodial.database import SCHEMA
+        from cicscenario.sandbox.custodial.vault import SCHEMA as KEYS
+
+        return form_of(SCHEMA + KEYS)
 
     def command(self, site: Site) -> Command:
         command = [

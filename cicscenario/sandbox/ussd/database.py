@@ -17,7 +17,7 @@ from cicscenario.transport import libpq
 _log = logging.getLogger(__name__)
 
 _GUARDIANS = "guardians varchar, guardian_quora integer NOT NULL,"
-_TABLES = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS account (id serial PRIMARY KEY, blockchain_address varchar NOT NULL,
   phone_number varchar NOT NULL, preferred_language varchar, password_hash varchar,
   failed_pin_attempts integer NOT NULL, {guardians} status integer NOT NULL,
@@ -101,7 +101,7 @@ def prepare(address: DatabaseAddress, dialect: str) -> None:
     try:
         _create_database(address)
         database = Database(address)
-        database.rows(_TABLES.format(guardians="" if dialect == OLD else _GUARDIANS) + _INDEX)
+        database.rows(TABLES.format(guardians="" if dialect == OLD else _GUARDIANS) + _INDEX)
         database.close()
     except psycopg2.Error as error:
         raise UnavailableError(

@@ -1,0 +1,39 @@
+"""What of a sandbox and of a run is in a snapshot, and under which names in its archive."""
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from itertools import chain
+from pathlib import Path
+
+from cicscenario.sandbox.services import SERVICES
+from cicscenario.sandbox.snapshot.archive import Member, members_of
+
+SANDBOX, RUNS = "sandbox", "runs"  #: the two folders in an archive
+#: Of every folder: locks, what SQLite shares between processes, and files of killed processes.
+_NEVER = ("*.lock", "*-shm", "*.unfinished")
+_NEVER_OF_RUNS = (f"{RUNS}/*/lock",)  # its process is another one
+
+
+def left_out(services: Iterable[str]) -> Callable[[str], bool]:
+    """Says of a name in an archive whether it is not kept, although the folder that it is in is."""
+    of_services = (f"{SANDBOX}/{pattern}" for name in services for pattern in SERVICES[name].made_anew)
+    patterns = (*_NEVER, *_NEVER_OF_RUNS, *of_services)
+    return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def expected(services: Iterable[str], runs: Iterable[str]) -> Callable[[str], bool]:
+    """Says of a name whether a snapshot with these services and runs may have it."""
+    names = tuple(services)
+    tops = {f"{SANDBOX}/{path}" for name in names for path in SERVICES[name].kept} | {f"{RUNS}/{run}" for run in runs}
+    within = tuple(f"{top}/" for top in tops)
+    is_left_out = left_out(names)
+    return lambda name: (name in tops or name.startswith(within)) and not is_left_out(name)
+
+
+def contents(folder: Path, services: Iterable[str], runs: Iterable[Path]) -> Iterator[Member]:
+    """All that is kept of the sandbox in ``folder`` and of these runs' folders."""
+    names = tuple(services)
+    is_left_out = left_out(names)
+    kept = [(folder / path, f"{SANDBOX}/{path}") for name in names for path in SERVICES[name].kept]
+    places = [*kept, *((run, f"{RUNS}/{run.name}") for run in runs)]
+    return chain.from_iterable(members_of(path, name, is_left_out) for path, name in places)
