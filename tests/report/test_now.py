@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cicscenario.address import remember
 from cicscenario.engine.events import (
     CheckFinished,
     CheckProgressed,
@@ -125,6 +126,16 @@ def test_it_is_not_written_for_each_event(teller: Teller, monkeypatch: pytest.Mo
         number = len(written)
         teller.tell(requests(5), StageStarted("anything"))
         assert len(written) == number  # then the report says more
+
+
+def test_no_secret_is_in_it(teller: Teller) -> None:
+    remember(["correct-horse-battery-8"])
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)))
+        teller.tell(Waiting("gift", "callbacks", 4, 5.0, 120.0, "refused: correct-horse-battery-8"))
+    text = (teller.directory / NAME).read_text()
+    assert "refused: " in text
+    assert "correct-horse" not in text
 
 
 def test_a_command_without_the_lock_leaves_it_to_the_one_that_has_it(teller: Teller) -> None:
