@@ -18,7 +18,7 @@ from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
 from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import directory_lock
+from cicscenario.state.directory import directory_lock, is_set_aside
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
@@ -84,11 +84,13 @@ def saved(path: Path, place: Path) -> str:
 def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[saving.SavedRun]]:
     """The runs in the home folder on the chain with this registry. Their folders are locked until the block ends.
 
-    ``unknown`` gets a line about each run of which nobody can say on which chain it is.
+    Those that were set aside are left out. ``unknown`` gets a line about each run of which nobody can say on which chain it is.
     """
     with ExitStack() as locks:
         found = []
         for folder in sorted((place / "runs").glob("*/")):
+            if is_set_aside(folder):
+                continue
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None
             except CicScenarioError as error:
