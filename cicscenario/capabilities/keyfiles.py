@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.chain.keyfile import problem_of
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person
 
@@ -15,6 +14,7 @@ def writes_keyfiles(scenario: Scenario) -> bool:
 
 def keyfile_verifier(context: RunContext) -> Verifier:
     """Verifies that each account has a complete keystore file, readable by its owner only."""
+    from cicscenario.chain.keyfile import problem_of  # not at the top: declarations refer to this function
 
     def verify(people: Sequence[Person]) -> dict[int, str]:
         found = {person.id: problem_of(context.keyfile(person.account), person.account) for person in people}

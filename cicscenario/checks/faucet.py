@@ -2,11 +2,10 @@
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.remedy import Remedy
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import eth_call
-from cicscenario.checks.onchain import by_calls
-from cicscenario.checks.sent import on_chain
+from cicscenario.checks import work
+from cicscenario.checks.onchain_remedy import on_chain_remedy
 from cicscenario.connections import Service
 from cicscenario.errors import UnavailableError
 from cicscenario.language import Condition
@@ -18,7 +17,7 @@ def _verifier(context: RunContext) -> Verifier:
         return lambda people: {}  # the engine skips a faucet that does not exist
     if faucet is None:
         raise UnavailableError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
-    return by_calls(
+    return work.onchain.by_calls(
         context,
         lambda person: eth_call(faucet.address, pack(faucet.probe, person.account)),
         lambda person, answer: None if faucet.used(answer) else "has not used the faucet",
@@ -34,12 +33,9 @@ CHECK = Check(
     ),
     _verifier,
     (Service.CHAIN,),
-    remedy=Remedy(
-        on_chain(
-            "faucet",
-            "the faucet is triggered",
-            arrived="the chain has the transaction that triggered the faucet: another one would pay a second time",
-        ),
-        ("faucet",),
+    remedy=on_chain_remedy(
+        "faucet",
+        "the faucet is triggered",
+        arrived="the chain has the transaction that triggered the faucet: another one would pay a second time",
     ),
 )

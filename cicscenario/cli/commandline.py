@@ -23,10 +23,16 @@ def about(
     directory: Path | None = None,
     node: str | None = None,
     contracts: str | None = None,
+    recalls: bool = False,
 ) -> None:
-    """Says which run the command is about, for every command that is shown from now on."""
+    """Says which run the command is about, for every command that is shown from now on.
+
+    ``recalls``: it does not take all the options that the others do, and the run's state has the rest.
+    """
     sets = tuple(_without_secrets(value) for value in overrides)
-    name_run(NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts))
+    name_run(
+        NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts, recalls)
+    )
 
 
 def as_given() -> str:
@@ -35,6 +41,11 @@ def as_given() -> str:
     if "--fresh" in sys.argv:
         words = [word for word in words if word != "--yes"]  # it was the answer to a question that is not asked again
     return shlex.join(["cicscenario", *shown(words)])
+
+
+def agreeing() -> str:
+    """The command as it was given, without secrets, with the option that says yes."""
+    return shlex.join(["cicscenario", *shown(sys.argv[1:]), "--yes"])
 
 
 def shown(words: Sequence[str]) -> list[str]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.cli import workspace
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import open_services
+from cicscenario.engine.services import open_services
 from cicscenario.errors import ExitCode
+from cicscenario.invocation import going_on
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
@@ -34,7 +36,8 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
     place = workspace.run_directory(compiled.scenario, directory)
     store = existing_store(place)
     try:
-        lines = work(compiled, store)
+        with at_work("reading the people"):
+            lines = work(compiled, store)
         services, found = _services(compiled, env, lines, store)
     finally:
         if store:
@@ -58,6 +61,7 @@ def _services(
     stopping = threading.Event()
     with (
         stopped_by_signals(stopping.set),
+        at_work("asking the services"),
         open_services(compiled, lambda plan: nullcontext(load_environment(where)), stopping) as connections,
     ):
         asked = answers(connections, compiled.services)
@@ -78,7 +82,7 @@ def _environment(compiled: Plan, env: str | None) -> Path | Need:
     if named != "sandbox":
         return Path(named)
     running = running_environment(home(), workspace.sandbox_services(compiled))
-    return running or Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)
+    return running or Need("sandbox", "an answer", f"it is down; {going_on('run')} starts it", ok=True)
 
 
 def _totals(lines: list[StepWork]) -> dict[str, int]:

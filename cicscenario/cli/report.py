@@ -1,15 +1,18 @@
 """``cicscenario report``: writes the reports of a run again, from its directory only."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cicscenario.boundaries import Boundary
 from cicscenario.cli import workspace
-from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.engine.identity import recall_named
+from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
 from cicscenario.files import write_whole
 from cicscenario.printable import one_line, say
 from cicscenario.report import all_forms
 from cicscenario.report.rendered import recorded, write_reports
+from cicscenario.state.directory import existing_store
 from cicscenario.vocabulary import load_scenario
 
 _OUTPUT = Boundary("report.output")
@@ -34,6 +37,7 @@ def report(
                 f"the name {output} does not tell the report form", hint=f"give --format: {', '.join(forms)}"
             )
     place = directory.absolute() if directory else workspace.run_directory(load_scenario(path, overrides), None)
+    _recall(place)
     if fmt is None:
         say("\n".join(one_line(str(written)) for written in write_reports(place)))
         return ExitCode.OK
@@ -45,3 +49,11 @@ def report(
         write_whole(output, text, mode=forms[fmt].mode)
     say(one_line(str(output)))
     return ExitCode.OK
+
+
+def _recall(place: Path) -> None:
+    """Completes the commands that the report shows; a report is written without the state, too."""
+    with suppress(CicScenarioError, OSError), ExitStack() as opened:
+        if store := existing_store(place, rows=False):
+            opened.callback(store.close)
+            recall_named(store.meta())

@@ -86,29 +86,20 @@ def run(
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
     from cicscenario.report.listeners import View
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
-    choice = SandboxChoice(node, contracts, keep)
     saved = None
     if save is not None:
         from cicscenario.cli.snapshot import place_to_save
 
         saved = place_to_save(save, yes=yes)
-    options = run_command.RunOptions(
-        tuple(overrides),
-        env,
-        directory,
-        Selection(until, since, tuple(only)),
-        fresh=fresh,
-        reconcile=reconcile,
-        sandbox=choice,
-        save=saved,
-        serve=serve,
-    )
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    options = run_command.RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, serve)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     verified = going_on("verify")
     others = {
@@ -121,18 +112,9 @@ def run(
     repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
     view = View(as_json, color, verbose)
     if again is not None:
-        repeated = repair_command.RepairOptions(
-            tuple(overrides), env, directory, yes, again, tuple(person), failed, choice
-        )
-        end(
-            watched(
-                lambda listener: repair_command.repair(scenario, repeated, listener),
-                verified,
-                view,
-                repaired=True,
-            )
-        )
-    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, view))
+        repeated = repair_command.RepairOptions(yes, again, tuple(person), failed)
+        end(watched(lambda listener: repair_command.repair(place, repeated, listener), verified, view, repaired=True))
+    end(watched(lambda listener: run_command.run(place, options, listener), verified, view))
 
 
 @run_app.command()
@@ -156,21 +138,16 @@ def repair(
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
-    choice = SandboxChoice(node, contracts, keep)
-    options = repair_command.RepairOptions(tuple(overrides), env, directory, yes, sandbox=choice)
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    options = repair_command.RepairOptions(yes)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    verified = going_on("verify")
-    end(
-        watched(
-            lambda listener: repair_command.repair(scenario, options, listener),
-            verified,
-            View(as_json, color, verbose),
-            repaired=True,
-        )
-    )
+    view = View(as_json, color, verbose)
+    body = lambda listener: repair_command.repair(place, options, listener)  # noqa: E731
+    end(watched(body, going_on("verify"), view, repaired=True))
 
 
 @run_app.command()
@@ -209,6 +186,7 @@ def watch(
     """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
     from cicscenario.cli import watch as watch_command
 
+    about(scenario, overrides, directory=directory, recalls=True)
     end(watch_command.watch(scenario, overrides, directory, port))
 
 
@@ -222,7 +200,7 @@ def status(
     """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -244,13 +222,14 @@ def verify(
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    choice = SandboxChoice(node, contracts, keep)
-    asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), View(as_json, color, verbose)))
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    body = lambda listener: verify_command.verify(place, include, exclude, listener)  # noqa: E731
+    end(watched(body, as_given(), View(as_json, color, verbose)))
 
 
 @run_app.command()
@@ -266,7 +245,7 @@ def report(
     """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
@@ -299,16 +278,17 @@ def show(
     """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
     from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
+    from cicscenario.cli.request import RunPlace
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, env=env, directory=directory, recalls=True)
     if person is None and not pins:
-        hint = f"{going_on('show')} PERSON shows a person, and {going_on('show', '--pins')} the PINs of all"
+        hint = f"{going_on('show', 'PERSON')} shows a person, and {going_on('show', '--pins')} the PINs of all"
         raise InvalidError("nothing to show was asked for", hint=hint)
     if person is None:
         end(show_command.pins(scenario, overrides, directory, out))
     if pins or out:
         raise InvalidError("PERSON and --pins are two questions", hint="ask one after the other")
-    place = person_command.RunPlace(scenario, tuple(overrides), directory, env)
+    place = RunPlace(scenario, tuple(overrides), directory, env)
     end(person_command.person(place, person, offline=offline, fmt=fmt))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from cicscenario.cli.atwork import at_work
+from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import ExitCode
 from cicscenario.printable import json_text, say
 from cicscenario.sandbox import stack
@@ -20,16 +22,24 @@ def up(
     dialect: str | None = None,
 ) -> ExitCode:
     """Starts ``services`` of the sandbox (none named: all that are installed), unless they are up already."""
-    info = stack.up(
-        home, services=services or available(), node=node, contracts=contracts, faults=faults or None, dialect=dialect
-    )
+    with at_work("starting the sandbox") as listener:
+        info = stack.up(
+            home,
+            services=services or available(),
+            node=node,
+            contracts=contracts,
+            faults=faults or None,
+            dialect=dialect,
+            progress=lambda *what: listener(ServiceStarting(*what)),
+        )
     say(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK
 
 
 def down(home: Path, *, purge: bool) -> ExitCode:
     """Stops the sandbox; ``purge`` also deletes its data."""
-    was_up = stack.down(home, purge=purge)
+    with at_work("stopping the sandbox"):
+        was_up = stack.down(home, purge=purge)
     said = "the sandbox is down" if was_up else "the sandbox was not up"
     say(said + ("; its data is deleted" if purge else ""))
     return ExitCode.OK

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from cicscenario.cli import workspace
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.plan.compile import compile_plan
@@ -27,6 +28,7 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
     place = workspace.run_directory(scenario, directory)
     last = _last(place)
     with _state(place) as store:
+        recall_named(store.meta())
         compiled = compile_plan(scenario, store)
         begun, held = bool(store.meta()), store.checks()
         rows = [held[check.name] for check in compiled.checks if check.name in held]

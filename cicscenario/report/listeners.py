@@ -14,6 +14,7 @@ from cicscenario.printable import Colour
 from cicscenario.report.console import console, verdict_shown
 from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.liveness import Liveness
+from cicscenario.report.now import NowFile
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.rendered import recorded, write_when_over
 from cicscenario.report.runlog import RunLog
@@ -39,6 +40,7 @@ class Listening:
         self._stream = stream
         self._view = view
         self._log = RunLog()
+        self._now = NowFile()
         self._directory: Path | None = None
 
     def __call__(self, event: Event) -> None:
@@ -53,6 +55,7 @@ class Listening:
             if isinstance(event, ReportWritten):
                 self._directory = Path(event.directory)
         self._log(event)
+        self._now(event)
         self._show(event)
 
     def failed(self, error: BaseException) -> None:

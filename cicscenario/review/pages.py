@@ -241,7 +241,7 @@ def _exit_codes() -> str:
 def _events() -> str:
     schema = load_schema("events-v1")
     intro = (
-        "`cicscenario run --json` and `cicscenario verify --json` print one event a line, as JSON. Each has `event`, its kind,"
+        "`run`, `verify` and `repair` print with `--json` one event a line, as JSON. Each has `event`, its kind,"
         " and `time`, when it was printed, in UTC (ISO 8601). The last one is the verdict, `CommandEnded`; an error that ends the"
         " command is a `CommandFailed` before it. `schemas/events-v1.json` defines the form of each kind; new kinds may"
         " come."

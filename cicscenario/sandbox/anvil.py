@@ -14,10 +14,12 @@ from pathlib import Path
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import CicScenarioError, UnavailableError
+from cicscenario.sandbox.news import TRANSACTIONS, news
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 from cicscenario.shell import for_daemons
 
-_POLL = 0.1  # seconds between looks for waiting transactions
+_POLL = 0.1  # seconds between looks for waiting transactions, while there are some
+_BUSY = 3.0  # seconds for which it looks on after the last block
 _REST = 3  # pause after a block, in multiples of the time it took: with a large state, more transactions share a block
 _HISTORY = 16  # blocks whose state anvil keeps
 # Limits that no block reaches: anvil loses accepted transactions when a block is full.
@@ -44,13 +46,34 @@ def _command(arguments: argparse.Namespace) -> list[str]:
 def _mine(rpc: Rpc, anvil: int) -> None:
     """Asks for blocks until the parent process, whose id is ``anvil``, ends."""
     while os.getppid() == anvil:
-        pause = _POLL
         with contextlib.suppress(CicScenarioError):  # anvil is not up yet, or is about to end
-            if int(rpc.call("txpool_status")["pending"], 16):
-                began = time.monotonic()
-                rpc.call("evm_mine")
-                pause = max(_POLL, _REST * (time.monotonic() - began))
-        time.sleep(pause)
+            with contextlib.closing(news(rpc.url, TRANSACTIONS)) as told:
+                next(told)
+                if not _mine_waiting(rpc):  # since one may have come before anvil was asked to tell
+                    next(told)
+            _mine_while_busy(rpc)
+            continue
+        time.sleep(_POLL)
+
+
+def _mine_while_busy(rpc: Rpc) -> None:
+    """Asks for blocks until nothing has waited for some seconds. Anvil would tell of each transaction by itself."""
+    mined = time.monotonic()
+    while time.monotonic() - mined < _BUSY:
+        began = time.monotonic()
+        if _mine_waiting(rpc):
+            mined = time.monotonic()
+            time.sleep(max(_POLL, _REST * (mined - began)))
+        else:
+            time.sleep(_POLL)
+
+
+def _mine_waiting(rpc: Rpc) -> bool:
+    """Asks for a block if transactions wait; says whether there were any."""
+    if not int(rpc.call("txpool_status")["pending"], 16):
+        return False
+    rpc.call("evm_mine")
+    return True
 
 
 def _run(arguments: argparse.Namespace) -> None:

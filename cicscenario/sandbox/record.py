@@ -22,6 +22,8 @@ class Record:
     contracts: str
     registry: str = ""  #: address of the registry; empty until the contracts are deployed
     ports: dict[str, int] = field(default_factory=dict)
+    #: ports that the user has chosen; a service whose port is taken does not start
+    fixed: dict[str, int] = field(default_factory=dict)
     #: options of the last start, such as faults and dialect
     options: dict[str, list[str]] = field(default_factory=dict)
     #: command line of the last start

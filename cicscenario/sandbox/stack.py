@@ -2,15 +2,18 @@
 
 import fcntl
 import os
+import shutil
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.errors import StateRefusedError
-from cicscenario.files import OWNER_ONLY, open_in_place, write_whole
-from cicscenario.sandbox import nodes
+from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whole
+from cicscenario.sandbox import nodes, watchdog
+from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.record import RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
@@ -18,6 +21,7 @@ from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
 from cicscenario.sandbox.space import full_disk_told
 from cicscenario.sandbox.users import Users
+from cicscenario.shell import for_daemons
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
 
@@ -55,6 +59,7 @@ class _StartRequest:
     contracts: str | None
     options: dict[str, list[str]] | None
     temporary: bool = field(kw_only=True)
+    ports: Mapping[str, int] | None = None
 
 
 def _start_request(
@@ -79,19 +84,23 @@ def up(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
+    progress: Progress = lambda name, number, total, seconds: None,
+    ports: Mapping[str, int] | None = None,
 ) -> StackInfo:
     """Starts the ``services`` of the sandbox in ``home``, and the services they need, unless they are up. They stay up.
 
     ``node`` is embedded or anvil, ``contracts`` is classic or latest. The default is the choice that the sandbox was made
     with; for a new sandbox, embedded and classic. ``faults`` are switches such as ``custodial.signer-down``; ``dialect``
     is the phone interface's. If either is given, a running service with other options is restarted; if neither is given,
-    running services keep their options. Raises InvalidError for an unknown name, StateRefusedError when the sandbox was
-    made with another node or other contracts, and UnavailableError when a service does not start.
+    running services keep their options. ``progress`` is called as services start. ``ports`` are those of services by name,
+    from now on; running services move to them. With an empty mapping, any that are free. Raises InvalidError for an unknown
+    name, StateRefusedError when the sandbox was made with another node or other contracts or when a service would have to
+    move that a run uses, and UnavailableError when a port is taken or a service does not start.
     """
-    request = _start_request(services, node, contracts, faults, dialect, temporary=False)
+    request = replace(_start_request(services, node, contracts, faults, dialect, temporary=False), ports=ports)
     stack = _Stack(home)
     with stack.locked():
-        return StackInfo(stack.environment, stack.start(request))
+        return StackInfo(stack.environment, stack.start(request, progress))
 
 
 def down(home: Path, *, purge: bool = False) -> bool:
@@ -188,6 +197,16 @@ def held(home: Path) -> Iterator["_Stack"]:
         yield stack
 
 
+@contextmanager
+def locked(home: Path) -> Iterator["_Stack"]:
+    """The sandbox in ``home``, which must be up, locked until the block ends. Raises UnavailableError when it is not."""
+    stack = _Stack(home)
+    if not stack.exists() or not stack.running():
+        raise UnavailableError(f"the sandbox in {stack.folder} is not up", hint="start it: cicscenario stack up")
+    with stack.locked():
+        yield stack
+
+
 def finish_restore(home: Path) -> None:
     """Completes a restore that was decided and whose process was then killed. Call it before a run's folder is used."""
     if is_decided(home):
@@ -201,8 +220,10 @@ class _Stack:
     def __init__(self, home: Path) -> None:
         self.folder = (home / "sandbox").absolute()
         self.environment = self.folder / "environment.yaml"
+        self.temporary = self.folder / "tmp"
         self._record = self.folder / RECORD
         self.users = Users(self.folder)
+        self.watchdog = Daemon(watchdog.NAME, self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -238,8 +259,10 @@ class _Stack:
         """
         record = choose(self.record(), request.node, request.contracts, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        request = self._settle_ports(record, request)
         started: list[str] = []
         try:
+            self._watch()
             for number, name in enumerate(request.services, 1):
                 began = time.monotonic()
                 progress(name, number, len(request.services), None)
@@ -253,13 +276,39 @@ class _Stack:
         except BaseException:
             for name in reversed(started):
                 self.daemon(name).stop()
+            if not self.running():
+                self.watchdog.stop()
             raise
         return bool(started)
+
+    def _settle_ports(self, record: Record, request: _StartRequest) -> _StartRequest:
+        """Makes sure that all chosen ports are free; stops services that have to move. The request, with those, too."""
+        running = self.running()
+        if request.ports is not None:
+            record.fixed = dict(request.ports)
+            request = replace(request, services=with_needs({*request.services, *running}))
+        staying = {name for name in running if record.fixed.get(name, record.ports[name]) == record.ports[name]}
+        wanted = {name: record.fixed[name] for name in request.services if name in record.fixed.keys() - staying}
+        moving = [name for name in reversed(tuple(SERVICES)) if name in running & wanted.keys()]
+        chosen_ports.require_free(wanted, [record.ports[name] for name in moving])
+        if moving:
+            self.refuse_users()
+        for name in moving:
+            self.daemon(name).stop()
+        record.ports |= wanted
+        return request
+
+    def _watch(self) -> None:
+        """Starts what ends the daemons when the folder is deleted, unless it is up."""
+        if self.watchdog.pid() is None:
+            daemons = [f"{name}={service.abandon_signal:d}" for name, service in SERVICES.items()]
+            command = [sys.executable, "-m", watchdog.__name__, str(self.folder), *daemons]
+            self.watchdog.start(command, for_daemons(), lambda: True)
 
     def _start(self, name: str, record: Record, request: _StartRequest) -> bool:
         """Starts a service unless it is up with the requested options; says whether it started it."""
         service, daemon = SERVICES[name], self.daemon(name)
-        site = Site(self.folder, record, frozenset(self._running() | set(request.services)))
+        site = Site(self.folder, record, frozenset(self.running() | set(request.services)))
         if name in record.ports and daemon.find(lambda: service.answers(site)):
             if request.options is not None:
                 record.options[name] = request.options.get(name, [])
@@ -275,13 +324,14 @@ class _Stack:
         if name not in record.ports or not nodes.is_free(record.ports[name]):
             record.ports[name] = nodes.free_port()
         record.temporary = [other for other in record.temporary if other != name] + [name] * temporary
+        make_folder(self.temporary)
         service.prepare(site)
         command = service.command(site)
         record.commands[name] = command.command
         write_record(self._record, record)
         daemon.start(
             command.command,
-            command.environment,
+            command.environment | {"TMPDIR": str(self.temporary)},  # when it is killed, it leaves nothing elsewhere
             lambda: service.answers(site),
             folder=command.folder,
             user=command.user,
@@ -291,7 +341,15 @@ class _Stack:
     def stop_all(self) -> list[str]:
         """Stops all services; gives the names of those that were up, in starting order."""
         stopped = [name for name in reversed(tuple(SERVICES)) if self.daemon(name).stop()]
+        self.watchdog.stop()
+        shutil.rmtree(self.temporary, ignore_errors=True)
         return stopped[::-1]
+
+    def start_with(self, options: dict[str, list[str]]) -> None:
+        """Starts running services again, each with other options; they are as temporary as they were."""
+        self.start(
+            _StartRequest(tuple(name for name in SERVICES if name in options), None, None, options, temporary=True)
+        )
 
     def start_again(self, names: Sequence[str]) -> None:
         """Starts services that ``stop_all`` has stopped, with the options that they had, and as temporary as they were."""
@@ -302,13 +360,13 @@ class _Stack:
             record.temporary = before.temporary
             write_record(self._record, record)
 
-    def _running(self) -> set[str]:
+    def running(self) -> set[str]:
         return {name for name in SERVICES if self.daemon(name).pid() is not None}
 
     def _write_environment(self, record: Record) -> None:
         """Writes the environment file with all running services; deletes it when the node is down."""
         write_record(self._record, record)
-        running, site = self._running(), Site(self.folder, record)
+        running, site = self.running(), Site(self.folder, record)
         if "node" not in running:
             self.environment.unlink(missing_ok=True)
             return
@@ -332,6 +390,8 @@ class _Stack:
             for name in reversed(tuple(SERVICES)):
                 if name in record.temporary:
                     self.daemon(name).stop()
-            if self._running():
+            if self.running():
                 record.temporary = []
                 self._write_environment(record)
+            else:
+                self.watchdog.stop()

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.records import read_progress
+from cicscenario.engine.stopwatch import now
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, as_told
 from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.report.html import as_html, message_page
+from cicscenario.report.now import Now, read_now
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import read_report, recorded
 from cicscenario.report.roster import roster
@@ -82,10 +85,20 @@ class RunView:
             told = as_told(error)
             return message_page(self.scenario.name, told.message if told else str(error), live=EVERY)
         if found is None:
-            starting = is_held(self.directory / LOCK)
-            said = "The run is starting." if starting else f"Nothing has been run in {self.directory} yet."
-            return message_page(self.scenario.name, said, live=EVERY)
+            return message_page(self.scenario.name, self._before(), live=EVERY)
         return as_html(found, live=EVERY)
+
+    def _before(self) -> str:
+        """What is said while there is no state yet."""
+        if not is_held(self.directory / LOCK):
+            return f"Nothing has been run in {self.directory} yet."
+        doing = self._now(Phase.UNDER_WAY).activity
+        return f"The run is starting{f': {doing}' if doing else ''}."
+
+    def _now(self, phase: Phase) -> Now:
+        """What the run does; of one that was killed, only where its services were, and what they were asked."""
+        held = read_now(self.directory, now()) or Now()
+        return held if phase is Phase.UNDER_WAY else Now(settings=held.settings, traffic=held.traffic)
 
     def recorded(self) -> Recorded | None:
         """The run as it is now; None when nothing has been run."""
@@ -96,11 +109,18 @@ class RunView:
         store = self._open()
         if store is None or not store.meta():
             return None
+        recall_named(store.meta())
         plan = compile_plan(self.scenario, store)
         held = store.checks()
         rows = [held[check.name] for check in plan.checks if check.name in held]
         end = RunEnd(plan, store, self.directory, ExitCode.OK, checks=rows)
-        return Recorded(summary(end), read_progress(self.directory), roster(end), phase)
+        doing = self._now(phase)
+        report = summary(end)
+        if doing.settings:
+            report["environment"] = doing.settings
+        if doing.traffic:
+            report["traffic"] = doing.traffic
+        return Recorded(report, read_progress(self.directory), roster(end), phase, doing)
 
     def _open(self) -> Store | None:
         """The state: another one when the run was begun anew."""

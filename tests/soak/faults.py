@@ -16,7 +16,7 @@ class Kind(Enum):
     UNSENT = "a request does not arrive: the connection is refused"
     LOST = "a request is carried out, and its answer is lost"
     LATE = "a request gets no answer, and is carried out ``amount`` seconds later, after others"
-    DOUBLED = "a request is carried out twice"
+    DOUBLED = "a request is carried out twice, and the second answer comes"
     SLOW = "an answer takes ``amount`` seconds"
     FULL = "the disk is full for ``amount`` writes"
     BROKEN = "a write gives an I/O error"
@@ -32,6 +32,7 @@ class Kind(Enum):
     CUT = "Redis drops every subscription"
     TASKER = "the phone interface's tasker is killed, with the task that it is at"
     TASKER_PAUSED = "the phone interface's tasker stands still for ``amount`` seconds"
+    RESTARTED = "PostgreSQL is restarted: its connections are closed, and what was not committed is gone"
     EMPTIED = "Redis is restarted without its data"
 
 
@@ -76,6 +77,11 @@ class Fault:
     at: int
     kind: Kind
     amount: int = 0
+
+    @property
+    def runs(self) -> int:
+        """How many runs it may end, if one is begun each minute."""
+        return {Kind.FULL: self.amount, Kind.DOWN: 1 + self.amount // 60}.get(self.kind, 1)
 
     def __repr__(self) -> str:
         more = f", {self.amount}" if self.amount else ""

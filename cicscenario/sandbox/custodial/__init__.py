@@ -2,9 +2,9 @@
 
 ``supervisor`` starts the processes and restarts the worker. ``worker`` runs tasks from the queue: ``tasks``,
 ``transaction_tasks``, ``gas_tasks``, ``token_tasks`` and ``trust_tasks``. ``engine`` is the loop that sends transactions
-(``dispatcher``) and
-follows the chain (``tracker``). ``database`` has the transactions, ``vault`` the keys, ``signing`` uses them, ``roles`` are
-the engine's own accounts; ``callbacks`` sends results to clients, and ``faults`` has the fault switches.
+(``dispatcher``) and follows the chain (``tracker``); ``wakeup`` lets it sleep in between. ``database`` has the
+transactions, ``vault`` the keys, ``signing`` uses them, ``roles`` are the engine's own accounts; ``callbacks`` sends results
+to clients, and ``faults`` has the fault switches.
 
 Tasks are acknowledged early, nonces are reserved by a task of their own, and tasks split into further tasks as with cic-eth,
 so that what is lost when a process is killed is what cic-eth would lose.

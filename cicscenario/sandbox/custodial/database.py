@@ -151,6 +151,12 @@ class EngineDatabase:
             cursor.execute(f"{_SELECT} WHERE status = 'ready' ORDER BY nonce, id LIMIT %s", (limit,))
             return [Otx(*row) for row in cursor.fetchall()]
 
+    def has_unmined(self) -> bool:
+        """Whether any transaction was sent and is not known to be mined."""
+        with self._statement() as cursor:
+            cursor.execute("SELECT 1 FROM otx WHERE status = 'sent' LIMIT 1")
+            return bool(cursor.fetchall())
+
     def stale(self, seconds: float, limit: int) -> list[Otx]:
         """Transactions that were sent more than ``seconds`` ago and are not mined, in the order of their nonces."""
         with self._statement() as cursor:

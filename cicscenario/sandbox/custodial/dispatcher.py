@@ -24,9 +24,15 @@ class Dispatcher:
         """Sends what is ready; says whether there was anything to do."""
         return bool(self._send(self._context.database.ready(_AT_ONCE)))
 
-    def resend_stale(self) -> None:
-        """Sends transactions again that should have been mined by now: anvil loses some when a block is full."""
+    def resend_stale(self) -> bool:
+        """Sends transactions again that should have been mined by now: anvil loses some when a block is full.
+
+        Says whether there is any transaction that was sent and is not mined.
+        """
+        if not self._context.database.has_unmined():
+            return False
         self._send(self._context.database.stale(_STALE, _STALE_AT_ONCE))
+        return True
 
     def _send(self, rows: Sequence[Otx]) -> int:
         answers = self._context.rpc.results([("eth_sendRawTransaction", [f"0x{row.signed_tx}"]) for row in rows])

@@ -16,10 +16,12 @@ from cicscenario.sandbox.custodial.dispatcher import Dispatcher
 from cicscenario.sandbox.custodial.roles import ensure_roles
 from cicscenario.sandbox.custodial.sending import TaskSender
 from cicscenario.sandbox.custodial.tracker import Tracker
+from cicscenario.sandbox.custodial.wakeup import Wakeup
 
-_IDLE = 0.05  # seconds between turns when there is nothing to do
+_LEAST = 0.05  # seconds between turns of which the first had nothing to do: what comes meanwhile is sent together
+_LONGEST = 10.0  # seconds between turns, also when nobody wakes the loop
 _BACK_OFF = 1.0  # seconds after a failure
-_RESEND = 1.0  # seconds between looks for transactions to send again
+_RESEND = 1.0  # seconds between looks for transactions to send again, while there are some that are not mined
 _SERVICE_ERRORS = (
     psycopg2.OperationalError, psycopg2.InterfaceError, RedisError, BrokerError, UnavailableError, RpcError,
 )  # fmt: skip
@@ -34,6 +36,9 @@ class EngineLoop:
         self._dispatcher = Dispatcher(context)
         sender = TaskSender(context.settings)
         self._tracker = Tracker(context, TransferCallbacks(context, sender), sender)
+        self._wakeup = Wakeup(context.settings)
+        self._resent = 0.0
+        self._is_open = True  # whether transactions may have been sent that are not mined
         self.last_turn = time.monotonic()
 
     def prepare(self) -> None:
@@ -46,18 +51,30 @@ class EngineLoop:
 
     def run(self, stop: threading.Event) -> None:
         """Runs until ``stop`` is set. When a service fails, the turn is repeated later; no transaction is lost."""
-        resent = time.monotonic()
+        self._wakeup.start()
         while not stop.is_set():
             self.last_turn = time.monotonic()
-            pause = _IDLE
             try:
-                busy = [self._dispatcher.step(), self._tracker.step()]
-                pause = 0 if any(busy) else _IDLE
-                if self.last_turn - resent > _RESEND:
-                    resent = self.last_turn
-                    self._dispatcher.resend_stale()
+                busy = self._turn()
             except _SERVICE_ERRORS as error:
                 _log.warning("%s: %s", type(error).__name__, str(error).strip())
                 self._context.reconnect()
-                pause = _BACK_OFF
-            stop.wait(pause)
+                stop.wait(_BACK_OFF)
+            else:
+                if not busy:
+                    stop.wait(max(0.0, self.last_turn + _LEAST - time.monotonic()))
+                    self._wakeup.wait(_RESEND if self._is_open else _LONGEST)
+        self._wakeup.end()
+
+    def wake(self) -> None:
+        """Has the loop look at once, also whether it is to stop."""
+        self._wakeup.wake()
+
+    def _turn(self) -> bool:
+        """Does what there is to do; says whether there was anything."""
+        sent, read = self._dispatcher.step(), self._tracker.step()
+        self._is_open = self._is_open or sent
+        if self._is_open and self.last_turn - self._resent > _RESEND:
+            self._resent = self.last_turn
+            self._is_open = self._dispatcher.resend_stale()
+        return sent or read

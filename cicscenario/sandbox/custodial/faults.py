@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+_LARGEST = 10**9  # seconds
+
 
 @dataclass(frozen=True)
 class EngineFaults:
@@ -55,24 +57,50 @@ def _hash_share(fault: str, root_id: str) -> float:
 
 
 def _share(name: str, value: str) -> float:
-    share = float(value or "1")
+    share = _number(value or "1")
     if not 0 <= share <= 1:
         raise ValueError(f"{name} is a share from 0 to 1, not {value}")
     return share
 
 
 def _positive(name: str, value: str) -> float:
-    number = float(value)
-    if not 0 < number < 10**9:  # false for nan, too
-        raise ValueError(f"{name} is a number of seconds above 0, not {value}")
+    number = _number(value)
+    if not 0 < number < _LARGEST:
+        raise ValueError(f"{name} is a number of seconds above 0, not {value or 'nothing'}")
+    return number
+
+
+def _seconds(name: str, value: str) -> float:
+    number = _number(value)
+    if not 0 <= number < _LARGEST:
+        raise ValueError(f"{name} is a number of seconds from 0, not {value or 'nothing'}")
     return number
 
 
 def _counted(name: str, value: str, least: int) -> int:
-    number = int(value)
-    if number < least:
-        raise ValueError(f"{name} is a whole number from {least}, not {value}")
-    return number
+    if not (value.isascii() and value.isdecimal() and int(value) >= least):
+        raise ValueError(f"{name} is a whole number from {least}, not {value or 'nothing'}")
+    return int(value)
+
+
+def _number(value: str) -> float:
+    """The number, or NaN, which is in no range."""
+    try:
+        return float(value)
+    except ValueError:
+        return float("nan")
+
+
+def _flag(name: str, value: str) -> bool:
+    if value:
+        raise ValueError(f"{name} takes no value")
+    return True
+
+
+def _named(name: str, value: str) -> str:
+    if not value:
+        raise ValueError(f"{name} is the name of a task, such as cic_eth.eth.account.register")
+    return value
 
 
 def _read_pause(_: EngineFaults, value: str) -> dict[str, Any]:
@@ -84,11 +112,11 @@ def _read_pause(_: EngineFaults, value: str) -> dict[str, Any]:
 _READERS: dict[str, Callable[[EngineFaults, str], dict[str, Any]]] = {
     "drop-callback": lambda _, value: {"drop_callback": _share("drop-callback", value)},
     "duplicate-callback": lambda _, value: {"duplicate_callback": _share("duplicate-callback", value)},
-    "delay": lambda _, value: {"delay": float(value)},
-    "fail-task": lambda faults, value: {"fail_task": (*faults.fail_task, value)},
-    "revert-registration": lambda _, value: {"revert_registration": True},
-    "die-after": lambda _, value: {"die_after": int(value)},
-    "signer-down": lambda _, value: {"signer_down": True},
+    "delay": lambda _, value: {"delay": _seconds("delay", value)},
+    "fail-task": lambda faults, value: {"fail_task": (*faults.fail_task, _named("fail-task", value))},
+    "revert-registration": lambda _, value: {"revert_registration": _flag("revert-registration", value)},
+    "die-after": lambda _, value: {"die_after": _counted("die-after", value, 0)},
+    "signer-down": lambda _, value: {"signer_down": _flag("signer-down", value)},
     "nonce-hole": lambda faults, value: {"nonce_hole": (*faults.nonce_hole, _counted("nonce-hole", value, 1))},
     "gas-nonce-hole": lambda faults, value: {
         "gas_nonce_hole": (*faults.gas_nonce_hole, _counted("gas-nonce-hole", value, 1))

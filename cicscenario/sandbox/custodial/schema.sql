@@ -47,3 +47,11 @@ ALTER TABLE nonce_task_reservation ADD COLUMN IF NOT EXISTS nonce bigint;
 DELETE FROM nonce_task_reservation WHERE nonce IS NULL;
 ALTER TABLE otx DROP CONSTRAINT IF EXISTS otx_purpose_account_key, DROP CONSTRAINT IF EXISTS otx_purpose_check;
 UPDATE otx SET status = 'ready' WHERE status = 'signed';
+-- The engine's loop waits for this notification, see ``wakeup.py``.
+CREATE OR REPLACE FUNCTION tell_of_otx() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('otx_ready', '');
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER otx_ready AFTER INSERT OR UPDATE OF status ON otx
+  FOR EACH ROW WHEN (NEW.status = 'ready') EXECUTE FUNCTION tell_of_otx();

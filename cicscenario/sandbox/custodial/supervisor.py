@@ -3,12 +3,15 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from queue import Empty, SimpleQueue
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -17,15 +20,25 @@ from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import counter_keys
 from cicscenario.sandbox.custodial.engine import EngineLoop
 from cicscenario.sandbox.custodial.settings import EngineSettings
-from cicscenario.sandbox.process import stop_event
 from cicscenario.sandbox.services.custodial import heartbeat_key
 
-_POLL = 0.1  # seconds between looks at the worker
 _HEARTBEAT = 1.0  # seconds between heartbeats
 _HEARTBEAT_EXPIRY = 5  # seconds
 _STALL = 60.0  # seconds without a turn of the engine's loop, after which the heartbeat stops
 _GRACE = 20.0  # seconds that the worker has to finish its tasks
 _log = logging.getLogger(__name__)
+
+
+class _News(Enum):
+    """What the supervisor waits for."""
+
+    STOP = auto()  #: SIGTERM or SIGINT has come
+    LOOP_ENDED = auto()
+    WORKER_READY = auto()
+    WORKER_ENDED = auto()
+
+
+_Queue = SimpleQueue[_News]  # a signal handler may put into it, too
 
 
 @dataclass
@@ -36,9 +49,9 @@ class _Worker:
     channel: socket.socket = field(init=False)
     ready: bool = False
 
-    def start(self, settings: EngineSettings) -> None:
+    def start(self, settings: EngineSettings, news: _Queue) -> None:
+        """Starts it; ``news`` gets WORKER_READY once it takes tasks, and WORKER_ENDED."""
         self.channel, worker_socket = socket.socketpair()
-        self.channel.setblocking(False)
         worker_socket.set_inheritable(True)
         with worker_socket:
             # Open descriptors are inherited, so that the sandbox's lock is held until the engine's last process ends.
@@ -51,50 +64,79 @@ class _Worker:
                 close_fds=False,
             )  # fmt: skip
         self.ready = False
+        threading.Thread(target=_tell_of_start, args=(self.channel, news), daemon=True).start()
+        threading.Thread(target=_tell_of_end, args=(self.process, news), daemon=True).start()
 
     def allow_tasks(self) -> None:
         """Tells the worker that tables and roles exist, so that it may take tasks."""
-        self.channel.sendall(b"!")
+        with contextlib.suppress(ConnectionError):  # it has ended
+            self.channel.sendall(b"!")
 
-    def read_ready(self) -> None:
-        """Sets ``ready`` once the worker has reported that it takes tasks."""
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            self.ready = self.ready or self.channel.recv(1) == b"!"
+
+def _tell_of_start(channel: socket.socket, news: _Queue) -> None:
+    with contextlib.suppress(OSError):  # the worker has ended, and the channel is closed
+        if channel.recv(1) == b"!":
+            news.put(_News.WORKER_READY)
+
+
+def _tell_of_end(process: "subprocess.Popen[bytes]", news: _Queue) -> None:
+    process.wait()
+    news.put(_News.WORKER_ENDED)
 
 
 def supervise(settings: EngineSettings) -> int:
     """Runs the engine until SIGTERM or SIGINT; gives the exit code, which is 1 when the engine's loop has failed."""
-    worker = _Worker()
-    worker.start(settings)  # it loads its modules during ``prepare``
+    worker, news, stop = _Worker(), _Queue(), threading.Event()
+    worker.start(settings, news)  # it loads its modules during ``prepare``
     engine = EngineLoop(EngineContext(settings))
     engine.prepare()
     redis = Redis.from_url(settings.broker, socket_timeout=5)
     redis.delete(heartbeat_key(settings.queue), *counter_keys(settings.queue))
-    stop = stop_event()
-    loop = threading.Thread(target=engine.run, args=(stop,), daemon=True)
-    loop.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: news.put(_News.STOP))
+    threading.Thread(target=_run_loop, args=(engine, stop, news), daemon=True).start()
     worker.allow_tasks()
-    last_heartbeat = 0.0
-    while not stop.wait(_POLL) and loop.is_alive():
-        _restart_ended(worker, settings)
-        healthy = worker.ready and time.monotonic() - engine.last_turn < _STALL
-        if healthy and time.monotonic() - last_heartbeat > _HEARTBEAT:
-            last_heartbeat = time.monotonic()
-            with contextlib.suppress(RedisError):
-                redis.set(heartbeat_key(settings.queue), os.getpid(), ex=_HEARTBEAT_EXPIRY)
+    ended = _watch(worker, settings, engine, redis, news)
+    stop.set()
+    engine.wake()
     _stop(worker)
     with contextlib.suppress(RedisError):
         redis.delete(heartbeat_key(settings.queue))
-    return 0 if stop.is_set() else 1
+    return 0 if ended is _News.STOP else 1
 
 
-def _restart_ended(worker: _Worker, settings: EngineSettings) -> None:
-    worker.read_ready()
-    if worker.process.poll() is not None:
-        _log.warning("the worker ended with %d and is started again", worker.process.returncode)
-        worker.channel.close()
-        worker.start(settings)
-        worker.allow_tasks()
+def _run_loop(engine: EngineLoop, stop: threading.Event, news: _Queue) -> None:
+    try:
+        engine.run(stop)
+    finally:
+        news.put(_News.LOOP_ENDED)
+
+
+def _watch(worker: _Worker, settings: EngineSettings, engine: EngineLoop, redis: Redis, news: _Queue) -> _News:
+    """Restarts the worker and writes the heartbeat until the engine is to end; gives the reason."""
+    while True:
+        try:
+            told = news.get(timeout=_HEARTBEAT)
+        except Empty:
+            told = None
+        if told in (_News.STOP, _News.LOOP_ENDED):
+            return told
+        if told is _News.WORKER_READY:
+            worker.ready = True
+        elif told is _News.WORKER_ENDED:
+            _restart(worker, settings, news)
+        if worker.ready and time.monotonic() - engine.last_turn < _STALL:
+            with contextlib.suppress(RedisError):
+                redis.set(heartbeat_key(settings.queue), os.getpid(), ex=_HEARTBEAT_EXPIRY)
+
+
+def _restart(worker: _Worker, settings: EngineSettings, news: _Queue) -> None:
+    _log.warning("the worker ended with %d and is started again", worker.process.returncode)
+    with contextlib.suppress(OSError):
+        worker.channel.shutdown(socket.SHUT_RDWR)  # ends the thread that reads it
+    worker.channel.close()
+    worker.start(settings, news)
+    worker.allow_tasks()
 
 
 def _stop(worker: _Worker) -> None:

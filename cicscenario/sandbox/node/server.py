@@ -1,4 +1,4 @@
-"""The HTTP server of the node: one thread, one request at a time."""
+"""The server of the node, for HTTP and for WebSockets: one thread, one request at a time."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from cicscenario.sandbox.listening import listening
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.methods import Methods
 from cicscenario.sandbox.node.rpc import answer
+from cicscenario.sandbox.node.subscriptions import Subscriptions
 
 _LARGEST_BODY = 64 * 2**20
 
@@ -21,17 +22,26 @@ async def serve(chain: Chain, host: str, port: int, block_time: float | None) ->
     """
     methods = Methods(chain)
 
-    async def handle(request: web.Request) -> web.Response:
-        body = answer(await request.read(), methods.call)
+    def answered() -> None:
         if block_time is None:
             chain.mine_ready()
+        subscriptions.announce()
+
+    subscriptions = Subscriptions(chain, methods.call, answered)
+
+    async def handle(request: web.Request) -> web.Response:
+        body = answer(await request.read(), methods.call)
+        answered()
         return web.Response(body=body or b"", content_type="application/json", status=200 if body else 204)
 
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_post("/", handle)
+    app.router.add_get("/", subscriptions.handle)
+    app.on_shutdown.append(subscriptions.close)
     async with listening(app, host, port) as stopped:
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), block_time)
                 return
             chain.mine()
+            subscriptions.announce()

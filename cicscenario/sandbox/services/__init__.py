@@ -9,6 +9,7 @@ from cicscenario.sandbox.services.http import MetaDaemon, UssdDaemon
 from cicscenario.sandbox.services.node import NodeDaemon
 from cicscenario.sandbox.services.postgres import PostgresDaemon
 from cicscenario.sandbox.services.redis import RedisDaemon
+from cicscenario.sandbox.switches import check_faults
 
 SERVICES: Mapping[str, ServiceDaemon] = {
     service.name: service
@@ -46,21 +47,27 @@ def with_needs(asked: Iterable[str]) -> tuple[str, ...]:
 def options_of(faults: Iterable[str], dialect: str | None = None) -> dict[str, list[str]]:
     """Command line options by service, from faults such as ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
 
-    Raises InvalidError for a fault in another form, or of an unknown service.
+    Raises InvalidError for a fault or dialect that there is not, or a value that the fault does not take.
     """
+    given = list(faults)
+    check_faults(given)
     options: dict[str, list[str]] = {}
-    for fault in faults:
-        service, dot, name = fault.partition(".")
-        if not dot or not name:
-            raise InvalidError(
-                f"not a fault: {fault!r}",
-                hint="write SERVICE.NAME or SERVICE.NAME=VALUE, such as custodial.signer-down",
-            )
-        _require_known(service)
+    for fault in given:
+        service, _, name = fault.partition(".")
         options.setdefault(service, []).extend(["--fault", name])
     if dialect is not None:
+        _require_dialect(dialect)
         options.setdefault(UssdDaemon.name, []).extend(["--dialect", dialect])
     return options
+
+
+def _require_dialect(dialect: str) -> None:
+    from cicscenario.sandbox.ussd.menus import DIALECTS
+
+    if dialect not in DIALECTS:
+        raise InvalidError(
+            f"the phone interface has no dialect {dialect!r}", hint=f"its dialects are: {', '.join(DIALECTS)}"
+        )
 
 
 def _require_known(name: str) -> None:

@@ -45,6 +45,7 @@ class ServiceDaemon(ABC):
     needs: ClassVar[tuple[str, ...]] = ()  #: services that must be up before this one
     modules: ClassVar[tuple[str, ...]] = ()  #: Python modules that must be installed
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  #: makes the process save its data and exit
+    abandon_signal: ClassVar[signal.Signals] = signal.SIGKILL  #: ends it when its data has been deleted
     #: Its data, for snapshots: files in the sandbox's folder, and folders with all that is in them. Whatever names a port or a
     #: path of this sandbox must not be in it, for it is used in others.
     kept: ClassVar[tuple[str, ...]] = ()

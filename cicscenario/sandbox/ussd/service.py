@@ -66,14 +66,14 @@ class UssdService:
             self._statements(settings),
         )  # fmt: skip
         self._readers = [
-            Reader(Inbox(self._redis, QUEUE), settings.faults.slow_callback, reports.handle, self._stop),
-            Reader(Inbox(self._redis, METADATA_QUEUE), settings.faults.meta_delay, self._writer.handle, self._stop),
+            Reader(Inbox(settings.broker, QUEUE), settings.faults.slow_callback, reports.handle, self._stop),
+            Reader(Inbox(settings.broker, METADATA_QUEUE), settings.faults.meta_delay, self._writer.handle, self._stop),
         ]
         gate = UssdApplication(
             settings.dialect, self._menus, self._conversation(settings).answer, settings.faults.error_every
         )
         self._server = UssdServer(settings.host, settings.port, gate)
-        self._front = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="front", daemon=True)
+        self._front = threading.Thread(target=self._server.serve_until_ended, name="front", daemon=True)
 
     def _store_defaults(self, settings: UssdSettings) -> None:
         """Stores the default token and the list of languages in Redis, as cic-ussd does at its start."""
@@ -122,11 +122,11 @@ class UssdService:
     def stop(self) -> None:
         """Stops all threads; messages that are not handled stay in Redis until the next start."""
         self._stop.set()
-        self._server.shutdown()
+        self._server.end()
         self._front.join()
         self._server.server_close()
         for reader in self._readers:
-            reader.join()
+            reader.end()
         self._writer.close()
         self._metadata.close()
         self._meta.close()

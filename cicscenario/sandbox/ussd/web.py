@@ -3,8 +3,10 @@
 It uses the standard library's server, because other servers do not allow such reasons and dropped connections.
 """
 
+import contextlib
 import logging
 import re
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -152,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class UssdServer(ThreadingHTTPServer):
-    """Listens on ``host`` and ``port``; call ``serve_forever``. Raises UnavailableError when the port is taken."""
+    """Listens on ``host`` and ``port``. Raises UnavailableError when the port is taken."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -160,10 +162,22 @@ class UssdServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, gate: UssdApplication) -> None:
         require_loopback(host, "phone interface")
         self.gate = gate
+        self._ending = False
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
             raise cannot_listen(host, port, error) from None
+
+    def serve_until_ended(self) -> None:
+        """Answers requests until ``end`` is called. The library's own ``serve_forever`` looks at a flag again and again."""
+        while not self._ending:
+            self.handle_request()
+
+    def end(self) -> None:
+        """Has ``serve_until_ended`` return, which a connection of ours wakes. Call it once."""
+        self._ending = True
+        with contextlib.suppress(OSError):
+            socket.create_connection((str(self.server_address[0]), int(self.server_address[1])), _IDLE).close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.info("a connection ended early: %r", sys.exc_info()[1])
