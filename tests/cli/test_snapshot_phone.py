@@ -33,7 +33,7 @@ ussd_data: true
 environment: sandbox
 """
 #: Files of a sandbox that are in no snapshot, since each start makes them or they are of this machine only.
-MADE_ANEW = (RECORD, "environment.yaml", "*.lock", "*.log", "users/*", "postgres/programs/*")
+MADE_ANEW = (RECORD, "environment.yaml", "*.lock", "*.log", "users/*", "tmp/*", "postgres/programs/*")
 
 
 @dataclass
