@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.cli.asking import ask
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home, made_home
+from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
 from cicscenario.language import Scenario
 from cicscenario.printable import json_text, one_line, say
@@ -56,7 +58,10 @@ def _folder(place: Path) -> Path:
 
 def save(name: str, *, yes: bool) -> ExitCode:
     """Saves the sandbox, with the runs in the home folder that are on its chain."""
-    say(saved(place_to_save(name, yes=yes), home()))
+    path = place_to_save(name, yes=yes)
+    with at_work("saving the sandbox"):
+        told = saved(path, home())
+    say(told)
     return ExitCode.OK
 
 
@@ -122,12 +127,14 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
     """Puts a snapshot in the place of the sandbox, and starts the services that are in it."""
     done = _restore(name, yes=yes, options=options)
     _say_restored(done)
-    info = stack.up(
-        home(),
-        services=options.services or done.manifest.services,
-        faults=options.faults or None,
-        dialect=options.dialect or done.manifest.dialect,
-    )
+    with at_work("starting the sandbox") as listener:
+        info = stack.up(
+            home(),
+            services=options.services or done.manifest.services,
+            faults=options.faults or None,
+            dialect=options.dialect or done.manifest.dialect,
+            progress=lambda *what: listener(ServiceStarting(*what)),
+        )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
 
@@ -147,7 +154,8 @@ def _restore(name: str, *, yes: bool, options: UpOptions | None = None) -> Resto
                 yes=yes,
                 to=f"replace {folder}",
             )
-        return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
+        with at_work("restoring the sandbox"):
+            return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
 
 
 def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:

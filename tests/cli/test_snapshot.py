@@ -14,6 +14,7 @@ from cicscenario.language import load_environment
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.sandbox.snapshot import restore as restoring
+from cicscenario.sandbox.snapshot.save import dialect_of
 from cicscenario.sandbox.stack import used
 from tests.support.commands import cicscenario
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, small_scenario
@@ -122,6 +123,7 @@ def test_there_is_a_word_when_there_is_nothing(home: Path, capsys: pytest.Captur
         snapshot.restored("a", yes=True)
     with pytest.raises(InvalidError, match=r"there is no sandbox in .* to save"):
         snapshot.save("a", yes=True)
+    assert not home.exists()
 
 
 def test_a_damaged_snapshot_is_listed_with_its_trouble(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +134,12 @@ def test_a_damaged_snapshot_is_listed_with_its_trouble(home: Path, capsys: pytes
     (line,) = json.loads(capsys.readouterr().out)
     assert (line["name"], line["bytes"]) == ("a", 11)
     assert line["trouble"].endswith("it is not a snapshot")
+
+
+def test_the_dialect_of_the_phone_interface_is_kept_and_its_faults_are_not() -> None:
+    assert dialect_of({}) is None
+    assert dialect_of({"ussd": ["--fault", "error-every=2"]}) is None
+    assert dialect_of({"ussd": ["--fault", "error-every=2", "--dialect", "2021"]}) == "2021"
 
 
 # --- one saved sandbox, which is not changed ----------------------------------------------------------------------
