@@ -21,7 +21,7 @@ from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
 from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import LOCK, directory_lock
+from cicscenario.state.directory import LOCK, directory_lock, is_set_aside
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
@@ -90,13 +90,13 @@ def saved(path: Path, place: Path) -> str:
 def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[saving.SavedRun]]:
     """The runs in the home folder on the chain with this registry. Their folders are locked until the block ends.
 
-    ``unknown`` gets a line about each run of which nobody can say on which chain it is.
+    Those that were set aside are left out. ``unknown`` gets a line about each run of which nobody can say on which chain it is.
     """
     with ExitStack() as locks:
         found: list[saving.SavedRun] = []
         for name, folder in run_folders(place / "runs"):
-            if any(name.startswith(f"{run.name}/") for run in found):
-                continue  # it is in the folder of that one
+            if is_set_aside(folder) or any(name.startswith(f"{run.name}/") for run in found):
+                continue  # the latter is in the folder of another one
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None
             except CicScenarioError as error:
