@@ -94,8 +94,9 @@ class Daemon:
         *,
         folder: Path | None = None,
         user: User | None = None,
+        inherited: Sequence[int] = (),
     ) -> "subprocess.Popen[bytes]":
-        """Starts the daemon; ``wait_until_up`` or ``stop`` has to follow.
+        """Starts the daemon; ``wait_until_up`` or ``stop`` has to follow. It has the descriptors ``inherited`` open.
 
         The daemon must not be running, and the caller must make sure that nobody else starts it at the same time. Its
         working folder is ``folder``, by default the folder of its lock. It runs as ``user``; only root may give one.
@@ -114,7 +115,7 @@ class Daemon:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    pass_fds=(descriptor,),
+                    pass_fds=(descriptor, *inherited),
                     env=environment,
                     cwd=folder or self._folder,
                     user=user.user if user else None,

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import os
 import signal
 import sys
 import threading
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, UnavailableError
+
+HOLD = "CICSCENARIO_HOLD"  #: environment variable: the descriptor of a pipe; see ``wait_for_others``
 
 
 def server_parser(program: str, description: str | None, kept: str) -> argparse.ArgumentParser:
@@ -43,9 +46,24 @@ def stop_event() -> threading.Event:
     return stop
 
 
-def exit_code_of(body: Callable[[], int | None]) -> int:
-    """Runs a program and gives its exit code; a CicScenarioError is written to stderr first."""
+def wait_for_others() -> None:
+    """Waits until the services that this program needs are up, if its starter has said that they are not yet.
+
+    The starter keeps a pipe open until then. It is closed, too, when the starter is killed.
+    """
+    if descriptor := os.environ.pop(HOLD, None):
+        os.read(int(descriptor), 1)
+        os.close(int(descriptor))
+
+
+def exit_code_of(body: Callable[[], int | None], *, held: bool = True) -> int:
+    """Runs a program and gives its exit code; a CicScenarioError is written to stderr first.
+
+    It waits for others first, unless ``held`` is false: then ``body`` does, when it has begun what can be begun.
+    """
     try:
+        if held:
+            wait_for_others()
         return body() or ExitCode.OK
     except CicScenarioError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))

@@ -15,6 +15,7 @@ from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whol
 from cicscenario.sandbox import nodes, watchdog
 from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.process import HOLD
 from cicscenario.sandbox.record import RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
@@ -263,7 +264,7 @@ class _Stack:
             request.services,
             record,
             self.daemon,
-            lambda name: self._launch(name, record, request),
+            lambda name, hold: self._launch(name, record, request, hold),
             progress,
         )
         try:
@@ -302,8 +303,10 @@ class _Stack:
             command = [sys.executable, "-m", watchdog.__name__, str(self.folder), *daemons]
             self.watchdog.start(command, for_daemons(), lambda: True)
 
-    def _launch(self, name: str, record: Record, request: _StartRequest) -> "subprocess.Popen[bytes] | None":
-        """Starts a service unless it is up with the requested options: then it gives None."""
+    def _launch(
+        self, name: str, record: Record, request: _StartRequest, hold: int | None
+    ) -> "subprocess.Popen[bytes] | None":
+        """Starts a service unless it is up with the requested options: then it gives None. For ``hold`` see Starting."""
         service, daemon = SERVICES[name], self.daemon(name)
         site = Site(self.folder, record, frozenset(self.running() | set(request.services)))
         if name in record.ports and daemon.find(lambda: service.answers(site)):
@@ -326,11 +329,15 @@ class _Stack:
         command = service.command(site)
         record.commands[name] = command.command
         write_record(self._record, record)
+        held = {} if hold is None else {HOLD: str(hold)}
         return daemon.launch(
             command.command,
-            command.environment | {"TMPDIR": str(self.temporary)},  # when it is killed, it leaves nothing elsewhere
+            command.environment
+            | {"TMPDIR": str(self.temporary)}
+            | held,  # when it is killed, it leaves nothing elsewhere
             folder=command.folder,
             user=command.user,
+            inherited=() if hold is None else (hold,),
         )
 
     def stop_all(self) -> list[str]:

@@ -1,8 +1,10 @@
-"""Starts services in groups: those that need nothing of each other start at the same time.
+"""Starts services in groups: those of a group need nothing of each other, and the next group needs what is up then.
 
-A Python program needs most of its start for loading modules, each on a processor of its own.
+A Python program needs most of its start for loading modules, each on a processor of its own. So the programs of later groups
+are started at once, too, if their command lines are known: they load their modules, and wait (``process.wait_for_others``).
 """
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -21,34 +23,63 @@ Progress = Callable[[str, int, int, float | None], None]
 
 @dataclass
 class Starting:
-    """The start of ``services`` of the sandbox in ``folder``. ``launch`` gives the process, or None for one that is up."""
+    """The start of ``services`` of the sandbox in ``folder``.
+
+    ``launch`` starts the program of one and gives its process, or None if it is up. The program is given the reading end of a
+    pipe, if it has to wait until the writing end is closed.
+    """
 
     folder: Path
     services: Sequence[str]
     record: Record
     daemon: Callable[[str], Daemon]
-    launch: Callable[[str], "subprocess.Popen[bytes] | None"]
+    launch: Callable[[str, int | None], "subprocess.Popen[bytes] | None"]
     progress: Progress
     started: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)  #: those that were not up
+    _began: dict[str, float] = field(default_factory=dict)
+    _held: dict[str, int] = field(default_factory=dict)  #: the writing ends of those that wait
 
     def start(self) -> None:
         """Starts all, and waits until they answer and have what must exist in them."""
-        for wave in waves(self.services):
-            began = time.monotonic()
+        first, *later = waves(self.services) or [[]]
+        self._launch(first, held=False)
+        if self.record.registry:  # else nobody knows yet what to tell them
+            for wave in later:  # one that runs is looked at when those that it needs are up
+                self._launch([name for name in wave if self.daemon(name).pid() is None], held=True)
+        for wave in (first, *later):
+            self._launch([name for name in wave if name not in self._began], held=False)
             for name in wave:
-                self._tell(name, None)
-                with full_disk_told(self.folder, name, self.daemon(name).log):
-                    if process := self.launch(name):
-                        self.started[name] = process
+                self._release(name)
             for name in wave:
                 self._finish(name)
-                self._tell(name, time.monotonic() - began)
 
     def undo(self) -> None:
         """Stops those that were started."""
         for name, process in reversed(self.started.items()):
             self.daemon(name).stop()
             process.returncode = process.poll() or 0  # keeps Popen from warning that the process is still running
+        for name in list(self._held):
+            self._release(name)
+
+    def _launch(self, names: Sequence[str], *, held: bool) -> None:
+        for name in names:
+            self._began[name] = time.monotonic()
+            self._tell(name, None)
+            with full_disk_told(self.folder, name, self.daemon(name).log):
+                process = self._launch_held(name) if held else self.launch(name, None)
+            if process:
+                self.started[name] = process
+
+    def _launch_held(self, name: str) -> "subprocess.Popen[bytes] | None":
+        reading, self._held[name] = os.pipe()
+        try:
+            return self.launch(name, reading)
+        finally:
+            os.close(reading)
+
+    def _release(self, name: str) -> None:
+        if (writing := self._held.pop(name, None)) is not None:
+            os.close(writing)
 
     def _finish(self, name: str) -> None:
         service, site, daemon = SERVICES[name], Site(self.folder, self.record), self.daemon(name)
@@ -56,6 +87,7 @@ class Starting:
             if name in self.started:
                 daemon.wait_until_up(self.started[name], lambda: service.answers(site))
             service.provision(site)
+        self._tell(name, time.monotonic() - self._began[name])
 
     def _tell(self, name: str, seconds: float | None) -> None:
         self.progress(name, self.services.index(name) + 1, len(self.services), seconds)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "ussd-1k.yaml"
 WHOLE = 3.0  #: seconds that `stack up --from` may take on a quiet machine with two processors
-ROUNDS = 5
+ROUNDS = 3
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -89,4 +89,4 @@ def test_a_thousand_people_are_back(saved: Path, home: Path) -> None:
         f"stack restore: {statistics.median(restored):.1f} s (best {min(restored):.1f}),"
         f" CPU {statistics.median(data):.2f} s; snapshot {saved.stat().st_size / 1e6:.0f} MB"
     )
-    assert min(whole) < WHOLE
+    assert min(whole) < WHOLE, "only on a machine that does nothing else"

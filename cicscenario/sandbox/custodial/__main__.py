@@ -10,7 +10,7 @@ from cicscenario.sandbox.process import exit_code_of
 
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="engine: %(levelname)s %(name)s: %(message)s")
-    return exit_code_of(lambda: supervise(read_settings(sys.argv[1:])))
+    return exit_code_of(lambda: supervise(read_settings(sys.argv[1:])), held=False)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import counter_keys
 from cicscenario.sandbox.custodial.engine import EngineLoop
 from cicscenario.sandbox.custodial.settings import EngineSettings
+from cicscenario.sandbox.process import wait_for_others
 from cicscenario.sandbox.services.custodial import heartbeat_key
 
 _HEARTBEAT = 1.0  # seconds between heartbeats
@@ -87,7 +88,8 @@ def _tell_of_end(process: "subprocess.Popen[bytes]", news: _Queue) -> None:
 def supervise(settings: EngineSettings) -> int:
     """Runs the engine until SIGTERM or SIGINT; gives the exit code, which is 1 when the engine's loop has failed."""
     worker, news, stop = _Worker(), _Queue(), threading.Event()
-    worker.start(settings, news)  # it loads its modules during ``prepare``
+    worker.start(settings, news)  # it loads its modules meanwhile
+    wait_for_others()
     engine = EngineLoop(EngineContext(settings))
     engine.prepare()
     redis = Redis.from_url(settings.broker, socket_timeout=5)
