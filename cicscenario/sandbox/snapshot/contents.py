@@ -1,7 +1,8 @@
 """What of a sandbox and of a run is in a snapshot, and under which names in its archive."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from itertools import chain
 from pathlib import Path
 
@@ -17,8 +18,8 @@ _NEVER_OF_RUNS = (f"{RUNS}/*/lock",)  # its process is another one
 def left_out(services: Iterable[str]) -> Callable[[str], bool]:
     """Says of a name in an archive whether it is not kept, although the folder that it is in is."""
     of_services = (f"{SANDBOX}/{pattern}" for name in services for pattern in SERVICES[name].made_anew)
-    patterns = (*_NEVER, *_NEVER_OF_RUNS, *of_services)
-    return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)
+    patterns = re.compile("|".join(map(translate, (*_NEVER, *_NEVER_OF_RUNS, *of_services))))
+    return lambda name: patterns.match(name) is not None
 
 
 def expected(services: Iterable[str], runs: Collection[str]) -> Callable[[str], bool]:
