@@ -5,7 +5,7 @@ is from here. Secrets are hidden before they come here.
 """
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ _TAKES = {
     "watch": ("dir", "set"),
 }
 _KEPT = ("scenario", "env", "node", "contracts", "sets")
-_named: "NamedRun | None" = None
+_given: "NamedRun | None" = None  # by the command line
+_named: "NamedRun | None" = None  # with what was chosen and recalled since
+_chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,21 @@ class NamedRun:
 
 def name_run(run: NamedRun | None) -> None:
     """Says how this process names its run; None: not at all."""
-    global _named
-    _named = run
+    global _given, _named, _chosen
+    _given, _named, _chosen = run, run, ()
+
+
+def choose_run(values: Iterable[str]) -> None:
+    """Says which of several runs of a matrix is meant from now on: by values for --set; none: all of them."""
+    global _named, _chosen
+    _chosen = tuple(values)
+    if _given:
+        _named = replace(_given, sets=(*(value for value in _given.sets if value not in _chosen), *_chosen))
+
+
+def chosen_run() -> tuple[str, ...]:
+    """The values for --set of ``choose_run``."""
+    return _chosen
 
 
 def named_run() -> NamedRun | None:
@@ -71,13 +86,15 @@ def named_run() -> NamedRun | None:
 
 def recall(kept: Mapping[str, Any]) -> None:
     """Adds what the run's last command kept (see ``NamedRun.kept``), where this one names the run without it."""
+    global _named
     if _named and _named.recalls:
-        missing = {key: kept[key] for key in _KEPT if key in kept and getattr(_named, key) in (None, (), UNKNOWN)}
+        unsaid = (None, (), UNKNOWN, _chosen)
+        missing = {key: kept[key] for key in _KEPT if key in kept and getattr(_named, key) in unsaid}
         if "sets" in missing:
             missing["sets"] = tuple(missing["sets"])
-        name_run(replace(_named, **missing))
+        _named = replace(_named, **missing)
 
 
 def going_on(name: str, *more: str, scenario: str | Path = UNKNOWN) -> str:
     """The whole command ``name`` for the run of this process. ``scenario``: for a process that names no run."""
-    return (_named or NamedRun(str(scenario))).command(name, *more)
+    return (_named or NamedRun(str(scenario), _chosen)).command(name, *more)

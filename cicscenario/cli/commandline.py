@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from cicscenario.invocation import NamedRun, name_run
+from cicscenario.invocation import NamedRun, choose_run, chosen_run, name_run
 
 _ONCE = ("--fresh", "--reconcile")  # options for a single run
 _PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
@@ -35,12 +35,21 @@ def about(
     )
 
 
+def choose(values: Sequence[str]) -> None:
+    """From now on, commands are about the one combination of a matrix that these values for --set choose; none: about all."""
+    choose_run(map(_without_secrets, values))
+
+
 def as_given() -> str:
     """The command that resumes: the given one without options for a single run, such as --fresh, and without secrets."""
     words = [word for word in sys.argv[1:] if word not in _ONCE]
     if "--fresh" in sys.argv:
         words = [word for word in words if word != "--yes"]  # it was the answer to a question that is not asked again
-    return shlex.join(["cicscenario", *shown(words)])
+    words = shown(words)
+    more = [word for value in chosen_run() if value not in words for word in ("--set", value)]
+    if "--" in words:
+        return shlex.join(["cicscenario", *words[:1], *more, *words[1:]])
+    return shlex.join(["cicscenario", *words, *more])
 
 
 def agreeing() -> str:

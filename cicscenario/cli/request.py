@@ -1,7 +1,7 @@
 """Which run the command line means, and the request for it that the commands about a run give to the engine."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cicscenario.cli import workspace
@@ -23,6 +23,10 @@ class RunPlace:
     directory: Path | None = None
     env: str | None = None
     sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
+
+    def with_values(self, values: tuple[str, ...]) -> "RunPlace":
+        """The same with more values for --set."""
+        return replace(self, overrides=(*self.overrides, *values))
 
 
 def run_request(

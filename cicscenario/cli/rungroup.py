@@ -1,7 +1,7 @@
 """The commands about a run, and their options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from cicscenario.cli.options import (
     Env,
     Exclude,
     Failed,
+    FailFast,
     Format,
     Generation,
     Include,
@@ -37,6 +38,9 @@ from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
 from cicscenario.invocation import going_on
 from cicscenario.printable import Colour
+
+if TYPE_CHECKING:  # help is to be fast
+    from cicscenario.cli.matrix import OnPlace
 
 run_app = typer.Typer(rich_markup_mode=None)
 
@@ -67,6 +71,7 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    fail_fast: FailFast = False,
     save: Annotated[
         str | None,
         typer.Option(
@@ -80,12 +85,14 @@ def run(
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived.
 
+    With a matrix: each combination, one after the other; --set KEY=VALUE chooses those with this value.
     With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.matrix import MatrixCommand, go_through, several
     from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
@@ -114,7 +121,10 @@ def run(
     if again is not None:
         repeated = repair_command.RepairOptions(yes, again, tuple(person), failed)
         end(watched(lambda listener: repair_command.repair(place, repeated, listener), verified, view, repaired=True))
-    end(watched(lambda listener: run_command.run(place, options, listener), verified, view))
+    body: OnPlace = lambda one, listener: run_command.run(one, options, listener)  # noqa: E731
+    if found := [] if reconcile or save else several(scenario, overrides):
+        end(go_through(MatrixCommand(place, view, fail_fast), found, body))
+    end(watched(lambda listener: body(place, listener), verified, view))
 
 
 @run_app.command()
@@ -222,14 +232,18 @@ def verify(
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.matrix import MatrixCommand, go_through, several
     from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
-    body = lambda listener: verify_command.verify(place, include, exclude, listener)  # noqa: E731
-    end(watched(body, as_given(), View(as_json, color, verbose)))
+    view = View(as_json, color, verbose)
+    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener)  # noqa: E731
+    if found := several(scenario, overrides):
+        end(go_through(MatrixCommand(place, view, name="verify", again=as_given), found, body))
+    end(watched(lambda listener: body(place, listener), as_given(), view))
 
 
 @run_app.command()

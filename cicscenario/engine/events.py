@@ -193,7 +193,10 @@ class CommandFailed:
 
 @dataclass(frozen=True)
 class CommandEnded:
-    """The last event: the verdict in one line, and its parts. ``report`` is the path of the report, None without one."""
+    """The last event: the verdict in one line, and its parts. ``report`` is the path of the report, None without one.
+
+    When a command runs several combinations of a matrix, it is the last event of each.
+    """
 
     verdict: str
     good: bool
@@ -203,6 +206,30 @@ class CommandEnded:
     checks: int
     seconds: float
     report: str | None
+
+
+@dataclass(frozen=True)
+class CombinationStarted:
+    """The ``number``-th of ``total`` combinations of a matrix begins."""
+
+    scenario: str
+    combination: str
+    number: int
+    total: int
+    directory: str
+
+
+@dataclass(frozen=True)
+class MatrixEnded:
+    """All combinations have ended, or will not be run any more. ``summary`` is the path of the summary, None without one."""
+
+    verdict: str
+    good: bool
+    exit_code: int
+    runs: int
+    good_runs: int
+    seconds: float
+    summary: str | None
 
 
 Event = (
@@ -224,5 +251,7 @@ Event = (
     | ReportWritten
     | CommandFailed
     | CommandEnded
+    | CombinationStarted
+    | MatrixEnded
 )
 Listener = Callable[[Event], None]

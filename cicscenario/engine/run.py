@@ -260,7 +260,7 @@ def execute(this: Run, plan: Plan | None = None) -> None:
         while True:
             this.progress = _progress(this, plan)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
-            this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
+            this.listener(RunStarted(plan.scenario.title, str(this.directory), plan.size, done))
             record = Recorder(this.directory, this.progress)
             Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
             if ledger is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cicscenario.address import without_known
-from cicscenario.engine.events import CommandFailed, Event, Listener, Noted, ReportWritten
+from cicscenario.engine.events import CommandEnded, CommandFailed, Event, Listener, Noted, ReportWritten
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import ExitCode, InvalidError, as_told
 from cicscenario.printable import Colour
@@ -70,8 +70,8 @@ class Listening:
             hint = without_known(known.hint) if known.hint else None
             self(CommandFailed(without_known(known.message), hint, int(known.exit_code)))
 
-    def end(self, code: ExitCode) -> None:
-        """Tells the verdict, as the last line."""
+    def end(self, code: ExitCode) -> CommandEnded:
+        """Tells the verdict, as the last line; returns it."""
         report = str(self._directory / "report.html") if self._directory else None
         event = ended(self._recorded(), code, self.stopwatch.seconds, report)
         self._log(event)
@@ -80,6 +80,7 @@ class Listening:
             self._show(event)
         else:
             verdict_shown(event, self._stream, self._view.colour)
+        return event
 
     def _recorded(self) -> Recorded | None:
         """What this command has recorded."""

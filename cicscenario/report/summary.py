@@ -30,7 +30,7 @@ def summary(end: RunEnd) -> dict[str, Any]:
     plan, store = end.plan, end.store
     counts = store.counts()
     report = {
-        "scenario": plan.scenario.name,
+        "scenario": plan.scenario.title,
         "exit_code": int(end.code),
         "population": plan.size,
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), end) for step in plan.steps],

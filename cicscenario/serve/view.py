@@ -95,9 +95,9 @@ class RunView:
         except (CicScenarioError, OSError) as error:
             self._close()
             told = as_told(error)
-            return message_page(self.scenario.name, told.message if told else str(error), live=EVERY)
+            return message_page(self.scenario.title, told.message if told else str(error), live=EVERY)
         if found is None:
-            return message_page(self.scenario.name, self._before(), live=EVERY)
+            return message_page(self.scenario.title, self._before(), live=EVERY)
         return as_html(found, live=EVERY)
 
     def _before(self) -> str:
