@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.capabilities.redo import Redo
 from cicscenario.language import Scenario
 
 if TYPE_CHECKING:  # every declaration names the context, and a run alone makes one
+    from cicscenario.capabilities.backend import Backend
     from cicscenario.chain.ledger import Ledger
     from cicscenario.connections import Connections
     from cicscenario.people.person import Person
@@ -43,7 +43,7 @@ class RunContext:
     state: "Store"
     stopping: threading.Event
     ledger: "Ledger | None" = None  #: None when the plan sends no transactions
-    opened: Backend | None = None  #: None when no steps are executed, as in a verification
+    opened: "Backend | None" = None  #: None when no steps are executed, as in a verification
     written_to_accounts: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic  #: in seconds
     read_back: ReadBack = field(default_factory=ReadBack)
@@ -51,7 +51,7 @@ class RunContext:
     redo: Redo = field(default_factory=Redo)
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> "Backend":
         """The scenario's backend, opened. Available in steps only."""
         if self.opened is None:
             raise AssertionError("no backend is open: this run executes no steps")

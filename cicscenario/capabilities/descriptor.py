@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Cost, Need
-from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.money import Money
 from cicscenario.capabilities.step import Lane, Part
 from cicscenario.connections import Service
 from cicscenario.language import BackendTraits, Rule, Scenario
 
 if TYPE_CHECKING:
+    from cicscenario.capabilities.backend import Backend
+    from cicscenario.capabilities.executor import Executor
     from cicscenario.connections import Connections
     from cicscenario.people.person import Person
     from cicscenario.people.population import Population
@@ -50,7 +50,7 @@ class BackendDescriptor(BackendTraits):
     cannot be of this backend in a scenario, or None.
     """
 
-    open: Callable[[RunContext], Backend]
+    open: Callable[[RunContext], "Backend"]
     accounts: BackendPart
     registration: BackendPart | None = None
     gas: BackendPart | None = None
@@ -66,7 +66,7 @@ def descriptor(scenario: Scenario) -> BackendDescriptor:
 
 
 def backend_part(
-    declared: Callable[[BackendDescriptor], BackendPart | None], executor: Callable[[Backend, str], Executor]
+    declared: Callable[[BackendDescriptor], BackendPart | None], executor: Callable[["Backend", str], "Executor"]
 ) -> Callable[[Scenario], Part | None]:
     """Makes the ``part`` function of a step that the scenario's backend carries out.
 

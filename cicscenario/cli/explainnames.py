@@ -44,7 +44,9 @@ def exit_codes() -> dict[ExitCode, str]:
 
 
 def _use(fault: str) -> str:
-    return f"cicscenario stack up --fault {fault}"
+    """The command that injects a fault; what it takes is in capitals where the fault is described."""
+    takes = re.search(r"\b(SHARE|SECONDS|NAME|TASKS|WEI|N)\b", FAULTS[fault])
+    return f"cicscenario stack up --fault {fault}{f'={takes[1]}' if takes else ''}"
 
 
 def _step(name: str) -> str:

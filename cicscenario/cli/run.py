@@ -47,6 +47,7 @@ def run(place: RunPlace, options: RunOptions, listener: Listener) -> tuple[ExitC
     code, rows = _run(replace(request, environment=environment), place, options, listener)
     if code is ExitCode.OK:
         listener(StageStarted("saving the sandbox"))
+        listener(StageStarted("saving the sandbox"))
         listener(Noted(saved(options.save, home())))
     return code, rows
 

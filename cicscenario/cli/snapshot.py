@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.cli.asking import ask
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home, made_home
 from cicscenario.cli.workspace import run_folders
+from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
 from cicscenario.language import Scenario
 from cicscenario.printable import json_text, one_line, say
@@ -19,7 +21,7 @@ from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
 from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import LOCK, directory_lock
+from cicscenario.state.directory import LOCK, directory_lock, is_set_aside
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
@@ -57,7 +59,10 @@ def _folder(place: Path) -> Path:
 
 def save(name: str, *, yes: bool) -> ExitCode:
     """Saves the sandbox, with the runs in the home folder that are on its chain."""
-    say(saved(place_to_save(name, yes=yes), home()))
+    path = place_to_save(name, yes=yes)
+    with at_work("saving the sandbox"):
+        told = saved(path, home())
+    say(told)
     return ExitCode.OK
 
 
@@ -85,13 +90,13 @@ def saved(path: Path, place: Path) -> str:
 def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[saving.SavedRun]]:
     """The runs in the home folder on the chain with this registry. Their folders are locked until the block ends.
 
-    ``unknown`` gets a line about each run of which nobody can say on which chain it is.
+    Those that were set aside are left out. ``unknown`` gets a line about each run of which nobody can say on which chain it is.
     """
     with ExitStack() as locks:
         found: list[saving.SavedRun] = []
         for name, folder in run_folders(place / "runs"):
-            if any(name.startswith(f"{run.name}/") for run in found):
-                continue  # it is in the folder of that one
+            if is_set_aside(folder) or any(name.startswith(f"{run.name}/") for run in found):
+                continue  # the latter is in the folder of another one
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None
             except CicScenarioError as error:
@@ -123,12 +128,14 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
     """Puts a snapshot in the place of the sandbox, and starts the services that are in it."""
     done = _restore(name, yes=yes, options=options)
     _say_restored(done)
-    info = stack.up(
-        home(),
-        services=options.services or done.manifest.services,
-        faults=options.faults or None,
-        dialect=options.dialect or done.manifest.dialect,
-    )
+    with at_work("starting the sandbox") as listener:
+        info = stack.up(
+            home(),
+            services=options.services or done.manifest.services,
+            faults=options.faults or None,
+            dialect=options.dialect or done.manifest.dialect,
+            progress=lambda *what: listener(ServiceStarting(*what)),
+        )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
 
@@ -148,7 +155,8 @@ def _restore(name: str, *, yes: bool, options: UpOptions | None = None) -> Resto
                 yes=yes,
                 to=f"replace {folder}",
             )
-        return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
+        with at_work("restoring the sandbox"):
+            return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
 
 
 def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
@@ -228,5 +236,5 @@ def require_sandbox(scenario: Scenario, env: str | None) -> None:
         return
     raise InvalidError(
         f"--save saves the sandbox of the home folder, and this run is in another environment: {named}",
-        hint="leave --save out, or run with --env sandbox",
+        hint="leave --save out, or name the sandbox: --env sandbox",
     )

@@ -7,7 +7,7 @@ killed run does: ``run`` goes on with what is open, and ``repair`` asks again wh
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
 from cicscenario.capabilities.cost import Need, amount
@@ -98,7 +98,7 @@ def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
 
     ``withdrawn`` are steps of which outcomes were withdrawn because the chain went back: they are executed for all of these.
     """
-    plan = _with_repairs(this.plan)
+    plan = _with_repairs(this.plan, this.redo.steps)
     if this.redo or withdrawn:
         _add_open(this, withdrawn | _look_back(this))
         _reopen(this, plan)
@@ -106,7 +106,8 @@ def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
         _tell_failed(this, plan)
         write_files(this.plan, this.context())
     context = replace(this.context(), read_back=ReadBack())
-    this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
+    with this.progress.checking() if this.progress else nullcontext():
+        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     if not any(row.errors for row in this.checks) or this.redo:
         conclude(this.plan, this.state, None)
     require_answers(this.checks)
@@ -124,10 +125,11 @@ def _require_step(plan: Plan, request: RepairRequest) -> None:
         )
 
 
-def _with_repairs(plan: Plan) -> Plan:
-    """The plan with the steps that only a repair has."""
+def _with_repairs(plan: Plan, wanted: frozenset[str] | None = None) -> Plan:
+    """The plan with the steps that only a repair has, or with those of them that are ``wanted``."""
     there = {step.name for step in plan.steps}
-    more = [one for step in all_steps() if step.name not in there and (one := repairing(step, plan.scenario))]
+    others = [step for step in all_steps() if step.name not in there and (wanted is None or step.name in wanted)]
+    more = [one for step in others if (one := repairing(step, plan.scenario))]
     return replace(plan, steps=(*plan.steps, *more))
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cicscenario.language.expressions import has_expression
 from cicscenario.language.load import Loaded, is_environment, load_documents, load_environment_document
 from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, scalar_at
 from cicscenario.language.redaction import redact
 from cicscenario.language.schema import Schema
-from cicscenario.language.template import has_expression
 from cicscenario.language.vocabulary import Vocabulary
 from cicscenario.resources import load_schema
 

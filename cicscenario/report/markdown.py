@@ -7,7 +7,7 @@ from cicscenario.engine.failing import FAILING
 from cicscenario.engine.problems import Problem
 from cicscenario.printable import one_line, printable
 from cicscenario.report.form import ReportForm
-from cicscenario.report.problems import named, where, who
+from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, check_notes, milliseconds
 
 _PROBLEMS = 20  #: problems that are shown
@@ -27,11 +27,7 @@ def as_markdown(recorded: Recorded) -> str:
     parts.append(table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
     if report["checks"] or recorded.unmade:
         parts.append(table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))
-    if found := recorded.problems.problems:
-        parts.append("### What went wrong\n\n" + "\n".join(_problem(one) for one in found[:_PROBLEMS]))
-        more = f"{len(found) - _PROBLEMS:,} more problems are in the other reports. " if found[_PROBLEMS:] else ""
-        all_of_them = where(recorded.problems.people, FAILING) if recorded.problems.people else ""
-        parts.append(more + escaped(all_of_them))
+    parts += _wrong(recorded)
     if rejected := recorded.rejected:
         parts.append(escaped(rejected))
     if report["transactions"]:
@@ -45,6 +41,19 @@ def as_markdown(recorded: Recorded) -> str:
     if recorded.orphans:
         parts.append(f"Accounts of the custodial engine that belong to no person: {recorded.orphans}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _wrong(recorded: Recorded) -> list[str]:
+    """What went wrong, by problem, and where all the people are; nothing when nothing did."""
+    found = recorded.problems.problems
+    if not found:
+        return []
+    parts = ["### What went wrong\n\n" + "\n".join(_problem(one) for one in found[:_PROBLEMS])]
+    if more := found[_PROBLEMS:]:
+        parts.append(f"{len(more):,} more problems are in the other reports.")
+    if people := recorded.problems.people:
+        parts.append(f"{escaped(where(people, FAILING))}. To see one of them:\n\n    {one_line(one_of_them())}")
+    return parts
 
 
 def _step_rows(recorded: Recorded) -> list[list[str]]:

@@ -19,6 +19,7 @@ from cicscenario.address import without_known
 from cicscenario.engine.events import (
     CheckFinished,
     CheckProgressed,
+    CommandFailed,
     DirectoryTaken,
     Event,
     ReportWritten,
@@ -50,6 +51,7 @@ from cicscenario.state.directory import LOCK
 from cicscenario.state.lock import owner_of
 
 NAME = "now.json"
+_KEPT = {RunStarted: "run", ServicesOpened: "services", RequestsCounted: "requests", ReportWritten: "end"}
 _EVERY = 1.0  # seconds between two writes
 _KINDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Event)}
 
@@ -76,39 +78,31 @@ class NowFile:
                 self._begin(Path(event.directory))
             if self._keep(at, event) or self._is_due(at):
                 self._write(at)
-            if isinstance(event, ReportWritten):
+            if isinstance(event, ReportWritten | CommandFailed):
                 self._path = None
 
     def _begin(self, directory: Path) -> None:
-        """Another command may hold the lock: one that verifies takes none, and leaves the file to that one."""
-        self._path = directory / NAME if owner_of(directory / LOCK).get("pid") == os.getpid() else None
+        """Another command may hold the lock: one that verifies takes none, and leaves the file to that one.
+
+        A run that was killed is known as such until a report is written.
+        """
+        if owner_of(directory / LOCK).get("pid") != os.getpid():
+            self._path = None
+            return
+        self._path = directory / NAME
+        with suppress(InvalidError):
+            if began := unended(directory)[1]:
+                self._events.setdefault("run", began)
 
     def _keep(self, at: datetime, event: Event) -> bool:
         """Keeps an event until another makes it untrue. Returns whether it must be seen at once."""
-        match event:
-            case RunStarted() | StageStarted() | ServiceStarting():
-                for key in [key for key in self._events if key.startswith("wait ")]:
-                    del self._events[key]
-                self._events["activity"] = (at, event)
-                return True
-            case CheckProgressed():
-                self._events["activity"] = (at, event)
-            case CheckFinished():
-                self._events.pop("activity", None)
-            case StepProgressed():
-                self._events[f"step {event.step}"] = (at, event)
-                self._events.pop(f"wait {event.step}", None)
-            case Waiting():
-                self._events[f"wait {event.activity}"] = (at, event)
-            case ServicesOpened():
-                self._events["services"] = (at, event)
-            case RequestsCounted():
-                if "requests" in self._events:
-                    self._events["requests before"] = self._events["requests"]
-                self._events["requests"] = (at, event)
-            case _:
-                return isinstance(event, ReportWritten)
-        return False
+        for over in [key for key in self._events if _is_over(key, event)]:
+            del self._events[over]
+        if isinstance(event, RequestsCounted) and "requests" in self._events:
+            self._events["requests before"] = self._events["requests"]
+        if key := _key(event):
+            self._events[key] = (at, event)
+        return isinstance(event, RunStarted | StageStarted | ServiceStarting | ReportWritten)
 
     def _is_due(self, at: datetime) -> bool:
         return self._written is None or (at - self._written).total_seconds() >= _EVERY
@@ -120,6 +114,30 @@ class NowFile:
         with suppress(OSError):
             write_whole(self._path, without_known(text) + "\n", again=True)
         self._written = at
+
+
+def _key(event: Event) -> str | None:
+    """The name under which an event is kept until the next of its kind; None for one that is not."""
+    match event:
+        case StageStarted() | ServiceStarting() | CheckProgressed():
+            return "activity"
+        case StepProgressed():
+            return f"step {event.step}"
+        case Waiting():
+            return f"wait {event.activity}"
+    return _KEPT.get(type(event))
+
+
+def _is_over(key: str, event: Event) -> bool:
+    """Whether what is kept under ``key`` is over when the event comes."""
+    match event:
+        case RunStarted() | StageStarted() | ServiceStarting():
+            return key == "activity" or key.startswith("wait ")
+        case CheckFinished():
+            return key == "activity"
+        case StepProgressed():
+            return key == f"wait {event.step}"
+    return False
 
 
 @dataclass(frozen=True)
@@ -146,6 +164,24 @@ class Now:
 
 def read_now(directory: Path, at: datetime) -> Now | None:
     """What the run in ``directory`` does at a time; None without the file. Raises InvalidError when it is damaged."""
+    held = _read(directory)
+    return None if held is None else said_of(held, at)
+
+
+def unended(directory: Path) -> tuple[bool, Timed | None]:
+    """Whether there is the file, and the beginning of the steps of a run that has written no report since; None if it has.
+
+    Raises InvalidError when the file is damaged.
+    """
+    held = _read(directory)
+    if held is None:
+        return False, None
+    if any(isinstance(event, ReportWritten) for _, event in held):
+        return True, None
+    return True, next((one for one in held if isinstance(one[1], RunStarted)), None)
+
+
+def _read(directory: Path) -> list[Timed] | None:
     path = directory / NAME
     try:
         held = parse_json(read_input(path))
@@ -155,7 +191,7 @@ def read_now(directory: Path, at: datetime) -> Now | None:
         raise _damaged(path, str(error)) from None
     if not isinstance(held, list):
         raise _damaged(path, "expected a list of events")
-    return said_of(list(_events(path, held)), at)
+    return list(_events(path, held))
 
 
 def _events(path: Path, held: list[Any]) -> Iterator[Timed]:
@@ -192,14 +228,14 @@ def said_of(events: Iterable[Timed], at: datetime) -> Now:
             case Waiting():
                 waits = short_wait(replace(event, seconds=event.seconds + since))
                 steps[event.activity] = replace(steps.get(event.activity, StepNow()), wait=waits)
-            case _:
+            case StageStarted() | ServiceStarting() | CheckProgressed():
                 activity = _activity(event, since)
     counted.sort(key=lambda one: one[0])
     traffic = counted[-1][1].services if counted else {}
     return Now(activity, steps, settings, traffic, _pace(counted))
 
 
-def _activity(event: Event, since: float) -> str:
+def _activity(event: StageStarted | ServiceStarting | CheckProgressed, since: float) -> str:
     match event:
         case StageStarted():
             return f"{event.stage}, for {duration(since)}"
@@ -207,7 +243,6 @@ def _activity(event: Event, since: float) -> str:
             return service_line(event)
         case CheckProgressed():
             return f"{check_progress_line(event)}, for {duration(event.seconds + since)}"
-    return ""
 
 
 def _left(event: StepProgressed) -> str:

@@ -15,7 +15,7 @@ from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, as_told
 from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.report.html import as_html, message_page
-from cicscenario.report.now import Now, read_now
+from cicscenario.report.now import Now, read_now, unended
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import read_report, recorded
 from cicscenario.report.roster import roster
@@ -30,17 +30,29 @@ _SHARE = 10  # reading the state takes at most one in so many seconds
 
 def phase_of(directory: Path) -> Phase:
     """Where the run in a directory is. It was killed when its last process is gone and wrote no report at its end."""
-    lock = directory / LOCK
-    if is_held(lock):
+    if is_held(directory / LOCK):
         return Phase.UNDER_WAY
-    began = str(owner_of(lock).get("since", ""))
+    began = _began(directory)
     try:
         written = str(read_report(directory).get("written", ""))
     except FileNotFoundError:
         return Phase.KILLED
     except InvalidError:
         return Phase.ENDED  # what is wrong with it is told by whoever reads it
-    return Phase.ENDED if written >= began else Phase.KILLED
+    return Phase.ENDED if began is None or written >= began else Phase.KILLED
+
+
+def _began(directory: Path) -> str | None:
+    """When a run began that may not have ended; None when it is known to have ended.
+
+    Where the run says nothing itself, as those of earlier versions, it is when the lock was taken last: it may have been by a
+    command that reads the state, or sets the directory aside.
+    """
+    with suppress(InvalidError):
+        told, began = unended(directory)
+        if told:
+            return began[0].isoformat(timespec="seconds") if began else None
+    return str(owner_of(directory / LOCK).get("since", ""))
 
 
 @dataclass

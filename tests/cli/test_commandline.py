@@ -31,6 +31,7 @@ PAGES = ("review/pages.py",)  #: what these write is documentation
 WHOLE = (
     "cicscenario explain", "cicscenario new FILE", "cicscenario runs", "cicscenario validate ", "cicscenario stack up",
     "cicscenario stack down", "a name that `runs` lists", " in `new`",
+    "cicscenario stack save NAME", "cicscenario stack list", "see `stack save`", "see `stack restore`",
 )  # fmt: skip
 PACKAGE = Path(cicscenario.__file__).parent
 KEY = "4f" * 32

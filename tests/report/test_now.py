@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cicscenario.address import remember
 from cicscenario.engine.events import (
     CheckFinished,
     CheckProgressed,
+    CommandFailed,
     DirectoryTaken,
     Event,
     ReportWritten,
@@ -21,7 +23,7 @@ from cicscenario.engine.events import (
     Waiting,
 )
 from cicscenario.errors import InvalidError
-from cicscenario.report.now import NAME, Now, NowFile, StepNow, read_now
+from cicscenario.report.now import NAME, Now, NowFile, StepNow, read_now, unended
 from cicscenario.resources import load_schema
 from cicscenario.state.directory import directory_lock
 
@@ -126,12 +128,42 @@ def test_it_is_not_written_for_each_event(teller: Teller, monkeypatch: pytest.Mo
         assert len(written) == number  # then the report says more
 
 
+def test_no_secret_is_in_it(teller: Teller) -> None:
+    remember(["correct-horse-battery-8"])
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)))
+        teller.tell(Waiting("gift", "callbacks", 4, 5.0, 120.0, "refused: correct-horse-battery-8"))
+    text = (teller.directory / NAME).read_text()
+    assert "refused: " in text
+    assert "correct-horse" not in text
+
+
 def test_a_command_without_the_lock_leaves_it_to_the_one_that_has_it(teller: Teller) -> None:
     """A verification may be made while the run goes on."""
     teller.directory.mkdir(parents=True)
     (teller.directory / "lock").write_text(json.dumps({"pid": 1}))
     teller.tell(DirectoryTaken(str(teller.directory)), ServicesOpened({}), StageStarted("x"))
     assert read_now(teller.directory, teller.now) is None
+
+
+def test_a_run_that_was_killed_is_known_until_a_report_is_written(teller: Teller) -> None:
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)), RunStarted("s", "d", 100, {"gift": 0}), step("gift", 5))
+    assert unended(teller.directory) == (True, (START + timedelta(seconds=4), RunStarted("s", "d", 100, {"gift": 0})))
+    later = Teller(teller.directory)
+    with directory_lock(teller.directory):  # a service does not start
+        later.tell(DirectoryTaken(str(teller.directory)), StageStarted("x"), CommandFailed("no node", None, 3))
+    assert unended(teller.directory)[1] is not None
+    with directory_lock(teller.directory):
+        later.tell(DirectoryTaken(str(teller.directory)), ReportWritten(str(teller.directory)))
+    assert unended(teller.directory) == (True, None)
+
+
+def test_a_run_that_never_began_was_not_killed(teller: Teller) -> None:
+    assert unended(teller.directory) == (False, None)
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)), StageStarted("x"), ServicesOpened({}))
+    assert unended(teller.directory) == (True, None)
 
 
 def test_what_cannot_be_read_is_said_and_what_is_of_a_later_version_is_left_out(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.engine.events import DirectoryTaken, ServicesOpened, ServiceStarting, StageStarted
+from cicscenario.engine.events import (
+    DirectoryTaken,
+    ReportWritten,
+    RunStarted,
+    ServicesOpened,
+    ServiceStarting,
+    StageStarted,
+)
 from cicscenario.report.now import NowFile
 from cicscenario.report.recorded import Phase
 from cicscenario.serve.view import RunView, phase_of
@@ -70,6 +77,29 @@ def test_under_way_killed_and_ended(view: RunView) -> None:
     (view.directory / "report.json").write_text(json.dumps(report | {"written": "2000-01-02T03:04:05+00:00"}))
     assert phase_of(view.directory) is Phase.KILLED  # the report is of an earlier session
     view.close()
+
+
+def test_a_run_that_ended_stays_ended_when_its_directory_is_only_looked_at(view: RunView) -> None:
+    """Other commands take the lock: they read the state, set the directory aside, or do not come so far as to begin."""
+    with directory_lock(view.directory):
+        now = NowFile()
+        now(DirectoryTaken(str(view.directory)))
+        now(RunStarted("a", "d", 5, {"accounts": 0}))
+        assert phase_of(view.directory) is Phase.UNDER_WAY
+        report = recordings.good() | {"written": "2020-01-02T03:04:05+00:00"}
+        recordings.run_directory(view.directory, report)
+    assert phase_of(view.directory) is Phase.KILLED, "the report is of an earlier session"
+    with directory_lock(view.directory):
+        now(ReportWritten(str(view.directory)))
+    assert phase_of(view.directory) is Phase.ENDED
+    with directory_lock(view.directory):  # `state verify`
+        pass
+    assert phase_of(view.directory) is Phase.ENDED
+    with directory_lock(view.directory):  # `run --fresh` before it sets the directory aside
+        later = NowFile()
+        later(DirectoryTaken(str(view.directory)))
+        later(StageStarted("asking the services"))
+    assert phase_of(view.directory) is Phase.ENDED
 
 
 def test_what_it_does_now_is_shown_and_only_then(view: RunView) -> None:

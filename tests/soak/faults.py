@@ -88,13 +88,15 @@ class Fault:
         return f"Fault({self.at}, Kind.{self.kind.name}{more})"
 
 
-def draw(random: Random, kinds: Sequence[Kind], boundaries: int) -> tuple[Fault, ...]:
-    """Some faults of these kinds, within about so many boundaries."""
-    number = min(12, 1 + int(random.expovariate(0.25)))
+def draw(
+    random: Random, kinds: Sequence[Kind], boundaries: int, *, number: int | None = None, kills: float = _KILLS
+) -> tuple[Fault, ...]:
+    """Some faults of these kinds, within about so many boundaries. ``kills`` is the share of kills among them."""
+    number = number or min(12, 1 + int(random.expovariate(0.25)))
     drawn: list[Fault] = []
     at = 0
     for _ in range(number):
-        kind = Kind.KILL if random.random() < _KILLS else random.choice(kinds)
+        kind = Kind.KILL if random.random() < kills else random.choice(kinds)
         least, most = _AMOUNTS.get(kind, (0, 0))
         near = drawn and random.random() < _NEAR
         at = at + random.randrange(8) if near else random.randrange(boundaries)

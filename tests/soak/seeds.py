@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.soak.faults import Fault, Kind, draw
+from tests.soak.faults import FOR_A_PERSON, Fault, Kind, draw
 from tests.soak.scenes import SCENES
 from tests.soak.simulation import Ended, simulate
 
@@ -50,3 +50,14 @@ def case_of(seed: int, scenes: Sequence[str] = tuple(SCENES)) -> Case:
     size = random.randint(20, 50)
     faults = draw(random, _KINDS[scene], int(1.3 * _BOUNDARIES[scene]))
     return Case(seed, scene, size, faults, random.choice((0, 0, 2)))
+
+
+def case_with(seed: int, kind: Kind) -> Case:
+    """A case of a scene that has this kind of fault, and faults of no other kind, unless another run must come after it."""
+    random = Random(f"{seed} {kind.name}")
+    scene = random.choice([name for name, kinds in _KINDS.items() if kind in kinds])
+    boundaries = _BOUNDARIES[scene]
+    faults = draw(random, [kind], boundaries // 2, number=4, kills=0)
+    if kind in FOR_A_PERSON:
+        faults += (Fault(boundaries // 2, Kind.KILL),)
+    return Case(seed, scene, 20, faults)

@@ -22,7 +22,7 @@ from cicscenario.backends.work.custodial import CustodialBackend
 from cicscenario.backends.work.joining import unfit
 from cicscenario.backends.work.lost_entries import LostEntries
 from cicscenario.backends.work.phone_joining import PhoneJoining
-from cicscenario.backends.work.phone_waiting import Waiting
+from cicscenario.backends.work.phone_waiting import WaitingPeople
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.capabilities.stall import Movement, StallTimer
@@ -73,7 +73,7 @@ class CicUssdBackend(CustodialBackend):
         self._timer.restart()
         missing = self._look([person for person in people if person.id in earlier], made, self._found)
         missing += self._look([person for person in people if person.id not in earlier], made, _refuse_found)
-        waiting = Waiting(deque(), earlier, set())
+        waiting = WaitingPeople(deque(), earlier, set())
         with self._dialling:
             for person in missing:
                 if self._context.stopping.is_set():
@@ -85,7 +85,7 @@ class CicUssdBackend(CustodialBackend):
         self._await(waiting, made)
         return made
 
-    def _join(self, person: Person, made: Result, waiting: Waiting) -> None:
+    def _join(self, person: Person, made: Result, waiting: WaitingPeople) -> None:
         """Dials for a person, who then waits. Raises UssdError when the interface answers nobody."""
         asked = person.id in waiting.earlier
         joining = self._dial(person, made, pending=asked)
@@ -110,7 +110,7 @@ class CicUssdBackend(CustodialBackend):
 
     # --- looking up phone pointers ------------------------------------------------------------------------------
 
-    def _await(self, waiting: Waiting, made: Result) -> None:
+    def _await(self, waiting: WaitingPeople, made: Result) -> None:
         """Polls for phone pointers until all are there, or until the stall timer reaches the patience."""
         number, looks, pause = len(waiting.queue), _LOOKS, _FIRST_PAUSE
         next_look = 0.0
@@ -133,13 +133,13 @@ class CicUssdBackend(CustodialBackend):
                 self._give_up(waiting, number, stalled, made)
             self._choices.watch()
 
-    def _waits(self, waiting: Waiting) -> Wait:
+    def _waits(self, waiting: WaitingPeople) -> Wait:
         first = waiting.queue[0]
         choice = waiting.choices.get(first.id)
         seen = f"{first.phone} has no phone pointer" + (f": {choice.why}" if choice and choice.why else "")
         return Wait("phone pointers", self._timer.since_progress(), self._patience, seen)
 
-    def _give_up(self, waiting: Waiting, number: int, stalled: float, made: Result) -> None:
+    def _give_up(self, waiting: WaitingPeople, number: int, stalled: float, made: Result) -> None:
         people = list(waiting.queue)
         if people and len(people) == number:
             self._timer.give_up(number, self._stall_message(people[0], stalled, waiting))
@@ -182,7 +182,7 @@ class CicUssdBackend(CustodialBackend):
 
     # --- after the grace: what has become of the choices ----------------------------------------------------------
 
-    def _look_into(self, waiting: Waiting, made: Result) -> None:
+    def _look_into(self, waiting: WaitingPeople, made: Result) -> None:
         """Chooses again for people whose choice is over, and writes what the tasker has lost."""
         people = list(waiting.queue)
         waiting.choices = self._choices.look(people)
@@ -192,7 +192,7 @@ class CicUssdBackend(CustodialBackend):
                 self._choose_again(person, waiting, made)
         self._fail_known(waiting, made)
 
-    def _fail_known(self, waiting: Waiting, made: Result) -> None:
+    def _fail_known(self, waiting: WaitingPeople, made: Result) -> None:
         """Ends the wait of people of an earlier run whose account cic-ussd has: they have waited for their pointers before."""
         known = [
             person
@@ -204,7 +204,7 @@ class CicUssdBackend(CustodialBackend):
             made.fail(person.id, self._stall_message(person, self._timer.seconds(), waiting))
         waiting.end(known)
 
-    def _choose_again(self, person: Person, waiting: Waiting, made: Result) -> None:
+    def _choose_again(self, person: Person, waiting: WaitingPeople, made: Result) -> None:
         def may_choose() -> bool:
             if self._is_over(person, waiting):
                 waiting.again.add(person.id)
@@ -219,7 +219,7 @@ class CicUssdBackend(CustodialBackend):
         elif joining is Joining.EXISTS:
             waiting.registered.add(person.id)
 
-    def _is_over(self, person: Person, waiting: Waiting) -> bool:
+    def _is_over(self, person: Person, waiting: WaitingPeople) -> bool:
         """Looks a last time, after the interface has shown the menu again: it handles one request at a time.
 
         Also saves what has become of the earlier choices.
@@ -232,7 +232,7 @@ class CicUssdBackend(CustodialBackend):
             self._phones.over(person, choice.made, choice.why, may_exist=choice.may_exist)
         return choice.fate is Fate.OVER or (choice.fate is Fate.UNSEEN and person.id in waiting.earlier)
 
-    def _if_tasker_works(self, choice: Choice, person: Person, waiting: Waiting) -> Choice:
+    def _if_tasker_works(self, choice: Choice, person: Person, waiting: WaitingPeople) -> Choice:
         """The choice, but LIVE when the tasker is paused or only just at work again, and UNSEEN when that is not known."""
         try:
             why = self._choices.tasker_works()
@@ -245,7 +245,7 @@ class CicUssdBackend(CustodialBackend):
             why = "cic-ussd's tasker may be handling its report just now"
         return replace(choice, fate=Fate.LIVE, why=why) if why else choice
 
-    def _decided_later(self, waiting: Waiting, made: Result) -> bool:
+    def _decided_later(self, waiting: WaitingPeople, made: Result) -> bool:
         """Chooses again for people of an earlier run whose choice cannot be seen. Returns whether there were any.
 
         The run that made the choice does not make it again, since the engine may only be slow.
@@ -261,7 +261,7 @@ class CicUssdBackend(CustodialBackend):
             self._choose_again(person, waiting, made)
         return bool(unseen)
 
-    def _write_lost(self, waiting: Waiting, made: Result) -> None:
+    def _write_lost(self, waiting: WaitingPeople, made: Result) -> None:
         """Writes the entries of people whose account cic-ussd has, when the tasker has no task for them any more."""
         lost = []
         for person in waiting.queue:
@@ -284,7 +284,7 @@ class CicUssdBackend(CustodialBackend):
         self._timer.progress()
         waiting.end([person for person, _ in lost])
 
-    def _stall_message(self, person: Person, seconds: float, waiting: Waiting) -> str:
+    def _stall_message(self, person: Person, seconds: float, waiting: WaitingPeople) -> str:
         choice = waiting.choices.get(person.id)
         head = f"the metadata store has no phone pointer of {person.phone}, and got no new pointer for {seconds:.0f} seconds"
         if choice is None:

@@ -9,7 +9,7 @@ from cicscenario.people.person import Person
 
 
 @dataclass
-class Waiting:
+class WaitingPeople:
     """They are in ``queue``.
 
     ``earlier`` are those who requested an account in an earlier run, ``again`` those who have chosen again in this one,

@@ -43,10 +43,13 @@ def save(path: Path, home: Path, runs: Runs, state_form: int) -> Manifest:
     before, and only its owner can read it: it has keys in it. Raises InvalidError when there is no sandbox,
     StateRefusedError when a run uses it, and OSError.
     """
+    nothing = InvalidError(f"there is no sandbox in {home} to save", hint="`cicscenario stack up` starts one")
+    if not home.exists():
+        raise nothing
     with stack.held(home) as held:
         record = held.record()
         if record is None or not record.registry:
-            raise InvalidError(f"there is no sandbox in {home} to save", hint="`cicscenario stack up` starts one")
+            raise nothing
         with runs(record.registry) as found:
             with _STOP:
                 up = held.stop_all()
