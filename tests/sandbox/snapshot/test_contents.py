@@ -60,7 +60,7 @@ def test_what_is_there_is_listed_and_the_rest_is_not_missed(tmp_path: Path) -> N
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = contents(tmp_path / "sandbox", SERVICES, [tmp_path / "runs" / "small"])
+    found = contents(tmp_path / "sandbox", SERVICES, {"small": tmp_path / "runs" / "small"})
     assert [member.name for member in found] == [
         "sandbox/chain", "sandbox/chain/chain.jsonl", "sandbox/signer.key", "runs/small", "runs/small/state.sqlite",
     ]  # fmt: skip
