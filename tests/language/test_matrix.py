@@ -241,6 +241,17 @@ def test_what_is_wrong_in_a_mixture_names_the_combination(tmp_path: Path) -> Non
     assert (problem.line, problem.column) == (6, 23), "the value that is blamed"
 
 
+@pytest.mark.parametrize("rest", ["", "gift: {threshold: 1, method: none}\n"])
+def test_no_message_shows_a_secret_that_somebody_wrote_into_the_matrix(tmp_path: Path, rest: str) -> None:
+    key, other = "4f" * 32, "5e" * 32
+    lists = f"  vars.key: ['{key}', '{other}', '{key}']\n  backend.keystore: [{{password: hunter2}}]\n  gas: [0, -1]\n"
+    text = f"{rest}matrix:\n{lists}"
+    found = problems(scenario(tmp_path, text))
+    assert {problem.code.value for problem in found} >= {"S016", "S013"}
+    said = "".join(problem.render() for problem in found)
+    assert not [secret for secret in (key, other, "hunter2") if secret in said]
+
+
 def test_all_mistakes_of_a_file_are_told_together(tmp_path: Path) -> None:
     text = "gits: 3\nmatrix:\n  backend: [eth, cic_etx]\n  popultion.size: [1]\n  gas: [-1]\n"
     assert places(scenario(tmp_path, text)) == [("S014", 4, 1), ("S013", 6, 18), ("S014", 7, 3), ("S013", 8, 9)]
