@@ -44,7 +44,7 @@ def exit_codes() -> dict[ExitCode, str]:
 
 
 def _use(fault: str) -> str:
-    return f"cicscenario stack up --fault {fault}"
+    return f"cicscenario stack up --fault {fault}, or while it is up: cicscenario stack faults set {fault}"
 
 
 def _step(name: str) -> str:

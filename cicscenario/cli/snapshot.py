@@ -36,6 +36,7 @@ class UpOptions:
     services: Sequence[str]
     faults: Sequence[str]
     dialect: str | None
+    ports: Mapping[str, int] | None = None
 
 
 def path_of(name: str, place: Path) -> Path:
@@ -125,6 +126,7 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
         services=options.services or done.manifest.services,
         faults=options.faults or None,
         dialect=options.dialect or done.manifest.dialect,
+        ports=options.ports,
     )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
