@@ -39,6 +39,7 @@ class UpOptions:
     services: Sequence[str]
     faults: Sequence[str]
     dialect: str | None
+    ports: Mapping[str, int] | None = None
 
 
 def path_of(name: str, place: Path) -> Path:
@@ -135,6 +136,7 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
             faults=options.faults or None,
             dialect=options.dialect or done.manifest.dialect,
             progress=lambda *what: listener(ServiceStarting(*what)),
+            ports=options.ports,
         )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
