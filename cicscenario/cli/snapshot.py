@@ -39,6 +39,7 @@ class UpOptions:
     services: Sequence[str]
     faults: Sequence[str]
     dialect: str | None
+    ports: Mapping[str, int] | None = None
 
 
 def path_of(name: str, place: Path) -> Path:
@@ -95,7 +96,7 @@ def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[sa
     with ExitStack() as locks:
         found: list[saving.SavedRun] = []
         for name, folder in run_folders(place / "runs"):
-            if is_set_aside(folder) or any(name.startswith(f"{run.name}/") for run in found):
+            if any(map(is_set_aside, name.split("/"))) or any(name.startswith(f"{run.name}/") for run in found):
                 continue  # the latter is in the folder of another one
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None
@@ -135,6 +136,7 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
             faults=options.faults or None,
             dialect=options.dialect or done.manifest.dialect,
             progress=lambda *what: listener(ServiceStarting(*what)),
+            ports=options.ports,
         )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
