@@ -12,7 +12,7 @@ from cicscenario.language import DiagnosticsError, Scenario, SeveralRunsError
 from cicscenario.language.combination import Combination
 from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.matrix import MAX_COMBINATIONS
-from cicscenario.vocabulary import load_scenario, load_scenarios
+from cicscenario.vocabulary import check_scenario, load_scenario, load_scenarios
 
 HEAD = "version: 1\nname: m\npopulation: {size: 5, seed: 3}\n"
 
@@ -271,6 +271,22 @@ def test_an_environment_file_has_no_matrix(tmp_path: Path) -> None:
     path.write_text("version: 1\nname: e\nmeta: {url: 'http://localhost', key: '{{ env.X }}'}\nmatrix: {name: [a]}\n")
     with pytest.raises(DiagnosticsError, match="`matrix` is a key of scenarios"):
         load_environment(path)
+
+
+def test_people_are_not_taken_from_all_runs_of_a_matrix_at_once(tmp_path: Path) -> None:
+    for label in ("a=1", "a=2"):
+        (tmp_path / "runs/m" / label).mkdir(parents=True)
+        (tmp_path / "runs/m" / label / "state.sqlite").touch()
+    path = scenario(tmp_path, "", head="version: 1\nname: x\npopulation: {from: runs/m}\nbackend: existing\n")
+    with pytest.raises(DiagnosticsError) as caught:
+        check_scenario(path)
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, problem.suggestion) == ("S020", "runs/m/a=1")
+    path.write_text(path.read_text().replace("runs/m", "runs/m/a=1"))
+    assert check_scenario(path).population.source == tmp_path / "runs/m/a=1"
+    (tmp_path / "runs/m/state.sqlite").touch()
+    path.write_text(path.read_text().replace("runs/m/a=1", "runs/m"))
+    check_scenario(path)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
