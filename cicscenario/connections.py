@@ -7,15 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cicscenario.address import public
-from cicscenario.chain.abi import to_hex
-from cicscenario.chain.reading import numbers
-from cicscenario.chain.session import ChainSession, connect
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import Environment, Secret
 from cicscenario.transport.traffic import Traffic
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
+    from cicscenario.chain.session import ChainSession
     from cicscenario.services.accounts import AccountsDatabase
     from cicscenario.services.custodial.client import CustodialClient
     from cicscenario.services.custodial.comparison import ChainFacts
@@ -75,9 +73,11 @@ class Connections:
         return spec
 
     @cached_property
-    def chain(self) -> ChainSession:
+    def chain(self) -> "ChainSession":
         if self.environment.chain is None:
             raise self._missing(Service.CHAIN)
+        from cicscenario.chain.session import connect
+
         return connect(
             self.environment.chain,
             self._token,
@@ -235,7 +235,9 @@ def _custodial(services: Connections) -> str:
     return f"a worker takes tasks from the {services.custodial.address}{what}: {line}{trouble}"
 
 
-def _chain_facts(chain: ChainSession, roles: Mapping[str, bytes]) -> "ChainFacts":
+def _chain_facts(chain: "ChainSession", roles: Mapping[str, bytes]) -> "ChainFacts":
+    from cicscenario.chain.abi import to_hex
+    from cicscenario.chain.reading import numbers
     from cicscenario.services.custodial.comparison import ChainFacts
 
     contracts = chain.contracts

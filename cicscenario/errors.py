@@ -6,6 +6,7 @@ character does that a terminal obeys.
 """
 
 import errno
+from collections.abc import Iterable
 from enum import IntEnum
 
 from cicscenario.printable import one_line, printable
@@ -22,6 +23,27 @@ class ExitCode(IntEnum):
     RECONCILE = 5  #: a person has to look at the chain, and then decide: `run --reconcile` goes on
     INTERNAL = 70  #: a bug in cicscenario
     INTERRUPTED = 130  #: stopped by ^C, SIGTERM or a no to a question; run the same command again to resume
+
+
+#: From good to bad: how much a person has to do before the same command can end well.
+SEVERITY = (
+    ExitCode.OK,
+    ExitCode.CHECKS_FAILED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.STATE_REFUSED,
+    ExitCode.INVALID,
+    ExitCode.RECONCILE,
+    ExitCode.INTERNAL,
+    ExitCode.INTERRUPTED,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The exit code of a command that does several things: that of the one that needs most of a person; OK for nothing.
+
+    From good to bad: 0, 1, 3, 4, 2, 5, 70, 130. An interrupted command is not done, whatever else went wrong.
+    """
+    return max(codes, key=SEVERITY.index, default=ExitCode.OK)
 
 
 class CicScenarioError(Exception):

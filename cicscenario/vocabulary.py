@@ -16,6 +16,7 @@ from cicscenario.backends import all_backends
 from cicscenario.checks import all_checks
 from cicscenario.files import FOR_ALL, write_whole
 from cicscenario.language import Scenario, Vocabulary
+from cicscenario.language.load import load_documents
 from cicscenario.language.provenance import Setting
 from cicscenario.language.provenance import settings as settings_of
 from cicscenario.metadata import all_kinds
@@ -44,8 +45,16 @@ def schema_text() -> str:
 
 
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
-    """The scenario in ``path`` with ``KEY=VALUE`` overrides; raises DiagnosticsError with every error of the file."""
+    """The scenario in ``path`` with ``KEY=VALUE`` overrides; raises DiagnosticsError with every error of the file.
+
+    Raises SeveralRunsError when its matrix has several combinations.
+    """
     return language.load_scenario(path, overrides, vocabulary())
+
+
+def load_scenarios(path: Path | str, overrides: Sequence[str] = ()) -> list[Scenario]:
+    """The scenario in ``path``, once for each combination of its matrix; without one, once. Raises DiagnosticsError."""
+    return [loaded.scenario for loaded in load_documents(path, overrides, vocabulary())]
 
 
 def check_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:

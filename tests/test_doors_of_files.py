@@ -50,7 +50,7 @@ SANDBOX_MORE = {
 WALL_CLOCK = {
     "services/meta.py",  # the time that an entry tells
     "services/custodial/workers.py",  # when a question to another machine is void
-    "checks/balance.py",  # how long a token has decayed
+    "checks/work/balance.py",  # how long a token has decayed
     "sandbox/node/chain.py",  # the time of a block
     "sandbox/node/__main__.py",
     "sandbox/meta/operations.py",

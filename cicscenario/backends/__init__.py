@@ -1,5 +1,6 @@
 """How people get their accounts: one file for each backend, and one line here.
 
+These files declare, and are quick to load. What works with clients is in ``work``, and is imported when it is first used.
 Those of other packages come by the entry points ``cicscenario.backends``.
 """
 

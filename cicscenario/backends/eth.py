@@ -1,103 +1,25 @@
 """The backend eth: sovereign accounts. Each key is derived from one secret of the run; the run's signer pays all costs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cached_property
+from typing import TYPE_CHECKING
 
-from cicscenario.capabilities.backend import Backend
-from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.cost import PROBE_ADDRESS, Cost, Need, Pending, amount, not_asked, role
+from cicscenario.backends import work
+from cicscenario.capabilities.cost import Cost, Need, Pending, not_asked
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
-from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.money import FAUCET_CONTRACT, NATIVE, NATIVE_DECIMALS, SIGNER, Money, Sum, faucet_paid
-from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane
-from cicscenario.chain.abi import pack, to_hex
-from cicscenario.chain.contracts import ADD, BALANCE_OF, GIVE_TO, eth_call
-from cicscenario.chain.ledger import Intent
-from cicscenario.chain.reading import numbers
-from cicscenario.chain.session import ChainSession
-from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.connections import Service
-from cicscenario.errors import StateRefusedError, StepFailedError
 from cicscenario.language import KeyHolder, Scenario
-from cicscenario.people.person import Person, checksum
-from cicscenario.state.directory import run_secret
 
-
-class EthBackend(Backend):
-    """Derives the accounts of one run directory from its file ``secret`` (created once, readable by the owner only)."""
-
-    def __init__(self, context: RunContext) -> None:
-        self._context = context
-        self._path = context.directory / "secret"
-        self._is_new = not self._path.exists()
-        self._secret = bytes.fromhex(run_secret(self._path))
-
-    def accounts(self, batch: Batch) -> Result:
-        result = batch.result
-        for person in batch.people:
-            if self._context.stopping.is_set():
-                break
-            address = self._account(person.id)
-            result.found(person.id, address, checksum(address))  # as the old tools write accounts of this kind
-        return result
-
-    def known_account(self, person: int) -> bytes | None:
-        """None when the secret is not the one that the run began with: then nothing is certain."""
-        return self._account(person) if self._fits else None
-
-    @cached_property
-    def _fits(self) -> bool:
-        state = self._context.state
-        known = next((person for page in state.pages() for person in page if person.address), None)
-        return not self._is_new and (known is None or self._account(known.id) == known.address)
-
-    def _account(self, person: int) -> bytes:
-        return address_of(derive_key(self._secret, person))
-
-    def registration(self, step: str) -> Executor:
-        return TransactionExecutor(self._context, step, _registration)
-
-    def gas(self, step: str) -> Executor:
-        return TransactionExecutor(self._context, step, _gas)
-
-    def faucet(self, step: str) -> Executor:
-        return TransactionExecutor(self._context, step, _faucet)
-
-    def private_key(self, person: Person) -> bytes:
-        """Raises StateRefusedError when the person's account was not derived from this secret."""
-        key = derive_key(self._secret, person.id)
-        if address_of(key) != person.address:
-            raise StateRefusedError(
-                f"the account of person {person.id} was not derived from the secret in {self._path}",
-                hint="restore the secret of this run; without it the keys of its accounts are lost",
-            )
-        return key
-
-
-def _registration(context: RunContext, person: Person) -> Intent:
-    return Intent(person.id, context.services.chain.contracts.accounts_index, pack(ADD, person.account))
-
-
-def _gas(context: RunContext, person: Person) -> Intent:
-    return Intent(person.id, person.account, value=context.scenario.gas)
-
-
-def _faucet(context: RunContext, person: Person) -> Intent:
-    faucet = context.services.chain.contracts.faucet
-    if faucet is None:
-        raise StepFailedError("the registry names no Faucet", hint="set `faucet: false` in the scenario")
-    return Intent(person.id, faucet.address, pack(GIVE_TO, person.account))
+if TYPE_CHECKING:
+    from cicscenario.chain.session import ChainSession
 
 
 class RegistrationCost(Cost):
     """The cost of registration. The signer must be a writer of the accounts index."""
 
-    def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
-        hint = f"make {to_hex(session.signer.address)} a writer of the accounts index (addWriter)"
-        index = session.contracts.accounts_index
-        return [role(session, "write to the accounts index", index, pack(ADD, PROBE_ADDRESS), hint)]
+    def needs(self, pending: Pending, session: "ChainSession") -> Sequence[Need]:
+        return work.eth.registration_needs(session)
 
     def offline_needs(self, pending: Pending) -> Sequence[Need]:
         return [not_asked("may write to the accounts index", "yes")]
@@ -116,17 +38,8 @@ class GasCost(Cost):
 class FaucetCost(Cost):
     """The cost of the faucet. The faucet needs the tokens that it pays out, unless it mints them."""
 
-    def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
-        faucet = session.contracts.faucet
-        if faucet is None:
-            hint = "set `faucet: false` in the scenario"
-            return [Need("a faucet", "named by the registry", "none", ok=False, hint=hint)]
-        (held,) = numbers(session.rpc, [eth_call(faucet.token.address, pack(BALANCE_OF, faucet.address))])
-        needed = faucet.amount * pending.left
-        hint = f"send {faucet.token.symbol} to the faucet {to_hex(faucet.address)}"
-        need = amount(f"{faucet.token.symbol} in the faucet", needed, held, "base units", hint)
-        # A faucet that mints needs no balance. So only a balance that is too low but not 0 is known to be unmet.
-        return [need if held else replace(need, has="none (it may mint)", ok=True)]
+    def needs(self, pending: Pending, session: "ChainSession") -> Sequence[Need]:
+        return work.eth.faucet_needs(pending, session)
 
     def offline_needs(self, pending: Pending) -> Sequence[Need]:
         return [not_asked("a faucet", "named by the registry")]
@@ -167,7 +80,7 @@ BACKEND = BackendDescriptor(
     summary="each person has a key of their own, which the run holds",
     keys=KeyHolder.RUN,
     options={"keystore": _KEYSTORE},
-    open=EthBackend,
+    open=lambda run: work.eth.EthBackend(run),
     accounts=BackendPart("make a key for each person", Lane.CPU),
     registration=BackendPart(
         "add each account to the accounts index", Lane.CHAIN, _CHAIN, RegistrationCost(gas=76_000)

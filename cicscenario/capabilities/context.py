@@ -6,21 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.capabilities.redo import Redo
-from cicscenario.chain.ledger import Ledger
-from cicscenario.connections import Connections
 from cicscenario.language import Scenario
-from cicscenario.people.person import Person
-from cicscenario.people.population import Population
-from cicscenario.state.store import Store
+
+if TYPE_CHECKING:  # every declaration names the context, and a run alone makes one
+    from cicscenario.capabilities.backend import Backend
+    from cicscenario.chain.ledger import Ledger
+    from cicscenario.connections import Connections
+    from cicscenario.people.person import Person
+    from cicscenario.people.population import Population
+    from cicscenario.state.store import Store
 
 KEYSTORE = "keystore"  #: folder of a run directory
 #: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
 #: A person who could not be asked about has a problem that is a ``check.NotKnown``.
-Verifier = Callable[[Sequence[Person]], dict[int, str]]
+Verifier = Callable[[Sequence["Person"]], dict[int, str]]
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,12 @@ class RunContext:
 
     scenario: Scenario
     directory: Path
-    population: Population
-    services: Connections
-    state: Store
+    population: "Population"
+    services: "Connections"
+    state: "Store"
     stopping: threading.Event
-    ledger: Ledger | None = None  #: None when the plan sends no transactions
-    opened: Backend | None = None  #: None when no steps are executed, as in a verification
+    ledger: "Ledger | None" = None  #: None when the plan sends no transactions
+    opened: "Backend | None" = None  #: None when no steps are executed, as in a verification
     written_to_accounts: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic  #: in seconds
     read_back: ReadBack = field(default_factory=ReadBack)
@@ -48,7 +51,7 @@ class RunContext:
     redo: Redo = field(default_factory=Redo)
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> "Backend":
         """The scenario's backend, opened. Available in steps only."""
         if self.opened is None:
             raise AssertionError("no backend is open: this run executes no steps")

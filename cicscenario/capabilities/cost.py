@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cicscenario.chain.contracts import eth_call
-from cicscenario.chain.rpc import RpcError
-from cicscenario.chain.session import ChainSession
 from cicscenario.language import Scenario
-from cicscenario.people.population import Population
-from cicscenario.state.store import Store
 
-#: An address without an account, as the argument of simulated calls.
-PROBE_ADDRESS = (0xC1C).to_bytes(20, "big")
+if TYPE_CHECKING:
+    from cicscenario.chain.session import ChainSession
+    from cicscenario.people.population import Population
+    from cicscenario.state.store import Store
 
 
 @dataclass(frozen=True)
@@ -48,18 +45,6 @@ def not_asked(what: str, needs: str = "an answer", *, needed: int | None = None,
     return Need(what, words, "not asked", ok=True, asked=False, needed=needed, unit=unit)
 
 
-def role(session: ChainSession, what: str, to: bytes, data: bytes, hint: str) -> Need:
-    """Whether the signer may make a contract call, found by simulating it (eth_call).
-
-    Only a revert says no. Raises UnavailableError, or the RpcError of a node that refuses the call itself.
-    """
-    answer: Any = session.rpc.results([eth_call(to, data, session.signer.address)])[0]
-    ok = not isinstance(answer, RpcError)
-    if isinstance(answer, RpcError) and not answer.is_revert:
-        raise answer
-    return Need(f"may {what}", "yes", "yes" if ok else "no", ok, hint)
-
-
 @dataclass(frozen=True)
 class Pending:
     """The work that is left in a step: ``left`` people have no transaction that is known to be mined.
@@ -69,10 +54,10 @@ class Pending:
 
     step: str
     scenario: Scenario
-    population: Population
+    population: "Population"
     size: int
     left: int
-    state: Store | None
+    state: "Store | None"
 
     @cached_property
     def gifts(self) -> tuple[int, int]:
@@ -108,7 +93,7 @@ class Cost:
         """The native currency that one transaction transfers, in wei."""
         return 0
 
-    def needs(self, pending: Pending, session: ChainSession) -> Sequence[Need]:
+    def needs(self, pending: Pending, session: "ChainSession") -> Sequence[Need]:
         """The tokens and roles that the signer needs, looked up on the chain. Native currency is counted elsewhere."""
         return ()
 

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Cost, Need
-from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.money import Money
 from cicscenario.capabilities.step import Lane, Part
-from cicscenario.connections import Connections, Service
+from cicscenario.connections import Service
 from cicscenario.language import BackendTraits, Rule, Scenario
-from cicscenario.people.person import Person
-from cicscenario.people.population import Population
+
+if TYPE_CHECKING:
+    from cicscenario.capabilities.backend import Backend
+    from cicscenario.capabilities.executor import Executor
+    from cicscenario.connections import Connections
+    from cicscenario.people.person import Person
+    from cicscenario.people.population import Population
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Survey:
     """What a backend may look at before a run changes anything: the services of a scenario, and its people."""
 
     scenario: Scenario
-    services: Connections
-    population: Population
+    services: "Connections"
+    population: "Population"
     size: int
 
 
@@ -47,14 +50,14 @@ class BackendDescriptor(BackendTraits):
     cannot be of this backend in a scenario, or None.
     """
 
-    open: Callable[[RunContext], Backend]
+    open: Callable[[RunContext], "Backend"]
     accounts: BackendPart
     registration: BackendPart | None = None
     gas: BackendPart | None = None
     faucet: BackendPart | None = None
     rules: tuple[Rule, ...] = ()
     needs: Callable[[Survey], Sequence[Need]] = lambda survey: ()
-    unfit: Callable[[Scenario, Person], str | None] = lambda scenario, person: None
+    unfit: Callable[[Scenario, "Person"], str | None] = lambda scenario, person: None
 
 
 def descriptor(scenario: Scenario) -> BackendDescriptor:
@@ -63,7 +66,7 @@ def descriptor(scenario: Scenario) -> BackendDescriptor:
 
 
 def backend_part(
-    declared: Callable[[BackendDescriptor], BackendPart | None], executor: Callable[[Backend, str], Executor]
+    declared: Callable[[BackendDescriptor], BackendPart | None], executor: Callable[["Backend", str], "Executor"]
 ) -> Callable[[Scenario], Part | None]:
     """Makes the ``part`` function of a step that the scenario's backend carries out.
 

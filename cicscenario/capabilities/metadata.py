@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import CicScenarioError
 from cicscenario.language import Scenario
-from cicscenario.people.person import Person
 from cicscenario.services.jsonvalues import equal_entry, same
 from cicscenario.services.metaerrors import more_keys
+
+if TYPE_CHECKING:
+    from cicscenario.people.person import Person
 
 _SHOWN = 120  # characters of a value in a problem
 
@@ -69,12 +71,12 @@ class MetadataKind:
     label: str
     writes: str
     proves: str
-    entry: Callable[[Person, bytes, ChainSpec], MetadataEntry]
+    entry: Callable[["Person", bytes, ChainSpec], MetadataEntry]
     writer: Callable[[Scenario], Writer] = lambda scenario: Writer.RUN
     by_account: bool = False
-    replaces: Callable[[Person, Any], str] | None = None
+    replaces: Callable[["Person", Any], str] | None = None
     needs_phone_account: Callable[[Scenario], bool] = lambda scenario: False
 
-    def of(self, person: Person, spec: ChainSpec) -> MetadataEntry:
+    def of(self, person: "Person", spec: ChainSpec) -> MetadataEntry:
         """The entry of a person who has an account."""
         return self.entry(person, person.account, spec)

@@ -1,12 +1,17 @@
 """What people are given in a step, and by whom: for reports, which show where the money went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cicscenario.connections import Connections
 from cicscenario.language import Scenario
-from cicscenario.state.store import Store
 
+if TYPE_CHECKING:
+    from cicscenario.chain.session import ChainSession
+    from cicscenario.connections import Connections
+    from cicscenario.state.store import Store
+
+_SYMBOL, _FAUCET = "symbol", "faucet"  # in the state: of the gift token; what the faucet pays to each person
 NATIVE, NATIVE_DECIMALS = "native currency", 18
 SIGNER, MINT, ENGINE, FAUCET_CONTRACT = "the signer", "the mint", "the custodial engine", "the faucet"
 
@@ -32,8 +37,8 @@ class Done:
     step: str
     people: int
     scenario: Scenario
-    state: Store
-    services: Connections | None
+    state: "Store"
+    services: "Connections | None"
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,36 @@ class Money:
     total: Callable[[Done], Sum | None]
 
 
+def said_by_chain(session: "ChainSession") -> dict[str, str]:
+    """What the chain says about money, as values of the state: reports that ask no service need them, too."""
+    contracts = session.contracts
+    said = {_SYMBOL: contracts.token.symbol, _FAUCET: ""}
+    if contracts.faucet:
+        token = contracts.faucet.token
+        said[_FAUCET] = f"{contracts.faucet.amount} {token.decimals} {token.symbol}"
+    return said
+
+
+def symbol(done: Done) -> str:
+    """The symbol of the gift token; ``tokens`` where it is not known."""
+    return symbol_in(_said(done), done.scenario)
+
+
+def symbol_in(held: Mapping[str, str], scenario: Scenario) -> str:
+    """The same by the values of a state."""
+    return held.get(_SYMBOL) or scenario.gift.token or "tokens"
+
+
 def faucet_paid(done: Done) -> Sum | None:
     """What the faucet has paid to these people; the chain says how much it pays to each."""
-    faucet = done.services.chain.contracts.faucet if done.services and done.services.chain_is_known else None
-    return Sum(faucet.amount * done.people, faucet.token.decimals, faucet.token.symbol) if faucet else None
+    if not (said := _said(done).get(_FAUCET)):
+        return None
+    amount, decimals, name = said.split(" ", 2)
+    return Sum(int(amount) * done.people, int(decimals), name)
+
+
+def _said(done: Done) -> dict[str, str]:
+    """What the chain says now, if it was asked, or what it said when the run went on for the last time."""
+    if done.services and done.services.chain_is_known:
+        return said_by_chain(done.services.chain)
+    return done.state.meta()

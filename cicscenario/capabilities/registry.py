@@ -1,8 +1,10 @@
 """Lists declarations: the built-in ones first, then those that installed packages provide by entry points."""
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from functools import cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
+from typing import Any, TypeVar
 
 from cicscenario.errors import InvalidError
 
@@ -28,6 +30,17 @@ def registered(group: str, built_in: Iterable[T], kind: type[T], name: Callable[
         taken[name(one)] = f"the package {package}"
         found.append(one)
     return tuple(found)
+
+
+def entry_points(group: str) -> EntryPoints:
+    """Those that installed packages provide in a group. All groups are read at once, since each look reads every package."""
+    found: EntryPoints = _installed().select(group=group)
+    return found
+
+
+@cache
+def _installed() -> Any:  # another type in each version of Python; every one has ``select``
+    return metadata.entry_points()
 
 
 def _load(point: EntryPoint, kind: type[T]) -> T:

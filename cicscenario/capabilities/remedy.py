@@ -6,9 +6,12 @@ the ledger and the chain, and changes nothing. What is not known to be safe is l
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.people.person import Person
+
+if TYPE_CHECKING:
+    from cicscenario.people.person import Person
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class LeftAlone:
 Decision = MadeAgain | MendedWith | LeftAlone
 
 #: Decides about people who do not pass a check, by person id. The mapping has the problem of each.
-Judge = Callable[[RunContext, Sequence[Person], Mapping[int, str]], dict[int, Decision]]
+Judge = Callable[[RunContext, Sequence["Person"], Mapping[int, str]], dict[int, Decision]]
 
 
 @dataclass(frozen=True)

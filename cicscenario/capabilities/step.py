@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.cost import Cost
-from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.money import Money
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
-from cicscenario.people.person import Person
+
+if TYPE_CHECKING:
+    from cicscenario.capabilities.executor import Executor
+    from cicscenario.people.person import Person
 
 
 class Lane(Enum):
@@ -29,7 +32,7 @@ class Part:
 
     summary: str
     lane: Lane
-    executor: Callable[[RunContext, str], Executor]
+    executor: Callable[[RunContext, str], "Executor"]
     services: tuple[Service, ...] = ()
     cost: Cost | None = None  #: None for a step that sends no transactions
     money: Money | None = None  #: None for a step that gives people nothing
@@ -43,7 +46,7 @@ class ResultFile:
     """
 
     name: str
-    write: Callable[[RunContext, Path, Iterable[Sequence[Person]]], None]
+    write: Callable[[RunContext, Path, Iterable[Sequence["Person"]]], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class PlannedStep:
     def money(self) -> Money | None:
         return self.part.money
 
-    def executor(self, context: RunContext) -> Executor:
+    def executor(self, context: RunContext) -> "Executor":
         return self.part.executor(context, self.name)
 
 

@@ -7,16 +7,17 @@ has only ``cooldown`` and the latest only ``check``.
 from dataclasses import dataclass
 from typing import Any
 
-from cicscenario.chain.abi import selector, to_hex
+from cicscenario.chain.abi import to_hex
 
-ADD = selector("add(address)")
-HAVE = selector("have(address)")
-GIVE_TO = selector("giveTo(address)")
-TRANSFER = selector("transfer(address,uint256)")
-MINT_TO = selector("mintTo(address,uint256)")
-BALANCE_OF = selector("balanceOf(address)")
-COOLDOWN = selector("cooldown(address)")
-CHECK = selector("check(address)")
+# Not computed here: the implementation of keccak takes long to load.
+ADD = bytes.fromhex("0a3b0a4f")  # add(address)
+HAVE = bytes.fromhex("3ef25013")  # have(address)
+GIVE_TO = bytes.fromhex("63e4bff4")  # giveTo(address)
+TRANSFER = bytes.fromhex("a9059cbb")  # transfer(address,uint256)
+MINT_TO = bytes.fromhex("449a52f8")  # mintTo(address,uint256)
+BALANCE_OF = bytes.fromhex("70a08231")  # balanceOf(address)
+COOLDOWN = bytes.fromhex("b222e0c2")  # cooldown(address)
+CHECK = bytes.fromhex("c23697a8")  # check(address)
 
 
 @dataclass(frozen=True)

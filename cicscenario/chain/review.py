@@ -23,6 +23,7 @@ from cicscenario.chain.rpc import Call, Rpc, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.chain.trace import ancestor
 from cicscenario.errors import ReconcileError
+from cicscenario.invocation import going_on
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.store import Store
@@ -284,14 +285,18 @@ class Review:
         return recognised.doubt
 
 
+def _reconcile() -> str:
+    return going_on("run", "--reconcile")
+
+
 def _not_found(node: str, signer: Signer, nonces: Sequence[int]) -> ReconcileError:
     return ReconcileError(
         f"{node} counts transactions of {to_hex(signer.address)} that this state does not know (nonce"
         f" {_listed(nonces)}), and what they are could not be found out: they are not mined yet, the node lags, or it gives"
         " no blocks that are so old",
         hint="nothing was sent. Run the same command again when they are mined. If there is a newer copy of the state,"
-        " put it back first. If it is certain that these transactions paid none of this run's people, run with"
-        " --reconcile: it counts them as another program's",
+        " put it back first. If it is certain that these transactions paid none of this run's people, call"
+        f" {_reconcile()}: it counts them as another program's",
     )
 
 
@@ -300,8 +305,8 @@ def _gap(node: str, signer: Signer, nonces: Sequence[int]) -> ReconcileError:
         f"nonce {_listed(nonces)} of {to_hex(signer.address)} was used by another program, and {node} does not have that"
         " transaction any more: its chain went back. Until this nonce is used, none of this run's transactions after it can"
         " be mined",
-        hint="nothing was sent. If that program sends it again, run the same command afterwards. If not, run with"
-        " --reconcile: it uses up the nonce with a transfer of nothing",
+        hint="nothing was sent. If that program sends it again, run the same command afterwards. If not, call"
+        f" {_reconcile()}: it uses up the nonce with a transfer of nothing",
     )
 
 
@@ -324,7 +329,7 @@ def _doubtful(signer: Signer, doubts: Mapping[ChainTransaction, str], taken: Seq
         f" older copy, or another program has used the same key. Whether they paid this run's people cannot be"
         f" told{mine}:{''.join(lines)}{more}",
         hint="nothing was sent. If there is a newer copy of the state, put it back and run the same command again. If it is"
-        " certain that these transactions paid none of this run's people, run with --reconcile: it counts them as another"
+        f" certain that these transactions paid none of this run's people, call {_reconcile()}: it counts them as another"
         " program's, and pays everybody whom this state does not know to be paid",
     )
 

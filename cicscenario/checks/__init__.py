@@ -1,5 +1,6 @@
 """What is asked about each person at the end: one file for each check, and one line here.
 
+These files declare, and are quick to load. What works with clients is in ``work``, and is imported when it is first used.
 Those of other packages come by the entry points ``cicscenario.checks``.
 """
 

@@ -1,31 +1,17 @@
 """The check accounts_index: the account is registered in the accounts index."""
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
-from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.remedy import Remedy
-from cicscenario.chain.abi import pack
-from cicscenario.chain.contracts import HAVE, eth_call
-from cicscenario.checks.onchain import by_calls
-from cicscenario.checks.sent import on_chain
+from cicscenario.checks import work
+from cicscenario.checks.onchain_remedy import on_chain_remedy
 from cicscenario.connections import Service
-
-
-def _verifier(context: RunContext) -> Verifier:
-    index = context.services.chain.contracts.accounts_index
-    return by_calls(
-        context,
-        lambda person: eth_call(index, pack(HAVE, person.account)),
-        lambda person, has: None if has == 1 else "not registered in the accounts index",
-    )
-
 
 _AGAIN = "the account is registered"
 CHECK = Check(
     "accounts_index",
     "the account is in the accounts index",
     (ON_CHAIN,),
-    _verifier,
+    lambda run: work.accounts_index.verifier(run),
     (Service.CHAIN,),
-    remedy=Remedy(on_chain("registration", _AGAIN, further=f"{_AGAIN} again"), ("registration",)),
+    remedy=on_chain_remedy("registration", _AGAIN, further=f"{_AGAIN} again"),
     shows=("registration",),
 )

@@ -1,42 +1,10 @@
 """The check custodial_key: the custodial engine holds the account's key."""
 
-import time
-from collections.abc import Sequence
-
-from cicscenario.capabilities.check import Check, NotKnown
-from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.remedy import LeftAlone, Remedy, always
+from cicscenario.checks import work
 from cicscenario.connections import Service
 from cicscenario.language import Condition
-from cicscenario.people.person import Person
-from cicscenario.services.custodial.outcome import Failed, Lost
-
-_AT_ONCE = 100  # requests
-_PATIENCE = 60.0  # seconds for all answers to these
-
-
-def _verifier(context: RunContext) -> Verifier:
-    custodial = context.services.custodial
-
-    def verify(people: Sequence[Person]) -> dict[int, str]:
-        problems: dict[int, str] = {}
-        for start in range(0, len(people), _AT_ONCE):
-            part = people[start : start + _AT_ONCE]
-            answers = custodial.have([person.account for person in part], time.monotonic() + _PATIENCE)
-            for person in part:
-                if (answer := answers[person.account]) is not True:
-                    problems[person.id] = _words(answer)
-            if all(isinstance(answer, Lost) for answer in answers.values()):  # the engine has stopped answering
-                unasked = people[start + _AT_ONCE :]
-                return problems | {person.id: NotKnown(f"not asked: {problems[part[0].id]}") for person in unasked}
-        return problems
-
-    return verify
-
-
-def _words(answer: bool | Failed | Lost) -> str:
-    return NotKnown(f"not known: {answer}") if answer else "the custodial engine does not hold the key"
-
 
 CHECK = Check(
     "custodial_key",
@@ -49,7 +17,7 @@ CHECK = Check(
             "choose a backend whose keys the custodial engine holds",
         ),
     ),
-    _verifier,
+    lambda run: work.custodial_key.verifier(run),
     (Service.CUSTODIAL,),
     remedy=Remedy(always(LeftAlone("only the custodial engine has its keys: a key that it lost cannot be made again"))),
     shows=("accounts",),

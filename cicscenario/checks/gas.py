@@ -1,22 +1,10 @@
 """The check gas: the account has native currency for fees."""
 
 from cicscenario.capabilities.check import ON_CHAIN, Check
-from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.remedy import Remedy
-from cicscenario.chain.abi import to_hex
-from cicscenario.checks.onchain import by_calls
-from cicscenario.checks.sent import on_chain
+from cicscenario.checks import work
+from cicscenario.checks.onchain_remedy import on_chain_remedy
 from cicscenario.connections import Service
 from cicscenario.language import Condition
-
-
-def _verifier(context: RunContext) -> Verifier:
-    return by_calls(
-        context,
-        lambda person: ("eth_getBalance", [to_hex(person.account), "latest"]),
-        lambda person, wei: None if wei else "has no native currency for fees",
-    )
-
 
 CHECK = Check(
     "gas",
@@ -30,9 +18,7 @@ CHECK = Check(
             "give people gas",
         ),
     ),
-    _verifier,
+    lambda run: work.gas.verifier(run),
     (Service.CHAIN,),
-    remedy=Remedy(
-        on_chain("gas", "gas is sent", further="the gas that was sent is spent, and as much is sent again"), ("gas",)
-    ),
+    remedy=on_chain_remedy("gas", "gas is sent", further="the gas that was sent is spent, and as much is sent again"),
 )

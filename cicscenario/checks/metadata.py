@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext, Verifier
@@ -10,7 +11,9 @@ from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, Reme
 from cicscenario.connections import Service
 from cicscenario.errors import CicScenarioError
 from cicscenario.language import Condition
-from cicscenario.people.person import Person
+
+if TYPE_CHECKING:
+    from cicscenario.people.person import Person
 
 
 def check(kind: MetadataKind) -> Check:
@@ -37,7 +40,7 @@ def _verifier(kind: MetadataKind, context: RunContext) -> Verifier:
     services = context.services
     merges = services.environment.meta is not None and services.environment.meta.write == "two-step"
 
-    def verify(people: Sequence[Person]) -> dict[int, str]:
+    def verify(people: Sequence["Person"]) -> dict[int, str]:
         wanted = [kind.of(person, services.spec) for person in people]
         found = services.meta.get_many([one.pointer for one in wanted])
         problems = {
@@ -53,7 +56,7 @@ _UNREADABLE = LeftAlone("the entry cannot be read, so it is not known what would
 
 
 def _judge(
-    kind: MetadataKind, context: RunContext, people: Sequence[Person], problems: Mapping[int, str]
+    kind: MetadataKind, context: RunContext, people: Sequence["Person"], problems: Mapping[int, str]
 ) -> dict[int, Decision]:
     """What is not there is written. Another value is replaced, unless it leads to another account."""
     absent = MadeAgain(kind.label, "the entry is written")

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from cicscenario.cli.commandline import agreeing
 from cicscenario.errors import InterruptedRunError, InvalidError
 
 
@@ -19,7 +20,7 @@ def ask(question: str, *, yes: bool, to: str) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InvalidError(
             f"to {to} wants a yes, and there is no terminal to ask on; nothing was changed",
-            hint="the option --yes says yes",
+            hint=f"{agreeing()} says yes",
         )
     if not typer.confirm(question, err=True):
         raise InterruptedRunError("the answer was no, and nothing was changed")

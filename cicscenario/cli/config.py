@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,24 @@ def config(path: Path, overrides: Sequence[str], env: str | None, fmt: str) -> E
     if env is not None:
         found = [Setting(s.key, env, "--env") if s.key == "environment" else s for s in found]
     if fmt == "json":
-        say(json_text([asdict(setting) for setting in found], indent=2))
+        say(json_text([_document(setting) for setting in found], indent=2))
         return ExitCode.OK
     width = max(len(setting.key) for setting in found)
     values = [_value(setting.value) for setting in found]
     column = min(40, max(map(len, values)))
     for setting, value in zip(found, values, strict=True):
-        source = one_line(f"{setting.origin}  {setting.written}" if setting.written else setting.origin)
+        more = [setting.written, setting.combination and f"with {setting.combination}"]
+        source = one_line("  ".join([setting.origin, *filter(None, more)]))
         say(f"{setting.key:<{width}}  {value:<{column}}  {source}")
     return ExitCode.OK
+
+
+def _document(setting: Setting) -> dict[str, Any]:
+    """A setting for the JSON output; ``combination`` is there only with a matrix of several."""
+    document = asdict(setting)
+    if setting.combination is None:
+        del document["combination"]
+    return document
 
 
 def _value(value: Any) -> str:
@@ -43,4 +52,4 @@ def _relative(setting: Setting) -> Setting:
     if not colon:
         return setting
     near = min(os.path.relpath(file), file, key=len)
-    return Setting(setting.key, setting.value, f"{near}:{line}", setting.written)
+    return replace(setting, origin=f"{near}:{line}")

@@ -9,7 +9,8 @@ from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.people.e164 import e164
 from cicscenario.printable import say
 from cicscenario.sandbox.seen import look
-from cicscenario.services.ussd import UssdClient, number_problem
+from cicscenario.services.ussd import UssdClient
+from cicscenario.services.ussd_limits import number_problem
 from cicscenario.services.ussd_screens import Dialect, Screen, State
 
 _REGION = "KE"  # of numbers in national notation: where cic-ussd is used

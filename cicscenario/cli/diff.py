@@ -17,7 +17,7 @@ from cicscenario.printable import json_text, say
 from cicscenario.resources import load_schema
 from cicscenario.review import difference
 from cicscenario.review.difference import Consequence, Difference, Weight, consequence, weigh
-from cicscenario.vocabulary import load_scenario, scenario_schema, settings
+from cicscenario.vocabulary import load_scenario, load_scenarios, scenario_schema, settings
 
 
 def diff(before: str, after: str, fmt: str) -> ExitCode:
@@ -41,7 +41,7 @@ def diff(before: str, after: str, fmt: str) -> ExitCode:
 
 def _differences(old: Place, new: Place) -> Iterator[Difference]:
     if not (old.path.is_dir() or new.path.is_dir()):
-        yield _Comparison(old, new).difference(f"{old.name} -> {new.name}" if old.name != new.name else old.name)
+        yield from _of_files(old, new, f"{old.name} -> {new.name}" if old.name != new.name else old.name)
         return
     for side, other in ((old, new), (new, old)):
         if side.path.is_file() or not (side.path.exists() or side.root or other.root):
@@ -52,10 +52,33 @@ def _differences(old: Place, new: Place) -> Iterator[Difference]:
             Place(side.path / name, str(Path(side.name) / name), side.root, side.checkout, side.revision)
             for side in (old, new)
         ]
-        there = [name in names for names in sides]
-        yield _Comparison(*(one if is_there else None for one, is_there in zip(inside, there, strict=True))).difference(
-            name
-        )
+        first, second = (one if name in names else None for one, names in zip(inside, sides, strict=True))
+        yield from _of_files(first, second, name)
+
+
+def _of_files(old: Place | None, new: Place | None, name: str) -> Iterator[Difference]:
+    """The differences between two files: one, or one for each combination of their matrices, by its values."""
+    sides = [_combinations(side) for side in (old, new)]
+    if all(list(side) == [""] for side in sides if side):
+        yield _Comparison(old, new).difference(name)
+        return
+    for label in dict.fromkeys(label for side in sides for label in side):
+        before, after = (one if label in side else None for one, side in zip((old, new), sides, strict=True))
+        values = next(side[label] for side in sides if label in side)
+        yield _Comparison(before, after, values).difference(f"{name} ({label or 'without a matrix'})")
+
+
+def _combinations(side: Place | None) -> dict[str, tuple[str, ...]]:
+    """The values for --set that choose each combination, by its label; one without a label for a file without a matrix."""
+    if side is None:
+        return {}
+    if is_environment(side.path):
+        return {"": ()}
+    try:
+        found = [scenario.combination for scenario in load_scenarios(side.path)]
+    except DiagnosticsError as error:
+        raise side.error(error) from None
+    return {one.label if one else "": one.sets if one else () for one in found}
 
 
 def _scenarios(folder: Path) -> set[str]:
@@ -74,17 +97,19 @@ def _looks_like_one(file: Path) -> bool:
 
 
 class _Comparison:
-    def __init__(self, old: Place | None, new: Place | None) -> None:
+    def __init__(self, old: Place | None, new: Place | None, values: tuple[str, ...] = ()) -> None:
+        """``values`` for --set choose the combination of a matrix."""
         self._old = old
         self._new = new
+        self._values = values
 
     def difference(self, name: str) -> Difference:
         if self._old and self._new and is_environment(self._old.path) and is_environment(self._new.path):
             was, now = ({s.key: s.value for s in _settings(side)} for side in (self._old, self._new))
             found = changes(load_schema("environment-v1"), was, now)
             return Difference(name, tuple(difference.line(change, None) for change in found))
-        before = _load(self._old) if self._old else None
-        after = _load(self._new) if self._new else None
+        before = _load(self._old, self._values) if self._old else None
+        after = _load(self._new, self._values) if self._new else None
         weights = [weigh(scenario) if scenario else None for scenario in (before, after)]
         lines: tuple[difference.Line, ...] = ()
         if before and after and self._old and self._new and weights[0]:
@@ -99,7 +124,8 @@ class _Comparison:
         if len(changed) == 1:
             return consequence(before, after)
         try:
-            scenario = load_scenario(self._old.path, [f"{change.key}={json.dumps(change.after, ensure_ascii=False)}"])
+            value = f"{change.key}={json.dumps(change.after, ensure_ascii=False)}"
+            scenario = load_scenario(self._old.path, [*self._values, value])
             alone: Weight = weigh(scenario)
         except InvalidError:  # valid only together with another change
             return None
@@ -113,8 +139,8 @@ def _settings(where: Place) -> list[Setting]:
         raise where.error(error) from None
 
 
-def _load(where: Place) -> Scenario:
+def _load(where: Place, values: tuple[str, ...]) -> Scenario:
     try:
-        return load_scenario(where.path)
+        return load_scenario(where.path, values)
     except DiagnosticsError as error:
         raise where.error(error) from None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from cicscenario.cli.boundary import tell
 from cicscenario.cli.interrupts import interrupts_told
-from cicscenario.engine.events import Listener, Noted
+from cicscenario.engine.events import CommandEnded, Listener, Noted
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ChecksFailedError, ExitCode, UnavailableError
 from cicscenario.invocation import going_on
@@ -17,6 +17,11 @@ Body = Callable[[Listener], tuple[ExitCode, list[CheckRow]]]
 
 
 def watched(body: Body, again: str, view: View, *, repaired: bool = False) -> ExitCode:
+    """As ``verdict_of``; returns the exit code."""
+    return ExitCode(verdict_of(body, again, view, repaired=repaired).exit_code)
+
+
+def verdict_of(body: Body, again: str, view: View, *, repaired: bool = False) -> CommandEnded:
     """Calls ``body`` with the listeners. ``again`` is the command that verifies again, ``repaired`` whether ``body`` repairs.
 
     The last line is the verdict.
@@ -33,8 +38,7 @@ def watched(body: Body, again: str, view: View, *, repaired: bool = False) -> Ex
                 show.failed(error)
     if error is not None:
         code = tell(error)
-    show.end(code)
-    return code
+    return show.end(code)
 
 
 def _carried_out(body: Body, show: Listening, again: str, *, repaired: bool) -> ExitCode:

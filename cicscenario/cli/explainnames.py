@@ -44,7 +44,10 @@ def exit_codes() -> dict[ExitCode, str]:
 
 
 def _use(fault: str) -> str:
-    return f"cicscenario stack up --fault {fault}, or while it is up: cicscenario stack faults set {fault}"
+    """The commands that inject a fault; what it takes is in capitals where the fault is described."""
+    takes = re.search(r"\b(SHARE|SECONDS|NAME|TASKS|WEI|N)\b", FAULTS[fault])
+    given = f"{fault}={takes[1]}" if takes else fault
+    return f"cicscenario stack up --fault {given}, or while it is up: cicscenario stack faults set {given}"
 
 
 def _step(name: str) -> str:

@@ -7,6 +7,7 @@ from cicscenario.capabilities.context import keyfile_path
 from cicscenario.chain.keyfile import MAX_FILE_SIZE
 from cicscenario.chainspec import ChainSpec
 from cicscenario.cli import workspace
+from cicscenario.cli.atwork import at_work
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.inputs import read_input
 from cicscenario.legacy.export import write_datadir
@@ -24,14 +25,15 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
     place = workspace.run_directory(scenario, directory)
     store = store_of_a_run(place, path)
     try:
-        write_datadir(
-            target,
-            store.all_people(),
-            ((row.hash, row.raw) for row in store.transactions()),
-            chain_spec=_chain_spec(store),
-            keyfile=lambda person: _keyfile(place, person),
-            beside=[place / step.file.name for step in all_steps() if step.file],
-        )
+        with at_work("writing the people"):
+            write_datadir(
+                target,
+                store.all_people(),
+                ((row.hash, row.raw) for row in store.transactions()),
+                chain_spec=_chain_spec(store),
+                keyfile=lambda person: _keyfile(place, person),
+                beside=[place / step.file.name for step in all_steps() if step.file],
+            )
         say(f"{store.population()} people written to {target}")
     finally:
         store.close()

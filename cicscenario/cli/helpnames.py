@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
 from typing import Any
 
 from cicscenario.cli import completion
@@ -41,6 +40,8 @@ def _in_schema(*path: str) -> list[str]:
 
 def _and_of_packages(group: str, names: Iterable[str]) -> list[str]:
     """The names, and those of the entry points of other packages."""
+    from cicscenario.capabilities.registry import entry_points  # not at the top: only help is asked for it
+
     return [*names, *sorted(point.name for point in entry_points(group=f"cicscenario.{group}"))]
 
 

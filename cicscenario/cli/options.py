@@ -115,6 +115,9 @@ Exclude = Annotated[
     list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
 ]
 
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="With a matrix: after a combination that does not end well, begin no other.")
+]
 Again = Annotated[
     str | None,
     typer.Option(

@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 from cicscenario.cli import workspace
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.interrupts import stopped_by_signals
+from cicscenario.cli.request import RunPlace
 from cicscenario.engine.history import History, history, listed
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.presence import Look, Presence, document, presence, unasked
-from cicscenario.engine.run import open_services
+from cicscenario.engine.services import open_services
 from cicscenario.engine.who import who
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.people.person import Person
@@ -22,16 +24,6 @@ from cicscenario.vocabulary import load_scenario
 _LISTED = 50  #: people who are listed when several are meant
 
 
-@dataclass(frozen=True)
-class RunPlace:
-    """The run that is meant: a scenario and the options that lead to its run directory and its services."""
-
-    scenario: Path
-    overrides: Sequence[str] = ()
-    directory: Path | None = None
-    env: str | None = None
-
-
 def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
     """Prints the person that ``text`` means (see ``engine.who``), or lists several. Changes nothing.
 
@@ -41,6 +33,7 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
     scenario = load_scenario(place.scenario, place.overrides)
     store = store_of_a_run(workspace.run_directory(scenario, place.directory), place.scenario, rows=False)
     try:
+        recall_named(store.meta())
         plan = compile_plan(scenario, store)
         found = who(store, text, scenario.population.region, [check.name for check in plan.checks])
         if not found:
@@ -53,6 +46,8 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
             _say_several([people[number] for number in found[:_LISTED]], len(found), fmt)
             return ExitCode.OK
         told = history(plan, store, people[found[0]])
+        if fmt != "json":  # at once: services may take long
+            say("\n".join(_lines(told, plan.size)), flush=True)
         there = None if offline else _ask(place, plan, store, told.person)
     finally:
         store.close()
@@ -62,8 +57,8 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
         say(
             json_text(told.who | {part: [asdict(one) for one in getattr(told, part)] for part in parts} | now, indent=2)
         )
-    else:
-        say("\n".join(_lines(told, there, plan.size)))
+    elif there is not None:
+        say("\n".join(_found(there)))
     return ExitCode.OK
 
 
@@ -71,8 +66,9 @@ def _ask(place: RunPlace, plan: Plan, store: Store, one: Person) -> list[Presenc
     stopping = threading.Event()
     try:
         with (
+            at_work("asking the services") as listener,
             open_services(
-                plan, lambda this: workspace.environment(this, place.env, workspace.SandboxChoice()), stopping
+                plan, lambda this: workspace.environment(this, place.env, place.sandbox, listener), stopping
             ) as services,
             stopped_by_signals(stopping.set),
         ):
@@ -97,7 +93,7 @@ def _say_several(people: Sequence[Person], number: int, fmt: str) -> None:
         say(f"  and {number - len(people):,} more")
 
 
-def _lines(told: History, there: Sequence[Presence] | None, size: int) -> Iterator[str]:
+def _lines(told: History, size: int) -> Iterator[str]:
     one = told.who
     yield f"{one_line(one['name']) or '(no name)'}: person {one['index']:,} of {size:,}"
     for key, name in (
@@ -108,22 +104,24 @@ def _lines(told: History, there: Sequence[Presence] | None, size: int) -> Iterat
     ):
         yield f"  {name:<16}{one_line(one[key]) if one[key] else 'none'}"
     yield f"  {'tags':<16}{one_line(', '.join(one['tags'])) or 'none'}"
-    yield f"  {'gift':<16}{one['gift']:,} tokens"
+    yield f"  {'gift':<16}{one['gift']:,} {one_line(told.unit)}"
     for title, ends in (("steps", told.steps), ("checks", told.checks)):
         yield f"{title}:"
         yield from _table((end.name, end.result, _shown(end.at), end.detail or "") for end in ends)
     yield from _sent(told)
     yield from _asked(told)
-    if there is not None:
-        yield "in the services now:"
-        yield from _table((seen.service, seen.what, seen.there.value, seen.detail) for seen in there)
+
+
+def _found(there: Sequence[Presence]) -> Iterator[str]:
+    yield "in the services now:"
+    yield from _table((seen.service, seen.what, seen.there.value, seen.detail) for seen in there)
 
 
 def _sent(told: History) -> Iterator[str]:
     yield "transactions of the run:" if told.transactions else "transactions of the run: none"
     for one in told.transactions:
         block = f" in block {one.block:,}" if one.block is not None else ""
-        amounts = [f"{one.tokens} tokens"] if one.tokens is not None else []
+        amounts = [f"{one.tokens} {one_line(told.unit)}"] if one.tokens is not None else []
         amounts += [f"{one.base_units} base units"] if one.base_units is not None else []
         amounts += [f"{one.wei} wei"] if one.wei else []
         yield f"  {one.purpose}: nonce {one.nonce}, {one.status}{block}{', ' if amounts else ''}{', '.join(amounts)}"

@@ -3,26 +3,29 @@
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.cli import workspace
+from cicscenario.cli.atwork import at_work
+from cicscenario.cli.commandline import choose
 from cicscenario.cli.home import home
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.connections import Service
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import open_services
+from cicscenario.engine.services import open_services
 from cicscenario.errors import ExitCode
-from cicscenario.language import load_environment
+from cicscenario.invocation import going_on
+from cicscenario.language import Scenario, load_environment
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
-from cicscenario.vocabulary import load_scenario
+from cicscenario.vocabulary import load_scenarios
 
 
 def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
@@ -30,20 +33,61 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
 
     Raises StateRefusedError when the state belongs to another scenario or chain, as a run would.
     """
-    compiled = compile_plan(load_scenario(path, overrides))
-    place = workspace.run_directory(compiled.scenario, directory)
+    scenarios = load_scenarios(path, overrides)
+    found = []
+    for scenario in scenarios:
+        choose(scenario.combination.sets if scenario.combination else ())
+        found.append(_planned(scenario, env, directory))
+    if fmt == "json":
+        documents = [one.document() for one in found]
+        together = {"scenario": scenarios[0].name, "runs": documents, "totals": _totals(_all_lines(found))}
+        say(json_text(documents[0] if len(documents) == 1 else together, indent=2))
+    else:
+        say("\n\n".join(one.text() for one in found))
+        if len(found) > 1:
+            people = sum(one.compiled.size for one in found)
+            say(f"\nAll {len(found)} runs: {people:,} people; {_sum(_all_lines(found))}.")
+    return ExitCode.OK if all(one.met for one in found) else ExitCode.UNAVAILABLE
+
+
+def _planned(scenario: Scenario, env: str | None, directory: Path | None) -> "_Planned":
+    """The plan of one run, compared with its state."""
+    compiled = compile_plan(scenario)
+    place = workspace.run_directory(scenario, directory)
     store = existing_store(place)
     try:
-        lines = work(compiled, store)
+        with at_work("reading the people"):
+            lines = work(compiled, store)
         services, found = _services(compiled, env, lines, store)
     finally:
         if store:
             store.close()
-    if fmt == "json":
-        say(json_text(_document(compiled, place, lines, found, services), indent=2))
-    else:
-        say(_text(compiled, place, lines, found, services))
-    return ExitCode.OK if all(need.ok for need in found + services) else ExitCode.UNAVAILABLE
+    return _Planned(compiled, place, lines, found, services)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """The plan of one run: its work by step, what it needs of people, and of services."""
+
+    compiled: Plan
+    place: Path
+    lines: list[StepWork]
+    found: list[Need]
+    services: list[Need]
+
+    @property
+    def met(self) -> bool:
+        return all(need.ok for need in self.found + self.services)
+
+    def document(self) -> dict[str, Any]:
+        return _document(self.compiled, self.place, self.lines, self.found, self.services)
+
+    def text(self) -> str:
+        return _text(self.compiled, self.place, self.lines, self.found, self.services)
+
+
+def _all_lines(found: Sequence[_Planned]) -> list[StepWork]:
+    return [line for one in found for line in one.lines]
 
 
 def _services(
@@ -58,6 +102,7 @@ def _services(
     stopping = threading.Event()
     with (
         stopped_by_signals(stopping.set),
+        at_work("asking the services"),
         open_services(compiled, lambda plan: nullcontext(load_environment(where)), stopping) as connections,
     ):
         asked = answers(connections, compiled.services)
@@ -72,13 +117,13 @@ def _services(
 
 def _environment(compiled: Plan, env: str | None) -> Path | Need:
     """The environment file, or a Need that says why no service can be asked."""
-    named = env or compiled.scenario.environment
+    named = workspace.named_environment(compiled.scenario, env)
     if named is None:
         return Need("an environment", "a name", "none", ok=False, hint="add `environment: sandbox`, or give --env")
     if named != "sandbox":
         return Path(named)
     running = running_environment(home(), workspace.sandbox_services(compiled))
-    return running or Need("sandbox", "an answer", "it is down; `run` starts it", ok=True)
+    return running or Need("sandbox", "an answer", f"it is down; {going_on('run')} starts it", ok=True)
 
 
 def _totals(lines: list[StepWork]) -> dict[str, int]:
@@ -90,11 +135,20 @@ def _totals(lines: list[StepWork]) -> dict[str, int]:
     }
 
 
+def _sum(lines: list[StepWork]) -> str:
+    """The totals in words."""
+    totals = _totals(lines)
+    return (
+        f"{totals['to_do']:,} to do, {totals['done']:,} done;"
+        f" {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas"
+    )
+
+
 def _document(
     compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]
 ) -> dict[str, Any]:
     return {
-        "scenario": compiled.scenario.name,
+        "scenario": compiled.scenario.title,
         "directory": str(place),
         "population": compiled.size,
         "rejected": compiled.rejected.document() if compiled.rejected else None,
@@ -120,8 +174,9 @@ def _asks(need: Need) -> str:
 
 
 def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
-    scenario, totals = compiled.scenario, _totals(lines)
-    head = f"Plan: {scenario.name} ({scenario.backend.traits.kind}, {compiled.size:,} people, state in {one_line(str(place))})"
+    scenario = compiled.scenario
+    kind = scenario.backend.traits.kind
+    head = f"Plan: {one_line(scenario.title)} ({kind}, {compiled.size:,} people, state in {one_line(str(place))})"
     rows = [f"  {'step':<22}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
     for line in lines:
         failed = f" ({line.failed} failed before)" if line.failed else ""
@@ -131,10 +186,7 @@ def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need],
         )
     names = ", ".join(check.name for check in compiled.checks) or "none"
     rows.append(f"  {'verify':<22}{compiled.size:>9,}{'':>9}{'-':>9}{'-':>12}  {names}")
-    foot = (
-        f"Plan: {totals['to_do']:,} to do, {totals['done']:,} done;"
-        f" {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas."
-    )
+    foot = f"Plan: {_sum(lines)}."
     rejected = compiled.rejected
     left_out = [rejected.summary()] if rejected and rejected.count else []
     return "\n".join([head, *left_out, "", *rows, "", "needs", *map(_asks, services + found), "", foot])

@@ -1,18 +1,14 @@
 """``cicscenario repair`` and ``run --again``: make again what is gone or wrong, after showing it and asking."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from cicscenario.cli import workspace
 from cicscenario.cli.asking import ask
-from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.cli.revision import revision_of
+from cicscenario.cli.request import RunPlace, run_request
 from cicscenario.engine import repair as engine
 from cicscenario.engine.events import Listener
 from cicscenario.engine.findings import RepairPlan
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.invocation import going_on
-from cicscenario.report.summary import write_record
 from cicscenario.state.rows import CheckRow
 
 
@@ -20,36 +16,20 @@ from cicscenario.state.rows import CheckRow
 class RepairOptions:
     """The options of ``repair``, and those of ``run`` that go with ``--again``."""
 
-    overrides: tuple[str, ...] = ()
-    env: str | None = None
-    directory: Path | None = None
     yes: bool = False
     step: str | None = None
     people: tuple[str, ...] = ()
     failed: bool = True
-    sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
 
 
-def repair(path: Path, options: RepairOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
-    """Repairs the run of the scenario in ``path``. Raises InterruptedRunError, with nothing changed, for a no."""
+def repair(place: RunPlace, options: RepairOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
+    """Repairs a run. Raises InterruptedRunError, with nothing changed, for a no."""
 
     def agree(found: RepairPlan) -> None:
         ask("Make this again?", yes=options.yes, to="make this again")
 
-    request = engine.RepairRequest(
-        path=path,
-        directory=lambda scenario: workspace.run_directory(scenario, options.directory),
-        environment=lambda plan: workspace.environment(plan, options.env, options.sandbox),
-        stoppable=stopped_by_signals,
-        report=write_record,
-        agree=agree,
-        overrides=options.overrides,
-        step=options.step,
-        people=options.people,
-        failed=options.failed,
-        revision=revision_of(path),
-    )
-    return engine.repair(request, listener)
+    run = run_request(place, listener)
+    return engine.repair(engine.RepairRequest(run, agree, options.step, options.people, options.failed), listener)
 
 
 def require_fitting(step: str | None, people: tuple[str, ...], *, failed: bool, others: dict[str, bool]) -> None:

@@ -1,7 +1,7 @@
 """The commands about a run, and their options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from cicscenario.cli.options import (
     Env,
     Exclude,
     Failed,
+    FailFast,
     Format,
     Generation,
     Include,
@@ -37,6 +38,9 @@ from cicscenario.cli.serveoption import WithServe
 from cicscenario.errors import InvalidError
 from cicscenario.invocation import going_on
 from cicscenario.printable import Colour
+
+if TYPE_CHECKING:  # help is to be fast
+    from cicscenario.cli.matrix import OnPlace
 
 run_app = typer.Typer(rich_markup_mode=None)
 
@@ -67,6 +71,7 @@ def run(
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
+    fail_fast: FailFast = False,
     save: Annotated[
         str | None,
         typer.Option(
@@ -80,35 +85,28 @@ def run(
 ) -> None:
     """Start or resume a scenario, and verify that all people arrived.
 
+    With a matrix: each combination, one after the other; --set KEY=VALUE chooses those with this value.
     With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.matrix import MatrixCommand, go_through, several
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
     from cicscenario.report.listeners import View
 
     if fresh:
         ask(_FRESH_QUESTION, yes=yes, to="rename the run directory and start a new run (--fresh)")
-    choice = SandboxChoice(node, contracts, keep)
     saved = None
     if save is not None:
         from cicscenario.cli.snapshot import place_to_save
 
         saved = place_to_save(save, yes=yes)
-    options = run_command.RunOptions(
-        tuple(overrides),
-        env,
-        directory,
-        Selection(until, since, tuple(only)),
-        fresh=fresh,
-        reconcile=reconcile,
-        sandbox=choice,
-        save=saved,
-        serve=serve,
-    )
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    options = run_command.RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, serve)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     verified = going_on("verify")
     others = {
@@ -121,18 +119,12 @@ def run(
     repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
     view = View(as_json, color, verbose)
     if again is not None:
-        repeated = repair_command.RepairOptions(
-            tuple(overrides), env, directory, yes, again, tuple(person), failed, choice
-        )
-        end(
-            watched(
-                lambda listener: repair_command.repair(scenario, repeated, listener),
-                verified,
-                view,
-                repaired=True,
-            )
-        )
-    end(watched(lambda listener: run_command.run(scenario, options, listener), verified, view))
+        repeated = repair_command.RepairOptions(yes, again, tuple(person), failed)
+        end(watched(lambda listener: repair_command.repair(place, repeated, listener), verified, view, repaired=True))
+    body: OnPlace = lambda one, listener: run_command.run(one, options, listener)  # noqa: E731
+    if found := [] if reconcile or save else several(scenario, overrides):
+        end(go_through(MatrixCommand(place, view, fail_fast), found, body))
+    end(watched(lambda listener: body(place, listener), verified, view))
 
 
 @run_app.command()
@@ -156,21 +148,16 @@ def repair(
     """
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
-    choice = SandboxChoice(node, contracts, keep)
-    options = repair_command.RepairOptions(tuple(overrides), env, directory, yes, sandbox=choice)
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    options = repair_command.RepairOptions(yes)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    verified = going_on("verify")
-    end(
-        watched(
-            lambda listener: repair_command.repair(scenario, options, listener),
-            verified,
-            View(as_json, color, verbose),
-            repaired=True,
-        )
-    )
+    view = View(as_json, color, verbose)
+    body = lambda listener: repair_command.repair(place, options, listener)  # noqa: E731
+    end(watched(body, going_on("verify"), view, repaired=True))
 
 
 @run_app.command()
@@ -209,6 +196,7 @@ def watch(
     """Serve the page of a run, live, to browsers of this machine: one that is under way, has ended or was killed."""
     from cicscenario.cli import watch as watch_command
 
+    about(scenario, overrides, directory=directory, recalls=True)
     end(watch_command.watch(scenario, overrides, directory, port))
 
 
@@ -222,7 +210,7 @@ def status(
     """Show the progress of a run, from its state only."""
     from cicscenario.cli import status as status_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(status_command.status(scenario, overrides, directory, fmt))
 
 
@@ -244,13 +232,18 @@ def verify(
     """Ask the services again whether all people arrived."""
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
+    from cicscenario.cli.matrix import MatrixCommand, go_through, several
+    from cicscenario.cli.request import RunPlace
     from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    choice = SandboxChoice(node, contracts, keep)
-    asked = (scenario, overrides, env, directory, include, exclude, choice)
-    end(watched(lambda listener: verify_command.verify(*asked, listener), as_given(), View(as_json, color, verbose)))
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    view = View(as_json, color, verbose)
+    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener)  # noqa: E731
+    if found := several(scenario, overrides):
+        end(go_through(MatrixCommand(place, view, name="verify", again=as_given), found, body))
+    end(watched(lambda listener: body(place, listener), as_given(), view))
 
 
 @run_app.command()
@@ -266,7 +259,7 @@ def report(
     """Write the reports of a run again, from its directory only. Without --format, write all of them to the directory."""
     from cicscenario.cli import report as report_command
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, directory=directory, recalls=True)
     end(report_command.report(scenario, overrides, directory, fmt, output))
 
 
@@ -299,16 +292,17 @@ def show(
     """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
     from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
+    from cicscenario.cli.request import RunPlace
 
-    about(scenario, overrides, directory=directory)
+    about(scenario, overrides, env=env, directory=directory, recalls=True)
     if person is None and not pins:
-        hint = f"{going_on('show')} PERSON shows a person, and {going_on('show', '--pins')} the PINs of all"
+        hint = f"{going_on('show', 'PERSON')} shows a person, and {going_on('show', '--pins')} the PINs of all"
         raise InvalidError("nothing to show was asked for", hint=hint)
     if person is None:
         end(show_command.pins(scenario, overrides, directory, out))
     if pins or out:
         raise InvalidError("PERSON and --pins are two questions", hint="ask one after the other")
-    place = person_command.RunPlace(scenario, tuple(overrides), directory, env)
+    place = RunPlace(scenario, tuple(overrides), directory, env)
     end(person_command.person(place, person, offline=offline, fmt=fmt))
 
 

@@ -1,5 +1,6 @@
 """``cicscenario runs`` and ``compare``: the runs in the home folder, and two of them beside each other."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,14 +10,16 @@ from cicscenario.cli import workspace
 from cicscenario.cli.home import home
 from cicscenario.engine.records import read_progress
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import Scenario, SeveralRunsError
 from cicscenario.printable import json_text, one_line, say
+from cicscenario.report.columns import columns
 from cicscenario.report.comparison import Comparison, Speed, compare_runs
 from cicscenario.report.html import moment, rate, seconds_in_words
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import recorded
 from cicscenario.serve.view import phase_of
 from cicscenario.state.store import STATE
-from cicscenario.vocabulary import load_scenario
+from cicscenario.vocabulary import load_scenario, load_scenarios
 
 _NOTHING = "\N{EN DASH}"
 
@@ -47,13 +50,21 @@ def runs(fmt: str) -> ExitCode:
     return ExitCode.OK
 
 
-def _lines(folder: Path) -> Iterator[RunLine]:
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if place.is_dir() and ((place / "report.json").exists() or (place / STATE).exists()):
-            yield _line(place)
+def _lines(folder: Path, name: str | None = None) -> Iterator[RunLine]:
+    """A line for each run directory in the folder of all, and for each combination of a matrix, which is one level deeper.
+
+    ``name``: of one scenario only.
+    """
+    for found, place in workspace.run_folders(folder):
+        if _is_run(place) and name in (None, found.partition("/")[0]):
+            yield _line(place, found)
 
 
-def _line(place: Path) -> RunLine:
+def _is_run(place: Path) -> bool:
+    return (place / "report.json").exists() or (place / STATE).exists()
+
+
+def _line(place: Path, name: str) -> RunLine:
     phase, known = phase_of(place), None
     progress: dict[str, Any] | None = None
     verdict = "its records are damaged"
@@ -69,7 +80,7 @@ def _line(place: Path) -> RunLine:
     sessions = timeline.get("sessions", [])
     totals = [step["total"] for step in (progress or {}).get("steps", {}).values()]
     return RunLine(
-        place.name,
+        name,
         str(place),
         phase.value,
         verdict,
@@ -91,13 +102,8 @@ def _cells(line: RunLine) -> tuple[str, ...]:
 
 
 def _table(rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if place in numbers else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        say("  ".join(cells).rstrip())
+    for line in columns(rows, numbers):
+        say(line)
 
 
 def compare(first: str, second: str, percent: float, fmt: str) -> ExitCode:
@@ -117,12 +123,27 @@ def _run_of(named: str) -> Recorded:
     if path.is_dir():
         return recorded(path)
     if path.is_file():
-        return recorded(workspace.run_directory(load_scenario(path), None))
-    if "/" not in named and (folder / named).is_dir():
+        return recorded(workspace.run_directory(_scenario(path), None))
+    if not path.is_absolute() and ".." not in path.parts and (folder / named).is_dir():
+        if not _is_run(folder / named) and (runs := [line.name for line in _lines(folder, named)]):
+            raise InvalidError(f"`{named}` has {len(runs)} runs, one for each combination", hint=_one_of(runs))
         return recorded(folder / named)
     raise InvalidError(
         f"there is no run, run directory or scenario file `{named}`", hint="`cicscenario runs` lists the runs by name"
     )
+
+
+def _scenario(path: Path) -> Scenario:
+    try:
+        return load_scenario(path)
+    except SeveralRunsError as error:
+        name = load_scenarios(path)[0].name
+        runs = [f"{name}/{one.folder}" for one in error.combinations]
+        raise InvalidError(error.message, hint=_one_of(runs)) from None
+
+
+def _one_of(runs: Sequence[str]) -> str:
+    return "\n    ".join(["give the name of a run:", *map(shlex.quote, runs)])
 
 
 def _say_comparison(found: Comparison, percent: float) -> None:

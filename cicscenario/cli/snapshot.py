@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.cli.asking import ask
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home, made_home
+from cicscenario.cli.workspace import run_folders
+from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
 from cicscenario.language import Scenario
 from cicscenario.printable import json_text, one_line, say
@@ -18,7 +21,7 @@ from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
 from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import directory_lock
+from cicscenario.state.directory import LOCK, directory_lock, is_set_aside
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
@@ -57,7 +60,10 @@ def _folder(place: Path) -> Path:
 
 def save(name: str, *, yes: bool) -> ExitCode:
     """Saves the sandbox, with the runs in the home folder that are on its chain."""
-    say(saved(place_to_save(name, yes=yes), home()))
+    path = place_to_save(name, yes=yes)
+    with at_work("saving the sandbox"):
+        told = saved(path, home())
+    say(told)
     return ExitCode.OK
 
 
@@ -85,21 +91,23 @@ def saved(path: Path, place: Path) -> str:
 def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[saving.SavedRun]]:
     """The runs in the home folder on the chain with this registry. Their folders are locked until the block ends.
 
-    ``unknown`` gets a line about each run of which nobody can say on which chain it is.
+    Those that were set aside are left out. ``unknown`` gets a line about each run of which nobody can say on which chain it is.
     """
     with ExitStack() as locks:
-        found = []
-        for folder in sorted((place / "runs").glob("*/")):
+        found: list[saving.SavedRun] = []
+        for name, folder in run_folders(place / "runs"):
+            if is_set_aside(folder) or any(name.startswith(f"{run.name}/") for run in found):
+                continue  # the latter is in the folder of another one
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None
             except CicScenarioError as error:
                 unknown.append(error.message)
                 continue
             if seen and _is_on(seen, registry):
-                if not RUN_NAME.fullmatch(folder.name):
+                if not RUN_NAME.fullmatch(name):
                     raise InvalidError(f"{folder} has a name that no snapshot has", hint="rename it, or move it away")
                 locks.enter_context(directory_lock(folder))
-                found.append(saving.SavedRun(folder, seen.people))
+                found.append(saving.SavedRun(name, folder, seen.people))
         yield found
 
 
@@ -121,13 +129,15 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
     """Puts a snapshot in the place of the sandbox, and starts the services that are in it."""
     done = _restore(name, yes=yes, options=options)
     _say_restored(done)
-    info = stack.up(
-        home(),
-        services=options.services or done.manifest.services,
-        faults=options.faults or None,
-        dialect=options.dialect or done.manifest.dialect,
-        ports=options.ports,
-    )
+    with at_work("starting the sandbox") as listener:
+        info = stack.up(
+            home(),
+            services=options.services or done.manifest.services,
+            faults=options.faults or None,
+            dialect=options.dialect or done.manifest.dialect,
+            ports=options.ports,
+            progress=lambda *what: listener(ServiceStarting(*what)),
+        )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
 
@@ -147,7 +157,8 @@ def _restore(name: str, *, yes: bool, options: UpOptions | None = None) -> Resto
                 yes=yes,
                 to=f"replace {folder}",
             )
-        return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
+        with at_work("restoring the sandbox"):
+            return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
 
 
 def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
@@ -165,8 +176,9 @@ def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
 @contextmanager
 def _kept_from_others(place: Path, runs: Sequence[str]) -> Iterator[None]:
     with ExitStack() as locks:
-        for folder in (place / "runs" / name for name in runs):
-            locks.enter_context(directory_lock(folder) if folder.is_dir() else nullcontext())
+        tops = {name.partition("/")[0] for name in runs}  # these are renamed, with every combination that is in them
+        for folder in (folder for name, folder in run_folders(place / "runs") if name.partition("/")[0] in tops):
+            locks.enter_context(directory_lock(folder) if (folder / LOCK).exists() else nullcontext())
         yield
 
 
@@ -226,5 +238,5 @@ def require_sandbox(scenario: Scenario, env: str | None) -> None:
         return
     raise InvalidError(
         f"--save saves the sandbox of the home folder, and this run is in another environment: {named}",
-        hint="leave --save out, or run with --env sandbox",
+        hint="leave --save out, or name the sandbox: --env sandbox",
     )

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.stacknames import require_faults, require_service
+from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.printable import json_text, say
 from cicscenario.sandbox import stack
@@ -28,15 +30,17 @@ def up(
     for name in services:
         require_service(name)
     require_faults(faults)
-    info = stack.up(
-        home,
-        services=services or available(),
-        node=node,
-        contracts=contracts,
-        faults=faults or None,
-        dialect=dialect,
-        ports=ports,
-    )
+    with at_work("starting the sandbox") as listener:
+        info = stack.up(
+            home,
+            services=services or available(),
+            node=node,
+            contracts=contracts,
+            faults=faults or None,
+            dialect=dialect,
+            ports=ports,
+            progress=lambda *what: listener(ServiceStarting(*what)),
+        )
     say(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK
 
@@ -58,7 +62,8 @@ def chosen_ports(base: int | None, *, upstream: bool) -> Mapping[str, int] | Non
 
 def down(home: Path, *, purge: bool) -> ExitCode:
     """Stops the sandbox; ``purge`` also deletes its data."""
-    was_up = stack.down(home, purge=purge)
+    with at_work("stopping the sandbox"):
+        was_up = stack.down(home, purge=purge)
     said = "the sandbox is down" if was_up else "the sandbox was not up"
     say(said + ("; its data is deleted" if purge else ""))
     return ExitCode.OK

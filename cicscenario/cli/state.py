@@ -11,9 +11,11 @@ from typing import Any
 
 from cicscenario.chain.abi import to_hex
 from cicscenario.cli import workspace
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.commandline import about
 from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.engine.run import open_services
+from cicscenario.engine.identity import recall_named
+from cicscenario.engine.services import open_services
 from cicscenario.engine.statecheck import contradictions, nonce_ranges, unlike_the_chain
 from cicscenario.engine.staterepair import Repaired, StateRepairRequest
 from cicscenario.engine.staterepair import repair as repair_state
@@ -94,9 +96,11 @@ def verify(place: StatePlace, *, services: bool) -> ExitCode:
         if found.damage:
             _list("damaged", [str(damage) for damage in found.damage])
             raise damaged(path, f"{len(found.damage)} faults; the first: {found.damage[0]}")
-        wrong = list(contradictions(found))
+        with at_work("reading the state"):
+            wrong = list(contradictions(found))
         if services:
-            wrong += _unlike_the_chain(place, path, found)
+            with at_work("asking the chain about every transaction"):
+                wrong += _unlike_the_chain(place, path, found)
         rows = sum(found.counts().values())
     if wrong:
         _list("contradiction", wrong)
@@ -129,7 +133,8 @@ def repair(place: StatePlace) -> ExitCode:
             stoppable=stopped_by_signals,
             overrides=tuple(place.overrides),
         )
-        done = repair_state(request)
+        with at_work("making the state anew"):
+            done = repair_state(request)
     state = done.directory / STATE
     if not done.damage:
         say(f"{state} is sound; nothing was changed")
@@ -179,7 +184,9 @@ def _read(place: StatePlace) -> Iterator[tuple[Path, Salvage]]:
             if not kept:
                 raise InvalidError(f"there is no state in {directory}", hint="name a scenario that has been run")
             path = kept[-1]
-        yield path, opened.enter_context(salvaged(path))
+        found = opened.enter_context(salvaged(path))
+        recall_named(found.meta())
+        yield path, found
 
 
 @contextmanager

@@ -4,11 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cicscenario.cli import workspace
+from cicscenario.cli.commandline import choose
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.recorded import Recorded
@@ -17,28 +21,53 @@ from cicscenario.report.summary import summary
 from cicscenario.report.verdict import verdict_line
 from cicscenario.report.words import check_line, duration
 from cicscenario.state.directory import existing_store
+from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
-from cicscenario.vocabulary import load_scenario
+from cicscenario.vocabulary import load_scenarios
 
 
 def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: str) -> ExitCode:
-    """Prints the counts of each step and the last result of each check. Asks no service."""
-    scenario = load_scenario(path, overrides)
+    """Prints the counts of each step and the last result of each check; with a matrix, of each combination. Asks no service."""
+    scenarios = load_scenarios(path, overrides)
+    reports = []
+    for scenario in scenarios:
+        choose(scenario.combination.sets if scenario.combination else ())
+        reports.append(_report(scenario, directory, show=fmt != "json"))
+    if fmt == "json":
+        whole = {"scenario": scenarios[0].name, "runs": reports}
+        say(json_text(reports[0] if len(reports) == 1 else whole, indent=2))
+    return ExitCode.OK
+
+
+def _report(scenario: Scenario, directory: Path | None, *, show: bool) -> dict[str, Any]:
+    """What is known about one run, as data; shown as text, too, if ``show``."""
     place = workspace.run_directory(scenario, directory)
     last = _last(place)
     with _state(place) as store:
+        recall_named(store.meta())
         compiled = compile_plan(scenario, store)
         begun, held = bool(store.meta()), store.checks()
         rows = [held[check.name] for check in compiled.checks if check.name in held]
         report = summary(RunEnd(compiled, store, place, ExitCode.OK, checks=rows))
-    if fmt == "json":
-        report.pop("exit_code")
-        say(json_text(report, indent=2))
-        return ExitCode.OK
-    if not begun:
-        say(f"{scenario.name}: nothing has been run in {one_line(str(place))}")
-        return ExitCode.OK
-    say(f"{scenario.name}: {compiled.size} people in {one_line(str(place))}")
+    report.pop("exit_code")
+    if show:
+        _show(scenario, compiled.size, place, last, rows, report if begun else None)
+    return report
+
+
+def _show(
+    scenario: Scenario,
+    size: int,
+    place: Path,
+    last: Recorded | None,
+    rows: list[CheckRow],
+    report: dict[str, Any] | None,
+) -> None:
+    """The same as text; ``report`` is None when nothing has been run."""
+    if report is None:
+        say(f"{scenario.title}: nothing has been run in {one_line(str(place))}")
+        return
+    say(f"{scenario.title}: {size} people in {one_line(str(place))}")
     if last:
         say(_ended(last))
     for step in report["steps"]:
@@ -47,7 +76,6 @@ def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: st
         say("  " + check_line(finished(row)))
     if "next" in report:
         say(f"next: {report['next']}")
-    return ExitCode.OK
 
 
 def _last(place: Path) -> Recorded | None:

@@ -10,7 +10,8 @@ from cicscenario.language import DiagnosticsError, is_environment, load_environm
 from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.finding import Candidate, candidates
 from cicscenario.language.lint import lint, same_names
-from cicscenario.language.load import load_document
+from cicscenario.language.load import load_documents
+from cicscenario.language.matrixproblems import warnings_of
 from cicscenario.language.nodes import Mapping
 from cicscenario.printable import one_line, say
 from cicscenario.review import findings
@@ -25,6 +26,7 @@ class _File:
     path: Path
     problems: list[Diagnostic]
     named: tuple[Path, Mapping, str] | None = None  #: of a valid scenario
+    combinations: int = 1
 
 
 def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, strict: bool = False) -> ExitCode:
@@ -70,7 +72,7 @@ def _results(files: Sequence[Path], overrides: Sequence[str]) -> list[FileResult
     by_path = {file.path: file for file in looked_at}
     for path, problem in same_names(file.named for file in looked_at if file.named):
         by_path[path].problems.append(problem)
-    return [FileResult(file.path, tuple(file.problems)) for file in looked_at]
+    return [FileResult(file.path, tuple(file.problems), file.combinations) for file in looked_at]
 
 
 def _file(file: Path, overrides: Sequence[str]) -> _File:
@@ -78,16 +80,21 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
         if is_environment(file):
             load_environment(file)
             return _File(file, [])
-        document, values, scenario = load_document(file, overrides, vocabulary(), files=True)
+        found = load_documents(file, overrides, vocabulary(), files=True)
     except DiagnosticsError as error:
         return _File(file, list(error.diagnostics))
-    return _File(file, lint(file, document, values, scenario, vocabulary()), (file, document, scenario.name))
+    warnings = [lint(file, *loaded, vocabulary()) for loaded in found]
+    combinations = [loaded.scenario.combination for loaded in found]
+    known = [(one, problems) for one, problems in zip(combinations, warnings, strict=True) if one]
+    told = warnings_of(known) if known else warnings[0]
+    return _File(file, told, (file, found[0].document, found[0].scenario.name), len(found))
 
 
 def _print(results: Sequence[FileResult], left_out: Sequence[Candidate]) -> None:
     for result in results:
         if result.valid:
-            say(f"{one_line(str(result.file))}: valid")
+            several = f" in all {result.combinations} combinations" if result.combinations > 1 else ""
+            say(f"{one_line(str(result.file))}: valid{several}")
     for candidate in left_out:
         say(_left_out(candidate))
     for problem in (problem for result in results for problem in result.problems):

@@ -24,12 +24,44 @@ class SandboxChoice:
 
 
 def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[], Path] = home) -> Path:
-    """``directory``, or the one of this scenario in the home folder, which ``find`` gives."""
+    """``directory``, or the one of this scenario in the home folder, which ``find`` gives.
+
+    Each combination of a matrix has a folder of its own in it; ``directory`` may name that, too.
+    """
     if directory is not None:
-        return directory.absolute()
-    place = find()
-    finish_restore(place)
-    return (place / "runs" / scenario.name).absolute()
+        place = directory.absolute()
+    else:
+        home_folder = find()
+        finish_restore(home_folder)
+        place = (home_folder / "runs" / scenario.name).absolute()
+    one = scenario.combination
+    return place if one is None or (directory and place.name == one.folder) else place / one.folder
+
+
+def run_folders(runs: Path) -> Iterator[tuple[str, Path]]:
+    """The folders that may be run directories, with their names: those in the folder of all runs, and, one level deeper, those of
+    the combinations of a matrix."""
+    for place in _folders(runs):
+        yield place.name, place
+        yield from ((f"{place.name}/{inner.name}", inner) for inner in _folders(place) if "=" in inner.name)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
+
+
+def named_environment(scenario: Scenario, override: str | None) -> str | None:
+    """What the command line or the scenario names: ``sandbox`` or a file; None for nothing.
+
+    Raises InvalidError when the matrix varies it, and the command line names another one: the run would have a wrong name.
+    """
+    varied = scenario.combination and any(key == "environment" for key, _ in scenario.combination.values)
+    if override and varied:
+        raise InvalidError(
+            f"{scenario.path} varies `environment` in its matrix, and --env names one",
+            hint="choose one of the matrix with --set environment=…, without --env",
+        )
+    return override or scenario.environment
 
 
 @contextmanager
@@ -38,12 +70,12 @@ def environment(
 ) -> Iterator[Environment]:
     """Opens the environment that the command line or the scenario names. A sandbox is started, and stopped at the end."""
     scenario = plan.scenario
-    named = override or scenario.environment
+    named = named_environment(scenario, override)
     if named is None:
         raise InvalidError(
             f"{scenario.path} names no environment", hint="add `environment: sandbox` to it, or give --env"
         )
-    user = f"the scenario {scenario.name} ({scenario.path})"
+    user = f"the scenario {scenario.title} ({scenario.path})"
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cicscenario.engine.problems import Problem
 
@@ -41,6 +42,20 @@ class ServiceStarting:
     number: int
     total: int
     seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ServicesOpened:
+    """Where the services of the command are: the environment by dotted key, as in ``report.json``, without secrets."""
+
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RequestsCounted:
+    """The requests of the command so far, by service, as ``traffic`` in ``report.json``. Sent every two seconds if changed."""
+
+    services: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,39 @@ class CheckFinished:
 
 
 @dataclass(frozen=True)
+class RepairLooked:
+    """A repair has asked a check about ``people``, and found so many problems."""
+
+    check: str
+    problems: int
+    people: int
+
+
+@dataclass(frozen=True)
+class RepairItem:
+    """People of one check about whom a repair decided the same. ``named`` are the ids of the first of them.
+
+    ``problem`` is what is wrong with the first; empty when a step is executed again because the user asked for it. ``step`` is
+    the one that is executed again; None when nothing is done for them, or when it is right again with something else.
+    """
+
+    check: str
+    problem: str
+    people: int
+    named: tuple[int, ...]
+    step: str | None
+    what: str  #: what is done, or why nothing is
+
+
+@dataclass(frozen=True)
+class RepairPlanned:
+    """What a repair will do when the user agrees, and what it leaves alone. Nothing was changed so far."""
+
+    again: tuple[RepairItem, ...]
+    left: tuple[RepairItem, ...]
+
+
+@dataclass(frozen=True)
 class RequestRepeated:
     """A request to a service is sent again; ``why`` is what became of it before."""
 
@@ -145,7 +193,10 @@ class CommandFailed:
 
 @dataclass(frozen=True)
 class CommandEnded:
-    """The last event: the verdict in one line, and its parts. ``report`` is the path of the report, None without one."""
+    """The last event: the verdict in one line, and its parts. ``report`` is the path of the report, None without one.
+
+    When a command runs several combinations of a matrix, it is the last event of each.
+    """
 
     verdict: str
     good: bool
@@ -157,20 +208,50 @@ class CommandEnded:
     report: str | None
 
 
+@dataclass(frozen=True)
+class CombinationStarted:
+    """The ``number``-th of ``total`` combinations of a matrix begins."""
+
+    scenario: str
+    combination: str
+    number: int
+    total: int
+    directory: str
+
+
+@dataclass(frozen=True)
+class MatrixEnded:
+    """All combinations have ended, or will not be run any more. ``summary`` is the path of the summary, None without one."""
+
+    verdict: str
+    good: bool
+    exit_code: int
+    runs: int
+    good_runs: int
+    seconds: float
+    summary: str | None
+
+
 Event = (
     RunStarted
     | DirectoryTaken
     | StageStarted
     | ServiceStarting
+    | ServicesOpened
+    | RequestsCounted
     | StepProgressed
     | Waiting
     | CheckProgressed
     | CheckFinished
+    | RepairLooked
+    | RepairPlanned
     | RequestRepeated
     | Noted
     | ProblemsFound
     | ReportWritten
     | CommandFailed
     | CommandEnded
+    | CombinationStarted
+    | MatrixEnded
 )
 Listener = Callable[[Event], None]

@@ -14,7 +14,9 @@ from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.capabilities.redo import Redo
 from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, MendedWith
+from cicscenario.engine.events import RepairItem, RepairPlanned
 from cicscenario.errors import InterruptedRunError
+from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
 
@@ -22,8 +24,6 @@ _BATCH = 500
 NAMED = 5  #: people that a line names
 _NO_REMEDY = LeftAlone("nothing is known that makes it again")
 _UNASKED = LeftAlone("the service could not be asked about them, so nothing is known")
-_NO_ACCOUNT = LeftAlone("they have no account yet: `run` goes on with what has not been done")
-_UNMADE = LeftAlone("they have not been made yet: `run` goes on with what has not been done")
 NO_STEP = "the scenario has no step that makes it"
 
 #: Says that a check has been asked: its name, the number of problems, and the number of people.
@@ -40,25 +40,29 @@ class RepairLine:
     people: int = 0
     named: list[int] = field(default_factory=list)  #: the first of them
 
+    def add(self, person: int) -> None:
+        """Adds a person."""
+        self.people += 1
+        if len(self.named) < NAMED:
+            self.named.append(person)
+
     @property
     def again(self) -> bool:
         """Whether something is done for them."""
         return not isinstance(self.decision, LeftAlone)
 
     @property
-    def text(self) -> str:
-        """As ``metadata: 3 people (4, 7, 9): the entry is written; first: no entry at ...``."""
-        who = "1 person" if self.people == 1 else f"{self.people:,} people"
-        more = ", ..." if self.people > len(self.named) else ""
-        names = f" ({', '.join(map(str, self.named))}{more})" if self.named else ""
+    def item(self) -> RepairItem:
+        """The line as a part of the event."""
+        step = None
         match self.decision:
-            case MadeAgain(_, how):
-                what = how
+            case MadeAgain():
+                step, what = self.decision.step, self.decision.how
             case MendedWith(checks):
                 what = f"should be right again with {' and '.join(checks)}"
             case LeftAlone(why):
                 what = why
-        return f"{self.check}: {who}{names}: {what}; first: {self.first}"
+        return RepairItem(self.check, self.first, self.people, tuple(self.named), step, what)
 
 
 @dataclass
@@ -69,13 +73,10 @@ class RepairPlan:
     lines: list[RepairLine] = field(default_factory=list)
     asked: int = 0
 
-    @property
-    def again(self) -> list[RepairLine]:
-        return [line for line in self.lines if line.again]
-
-    @property
-    def left(self) -> list[RepairLine]:
-        return [line for line in self.lines if not line.again]
+    def event(self) -> RepairPlanned:
+        """What is made again, and what is left alone."""
+        again = tuple(line.item for line in self.lines if line.again)
+        return RepairPlanned(again, tuple(line.item for line in self.lines if not line.again))
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,14 @@ class _Finder:
 
     def _take(self, check: Check, people: Mapping[int, Person], problems: Mapping[int, str]) -> None:
         decided: dict[int, Decision] = {}
+        goes_on = f"{going_on('run')} goes on with what has not been done"
+        unmade = LeftAlone(f"they have not been made yet: {goes_on}")
+        no_account = LeftAlone(f"they have no account yet: {goes_on}")
         for person, problem in problems.items():
             if person not in people:
-                decided[person] = _UNMADE
+                decided[person] = unmade
             elif people[person].address is None:
-                decided[person] = _NO_ACCOUNT
+                decided[person] = no_account
             elif isinstance(problem, NotKnown):
                 decided[person] = _UNASKED
         rest = [people[person] for person in problems if person not in decided]
@@ -183,9 +187,7 @@ class _Finder:
             self._found.redo.add(decision.step, number, decision.purpose)
             self._mended.setdefault(check, PeopleSet()).add(number)
         line = self._lines.setdefault((check, _kind(decision)), RepairLine(check, decision, problem))
-        line.people += 1
-        if len(line.named) < NAMED:
-            line.named.append(number)
+        line.add(number)
 
     def _has_step(self, name: str) -> bool:
         return name in {step.name for step in self._plan.steps}

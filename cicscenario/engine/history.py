@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cicscenario.capabilities.money import symbol_in
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.contracts import MINT_TO, TRANSFER
 from cicscenario.chain.proof import SentCall
@@ -59,6 +60,7 @@ class History:
     """Everything that a state has about one person."""
 
     person: Person
+    unit: str  #: of the gift: the symbol of its token, where that is known
     steps: tuple[Ended, ...]
     checks: tuple[Ended, ...]
     transactions: tuple[Sent, ...]
@@ -93,6 +95,7 @@ def history(plan: Plan, store: Store, person: Person) -> History:
     held = store.checks()
     return History(
         person,
+        symbol_in(store.meta(), plan.scenario),
         tuple(steps),
         tuple(_check(name, held.get(name), found.get(name), person.id, store) for name in names),
         tuple(_sent(row, store.meta()) for row in store.transactions_of(person.id)),

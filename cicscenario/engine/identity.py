@@ -3,16 +3,19 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cicscenario.capabilities.money import said_by_chain
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.reading import block_time
 from cicscenario.chain.review import NONCES
 from cicscenario.chain.session import ChainSession
 from cicscenario.connections import Connections
 from cicscenario.errors import StateRefusedError
+from cicscenario.files import from_here
+from cicscenario.invocation import named_run, recall
 from cicscenario.jsontext import parse_json
 from cicscenario.language import Scenario
 from cicscenario.language.dotted import flatten
@@ -20,6 +23,7 @@ from cicscenario.people.population import Population
 from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
 
+_NAMED = "named"  # in the state: the options that say which run is meant, and where
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
 _MAY_CHANGE = ("description", "environment", "checks", "population.size", "population.on_bad_row", "backend.patience")
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
@@ -68,13 +72,32 @@ def claim(store: Store, plan: Plan, services: Connections, *, used: bool = False
     text = json.dumps(plan.scenario.canonical(), sort_keys=True)
     current = {"scenario": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
     current |= _place(plan, services) | _source(plan)
+    if plan.on_chain:
+        current |= said_by_chain(services.chain)
     if not held:
         current |= {"lineage": uuid.uuid4().hex, "since": str(_time(services) if plan.on_chain else 0)}
         if plan.sends:
             current[NONCES] = "0" if used else str(services.chain.next_nonce())
+    if (named := named_run()) and not named.recalls:
+        current[_NAMED] = json.dumps(_with_paths(named.kept(), lambda path: str(path.absolute())))
     store.set_meta(current)
     if not held:
         store.flush()  # so that this is known even of a state that loses its last part
+
+
+def recall_named(held: Mapping[str, str]) -> None:
+    """Adds to the commands that are shown what the run was given when it went on for the last time, as of this folder.
+
+    ``held`` are the values of its state.
+    """
+    if kept := held.get(_NAMED):
+        recall(_with_paths(parse_json(kept), from_here))
+
+
+def _with_paths(kept: dict[str, Any], change: Callable[[Path], str]) -> dict[str, Any]:
+    """The values with their paths changed."""
+    paths = {key: kept[key] for key in ("scenario", "env") if kept.get(key) not in (None, "sandbox")}
+    return kept | {key: change(Path(path)) for key, path in paths.items()}
 
 
 def checks_as_before(store: Store, scenario: Scenario) -> bool:

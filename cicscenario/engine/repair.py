@@ -7,9 +7,8 @@ killed run does: ``run`` goes on with what is open, and ``repair`` asks again wh
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cicscenario.capabilities.cost import Need, amount
 from cicscenario.capabilities.readback import ReadBack
@@ -18,14 +17,14 @@ from cicscenario.capabilities.step import repairing
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.trace import ancestor
 from cicscenario.connections import Service
-from cicscenario.engine.conclude import RunEnd, conclude, write_files
-from cicscenario.engine.events import Listener, Noted
+from cicscenario.engine.conclude import conclude, write_files
+from cicscenario.engine.events import Listener, Noted, RepairLooked
 from cicscenario.engine.findings import NAMED, RepairLine, RepairPlan, Scope, find
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import Run, RunRequest, Stoppable, execute, look_back, open_run, report
+from cicscenario.engine.run import Run, RunRequest, execute, look_back, open_run, report
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
-from cicscenario.language import Environment, Scenario
+from cicscenario.invocation import going_on
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import ask_services
 from cicscenario.state.directory import existing_store, nothing_run
@@ -35,12 +34,13 @@ from cicscenario.vocabulary import load_scenario
 
 _PAGE = 500
 _WHY = "is made again by a repair, because it was gone or wrong"
+_ASKED_FOR = "the step is executed again, as was asked for"
 _BEGUN = "an earlier repair has begun to make it again, and it is finished"
 
 
 @dataclass(frozen=True)
 class RepairRequest:
-    """The arguments of a repair.
+    """The arguments of a repair: the run, as for a run itself.
 
     ``agree`` is called with what would be done, before anything is changed, if anything is to be done; it raises an error when
     the user does not agree. With ``step``, only this step is looked at, and with ``people`` only these people, as the user
@@ -48,17 +48,11 @@ class RepairRequest:
     executed again.
     """
 
-    path: Path
-    directory: Callable[[Scenario], Path]
-    environment: Callable[[Plan], AbstractContextManager[Environment]]
-    stoppable: Stoppable
-    report: Callable[[RunEnd], None]
+    run: RunRequest
     agree: Callable[[RepairPlan], None]
-    overrides: tuple[str, ...] = ()
     step: str | None = None
     people: tuple[str, ...] = ()
     failed: bool = True
-    revision: str = ""  #: of the scenario's file in git, if it is in git
 
 
 def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -67,27 +61,19 @@ def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[C
     Raises InvalidError when nothing has been run, and UnavailableError, with nothing changed, when a service is missing or
     the signer lacks funds.
     """
-    scenario = load_scenario(request.path, request.overrides)
-    directory = request.directory(scenario)
+    run = request.run
+    scenario = load_scenario(run.path, run.overrides)
+    directory = run.directory(scenario)
     with ExitStack() as opened:
         store = existing_store(directory, rows=False)
         if store:
             opened.callback(store.close)
         if store is None or not store.meta():
-            raise nothing_run(directory, request.path)
+            raise nothing_run(directory, run.path)
         plan = compile_plan(scenario, store)
         _require_step(plan, request)
-        run = RunRequest(
-            request.path,
-            request.directory,
-            request.environment,
-            request.stoppable,
-            request.report,
-            request.overrides,
-            revision=request.revision,
-        )
         this = opened.enter_context(open_run(run, plan, listener))
-        with request.stoppable(this.stopping.set):
+        with run.stoppable(this.stopping.set):
             _require_services(this)
             withdrawn: frozenset[str] = frozenset()
             if went_back := _went_back(this):
@@ -101,13 +87,9 @@ def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[C
 
 def _agree(found: RepairPlan, request: RepairRequest, listener: Listener) -> None:
     """Shows what was found: what is made again, and what is left alone. Asks, if anything is to be done."""
-    if found.again:
-        listener(Noted("to be made again:\n" + "\n".join(f"  {line.text}" for line in found.again)))
-    if found.left:
-        listener(Noted("left alone:\n" + "\n".join(f"  {line.text}" for line in found.left)))
-    if not found.lines:
-        listener(Noted("nothing is to be made again"))
-    if found.again or found.redo:
+    planned = found.event()
+    listener(planned)
+    if planned.again or found.redo:
         request.agree(found)
 
 
@@ -116,7 +98,7 @@ def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
 
     ``withdrawn`` are steps of which outcomes were withdrawn because the chain went back: they are executed for all of these.
     """
-    plan = _with_repairs(this.plan)
+    plan = _with_repairs(this.plan, this.redo.steps)
     if this.redo or withdrawn:
         _add_open(this, withdrawn | _look_back(this))
         _reopen(this, plan)
@@ -124,7 +106,8 @@ def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
         _tell_failed(this, plan)
         write_files(this.plan, this.context())
     context = replace(this.context(), read_back=ReadBack())
-    this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
+    with this.progress.checking() if this.progress else nullcontext():
+        this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
     if not any(row.errors for row in this.checks) or this.redo:
         conclude(this.plan, this.state, None)
     require_answers(this.checks)
@@ -138,14 +121,15 @@ def _require_step(plan: Plan, request: RepairRequest) -> None:
     if request.step in (population.STEP.name, accounts.STEP.name):
         raise InvalidError(
             f"the step {request.step} is never executed again: everybody would be somebody else",
-            hint="`run --fresh` starts a new run, which makes and pays all its people again",
+            hint=f"{going_on('run', '--fresh')} starts a new run, which makes and pays all its people again",
         )
 
 
-def _with_repairs(plan: Plan) -> Plan:
-    """The plan with the steps that only a repair has."""
+def _with_repairs(plan: Plan, wanted: frozenset[str] | None = None) -> Plan:
+    """The plan with the steps that only a repair has, or with those of them that are ``wanted``."""
     there = {step.name for step in plan.steps}
-    more = [one for step in all_steps() if step.name not in there and (one := repairing(step, plan.scenario))]
+    others = [step for step in all_steps() if step.name not in there and (wanted is None or step.name in wanted)]
+    more = [one for step in others if (one := repairing(step, plan.scenario))]
     return replace(plan, steps=(*plan.steps, *more))
 
 
@@ -176,7 +160,7 @@ def _look(this: Run, request: RepairRequest) -> RepairPlan:
     if chosen is not None and chosen.step.repeatable and not request.failed:
         found = _whole_step(this, chosen.name, people)
     else:
-        found = find(plan, this.context(), wanted, lambda *asked: this.listener(Noted(_asked(*asked))))
+        found = find(plan, this.context(), wanted, lambda *asked: this.listener(RepairLooked(*asked)))
     _take_up(this, plan, wanted, found)
     _require_funds(this, found)
     return found
@@ -197,20 +181,16 @@ def _take_up(this: Run, plan: Plan, wanted: Scope, found: RepairPlan) -> None:
                 found.redo.add(step.name, person)
 
 
-def _asked(check: str, problems: int, people: int) -> str:
-    return f"looked at {check}: {problems:,} problems of {people:,}"
-
-
 def _whole_step(this: Run, step: str, people: frozenset[int] | None) -> RepairPlan:
     """A repeatable step, for everybody who has an account, or for those of ``people``."""
     found = RepairPlan()
-    number = 0
+    line = RepairLine(step, MadeAgain(step, _ASKED_FOR), "")
     for page in this.state.pages():
         for person in page:
             if person.address is not None and (people is None or person.id in people):
                 found.redo.add(step, person.id)
-                number += 1
-    this.listener(Noted(f"the step {step} is to be executed again for {number:,} people"))
+                line.add(person.id)
+    found.lines += [line] if line.people else []
     return found
 
 

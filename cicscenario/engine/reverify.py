@@ -1,21 +1,18 @@
 """Verifies an existing run again. This is possible at any time, also while the run is active."""
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, StageStarted
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import ASKING, OPENING, Stoppable, context_of, heard, open_services
+from cicscenario.engine.run import ASKING, OPENING, RunRequest, context_of
+from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
-from cicscenario.language import Environment, Scenario
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
 from cicscenario.plan.preflight import ask_services
 from cicscenario.state.directory import store_of_a_run
@@ -25,14 +22,9 @@ from cicscenario.vocabulary import load_scenario
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """The arguments of a verification; ``include`` and ``exclude`` narrow the scenario's checks."""
+    """The arguments of a verification: the run, and ``include`` and ``exclude``, which narrow the scenario's checks."""
 
-    path: Path
-    directory: Callable[[Scenario], Path]
-    environment: Callable[[Plan], AbstractContextManager[Environment]]
-    stoppable: Stoppable
-    report: Callable[[RunEnd], None]
-    overrides: tuple[str, ...] = ()
+    run: RunRequest
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
@@ -40,19 +32,19 @@ class VerifyRequest:
 def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the checks. The exit code is OK only when every check passes for every person; steps are not considered."""
     stopwatch = Stopwatch()
-    scenario = load_scenario(request.path, request.overrides)
+    run = request.run
+    scenario = load_scenario(run.path, run.overrides)
     checks = narrowed_checks(scenario, request.include, request.exclude)
-    directory = request.directory(scenario)
-    store = store_of_a_run(directory, request.path)
+    directory = run.directory(scenario)
+    store = store_of_a_run(directory, run.path)
     stopping, astray = threading.Event(), PeopleSet()
     try:
         plan = compile_plan(scenario, store)
         listener(DirectoryTaken(str(directory)))
         listener(StageStarted(OPENING))
-        traffic = heard(listener)
         with (
-            open_services(plan, request.environment, stopping, traffic) as services,
-            request.stoppable(stopping.set),
+            open_services(plan, run.environment, stopping, listener) as services,
+            run.stoppable(stopping.set),
         ):
             listener(StageStarted(ASKING))
             ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
@@ -63,7 +55,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         end = RunEnd(
             plan, store, directory, code, services=services, checks=rows, stopwatch=stopwatch, astray=len(astray)
         )
-        request.report(end)
+        run.report(end)
         end.tell_problems(listener)
         listener(ReportWritten(str(directory)))
         require_answers(rows)

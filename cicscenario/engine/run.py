@@ -33,7 +33,6 @@ from cicscenario.engine.events import (
     Listener,
     Noted,
     ReportWritten,
-    RequestRepeated,
     RunStarted,
     StageStarted,
 )
@@ -44,6 +43,7 @@ from cicscenario.engine.recognise import PlanRecogniser
 from cicscenario.engine.records import Recorder, earlier_timeline, who, write_progress
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
+from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
@@ -56,7 +56,6 @@ from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
-from cicscenario.transport.traffic import Traffic
 from cicscenario.vocabulary import load_scenario
 
 OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
@@ -186,9 +185,8 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
         store = None if request.fresh else existing_store(directory)
         if store:
             held.callback(store.close)
-        traffic = heard(listener)
         listener(StageStarted(OPENING))
-        services = held.enter_context(open_services(plan, request.environment, stopping, traffic))
+        services = held.enter_context(open_services(plan, request.environment, stopping, listener))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
         if store is None and not request.fresh:
@@ -199,34 +197,6 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
             request, plan, selected, directory, services, listener, stopping, store, held, used,
             stopwatch=stopwatch or Stopwatch(),
         )  # fmt: skip
-
-
-def heard(listener: Listener) -> Traffic:
-    """Counts requests, and tells the listener of each one that is sent again."""
-    return Traffic(lambda repeat: listener(RequestRepeated(repeat.service, repeat.why)))
-
-
-@contextmanager
-def open_services(
-    plan: Plan,
-    environment: Callable[[Plan], AbstractContextManager[Environment]],
-    stopping: threading.Event,
-    traffic: Traffic | None = None,
-) -> Iterator[Connections]:
-    """Connects to the services of an environment. Their waits end when ``stopping`` is set; ``traffic`` counts requests."""
-    with environment(plan) as where:
-        scenario = plan.scenario
-        services = Connections(
-            where,
-            token=scenario.gift.token,
-            traffic=traffic,
-            dialect=scenario.backend.option("dialect") or "current",
-            stopping=stopping,
-        )
-        try:
-            yield services
-        finally:
-            services.close()
 
 
 def context_of(
@@ -290,7 +260,7 @@ def execute(this: Run, plan: Plan | None = None) -> None:
         while True:
             this.progress = _progress(this, plan)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
-            this.listener(RunStarted(plan.scenario.name, str(this.directory), plan.size, done))
+            this.listener(RunStarted(plan.scenario.title, str(this.directory), plan.size, done))
             record = Recorder(this.directory, this.progress)
             Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
             if ledger is not None:

@@ -26,7 +26,10 @@ def select_steps(plan: Plan, selection: Selection) -> frozenset[str] | None:
     names = [step.name for step in plan.steps]
     for name in (*selection.only, selection.until, selection.since):
         if name is not None and name not in names:
-            raise InvalidError(f"this scenario has no step {name!r}", hint=f"its steps are: {', '.join(names)}")
+            hint = f"its steps are: {', '.join(names)}"
+            if "=" in name:
+                hint = f"to choose combinations of a matrix: --set {name}"
+            raise InvalidError(f"this scenario has no step {name!r}", hint=hint)
     if selection == EVERYTHING:
         return None
     first = names.index(selection.since) if selection.since else 0

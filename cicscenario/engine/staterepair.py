@@ -17,7 +17,8 @@ from cicscenario.chain.filler import PURPOSE as FILLER
 from cicscenario.chain.reading import block_time
 from cicscenario.chain.review import NONCES
 from cicscenario.engine.identity import claim, compare
-from cicscenario.engine.run import Stoppable, open_services
+from cicscenario.engine.run import Stoppable
+from cicscenario.engine.services import open_services
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.files import sweep
 from cicscenario.invocation import going_on

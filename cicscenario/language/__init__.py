@@ -1,5 +1,6 @@
 """The scenario language: loads files into frozen models; errors show the file, line and column."""
 
+from cicscenario.language.combination import Combination, SeveralRunsError
 from cicscenario.language.diagnostic import Diagnostic, DiagnosticsError
 from cicscenario.language.load import is_environment, load_environment, load_scenario
 from cicscenario.language.model import (
@@ -28,6 +29,7 @@ __all__ = [
     "BackendTraits",
     "ChainEnvironment",
     "CheckOptions",
+    "Combination",
     "Condition",
     "CustodialEnvironment",
     "Diagnostic",
@@ -41,6 +43,7 @@ __all__ = [
     "Rule",
     "Scenario",
     "Secret",
+    "SeveralRunsError",
     "SignerEnvironment",
     "UssdEnvironment",
     "Vocabulary",

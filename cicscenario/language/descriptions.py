@@ -8,7 +8,9 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
+from cicscenario.language.conforming import whole_match
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.expressions import has_expression
 from cicscenario.language.formats import FORMATS, SECRET
 from cicscenario.language.literals import secret_reference
 from cicscenario.language.mends import joined
@@ -18,7 +20,7 @@ from cicscenario.language.redaction import redact
 from cicscenario.language.remedies import flow, meant
 from cicscenario.language.schema import Path, Schema, known_key
 from cicscenario.language.source import Span
-from cicscenario.language.template import has_expression
+from cicscenario.language.validation import GROUPED
 
 _SHOWN = 40  #: characters of a value in a message
 
@@ -48,13 +50,11 @@ _LIMITS = {
 }
 
 
-GROUPED = "grouped by dots"  #: an error of ours, beside those of the validator
 NO_VALUE = " has no value"
 
 
 def _whole_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
-    """Matches the whole text, as ECMA's `$` does. Python's `$` would ignore a line break at the end."""
-    if isinstance(value, str) and not re.fullmatch(pattern, value):
+    if isinstance(value, str) and not whole_match(pattern, value):
         yield ValidationError("no match")
 
 

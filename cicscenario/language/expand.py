@@ -4,15 +4,14 @@ from collections.abc import Collection
 from typing import Any
 
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
-from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, Sequence
-from cicscenario.language.schema import Path
-from cicscenario.language.template import (
+from cicscenario.language.expressions import (
     EnvironmentVariables,
     ExpressionError,
-    Template,
     UndefinedNameError,
     has_expression,
 )
+from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, Sequence
+from cicscenario.language.schema import Path
 
 MAX_VARIABLE_DEPTH = 32
 
@@ -42,6 +41,10 @@ class Expander:
         assert isinstance(document, Mapping)
         return document
 
+    def expanded(self, node: Node, path: Path) -> Node:
+        """One value of the document, expanded; ``path`` is where it is."""
+        return self._node(node, path)
+
     def _node(self, node: Node, path: Path) -> Node:
         if path in self._unread:
             return node
@@ -69,6 +72,8 @@ class Expander:
         """The value of a scalar. Raises UnknownValueError after reporting an error in it."""
         if not isinstance(node.value, str) or not has_expression(node.value):
             return node.value
+        from cicscenario.language.template import Template  # not at the top: most files have no expressions
+
         try:
             template = Template(node.value)
             if template.uses_env and not self._env:

@@ -1,16 +1,18 @@
 """The formats of the JSON schemas, for values that a regular expression cannot validate. One function for each."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from locale import normalize
+from pathlib import Path
 from urllib.parse import urlsplit
-
-import phonenumbers
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
-from cicscenario.numberplan import mobile_numbers
+from cicscenario.language.regions import MOBILE_REGIONS
 from cicscenario.transport.redisaddress import FORMS, RedisAddress
 
 SECRET = "secret"  # noqa: S105 - the name of a format
@@ -29,19 +31,20 @@ class Format:
     meant: Callable[[str], Iterable[str]] = lambda _: ()
 
 
-def _locales() -> Iterable[str]:
-    from faker.config import AVAILABLE_LOCALES  # a slow import, which most commands do not need
-
-    return AVAILABLE_LOCALES
+@cache
+def _locales() -> frozenset[str]:
+    """Those of Faker: a folder in that of a provider. Faker finds them in the same way, by importing every provider."""
+    spec = find_spec("faker")
+    assert spec is not None
+    places = [Path(place) / "providers" for place in spec.submodule_search_locations or ()]
+    providers = [provider for place in places for provider in os.scandir(place) if provider.is_dir()]
+    names = (entry.name for provider in providers for entry in os.scandir(provider))
+    return frozenset(name for name in names if name.isidentifier() and not name.startswith("_"))
 
 
 def _is_locale(text: str) -> bool:
     """A locale of Faker, or a language only: Faker completes `no` to no_NO, as the C library does."""
     return text.isascii() and normalize(text).partition(".")[0] in _locales()
-
-
-def _is_region(text: str) -> bool:
-    return mobile_numbers(text) is not None
 
 
 def _is_http_url(text: str) -> bool:
@@ -88,6 +91,8 @@ def _regions(text: str) -> Iterable[str]:
     """The region of a country code, such as KE for +254."""
     digits = text.strip().lstrip("+0")
     if digits.isascii() and digits.isdigit() and len(digits) <= _COUNTRY_CODE:
+        import phonenumbers  # a slow import, needed only for the hint of an error
+
         yield phonenumbers.region_code_for_country_code(int(digits))
     yield {"UK": "GB"}.get(text.strip().upper(), text.strip().upper())
 
@@ -95,11 +100,11 @@ def _regions(text: str) -> Iterable[str]:
 _COUNTRY_CODE = 3  # digits at most
 
 FORMATS = {
-    "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", _locales),
+    "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", lambda: sorted(_locales())),
     "phone-region": Format(
-        _is_region,
+        MOBILE_REGIONS.__contains__,
         "a country that has mobile phone numbers, by its two ISO 3166 letters, such as KE",
-        lambda: filter(_is_region, phonenumbers.SUPPORTED_REGIONS),
+        lambda: sorted(MOBILE_REGIONS),
         _regions,
     ),
     "tag": Format(lambda text: not set(text) & set(",\n\r"), "a text without commas and line breaks"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
+from cicscenario.language.matrixlayers import settled
 from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, compose, plain
 from cicscenario.language.nodes import Sequence as List
 from cicscenario.language.source import Source, Span, read_source
@@ -33,11 +34,16 @@ def assemble(
         entry = document.entries["extends"]
         rest = Mapping(document.span, {key: value for key, value in document.entries.items() if key != "extends"})
         base = _base(entry.value, trail, unfit, problems)
-        document = merge(normalise(base), rest) if base else rest
+        document = _layered(normalise(base), rest, problems) if base else rest
     for text in overrides:
         if layer := _override(text, problems):
-            document = merge(document, normalise(layer))
+            document = _layered(document, normalise(layer), problems)
     return document
+
+
+def _layered(base: Mapping, over: Mapping, problems: list[Diagnostic]) -> Mapping:
+    """``base`` with the nearer layer ``over``, which wins, also over the matrix of ``base``."""
+    return merge(settled(base, over, problems), over)
 
 
 def merge(base: Mapping, over: Mapping) -> Mapping:

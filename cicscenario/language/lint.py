@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
+from cicscenario.language.expressions import ExpressionError, has_expression
 from cicscenario.language.model import BackendTraits, Scenario
 from cicscenario.language.nodes import Mapping, Node, Scalar, Sequence, node_at, written_at
 from cicscenario.language.schema import Path as KeyPath
 from cicscenario.language.source import Span
-from cicscenario.language.template import ExpressionError, Template, has_expression
 from cicscenario.language.vocabulary import Vocabulary
 
 #: Keys, other than backend options, that have an effect with some backends only. They have defaults, so with another backend
@@ -79,6 +79,8 @@ def _expressions(node: Node) -> Iterator[str]:
 
 
 def _names(text: str) -> list[str]:
+    from cicscenario.language.template import Template  # not at the top: most files have no expressions
+
     try:
         return Template(text).names
     except ExpressionError:

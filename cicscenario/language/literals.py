@@ -4,10 +4,10 @@ import re
 from collections.abc import Collection, Iterator
 
 from cicscenario.language.diagnostic import Code, Diagnostic
+from cicscenario.language.expressions import has_expression
 from cicscenario.language.nodes import Mapping, Node, Scalar, Sequence, written_at
 from cicscenario.language.schema import Path
 from cicscenario.language.source import Span
-from cicscenario.language.template import has_expression
 from cicscenario.shell import variables as shell_variables
 
 _PRIVATE_KEY = re.compile(r"(?<![0-9a-zA-Z])(?:0[xX])?[0-9a-fA-F]{64}(?![0-9a-zA-Z])|-----BEGIN [A-Z0-9 ]*PRIVATE KEY")

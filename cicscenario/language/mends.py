@@ -137,12 +137,14 @@ def _no_colon(line: str) -> Iterator[Mend]:
 
 
 def _special(line: str) -> Iterator[Mend]:
-    """A value that begins with a sign that YAML reads as something else."""
-    if found := re.match(rf"{_HEAD}(?P<key>(?:{_KEY}:\s+)?)(?P<value>[*&!%@`|>].*?)(?P<rest>\s+#.*|\s*)$", line):
+    """A value that begins with a sign that YAML reads as something else, alone in the line or within brackets or braces."""
+    alone = re.match(rf"{_HEAD}(?:{_KEY}:\s+)?(?P<value>[*&!%@`|>].*?)(?:\s+#.*|\s*)$", line)
+    within = re.finditer(rf"[\[{{,]\s*(?:{_KEY}:\s+)?(?P<value>[*&!%@`|>][^,\]}}]*?)\s*(?=[,\]}}])", line)
+    for found in [*([alone] if alone else []), *within]:
+        start, stop = found.span("value")
         quoted = json.dumps(found["value"], ensure_ascii=False)
         message = f"a text that begins with `{found['value'][0]}` needs quotes"
-        new = f"{line[: found.start('value')]}{quoted}{found['rest']}"
-        yield Mend(new, found.start("value"), len(found["value"]), message, quoted)
+        yield Mend(f"{line[:start]}{quoted}{line[stop:]}", start, stop - start, message, quoted)
 
 
 def _two_colons(line: str) -> Iterator[Mend]:

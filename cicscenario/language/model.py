@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cicscenario.chainspec import ChainSpec
+from cicscenario.language.combination import Combination
 from cicscenario.language.secret import Secret
 
 
@@ -130,6 +131,12 @@ class Scenario:
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
     document: dict[str, Any] = field(repr=False)  #: see `canonical`
+    combination: Combination | None = None  #: of the file's matrix, whose values are in the other fields already
+
+    @property
+    def title(self) -> str:
+        """What people call its run: its name, and the combination if there is one."""
+        return f"{self.name}/{self.combination.label}" if self.combination else self.name
 
     @property
     def chooses_language(self) -> bool:

@@ -13,7 +13,6 @@ import yaml
 
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
 from cicscenario.language.invisible import Odd, blamed, cleaned, meant, named, odd_between, suspicious
-from cicscenario.language.mends import mended
 from cicscenario.language.source import Source, Span
 
 MAX_DEPTH = 32
@@ -119,9 +118,7 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
     except UnicodeEncodeError as error:  # bytes of a command line that were not UTF-8
         raise DiagnosticsError([_character_error(source, ord(source.text[error.start]))]) from None
     except yaml.MarkedYAMLError as error:
-        raise DiagnosticsError(
-            blamed(source, _failing, skip=skip) or mended(source, _failing, skip=skip) or [_syntax_error(source, error)]
-        ) from None
+        raise DiagnosticsError(_syntax_errors(source, error, skip)) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = Span(source, 0, 0).diagnostic(Code.SYNTAX, f"cannot be read as YAML ({type(error).__name__})")
         raise DiagnosticsError([problem]) from None
@@ -129,6 +126,14 @@ def compose(source: Source, problems: list[Diagnostic], skip: int = 0) -> Node:
         raise DiagnosticsError(found)
     problems += found
     return document
+
+
+def _syntax_errors(source: Source, error: yaml.MarkedYAMLError, skip: int) -> list[Diagnostic]:
+    """What to say about a syntax error: the mistake that is probably its cause, or else the error itself."""
+    from cicscenario.language.mends import mended  # not at the top: most files have no such error
+
+    found = blamed(source, _failing, skip=skip) or mended(source, _failing, skip=skip)
+    return found or [_syntax_error(source, error)]
 
 
 def _odd_breaks(source: Source) -> Iterator[Diagnostic]:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.model import KeyHolder, Scenario
 from cicscenario.language.nodes import Mapping, written_at
+from cicscenario.language.regions import FEWEST_NUMBERS
 from cicscenario.language.schema import Path
 from cicscenario.language.vocabulary import Rule, Vocabulary, unmet
-from cicscenario.numberplan import mobile_numbers
 
 _INCLUDE = "checks.include"
 _KIND: Path = ("backend", "kind")
@@ -16,13 +16,16 @@ _THRESHOLD: Path = ("gift", "threshold")
 
 
 def _numbers(region: str) -> int:
+    from cicscenario.numberplan import mobile_numbers  # a slow import, needed only for a large population
+
     plan = mobile_numbers(region)
     return plan.size if plan else 0
 
 
 def _too_many(scenario: Scenario) -> Path | None:
     people = scenario.population
-    return _SIZE if people.source is None and (people.size or 0) > _numbers(people.region) else None
+    size = people.size if people.source is None and people.size else 0
+    return _SIZE if size > FEWEST_NUMBERS and size > _numbers(people.region) else None
 
 
 def _blame(path: Path, *, when: bool) -> Path | None:

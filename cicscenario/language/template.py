@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from cicscenario.shell import variables as shell_variables
+from cicscenario.language.expressions import ExpressionError, UndefinedNameError
 
 MAX_TEMPLATE = 1_000  #: characters of one value with expressions
 MAX_NESTING = 64  #: a fixed limit, so that the result does not depend on the free stack
@@ -30,18 +30,6 @@ _EXPRESSIONS = (
     nodes.Concat,
     nodes.Keyword,
 )
-
-
-class ExpressionError(Exception):
-    """An expression that cannot be computed. Its text never holds a value of the environment."""
-
-
-class UndefinedNameError(ExpressionError):
-    """An undefined name."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -124,17 +112,6 @@ class Template:
             expression = text[2:-2].removeprefix("-").removesuffix("-")
             return _SANDBOX.compile_expression(expression, undefined_to_none=False)(variables)
         return _SANDBOX.from_string(self._text).render(variables)
-
-
-class EnvironmentVariables(dict[str, str]):
-    """The variable ``env`` of environment files: a copy of the shell's variables."""
-
-    def __init__(self) -> None:
-        super().__init__(shell_variables)
-
-
-def has_expression(text: str) -> bool:
-    return "{{" in text or "{%" in text or "{#" in text
 
 
 def _walk(node: nodes.Node) -> list[nodes.Node]:

@@ -3,12 +3,16 @@
 When people join by phone, the interface writes it; a second write makes the metadata server fail.
 """
 
+from typing import TYPE_CHECKING
+
 from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind, Writer
 from cicscenario.people import pointer
-from cicscenario.people.person import Person
+
+if TYPE_CHECKING:
+    from cicscenario.people.person import Person
 
 
-def _leads_elsewhere(who: Person, present: object) -> str:
+def _leads_elsewhere(who: "Person", present: object) -> str:
     """What the user is told about a phone pointer that leads to another account, before it is replaced."""
     other = f"0x{present.lower().removeprefix('0x')}" if isinstance(present, str) else f"{present!r:.60}"
     return (

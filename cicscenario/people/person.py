@@ -5,16 +5,18 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from eth_hash.auto import keccak
-from jsonschema import Draft202012Validator
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.jsontext import parse_json
 from cicscenario.people import vcard
 from cicscenario.resources import load_schema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def checksum(address: bytes) -> str:
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def _validator() -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # not at the top: only people from elsewhere are validated
+
     return Draft202012Validator(load_schema("person-v1"))
 
 

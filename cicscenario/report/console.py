@@ -14,6 +14,8 @@ from cicscenario.engine.events import (
     Event,
     Listener,
     RequestRepeated,
+    RequestsCounted,
+    ServicesOpened,
     ServiceStarting,
     StageStarted,
     StepProgressed,
@@ -71,7 +73,7 @@ class PlainConsole:
                 return event.seconds is not None
             case RequestRepeated():
                 return self._verbose
-            case DirectoryTaken() | CommandFailed():
+            case DirectoryTaken() | CommandFailed() | ServicesOpened() | RequestsCounted():
                 return False  # the error itself is told on stderr
         return True
 

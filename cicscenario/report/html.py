@@ -22,7 +22,7 @@ from cicscenario.files import OWNER_ONLY
 from cicscenario.printable import json_text, printable
 from cicscenario.report.axis import WORKED, Axis, DrawnStep
 from cicscenario.report.form import ReportForm
-from cicscenario.report.problems import named, where, who
+from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, milliseconds
 from cicscenario.resources import template_path
 
@@ -67,6 +67,7 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
             who=who,
             named=named,
             where=lambda people: where(people, FAILING),
+            one_of_them=one_of_them(),
             roster=roster,
             first_people=roster["people"][:_ROWS],
             roster_json=_in_script(roster),

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import TextIO
+from typing import Any, TextIO
 
 from cicscenario.engine.events import Event
 from cicscenario.engine.stopwatch import now
@@ -16,8 +16,13 @@ def stamp(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds")
 
 
+def as_document(event: Event, time: datetime) -> dict[str, Any]:
+    """An event as it is printed: its class as ``event``, its ``time``, then its fields."""
+    return {"event": type(event).__name__, "time": stamp(time), **asdict(event)}
+
+
 class JsonLines:
-    """Writes each event as one line: its class as ``event``, its ``time``, then its fields. ``time`` gives the time of day."""
+    """Writes each event as one line (see ``as_document``). ``time`` gives the time of day."""
 
     def __init__(self, stream: TextIO, time: Callable[[], datetime] = now) -> None:
         self._stream = stream
@@ -26,5 +31,4 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         with self._mutex:  # so that the times of lines never go back
-            named = {"event": type(event).__name__, "time": stamp(self._time()), **asdict(event)}
-            say(json_text(named), stream=self._stream, flush=True)
+            say(json_text(as_document(event, self._time())), stream=self._stream, flush=True)

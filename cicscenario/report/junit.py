@@ -1,7 +1,7 @@
 """The report as JUnit XML, for merge requests in GitLab and others: one case for the run, each step and each check."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -18,14 +18,47 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def as_junit(recorded: Recorded) -> str:
     """The report as JUnit XML. A check with errors is a failure with its problems and people; a check not made is skipped."""
+    return xml_text(suites_of(recorded))
+
+
+def suites_of(recorded: Recorded) -> ET.Element:
+    """The test cases of one run: a suite each for the run, the steps and the checks."""
     report = recorded.report
     suites = ET.Element("testsuites", name=_clean(report["scenario"]))
     _suite(suites, recorded, "run", [_run_case(recorded)])
     _suite(suites, recorded, "steps", [_step_case(step, recorded) for step in report["steps"]])
     checks = [_check_case(check, recorded) for check in report["checks"]]
     _suite(suites, recorded, "checks", checks + [_unmade_case(check["name"]) for check in recorded.unmade])
+    return _counted(suites)
+
+
+def not_reported(name: str, verdict: str, *, skipped: bool) -> ET.Element:
+    """The case of a run that has no report: it was not begun (``skipped``), or it ended before there was one."""
+    suites = ET.Element("testsuites", name=_clean(name))
+    suite = ET.SubElement(suites, "testsuite", name=_clean(f"{name}.run"), tests="1", failures="0", time="0.000")
+    suite.set("errors", str(int(not skipped)))
+    suite.set("skipped", str(int(skipped)))
+    case = _say(_case("run ends by itself"), "skipped" if skipped else "error", verdict)
+    case.set("classname", _clean(f"{name}.run"))
+    suite.append(case)
+    return _counted(suites)
+
+
+def joined(name: str, runs: Iterable[ET.Element]) -> ET.Element:
+    """The suites of several runs in one."""
+    suites = ET.Element("testsuites", name=_clean(name))
+    suites.extend(suite for run in runs for suite in run)
+    return _counted(suites)
+
+
+def _counted(suites: ET.Element) -> ET.Element:
     for count in ("tests", "failures", "errors", "skipped"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
+    return suites
+
+
+def xml_text(suites: ET.Element) -> str:
+    """The suites as a file."""
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"
 

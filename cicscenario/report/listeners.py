@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TextIO
 
 from cicscenario.address import without_known
-from cicscenario.engine.events import CommandFailed, Event, Listener, Noted, ReportWritten
+from cicscenario.engine.events import CommandEnded, CommandFailed, Event, Listener, Noted, ReportWritten
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import ExitCode, InvalidError, as_told
 from cicscenario.printable import Colour
 from cicscenario.report.console import console, verdict_shown
 from cicscenario.report.jsonl import JsonLines
 from cicscenario.report.liveness import Liveness
+from cicscenario.report.now import NowFile
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.rendered import recorded, write_when_over
 from cicscenario.report.runlog import RunLog
@@ -39,6 +40,7 @@ class Listening:
         self._stream = stream
         self._view = view
         self._log = RunLog()
+        self._now = NowFile()
         self._directory: Path | None = None
 
     def __call__(self, event: Event) -> None:
@@ -53,6 +55,7 @@ class Listening:
             if isinstance(event, ReportWritten):
                 self._directory = Path(event.directory)
         self._log(event)
+        self._now(event)
         self._show(event)
 
     def failed(self, error: BaseException) -> None:
@@ -67,8 +70,8 @@ class Listening:
             hint = without_known(known.hint) if known.hint else None
             self(CommandFailed(without_known(known.message), hint, int(known.exit_code)))
 
-    def end(self, code: ExitCode) -> None:
-        """Tells the verdict, as the last line."""
+    def end(self, code: ExitCode) -> CommandEnded:
+        """Tells the verdict, as the last line; returns it."""
         report = str(self._directory / "report.html") if self._directory else None
         event = ended(self._recorded(), code, self.stopwatch.seconds, report)
         self._log(event)
@@ -77,6 +80,7 @@ class Listening:
             self._show(event)
         else:
             verdict_shown(event, self._stream, self._view.colour)
+        return event
 
     def _recorded(self) -> Recorded | None:
         """What this command has recorded."""

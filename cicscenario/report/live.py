@@ -17,16 +17,18 @@ from cicscenario.engine.events import (
     DirectoryTaken,
     Event,
     RequestRepeated,
+    RequestsCounted,
     RunStarted,
+    ServicesOpened,
     ServiceStarting,
     StageStarted,
     StepProgressed,
     Waiting,
 )
+from cicscenario.engine.periodic import Periodic
 from cicscenario.printable import one_line, painted, printable
 from cicscenario.report.colour import tone
 from cicscenario.report.painter import Painter, Size
-from cicscenario.report.periodic import Periodic
 from cicscenario.report.words import duration, line_of, rate_of, remaining, service_line, short_wait
 
 _EVERY = 0.25  # seconds between two frames
@@ -106,7 +108,7 @@ class LiveConsole:
             case RequestRepeated():
                 return not self._verbose
             case _:
-                return isinstance(event, DirectoryTaken | CommandFailed)
+                return isinstance(event, DirectoryTaken | CommandFailed | ServicesOpened | RequestsCounted)
         return True
 
     def _take_step(self, event: StepProgressed | Waiting) -> None:

@@ -13,12 +13,14 @@ from cicscenario.engine.events import (
     Event,
     Listener,
     RequestRepeated,
+    RequestsCounted,
     RunStarted,
+    ServicesOpened,
     ServiceStarting,
     StageStarted,
     Waiting,
 )
-from cicscenario.report.periodic import Periodic
+from cicscenario.engine.periodic import Periodic
 
 SILENCE = 3.0  #: seconds without an event after which ``Waiting`` is sent
 _LOOK = 0.25  # seconds between two looks
@@ -46,8 +48,8 @@ class Liveness:
     def __call__(self, event: Event) -> None:
         with self._mutex:
             now = self._clock()
-            if not isinstance(event, RequestRepeated):
-                self._last = now  # a repeat is no line of the plain console
+            if not isinstance(event, RequestRepeated | RequestsCounted | ServicesOpened):
+                self._last = now  # these are no lines of the plain console
             if (activity := _activity(event)) is not None:
                 self._activity, self._since, self._seen = activity, now, ""
             elif isinstance(event, RequestRepeated):

@@ -7,7 +7,7 @@ from cicscenario.engine.failing import FAILING
 from cicscenario.engine.problems import Problem
 from cicscenario.printable import one_line, printable
 from cicscenario.report.form import ReportForm
-from cicscenario.report.problems import named, where, who
+from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, check_notes, milliseconds
 
 _PROBLEMS = 20  #: problems that are shown
@@ -17,34 +17,43 @@ def as_markdown(recorded: Recorded) -> str:
     """The report as Markdown: verdict, steps, checks, what went wrong, and transactions."""
     report = recorded.report
     parts = [
-        f"## {'✅' if recorded.good else '❌'} {_text(report['scenario'])}: {recorded.verdict}",
-        _text(recorded.detail) + ".",
+        f"## {'✅' if recorded.good else '❌'} {escaped(report['scenario'])}: {recorded.verdict}",
+        escaped(recorded.detail) + ".",
     ]
     if "error" in report:
-        parts.append("\n".join(f"> {_text(line)}  " for line in report["error"].splitlines()))
+        parts.append("\n".join(f"> {escaped(line)}  " for line in report["error"].splitlines()))
     if recorded.next:
         parts.append(f"To go on:\n\n    {one_line(recorded.next)}")
-    parts.append(_table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
+    parts.append(table("| step | ok | failed | pending | people/s |", ":--|--:|--:|--:|--:", _step_rows(recorded)))
     if report["checks"] or recorded.unmade:
-        parts.append(_table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))
-    if found := recorded.problems.problems:
-        parts.append("### What went wrong\n\n" + "\n".join(_problem(one) for one in found[:_PROBLEMS]))
-        more = f"{len(found) - _PROBLEMS:,} more problems are in the other reports. " if found[_PROBLEMS:] else ""
-        all_of_them = where(recorded.problems.people, FAILING) if recorded.problems.people else ""
-        parts.append(more + _text(all_of_them))
+        parts.append(table("| check | errors | of | |", ":--|--:|--:|:--", _check_rows(recorded)))
+    parts += _wrong(recorded)
     if rejected := recorded.rejected:
-        parts.append(_text(rejected))
+        parts.append(escaped(rejected))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
     if report.get("traffic"):
         head = "| service | requests | repeated | refused | unanswered | p50 | p95 | p99 |"
-        parts.append(_table(head, ":--" + "|--:" * 7, _traffic_rows(recorded)))
+        parts.append(table(head, ":--" + "|--:" * 7, _traffic_rows(recorded)))
     elif report.get("requests"):  # of an earlier version
-        asked = (f"{_text(service)} {number:,}" for service, number in report["requests"].items())
+        asked = (f"{escaped(service)} {number:,}" for service, number in report["requests"].items())
         parts.append(f"Requests: {'; '.join(asked)}.")
     if recorded.orphans:
         parts.append(f"Accounts of the custodial engine that belong to no person: {recorded.orphans}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _wrong(recorded: Recorded) -> list[str]:
+    """What went wrong, by problem, and where all the people are; nothing when nothing did."""
+    found = recorded.problems.problems
+    if not found:
+        return []
+    parts = ["### What went wrong\n\n" + "\n".join(_problem(one) for one in found[:_PROBLEMS])]
+    if more := found[_PROBLEMS:]:
+        parts.append(f"{len(more):,} more problems are in the other reports.")
+    if people := recorded.problems.people:
+        parts.append(f"{escaped(where(people, FAILING))}. To see one of them:\n\n    {one_line(one_of_them())}")
+    return parts
 
 
 def _step_rows(recorded: Recorded) -> list[list[str]]:
@@ -73,7 +82,7 @@ def _problem(problem: Problem) -> str:
     """An item of a list: the problem, and below it the people, with what was said about the first of them."""
     first = problem.first[0]
     said = f"; {named(first)}: {first.reason}" if first.reason != problem.reason else ""
-    return f"- **{_text(problem.sentence)}**\n  - {_text(who(problem) + said)}"
+    return f"- **{escaped(problem.sentence)}**\n  - {escaped(who(problem) + said)}"
 
 
 def _traffic_rows(recorded: Recorded) -> list[list[str]]:
@@ -88,16 +97,17 @@ def _traffic_rows(recorded: Recorded) -> list[list[str]]:
 
 def _transactions(counts: dict[str, dict[str, Any]]) -> list[str]:
     return [
-        f"{_text(purpose)} {', '.join(f'{number:,} {status}' for status, number in sorted(by_status.items()))}"
+        f"{escaped(purpose)} {', '.join(f'{number:,} {status}' for status, number in sorted(by_status.items()))}"
         for purpose, by_status in counts.items()
     ]
 
 
-def _table(head: str, rule: str, rows: list[list[str]]) -> str:
-    return "\n".join([head, f"|{rule}|", *(f"| {' | '.join(map(_text, row))} |" for row in rows)])
+def table(head: str, rule: str, rows: list[list[str]]) -> str:
+    """A table with its head, the rule below it without its outer bars, and its rows, which are escaped."""
+    return "\n".join([head, f"|{rule}|", *(f"| {' | '.join(map(escaped, row))} |" for row in rows)])
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Escapes text for Markdown, so that it cannot contain links, HTML or the end of a table cell."""
     return re.sub(r"[\\`*_<>\[\]|#]", r"\\\g<0>", " ".join(printable(text).split()))
 

@@ -28,10 +28,15 @@ def lines(found: Problems, file: str) -> Iterator[str]:
     if more := found.problems[SHOWN:]:
         yield f"and {len(more):,} more problem{'s' if len(more) > 1 else ''}"
     if found.people:
-        yield where(found.people, file)
+        yield f"{where(found.people, file)}; `{one_of_them()}` shows one of them"
 
 
 def where(people: int, file: str) -> str:
     """Where everybody who failed anything is."""
     who = "everybody who failed anything (1 person)" if people == 1 else f"all {people:,} people who failed anything"
-    return f"{who}: {one_line(file)}; `{going_on('show', 'PERSON')}` shows one of them"
+    return f"{who}: {one_line(file)}"
+
+
+def one_of_them() -> str:
+    """The command that shows one of these people."""
+    return going_on("show", "PERSON")

@@ -1,7 +1,7 @@
 """The recorded result of a run, read from its directory, with the verdict in words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -9,6 +9,7 @@ from cicscenario.engine.problems import NAMED, Affected, Problem, Problems
 from cicscenario.engine.progress import BUCKETS
 from cicscenario.errors import ExitCode
 from cicscenario.printable import foreign
+from cicscenario.report.now import Now
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
@@ -43,13 +44,14 @@ class Pace:
 class Recorded:
     """The content of ``report.json``, of ``progress.json`` if any steps were executed, and of ``people.json`` if there is one.
 
-    ``phase`` is that of a run which somebody watches; reports are of runs that have ended.
+    ``phase`` is that of a run which somebody watches, and ``now`` what it does; reports are of runs that have ended.
     """
 
     report: dict[str, Any]
     progress: dict[str, Any] | None
     people: dict[str, Any] | None = None
     phase: Phase = Phase.ENDED
+    now: Now = field(default_factory=Now)
 
     @property
     def code(self) -> ExitCode:
@@ -149,6 +151,16 @@ class Recorded:
         if self.unmade or not made:
             return f"{people} are done in every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
         return f"{people}; {len(made)} checks passed for all of them"
+
+    @property
+    def so_far(self) -> str:
+        """How much of the steps is done, and how many requests are sent now; empty when nobody needs to know."""
+        rows = self.report["steps"]
+        if self.phase is not Phase.UNDER_WAY or not rows:
+            return ""
+        share = 100 * sum(step["ok"] for step in rows) // sum(step["total"] for step in rows)
+        requests = f", {sum(self.now.pace.values()):,.0f} requests per second" if self.now.pace else ""
+        return f"{share} % of all steps{requests}"
 
     def summary_of(self, kind: str, name: str) -> str:
         """The summary of a step or check, or an empty text; ``kind`` is ``steps`` or ``checks``."""

@@ -8,6 +8,7 @@ from cicscenario import __version__
 from cicscenario.capabilities.money import Done
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.environment import shown_environment
 from cicscenario.engine.failing import write_failing
 from cicscenario.engine.records import write_progress
 from cicscenario.errors import ExitCode
@@ -16,7 +17,6 @@ from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.printable import json_text
-from cicscenario.report.environment import shown_environment
 from cicscenario.report.roster import write_roster
 from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import scenario_schema
@@ -30,7 +30,7 @@ def summary(end: RunEnd) -> dict[str, Any]:
     plan, store = end.plan, end.store
     counts = store.counts()
     report = {
-        "scenario": plan.scenario.name,
+        "scenario": plan.scenario.title,
         "exit_code": int(end.code),
         "population": plan.size,
         "steps": [_step(step.name, counts.get(step.name, (0, 0)), end) for step in plan.steps],

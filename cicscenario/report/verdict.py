@@ -14,13 +14,15 @@ def verdict_line(recorded: Recorded) -> str:
     if recorded.good:
         return f"{recorded.verdict}: {_people(population)}, {_count(len(made), 'check')}"
     wrong = [check for check in made if check["errors"]]
-    if recorded.code is ExitCode.CHECKS_FAILED and wrong:
+    failed = recorded.code is ExitCode.CHECKS_FAILED
+    if wrong and (failed or recorded.report.get("astray")):
         astray = recorded.report.get("astray") or max(check["errors"] for check in wrong)
         found = ", ".join(f"{one_line(check['name'])} {check['errors']:,}" for check in wrong)
-        return (
+        line = (
             f"{astray:,} of {_people(population)} did not arrive: errors in {len(wrong)} of {_count(len(made), 'check')}"
             f" ({found})"
         )
+        return line if failed else f"{recorded.verdict}: {line}"
     return f"{recorded.verdict}: {one_line(recorded.detail)}"
 
 

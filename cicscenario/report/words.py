@@ -10,6 +10,9 @@ from cicscenario.engine.events import (
     Event,
     Noted,
     ProblemsFound,
+    RepairItem,
+    RepairLooked,
+    RepairPlanned,
     RequestRepeated,
     RunStarted,
     ServiceStarting,
@@ -97,6 +100,27 @@ def started_line(event: RunStarted) -> str:
     return f"{event.scenario}: {event.population} people in {one_line(event.directory)}{resumes}"
 
 
+def looked_line(event: RepairLooked) -> str:
+    """What a check found when a repair asked it."""
+    return f"looked at {one_line(event.check)}: {event.problems:,} problems of {event.people:,}"
+
+
+def repair_lines(event: RepairPlanned) -> str:
+    """The plan of a repair: what is made again, and what is left alone."""
+    parts = [("to be made again:", event.again), ("left alone:", event.left)]
+    lines = [line for title, items in parts if items for line in (title, *(f"  {item_line(item)}" for item in items))]
+    return "\n".join(lines) or "nothing is to be made again"
+
+
+def item_line(item: RepairItem) -> str:
+    """Such as ``metadata: 3 people (4, 7, 9): the entry is written again; first: no entry at ...``."""
+    who = "1 person" if item.people == 1 else f"{item.people:,} people"
+    more = ", ..." if item.people > len(item.named) else ""
+    names = f" ({', '.join(map(str, item.named))}{more})" if item.named else ""
+    first = f"; first: {item.problem}" if item.problem else ""
+    return one_line(f"{item.check}: {who}{names}: {item.what}{first}")
+
+
 def repeat_line(event: RequestRepeated) -> str:
     """A request that is sent again, and why."""
     return f"{event.service}: a request is sent again: {one_line(event.why)}"
@@ -110,6 +134,8 @@ _LINES: dict[type, Callable[[Any], str]] = {
     Waiting: waiting_line,
     CheckProgressed: check_progress_line,
     CheckFinished: check_line,
+    RepairLooked: looked_line,
+    RepairPlanned: repair_lines,
     RequestRepeated: repeat_line,
     Noted: lambda event: event.text,
     ProblemsFound: lambda event: "\n".join(problems.lines(Problems(event.people, event.problems), event.file)),

@@ -33,6 +33,7 @@ class FileResult:
 
     file: Path
     problems: tuple[Diagnostic, ...]
+    combinations: int = 1  #: of the scenario's matrix
 
     @property
     def valid(self) -> bool:

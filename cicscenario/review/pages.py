@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.checks import all_checks
-from cicscenario.errors import ExitCode
+from cicscenario.errors import SEVERITY, ExitCode
 from cicscenario.files import FOR_ALL, make_folder, write_whole
 from cicscenario.language.diagnostic import EXPLANATIONS
 from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
@@ -224,6 +224,7 @@ def _exit_codes() -> str:
         "`S…` is an error: the file cannot be run. `L…` is a warning of `validate`, which counts as an error with"
         " `--strict`. A code never gets another meaning. `cicscenario explain CODE` shows the same text."
     )
+    order = ", ".join(str(int(code)) for code in sorted(ExitCode, key=SEVERITY.index))
     errors = [f"| `{code}` | {_cell(text)} |" for code, text in EXPLANATIONS.items()]
     return _page(
         "Exit codes, and the codes of errors and warnings",
@@ -231,6 +232,7 @@ def _exit_codes() -> str:
             "## Exit codes",
             "All commands use these codes; `diff` returns 1 when there is a difference.",
             "\n".join(codes),
+            f"A command that goes through the combinations of a matrix returns the worst code of all. From good to bad: {order}.",
             "## Errors and warnings",
             kinds,
             "\n".join(["| code | |", "|:--|:--|", *errors]),
@@ -241,7 +243,7 @@ def _exit_codes() -> str:
 def _events() -> str:
     schema = load_schema("events-v1")
     intro = (
-        "`cicscenario run --json` and `cicscenario verify --json` print one event a line, as JSON. Each has `event`, its kind,"
+        "`run`, `verify` and `repair` print with `--json` one event a line, as JSON. Each has `event`, its kind,"
         " and `time`, when it was printed, in UTC (ISO 8601). The last one is the verdict, `CommandEnded`; an error that ends the"
         " command is a `CommandFailed` before it. `schemas/events-v1.json` defines the form of each kind; new kinds may"
         " come."

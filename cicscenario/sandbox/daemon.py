@@ -84,11 +84,21 @@ class Daemon:
         folder: Path | None = None,
         user: User | None = None,
     ) -> None:
-        """Starts the daemon and waits until ``answers()`` is true.
+        """Starts the daemon and waits until ``answers()`` is true. See ``launch`` and ``wait_until_up``."""
+        self.wait_until_up(self.launch(command, environment, folder=folder, user=user), answers)
+
+    def launch(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        folder: Path | None = None,
+        user: User | None = None,
+    ) -> "subprocess.Popen[bytes]":
+        """Starts the daemon; ``wait_until_up`` or ``stop`` has to follow.
 
         The daemon must not be running, and the caller must make sure that nobody else starts it at the same time. Its
         working folder is ``folder``, by default the folder of its lock. It runs as ``user``; only root may give one.
-        Raises UnavailableError, with the end of the log, when the daemon ends or does not answer in time.
         """
         descriptor = open_in_place(self._lock)
         try:
@@ -113,9 +123,12 @@ class Daemon:
                 )
         finally:
             os.close(descriptor)
-        self._wait_until_up(process, answers)
+        return process
 
-    def _wait_until_up(self, process: "subprocess.Popen[bytes]", answers: Callable[[], bool]) -> None:
+    def wait_until_up(self, process: "subprocess.Popen[bytes]", answers: Callable[[], bool]) -> None:
+        """Waits until ``answers()`` is true. Raises UnavailableError, with the end of the log, when the daemon ends or does not
+        answer in time.
+        """
         deadline = time.monotonic() + _START
         while not answers():
             if process.poll() is not None or time.monotonic() > deadline:

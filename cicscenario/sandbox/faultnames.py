@@ -9,7 +9,7 @@ FAULTS = {
     "custodial.die-after": "the worker ends after so many TASKS",
     "custodial.signer-down": "the engine's signer does not answer",
     "custodial.nonce-hole": "the N-th registration fails after its nonce was reserved; may be repeated",
-    "custodial.gas-nonce-hole": "the same for the N-th gift of gas",
+    "custodial.gas-nonce-hole": "the N-th gift of gas fails after its nonce was reserved; may be repeated",
     "custodial.gifter-balance": "WEI that the gas gifter has at the start; 0 for an empty one",
     "custodial.pause": "SECONDS, or SECONDS@TASKS: no task begins for that time, once",
     "custodial.visibility-timeout": "SECONDS after which another worker takes the tasks of a killed one",

@@ -3,9 +3,9 @@
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,13 +20,11 @@ from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
 from cicscenario.sandbox.space import full_disk_told
+from cicscenario.sandbox.starting import Progress, Starting
 from cicscenario.sandbox.users import Users
 from cicscenario.shell import for_daemons
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
-
-#: Is called when a service starts, with its name, its number among so many services, and the seconds it took: None at first.
-Progress = Callable[[str, int, int, float | None], None]
 
 CHAIN_ONLY = ("node",)  #: services of a run with sovereign accounts
 
@@ -84,6 +82,7 @@ def up(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
+    progress: Progress = lambda name, number, total, seconds: None,
     ports: Mapping[str, int] | None = None,
 ) -> StackInfo:
     """Starts the ``services`` of the sandbox in ``home``, and the services they need, unless they are up. They stay up.
@@ -91,15 +90,15 @@ def up(
     ``node`` is embedded or anvil, ``contracts`` is classic or latest. The default is the choice that the sandbox was made
     with; for a new sandbox, embedded and classic. ``faults`` are switches such as ``custodial.signer-down``; ``dialect``
     is the phone interface's. If either is given, a running service with other options is restarted; if neither is given,
-    running services keep their options. ``ports`` are those of services by name, from now on; running services move to
-    them. With an empty mapping, any that are free. Raises InvalidError for an unknown name, StateRefusedError when the sandbox
-    was made with another node or other contracts or when a service would have to move that a run uses, and UnavailableError
-    when a port is taken or a service does not start.
+    running services keep their options. ``progress`` is called as services start. ``ports`` are those of services by name,
+    from now on; running services move to them. With an empty mapping, any that are free. Raises InvalidError for an unknown
+    name, StateRefusedError when the sandbox was made with another node or other contracts or when a service would have to
+    move that a run uses, and UnavailableError when a port is taken or a service does not start.
     """
     request = replace(_start_request(services, node, contracts, faults, dialect, temporary=False), ports=ports)
     stack = _Stack(home)
     with stack.locked():
-        return StackInfo(stack.environment, stack.start(request))
+        return StackInfo(stack.environment, stack.start(request, progress))
 
 
 def down(home: Path, *, purge: bool = False) -> bool:
@@ -259,26 +258,25 @@ class _Stack:
         record = choose(self.record(), request.node, request.contracts, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         request = self._settle_ports(record, request)
-        started: list[str] = []
+        starting = Starting(
+            self.folder,
+            request.services,
+            record,
+            self.daemon,
+            lambda name: self._launch(name, record, request),
+            progress,
+        )
         try:
             self._watch()
-            for number, name in enumerate(request.services, 1):
-                began = time.monotonic()
-                progress(name, number, len(request.services), None)
-                with full_disk_told(self.folder, name, self.daemon(name).log):
-                    if self._start(name, record, request):
-                        started.append(name)
-                    SERVICES[name].provision(Site(self.folder, record))
-                progress(name, number, len(request.services), time.monotonic() - began)
+            starting.start()
             with full_disk_told(self.folder, "environment file"):
                 self._write_environment(record)
         except BaseException:
-            for name in reversed(started):
-                self.daemon(name).stop()
+            starting.undo()
             if not self.running():
                 self.watchdog.stop()
             raise
-        return bool(started)
+        return bool(starting.started)
 
     def _settle_ports(self, record: Record, request: _StartRequest) -> _StartRequest:
         """Makes sure that all chosen ports are free; stops services that have to move. The request, with those, too."""
@@ -304,8 +302,8 @@ class _Stack:
             command = [sys.executable, "-m", watchdog.__name__, str(self.folder), *daemons]
             self.watchdog.start(command, for_daemons(), lambda: True)
 
-    def _start(self, name: str, record: Record, request: _StartRequest) -> bool:
-        """Starts a service unless it is up with the requested options; says whether it started it."""
+    def _launch(self, name: str, record: Record, request: _StartRequest) -> "subprocess.Popen[bytes] | None":
+        """Starts a service unless it is up with the requested options: then it gives None."""
         service, daemon = SERVICES[name], self.daemon(name)
         site = Site(self.folder, record, frozenset(self.running() | set(request.services)))
         if name in record.ports and daemon.find(lambda: service.answers(site)):
@@ -314,7 +312,7 @@ class _Stack:
             if service.command(site).command == record.commands.get(name):
                 if not request.temporary and name in record.temporary:
                     record.temporary.remove(name)
-                return False
+                return None
             daemon.stop()  # it was started with other options, or with ports of other services that have changed
             temporary = request.temporary and name in record.temporary
         else:
@@ -328,14 +326,12 @@ class _Stack:
         command = service.command(site)
         record.commands[name] = command.command
         write_record(self._record, record)
-        daemon.start(
+        return daemon.launch(
             command.command,
             command.environment | {"TMPDIR": str(self.temporary)},  # when it is killed, it leaves nothing elsewhere
-            lambda: service.answers(site),
             folder=command.folder,
             user=command.user,
         )
-        return True
 
     def stop_all(self) -> list[str]:
         """Stops all services; gives the names of those that were up, in starting order."""

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.identity import recall_named
 from cicscenario.engine.records import read_progress
+from cicscenario.engine.stopwatch import now
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, as_told
 from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.report.html import as_html, message_page
+from cicscenario.report.now import Now, read_now, unended
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import read_report, recorded
 from cicscenario.report.roster import roster
@@ -27,17 +30,29 @@ _SHARE = 10  # reading the state takes at most one in so many seconds
 
 def phase_of(directory: Path) -> Phase:
     """Where the run in a directory is. It was killed when its last process is gone and wrote no report at its end."""
-    lock = directory / LOCK
-    if is_held(lock):
+    if is_held(directory / LOCK):
         return Phase.UNDER_WAY
-    began = str(owner_of(lock).get("since", ""))
+    began = _began(directory)
     try:
         written = str(read_report(directory).get("written", ""))
     except FileNotFoundError:
         return Phase.KILLED
     except InvalidError:
         return Phase.ENDED  # what is wrong with it is told by whoever reads it
-    return Phase.ENDED if written >= began else Phase.KILLED
+    return Phase.ENDED if began is None or written >= began else Phase.KILLED
+
+
+def _began(directory: Path) -> str | None:
+    """When a run began that may not have ended; None when it is known to have ended.
+
+    Where the run says nothing itself, as those of earlier versions, it is when the lock was taken last: it may have been by a
+    command that reads the state, or sets the directory aside.
+    """
+    with suppress(InvalidError):
+        told, began = unended(directory)
+        if told:
+            return began[0].isoformat(timespec="seconds") if began else None
+    return str(owner_of(directory / LOCK).get("since", ""))
 
 
 @dataclass
@@ -80,12 +95,22 @@ class RunView:
         except (CicScenarioError, OSError) as error:
             self._close()
             told = as_told(error)
-            return message_page(self.scenario.name, told.message if told else str(error), live=EVERY)
+            return message_page(self.scenario.title, told.message if told else str(error), live=EVERY)
         if found is None:
-            starting = is_held(self.directory / LOCK)
-            said = "The run is starting." if starting else f"Nothing has been run in {self.directory} yet."
-            return message_page(self.scenario.name, said, live=EVERY)
+            return message_page(self.scenario.title, self._before(), live=EVERY)
         return as_html(found, live=EVERY)
+
+    def _before(self) -> str:
+        """What is said while there is no state yet."""
+        if not is_held(self.directory / LOCK):
+            return f"Nothing has been run in {self.directory} yet."
+        doing = self._now(Phase.UNDER_WAY).activity
+        return f"The run is starting{f': {doing}' if doing else ''}."
+
+    def _now(self, phase: Phase) -> Now:
+        """What the run does; of one that was killed, only where its services were, and what they were asked."""
+        held = read_now(self.directory, now()) or Now()
+        return held if phase is Phase.UNDER_WAY else Now(settings=held.settings, traffic=held.traffic)
 
     def recorded(self) -> Recorded | None:
         """The run as it is now; None when nothing has been run."""
@@ -96,11 +121,18 @@ class RunView:
         store = self._open()
         if store is None or not store.meta():
             return None
+        recall_named(store.meta())
         plan = compile_plan(self.scenario, store)
         held = store.checks()
         rows = [held[check.name] for check in plan.checks if check.name in held]
         end = RunEnd(plan, store, self.directory, ExitCode.OK, checks=rows)
-        return Recorded(summary(end), read_progress(self.directory), roster(end), phase)
+        doing = self._now(phase)
+        report = summary(end)
+        if doing.settings:
+            report["environment"] = doing.settings
+        if doing.traffic:
+            report["traffic"] = doing.traffic
+        return Recorded(report, read_progress(self.directory), roster(end), phase, doing)
 
     def _open(self) -> Store | None:
         """The state: another one when the run was begun anew."""

@@ -4,7 +4,6 @@ Protocol: one POST per input, answered with the next screen (plain text beginnin
 ``cic_ussd.runnable.daemons.cic_user_ussd_server``, and its version of August 2021.
 """
 
-import re
 import threading
 import uuid
 from collections.abc import Callable
@@ -22,19 +21,14 @@ from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
 from cicscenario.retry import pause as wait
 from cicscenario.retry import retry_after
+from cicscenario.services.ussd_limits import CHOICES, language_problem, number_problem
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
 from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
 from cicscenario.transport.traffic import Meter
 
 _POST = Boundary("phone.post")  # one key press, or a dial
 _CONTENT_TYPE = "application/x-www-form-urlencoded"  # to the letter: with a charset the server answers 405
-DIGITS = range(10, 13)  #: digits of a number that the interface takes
-_PHONE = re.compile(rf"\+[0-9]{{{DIGITS[0]},{DIGITS[-1]}}}")  # without + an account is made that nobody finds
 _NO_PHONE = "+25471"  # too short for both dialects; text without digits makes that of 2021 close the connection
-_CHOICES = {
-    Dialect.CURRENT: {"en": "1", "sw": "2", "kam": "3", "kik": "4", "miji": "5", "luo": "6", "bor": "7"},
-    Dialect.OF_2021: {"en": "1", "sw": "2"},
-}
 _PAUSES = {Dialect.CURRENT: 0.0, Dialect.OF_2021: 2.5}  # that of 2021 stores a session only after its answer
 _MISREAD = 3  # choices of a language that the server does not take, before that is an error
 SILENT = 3  #: people in a row who got no answer at all, before nobody else is called
@@ -71,21 +65,6 @@ class UssdError(UnavailableError):
         self.taken = taken
         self.answered = answered
         self.session = session
-
-
-def number_problem(phone: str) -> str | None:
-    """The reason why the interface refuses to be called from a number; None when it does not."""
-    if _PHONE.fullmatch(phone):
-        return None
-    return f"the phone interface does not take the number {phone!r}: it takes + and {DIGITS[0]} to {DIGITS[-1]} digits"
-
-
-def language_problem(language: str, dialect: Dialect) -> str | None:
-    """The reason why nobody can choose a language by phone; None when they can."""
-    choices = _CHOICES[dialect]
-    if language in choices:
-        return None
-    return f"the phone interface does not offer the language {language!r}: it offers {', '.join(choices)}"
 
 
 class Joining(StrEnum):
@@ -253,7 +232,7 @@ class UssdClient:
     def _choice(self, language: str) -> str:
         if problem := language_problem(language, self._dialect):
             raise InvalidError(problem)
-        return _CHOICES[self._dialect][language]
+        return CHOICES[self._dialect][language]
 
     def _expected(self, screen: Screen, *, taken: bool | None) -> Screen:
         if screen.state is State.UNKNOWN:

@@ -17,6 +17,7 @@ from cicscenario.state.store import STATE, Store
 
 _SET_ASIDE = Boundary("directory.set_aside")  # the directory of an earlier run gets another name
 _SECRET = re.compile("[0-9a-fA-F]{64}")
+_ASIDE = re.compile(r"\.\d{8}T\d{6}(\.\d{1,3})?$")  # a moment, and a number if it is not the only one of that moment
 
 
 LOCK = "lock"  #: name of the file in a run directory
@@ -76,6 +77,11 @@ def used_before(directory: Path) -> bool:
     """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
     signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
     return any(path.exists() for path in signs)
+
+
+def is_set_aside(directory: Path) -> bool:
+    """Whether a directory has the name of one that ``run --fresh`` or ``stack restore`` has set aside."""
+    return bool(_ASIDE.search(directory.name))
 
 
 def set_aside(directory: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """What is done for each person: one file for each step, and one line here.
 
+These files declare, and are quick to load. What works with clients is in ``work``, and is imported when it is first used.
 Those of other packages come by the entry points ``cicscenario.steps``.
 """
 

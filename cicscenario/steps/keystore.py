@@ -1,46 +1,16 @@
 """The step keystore: writes V3 keystore files when the run holds the keys. In the background, as scrypt is slow."""
 
-from cicscenario.capabilities.context import KEYSTORE, RunContext
-from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.keyfiles import keyfile_verifier, writes_keyfiles
 from cicscenario.capabilities.step import Lane, Part, Step
-from cicscenario.chain.keyfile import encrypt, problem_of, write_keyfile
-from cicscenario.files import inner_folder
 from cicscenario.language import Scenario
-from cicscenario.state.directory import run_secret
-from cicscenario.steps import accounts
-
-
-def _executor(context: RunContext, step: str) -> Executor:
-    kdf: str = context.scenario.backend.option("keystore.kdf")
-    password = _password(context)
-
-    def run(batch: Batch) -> Result:
-        inner_folder(context.directory / KEYSTORE)
-        for person in batch.people:
-            if context.stopping.is_set():
-                break
-            path = context.keyfile(person.account)
-            if problem_of(path, person.account):  # else it is of a run that was killed before it had counted the file
-                write_keyfile(path, encrypt(context.backend.private_key(person), password, kdf))
-            batch.result.done(person.id)
-        return batch.result
-
-    return run
-
-
-def _password(context: RunContext) -> str:
-    """The scenario's password, or one that is created once in the run directory, readable by the owner only."""
-    if given := context.scenario.backend.option("keystore.password"):
-        return str(given.reveal())
-    return run_secret(context.directory / "keystore.password")
+from cicscenario.steps import accounts, work
 
 
 def _part(scenario: Scenario) -> Part | None:
     return _PART if writes_keyfiles(scenario) else None
 
 
-_PART = Part("write the keystore files", Lane.BACKGROUND, _executor)
+_PART = Part("write the keystore files", Lane.BACKGROUND, lambda run, step: work.keystore.executor(run))
 STEP = Step(
     "keystore",
     _part,

@@ -1,69 +1,17 @@
 """The step pins: writes PIN hashes to the phone interface's account table, and ``pins.csv`` at the end of the run."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from os import cpu_count
-from pathlib import Path
-
-from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.step import Lane, Part, ResultFile, Step
 from cicscenario.connections import Service
-from cicscenario.legacy.accountfiles import PinRow, write_pins
-from cicscenario.people.person import Person
-from cicscenario.people.pins import PinHasher, Pins
-from cicscenario.steps import accounts
-from cicscenario.steps.account_table import report
+from cicscenario.steps import accounts, work
 
-_HASHED_AT_ONCE = 2 * (cpu_count() or 1)  # people; keeps all processors busy, also when a hash takes a second
-_WRITE_AFTER = 1.0  # seconds of hashing after which the hashes are written to the table
-
-
-def _executor(context: RunContext, step: str) -> Executor:
-    wanted = context.scenario.pins
-    assert wanted is not None  # otherwise the plan does not have this step
-    pins = Pins(context.scenario.population.seed, wanted.fixed or ())
-    hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
-
-    def write(rows: Sequence[tuple[Person, str]], made: Result) -> None:
-        unknown = context.services.accounts.set_pins([(person.phone, hashed) for person, hashed in rows])
-        report([person for person, _ in rows], unknown, made)
-
-    def run(batch: Batch) -> Result:
-        rows: list[tuple[Person, str]] = []
-        since = context.clock()
-        for start in range(0, len(batch.people), _HASHED_AT_ONCE):
-            part = batch.people[start : start + _HASHED_AT_ONCE]
-            rows += zip(part, hasher.hash_many((pins.pin(person.id) for person in part), context.stopping), strict=True)
-            if context.clock() - since >= _WRITE_AFTER:
-                write(rows, batch.result)
-                rows, since = [], context.clock()
-        if rows:
-            write(rows, batch.result)
-        return batch.result
-
-    return run
-
-
-def _write(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -> None:
-    """Writes ``pins.csv``. The hashes are read from the account table, because the state does not hold them."""
-
-    def rows() -> Iterator[PinRow]:
-        for people in pages:
-            found = context.services.accounts.read(person.phone for person in people)
-            for person in people:
-                row = found.get(person.phone)
-                if row and row.password_hash:
-                    yield PinRow(person.phone, row.password_hash)
-
-    write_pins(path, rows())
-
-
-_PART = Part("write each person's PIN hash", Lane.SERVICE, _executor, (Service.ACCOUNTS,))
+_PART = Part(
+    "write each person's PIN hash", Lane.SERVICE, lambda run, step: work.pins.executor(run), (Service.ACCOUNTS,)
+)
 STEP = Step(
     "pins",
     lambda scenario: _PART if scenario.pins is not None else None,
     after=(accounts.STEP.name,),
     repeatable=True,
-    file=ResultFile("pins.csv", _write),
+    file=ResultFile("pins.csv", lambda run, path, pages: work.pins.write_file(run, path, pages)),
     lacking="no PIN",
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.backends.cic_eth import CicEthBackend
+from cicscenario.backends.work.cic_eth import CicEthBackend
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing, Trace
 from tests.support.batches import batch

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
-from cicscenario.services.ussd import UssdError
+from cicscenario.services.ussd import Joined, UssdError
 from cicscenario.services.ussd_tasks import WaitingTask
 from cicscenario.state.rows import Orphans, RequestRow
 from tests.support.batches import batch
@@ -41,6 +42,38 @@ def test_while_the_engine_is_paused_nobody_chooses_again(world: JoiningWorld, tm
     assert len(made.addresses) == 6
     assert world.choices == [p.phone for p in people(6)]
     assert world.store.orphans() == Orphans(0, 0)
+
+
+@pytest.mark.parametrize("under_way", [0.5, 4.0, 8.0])
+def test_a_task_that_a_worker_is_at_after_a_pause_is_not_lost_when_another_worker_answers(
+    world: JoiningWorld, tmp_path: Path, under_way: float
+) -> None:
+    """The engine's workers wake up together, and a question to another one is answered before this task is done."""
+    wakes = 0.5 * JOINING_PATIENCE
+    world.delay = wakes + under_way
+    world.unwell = lambda: None if world.now >= wakes else "no worker takes tasks"  # type: ignore[method-assign]
+    world.engine = lambda root: NOWHERE
+    made = backend(world, tmp_path).accounts(batch(people(6)))
+    assert len(made.addresses) == 6
+    assert world.choices == [p.phone for p in people(6)]
+
+
+@pytest.mark.parametrize("handled_after", [0.2, 0.9])
+def test_a_report_that_the_tasker_is_handling_after_a_pause_is_not_lost_when_it_takes_another_task(
+    world: JoiningWorld, tmp_path: Path, handled_after: float
+) -> None:
+    (person,) = people(1)
+    world.delay = 10_000
+
+    def choose_language(*arguments: Any, **options: Any) -> Joined:
+        if len(world.dials) == 1:  # the tasker wakes up: the dial gives it a task
+            world.report(person.phone, after=handled_after)
+        return dial(*arguments, **options)
+
+    dial, world.choose_language = world.choose_language, choose_language  # type: ignore[method-assign]
+    made = backend(world, tmp_path).accounts(batch([person]))
+    assert len(made.addresses) == 1
+    assert len(world.choices) == 1
 
 
 def test_a_report_that_waits_for_the_tasker_keeps_a_choice_alive(world: JoiningWorld, tmp_path: Path) -> None:
@@ -116,13 +149,8 @@ def test_a_choice_that_comes_to_life_while_the_interface_is_dialled_again_is_not
 ) -> None:
     """The interface handles one request at a time: the first choice was still waiting for its turn."""
     (person,) = people(1)
-    asked: list[str] = []
-
-    def engine(root: str) -> AccountOutcome:
-        asked.append(root)
-        return NOWHERE if len(asked) <= 2 else QUEUED
-
-    world.engine, world.delay = engine, 0.6 * JOINING_PATIENCE
+    world.engine = lambda root: NOWHERE if len(world.dials) < 2 else QUEUED
+    world.delay = 0.6 * JOINING_PATIENCE
     assert len(backend(world, tmp_path).accounts(batch([person])).addresses) == 1
     assert len(world.dials) == 2
     assert world.choices == [person.phone]

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cicscenario.backends.custodial import CustodialBackend
+from cicscenario.backends.work.custodial import CustodialBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.people.person import Person

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends.dialect import dialect_needs
+from cicscenario.backends.work.dialect import dialect_needs
 from cicscenario.capabilities.cost import Need
 from cicscenario.capabilities.descriptor import Survey
 from cicscenario.errors import UnavailableError

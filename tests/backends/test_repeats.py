@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cicscenario.backends.heartbeat import Heartbeat
-from cicscenario.backends.repeats import Repeats
+from cicscenario.backends.work.heartbeat import Heartbeat
+from cicscenario.backends.work.repeats import Repeats
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import Failed, Signing
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends.eth import EthBackend
-from cicscenario.backends.existing import ExistingBackend
+from cicscenario.backends.work.eth import EthBackend
+from cicscenario.backends.work.existing import ExistingBackend
 from cicscenario.capabilities.executor import Result
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people.person import Person, checksum, identified

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends.standstill import PAGE, standstill
+from cicscenario.backends.work.standstill import PAGE, standstill
 from cicscenario.errors import UnavailableError
 
 WRITER, GIFTER = bytes([0xAA]) * 20, bytes([0xBB]) * 20

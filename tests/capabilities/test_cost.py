@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cicscenario.capabilities.cost import role
+from cicscenario.capabilities.roles import role
 from cicscenario.chain.rpc import RpcError
 
 

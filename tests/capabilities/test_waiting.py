@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends.custodial import CustodialBackend
+from cicscenario.backends.work.custodial import CustodialBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor

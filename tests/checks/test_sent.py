@@ -10,8 +10,8 @@ import pytest
 
 from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, MendedWith
 from cicscenario.chain.rpc import RpcError
-from cicscenario.checks import arrival
-from cicscenario.checks.sent import on_chain
+from cicscenario.checks.work import arrival
+from cicscenario.checks.work.sent import on_chain
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
 from tests.support.states import account_of_person, person, transaction

@@ -9,7 +9,7 @@ import pytest
 
 from cicscenario.capabilities.check import NotKnown
 from cicscenario.checks.ussd import CHECK
-from cicscenario.checks.ussd_calls import ROUNDS
+from cicscenario.checks.work.ussd_calls import ROUNDS
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountRow
 from cicscenario.services.ussd import UssdError

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def test_where_nobody_can_be_asked_the_option_is_named_and_nothing_changes(
         os.close(theirs)
     assert done.returncode == 2
     assert b"there is no terminal to ask on; nothing was changed" in told
-    assert b"--yes" in told
+    given = [str(scenario) if word == "SCENARIO" else word for word in arguments]
+    assert f"next: {shlex.join(['cicscenario', *given, '--yes'])} says yes".encode() in told
     assert [path.name for path in home.rglob("*")] == ["sandbox", "stack.json"]
     assert kept.read_text() == "{}"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.cli.explain import explain
+from cicscenario.cli.explainnames import names
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError
 from cicscenario.language.diagnostic import EXPLANATIONS, Code
@@ -13,6 +14,7 @@ from cicscenario.resources import load_schema
 from cicscenario.sandbox.custodial.faults import _READERS
 from cicscenario.sandbox.faultnames import FAULTS
 from cicscenario.sandbox.meta.faults import MetaFaults
+from cicscenario.sandbox.services import options_of
 from cicscenario.sandbox.ussd.faults import UssdFaults
 from cicscenario.vocabulary import load_scenario
 
@@ -116,7 +118,7 @@ def test_an_unknown_key_names_the_nearest() -> None:
         ("preferences", "the metadata kind preferences\n"),
         ("3", "exit code 3 (UNAVAILABLE)\n  a service is missing"),
         ("RECONCILE", "exit code 5 (RECONCILE)"),
-        ("custodial.drop-callback", "cicscenario stack up --fault custodial.drop-callback"),
+        ("custodial.drop-callback", "cicscenario stack up --fault custodial.drop-callback=SHARE"),
         ("meta.error-every", "the fault meta.error-every"),
     ],
 )
@@ -139,6 +141,18 @@ def test_a_misspelt_name_of_a_fault_names_the_nearest() -> None:
     with pytest.raises(InvalidError) as caught:
         explain("custodial.drop-calback")
     assert caught.value.hint == "did you mean `custodial.drop-callback`?"
+
+
+VALUES = {"SHARE": "0.5", "SECONDS": "2", "NAME": "eth.task", "TASKS": "3", "WEI": "0", "N": "7"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_command_for_a_fault_works_when_its_value_is_filled_in(fault: str) -> None:
+    (command,) = re.findall(r"cicscenario stack up --fault (\S+)", names()[fault][0]())
+    name, _, takes = command.partition("=")
+    options_of([f"{name}={VALUES[takes]}" if takes else name])
+    if not takes:
+        options_of([name])
 
 
 def test_every_fault_of_the_services_is_known() -> None:

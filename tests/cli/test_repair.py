@@ -1,17 +1,21 @@
 """``cicscenario repair``: what is gone is made again where that is safe, what is not is told, and nobody is paid twice."""
 
+import json
 import os
 import pty
 import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import derive_key
+from cicscenario.resources import load_schema
 from cicscenario.sandbox import stack
 from cicscenario.vocabulary import load_scenario
 from tests.support.commands import command_environment, command_line
@@ -156,17 +160,37 @@ def test_a_repair_that_is_killed_is_finished_by_the_next_one_and_gives_gas_once(
     assert held == [gas] * len(people)
 
 
+def events(text: str) -> list[dict[str, Any]]:
+    """The events that a command printed; every line is one, and has its form."""
+    found = [json.loads(line) for line in text.splitlines()]
+    for event in found:
+        Draft202012Validator(load_schema("events-v1")).validate(event)
+    return found
+
+
 def test_a_step_is_executed_again_for_those_who_are_named(world: World) -> None:
     people = people_of(world)
     delete_entries(world.box.home, [pointer_of("custom", people[n]) for n in (1, 2)])
     one = world.command("--again", "metadata_custom", "--person", people[1].phone, "--yes")
     assert one.returncode == 1
+    assert "metadata_custom: 1 person (1): the step is executed again, as was asked for" in one.stdout
+    assert "nothing is to be made again" not in one.stdout
     assert failing_checks(world) == {"metadata_custom": 1}
     refused = world.command("--again", "gift", "--yes")
     assert "nothing is to be made again" in refused.stdout, "everybody has their gift"
-    failed = world.command("--again", "metadata_custom", "--failed", "--yes")
+    failed = world.command("--again", "metadata_custom", "--failed", "--yes", "--json")
     assert failed.returncode == 0, failed.stderr
-    assert "metadata_custom: 1 person (2): the entry is written" in failed.stdout
+    (planned,) = [event for event in events(failed.stdout) if event["event"] == "RepairPlanned"]
+    (item,) = planned["again"]
+    assert (item["check"], item["people"], item["named"], item["step"]) == (
+        "metadata_custom",
+        1,
+        [2],
+        "metadata_custom",
+    )
+    assert item["what"] == "the entry is written"
+    assert item["problem"]
+    assert planned["left"] == []
     is_whole(world)
 
 

@@ -10,7 +10,8 @@ import rlp
 
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import TRANSFER
-from cicscenario.cli.person import RunPlace, person
+from cicscenario.cli.person import person
+from cicscenario.cli.request import RunPlace
 from cicscenario.cli.rungroup import show
 from cicscenario.engine.who import who
 from cicscenario.errors import ExitCode, InvalidError
@@ -40,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingRun]:
     made.make(without_account={2: WHY})
     for check in made.plan.checks:
         made.fail_check(check.name, {4: f"no entry at {POINTER}"} if check.name == "metadata" else {})
-    made.store.set_meta({"token": "0x" + TOKEN.hex(), "decimals": "6"})
+    made.store.set_meta({"token": "0x" + TOKEN.hex(), "decimals": "6", "symbol": "SHILLING"})
     made.store.add_transactions([sent(7, HASH, 41_500_000, "signed")])
     made.store.settle([(HASH, "failed", 12, "reverted")])
     made.store.add_transactions([sent(8, HASH[::-1], 41_000_000, "signed")])
@@ -58,6 +59,13 @@ def shown(run: FailingRun, text: str, capsys: pytest.CaptureFixture[str], fmt: s
     place = RunPlace(run.path, directory=run.directory)
     assert person(place, text, offline=True, fmt=fmt) is ExitCode.OK
     return capsys.readouterr().out
+
+
+def test_what_the_state_has_is_there_before_any_service_is_asked(run, capsys, monkeypatch) -> None:
+    before: list[str] = []
+    monkeypatch.setattr("cicscenario.cli.person._ask", lambda *_: before.append(capsys.readouterr().out) or [])
+    person(RunPlace(run.path, directory=run.directory), "4", offline=False, fmt="text")
+    assert "transactions of the run:" in before[0]
 
 
 def document(run: FailingRun, text: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -152,7 +160,7 @@ def test_the_text_says_the_same_and_moves_no_cursor(run: FailingRun, capsys: pyt
     text = shown(run, "4", capsys)
     assert "\x1b" not in text
     assert "person 4 of 8" in text
-    assert "gift: nonce 7, failed in block 12, 41.5 tokens, 41500000 base units" in text
+    assert "gift: nonce 7, failed in block 12, 41.5 SHILLING, 41500000 base units" in text
     assert f"no entry at {POINTER}" in text
     assert "5e9d-task: created" in text
     assert "in the services now" not in text

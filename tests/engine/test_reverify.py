@@ -9,6 +9,7 @@ import pytest
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.events import CheckFinished, CheckProgressed, Event, ReportWritten
 from cicscenario.engine.reverify import VerifyRequest, reverify
+from cicscenario.engine.run import RunRequest
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.people.generator import Generator
@@ -63,14 +64,14 @@ class World:
             f"version: 1\nname: e\nspec: evm:byzantium:8996:bloxberg\nmeta: {{url: '{url}', key: file:writer.asc,"
             " passphrase: file:passphrase}\n"
         )
-        request = VerifyRequest(
+        run = RunRequest(
             self.scenario,
             directory=lambda scenario: self.folder,
             environment=lambda plan: nullcontext(load_environment(where)),
             stoppable=lambda stop: nullcontext(),
             report=self.ends.append,
         )
-        return reverify(request, self.events.append)
+        return reverify(VerifyRequest(run), self.events.append)
 
 
 @pytest.fixture

@@ -92,6 +92,8 @@ def test_without_a_mistake_there_is_no_error(folder: Path) -> None:
         "private_key hunter2",
         "{private_key:hunter2}",
         "private_key: *hunter2",
+        "{private_key: *hunter2}",
+        "{keyfile: a.json, password: *hunter2}",
         "private_key: !hunter2 a",
         "private_key: a: hunter2",
         "private_key: [hunter2",

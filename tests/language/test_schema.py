@@ -31,9 +31,9 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("meta",): model.MetaEnvironment,
     },
 }
-NOT_WRITTEN = {"path", "document"}  # what a model knows beside what its file says
+NOT_WRITTEN = {"path", "document", "combination"}  # what a model knows beside what its file says
 RENAMED = {"from": "source"}  # a word that Python keeps for itself
-WORKED_IN = {"extends", "vars"}  # what is gone when a model is made
+WORKED_IN = {"extends", "vars", "matrix"}  # what is gone when a model is made
 
 
 LEADING = {"properties", "items", "propertyNames", "if"}  # keywords whose errors are those of the schemas in them

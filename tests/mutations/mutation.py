@@ -20,6 +20,7 @@ class Mutation:
     was: str
     becomes: str
     killed_by: tuple[str, ...]  #: pytest's names of tests
+    strikes: tuple[str, ...] = ()  #: the kinds of faults of ``tests.soak`` against which the defence is broken
 
     def problem(self, project: Path = PROJECT) -> str | None:
         """Why this cannot be made as it is written; None when it can."""
@@ -45,4 +46,5 @@ def mutations(folder: Path = HERE) -> Iterator[Mutation]:
     """All that are written down, in the order of the files' names. Raises TypeError when a key is missing or unknown."""
     for path in sorted(folder.glob("*.yaml")):
         for each in yaml.safe_load(path.read_text("utf-8")) or []:
-            yield Mutation(path.stem, **(each | {"killed_by": tuple(each["killed_by"])}))
+            lists = {key: tuple(each[key]) for key in ("killed_by", "strikes") if key in each}
+            yield Mutation(path.stem, **(each | lists))

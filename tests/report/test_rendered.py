@@ -189,7 +189,10 @@ def test_markdown_shows_problems_and_nothing_in_them_is_markup(bad: Path) -> Non
     assert "**22 people do not pass the check balance: \\<script" in text
     assert "(person 3)" in text
     assert ", and 17 more" in text
-    assert "all 25 people who failed anything: failing.csv; \\`cicscenario show" in text
+    assert (
+        "all 25 people who failed anything: failing.csv. To see one of them:\n\n    cicscenario show SCENARIO PERSON\n"
+        in text
+    )
     assert "| keystore |  |  | not made |" in text
     assert "Accounts of the custodial engine that belong to no person: up to 2." in text
     assert "<script" not in text.replace("\\<script", "")

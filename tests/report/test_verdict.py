@@ -41,6 +41,11 @@ def test_some_did_not_arrive() -> None:
     held = report(exit_code=1, checks=wrong, astray=21)
     names = ", ".join(f"{check['name']} {check['errors']}" for check in wrong)
     assert verdict_line(held) == f"21 of 1,000 people did not arrive: errors in 2 of 2 checks ({names})"
+    stopped = report(exit_code=3, checks=wrong, astray=21)
+    assert verdict_line(stopped) == (
+        "Stopped: a service does not answer, or a step failed: 21 of 1,000 people did not arrive:"
+        f" errors in 2 of 2 checks ({names})"
+    )
     assert not ended(held, ExitCode.CHECKS_FAILED, 1, None).good
 
 

@@ -15,7 +15,7 @@ from cicscenario.sandbox import stack
 from cicscenario.sandbox.custodial.vault import read_secret
 from cicscenario.sandbox.daemon import Command, Daemon
 from cicscenario.sandbox.record import Record
-from cicscenario.sandbox.services import SERVICES, available, options_of, with_needs
+from cicscenario.sandbox.services import SERVICES, available, options_of, waves, with_needs
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.sandbox.stack import sandbox
 
@@ -49,11 +49,19 @@ def test_no_daemon_is_given_the_variables_of_who_starts_it(
     assert {key for key in command.environment if not key.startswith(("LC_", "PYTHON"))} <= NEEDED
 
 
+def test_what_needs_nothing_of_each_other_starts_at_the_same_time() -> None:
+    assert waves(SERVICES) == [["node", "redis", "postgres", "meta"], ["custodial", "ussd"]]
+    assert waves(["redis", "node", "postgres", "custodial"]) == [["node", "redis", "postgres"], ["custodial"]]
+    assert waves(["node"]) == [["node"]]
+    assert waves([]) == []
+
+
 def test_everything_that_is_needed_comes_first() -> None:
     for name, service in SERVICES.items():
         assert all(list(SERVICES).index(need) < list(SERVICES).index(name) for need in service.needs)
         for need in service.needs:
             assert set(SERVICES[need].needs) <= set(service.needs), "needs are told in full"
+    assert all(set(service.after) <= set(service.needs) for service in SERVICES.values())
     assert with_needs(["node"]) == ("node",)
     assert with_needs(["custodial"]) == ("node", "redis", "postgres", "custodial")
 

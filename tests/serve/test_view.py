@@ -6,10 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from cicscenario.engine.events import (
+    DirectoryTaken,
+    ReportWritten,
+    RunStarted,
+    ServicesOpened,
+    ServiceStarting,
+    StageStarted,
+)
+from cicscenario.report.now import NowFile
 from cicscenario.report.recorded import Phase
 from cicscenario.serve.view import RunView, phase_of
 from cicscenario.state.directory import directory_lock
 from cicscenario.state.lock import is_held
+from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support import recordings
@@ -66,6 +76,65 @@ def test_under_way_killed_and_ended(view: RunView) -> None:
     assert "<strong>Everybody arrived</strong>" in page(view)
     (view.directory / "report.json").write_text(json.dumps(report | {"written": "2000-01-02T03:04:05+00:00"}))
     assert phase_of(view.directory) is Phase.KILLED  # the report is of an earlier session
+    view.close()
+
+
+def test_a_run_that_ended_stays_ended_when_its_directory_is_only_looked_at(view: RunView) -> None:
+    """Other commands take the lock: they read the state, set the directory aside, or do not come so far as to begin."""
+    with directory_lock(view.directory):
+        now = NowFile()
+        now(DirectoryTaken(str(view.directory)))
+        now(RunStarted("a", "d", 5, {"accounts": 0}))
+        assert phase_of(view.directory) is Phase.UNDER_WAY
+        report = recordings.good() | {"written": "2020-01-02T03:04:05+00:00"}
+        recordings.run_directory(view.directory, report)
+    assert phase_of(view.directory) is Phase.KILLED, "the report is of an earlier session"
+    with directory_lock(view.directory):
+        now(ReportWritten(str(view.directory)))
+    assert phase_of(view.directory) is Phase.ENDED
+    with directory_lock(view.directory):  # `state verify`
+        pass
+    assert phase_of(view.directory) is Phase.ENDED
+    with directory_lock(view.directory):  # `run --fresh` before it sets the directory aside
+        later = NowFile()
+        later(DirectoryTaken(str(view.directory)))
+        later(StageStarted("asking the services"))
+    assert phase_of(view.directory) is Phase.ENDED
+
+
+def test_what_it_does_now_is_shown_and_only_then(view: RunView) -> None:
+    now = NowFile()
+    with directory_lock(view.directory):
+        now(DirectoryTaken(str(view.directory)))
+        now(ServiceStarting("postgres", 3, 6))
+        assert "The run is starting: sandbox, service 3 of 6: postgres starts." in page(view)
+        filled(view.directory / STATE, people=5)
+        now(ServicesOpened({"meta.url": "http://127.0.0.1:54509"}))
+        now(StageStarted("waiting until all transactions are confirmed"))
+        text = page(view)
+        assert "of all steps; waiting until all transactions are confirmed, for " in text
+        assert "http://127.0.0.1:54509" in text
+    text = page(view)
+    assert "Killed" in text
+    assert "waiting until all transactions" not in text
+    assert "http://127.0.0.1:54509" in text
+    view.close()
+
+
+def test_money_has_the_symbol_that_the_chain_gave_it(tmp_path: Path) -> None:
+    scenario = load_scenario(written(tmp_path, backend="eth", environment="sandbox", gift="{threshold: 9}"))
+    view = RunView(scenario, tmp_path / "run")
+    with directory_lock(view.directory):
+        filled(view.directory / STATE, people=5)
+        assert "tokens</b>: gift" in page(view)
+        store = Store(view.directory / STATE)
+        store.set_meta({"symbol": "SHILLING", "faucet": "2500000 6 POUND"})
+        store.commit("faucet", [Outcome(n, ok=True) for n in range(4)])
+        store.close()
+        text = page(view)
+        assert "SHILLING</b>: gift" in text
+        assert "<b>10 POUND</b>: faucet to 4 people" in text
+        assert "tokens</b>" not in text
     view.close()
 
 

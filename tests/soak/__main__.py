@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from tests.soak.faults import Fault, Kind
-from tests.soak.seeds import BACKENDS, Case, case_of
+from tests.soak.scenes import SCENES
+from tests.soak.seeds import Case, case_of
 from tests.soak.shrink import shrunk
 from tests.soak.simulation import KILLED, simulated
 
@@ -50,15 +51,15 @@ def fails(case: Case) -> bool:
     return bool(case.run().problems)
 
 
-def run_seeds(seeds: Sequence[int], backends: Sequence[str]) -> Tally:
+def run_seeds(seeds: Sequence[int], scenes: Sequence[str]) -> Tally:
     """Runs these seeds in this process."""
     faulthandler.dump_traceback_later(_STUCK, exit=True)
     tally, began = Tally(), time.process_time()
     with simulated():
         for seed in seeds:
-            case = case_of(seed, backends)
+            case = case_of(seed, scenes)
             ended = case.run()
-            tally.worlds[case.backend] += 1
+            tally.worlds[case.scene] += 1
             tally.struck.update(fault.kind.name for fault in ended.struck)
             tally.ends.update(ended.codes)
             tally.hours += ended.seconds / 3600
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, help="how many (default: 2000, or without end with --minutes)")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--minutes", type=float, help="begin no more seeds after so many minutes")
-    parser.add_argument("--backend", action="append", choices=BACKENDS, help="only this one; may be repeated")
+    parser.add_argument("--scene", action="append", choices=SCENES, help="only this one; may be repeated")
     parser.add_argument(
         "--case", help="run only this case, as it is printed for a seed that fails, and tell its history"
     )
@@ -107,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     until = began + 60 * options.minutes if options.minutes else float("inf")
     print(f"seeds from {options.first}")
-    tally = _all(_lots(options.first, number, until), options.backend or BACKENDS)
+    tally = _all(_lots(options.first, number, until), options.scene or tuple(SCENES))
     worlds = sum(tally.worlds.values())
     print(f"{worlds} worlds ({', '.join(f'{name} {n}' for name, n in sorted(tally.worlds.items()))})")
     print(f"{tally.ends[KILLED]} kills; faults that struck:")
@@ -118,13 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if tally.failures else 0
 
 
-def _all(lots: Iterator[list[int]], backends: Sequence[str]) -> Tally:
+def _all(lots: Iterator[list[int]], scenes: Sequence[str]) -> Tally:
     tally, workers = Tally(), len(os.sched_getaffinity(0))
     pools = [ProcessPoolExecutor(1) for _ in range(workers)]
     running: dict[Future[Tally], int] = {}
     try:
         for number, lot in zip(range(workers), lots, strict=False):
-            running[pools[number].submit(run_seeds, lot, backends)] = number
+            running[pools[number].submit(run_seeds, lot, scenes)] = number
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for one in done:
@@ -133,7 +134,7 @@ def _all(lots: Iterator[list[int]], backends: Sequence[str]) -> Tally:
                 for failure in one.result().failures:
                     print(failure, flush=True)
                 for lot in islice(lots, 1):
-                    running[pools[number].submit(run_seeds, lot, backends)] = number
+                    running[pools[number].submit(run_seeds, lot, scenes)] = number
     finally:
         for pool in pools:
             pool.shutdown(cancel_futures=True)

@@ -1,9 +1,12 @@
 """Stands for the modules ``uuid`` and ``secrets``: what the product draws comes from the seed."""
 
+from collections.abc import Sequence
 from random import Random
+from typing import TypeVar
 from uuid import NAMESPACE_URL as NAMESPACE_URL
 from uuid import UUID
 
+_T = TypeVar("_T")
 _SECRET = 32  # bytes of a secret
 
 
@@ -17,8 +20,12 @@ def draw_from(random: Random) -> None:
 
 
 def secret(pair: str) -> None:
-    """From now on secrets are these two hexadecimal digits, repeated."""
+    """The next secret is these two hexadecimal digits, repeated."""
     _Source.secret = pair
+
+
+def choice(items: Sequence[_T]) -> _T:
+    return _Source.random.choice(items)
 
 
 class Uuids:
@@ -30,11 +37,14 @@ class Uuids:
 
 
 class Secrets:
-    """Stands for ``secrets``. The secret of a run is always the same: so its accounts are, whose signatures can be kept."""
+    """Stands for ``secrets``. The first secret of a run is always the same: so its accounts are, whose signatures can be kept."""
 
     @staticmethod
     def token_hex(number: int) -> str:
-        return _Source.secret * number if number >= _SECRET else _Source.random.randbytes(number).hex()
+        if number < _SECRET or not _Source.secret:
+            return _Source.random.randbytes(number).hex()
+        pair, _Source.secret = _Source.secret, ""
+        return pair * number
 
     @staticmethod
     def token_bytes(number: int) -> bytes:

@@ -16,7 +16,7 @@ class Kind(Enum):
     UNSENT = "a request does not arrive: the connection is refused"
     LOST = "a request is carried out, and its answer is lost"
     LATE = "a request gets no answer, and is carried out ``amount`` seconds later, after others"
-    DOUBLED = "a request is carried out twice"
+    DOUBLED = "a request is carried out twice, and the second answer comes"
     SLOW = "an answer takes ``amount`` seconds"
     FULL = "the disk is full for ``amount`` writes"
     BROKEN = "a write gives an I/O error"
@@ -32,6 +32,7 @@ class Kind(Enum):
     CUT = "Redis drops every subscription"
     TASKER = "the phone interface's tasker is killed, with the task that it is at"
     TASKER_PAUSED = "the phone interface's tasker stands still for ``amount`` seconds"
+    RESTARTED = "PostgreSQL is restarted: its connections are closed, and what was not committed is gone"
     EMPTIED = "Redis is restarted without its data"
 
 
@@ -77,18 +78,25 @@ class Fault:
     kind: Kind
     amount: int = 0
 
+    @property
+    def runs(self) -> int:
+        """How many runs it may end, if one is begun each minute."""
+        return {Kind.FULL: self.amount, Kind.DOWN: 1 + self.amount // 60}.get(self.kind, 1)
+
     def __repr__(self) -> str:
         more = f", {self.amount}" if self.amount else ""
         return f"Fault({self.at}, Kind.{self.kind.name}{more})"
 
 
-def draw(random: Random, kinds: Sequence[Kind], boundaries: int) -> tuple[Fault, ...]:
-    """Some faults of these kinds, within about so many boundaries."""
-    number = min(12, 1 + int(random.expovariate(0.25)))
+def draw(
+    random: Random, kinds: Sequence[Kind], boundaries: int, *, number: int | None = None, kills: float = _KILLS
+) -> tuple[Fault, ...]:
+    """Some faults of these kinds, within about so many boundaries. ``kills`` is the share of kills among them."""
+    number = number or min(12, 1 + int(random.expovariate(0.25)))
     drawn: list[Fault] = []
     at = 0
     for _ in range(number):
-        kind = Kind.KILL if random.random() < _KILLS else random.choice(kinds)
+        kind = Kind.KILL if random.random() < kills else random.choice(kinds)
         least, most = _AMOUNTS.get(kind, (0, 0))
         near = drawn and random.random() < _NEAR
         at = at + random.randrange(8) if near else random.randrange(boundaries)

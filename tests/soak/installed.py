@@ -70,10 +70,10 @@ def runtime_swaps() -> Swaps:
 
 
 @contextmanager
-def installed(*more: tuple[Any, Any], methods: Sequence[tuple[type, str, Any]] = ()) -> Iterator[None]:
+def installed(*more: tuple[Any, Any], methods: Sequence[tuple[Any, str, Any]] = ()) -> Iterator[None]:
     """The product runs with simulated threads and time in the block.
 
-    ``more`` are pairs of what and its replacement; ``methods`` are replaced in their classes.
+    ``more`` are pairs of what and its replacement; ``methods`` are replaced in their classes or modules.
     """
     modules = product_modules()
     swaps = runtime_swaps() | {id(old): new for old, new in more}

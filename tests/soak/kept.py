@@ -1,19 +1,26 @@
 """Results of pure functions of the product that are worth keeping from one simulated run to the next: they take most of the
-time, and give the same each time. Nothing here has a state, asks anybody or waits.
+time, and give the same each time. Nothing here has a state or asks anybody.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import bcrypt
 from eth_hash.auto import keccak as real_keccak
 
-from cicscenario.chain import contractreader, signer
+from cicscenario.chain import contractreader, keyfile, signer
 from cicscenario.chain.contractreader import ContractReader
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.services.custodial.messages import Messages
+from cicscenario.steps import pins
+from tests.soak.drawn import choice
+from tests.soak.primitives import sleep
 
 _MANY = 100_000
+_HASHING = 0.4  # simulated seconds for a hash
+_SALTS = (b"abcdefghijklmnopqrstuu", b"vwxyzABCDEFGHIJKLMNOPO")
 
 keccak = lru_cache(_MANY)(real_keccak)
 _sign = Signer.sign
@@ -45,15 +52,34 @@ def _kept_call(call: Any) -> Any:
     return _calls[key]
 
 
+class KeptBcrypt:
+    """Stands for ``bcrypt``. Hashing takes simulated time; each PIN has one of two hashes, so that a second one may differ."""
+
+    hashpw, checkpw = staticmethod(lru_cache(_MANY)(bcrypt.hashpw)), staticmethod(lru_cache(_MANY)(bcrypt.checkpw))
+
+    @staticmethod
+    def gensalt(cost: int) -> bytes:
+        sleep(_HASHING)
+        return b"$2b$%02d$%s" % (cost, choice(_SALTS))
+
+
+def _derived(password: bytes, salt: bytes, *strength: int) -> bytes:
+    """Stands for scrypt, which is slow on purpose."""
+    return hashlib.sha256(b"%d %s%s" % (len(salt), salt, password)).digest()
+
+
 #: For ``installed``: pairs, and methods.
-PAIRS: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
+PAIRS: list[tuple[Any, Any]] = [
+    (bcrypt, KeptBcrypt),
+    (keyfile._scrypt, _derived),
     (real_keccak, keccak),
     (signer.address_of, lru_cache(_MANY)(signer.address_of)),
     (signer.derive_key, lru_cache(_MANY)(signer.derive_key)),
     (_eth_call, _kept_call),
     (Messages, lru_cache(Messages)),
 ]
-METHODS: list[tuple[type, str, Any]] = [
+METHODS: list[tuple[Any, str, Any]] = [
+    (pins, "_HASHED_AT_ONCE", 4),  # on any machine
     (Signer, "sign", _kept_sign),
     (ContractReader, "contract", _kept_contract),
 ]

@@ -11,6 +11,7 @@ from uuid import UUID
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
 from cicscenario.services.custodial import tasks
+from tests.soak.database import ACTIVE, Account, Database
 from tests.soak.engine import QUEUE, SimEngine
 from tests.soak.metadata import SimMeta
 from tests.soak.redis import SimRedis
@@ -22,6 +23,9 @@ BINDING = "_kombu.binding.cic-ussd"
 _MENU = "CON Welcome to Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Next\n00. Exit"
 _CREATED = "END Your account is being created. You will receive an SMS when your account is ready."
 _PIN = "CON Please enter a new four number PIN for your account."
+_START = "CON Balance 0 GFT\n1. Send\n2. My Sarafu\n3. My Account\n4. Help"
+_EXIT = "END Thank you for using the service."
+_BACK = "0"
 _LANGUAGES = {"1": "en", "2": "sw"}
 _KEPT = 180.0  # seconds for which Redis knows of a request after its report
 _TASK = 0.05  # seconds that a task of the tasker takes
@@ -41,14 +45,21 @@ class PhoneReply:
 
 
 class SimPhone:
-    """The interface and its tasker. ``accounts`` are its table: address, language and when it was made, by phone number."""
+    """The interface and its tasker, over the tables in its database."""
 
     def __init__(
-        self, world: World, redis: SimRedis, engine: SimEngine, meta: SimMeta, spec: str, random: Random
+        self,
+        world: World,
+        database: Database,
+        redis: SimRedis,
+        engine: SimEngine,
+        meta: SimMeta,
+        spec: str,
+        random: Random,
     ) -> None:
         self._world, self._redis, self._meta, self._random = world, redis, meta, random
+        self._database = database
         self._chain = ChainSpec.parse(spec).asdict()
-        self.accounts: dict[str, tuple[bytes, str, float]] = {}
         self.workers = Workers(world, redis, TASKER, _TASK, self._take, one_by_one=True)  #: of the tasker
         engine.reports["cic_ussd.report"] = self._report
         redis.values[BINDING] = b"declared"
@@ -61,13 +72,32 @@ class SimPhone:
         phone, text = form["phoneNumber"], form["text"]
         if len(phone) < 11:
             return PhoneReply(b"", 400, "Invalid phone number format")
-        if phone in self.accounts:
+        sessions = self._database.sessions
+        if account := self._database.accounts.get(phone):
             self._push("metadata.query", "", phone)  # what every dial of a known number asks for
-            return PhoneReply(_PIN.encode())
+            return self._known(account, phone, text)
         if text in _LANGUAGES:
             self._request(phone, _LANGUAGES[text])
+            sessions[phone] = "account_creation_prompt"
             return PhoneReply(_CREATED.encode())
+        sessions[phone] = "initial_language_selection"
         return PhoneReply(_MENU.encode())
+
+    def _known(self, account: Account, phone: str, text: str) -> PhoneReply:
+        """An account that is active and has a PIN is shown where its newest session stopped; any other is asked for a PIN."""
+        sessions = self._database.sessions
+        if text == _BACK:
+            sessions[phone] = "exit"
+            return PhoneReply(_EXIT.encode())
+        if account.status != ACTIVE or account.password_hash is None:
+            sessions[phone] = "initial_pin_entry"
+            return PhoneReply(_PIN.encode())
+        if phone not in sessions:
+            return PhoneReply(b"", 500, "Internal Server Error")
+        if sessions[phone] in ("exit", "start"):
+            sessions[phone] = "start"
+            return PhoneReply(_START.encode())
+        return PhoneReply(_PIN.encode())
 
     def _request(self, phone: str, language: str) -> None:
         """Asks the engine for an account, as ``cic_eth.api.Api.create_account`` does, with the tasker to be told."""
@@ -123,9 +153,9 @@ class SimPhone:
         if (state := self._redis.values.get(root)) is not None:
             self._redis.values[root] = json.dumps(json.loads(state) | {"status": "CREATED"}).encode()
             self.workers.later(_KEPT, lambda: self._redis.forget(root))
-        if phone in self.accounts:
+        if phone in self._database.accounts:
             return  # the column of phone numbers is unique
-        self.accounts[phone] = (account, language, self._world.now)
+        self._database.accounts[phone] = Account(account, language, self._world.now)
         self._push("metadata.pointer", root, address, pointer.phone(phone).hex(), address)
         language_at = pointer.preferences(account).hex()
         self._push("metadata.preferences", root, address, language_at, {"preferred_language": language})

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.language import Environment, load_environment
+from cicscenario.people.generator import Generator
 from cicscenario.people.person import Person
 from cicscenario.people.population import Population
-from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.plan.compile import Plan, narrowed_checks, steps_of
 from cicscenario.vocabulary import load_scenario
 from tests.soak.contracts import REGISTRY
+from tests.soak.kept import keccak
 
 NETWORK = 8996
 SPEC = f"evm:byzantium:{NETWORK}:bloxberg"
+SEED = 7  #: of the people
 SIGNER_KEY = b"\x11" * 32
 _ENVIRONMENT = f"""
 version: 1
@@ -31,11 +34,20 @@ ussd: {{url: http://phone.example}}
 accounts: {{host: database.example, database: cic_ussd, user: someone, password: file:signer.key}}
 meta: {{url: http://meta.example, key: file:signer.key}}
 """
-_BACKENDS = {
-    "eth": "backend: {kind: eth, keystore: {kdf: none}}",
-    "cic_eth": "backend: {kind: cic_eth, patience: 60}",
-    "cic_ussd": "backend: {kind: cic_ussd, patience: 60}\nmetadata: [person, phone, preferences, custom]",
+_PAID = "gift: {threshold: 200}\n"
+_ROWS = "pins: {scheme: bcrypt, cost: 4}\nussd_data: true\n"
+#: What is run: together they have every step and every check. A scene is named by its backend, and what it is for.
+SCENES = {
+    "eth": _PAID + "backend: {kind: eth, keystore: {kdf: light}}\n",
+    "cic_eth": _PAID + "backend: {kind: cic_eth, patience: 60}\n",
+    "cic_ussd": _PAID + "backend: {kind: cic_ussd, patience: 60}\nmetadata: [person, phone, preferences, custom]\n",
+    "cic_ussd_pins": _PAID + "backend: {kind: cic_ussd, patience: 60}\n" + _ROWS,
+    "existing": "gift: {method: none}\nbackend: existing\nmetadata: [phone]\n" + _ROWS,
 }
+
+
+_WHO = {"existing": "from: ., seed: 7"}  # they are there already; their accounts are made here
+_LARGEST = 50
 
 
 @dataclass(frozen=True)
@@ -48,32 +60,57 @@ class Scene:
 
 
 class _Kept:
-    """A population whose people are made once."""
+    """A population whose people are made once. With ``have_accounts`` they have accounts already."""
 
-    def __init__(self, population: Population) -> None:
-        self._population = population
+    def __init__(self, population: Population, *, have_accounts: bool) -> None:
         self.person: Callable[[int], Person] = cache(population.person)
         self.gift: Callable[[int], int] = cache(population.gift)
-        self.account: Callable[[int], bytes | None] = cache(population.account)
+        self._have_accounts = have_accounts
+
+    def account(self, index: int) -> bytes | None:
+        return keccak(b"existing account %d" % index)[12:] if self._have_accounts else None
 
 
 @cache
-def scene(backend: str, size: int, confirmations: int = 0, seed: int = 7) -> Scene:
-    """The scene of a backend with so many people."""
-    folder = _folder()
-    (folder / "signer.key").write_text(SIGNER_KEY.hex())
-    (folder / "signer.key").chmod(0o600)
-    where = folder / f"environment-{confirmations}.yaml"
-    where.write_text(_ENVIRONMENT.replace("CONFIRMATIONS", str(confirmations)))
-    path = folder / f"{backend}-{size}-{seed}.yaml"
+def scene(name: str, size: int, confirmations: int = 0, seed: int = SEED) -> Scene:
+    """The scene of a name with so many people."""
+    plan, path = _largest(name, seed)
+    scenario = replace(plan.scenario, population=replace(plan.scenario.population, size=size))
+    return Scene(replace(plan, scenario=scenario, size=size), _environment(confirmations), path)
+
+
+@cache
+def _largest(name: str, seed: int) -> tuple[Plan, Path]:
+    """The scene's plan for the most people, which those for fewer are made from, and the file of its scenario."""
+    path = _folder() / f"{name}-{seed}.yaml"
+    people = _WHO.get(name, f"seed: {seed}, languages: {{en: 1, sw: 1}}")
     path.write_text(
-        f"version: 1\nname: simulated\ngift: {{threshold: 200}}\n"
-        f"population: {{size: {size}, seed: {seed}, languages: {{en: 1, sw: 1}}}}\n"
-        f"{_BACKENDS[backend]}\nenvironment: {where.name}\n"
+        f"version: 1\nname: simulated\npopulation: {{size: {_LARGEST}, {people}}}\n"
+        f"{SCENES[name]}environment: environment-0.yaml\n"
     )
-    plan = compile_plan(load_scenario(path))
-    kept: Any = _Kept(plan.population)
-    return Scene(replace(plan, population=kept), load_environment(where), path)
+    _environment(0)
+    scenario = load_scenario(path)
+    population: Any = _population(seed, have_accounts=not scenario.backend.traits.makes_accounts)
+    return Plan(scenario, steps_of(scenario), narrowed_checks(scenario), population, _LARGEST), path
+
+
+@cache
+def _population(seed: int, *, have_accounts: bool) -> _Kept:
+    """The same people in every scene: who they are does not depend on what is run."""
+    languages = (("en", 1), ("sw", 1))
+    made = Generator(
+        seed=seed, locales=["en_US"], region="KE", languages=languages, tags=["individual"], gift_threshold=200
+    )
+    return _Kept(made, have_accounts=have_accounts)
+
+
+@cache
+def _environment(confirmations: int) -> Environment:
+    (_folder() / "signer.key").write_text(SIGNER_KEY.hex())
+    (_folder() / "signer.key").chmod(0o600)
+    path = _folder() / f"environment-{confirmations}.yaml"
+    path.write_text(_ENVIRONMENT.replace("CONFIRMATIONS", str(confirmations)))
+    return load_environment(path)
 
 
 @cache

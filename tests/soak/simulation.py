@@ -19,8 +19,8 @@ from cicscenario.engine import run as engine
 from cicscenario.engine.events import Event
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.transport.http import HttpSessions
-from tests.soak.accounts import SimAccounts
 from tests.soak.chain import SimChain
+from tests.soak.database import Account, Database, SimPostgres
 from tests.soak.disk import Disk
 from tests.soak.drawn import Secrets, Uuids, draw_from, secret
 from tests.soak.engine import GIFTER, WRITER, SimEngine
@@ -33,13 +33,25 @@ from tests.soak.phone import PhoneReply, SimPhone
 from tests.soak.redis import SimRedis, SimRedisClient
 from tests.soak.scenes import NETWORK, SIGNER_KEY, SPEC, scene
 from tests.soak.scheduler import use
-from tests.soak.truth import accounted, accounts, arrived, doubled, is_claimed, paid_by, served, written
+from tests.soak.truth import (
+    accounted,
+    accounts,
+    arrived,
+    doubled,
+    entered,
+    is_claimed,
+    opened,
+    paid_by,
+    served,
+    written,
+)
 from tests.soak.world import World
 
 KILLED = 137  #: the exit code of a process that was killed
-_MORE = 4  #: runs beyond one for each fault, after which everybody must have arrived
+_MORE = 4  #: runs beyond those that the faults may end, after which everybody must have arrived
 _UNTIL_AGAIN = 60.0  #: simulated seconds until the command is given again
 _NOT_REQUESTED = "has an account that this run did not request"  # said by phone, of a state that is older
+_PROCESSORS = 2  # on any machine
 _OTHERS = 5  # people of another scenario
 _PAID = ("registration", "gas", "faucet")  # what the signer pays without a custodial engine
 _SIGNER = address_of(SIGNER_KEY)
@@ -50,7 +62,7 @@ class Ended:
     """How a simulation ended. ``problems`` is empty when the invariant held."""
 
     seed: int
-    backend: str
+    scene: str
     size: int
     faults: tuple[Fault, ...]
     codes: list[int] = field(default_factory=list)
@@ -65,18 +77,18 @@ class Ended:
 
 
 def simulate(
-    seed: int, backend: str, size: int, faults: tuple[Fault, ...], *, confirmations: int = 0, told: bool = False
+    seed: int, name: str, size: int, faults: tuple[Fault, ...], *, confirmations: int = 0, told: bool = False
 ) -> Ended:
     """Runs a world. Must be called within ``simulated``."""
-    return _Simulation(seed, backend, size, faults, confirmations, told).run()
+    return _Simulation(seed, name, size, faults, confirmations, told).run()
 
 
 class _Simulation:
     def __init__(
-        self, seed: int, backend: str, size: int, faults: tuple[Fault, ...], confirmations: int, told: bool
+        self, seed: int, name: str, size: int, faults: tuple[Fault, ...], confirmations: int, told: bool
     ) -> None:
-        self.ended = Ended(seed, backend, size, faults)
-        self._scene = scene(backend, size, confirmations)
+        self.ended = Ended(seed, name, size, faults)
+        self._scene = scene(name, size, confirmations)
         self.world = World(seed, faults, told=told)
         self._chain = SimChain(lambda: self.world.now, frozenset({_SIGNER, WRITER, GIFTER}))
         self._node = SimNode(self._chain, NETWORK, _SIGNER)
@@ -94,12 +106,17 @@ class _Simulation:
             Kind.PAUSED: self._engine.workers.pause,
             Kind.WORKERS: self._engine.workers.lose_running,
             Kind.CUT: lambda amount: self.redis.drop_connections(),
-            Kind.DOWN: lambda amount: self.redis.drop_connections(),
+            Kind.DOWN: self._go_down,
             Kind.EMPTIED: lambda amount: self.redis.empty(),
         }
         self.meta = SimMeta(self.world)
-        self.phone = SimPhone(self.world, self.redis, self._engine, self.meta, SPEC, Random(f"{seed} phone"))
+        self.database = Database()
+        self.phone = SimPhone(
+            self.world, self.database, self.redis, self._engine, self.meta, SPEC, Random(f"{seed} phone")
+        )
+        self._register_existing()
         self.world.on |= {
+            Kind.RESTARTED: lambda amount: self.database.restart(),
             Kind.TASKER: self.phone.workers.lose_running,
             Kind.TASKER_PAUSED: self.phone.workers.pause,
         }
@@ -110,6 +127,15 @@ class _Simulation:
         self._others: list[bytes] = []  # accounts of other scenarios' people
         self._other_due = self._is_other = False
         draw_from(Random(f"{seed} drawn"))
+        secret("5e")
+
+    def _register_existing(self) -> None:
+        """The people who have accounts before the run have joined by phone."""
+        for index in range(self._scene.plan.size):
+            if account := self._scene.plan.population.account(index):
+                phone = self._scene.plan.population.person(index).phone
+                self.database.accounts[phone] = Account(account, "sw", 0.0)
+                self.database.sessions[phone] = "initial_pin_entry"
 
     def run(self) -> Ended:
         ended = self.ended
@@ -134,7 +160,7 @@ class _Simulation:
         """
         ended = self.ended
         over = False
-        for _ in range(len(ended.faults) + _MORE):
+        for _ in range(sum(fault.runs for fault in ended.faults) + _MORE):
             self._once()
             self.world.scheduler.skip(_UNTIL_AGAIN)
             if self._other_due:
@@ -169,7 +195,7 @@ class _Simulation:
         self._other_due, self._is_other = False, True
         self._scene, self._directory = scene("eth", _OTHERS, seed=8), self._folder / "other"
         secret("07")
-        for _ in range(len(self.ended.faults) + _MORE):
+        for _ in range(sum(fault.runs for fault in self.ended.faults) + _MORE):
             self._once()
             self.world.scheduler.skip(_UNTIL_AGAIN)
             if self.ended.problems:
@@ -229,6 +255,10 @@ class _Simulation:
             copy(self._directory, target)
         self._directory = target
 
+    def _go_down(self, amount: int) -> None:
+        self.redis.drop_connections()
+        self.database.restart()
+
     def _keep_copy(self, amount: int) -> None:
         """A copy from before the run has claimed its state is none: it is as an empty directory is, which pays everybody."""
         if self._is_other or self._older or not self._directory.exists():
@@ -244,21 +274,21 @@ class _Simulation:
 
     def _missing(self) -> list[str]:
         state, size = self._directory / "state.sqlite", self.ended.size
-        people = accounts(state)
+        scenario, people = self._scene.plan.scenario, accounts(state)
+        traits = scenario.backend.traits
         done = paid_by(self._chain, _SIGNER)
         done = Counter({one: n for one, n in done.items() if one[1] not in self._others})
-        if self.ended.backend == "eth":
-            return [*arrived(people, size, done, paid=_PAID), *served(people, self._chain)]
-        return [
-            *arrived(people, size, done, paid=()),
-            *served(people, self._chain),
-            *(
-                ()
-                if self._struck(frozenset({Kind.OLDER}))  # what was asked for since then is not known
-                else accounted(people, self._engine.keys, state, may_lose=self._struck(LOSING))
-            ),
-            *(written(state, self.meta, self.phone) if self.ended.backend == "cic_ussd" else ()),
-        ]
+        found = [*arrived(people, size, done, paid=_PAID if traits.sovereign else (), gifts=traits.makes_accounts)]
+        if traits.makes_accounts:
+            found += served(people, self._chain)
+        if traits.custodial and not self._struck(frozenset({Kind.OLDER})):  # what was asked for since is not known
+            found += accounted(people, self._engine.keys, state, may_lose=self._struck(LOSING))
+        if traits.has_phone_accounts:
+            found += entered(state, self.database, has_pins=scenario.pins is not None, has_data=scenario.ussd_data)
+            found += written(state, self.meta, {*scenario.metadata, *(["phone"] if traits.joins_by_phone else [])})
+        if traits.sovereign:
+            found += opened(people, self._directory)
+        return found
 
     def post(self, url: str, body: Any, timeout: float) -> Reply | PhoneReply:
         if "phone" in url:
@@ -305,6 +335,9 @@ class _Os:
     def fsync(self, descriptor: int) -> None:
         _simulation().disk().fsync(descriptor)
 
+    def cpu_count(self) -> int:
+        return _PROCESSORS
+
 
 class _current:  # noqa: N801 -- a holder
     simulation: _Simulation | None = None
@@ -323,10 +356,10 @@ def simulated() -> Iterator[None]:
     import uuid
 
     from cicscenario.chain.lock import signer_lock
-    from cicscenario.services.accounts import AccountsDatabase
     from cicscenario.services.custodial.broker import Broker
     from cicscenario.services.openpgp import OpenPgpSigner
     from cicscenario.transport.http import http_connection
+    from cicscenario.transport.postgres import Postgres
 
     no_lock: Callable[[object], object] = lambda session: nullcontext()  # noqa: E731
     boundaries.observe(lambda name, side: _simulation().world.named_boundary(name, side))
@@ -334,11 +367,12 @@ def simulated() -> Iterator[None]:
         (HttpSessions, _Http),
         (sqlite3, _PresentDisk()),
         (os, _Os()),
+        (os.cpu_count, lambda: _PROCESSORS),
         (uuid, Uuids),
         (secrets, Secrets),
         (signer_lock, no_lock),
         (OpenPgpSigner, SimSigner),
-        (AccountsDatabase, lambda *login, **options: SimAccounts(_simulation().world, _simulation().phone)),
+        (Postgres, lambda *login, **options: SimPostgres(_simulation().world, _simulation().database)),
         (http_connection, lambda *place, **options: SimMetaConnection(_simulation().meta)),
         *PAIRS,
         methods=[*METHODS, (Broker, "connect", lambda broker, timeout: SimRedisClient(_simulation().redis))],

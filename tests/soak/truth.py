@@ -1,40 +1,38 @@
 """The invariant, held against the models' own truth: everybody has arrived exactly once, and nobody else was paid."""
 
+import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import bcrypt
+
+from cicscenario.chain import keyfile
 from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER
+from cicscenario.chain.signer import address_of
+from cicscenario.errors import InvalidError
 from cicscenario.people import pointer
 from tests.soak.chain import SimChain
 from tests.soak.contracts import FAUCET, FAUCET_AMOUNT, INDEX, TOKEN
+from tests.soak.database import ACTIVE, Database
 from tests.soak.metadata import SimMeta
-from tests.soak.phone import SimPhone
+from tests.soak.scenes import SEED
 
 
 def accounts(state: Path) -> dict[int, tuple[bytes, int]]:
     """The account and the gift of each person, from the state; only SQL."""
-    database = sqlite3.connect(state)
-    try:
-        return {
-            person: (address, gift)
-            for person, address, gift in database.execute("SELECT id, address, gift FROM people")
-        }
-    finally:
-        database.close()
+    return {person: (address, gift) for person, address, gift in _rows(state, "SELECT id, address, gift FROM people")}
 
 
 def is_claimed(state: Path) -> bool:
     """Whether a run has written into a state which scenario and chain it is of."""
     if not state.exists():
         return False
-    database = sqlite3.connect(state)
-    try:
-        return bool(database.execute("SELECT 1 FROM meta WHERE key = 'lineage'").fetchone())
-    finally:
-        database.close()
+    return bool(_rows(state, "SELECT 1 FROM meta WHERE key = 'lineage'"))
 
 
 def paid_by(chain: SimChain, signer: bytes) -> Counter[tuple[str, bytes]]:
@@ -65,12 +63,14 @@ def doubled(done: Counter[tuple[str, bytes]]) -> Iterator[str]:
 People = dict[int, tuple[bytes, int]]
 
 
-def arrived(people: People, size: int, done: Counter[tuple[str, bytes]], *, paid: Sequence[str]) -> Iterator[str]:
+def arrived(
+    people: People, size: int, done: Counter[tuple[str, bytes]], *, paid: Sequence[str], gifts: bool = True
+) -> Iterator[str]:
     """What is wrong after a run that says that everybody has arrived; ``paid`` are the steps that the signer pays, beside
     the gift.
     """
     wanted = Counter(
-        (what, account) for account, gift in people.values() for what in (*paid, *(["gift"] if gift else []))
+        (what, account) for account, gift in people.values() for what in (*paid, *(["gift"] if gift and gifts else []))
     )
     if len(people) != size or len({account for account, _ in people.values()}) != size:
         yield f"{len(people)} people of {size} are in the state, with {len(set(people.values()))} accounts"
@@ -102,11 +102,7 @@ def accounted(people: People, made: Sequence[bytes], state: Path, *, may_lose: b
     mine = {account for account, _ in people.values()}
     if strange := mine - set(made):
         yield f"{len(strange)} people have accounts that the engine never made"
-    database = sqlite3.connect(state)
-    try:
-        requests = database.execute("SELECT person, status, address FROM requests").fetchall()
-    finally:
-        database.close()
+    requests = _rows(state, "SELECT person, status, address FROM requests")
     told = sum(
         (address is not None and address != people[person][0]) or (address is None and status == "asked")
         for person, status, address in requests
@@ -117,24 +113,79 @@ def accounted(people: People, made: Sequence[bytes], state: Path, *, may_lose: b
         yield f"{len(made)} accounts were made for {len(mine)} people, and the run knows of {told} too many"
 
 
-def written(state: Path, meta: SimMeta, phone: SimPhone) -> Iterator[str]:
-    """What the metadata store and the phone interface lack or have wrong of the people in the state."""
+def entered(state: Path, database: Database, *, has_pins: bool, has_data: bool) -> Iterator[str]:
+    """What the account table lacks or has wrong of the people in the state, and what the lists of the run directory do."""
+    rows = _rows(state, "SELECT id, phone, language, address FROM people")
+    if strange := database.accounts.keys() - {phone for _, phone, *_ in rows}:
+        yield f"the account table has {len(strange)} numbers of nobody"
+    for person, phone, language, address in rows:
+        row = database.accounts.get(phone)
+        if row is None or row.address != address:
+            yield f"the phone interface has another account of {phone} than the run, or none"
+            continue
+        if has_data and (row.status, row.language) != (ACTIVE, language):
+            yield f"{phone} has the status {row.status} and the language {row.language}, and not {language}"
+        if has_pins and not _opens(row.password_hash, person):
+            yield f"the hash of {phone} is not of the PIN: {row.password_hash}"
+    if has_pins:
+        hashes = {phone: row.password_hash for phone, row in database.accounts.items()}
+        yield from _listed(state.with_name("pins.csv"), [f"{phone},{hashes.get(phone)}" for _, phone, *_ in rows])
+    if has_data:
+        lines = [f"{phone},1,{language},False" for _, phone, language, _ in rows]
+        yield from _listed(state.with_name("ussd_data.csv"), lines)
+
+
+def _rows(state: Path, sql: str) -> list[Any]:
     database = sqlite3.connect(state)
     try:
-        rows = database.execute("SELECT phone, language, tags, address, document FROM people").fetchall()
+        return database.execute(sql).fetchall()
     finally:
         database.close()
-    for number, language, tags, account, document in rows:
-        if phone.accounts.get(number, (b"",))[0] != account:
-            yield f"the phone interface has another account of {number} than the run, or none"
+
+
+@cache
+def _opens(hashed: str | None, person: int) -> bool:
+    digest = hashlib.sha256(f"{SEED}|{person}|pin".encode()).digest()
+    pin = f"{int.from_bytes(digest[:8], 'big') % 10_000:04}"
+    return hashed is not None and bcrypt.checkpw(pin.encode(), hashed.encode())
+
+
+def _listed(path: Path, lines: list[str]) -> Iterator[str]:
+    found = path.read_text().splitlines() if path.exists() else []
+    if sorted(found) != sorted(lines):
+        yield f"{path.name} has other lines: {sorted(set(found) ^ set(lines))[:2]}"
+
+
+def opened(people: People, directory: Path) -> Iterator[str]:
+    """Keystore files that are not there, cannot be opened with the run's password, or are of nobody."""
+    password = (directory / "keystore.password").read_text().strip()
+    there = {path.name for path in (directory / "keystore").iterdir()}
+    if strange := there - {f"{account.hex()}.json" for account, _ in people.values()}:
+        yield f"keystore files of nobody: {sorted(strange)[:2]}"
+    for account, _ in people.values():
+        path = directory / "keystore" / f"{account.hex()}.json"
+        try:
+            if address_of(keyfile.decrypt(path.read_bytes(), password)) != account:
+                yield f"{path.name} holds another key"
+        except (OSError, InvalidError) as error:
+            yield f"{path.name} cannot be opened: {error}"
+
+
+def written(state: Path, meta: SimMeta, kinds: Collection[str]) -> Iterator[str]:
+    """What the metadata store lacks or has wrong of the people in the state. ``kinds`` are the entries that it should have."""
+    for number, language, tags, account, document in _rows(
+        state, "SELECT phone, language, tags, address, document FROM people"
+    ):
         wanted = {
-            pointer.phone(number): account.hex(),
-            pointer.preferences(account): {"preferred_language": language},
-            pointer.custom(account): {"tags": json.loads(tags)},
+            "phone": (pointer.phone(number), account.hex()),
+            "preferences": (pointer.preferences(account), {"preferred_language": language}),
+            "custom": (pointer.custom(account), {"tags": json.loads(tags)}),
         }
-        for at, value in wanted.items():
+        for at, value in (entry for kind, entry in wanted.items() if kind in kinds):
             if meta.value(at) != value:
                 yield f"the entry {at.hex()[:8]} of {number} is {meta.value(at)!r}, and not {value!r}"
-        found = meta.value(pointer.person(account))
-        if not isinstance(found, dict) or found.get("vcard") != json.loads(document).get("vcard"):
+        found = meta.value(pointer.person(account)) if "person" in kinds else None
+        if "person" in kinds and (
+            not isinstance(found, dict) or found.get("vcard") != json.loads(document).get("vcard")
+        ):
             yield f"the person document of {number} is not in the metadata store"

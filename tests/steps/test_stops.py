@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cicscenario.backends.eth import EthBackend
-from cicscenario.backends.existing import ExistingBackend
+from cicscenario.backends.work.eth import EthBackend
+from cicscenario.backends.work.existing import ExistingBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.sending import TransactionExecutor

@@ -9,7 +9,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from cicscenario.backends.cic_eth import CicEthBackend
+from cicscenario.backends.work.cic_eth import CicEthBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing

@@ -75,11 +75,12 @@ class HostileWire:
         if held:
             self._let_go(fault)
 
-    @property
-    def holds(self) -> bool:
-        """Whether the fault has hold of the service at present."""
+    def wait_out(self, seconds: float) -> None:
+        """Waits for the end of a fault that holds for a time and has begun. One that counts exchanges waits for the next."""
         with self._mutex:
-            return self._since is not None
+            timed = self._hold is not None and self._hold.seconds is not None and self._since is not None
+        if timed:
+            self.ended.wait(seconds)
 
     def _strikes(self) -> "Fault":
         """Counts an exchange; what befalls it."""

@@ -240,8 +240,7 @@ class HostileWorld:
             end.struck += wire.struck if not number else 0
             if case.whole and not number:
                 wire.mend()
-            if wire.holds:  # the next command would only find the same
-                wire.ended.wait(_PATIENCE)
+            wire.wait_out(_PATIENCE)  # the next command would only find the same
             end.codes.append(done.code)
             self._judge_words(case, end, done, held=held)
             if done.code not in (0, 1, 3):

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cicscenario.backends.cic_ussd import CicUssdBackend
+from cicscenario.backends.work.cic_ussd import CicUssdBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Result
 from cicscenario.errors import UnavailableError
@@ -97,6 +97,10 @@ class JoiningWorld:
             return
         made = account(phone, self.choices.count(phone))
         self._ready.setdefault(pointer.phone(phone), (self.now + self.delay, made))
+
+    def report(self, phone: str, *, after: float) -> None:
+        """The tasker handles the report on the account of a phone's first choice; it needs ``after`` seconds for it."""
+        self._ready[pointer.phone(phone)] = (self.now + after, account(phone))
 
     def register(self, phone: str, *, pointer_after: float = 0.0) -> None:
         """Somebody else has an account made for a phone."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cicscenario.backends.eth import EthBackend
+from cicscenario.backends.work.eth import EthBackend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.chainspec import ChainSpec

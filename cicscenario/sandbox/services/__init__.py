@@ -44,6 +44,16 @@ def with_needs(asked: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in SERVICES if name in wanted)
 
 
+def waves(services: Iterable[str]) -> list[list[str]]:
+    """``services``, which are complete, in groups that start one after the other; those of a group start at the same time."""
+    left = [name for name in SERVICES if name in set(services)]
+    groups = []
+    while left:
+        groups.append([name for name in left if not set(SERVICES[name].after) & set(left)])
+        left = [name for name in left if name not in groups[-1]]
+    return groups
+
+
 def options_of(faults: Iterable[str], dialect: str | None = None) -> dict[str, list[str]]:
     """Command line options by service, from faults such as ``SERVICE.NAME[=VALUE]`` and the phone interface's dialect.
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import secrets
 import signal
+import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from cicscenario.files import write_once
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
 from cicscenario.sandbox.record import Record
+
+_PATIENCE = 2.0  # seconds to connect
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,14 @@ class Site:
         """The URL of an HTTP service."""
         return f"http://{HOST}:{self.port(service)}"
 
+    def listens(self, service: str) -> bool:
+        """Whether anything listens on the service's port: a look that costs nothing while a service starts."""
+        try:
+            with socket.create_connection((HOST, self.port(service)), timeout=_PATIENCE):
+                return True
+        except OSError:
+            return False
+
     def secret(self, name: str) -> str:
         """The secret in file ``name``, 64 hexadecimal digits; the first call makes it."""
         path = self.folder / name
@@ -42,7 +53,8 @@ class ServiceDaemon(ABC):
     """How one service is started and checked. It keeps no state of its own: ``site`` has it."""
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()  #: services that must be up before this one
+    needs: ClassVar[tuple[str, ...]] = ()  #: services without which this one is of no use
+    after: ClassVar[tuple[str, ...]] = ()  #: those of them that must be up before this one is started
     modules: ClassVar[tuple[str, ...]] = ()  #: Python modules that must be installed
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  #: makes the process save its data and exit
     abandon_signal: ClassVar[signal.Signals] = signal.SIGKILL  #: ends it when its data has been deleted

@@ -21,7 +21,7 @@ _PATIENCE = 2.0  # seconds
 
 class CustodialDaemon(ServiceDaemon):
     name = "custodial"
-    needs = ("node", "redis", "postgres")
+    needs = after = ("node", "redis", "postgres")
     modules = ("celery", "cryptography")
     kept = ("custodial",)
 

@@ -51,7 +51,7 @@ class MetaDaemon(_HttpDaemon):
         return self._start(site, "--data", str(site.folder / self.name))
 
     def answers(self, site: Site) -> bool:
-        answer = _request("OPTIONS", f"{self.address(site)}/")
+        answer = _request("OPTIONS", f"{self.address(site)}/") if site.listens(self.name) else None
         return answer is not None and answer.status_code == requests.codes.ok
 
     def variables(self, site: Site) -> dict[str, str]:
@@ -74,6 +74,7 @@ class UssdDaemon(_HttpDaemon):
 
     name = "ussd"
     needs = ("node", "redis", "postgres", "custodial", "meta")
+    after = ("node", "redis", "postgres", "meta")  # it asks the engine nothing until somebody dials
     modules = ("cicscenario.sandbox.ussd",)
 
     def form(self, record: Record) -> str:
@@ -93,7 +94,7 @@ class UssdDaemon(_HttpDaemon):
         )  # fmt: skip
 
     def answers(self, site: Site) -> bool:
-        answer = _request("GET", f"{self.address(site)}/health-check")
+        answer = _request("GET", f"{self.address(site)}/health-check") if site.listens(self.name) else None
         # cic-ussd of 2021 has no health check: the server is also up when it refuses the request with this reason
         return answer is not None and (answer.text.strip() == "healthy" or answer.reason == "Play by the rules")
 

@@ -58,6 +58,8 @@ class NodeDaemon(ServiceDaemon):
         return make(site.folder / "chain", site.port(self.name), _funded_accounts(site))
 
     def answers(self, site: Site) -> bool:
+        if not site.listens(self.name):
+            return False
         try:
             return int(Rpc(self.address(site), timeout=5, patience=0).call("eth_chainId"), 16) == nodes.CHAIN_ID
         except CicScenarioError:

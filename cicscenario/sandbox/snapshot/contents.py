@@ -1,6 +1,6 @@
 """What of a sandbox and of a run is in a snapshot, and under which names in its archive."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
@@ -21,19 +21,27 @@ def left_out(services: Iterable[str]) -> Callable[[str], bool]:
     return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def expected(services: Iterable[str], runs: Iterable[str]) -> Callable[[str], bool]:
+def expected(services: Iterable[str], runs: Collection[str]) -> Callable[[str], bool]:
     """Says of a name whether a snapshot with these services and runs may have it."""
     names = tuple(services)
     tops = {f"{SANDBOX}/{path}" for name in names for path in SERVICES[name].kept} | {f"{RUNS}/{run}" for run in runs}
     within = tuple(f"{top}/" for top in tops)
     is_left_out = left_out(names)
-    return lambda name: (name in tops or name.startswith(within)) and not is_left_out(name)
+    whole = tops | {f"{RUNS}/{run.partition('/')[0]}" for run in runs}
+    return lambda name: (name in whole or name.startswith(within)) and not is_left_out(name)
 
 
-def contents(folder: Path, services: Iterable[str], runs: Iterable[Path]) -> Iterator[Member]:
-    """All that is kept of the sandbox in ``folder`` and of these runs' folders."""
+def contents(folder: Path, services: Iterable[str], runs: Mapping[str, Path]) -> Iterator[Member]:
+    """All that is kept of the sandbox in ``folder`` and of these runs' folders, by their names."""
     names = tuple(services)
     is_left_out = left_out(names)
     kept = [(folder / path, f"{SANDBOX}/{path}") for name in names for path in SERVICES[name].kept]
-    places = [*kept, *((run, f"{RUNS}/{run.name}") for run in runs)]
-    return chain.from_iterable(members_of(path, name, is_left_out) for path, name in places)
+    places = [*kept, *((run, f"{RUNS}/{name}") for name, run in runs.items())]
+    above = (Member(f"{RUNS}/{parent}", path, None) for parent, path in _parents(runs).items())
+    return chain(above, chain.from_iterable(members_of(path, name, is_left_out) for path, name in places))
+
+
+def _parents(runs: Mapping[str, Path]) -> dict[str, Path]:
+    """The folders that combinations of a matrix are in and that are no runs themselves, each once."""
+    found = {name.partition("/")[0]: folder.parent for name, folder in runs.items() if "/" in name}
+    return {name: folder for name, folder in found.items() if name not in runs}

@@ -18,7 +18,8 @@ _TEXT = 200  # characters of a text
 _REGISTRY = re.compile("0x[0-9a-f]{40}")
 _WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 #: The name of a run's folder.
-RUN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Of a run directory; behind a slash, of that of a combination of a matrix.
+RUN_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/(?=[^/]*=)[A-Za-z0-9][A-Za-z0-9._,=+-]{0,99})?")
 
 
 @dataclass(frozen=True)

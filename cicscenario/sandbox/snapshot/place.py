@@ -6,6 +6,7 @@ aside, the new one and its runs are moved in, and then the old one is deleted. A
 renamed and kept.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def _place_runs(new: Path, runs: Path) -> list[Path]:
     aside = []
     for run in sorted(new.iterdir()) if new.is_dir() else ():
         target = make_folder(runs) / run.name
-        if target.exists():
+        if os.path.lexists(target):
             aside.append(_unused(target))
             with _SET_ASIDE:
                 target.rename(aside[-1])
@@ -102,7 +103,7 @@ def _unused(run: Path) -> Path:
     """A new name for the folder of an earlier run, as `run --fresh` gives it."""
     name = f"{run.name}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}"
     names = (run.with_name(name + more) for more in ("", *(f".{number}" for number in range(1, 1000))))
-    return next(path for path in names if not path.exists())
+    return next(path for path in names if not os.path.lexists(path))
 
 
 def delete_sandbox(folder: Path) -> None:

@@ -25,8 +25,9 @@ _START = Boundary("snapshot.start")  # the services that were up are started aga
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run that is to be saved: its folder, which nobody else may change now, and its number of people."""
+    """A run that is to be saved: its name, its folder, which nobody else may change now, and its number of people."""
 
+    name: str
     folder: Path
     people: int
 
@@ -42,10 +43,13 @@ def save(path: Path, home: Path, runs: Runs, state_form: int) -> Manifest:
     before, and only its owner can read it: it has keys in it. Raises InvalidError when there is no sandbox,
     StateRefusedError when a run uses it, and OSError.
     """
+    nothing = InvalidError(f"there is no sandbox in {home} to save", hint="`cicscenario stack up` starts one")
+    if not home.exists():
+        raise nothing
     with stack.held(home) as held:
         record = held.record()
         if record is None or not record.registry:
-            raise InvalidError(f"there is no sandbox in {home} to save", hint="`cicscenario stack up` starts one")
+            raise nothing
         with runs(record.registry) as found:
             with _STOP:
                 up = held.stop_all()
@@ -59,7 +63,7 @@ def save(path: Path, home: Path, runs: Runs, state_form: int) -> Manifest:
 def _write(path: Path, folder: Path, record: Record, runs: list[SavedRun], state_form: int) -> Manifest:
     services = tuple(name for name in SERVICES if name in record.ports)
     _require_chain(folder, record)
-    folders = [run.folder for run in runs]
+    folders = {run.name: run.folder for run in runs}
     sizes = [member.size or 0 for member in contents(folder, services, folders)]
     manifest = Manifest(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,7 +75,7 @@ def _write(path: Path, folder: Path, record: Record, runs: list[SavedRun], state
         dialect=dialect_of(record.options),
         forms={name: SERVICES[name].form(record) for name in services},
         state_form=state_form,
-        runs={run.folder.name: run.people for run in runs},
+        runs={run.name: run.people for run in runs},
         files=len(sizes),
         size=sum(sizes),
     )

@@ -111,6 +111,12 @@ def test_a_completion_that_is_ended_is_completed(home: Path, name: str) -> None:
     assert is_new(home)
 
 
+def test_the_old_one_is_kept_until_the_new_one_is_in_its_place(home: Path) -> None:
+    with pytest.raises(EndedError), ended_at("move_in", "before"):
+        restore(home)
+    assert [path.read_text() for path in home.rglob("old/chain/chain.jsonl")] == ["old"]
+
+
 def test_a_run_and_the_stack_complete_it(home: Path) -> None:
     with pytest.raises(EndedError), ended_at("place_run", "after"):
         restore(home)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
-from cicscenario.backends.choices import Choices
+from cicscenario.backends.work.choices import Choices
 from cicscenario.capabilities.context import RunContext
 from cicscenario.errors import CicScenarioError, InterruptedRunError, StepFailedError, UnavailableError
 from cicscenario.people import pointer

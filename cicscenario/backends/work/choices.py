@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from cicscenario.backends.work.losttasks import LostTasks
 from cicscenario.capabilities.context import RunContext
 from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
@@ -54,6 +55,8 @@ class Choices:
         self._services = context.services
         self._stopping = context.stopping
         self._clock = context.clock
+        patience: float = context.scenario.backend.option("patience")
+        self._lost = LostTasks(lambda: self._services.custodial.unwell(), context.clock, patience)
         self._has_keys = False  # whether any key of cic-ussd was seen in this Redis
 
     def look(self, people: Sequence[Person]) -> dict[int, Choice]:
@@ -78,6 +81,10 @@ class Choices:
             return found | self._by_tasks(left, tasks)
         except UnavailableError as error:
             return found | _unseen(left, error.message)
+
+    def watch(self) -> None:
+        """Keeps an eye on the engine while a choice may be lost. Between two looks call it every few seconds."""
+        self._lost.watch()
 
     def tasks_of(self, address: bytes) -> str | None:
         """The tasks of cic-ussd's tasker for an account that have not begun, in words; None when there are none.
@@ -130,18 +137,13 @@ class Choices:
         }
 
     def _outcomes(self, roots: Sequence[str]) -> dict[str, AccountOutcome | str]:
-        """How far the engine has come; for a task that is nowhere while the engine cannot sign, why it cannot.
-
-        An engine that is paused has no more to show than one that has lost a task. So it is asked a question first.
-        """
+        """How far the engine has come; for a task that is nowhere and does not count as lost yet, why it does not."""
         custodial = self._services.custodial
-        ends: dict[str, AccountOutcome | str] = dict(custodial.outcomes(roots))
-        nowhere = [root for root, end in ends.items() if isinstance(end, Lost) and end.nowhere]
-        if nowhere:
-            if why := custodial.unwell():
-                return ends | dict.fromkeys(nowhere, why)
-            ends |= custodial.outcomes(nowhere)
-        return ends
+        ends: dict[str, AccountOutcome | str] = dict(found := custodial.outcomes(roots))
+        nowhere = [root for root, end in found.items() if isinstance(end, Lost) and end.nowhere]
+        lost = self._lost.among(found)
+        ends |= {root: self._lost.why for root in nowhere if root not in lost}
+        return ends | (custodial.outcomes(list(lost)) if lost else {})
 
     def _one(
         self, creation: Creation, end: AccountOutcome | str, tasks: UssdTasks, waiting: Sequence[WaitingTask] | None

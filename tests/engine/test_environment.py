@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cicscenario.engine.environment import _text, shown_environment
 from cicscenario.language import Secret, load_environment
 from cicscenario.language.schema import properties, secret_paths
-from cicscenario.report.environment import _text, shown_environment
 from cicscenario.resources import load_schema
 
 FILE = """\

@@ -10,7 +10,7 @@ from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, Mend
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.reading import as_numbers, up_to_date
-from cicscenario.checks.sent import LOOKED_UP, SENT_AGAIN, LastSent, SentFate, sent
+from cicscenario.checks.work.sent import LOOKED_UP, SENT_AGAIN, LastSent, SentFate, sent
 from cicscenario.people.person import Person
 
 GIFT, FAUCET = "gift", "faucet"

@@ -20,6 +20,7 @@ class Heartbeat:
         self._mutex = threading.Lock()
         self._since: float | None = None
         self._asked: float | None = None
+        self.why: str | None = None  #: why the last question was not answered, in words
 
     def since(self) -> float | None:
         """Since when (an instant of ``clock``) the engine has answered every question; None if it does not answer now."""
@@ -29,9 +30,9 @@ class Heartbeat:
                 return self._since
             if self._asked is None or now - self._asked > _GAP:
                 self._since = None
-            well = self._unwell() is None
+            self.why = self._unwell()
             self._asked = self._clock()
-            if not well:
+            if self.why is not None:
                 self._since = None
             elif self._since is None:
                 self._since = self._asked

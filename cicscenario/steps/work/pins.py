@@ -1,0 +1,56 @@
+"""Writes PIN hashes to the phone interface's account table, and ``pins.csv``."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from os import cpu_count
+from pathlib import Path
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.legacy.accountfiles import PinRow, write_pins
+from cicscenario.people.person import Person
+from cicscenario.people.pins import PinHasher, Pins
+from cicscenario.steps.work.account_table import report
+
+_HASHED_AT_ONCE = 2 * (cpu_count() or 1)  # people; keeps all processors busy, also when a hash takes a second
+_WRITE_AFTER = 1.0  # seconds of hashing after which the hashes are written to the table
+
+
+def executor(context: RunContext) -> Executor:
+    """Writes the hashes about every second, while it makes further ones."""
+    wanted = context.scenario.pins
+    assert wanted is not None  # otherwise the plan does not have this step
+    pins = Pins(context.scenario.population.seed, wanted.fixed or ())
+    hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
+
+    def write(rows: Sequence[tuple[Person, str]], made: Result) -> None:
+        unknown = context.services.accounts.set_pins([(person.phone, hashed) for person, hashed in rows])
+        report([person for person, _ in rows], unknown, made)
+
+    def run(batch: Batch) -> Result:
+        rows: list[tuple[Person, str]] = []
+        since = context.clock()
+        for start in range(0, len(batch.people), _HASHED_AT_ONCE):
+            part = batch.people[start : start + _HASHED_AT_ONCE]
+            rows += zip(part, hasher.hash_many((pins.pin(person.id) for person in part), context.stopping), strict=True)
+            if context.clock() - since >= _WRITE_AFTER:
+                write(rows, batch.result)
+                rows, since = [], context.clock()
+        if rows:
+            write(rows, batch.result)
+        return batch.result
+
+    return run
+
+
+def write_file(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -> None:
+    """Writes ``pins.csv``. The hashes are read from the account table, because the state does not hold them."""
+
+    def rows() -> Iterator[PinRow]:
+        for people in pages:
+            found = context.services.accounts.read(person.phone for person in people)
+            for person in people:
+                row = found.get(person.phone)
+                if row and row.password_hash:
+                    yield PinRow(person.phone, row.password_hash)
+
+    write_pins(path, rows())

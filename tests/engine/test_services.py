@@ -1,0 +1,58 @@
+"""The listener is told where the services are, and how many requests they got."""
+
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+
+from cicscenario.engine.events import Event, RequestsCounted, ServicesOpened, StageStarted
+from cicscenario.engine.services import RequestCount, open_services
+from cicscenario.language import load_environment
+from cicscenario.plan.compile import compile_plan
+from cicscenario.transport.traffic import Ending, Traffic
+from cicscenario.vocabulary import load_scenario
+from tests.support.scenarios import written
+
+ENVIRONMENT = """\
+version: 1
+name: staging
+chain:
+  rpc: http://user:hunter2@127.0.0.1:1/v3/hunter2
+  spec: evm:byzantium:8996:bloxberg
+  registry: "0x0000000000000000000000000000000000000001"
+  signer:
+    private_key: "{{ env.CIC_KEY }}"
+"""
+
+
+def test_requests_are_counted_when_there_are_more_and_at_the_end() -> None:
+    traffic, told = Traffic(), list[Event]()
+    count = RequestCount(traffic, told.append)
+    count()
+    assert told == []
+    traffic.of("meta").ended(0.1, Ending.ANSWERED)
+    count()
+    count()
+    assert [event.services["meta"]["requests"] for event in told if isinstance(event, RequestsCounted)] == [1]
+    traffic.of("chain").ended(0.1, Ending.REFUSED)
+    count()
+    assert isinstance(told[-1], RequestsCounted)
+    assert told[-1].services["chain"]["refused"] == 1
+
+
+def test_where_they_are_is_told_without_secrets(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("CIC_KEY", "0x" + "12" * 32)
+    place = tmp_path / "staging.yaml"
+    place.write_text(ENVIRONMENT)
+    plan = compile_plan(load_scenario(written(tmp_path, backend="eth", environment=str(place))))
+    told: list[Event] = []
+    opened = open_services(plan, lambda plan: nullcontext(load_environment(place)), threading.Event(), told.append)
+    with opened as services:
+        services.traffic.of("chain").ended(0.1, Ending.UNANSWERED)
+    first, last, closing = told
+    assert isinstance(first, ServicesOpened)
+    assert first.settings["chain.rpc"] == "http://127.0.0.1:1"
+    assert "hunter2" not in str(told)
+    assert "12" * 32 not in str(told)
+    assert isinstance(last, RequestsCounted)
+    assert last.services["chain"]["unanswered"] == 1
+    assert closing == StageStarted("closing the services")
