@@ -46,8 +46,8 @@ def exit_codes() -> dict[ExitCode, str]:
 def _use(fault: str) -> str:
     """The commands that inject a fault; what it takes is in capitals where the fault is described."""
     takes = re.search(r"\b(SHARE|SECONDS|NAME|TASKS|WEI|N)\b", FAULTS[fault])
-    given = f"{fault}={takes[1]}" if takes else fault
-    return f"cicscenario stack up --fault {given}, or while it is up: cicscenario stack faults set {given}"
+    setting = f"{fault}{f'={takes[1]}' if takes else ''}"
+    return f"cicscenario stack up --fault {setting} or, while it is up, cicscenario stack faults set {setting}"
 
 
 def _step(name: str) -> str:
