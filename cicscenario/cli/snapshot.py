@@ -135,8 +135,8 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
             services=options.services or done.manifest.services,
             faults=options.faults or None,
             dialect=options.dialect or done.manifest.dialect,
-            progress=lambda *what: listener(ServiceStarting(*what)),
             ports=options.ports,
+            progress=lambda *what: listener(ServiceStarting(*what)),
         )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK

@@ -38,8 +38,8 @@ def up(
             contracts=contracts,
             faults=faults or None,
             dialect=dialect,
-            progress=lambda *what: listener(ServiceStarting(*what)),
             ports=ports,
+            progress=lambda *what: listener(ServiceStarting(*what)),
         )
     say(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cicscenario.cli.atwork import at_work
 from cicscenario.cli.stacknames import require_faults
 from cicscenario.errors import ExitCode, UnavailableError
 from cicscenario.printable import json_text, say
@@ -38,7 +39,8 @@ def turned_on(home: Path, faults: Sequence[str]) -> ExitCode:
     require_faults(faults)
     check_faults(faults)
     services = dict.fromkeys(fault.partition(".")[0] for fault in faults)
-    changed = change_faults(home, services, lambda service, options: set_faults(service, options, faults))
+    with at_work("starting services again"):
+        changed = change_faults(home, services, lambda service, options: set_faults(service, options, faults))
     say(_said(changed, "on already"))
     return ExitCode.OK
 
@@ -48,7 +50,8 @@ def turned_off(home: Path, names: Sequence[str]) -> ExitCode:
     require_faults(names)
     services = dict.fromkeys(name.partition(".")[0] for name in names) or None
     wanted = {name_of(name) for name in names} if names else None
-    changed = change_faults(home, services, lambda service, options: cleared_faults(service, options, wanted))
+    with at_work("starting services again"):
+        changed = change_faults(home, services, lambda service, options: cleared_faults(service, options, wanted))
     say(_said(changed, "off already"))
     return ExitCode.OK
 
