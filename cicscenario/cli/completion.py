@@ -24,6 +24,16 @@ def contracts() -> list[str]:
     return list(CONTRACTS)
 
 
+def services() -> list[str]:
+    return list(SERVICES)
+
+
+def faults() -> list[str]:
+    from cicscenario.sandbox.faultnames import FAULTS
+
+    return list(FAULTS)
+
+
 def checks() -> list[str]:
     return _choices("checks", "include")
 

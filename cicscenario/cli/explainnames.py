@@ -44,9 +44,10 @@ def exit_codes() -> dict[ExitCode, str]:
 
 
 def _use(fault: str) -> str:
-    """The command that injects a fault; what it takes is in capitals where the fault is described."""
+    """The commands that inject a fault; what it takes is in capitals where the fault is described."""
     takes = re.search(r"\b(SHARE|SECONDS|NAME|TASKS|WEI|N)\b", FAULTS[fault])
-    return f"cicscenario stack up --fault {fault}{f'={takes[1]}' if takes else ''}"
+    setting = f"{fault}{f'={takes[1]}' if takes else ''}"
+    return f"cicscenario stack up --fault {setting} or, while it is up, cicscenario stack faults set {setting}"
 
 
 def _step(name: str) -> str:

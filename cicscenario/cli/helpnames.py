@@ -45,12 +45,6 @@ def _and_of_packages(group: str, names: Iterable[str]) -> list[str]:
     return [*names, *sorted(point.name for point in entry_points(group=f"cicscenario.{group}"))]
 
 
-def _faults() -> list[str]:
-    from cicscenario.sandbox.faultnames import FAULTS
-
-    return list(FAULTS)
-
-
 #: What the options take, by the word that stands for it in the usage.
 NAMES: dict[str, Callable[[], list[str]]] = {
     "STEP": lambda: _and_of_packages("steps", completion.STEPS),
@@ -58,6 +52,7 @@ NAMES: dict[str, Callable[[], list[str]]] = {
     "KIND": lambda: _and_of_packages("backends", _in_schema("backend", "kind")),
     "KIND,...": lambda: _and_of_packages("metadata", _in_schema("metadata")),
     "FORM": lambda: _and_of_packages("reports", completion.REPORTS),
-    "SERVICE": lambda: list(completion.SERVICES),
-    "SERVICE.NAME[=VALUE]": _faults,
+    "SERVICE": completion.services,
+    "SERVICE.NAME[=VALUE]": completion.faults,
+    "SERVICE.NAME": completion.faults,
 }

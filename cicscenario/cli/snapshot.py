@@ -39,6 +39,7 @@ class UpOptions:
     services: Sequence[str]
     faults: Sequence[str]
     dialect: str | None
+    ports: Mapping[str, int] | None = None
 
 
 def path_of(name: str, place: Path) -> Path:
@@ -134,6 +135,7 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
             services=options.services or done.manifest.services,
             faults=options.faults or None,
             dialect=options.dialect or done.manifest.dialect,
+            ports=options.ports,
             progress=lambda *what: listener(ServiceStarting(*what)),
         )
     say(f"the sandbox is up; its environment file is {info.environment}")

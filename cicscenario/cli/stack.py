@@ -1,15 +1,19 @@
 """``cicscenario stack``: starts, stops and shows the sandbox."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from cicscenario.cli.atwork import at_work
+from cicscenario.cli.stacknames import require_faults, require_service
 from cicscenario.engine.events import ServiceStarting
-from cicscenario.errors import ExitCode
+from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.printable import json_text, say
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.ports import UPSTREAM, from_base
 from cicscenario.sandbox.services import available
+
+_LOWEST = 1024  # port that a program of a user may have
 
 
 def up(
@@ -20,8 +24,12 @@ def up(
     services: Sequence[str] = (),
     faults: Sequence[str] = (),
     dialect: str | None = None,
+    ports: Mapping[str, int] | None = None,
 ) -> ExitCode:
     """Starts ``services`` of the sandbox (none named: all that are installed), unless they are up already."""
+    for name in services:
+        require_service(name)
+    require_faults(faults)
     with at_work("starting the sandbox") as listener:
         info = stack.up(
             home,
@@ -30,10 +38,26 @@ def up(
             contracts=contracts,
             faults=faults or None,
             dialect=dialect,
+            ports=ports,
             progress=lambda *what: listener(ServiceStarting(*what)),
         )
     say(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK
+
+
+def chosen_ports(base: int | None, *, upstream: bool) -> Mapping[str, int] | None:
+    """The ports that the options name: None when they name none, empty when any will do. Raises InvalidError for both."""
+    if upstream and base is not None:
+        raise InvalidError(
+            "--port-base and --upstream-ports are two choices of the same ports", hint="give one of them"
+        )
+    if upstream:
+        return UPSTREAM
+    if base and base < _LOWEST:
+        raise InvalidError(
+            f"--port-base {base}: the ports below {_LOWEST} are not for users", hint=f"0, or {_LOWEST} to 65531"
+        )
+    return None if base is None else from_base(base) if base else {}
 
 
 def down(home: Path, *, purge: bool) -> ExitCode:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cicscenario.cli import completion, stackseen
 from cicscenario.cli.boundary import end
 from cicscenario.cli.options import Format, Generation, Node, OutputForm
 
@@ -18,15 +19,39 @@ def stack_up(
     node: Node = None,
     contracts: Generation = None,
     services: Annotated[
-        list[str], typer.Option("--service", metavar="SERVICE", help="Only this service and what it needs. Repeatable.")
+        list[str],
+        typer.Option(
+            "--service",
+            metavar="SERVICE",
+            help="Only this service and what it needs. Repeatable.",
+            autocompletion=completion.services,
+        ),
     ] = [],  # noqa: B006
     faults: Annotated[
         list[str],
-        typer.Option("--fault", metavar="SERVICE.NAME[=VALUE]", help="A fault to inject. Repeatable."),
+        typer.Option(
+            "--fault",
+            metavar="SERVICE.NAME[=VALUE]",
+            help="A fault to inject. Repeatable.",
+            autocompletion=completion.faults,
+        ),
     ] = [],  # noqa: B006
     dialect: Annotated[
         str | None, typer.Option("--dialect", metavar="2021", help="The cic-ussd version of the phone interface.")
     ] = None,
+    port_base: Annotated[
+        int | None,
+        typer.Option(
+            "--port-base",
+            metavar="N",
+            min=0,
+            max=65531,
+            help="Use the ports from N up, from now on; 0: any that are free.",
+        ),
+    ] = None,
+    upstream_ports: Annotated[
+        bool, typer.Option("--upstream-ports", help="Use the ports of the upstream docker-compose.yml, from now on.")
+    ] = False,
     snapshot: Annotated[
         str | None,
         typer.Option("--from", metavar="NAME|FILE.zst", help="Restore this snapshot first; see `stack restore`."),
@@ -39,13 +64,22 @@ def stack_up(
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.home import made_home
 
+    ports = stack_command.chosen_ports(port_base, upstream=upstream_ports)
     if snapshot is not None:
         from cicscenario.cli import snapshot as snapshot_command
 
-        options = snapshot_command.UpOptions(node, contracts, services, faults, dialect)
+        options = snapshot_command.UpOptions(node, contracts, services, faults, dialect, ports)
         end(snapshot_command.up(snapshot, options, yes=yes))
     end(
-        stack_command.up(made_home(), node=node, contracts=contracts, services=services, faults=faults, dialect=dialect)
+        stack_command.up(
+            made_home(),
+            node=node,
+            contracts=contracts,
+            services=services,
+            faults=faults,
+            dialect=dialect,
+            ports=ports,
+        )
     )
 
 
@@ -108,3 +142,6 @@ def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     from cicscenario.cli.home import home
 
     end(stack_command.status(home(), fmt=fmt))
+
+
+stackseen.add_to(stack_app)

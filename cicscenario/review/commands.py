@@ -32,6 +32,8 @@ def _root() -> Any:
 def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield f"{prefix} {name}", command
             yield from _commands(command, f"{prefix} {name}")
         elif not command.hidden:
             yield f"{prefix} {name}", command

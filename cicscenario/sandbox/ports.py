@@ -11,7 +11,7 @@ from cicscenario.sandbox.nodes import is_free
 #: Source: docs/docker-compose.md. The custodial engine has none: it listens to Redis.
 UPSTREAM: Mapping[str, int] = {"node": 63545, "redis": 63379, "postgres": 63432, "meta": 63380, "ussd": 63315}
 
-_LISTEN = "0A"  # state of a socket in /proc/net/tcp; source: the kernel's include/net/tcp_states.h
+_NOBODY = "0"  # inode of a socket whose program has ended
 
 
 def from_base(base: int) -> dict[str, int]:
@@ -36,7 +36,7 @@ def _by(port: int) -> str:
 
 
 def holder_of(port: int) -> str | None:
-    """The program that listens at a port, with its process id; None when the kernel does not tell this user."""
+    """The program that has a port of this machine, with its process id; None when the kernel does not tell this user."""
     sockets = set(_sockets_at(port))
     for process in Path("/proc").glob("[0-9]*") if sockets else ():
         try:
@@ -54,5 +54,5 @@ def _sockets_at(port: int) -> Iterator[str]:
         except OSError:  # a system without /proc
             continue
         for row in map(str.split, lines):
-            if row[3] == _LISTEN and int(row[1].rpartition(":")[2], 16) == port:
+            if row[9] != _NOBODY and int(row[1].rpartition(":")[2], 16) == port:
                 yield f"socket:[{row[9]}]"

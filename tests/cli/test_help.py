@@ -28,6 +28,7 @@ def test_the_names_are_those_that_are_declared() -> None:
         "FORM": [form.name for form in all_forms()],
         "SERVICE": list(SERVICES),
         "SERVICE.NAME[=VALUE]": list(FAULTS),
+        "SERVICE.NAME": list(FAULTS),
     }
     assert {kind: names() for kind, names in NAMES.items()} == declared
     assert tuple(declared["STEP"]) == completion.STEPS
@@ -41,6 +42,8 @@ def test_the_names_are_those_that_are_declared() -> None:
         (["new"], ["--backend", "cic_ussd", "--metadata", "preferences"]),
         (["report"], ["--format", "openmetrics"]),
         (["stack", "up"], ["--service", "postgres", "--fault", "custodial.signer-down"]),
+        (["stack", "logs"], ["SERVICE", "custodial"]),
+        (["stack", "faults", "clear"], ["SERVICE.NAME", "ussd.error-every"]),
     ],
 )
 def test_help_lists_what_an_option_takes_and_loads_nothing_for_it(command: list[str], words: list[str]) -> None:

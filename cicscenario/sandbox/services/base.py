@@ -106,6 +106,10 @@ class ServiceDaemon(ABC):
         """The last column of ``stack status``: the options of the last start."""
         return " ".join(site.record.options.get(self.name, []))
 
+    def variables(self, site: Site) -> dict[str, str]:
+        """Its addresses, users, and files of secrets, for ``stack env``. Never a secret itself."""
+        return {}
+
     def section(self, site: Site) -> str:
         """The service's section of the environment file, as YAML."""
         return ""

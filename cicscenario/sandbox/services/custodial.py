@@ -61,6 +61,9 @@ class CustodialDaemon(ServiceDaemon):
     def address(self, site: Site) -> str:
         return f"{broker_url(site)} {QUEUE}"
 
+    def variables(self, site: Site) -> dict[str, str]:
+        return {"CUSTODIAL_BROKER": broker_url(site), "CUSTODIAL_QUEUE": QUEUE}
+
     def section(self, site: Site) -> str:
         return f"""custodial:
   broker: {broker_url(site)}

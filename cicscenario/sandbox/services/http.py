@@ -13,6 +13,7 @@ from cicscenario.sandbox.services.redis import broker_url
 from cicscenario.shell import for_daemons
 
 _PATIENCE = 5.0  # seconds
+SERVICE_CODE = "*483*46#"
 _KEY, _PASSPHRASE = "meta/writer.asc", "meta/writer.passphrase"
 
 
@@ -53,6 +54,13 @@ class MetaDaemon(_HttpDaemon):
         answer = _request("OPTIONS", f"{self.address(site)}/") if site.listens(self.name) else None
         return answer is not None and answer.status_code == requests.codes.ok
 
+    def variables(self, site: Site) -> dict[str, str]:
+        return {
+            "META_URL": self.address(site),
+            "META_KEY_FILE": str(site.folder / _KEY),
+            "META_PASSPHRASE_FILE": str(site.folder / _PASSPHRASE),
+        }
+
     def section(self, site: Site) -> str:
         return f"""meta:
   url: {self.address(site)}
@@ -89,6 +97,9 @@ class UssdDaemon(_HttpDaemon):
         answer = _request("GET", f"{self.address(site)}/health-check") if site.listens(self.name) else None
         # cic-ussd of 2021 has no health check: the server is also up when it refuses the request with this reason
         return answer is not None and (answer.text.strip() == "healthy" or answer.reason == "Play by the rules")
+
+    def variables(self, site: Site) -> dict[str, str]:
+        return {"USSD_URL": self.address(site), "USSD_SERVICE_CODE": SERVICE_CODE}
 
     def section(self, site: Site) -> str:
         return f"""ussd:

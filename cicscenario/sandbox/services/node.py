@@ -86,6 +86,18 @@ class NodeDaemon(ServiceDaemon):
         record = site.record
         return f"{record.node} node, {record.contracts} contracts, registry {record.registry or 'not deployed'}"
 
+    def variables(self, site: Site) -> dict[str, str]:
+        return {
+            "CHAIN_RPC": self.address(site),
+            "CHAIN_SPEC": nodes.CHAIN_SPEC,
+            "CHAIN_ID": str(nodes.CHAIN_ID),
+            "REGISTRY_ADDRESS": site.record.registry,
+            "SIGNER_ADDRESS": f"0x{address_of(private_key(site)).hex()}",
+            "SIGNER_KEY_FILE": str(site.folder / SIGNER_KEY),
+            "OWNER_ADDRESS": f"0x{address_of(_owner_key(site)).hex()}",
+            "OWNER_KEY_FILE": str(owner_file(site)),
+        }
+
     def section(self, site: Site) -> str:
         return f"""chain:
   rpc: {self.address(site)}

@@ -119,6 +119,15 @@ class PostgresDaemon(ServiceDaemon):
     def address(self, site: Site) -> str:
         return f"postgresql://{USER}@{HOST}:{site.port(self.name)}"
 
+    def variables(self, site: Site) -> dict[str, str]:
+        found = {
+            "POSTGRES_HOST": HOST,
+            "POSTGRES_PORT": str(site.port(self.name)),
+            "POSTGRES_USER": USER,
+            "POSTGRES_PASSWORD_FILE": str(site.folder / PASSWORD),
+        }
+        return found | {f"POSTGRES_DATABASE_{name.removeprefix('cic_').upper()}": name for name in DATABASES}
+
     def section(self, site: Site) -> str:
         return f"""accounts:
   host: {HOST}

@@ -49,3 +49,6 @@ class RedisDaemon(ServiceDaemon):
 
     def address(self, site: Site) -> str:
         return broker_url(site)
+
+    def variables(self, site: Site) -> dict[str, str]:
+        return {"REDIS_URL": broker_url(site), "REDIS_HOST": HOST, "REDIS_PORT": str(site.port(self.name))}

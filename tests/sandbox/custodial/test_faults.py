@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import InvalidError
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.custodial.faults import EngineFaults
 from cicscenario.sandbox.daemon import Daemon
@@ -151,10 +151,12 @@ def test_a_running_service_is_started_again_for_other_faults_only(engine: Runnin
 
 
 @pytest.mark.slow
-def test_an_unknown_fault_is_refused_with_the_engines_own_words(engine: RunningEngine) -> None:
-    with pytest.raises(UnavailableError, match="no such fault: explode"):
-        engine.start("explode")
+def test_an_unknown_fault_is_refused_before_the_engine_is_stopped(engine: RunningEngine) -> None:
     engine.start()
+    before = stack.status(engine.home)
+    with pytest.raises(InvalidError, match=r"there is no fault 'custodial\.explode'"):
+        engine.start("explode")
+    assert stack.status(engine.home) == before
 
 
 def test_faults_are_named_by_their_service(tmp_path: Path) -> None:
