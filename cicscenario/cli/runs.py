@@ -18,6 +18,7 @@ from cicscenario.report.html import moment, rate, seconds_in_words
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import recorded
 from cicscenario.serve.view import phase_of
+from cicscenario.state.directory import run_folders
 from cicscenario.state.store import STATE
 from cicscenario.vocabulary import load_scenario, load_scenarios
 
@@ -55,7 +56,7 @@ def _lines(folder: Path, name: str | None = None) -> Iterator[RunLine]:
 
     ``name``: of one scenario only.
     """
-    for found, place in workspace.run_folders(folder):
+    for found, place in run_folders(folder):
         if _is_run(place) and name in (None, found.partition("/")[0]):
             yield _line(place, found)
 

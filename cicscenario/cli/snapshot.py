@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cicscenario.cli.asking import ask
 from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home, made_home
-from cicscenario.cli.workspace import run_folders
 from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
-from cicscenario.language import Scenario
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.record import RECORD
@@ -21,10 +19,13 @@ from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
 from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import LOCK, directory_lock, is_set_aside
+from cicscenario.state.directory import LOCK, directory_lock, is_set_aside, run_folders
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
+
+if TYPE_CHECKING:
+    from cicscenario.language import Scenario
 
 _ENDING = ".zst"
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -231,7 +232,7 @@ def _runs(runs: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({people:,} people)" for name, people in runs.items())
 
 
-def require_sandbox(scenario: Scenario, env: str | None) -> None:
+def require_sandbox(scenario: "Scenario", env: str | None) -> None:
     """Raises InvalidError when a run that is to be saved is not in the sandbox of the home folder."""
     named = env or scenario.environment
     if named == "sandbox" or (named and Path(named).resolve() == (home() / "sandbox" / "environment.yaml").resolve()):

@@ -38,18 +38,6 @@ def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[],
     return place if one is None or (directory and place.name == one.folder) else place / one.folder
 
 
-def run_folders(runs: Path) -> Iterator[tuple[str, Path]]:
-    """The folders that may be run directories, with their names: those in the folder of all runs, and, one level deeper, those of
-    the combinations of a matrix."""
-    for place in _folders(runs):
-        yield place.name, place
-        yield from ((f"{place.name}/{inner.name}", inner) for inner in _folders(place) if "=" in inner.name)
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
-
-
 def named_environment(scenario: Scenario, override: str | None) -> str | None:
     """What the command line or the scenario names: ``sandbox`` or a file; None for nothing.
 

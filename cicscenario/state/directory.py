@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,6 +78,18 @@ def used_before(directory: Path) -> bool:
     """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
     signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
     return any(path.exists() for path in signs)
+
+
+def run_folders(runs: Path) -> Iterator[tuple[str, Path]]:
+    """The folders that may be run directories, with their names: those in the folder of all runs, and, one level deeper, those of
+    the combinations of a matrix."""
+    for place in _folders(runs):
+        yield place.name, place
+        yield from ((f"{place.name}/{inner.name}", inner) for inner in _folders(place) if "=" in inner.name)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
 
 
 def is_set_aside(name: str) -> bool:

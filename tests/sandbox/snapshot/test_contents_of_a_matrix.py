@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.cli.workspace import run_folders
 from cicscenario.sandbox.snapshot.archive import ArchiveBounds, unpack, write_archive
 from cicscenario.sandbox.snapshot.contents import contents, expected
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME
+from cicscenario.state.directory import run_folders
 
 NAMES = ["m/backend=eth,population.size=10", "m/backend=cic_eth,population.size=10", "plain"]
 
