@@ -29,7 +29,7 @@ def parse_json(text: str | bytes, *, pairs: Callable[[list[tuple[str, Any]]], An
         if isinstance(text, bytes):
             text = text.decode(json.detect_encoding(text))
         _refuse_deep(text.encode("utf-8", "surrogatepass"))
-        return json.loads(text, parse_float=_finite, parse_constant=_refuse, object_pairs_hook=pairs)
+        return (_DECODER if pairs is None else _decoder(pairs)).decode(text)
     except JsonTextError:
         raise
     except UnicodeError:
@@ -40,6 +40,10 @@ def parse_json(text: str | bytes, *, pairs: Callable[[list[tuple[str, Any]]], An
         ) from None
     except (ValueError, RecursionError):  # ValueError: a number of more digits than Python converts
         raise JsonTextError("it is not JSON (a number has too many digits)") from None
+
+
+def _decoder(pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_float=_finite, parse_constant=_refuse, object_pairs_hook=pairs)
 
 
 def _refuse_deep(data: bytes) -> None:
@@ -71,3 +75,6 @@ def _finite(text: str) -> float:
 
 def _refuse(constant: str) -> Any:
     raise JsonTextError(f"it is not JSON (it has {constant})")
+
+
+_DECODER = _decoder()  # made once: there is a call for each answer of a service

@@ -1,9 +1,11 @@
 """Reads from contracts with web3, many calls in one request. This module loads web3, so only ``chain.discovery`` imports it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
+from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_typing import ABIFunction
 from eth_utils.abi import abi_to_signature, get_abi_output_types
@@ -51,19 +53,22 @@ class ContractReader:
     def __init__(self, rpc: Rpc) -> None:
         self.node = rpc.name
         self._rpc = rpc
-        self._web3 = Web3(RpcProvider(rpc))
+
+    @cached_property
+    def _web3(self) -> Web3:
+        return Web3(RpcProvider(self._rpc))
 
     def contract(self, address: bytes, abi: Sequence[ABIFunction]) -> Contract:
         return self._web3.eth.contract(to_checksum_address(address), abi=abi)
 
     def has_code(self, address: bytes) -> bool:
         """Whether there is a contract at this address."""
-        with self._asking(f"the code of the contract {to_hex(address)}"), protocol_errors(self._rpc):
-            return len(self._web3.eth.get_code(to_checksum_address(address))) > 0
+        with self._asking(lambda: f"the code of the contract {to_hex(address)}"), protocol_errors(self._rpc):
+            return len(from_hex(self._rpc.call("eth_getCode", to_hex(address), "latest"))) > 0
 
     def values(self, *calls: ContractFunction) -> list[Any]:
         """What the calls return, in their order; None where the contract has no such function: it reverts or returns nothing."""
-        with self._asking(", ".join(dict.fromkeys(map(_name, calls)))):
+        with self._asking(lambda: ", ".join(dict.fromkeys(map(_name, calls)))):
             answers = self._rpc.results([_eth_call(call) for call in calls])
         return [self._value(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
@@ -71,11 +76,11 @@ class ContractReader:
         if answer == "0x" or (isinstance(answer, RpcError) and answer.is_revert):
             return None
         (kind,) = get_abi_output_types(call.abi)
-        with self._asking(_name(call)):
+        with self._asking(lambda: _name(call)):
             if isinstance(answer, RpcError):
                 raise answer
             try:
-                return self._web3.codec.decode([kind], from_hex(answer))[0]
+                return decode([kind], from_hex(answer))[0]
             except (TypeError, ValueError, DecodingError):
                 raise UnavailableError(
                     f"{self.node} answers {_name(call)} with {answer!r:.80}, which is not of the type {kind}",
@@ -83,17 +88,17 @@ class ContractReader:
                 ) from None
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def _asking(self, what: Callable[[], str]) -> Iterator[None]:
         """Adds what was asked for to the errors of the node."""
         try:
             yield
         except RpcError as error:
             raise UnavailableError(
-                f"{self.node} refuses to read {what}: {error.text}",
+                f"{self.node} refuses to read {what()}: {error.text}",
                 hint="this does not mean that the contract lacks it; run the same command again when the node answers",
             ) from error
         except UnansweredError as error:
-            raise UnavailableError(f"{error.message}; it was asked for {what}", hint=error.hint) from error
+            raise UnavailableError(f"{error.message}; it was asked for {what()}", hint=error.hint) from error
 
 
 def _eth_call(call: ContractFunction) -> Call:

@@ -96,7 +96,7 @@ def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[sa
     with ExitStack() as locks:
         found: list[saving.SavedRun] = []
         for name, folder in run_folders(place / "runs"):
-            if is_set_aside(folder) or any(name.startswith(f"{run.name}/") for run in found):
+            if any(map(is_set_aside, name.split("/"))) or any(name.startswith(f"{run.name}/") for run in found):
                 continue  # the latter is in the folder of another one
             try:
                 seen = glance(folder / STATE) if (folder / STATE).exists() else None

@@ -87,7 +87,7 @@ class Runner:
         self._finished: queue.SimpleQueue[tuple[_OpenBatch, PlannedStep, Future[None]]] = queue.SimpleQueue()
         self._under_way = 0
         self._mutex = threading.Lock()
-        self._active: set[_Work] = set()
+        self._active: dict[_Work, None] = {}  # in the order in which they began
         self._waits = Waits(plan.steps, context.services.traffic, time.monotonic)
         self._save_at = time.monotonic() + _SAVE_EVERY
         self._cause: BaseException | None = None  #: what stopped the run, unless the user did
@@ -204,14 +204,14 @@ class Runner:
             return
         work = _Work(step.name, of, batch, self._progress.begin(step.name))
         with self._mutex:
-            self._active.add(work)
+            self._active[work] = None
         self._waits.begun(step.name)
         try:
             try:
                 batch.result.include(self._executors[step.name](batch))
             finally:
                 with self._mutex:
-                    self._active.discard(work)
+                    self._active.pop(work, None)
                     more = any(other.step == work.step for other in self._active)
                 if not more:
                     self._waits.idle(work.step)

@@ -104,7 +104,7 @@ def _axis(schema: Schema, document: Mapping, key: str, entry: KeyValue, problems
         if expander.failed:
             expander.failed.clear()
         elif text in values:
-            message = f"`{text}` is in `{MATRIX}.{key}` already"
+            message = f"{'this' if item.span.hidden else f'`{text}`'} is in `{MATRIX}.{key}` already"
             problems.append(item.span.diagnostic(Code.INVALID_VALUE, message, expected="every value once", key=MATRIX))
         else:
             values[text] = Value(node, text)

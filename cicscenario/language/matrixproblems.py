@@ -8,6 +8,7 @@ from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.matrix import Case
 from cicscenario.language.nodes import Mapping, Node
 from cicscenario.language.nodes import Sequence as List
+from cicscenario.language.redaction import redact
 from cicscenario.language.source import Span
 
 _Place = tuple[str, int, int]  #: file, line and column from 0
@@ -34,7 +35,7 @@ def warnings_of(found: Sequence[tuple[Combination, Sequence[Diagnostic]]]) -> li
         if len(those) == len(found):
             told.append(problem)
         elif problem.code is Code.NOTHING_CHECKED:
-            told.append(replace(problem, message=f"{problem.message} (with {found[min(those)][0].label})"))
+            told.append(replace(problem, message=f"{problem.message} (with {redact(found[min(those)][0].label)})"))
     return told
 
 
@@ -53,10 +54,10 @@ def _named(problem: Diagnostic, those: set[int], every: list[Case]) -> Diagnosti
         if those == {number for number, case in enumerate(every) if (axis, value) in case.chosen}:
             if (problem.file, problem.line - 1, problem.column - 1) in _places(value.node):
                 return problem
-            return replace(problem, message=f"{problem.message} (with {axis.key}={value.text})")
+            return replace(problem, message=f"{problem.message} ({redact(f'with {axis.key}={value.text}')})")
     more = f" and {len(those) - 1} more" if len(those) > 1 else ""
     label = every[min(those)].combination.label
-    return replace(problem, message=f"{problem.message} (in the combination {label}{more})")
+    return replace(problem, message=f"{problem.message} (in the combination {redact(label)}{more})")
 
 
 def _places(node: Node) -> set[_Place]:

@@ -12,6 +12,7 @@ from cicscenario.language.source import YAML, Span, read_source
 
 SANDBOX = "sandbox"
 _RUNS = "runs"  #: the folder of run directories in the home folder
+_STATE = "state.sqlite"  #: the file that every run directory has
 _MOST = 1000  # entries of a folder that are compared with a name
 
 
@@ -64,6 +65,10 @@ def _folder(span: Span, named: str) -> Iterator[Diagnostic]:
     path = span.source.folder / named
     expected = "a folder of the old data-seeding tools, or a run directory"
     if _is(path.is_dir):
+        if runs := _runs_of_a_matrix(path):
+            first = os.path.join(named, runs[0])  # noqa: PTH118 - as it is written
+            message = f"{named} has the runs of a matrix, {len(runs)} of them"
+            yield _problem(span, message, "population.from", "the run directory of one combination", first)
         return
     if _is(path.exists):
         yield _problem(span, f"{named} is no folder", "population.from", expected)
@@ -75,6 +80,13 @@ def _folder(span: Span, named: str) -> Iterator[Diagnostic]:
     suggestion = os.path.join(os.path.dirname(named), guess) if guess else None  # noqa: PTH118, PTH120 - as it is written
     suggestion = suggestion or _near(span.source.folder, named, Path.is_dir, [])
     yield _problem(span, f"there is no such folder: {named}", "population.from", expected, suggestion)
+
+
+def _runs_of_a_matrix(folder: Path) -> list[str]:
+    """The names of the run directories in a folder that is no run itself, and that the old tools did not make."""
+    if any(_is((folder / name).exists) for name in (_STATE, "src")):
+        return []
+    return sorted(file.name for file in _entries(folder) if "=" in file.name and _is((file / _STATE).exists))
 
 
 def _names_of_runs(folder: Path) -> list[str]:

@@ -32,7 +32,7 @@ from cicscenario.engine.events import (
     Waiting,
 )
 from cicscenario.engine.stopwatch import now
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
 from cicscenario.files import write_whole
 from cicscenario.inputs import read_input
 from cicscenario.jsontext import JsonTextError, parse_json
@@ -187,6 +187,8 @@ def _read(directory: Path) -> list[Timed] | None:
         held = parse_json(read_input(path))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _damaged(path, f"it cannot be read: {reason_of(error)}") from None
     except JsonTextError as error:
         raise _damaged(path, str(error)) from None
     if not isinstance(held, list):
@@ -203,7 +205,11 @@ def _events(path: Path, held: list[Any]) -> Iterator[Timed]:
             raise _damaged(path, f"{wrong.message:.200}")
         kind = _KINDS[document["event"]]
         known = {one.name: document[one.name] for one in fields(kind) if one.name in document}
-        yield datetime.fromisoformat(document["time"]), kind(**known)
+        try:
+            time = datetime.fromisoformat(document["time"])
+        except ValueError:
+            raise _damaged(path, f"there is no such time: {document['time']}") from None
+        yield time, kind(**known)
 
 
 def _damaged(path: Path, reason: str) -> InvalidError:

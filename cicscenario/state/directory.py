@@ -79,9 +79,9 @@ def used_before(directory: Path) -> bool:
     return any(path.exists() for path in signs)
 
 
-def is_set_aside(directory: Path) -> bool:
-    """Whether a directory has the name of one that ``run --fresh`` or ``stack restore`` has set aside."""
-    return bool(_ASIDE.search(directory.name))
+def is_set_aside(name: str) -> bool:
+    """Whether this is the name of a directory that ``run --fresh`` or ``stack restore`` has set aside."""
+    return bool(_ASIDE.search(name))
 
 
 def set_aside(directory: Path) -> Path | None:

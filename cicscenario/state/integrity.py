@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -84,7 +85,7 @@ def _tables(db: sqlite3.Connection) -> list[str]:
 
 def definition_damage(db: sqlite3.Connection, schema: str) -> Damage | None:
     """The first table or index that is not defined as in ``schema``. Comments, blanks and quotes do not count."""
-    expected = {_plain(part) for part in re.sub(r"--[^\n]*", "", schema).split(";")} - {""}
+    expected = _definitions(schema)
     found = {
         _plain(sql): name
         for name, sql in db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
@@ -95,6 +96,12 @@ def definition_damage(db: sqlite3.Connection, schema: str) -> Damage | None:
     return None
 
 
+@cache
+def _definitions(schema: str) -> frozenset[str]:
+    return frozenset(_plain(part) for part in re.sub(r"--[^\n]*", "", schema).split(";")) - {""}
+
+
+@lru_cache
 def _plain(sql: str) -> str:
     return re.sub(r'--[^\n]*|\s+|"', "", sql)
 

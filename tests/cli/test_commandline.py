@@ -30,7 +30,7 @@ PAGES = ("review/pages.py",)  #: what these write is documentation
 #: Commands that are whole as they are: they are about no run, and take no option that would lead elsewhere.
 WHOLE = (
     "cicscenario explain", "cicscenario new FILE", "cicscenario runs", "cicscenario validate ", "cicscenario stack up",
-    "cicscenario stack down", "a name that `runs` lists", " in `new`",
+    "cicscenario stack down", "cicscenario stack dial ", "cicscenario stack faults set ", "a name that `runs` lists", " in `new`",
     "cicscenario stack save NAME", "cicscenario stack list", "see `stack save`", "see `stack restore`",
 )  # fmt: skip
 PACKAGE = Path(cicscenario.__file__).parent

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -17,14 +18,15 @@ from jsonschema import Draft202012Validator
 from cicscenario.cli import config, diff, plan, runs, status, workspace
 from cicscenario.cli.app import app
 from cicscenario.cli.boundary import boundary
-from cicscenario.cli.commandline import about, as_given
+from cicscenario.cli.commandline import about, as_given, choose
 from cicscenario.cli.home import HOME
 from cicscenario.cli.matrix import MatrixCommand, each, several
 from cicscenario.cli.request import RunPlace
 from cicscenario.cli.validate import validate
 from cicscenario.engine.events import CommandEnded
+from cicscenario.engine.select import Selection, select_steps
 from cicscenario.errors import ExitCode, InvalidError, worst
-from cicscenario.invocation import going_on, name_run
+from cicscenario.invocation import going_on, name_run, recall
 from cicscenario.report.listeners import View
 from cicscenario.report.matrix import CombinationEnd, MatrixSummary
 from cicscenario.resources import load_schema
@@ -236,6 +238,24 @@ def test_the_worst_exit_code_is_that_which_needs_most_of_a_person() -> None:
         assert worst(order[: place + 1]) is code
         assert worst(reversed(order[: place + 1])) is code
     assert worst([]) is ExitCode.OK
+
+
+def test_what_the_state_of_a_combination_kept_is_recalled_for_it_and_for_no_other() -> None:
+    about(Path("m.yaml"), [], recalls=True)
+    choose(["a=1"])
+    recall({"sets": ["gas=0", "a=1"], "env": "e.yaml"})
+    assert going_on("run") == "cicscenario run m.yaml --env e.yaml --set gas=0 --set a=1"
+    choose(["a=2"])
+    assert going_on("run") == "cicscenario run m.yaml --set a=2"
+    choose([])
+    assert going_on("run") == "cicscenario run m.yaml"
+
+
+def test_a_combination_where_a_step_is_wanted_is_told_how_to_choose_it() -> None:
+    plan_of_two = SimpleNamespace(steps=[SimpleNamespace(name="accounts"), SimpleNamespace(name="gift")])
+    with pytest.raises(InvalidError) as caught:
+        select_steps(plan_of_two, Selection(only=("backend=eth",)))
+    assert caught.value.hint == "to choose combinations of a matrix: --set backend=eth"
 
 
 # --- directories -------------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ def test_a_saved_chain_is_back_with_its_runs_under_new_ports(home: Path, capsys:
     registry = load_environment(box.environment).chain.registry
     ours, other = state_run(home, "ours", registry), state_run(home, "other", f"0x{'00' * 20}")
     earlier = state_run(home, "ours.20260101T000000", registry)
+    varied = state_run(home, "varied.20260101T000000/seed=1", registry).parent
     block, before = box.block(), box.environment.read_text()
     assert snapshot.save("first", yes=False) == ExitCode.OK
     path = home / "snapshots" / "first.zst"
@@ -71,7 +72,13 @@ def test_a_saved_chain_is_back_with_its_runs_under_new_ports(home: Path, capsys:
     said = capsys.readouterr().out
     (aside,) = set(home.glob("runs/ours.*")) - {earlier}
     assert f"an earlier run was renamed: {aside}" in said
-    assert {folder.name for folder in home.glob("runs/*")} == {ours.name, other.name, earlier.name, aside.name}
+    assert {folder.name for folder in home.glob("runs/*")} == {
+        ours.name,
+        other.name,
+        earlier.name,
+        varied.name,
+        aside.name,
+    }
     assert sorted(file.name for file in ours.iterdir()) == ["state.sqlite"]
     assert box.block() == block
     assert load_environment(box.environment).chain.registry == registry

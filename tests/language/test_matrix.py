@@ -12,7 +12,7 @@ from cicscenario.language import DiagnosticsError, Scenario, SeveralRunsError
 from cicscenario.language.combination import Combination
 from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.matrix import MAX_COMBINATIONS
-from cicscenario.vocabulary import load_scenario, load_scenarios
+from cicscenario.vocabulary import check_scenario, load_scenario, load_scenarios
 
 HEAD = "version: 1\nname: m\npopulation: {size: 5, seed: 3}\n"
 
@@ -241,6 +241,17 @@ def test_what_is_wrong_in_a_mixture_names_the_combination(tmp_path: Path) -> Non
     assert (problem.line, problem.column) == (6, 23), "the value that is blamed"
 
 
+@pytest.mark.parametrize("rest", ["", "gift: {threshold: 1, method: none}\n"])
+def test_no_message_shows_a_secret_that_somebody_wrote_into_the_matrix(tmp_path: Path, rest: str) -> None:
+    key, other = "4f" * 32, "5e" * 32
+    lists = f"  vars.key: ['{key}', '{other}', '{key}']\n  backend.keystore: [{{password: hunter2}}]\n  gas: [0, -1]\n"
+    text = f"{rest}matrix:\n{lists}"
+    found = problems(scenario(tmp_path, text))
+    assert {problem.code.value for problem in found} >= {"S016", "S013"}
+    said = "".join(problem.render() for problem in found)
+    assert not [secret for secret in (key, other, "hunter2") if secret in said]
+
+
 def test_all_mistakes_of_a_file_are_told_together(tmp_path: Path) -> None:
     text = "gits: 3\nmatrix:\n  backend: [eth, cic_etx]\n  popultion.size: [1]\n  gas: [-1]\n"
     assert places(scenario(tmp_path, text)) == [("S014", 4, 1), ("S013", 6, 18), ("S014", 7, 3), ("S013", 8, 9)]
@@ -260,6 +271,22 @@ def test_an_environment_file_has_no_matrix(tmp_path: Path) -> None:
     path.write_text("version: 1\nname: e\nmeta: {url: 'http://localhost', key: '{{ env.X }}'}\nmatrix: {name: [a]}\n")
     with pytest.raises(DiagnosticsError, match="`matrix` is a key of scenarios"):
         load_environment(path)
+
+
+def test_people_are_not_taken_from_all_runs_of_a_matrix_at_once(tmp_path: Path) -> None:
+    for label in ("a=1", "a=2"):
+        (tmp_path / "runs/m" / label).mkdir(parents=True)
+        (tmp_path / "runs/m" / label / "state.sqlite").touch()
+    path = scenario(tmp_path, "", head="version: 1\nname: x\npopulation: {from: runs/m}\nbackend: existing\n")
+    with pytest.raises(DiagnosticsError) as caught:
+        check_scenario(path)
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, problem.suggestion) == ("S020", "runs/m/a=1")
+    path.write_text(path.read_text().replace("runs/m", "runs/m/a=1"))
+    assert check_scenario(path).population.source == tmp_path / "runs/m/a=1"
+    (tmp_path / "runs/m/state.sqlite").touch()
+    path.write_text(path.read_text().replace("runs/m/a=1", "runs/m"))
+    check_scenario(path)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

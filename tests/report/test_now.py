@@ -177,12 +177,23 @@ def test_what_cannot_be_read_is_said_and_what_is_of_a_later_version_is_left_out(
         "[1]",
         '[{"event": "StageStarted"}]',
         '[{"event": "StageStarted", "time": "yesterday", "stage": "x"}]',
+        '[{"event": "StageStarted", "time": "2026-13-02T03:04:05.000+00:00", "stage": "x"}]',
         '[{"event": {}}]',
+        "\udc80",
     ]
     for text in wrong:
-        (tmp_path / NAME).write_text(text)
+        (tmp_path / NAME).write_bytes(text.encode("utf-8", "surrogateescape"))
         with pytest.raises(InvalidError, match=r"now\.json is damaged"):
             read_now(tmp_path, START)
+
+
+def test_what_cannot_be_read_or_written_stops_no_command(teller: Teller) -> None:
+    (teller.directory / NAME).mkdir(parents=True)
+    with directory_lock(teller.directory):
+        teller.tell(DirectoryTaken(str(teller.directory)), StageStarted("x"), RunStarted("s", "d", 1, {}))
+        teller.tell(ReportWritten(str(teller.directory)))
+    with pytest.raises(InvalidError, match=r"now\.json is damaged: it cannot be read"):
+        read_now(teller.directory, START)
 
 
 def test_events_and_report_mean_the_same_by_the_figures_of_a_service() -> None:

@@ -1,6 +1,7 @@
 """What the page of a run shows: from its state while it is under way or when it was killed, from its report when it has ended."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,17 @@ def test_what_it_does_now_is_shown_and_only_then(view: RunView) -> None:
     assert "Killed" in text
     assert "waiting until all transactions" not in text
     assert "http://127.0.0.1:54509" in text
+    view.close()
+
+
+def test_what_goes_on_comes_first_while_it_goes_on(view: RunView) -> None:
+    def parts() -> list[str]:
+        return re.findall(r'<section data-part="(\w+)"', page(view))
+
+    with directory_lock(view.directory):
+        filled(view.directory / STATE, people=5)
+        assert parts().index("steps") < parts().index("facts") < parts().index("money")
+    assert parts()[:2] == ["verdict", "facts"]
     view.close()
 
 

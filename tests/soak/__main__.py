@@ -6,6 +6,7 @@ Prints each seed that fails, what was wrong, and the smallest case that still fa
 
 import argparse
 import faulthandler
+import gc
 import os
 import shlex
 import sys
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from tests.soak.faults import Fault, Kind
-from tests.soak.scenes import SCENES
+from tests.soak.scenes import SCENES, prepare
 from tests.soak.seeds import Case, case_of
 from tests.soak.shrink import shrunk
 from tests.soak.simulation import KILLED, simulated
@@ -119,9 +120,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if tally.failures else 0
 
 
+def _rarely_collected() -> None:
+    """A world leaves little behind, and all of it within one."""
+    gc.set_threshold(100_000, 20, 20)
+
+
 def _all(lots: Iterator[list[int]], scenes: Sequence[str]) -> Tally:
     tally, workers = Tally(), len(os.sched_getaffinity(0))
-    pools = [ProcessPoolExecutor(1) for _ in range(workers)]
+    prepare()
+    gc.collect()
+    gc.freeze()  # the processes share it, and need not look at it again and again
+    pools = [ProcessPoolExecutor(1, initializer=_rarely_collected) for _ in range(workers)]
     running: dict[Future[Tally], int] = {}
     try:
         for number, lot in zip(range(workers), lots, strict=False):

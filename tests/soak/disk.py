@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,37 +32,22 @@ class Disk:
         return getattr(sqlite3, name)
 
     def connect(self, path: Path, **options: Any) -> sqlite3.Connection:
-        disk = self
+        made: _Connection = sqlite3.connect(path, factory=_Connection, **options)
+        made.disk, made.path = self, path
+        return made
 
-        class Connection(sqlite3.Connection):
-            """A connection that passes the disk's boundaries."""
-
-            full = True  # PRAGMA synchronous
-
-            def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-                disk._before(self, sql)
-                done = super().execute(sql, *parameters)
-                if sql.startswith("PRAGMA synchronous"):
-                    self.full = sql.endswith("FULL")
-                elif sql == "COMMIT":
-                    if self.full:
-                        disk._log_is_flushed(path)
-                    disk._world.boundary("committed")
-                return done
-
-            def executemany(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-                disk._before(self, sql)
-                return super().executemany(sql, *parameters)
-
-        return sqlite3.connect(path, factory=Connection, **options)
-
-    def _before(self, connection: sqlite3.Connection, sql: str) -> None:
+    def before(self, connection: sqlite3.Connection, sql: str) -> None:
         if sql == "COMMIT":
             self._world.boundary("commit")
-        if sql.upper().startswith(_WRITES) and (number := self._world.write_error()):
+        if _writes(sql) and (number := self._world.write_error()):
             if number == errno.ENOSPC and connection.in_transaction:
                 connection.rollback()  # as SQLite does by itself on a full disk
             raise sqlite3.OperationalError(_SQLITE_SAYS[number])
+
+    def committed(self, path: Path, *, flushed: bool) -> None:
+        if flushed:
+            self._log_is_flushed(path)
+        self._world.boundary("committed")
 
     # --- what is flushed ------------------------------------------------------------------------------------------
 
@@ -132,6 +118,32 @@ class Disk:
                 path.unlink()
         else:
             os.truncate(path, self._random.randint(0, path.stat().st_size))
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that passes the disk's boundaries."""
+
+    disk: Disk
+    path: Path
+    full = True  # PRAGMA synchronous
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        self.disk.before(self, sql)
+        done = super().execute(sql, *parameters)
+        if sql.startswith("PRAGMA synchronous"):
+            self.full = sql.endswith("FULL")
+        elif sql == "COMMIT":
+            self.disk.committed(self.path, flushed=self.full)
+        return done
+
+    def executemany(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        self.disk.before(self, sql)
+        return super().executemany(sql, *parameters)
+
+
+@cache
+def _writes(sql: str) -> bool:
+    return sql.upper().startswith(_WRITES)
 
 
 def _log(state: Path) -> Path:

@@ -1,6 +1,6 @@
 """Puts the simulated runtime in the place of the real one in every module of the product, and takes it out again.
 
-Only names of the product's own modules are changed; libraries and the tests keep the real ones.
+Only names of the product's own modules are changed, and what a caller names; libraries and the tests keep the real ones.
 """
 
 import concurrent.futures

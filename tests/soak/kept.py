@@ -8,17 +8,20 @@ from functools import lru_cache
 from typing import Any
 
 import bcrypt
+from celery.app import amqp
 from eth_hash.auto import keccak as real_keccak
 
 from cicscenario.chain import contractreader, keyfile, signer
 from cicscenario.chain.contractreader import ContractReader
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.services.custodial.messages import Messages
+from cicscenario.state.integrity import row_digest
 from cicscenario.steps import pins
 from tests.soak.drawn import choice
 from tests.soak.primitives import sleep
 
 _MANY = 100_000
+_ROWS = 20_000
 _HASHING = 0.4  # simulated seconds for a hash
 _SALTS = (b"abcdefghijklmnopqrstuu", b"vwxyzABCDEFGHIJKLMNOPO")
 
@@ -72,6 +75,7 @@ def _derived(password: bytes, salt: bytes, *strength: int) -> bytes:
 PAIRS: list[tuple[Any, Any]] = [
     (bcrypt, KeptBcrypt),
     (keyfile._scrypt, _derived),
+    (row_digest, lru_cache(_ROWS, typed=True)(row_digest)),
     (real_keccak, keccak),
     (signer.address_of, lru_cache(_MANY)(signer.address_of)),
     (signer.derive_key, lru_cache(_MANY)(signer.derive_key)),
@@ -80,6 +84,7 @@ PAIRS: list[tuple[Any, Any]] = [
 ]
 METHODS: list[tuple[Any, str, Any]] = [
     (pins, "_HASHED_AT_ONCE", 4),  # on any machine
+    (amqp, "saferepr", lambda *value, **limits: ""),  # for the log of the worker
     (Signer, "sign", _kept_sign),
     (ContractReader, "contract", _kept_contract),
 ]

@@ -79,6 +79,14 @@ def scene(name: str, size: int, confirmations: int = 0, seed: int = SEED) -> Sce
     return Scene(replace(plan, scenario=scenario, size=size), _environment(confirmations), path)
 
 
+def prepare() -> None:
+    """Makes the scenes and their people, before processes are begun that share them."""
+    for name in SCENES:
+        made = scene(name, _LARGEST)
+        for index in range(_LARGEST):
+            made.plan.population.person(index)
+
+
 @cache
 def _largest(name: str, seed: int) -> tuple[Plan, Path]:
     """The scene's plan for the most people, which those for fewer are made from, and the file of its scenario."""

@@ -7,6 +7,7 @@ seed alone. Time stands still while anybody can run, and else jumps to the next 
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from random import Random
 
 from greenlet import getcurrent, greenlet
@@ -112,7 +113,10 @@ class Scheduler:
         me.deadline = None if timeout is None else self.now + max(timeout, 0.0)
         if ready is None and timeout is not None:
             me.ready = _never
-        self._outside.switch()
+        following = self._next()
+        if following is not me:
+            self.current = following
+            (following.greenlet if following else self._outside).switch()
         me.ready = me.deadline = None
         if me.process.dead:
             raise Killed
@@ -153,13 +157,14 @@ class Scheduler:
         moments = [one.deadline for one in self._threads if one.deadline is not None]
         if self._due:
             moments.append(self._due[0][0])
-        if not moments or min(moments) > self._limit:
+        moment = min(moments, default=inf)
+        if moment > self._limit:
             assert self._awaited is not None
             why = "nobody can ever go on" if not moments else f"it has not ended after {LONGEST:.0f} simulated seconds"
             self._awaited.died_of = self._awaited.died_of or HangError(why)
             self._awaited.dead = True
             return
-        self.now = max(self.now, min(moments))
+        self.now = max(self.now, moment)
         while self._due and self._due[0][0] <= self.now:
             _, _, event = heapq.heappop(self._due)
             try:

@@ -47,7 +47,7 @@ def case_of(seed: int, scenes: Sequence[str] = tuple(SCENES)) -> Case:
     """The case of a seed."""
     random = Random(f"{seed} case")
     scene = random.choice(scenes)
-    size = random.randint(20, 50)
+    size = 20 + int(31 * random.random() ** 2)  # 20 to 50, small ones more often: two cost as much as a large one
     faults = draw(random, _KINDS[scene], int(1.3 * _BOUNDARIES[scene]))
     return Case(seed, scene, size, faults, random.choice((0, 0, 2)))
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import requests  # noqa: F401 -- loaded before the runtime is swapped
@@ -326,11 +327,12 @@ class _PresentDisk:
         return getattr(_simulation().disk(), name)
 
 
-class _Os:
+class _Os(ModuleType):
     """Stands for the module ``os``: what is flushed is only noted."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
+    def __init__(self) -> None:
+        super().__init__("os")
+        vars(self).update({name: one for name, one in vars(os).items() if name not in ("fsync", "cpu_count")})
 
     def fsync(self, descriptor: int) -> None:
         _simulation().disk().fsync(descriptor)

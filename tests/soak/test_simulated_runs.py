@@ -135,7 +135,8 @@ def test_another_process_has_the_same_history() -> None:
     program = (
         "from tests.soak.scenes import SCENES\nfrom tests.soak.seeds import case_of\n"
         "from tests.soak.simulation import simulated\n"
-        "with simulated():\n    print([case_of(seed, [name]).run().digest for name in SCENES for seed in range(8)])"
+        "with simulated():\n    print([case_of(seed, [name]).run().digest for name in SCENES for seed in range(8)])\n"
+        "    print(case_of(18).run().digest)"  # the order of a set of steps that wait once made two worlds of it
     )
     said = [
         subprocess.run(

@@ -56,7 +56,7 @@ class World:
 
     def tell(self, what: str) -> None:
         """Adds a line to the history."""
-        line = f"{self.now:.4f} {what}"
+        line = f"{self.scheduler.now:.4f} {what}"
         self._digest.update(line.encode())
         if self.history is not None:
             self.history.append(line)

@@ -51,11 +51,11 @@ def spend_gas(run: Run, people: Iterable[Person]) -> None:
 
 
 def contents(run: Run) -> dict[str, bytes]:
-    """What a command that changes nothing leaves as it is: every file of the run but its log, and what is in its state."""
+    """What a command that changes nothing leaves: every file of the run but what tells of commands, and what is in its state."""
     folder = {
         str(path.relative_to(run.place)): path.read_bytes()
         for path in run.place.rglob("*")
-        if path.is_file() and not path.name.startswith((STATE, "lock", "run.log"))
+        if path.is_file() and not path.name.startswith((STATE, "lock", "run.log", "now.json"))
     }
     tables = ("meta", "people", "outcomes", "ledger", "requests", "checks")
     return folder | {name: repr(run.rows(f"SELECT * FROM {name}")).encode() for name in tables}
