@@ -172,7 +172,7 @@ def test_interrupted_it_ends_without_an_error(
 def test_the_people_of_all_runs_are_shown_without_their_secrets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("first", "second"):
+    for name in ("first", "second", "second/size=3"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         filled(tmp_path / "runs" / name / STATE, people=3)
     (tmp_path / "runs" / "damaged").mkdir()
@@ -181,7 +181,7 @@ def test_the_people_of_all_runs_are_shown_without_their_secrets(
     captured = capsys.readouterr()
     found = json.loads(captured.out)
     assert [(one["run"], one["phone"]) for one in found] == [
-        (run, f"+25470000000{number}") for run in ("first", "second") for number in range(3)
+        (run, f"+25470000000{number}") for run in ("first", "second", "second/size=3") for number in range(3)
     ]
     assert found[0]["account"].lower() == f"0x{account_of_person(0).hex()}"
     assert found[2]["account"] is None
@@ -192,8 +192,8 @@ def test_the_people_of_all_runs_are_shown_without_their_secrets(
     assert people_command.people(tmp_path, as_json=False) is ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "phone", "account", "run"]
-    assert len(lines) == 7
-    assert lines[-1].split()[-1] == "second"
+    assert len(lines) == 10
+    assert lines[-1].split()[-1] == "second/size=3"
 
 
 def test_without_people_both_forms_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
