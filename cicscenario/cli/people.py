@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from cicscenario.cli.workspace import run_folders
 from cicscenario.errors import CicScenarioError, ExitCode
 from cicscenario.people.person import checksum
 from cicscenario.printable import json_text, one_line, say
@@ -43,25 +44,24 @@ class _People:
         self.code = ExitCode.OK
 
     def __iter__(self) -> Iterator[_Line]:
-        places = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-        for place in places:
+        for name, place in run_folders(self._folder):
             if not (place / STATE).exists():
                 continue
             try:
-                yield from _of(place)
+                yield from _of(place, name)
             except CicScenarioError as error:
-                say(f"not shown: the people of {place.name}: {error.message}", stream=sys.stderr)
+                say(f"not shown: the people of {one_line(name)}: {error.message}", stream=sys.stderr)
                 self.code = self.code or error.exit_code
 
 
-def _of(place: Path) -> Iterator[_Line]:
+def _of(place: Path, name: str) -> Iterator[_Line]:
     store = existing_store(place, rows=False)
     if store is None:
         return
     try:
         for person in store.all_people():
             account = checksum(person.address) if person.address else None
-            yield _Line(person.name, person.phone, account, place.name)
+            yield _Line(person.name, person.phone, account, name)
     finally:
         store.close()
 

@@ -1,5 +1,6 @@
 """The end of a run: tests whether work is left, writes the result files, and raises an error for incomplete steps."""
 
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -71,12 +72,17 @@ def write_files(plan: Plan, context: RunContext) -> None:
 
 
 def write_transactions(directory: Path, store: Store) -> None:
-    """Writes each transaction to ``tx/<hash>``: the raw signed bytes in hexadecimal, without 0x. Keeps existing files."""
+    """Writes each transaction to ``tx/<hash>``: the raw signed bytes in hexadecimal, without 0x.
+
+    Keeps files that are there. One of another size is written again: a power cut may have cut it off.
+    """
     folder = inner_folder(directory / TRANSACTIONS)
-    there = {path.name for path in folder.iterdir()}
+    with os.scandir(folder) as entries:
+        there = {(entry.name, entry.stat(follow_symlinks=False).st_size) for entry in entries}
     for row in store.transactions():
-        if (name := row.hash.hex()) not in there:
-            write_whole(folder / name, row.raw.hex(), many=True)
+        raw = row.raw.hex()
+        if (name := row.hash.hex(), len(raw)) not in there:
+            write_whole(folder / name, raw, many=True)
 
 
 def write_rejected(directory: Path, records: BadRecords) -> None:

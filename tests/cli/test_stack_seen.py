@@ -172,7 +172,7 @@ def test_interrupted_it_ends_without_an_error(
 def test_the_people_of_all_runs_are_shown_without_their_secrets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("first", "second"):
+    for name in ("first", "second", "second/size=3"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         filled(tmp_path / "runs" / name / STATE, people=3)
     (tmp_path / "runs" / "damaged").mkdir()
@@ -181,7 +181,7 @@ def test_the_people_of_all_runs_are_shown_without_their_secrets(
     captured = capsys.readouterr()
     found = json.loads(captured.out)
     assert [(one["run"], one["phone"]) for one in found] == [
-        (run, f"+25470000000{number}") for run in ("first", "second") for number in range(3)
+        (run, f"+25470000000{number}") for run in ("first", "second", "second/size=3") for number in range(3)
     ]
     assert found[0]["account"].lower() == f"0x{account_of_person(0).hex()}"
     assert found[2]["account"] is None
@@ -192,8 +192,8 @@ def test_the_people_of_all_runs_are_shown_without_their_secrets(
     assert people_command.people(tmp_path, as_json=False) is ExitCode.OK
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "phone", "account", "run"]
-    assert len(lines) == 7
-    assert lines[-1].split()[-1] == "second"
+    assert len(lines) == 10
+    assert lines[-1].split()[-1] == "second/size=3"
 
 
 def test_without_people_both_forms_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,20 +281,39 @@ def test_a_phone_on_the_terminal_joins_and_chooses_a_pin_that_is_not_shown(home:
     session = once.stderr.rpartition(" ")[2].strip()
     again = cicscenario(home, "stack", "dial", phone, "4321", "--session", session)
     assert "1. Send" in again.stdout, again
-    beyond = cicscenario(home, "stack", "dial", phone, "4*1", "--session", session)
+    beyond = cicscenario(home, "stack", "dial", "+254711000078", "1*2")
     assert beyond.returncode == ExitCode.INVALID
-    assert "the session was over before" in beyond.stderr
+    assert "the session was over before 1 of 2 inputs" in beyond.stderr
 
+    piped = subprocess.run(
+        command_line("stack", "dial", "+254711000079"), env=command_environment(home), input="2\n", capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    assert piped.returncode == ExitCode.OK
+    assert piped.stdout.endswith("(the session is over)\n")
+
+
+@pytest.mark.slow
+def test_on_a_terminal_it_asks_for_each_input_and_shows_no_pin(home: Path) -> None:
+    phone = "+254711000080"
+    cicscenario(home, "stack", "dial", phone, "1")
+    eventually(lambda: "PIN" in cicscenario(home, "stack", "dial", phone, "").stdout)
     ours, theirs = pty.openpty()
     call = subprocess.Popen(
-        command_line("stack", "dial", phone), env=command_environment(home), stdin=theirs, stdout=theirs, stderr=theirs
-    )
+        command_line("stack", "dial", phone), env=command_environment(home), stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    )  # fmt: skip
     os.close(theirs)
-    seen = _read_until(ours, b"4. Help")
-    os.write(ours, b"4\n")
-    seen += _read_until(ours, b"session is over")
+    seen = _read_until(ours, b"> ")
+    os.write(ours, b"4321\n")
+    seen += _read_until(ours, b"again")
+    seen += _read_until(ours, b"> ")
+    os.write(ours, b"4321\n")
+    seen += _read_until(ours, b"4. Help")
+    seen += _read_until(ours, b"> ")
+    assert b"4321" not in seen
+    call.send_signal(signal.SIGINT)
     assert call.wait(60) == ExitCode.OK
-    assert seen.count(b"> ") == 1
     os.close(ours)
 
 

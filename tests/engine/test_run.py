@@ -11,7 +11,7 @@ import pytest
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, ResultFile, Step
-from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_files
+from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_files, write_transactions
 from cicscenario.engine.events import Event, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
@@ -23,6 +23,7 @@ from cicscenario.state.rows import CheckRow, Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
+from tests.support.states import transaction
 
 NOTHING: Any = None
 
@@ -193,6 +194,21 @@ def test_a_transaction_that_cannot_be_written_never_hides_it_either(tmp_path: Pa
         report(reported.run, ends_with(UnavailableError("the node is gone")))
     assert "some files could not be written" in caught.value.__notes__[0]
     assert [end.code for end in reported.ends] == [ExitCode.UNAVAILABLE], "and the report is written all the same"
+
+
+@pytest.mark.parametrize("left", [0, 1, 40])
+def test_a_file_of_a_transaction_that_a_power_cut_cut_off_is_whole_again(
+    tmp_path: Path, store: Store, left: int
+) -> None:
+    rows = [transaction(nonce, who=nonce) for nonce in range(3)]
+    store.add_transactions(rows)
+    write_transactions(tmp_path, store)
+    whole = [tmp_path / "tx" / row.hash.hex() for row in rows]
+    whole[1].write_text(whole[1].read_text()[:left])
+    untouched = whole[0].stat().st_mtime_ns
+    write_transactions(tmp_path, store)
+    assert [path.read_text() for path in whole] == [row.raw.hex() for row in rows]
+    assert whole[0].stat().st_mtime_ns == untouched
 
 
 def test_a_report_that_cannot_be_written_ends_a_run_that_went_well(tmp_path: Path, store: Store) -> None:
