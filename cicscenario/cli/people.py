@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cicscenario.cli.workspace import run_folders
 from cicscenario.errors import CicScenarioError, ExitCode
 from cicscenario.people.person import checksum
 from cicscenario.printable import json_text, one_line, say
-from cicscenario.state.directory import existing_store
+from cicscenario.state.directory import existing_store, run_folders
 from cicscenario.state.store import STATE
 
 _HEAD = ("name", "phone", "account", "run")
