@@ -81,7 +81,7 @@ def test_continuous_integration_runs_all_and_fails_when_any_does(
     assert done.returncode == (tests or slow or worlds), done.stderr
     assert done.stdout.splitlines() == [
         "-m pytest",
-        "-m pytest -m slow",
+        "-m pytest -m slow -n 4",
         "-m tests.soak --seeds 2000",
         f"exit codes: tests {tests}, slow tests {slow}, simulated worlds {worlds}",
     ]
