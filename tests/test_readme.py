@@ -48,10 +48,10 @@ def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -
 def test_the_second_and_the_slow_tests_are_what_continuous_integration_calls() -> None:
     lines = CI.read_text("utf-8").splitlines()
     first = lines.index(SETUP[1])
-    (slow,) = re.findall(r"`(\S*python -m pytest -m \w+)`", README)
+    ((slow, marker),) = re.findall(r"`(\S*python -m pytest -m (\w+) -n \d)`", README)
     assert slow in lines[first:]
     told = subprocess.run([sys.executable, "-m", "pytest", "--markers"], cwd=ROOT, capture_output=True, text=True)
-    assert f"@pytest.mark.{slow.split()[-1]}:" in told.stdout
+    assert f"@pytest.mark.{marker}:" in told.stdout
 
 
 @pytest.mark.parametrize(
