@@ -24,7 +24,6 @@ import urllib3.exceptions
 import yaml
 from cryptography.fernet import Fernet, InvalidToken
 from eth_abi import exceptions as abi_errors
-from eth_abi.codec import ABICodec
 from faker import Factory
 from faker import exceptions as faker_errors
 from jinja2 import exceptions as jinja_errors
@@ -326,13 +325,13 @@ def test_an_answer_that_is_nested_without_end_is_told(monkeypatch: pytest.Monkey
 def test_what_eth_abi_raises_about_an_answer_is_told(
     monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
-    from cicscenario.chain.contractreader import ContractReader
+    from cicscenario.chain import contractreader
 
-    reader = ContractReader(Rpc(f"http://{NOWHERE}", patience=0))
+    reader = contractreader.ContractReader(Rpc(f"http://{NOWHERE}", patience=0))
     outputs = [{"name": "", "type": "address"}]
     abi = {"type": "function", "name": "addressOf", "inputs": [], "outputs": outputs, "stateMutability": "view"}
     call: Any = SimpleNamespace(abi=abi, address="0x" + "11" * 20)
-    monkeypatch.setattr(ABICodec, "decode", raising(kind("trouble")))
+    monkeypatch.setattr(contractreader, "decode", raising(kind("trouble")))
     with pytest.raises(CicScenarioError, match=NOWHERE) as caught:
         reader._value(call, "0x" + "00" * 32)
     assert "addressOf" in caught.value.message
