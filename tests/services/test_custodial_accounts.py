@@ -239,6 +239,7 @@ def test_a_killed_worker_leaves_those_it_had_begun_without_an_outcome(alone: Val
         with worker(alone.url, 1) as process:
             accounts.submit(ids)
             eventually(lambda: alone.client.exists(f"celery-task-meta-{ids[0]}"))
+            eventually(lambda: not alone.client.exists("unacked", "cic-eth"), "waited for the next task to begin")
             process.kill()
             process.wait()
         lost = accounts.wait(ids, soon(0.2))[ids[0]]
