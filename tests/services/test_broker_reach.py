@@ -1,10 +1,12 @@
 """How the engine's Redis is reached: host or socket, number of the database, user and password of its access lists."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Connection
 
 from cicscenario.connections import Connections
 from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
@@ -166,3 +168,27 @@ def test_a_password_in_an_address_is_refused_by_the_language(tmp_path: Path, bro
 def test_a_user_needs_a_password(tmp_path: Path) -> None:
     with pytest.raises(CicScenarioError, match="`user` also needs `password`"):
         custodial(tmp_path, "broker: 'redis://h/0', user: cic")
+
+
+def test_a_connection_that_was_not_waited_for_is_not_used_again(redis: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that connects goes on alone, and closes what it has: that must not be what the next command uses."""
+    real, begun, late = Connection.connect, list[Connection](), threading.Event()
+
+    def connect(self: Connection) -> None:
+        begun.append(self)
+        if len(begun) == 1:
+            late.wait(60)
+            self.disconnect()
+        else:
+            real(self)
+
+    monkeypatch.setattr(Connection, "connect", connect)
+    broker = Broker(redis.url.replace("redis://", "redis://cic:open-sesame@"), "cic-eth", timeout=0.3, patience=0)
+    with pytest.raises(UnavailableError, match=r"within 0\.3 seconds"):
+        broker.ping()
+    broker.ping()
+    assert len(begun) == 2
+    assert begun[0] is not begun[1]
+    late.set()
+    broker.ping()
+    assert len(begun) == 2, "one that has connected is used again"

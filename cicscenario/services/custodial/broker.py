@@ -96,7 +96,7 @@ class Broker:
             options["socket_keepalive"] = True
         # An empty password is that of a user: redis-py would send none.
         user = "default" if self._password == "" and not self._user else self._user
-        pool = redis.ConnectionPool(
+        pool = _Pool(
             connection_class=_connection_of(kind),
             db=place.database,
             username=user,
@@ -251,12 +251,21 @@ def _tls_connection(ca: Path | None) -> type[Any]:
     return Connection
 
 
+class _Pool(redis.ConnectionPool):
+    """Takes no connection back that did not connect: its thread may go on, and would close what the next command opens."""
+
+    def owns_connection(self, connection: Any) -> bool:
+        return bool(super().owns_connection(connection)) and connection.has_connected
+
+
 def _connection_of(kind: type[Any]) -> type[Any]:
-    """Connections that belong to the current exchange."""
+    """Connections that belong to the current exchange. ``has_connected``: the last attempt to connect has succeeded in time."""
 
     def connect(self: Any) -> None:
         if not self.is_connected:
+            self.has_connected = False
             in_thread(lambda: kind.connect(self), lambda _: self.disconnect())
+            self.has_connected = True
 
     def open_socket(self: Any) -> socket.socket:
         opened: socket.socket = kind._connect(self)
@@ -266,7 +275,12 @@ def _connection_of(kind: type[Any]) -> type[Any]:
         renew()
         kind.send_packed_command(self, *arguments, **options)
 
-    methods = {"connect": connect, "_connect": open_socket, "send_packed_command": send_packed_command}
+    methods = {
+        "has_connected": False,
+        "connect": connect,
+        "_connect": open_socket,
+        "send_packed_command": send_packed_command,
+    }
     return type(kind.__name__, (kind,), methods)
 
 
