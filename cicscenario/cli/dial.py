@@ -8,6 +8,7 @@ from pathlib import Path
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.people.e164 import e164
 from cicscenario.printable import say
+from cicscenario.sandbox.record import dialect_of
 from cicscenario.sandbox.seen import look
 from cicscenario.services.ussd import UssdClient
 from cicscenario.services.ussd_limits import number_problem
@@ -50,8 +51,7 @@ def _client(home: Path) -> UssdClient:
         raise UnavailableError(
             "the sandbox's phone interface is not up", hint="start it: cicscenario stack up --service ussd"
         )
-    is_old = Dialect.OF_2021.value in site.record.options.get("ussd", [])
-    return UssdClient(site.url("ussd"), dialect=Dialect.OF_2021 if is_old else Dialect.CURRENT)
+    return UssdClient(site.url("ussd"), dialect=Dialect(dialect_of(site.record.options) or Dialect.CURRENT))
 
 
 def _begun(client: UssdClient, phone: str, session: str | None) -> Screen:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cicscenario.cli.asking import ask
 from cicscenario.cli.atwork import at_work
 from cicscenario.cli.home import home, made_home
-from cicscenario.engine.events import ServiceStarting
+from cicscenario.cli.stack import starting
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
 from cicscenario.printable import json_text, one_line, say
+from cicscenario.report.columns import columns
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.record import RECORD
 from cicscenario.sandbox.snapshot import save as saving
@@ -130,14 +131,14 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
     """Puts a snapshot in the place of the sandbox, and starts the services that are in it."""
     done = _restore(name, yes=yes, options=options)
     _say_restored(done)
-    with at_work("starting the sandbox") as listener:
+    with starting() as progress:
         info = stack.up(
             home(),
             services=options.services or done.manifest.services,
             faults=options.faults or None,
             dialect=options.dialect or done.manifest.dialect,
             ports=options.ports,
-            progress=lambda *what: listener(ServiceStarting(*what)),
+            progress=progress,
         )
     say(f"the sandbox is up; its environment file is {info.environment}")
     return ExitCode.OK
@@ -199,9 +200,8 @@ def listed(fmt: str) -> ExitCode:
         say(f"there are no snapshots in {one_line(str(folder))}; `cicscenario stack save NAME` makes one")
     else:
         rows = [("snapshot", "made", "size", "node", "runs"), *map(_cells, found)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in columns(rows):
+            say(line)
     return ExitCode.OK
 
 

@@ -1,6 +1,7 @@
 """``cicscenario stack``: starts, stops and shows the sandbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from cicscenario.cli.stacknames import require_faults, require_service
 from cicscenario.engine.events import ServiceStarting
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.printable import json_text, say
+from cicscenario.report.columns import columns
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.ports import UPSTREAM, from_base
 from cicscenario.sandbox.services import available
+from cicscenario.sandbox.starting import Progress
 
 _LOWEST = 1024  # port that a program of a user may have
 
@@ -30,7 +33,7 @@ def up(
     for name in services:
         require_service(name)
     require_faults(faults)
-    with at_work("starting the sandbox") as listener:
+    with starting() as progress:
         info = stack.up(
             home,
             services=services or available(),
@@ -39,10 +42,17 @@ def up(
             faults=faults or None,
             dialect=dialect,
             ports=ports,
-            progress=lambda *what: listener(ServiceStarting(*what)),
+            progress=progress,
         )
     say(f"the sandbox {'is up' if info.started else 'was up already'}; its environment file is {info.environment}")
     return ExitCode.OK
+
+
+@contextmanager
+def starting() -> Iterator[Progress]:
+    """While the sandbox starts, says what goes on (see ``at_work``). Gives what is to be told of its services."""
+    with at_work("starting the sandbox") as listener:
+        yield lambda *what: listener(ServiceStarting(*what))
 
 
 def chosen_ports(base: int | None, *, upstream: bool) -> Mapping[str, int] | None:
@@ -75,14 +85,10 @@ def status(home: Path, *, fmt: str) -> ExitCode:
     if fmt == "json":
         say(json_text([asdict(service) for service in services], indent=2))
     elif services:
-        say(_table(services))
+        rows = [("service", "state", "pid", "address", "")]
+        rows += [(s.name, s.state, str(s.pid or "-"), s.address, s.detail) for s in services]
+        for line in columns(rows):
+            say(line)
     else:
         say(f"there is no sandbox in {home}; `cicscenario stack up` starts one")
     return ExitCode.OK if services and all(s.state == "up" for s in services) else ExitCode.UNAVAILABLE
-
-
-def _table(services: list[stack.ServiceStatus]) -> str:
-    rows = [("service", "state", "pid", "address", "")]
-    rows += [(s.name, s.state, str(s.pid or "-"), s.address, s.detail) for s in services]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 
-def columns(rows: Sequence[Sequence[str]], numbers: Collection[int]) -> Iterator[str]:
+def columns(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> Iterator[str]:
     """A line for each row, with columns as wide as their widest cell; ``numbers`` are those that are set to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def read_record(path: Path) -> Record | None:
 
 def write_record(path: Path, record: Record) -> None:
     write_whole(path, json.dumps(asdict(record), indent=2) + "\n", mode=OWNER_ONLY)
+
+
+def dialect_of(options: Mapping[str, list[str]]) -> str | None:
+    """The dialect among the options of the phone interface; None for the default."""
+    words = options.get("ussd", [])
+    return words[words.index("--dialect") + 1] if "--dialect" in words else None
 
 
 def choose(held: Record | None, node: str | None, contracts: str | None, folder: Path) -> Record:

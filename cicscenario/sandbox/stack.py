@@ -21,7 +21,7 @@ from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
 from cicscenario.sandbox.space import full_disk_told
-from cicscenario.sandbox.starting import Progress, Starting
+from cicscenario.sandbox.starting import Progress, Starting, silent
 from cicscenario.sandbox.users import Users
 from cicscenario.shell import for_daemons
 
@@ -83,7 +83,7 @@ def up(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
-    progress: Progress = lambda name, number, total, seconds: None,
+    progress: Progress = silent,
     ports: Mapping[str, int] | None = None,
 ) -> StackInfo:
     """Starts the ``services`` of the sandbox in ``home``, and the services they need, unless they are up. They stay up.
@@ -145,7 +145,7 @@ def sandbox(
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
     keep: bool = False,
-    progress: Progress = lambda name, number, total, seconds: None,
+    progress: Progress = silent,
     user: str = "a program",
 ) -> Iterator[StackInfo]:
     """The sandbox with ``services``, which are up until the block ends.
@@ -251,7 +251,7 @@ class _Stack:
         state = "down" if pid is None else "up" if service.answers(site) else "silent"
         return ServiceStatus(name, state, pid, service.address(site), service.detail(site))
 
-    def start(self, request: _StartRequest, progress: Progress = lambda name, number, total, seconds: None) -> bool:
+    def start(self, request: _StartRequest, progress: Progress = silent) -> bool:
         """Starts the services that are not up, and completes an earlier start that was interrupted.
 
         Says whether it started any service. When it fails, it stops the services it has started.
@@ -332,9 +332,8 @@ class _Stack:
         held = {} if hold is None else {HOLD: str(hold)}
         return daemon.launch(
             command.command,
-            command.environment
-            | {"TMPDIR": str(self.temporary)}
-            | held,  # when it is killed, it leaves nothing elsewhere
+            # TMPDIR: when it is killed, it leaves nothing elsewhere
+            command.environment | {"TMPDIR": str(self.temporary)} | held,
             folder=command.folder,
             user=command.user,
             inherited=() if hold is None else (hold,),

@@ -21,6 +21,10 @@ from cicscenario.sandbox.space import full_disk_told
 Progress = Callable[[str, int, int, float | None], None]
 
 
+def silent(name: str, number: int, total: int, seconds: float | None) -> None:
+    """Tells nobody."""
+
+
 @dataclass
 class Starting:
     """The start of ``services`` of the sandbox in ``folder``.

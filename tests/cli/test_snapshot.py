@@ -12,9 +12,9 @@ from cicscenario.cli import snapshot
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.record import dialect_of
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.sandbox.snapshot import restore as restoring
-from cicscenario.sandbox.snapshot.save import dialect_of
 from cicscenario.sandbox.stack import used
 from tests.support.commands import cicscenario
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, small_scenario

@@ -1,6 +1,6 @@
 """Saves a sandbox and its runs as one file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.files import make_folder, replacing, sweep
 from cicscenario.sandbox import stack
-from cicscenario.sandbox.record import Record
+from cicscenario.sandbox.record import Record, dialect_of
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.sandbox.snapshot.archive import write_archive
 from cicscenario.sandbox.snapshot.container import writing
@@ -93,9 +93,3 @@ def _require_chain(folder: Path, record: Record) -> None:
             f"the {record.node} node has left no chain in {folder / 'chain'}: it was killed before it saved it",
             hint="`cicscenario stack down --purge` deletes the rest; nothing was saved",
         )
-
-
-def dialect_of(options: Mapping[str, list[str]]) -> str | None:
-    """The dialect among the options of the phone interface; None for the default."""
-    words = options.get("ussd", [])
-    return words[words.index("--dialect") + 1] if "--dialect" in words else None
