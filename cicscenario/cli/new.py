@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.boundaries import Boundary
-from cicscenario.cli.newfile import in_yaml, text
-from cicscenario.cli.newquestions import Ask, questions, understood
+from cicscenario.cli.newfile import text
+from cicscenario.cli.newquestions import Ask, Question, country, questions, understood
+from cicscenario.cli.newwords import UnclearError, read, spoken, yes_or_no
 from cicscenario.cli.schema import FOLDER, reference, schemas_of, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
 from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
@@ -42,11 +43,12 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     _check(path, document, answers)
     for answer in answers:
         document = _answered(document, answer)
+    asked: list[str] = []
     if ask:
-        document = _asked(path, document, {answer.partition("=")[0] for answer in answers}, ask)
+        document, asked = _asked(document, {answer.partition("=")[0] for answer in answers}, ask)
     document["description"] = document["description"] or _description(document)
     _check(path, document)
-    if ask and not _confirmed(path, document, ask):
+    if ask and not _confirmed(path, document, asked, ask):
         say("nothing was written")
         return ExitCode.INTERRUPTED
     try:
@@ -77,10 +79,12 @@ def _schemas(path: Path) -> tuple[Path, bool]:
     return found or path.parent / FOLDER, found is None
 
 
-def _confirmed(path: Path, document: dict[str, Any], ask: Ask) -> bool:
+def _confirmed(path: Path, document: dict[str, Any], asked: Sequence[str], ask: Ask) -> bool:
     """Shows what was understood, and asks whether it is right."""
-    say("\n".join(["this is what was understood:", *understood(_load(document))]))
-    return ask(f"Write {path}? (yes | no)", "yes").strip().casefold() in ("yes", "y")
+    say("\n".join(["this is what was understood:", *understood(_load(document), asked)]))
+    while (wanted := yes_or_no(ask(f"Write {path}? (yes | no)", "yes"))) is None:
+        say("possible: yes | no")
+    return wanted
 
 
 def _exists_error(path: Path) -> InvalidError:
@@ -144,28 +148,70 @@ def _valid(document: dict[str, Any]) -> bool:
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
-def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
-    """The document with the user's answers. After an invalid answer, shows the error and asks again."""
+def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> tuple[dict[str, Any], list[str]]:
+    """The document with the user's answers, and the keys that were asked for.
+
+    After an answer that means nothing that is possible, says what is, and asks again.
+    """
     schemas = keys(scenario_schema())
+    asked: list[str] = []
     for question in questions():
         key = question.key
         if key in known or key.split(".")[0] in known or not _possible(document, key, schemas[key]):
             continue
-        default = in_yaml(_held(document, key, schemas[key].get("default")))
+        asked.append(key)
+        default = spoken(question, _held(document, key, schemas[key].get("default")))
         if explained := question.lines():
             say("\n".join(explained))
-        while True:
-            answer = ask(f"{question.words} ({question.such})", default).strip()
-            if answer == default or (answer.casefold() == "none" and default == "none"):
-                break
+        while (answer := ask(f"{question.words} ({question.such})", default).strip()) not in ("", default):
             try:
-                _check(path, document, [f"{key}={answer}"])
-            except InvalidError as error:
-                say(error.message)
+                changed = _with(document, question, schemas[key], answer)
+            except UnclearError as error:
+                say(f"{error}\npossible: {question.possible}")
                 continue
-            document = _answered(document, f"{key}={answer}")
+            value = _held(changed, key, None)
+            meaning = country(value) if key == "population.region" else spoken(question, value)
+            if meaning.casefold() != answer.casefold():
+                say(f"understood: {meaning}")
+            document = document if meaning == default else changed
             break
-    return document
+    return document, asked
+
+
+def _with(document: dict[str, Any], question: Question, schema: Schema, answer: str) -> dict[str, Any]:
+    """The document with what is meant by an answer. Raises UnclearError when it means nothing, or nothing that is possible."""
+    try:
+        text = read(question, schema, answer)
+    except UnclearError as error:
+        raise _reasoned(document, question, answer) or error from None
+    if problems := _problems(document, f"{question.key}={text}"):
+        told = [part for problem in problems for part in (problem.message, problem.expected, problem.hint) if part]
+        raise UnclearError(f"`{answer}` is not possible: {'; '.join(told)}")
+    return _answered(document, f"{question.key}={text}")
+
+
+def _reasoned(document: dict[str, Any], question: Question, answer: str) -> UnclearError | None:
+    """What is wrong with an answer by the rules of the key; None when they say nothing that helps."""
+    known = {Code.WRONG_TYPE: "was not understood", Code.INVALID_VALUE: "is not possible"}
+    found = (
+        []
+        if question.explained
+        else [one for one in _problems(document, f"{question.key}={answer}") if one.code in known]
+    )
+    if not found:
+        return None
+    hint = (found[0].hint or "").partition(";")[0]  # what follows is about a file
+    told = [part for part in (found[0].expected, hint) if part]
+    return UnclearError(f"`{answer}` {known[found[0].code]}: {'; '.join(told)}") if told else None
+
+
+def _problems(document: dict[str, Any], override: str) -> Sequence[Diagnostic]:
+    """What is wrong with the scenario that has one more value."""
+    try:
+        _load(document, [override])
+    except DiagnosticsError as error:
+        return error.diagnostics
+    return ()
 
 
 def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:
