@@ -1,6 +1,7 @@
 """``cicscenario new``: asks for the main values, and writes a new scenario with comments."""
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from cicscenario.boundaries import Boundary
 from cicscenario.cli.newfile import text
 from cicscenario.cli.newquestions import Ask, Question, country, questions, understood
 from cicscenario.cli.newwords import UnclearError, read, spoken, yes_or_no
-from cicscenario.cli.schema import FOLDER, reference, schemas_of, write_schemas
+from cicscenario.cli.schema import reference, schemas_of, schemas_place, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
-from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
+from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, make_folder, sweep_beside, write_new, write_whole
 from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError, Scenario
 from cicscenario.language.diagnostic import Code
@@ -24,7 +25,7 @@ from cicscenario.language.load import load_document
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, keys
 from cicscenario.language.source import Source
-from cicscenario.printable import say
+from cicscenario.printable import one_line, say
 from cicscenario.vocabulary import load_scenario, scenario_schema, vocabulary
 
 _CREATE = Boundary("scenario.create")
@@ -52,7 +53,7 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         say("nothing was written")
         return ExitCode.INTERRUPTED
     try:
-        make_folder(path.parent)
+        make_folder(path.parent, mode=FOLDER_FOR_ALL)
         schemas, made = _schemas(path)
         with _CREATE:
             write_new(path, text(str(path), reference(path, schemas), document, _valid), mode=FOR_ALL)
@@ -66,17 +67,22 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         path.unlink()
         raise
     if made:
-        say(f"{schemas} has the schemas, from which editors complete and check the file; keep them beside it")
+        named = os.path.relpath(schemas)
+        shown = str(schemas) if named.startswith(os.pardir) else named
+        say(
+            f"{one_line(shown)} is new: editors complete and check the file from the schemas in it; commit it with the file"
+        )
     say(f"{path} is ready: {going_on('run', scenario=path)}")
     return ExitCode.OK
 
 
 def _schemas(path: Path) -> tuple[Path, bool]:
     """The folder of the schemas that the file names, and whether it was made now."""
-    found = schemas_of(path)
-    if found is None:
-        write_schemas(path.parent / FOLDER)
-    return found or path.parent / FOLDER, found is None
+    if found := schemas_of(path):
+        return found, False
+    place = schemas_place(path)
+    write_schemas(place)
+    return place, True
 
 
 def _confirmed(path: Path, document: dict[str, Any], asked: Sequence[str], ask: Ask) -> bool:

@@ -144,6 +144,30 @@ def test_the_schema_that_it_names_is_found_on_every_machine(tmp_path: Path) -> N
     assert (moved / "scenarios" / "north" / named["b.yaml"]).is_file()
 
 
+def test_the_schemas_are_at_the_top_of_a_checkout_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    first = written(Path("scenarios", "a.yaml"))
+    assert first.read_text().startswith("# yaml-language-server: $schema=../schemas/scenario-v1.json\n")
+    assert capsys.readouterr().out.startswith("schemas is new: ")
+    written(Path("scenarios", "b.yaml"))
+    assert "schemas" not in capsys.readouterr().out
+
+
+def test_what_it_makes_is_for_all_to_read_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        path = written(tmp_path / "new" / "scenarios" / "a.yaml")
+    finally:
+        os.umask(before)
+    folders = [tmp_path / "new", path.parent, path.parent / "schemas"]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o755] * 3
+    files = [path, *(path.parent / "schemas").iterdir()]
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o644] * 3
+
+
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("mine")
