@@ -171,39 +171,42 @@ def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> tuple[dict[st
             say("\n".join(explained))
         while (answer := ask(f"{question.words} ({question.such})", default).strip()) not in ("", default):
             try:
-                changed = _with(document, question, schemas[key], answer)
+                value, changed = _with(document, question, schemas[key], answer)
             except UnclearError as error:
                 say(f"{error}\npossible: {question.possible}")
                 continue
-            value = _held(changed, key, None)
             meaning = country(value) if key == "population.region" else spoken(question, value)
             if meaning.casefold() != answer.casefold():
                 say(f"understood: {meaning}")
-            document = document if meaning == default else changed
+            document = changed
             break
     return document, asked
 
 
-def _with(document: dict[str, Any], question: Question, schema: Schema, answer: str) -> dict[str, Any]:
-    """The document with what is meant by an answer. Raises UnclearError when it means nothing, or nothing that is possible."""
+def _with(document: dict[str, Any], question: Question, schema: Schema, answer: str) -> tuple[Any, dict[str, Any]]:
+    """The value that is meant by an answer, and the document with it. A key that has it already, or by default, is not written.
+
+    Raises UnclearError when the answer means nothing, or nothing that is possible.
+    """
     try:
-        text = read(question, schema, answer)
+        value = read(question, schema, answer)
     except UnclearError as error:
-        raise _reasoned(document, question, answer) or error from None
-    if problems := _problems(document, f"{question.key}={text}"):
+        raise _reasoned(document, question, schema, answer) or error from None
+    if value == _held(document, question.key, schema.get("default")):
+        return value, document
+    changed = with_value(document, question.key, value)
+    if problems := _problems(changed):
         told = [part for problem in problems for part in (problem.message, problem.expected, problem.hint) if part]
         raise UnclearError(f"`{answer}` is not possible: {'; '.join(told)}")
-    return _answered(document, f"{question.key}={text}")
+    return value, changed
 
 
-def _reasoned(document: dict[str, Any], question: Question, answer: str) -> UnclearError | None:
+def _reasoned(document: dict[str, Any], question: Question, schema: Schema, answer: str) -> UnclearError | None:
     """What is wrong with an answer by the rules of the key; None when they say nothing that helps."""
     known = {Code.WRONG_TYPE: "was not understood", Code.INVALID_VALUE: "is not possible"}
-    found = (
-        []
-        if question.explained
-        else [one for one in _problems(document, f"{question.key}={answer}") if one.code in known]
-    )
+    if question.explained or schema["type"] not in ("integer", "number", "string"):
+        return None
+    found = [one for one in _problems(document, [f"{question.key}={answer}"]) if one.code in known]
     if not found:
         return None
     hint = (found[0].hint or "").partition(";")[0]  # what follows is about a file
@@ -211,10 +214,10 @@ def _reasoned(document: dict[str, Any], question: Question, answer: str) -> Uncl
     return UnclearError(f"`{answer}` {known[found[0].code]}: {'; '.join(told)}") if told else None
 
 
-def _problems(document: dict[str, Any], override: str) -> Sequence[Diagnostic]:
-    """What is wrong with the scenario that has one more value."""
+def _problems(document: dict[str, Any], overrides: Sequence[str] = ()) -> Sequence[Diagnostic]:
+    """What is wrong with a scenario."""
     try:
-        _load(document, [override])
+        _load(document, overrides)
     except DiagnosticsError as error:
         return error.diagnostics
     return ()

@@ -1,4 +1,4 @@
-"""What a person means by an answer to a question of ``cicscenario new``: a value, as YAML."""
+"""What a person means by an answer to a question of ``cicscenario new``."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from cicscenario.language.conforming import UnknownKeywordError, conforms
 from cicscenario.language.diagnostic import nearest, same_but_spelling
 from cicscenario.language.formats import FORMATS
 from cicscenario.language.nodes import compose, plain
-from cicscenario.language.remedies import flow, meant
+from cicscenario.language.remedies import meant
 from cicscenario.language.schema import Schema
 from cicscenario.language.source import Source
 
@@ -46,28 +46,28 @@ class UnclearError(Exception):
     """The answer means nothing that is possible, or more than one thing. The text says which."""
 
 
-def read(question: Question, schema: Schema, answer: str) -> str:
-    """The YAML of the value that is meant by an answer, which is not empty. Raises UnclearError."""
+def read(question: Question, schema: Schema, answer: str) -> Any:
+    """The value that is meant by an answer, which is not empty; None for the key left out. Raises UnclearError."""
     written = _literal(answer)
     if written == [] and question.needed:
         raise UnclearError(question.needed)
     if _valid(written, schema) and written is not None:
-        return answer
+        return written
     words = _plain(answer)
     if (value := _short(question, schema, words)) is not _UNKNOWN:
-        return flow(value) if value is not None else "null"
+        return value
     names = schema.get("items", schema).get("enum")
     if names and isinstance(written, str):
         chosen = _chosen(question, words, [str(name) for name in names])
         if schema.get("type") == "array":
-            return flow(chosen)
+            return chosen
         if len(chosen) > 1:
             raise UnclearError(f"`{answer}` may be {' or '.join(chosen)}")
         return chosen[0]
     text = meant(written, answer, schema, _valid) or meant(words, words, schema, _valid)
     if text is None:
         raise UnclearError(f"`{answer}` was not understood")
-    return text
+    return _literal(text)
 
 
 def yes_or_no(answer: str) -> bool | None:

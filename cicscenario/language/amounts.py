@@ -26,6 +26,9 @@ _MULTIPLES = {
     **dict.fromkeys(("k", "thousand"), 1000),
     **dict.fromkeys(("m", "mio", "million"), 10**6),
 }
+_SMALL = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_IN_WORDS = {word: at for at, word in enumerate(_SMALL, 1)} | {word: 10 * at for at, word in enumerate(_TENS, 2)}
 #: The words of each unit, with what is to be written for one of them.
 _UNITS: dict[str, dict[str, Decimal]] = {
     "seconds": {
@@ -72,7 +75,7 @@ def amount(text: str, unit: str | None = None) -> Decimal | None:
     ``unit`` is that of the key: then ``2 min`` is 120 for seconds, and ``90%`` is 0.9 for a share. None when the text is no
     number, and when it has a unit that cannot be converted to that of the key.
     """
-    text = without_about(text.strip().strip("\"'"))
+    text = _in_digits(without_about(text.strip().strip("\"'")))
     if unit == "seconds" and (total := _together(text)) is not None:
         return total
     found = _FORM.fullmatch(text)
@@ -81,6 +84,17 @@ def amount(text: str, unit: str | None = None) -> Decimal | None:
     digits = _digits(found[2].translate(_LETTERS).strip())
     factor = _factor(f"{found[3]} {found[4] or ''}", unit)
     return None if digits is None or factor is None else Decimal(found[1] + digits) * factor
+
+
+def _in_digits(text: str) -> str:
+    """The text with digits for a number in words at its start, such as ``twenty`` and ``a hundred``."""
+    first, _, rest = text.partition(" ")
+    word, following = first.casefold(), rest.partition(" ")[0].casefold()
+    if word in _IN_WORDS:
+        return f"{_IN_WORDS[word]} {rest}".strip()
+    if word in ("a", "an") and len(following) > 1 and following in _MULTIPLES:
+        return f"1 {rest}"
+    return f"1 {text}" if len(word) > 1 and word in _MULTIPLES else text
 
 
 def without_about(text: str) -> str:
@@ -125,7 +139,7 @@ def _factor(text: str, unit: str | None) -> Decimal | None:
     words = _WORD.findall(text)
     factor, converted = Decimal(1), False
     for at, word in enumerate(words):
-        if word.isdigit():
+        if word.isdigit() or word in _IN_WORDS:
             return None  # another number
         if word in ("per", "/"):
             if not converted and set(words[at:]) & _MEASURES:
