@@ -20,7 +20,8 @@ from cicscenario.boundaries import Boundary
 
 OWNER_ONLY = 0o600  #: permissions of every file but those for all
 FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
-_FOLDER = 0o700  # permissions of every folder
+FOLDER_FOR_ALL = 0o755  #: permissions of a folder of files that are made to be shown and shared
+_FOLDER = 0o700  # permissions of every other folder
 _REPLACE = Boundary("file.replace")  # a file that is written gets its name
 _REPLACE_AGAIN = Boundary("file.replace_again")  # the same, for a file that a run writes again and again
 _CREATE = Boundary("file.create")  # the same, if nothing has that name yet
@@ -149,14 +150,17 @@ def _closed_on_error(descriptor: int) -> Iterator[None]:
         raise
 
 
-def make_folder(path: Path) -> Path:
-    """Creates a folder with mode 0700, and the folders above it. One that is there is kept, also if it is a link to one."""
+def make_folder(path: Path, *, mode: int = _FOLDER) -> Path:
+    """Creates a folder with the permissions ``mode``, and the folders above it.
+
+    One that is there is kept as it is, also if it is a link to one.
+    """
     if not path.is_dir():
         if not path.parent.exists():
-            make_folder(path.parent)
+            make_folder(path.parent, mode=mode)
         with suppress(FileExistsError):  # of another process
             path.mkdir(_FOLDER)
-            path.chmod(_FOLDER)
+            path.chmod(mode)
         if not path.is_dir():
             raise OSError(errno.ENOTDIR, "not a folder", str(path))
     return path

@@ -13,6 +13,7 @@ import pytest
 
 from cicscenario.errors import InvalidError, as_told
 from cicscenario.files import (
+    FOLDER_FOR_ALL,
     FOR_ALL,
     OWNER_ONLY,
     inner_folder,
@@ -91,6 +92,15 @@ def test_folders_are_their_owners_only_whatever_the_umask(tmp_path: Path) -> Non
         make_folder(folder / "e")
     assert {mode(path) for path in tmp_path.rglob("*")} == {0o700}
     assert names(tmp_path) == ["a", "d"]
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_folder_to_share_is_for_all_to_read_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b", mode=FOLDER_FOR_ALL)
+    assert {mode(path) for path in tmp_path.rglob("*")} == {0o755}
+    make_folder(tmp_path / "own")
+    make_folder(tmp_path / "own", mode=FOLDER_FOR_ALL)
+    assert mode(tmp_path / "own") == 0o700
 
 
 def test_what_others_could_read_before_is_the_owners_only_afterwards(tmp_path: Path) -> None:
