@@ -15,7 +15,7 @@ from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import inner_folder, make_folder, write_whole
+from cicscenario.files import inner_folder, own_folder, write_whole
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
@@ -87,7 +87,7 @@ def write_transactions(directory: Path, store: Store) -> None:
 
 def write_rejected(directory: Path, records: BadRecords) -> None:
     """Writes the records of the source that cannot be used: file, line and reason."""
-    make_folder(directory)
+    own_folder(directory)
     records.write(directory / REJECTED)
 
 
