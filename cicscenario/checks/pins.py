@@ -1,8 +1,8 @@
 """The check pins: the phone interface's account table has the hash of the person's PIN."""
 
 from cicscenario.capabilities.check import Check
-from cicscenario.capabilities.remedy import repeated
 from cicscenario.checks import work
+from cicscenario.checks.account_table_remedy import account_table_remedy
 from cicscenario.connections import Service
 from cicscenario.language import Condition
 
@@ -15,6 +15,6 @@ CHECK = Check(
     lambda run: work.pins.verifier(run, _SAMPLE),
     (Service.ACCOUNTS,),
     lambda context: f"one PIN in {_SAMPLE} was verified against its hash; for the others, the form of the hash was",
-    remedy=repeated("pins", "the hash of the scenario's PIN is written again"),
+    remedy=account_table_remedy("pins", "the hash of the scenario's PIN is written again"),
     thorough=lambda run: work.pins.verifier(run, 1),
 )

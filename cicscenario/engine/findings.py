@@ -118,6 +118,7 @@ class _Finder:
         self._found = RepairPlan()
         self._lines: dict[tuple[str, Decision], RepairLine] = {}
         self._mended: dict[str, PeopleSet] = {}  # by check: the people for whom something is made again
+        self._left: dict[str, PeopleSet] = {}  # by check: the people who are left alone
         self._later: dict[tuple[str, MendedWith], tuple[PeopleSet, str]] = {}  # with the problem of the first
 
     def ask(self, check: Check) -> int:
@@ -186,6 +187,8 @@ class _Finder:
                 return
             self._found.redo.add(decision.step, number, decision.purpose)
             self._mended.setdefault(check, PeopleSet()).add(number)
+        elif isinstance(decision, LeftAlone):
+            self._left.setdefault(check, PeopleSet()).add(number)
         line = self._lines.setdefault((check, _kind(decision)), RepairLine(check, decision, problem))
         line.add(number)
 
@@ -196,10 +199,18 @@ class _Finder:
         """The findings, when every check has been asked."""
         for (check, decision), (people, problem) in self._later.items():
             for number in people:
-                mended = any(number in self._mended.get(other, PeopleSet()) for other in decision.checks)
-                self._add(check, number, problem, decision if mended else LeftAlone(decision.otherwise))
+                self._add(check, number, problem, self._followed(number, decision))
         self._found.lines = list(self._lines.values())
         return self._found
+
+    def _followed(self, number: int, decision: MendedWith) -> Decision:
+        """What becomes of a person of whom another check may have found the cause."""
+        if any(number in self._mended.get(other, PeopleSet()) for other in decision.checks):
+            return decision
+        for other in decision.checks:
+            if number in self._left.get(other, PeopleSet()):
+                return LeftAlone(f"it may follow from what {other} found, which is left alone")
+        return LeftAlone(decision.otherwise)
 
 
 def _kind(decision: Decision) -> Decision:

@@ -66,6 +66,15 @@ def test_what_follows_is_mended_with_its_cause_and_left_alone_without(store: Sto
     assert any(line.startswith("ussd: 1 person (0): look at it") for line in told["left"])
 
 
+def test_what_follows_from_what_is_left_alone_says_so(store: Store) -> None:
+    """The account table's row is gone: the interface's screen is no riddle of its own."""
+    follows = Remedy(always(MendedWith(("pins",), "what the account table has is right")))
+    alone = Remedy(always(LeftAlone("the row is gone")), ("pins",))
+    told = said(found(store, check("ussd", {0: "a", 1: "b"}, follows), check("pins", {0: "none"}, alone)))
+    assert "ussd: 1 person (0): it may follow from what pins found, which is left alone; first: a" in told["left"]
+    assert any(line.startswith("ussd: 1 person (1): what the account table has is right") for line in told["left"])
+
+
 def test_a_step_that_the_scenario_does_not_have_makes_nothing(store: Store) -> None:
     plan = found(store, check("gas", {0: "none"}, repeated("gas", "is sent")))
     assert not plan.redo
