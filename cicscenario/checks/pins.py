@@ -14,7 +14,10 @@ CHECK = Check(
     (Condition(lambda s: s.pins is not None, ("pins",), "without `pins`", "add `pins` to the scenario"),),
     lambda run: work.pins.verifier(run, _SAMPLE),
     (Service.ACCOUNTS,),
-    lambda context: f"one PIN in {_SAMPLE} was verified against its hash; for the others, the form of the hash was",
+    lambda context: (
+        f"one PIN in {_SAMPLE} was verified against its hash; for the others, the form of the hash was;"
+        " `verify --thorough` verifies all"
+    ),
     remedy=account_table_remedy("pins", "the hash of the scenario's PIN is written again"),
     thorough=lambda run: work.pins.verifier(run, 1),
 )

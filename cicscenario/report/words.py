@@ -102,7 +102,8 @@ def started_line(event: RunStarted) -> str:
 
 def looked_line(event: RepairLooked) -> str:
     """What a check found when a repair asked it."""
-    return f"looked at {one_line(event.check)}: {event.problems:,} problems of {event.people:,}"
+    closely = ", all of them looked at closely (so does `verify --thorough`)" if event.closely else ""
+    return f"looked at {one_line(event.check)}: {event.problems:,} problems of {event.people:,}{closely}"
 
 
 def repair_lines(event: RepairPlanned) -> str:
