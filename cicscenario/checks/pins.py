@@ -4,6 +4,7 @@ from cicscenario.capabilities.check import Check
 from cicscenario.checks import work
 from cicscenario.checks.account_table_remedy import account_table_remedy
 from cicscenario.connections import Service
+from cicscenario.invocation import going_on
 from cicscenario.language import Condition
 
 _SAMPLE = 20  # one PIN in this many is verified against its hash, because that is as slow as hashing
@@ -16,7 +17,7 @@ CHECK = Check(
     (Service.ACCOUNTS,),
     lambda context: (
         f"one PIN in {_SAMPLE} was verified against its hash; for the others, the form of the hash was;"
-        " `verify --thorough` verifies all"
+        f" to verify all: {going_on('verify', '--thorough')}"
     ),
     remedy=account_table_remedy("pins", "the hash of the scenario's PIN is written again"),
     thorough=lambda run: work.pins.verifier(run, 1),

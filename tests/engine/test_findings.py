@@ -101,7 +101,7 @@ def test_everybody_is_looked_at_closely_when_a_quick_look_finds_anything(store: 
     assert list(seen.redo.of("pins")) == [0, 1, 2]
     ((name, problems, people, closely),) = heard
     assert looked_line(RepairLooked(name, problems, people, closely)) == (
-        "looked at pins: 4 problems of 4, all of them looked at closely (so does `verify --thorough`)"
+        f"looked at pins: 4 problems of 4, all of them looked at closely (as with {going_on('verify', '--thorough')})"
     )
 
 
