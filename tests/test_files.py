@@ -21,6 +21,7 @@ from cicscenario.files import (
     making_folder,
     new_file,
     open_in_place,
+    own_folder,
     replacing,
     sweep,
     write_new,
@@ -309,3 +310,59 @@ def test_a_file_that_is_swept_before_it_is_locked_is_begun_again(
 def test_a_folder_that_is_not_there_is_swept(tmp_path: Path) -> None:
     sweep(tmp_path / "none")
     assert names(tmp_path) == []
+
+
+# --- folders that git leaves alone ------------------------------------------------------------------------------------
+
+
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    return tmp_path / "repo"
+
+
+def test_a_folder_of_ours_is_kept_out_of_repositories_once(tmp_path: Path) -> None:
+    folder = own_folder(checkout(tmp_path) / "deep" / "run")
+    assert (folder / ".gitignore").read_text() == "*\n"
+    assert mode(folder) == 0o700
+    assert names(folder.parent) == ["run"], "the folders above are the user's"
+    (folder / ".gitignore").unlink()
+    (folder / "state.sqlite").write_text("")
+    own_folder(folder)
+    assert names(folder) == ["state.sqlite"], "the user wants to see it"
+
+
+@pytest.mark.parametrize("content", ["mine\n", "", "*"])
+def test_a_gitignore_that_is_there_is_kept(tmp_path: Path, content: str) -> None:
+    (checkout(tmp_path) / ".gitignore").write_text(content)
+    own_folder(tmp_path / "repo")
+    assert (tmp_path / "repo" / ".gitignore").read_text() == content
+
+
+def test_what_a_killed_process_left_of_it_is_no_file_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "..gitignore.abcdefgh.unfinished").write_text("")
+    own_folder(tmp_path)
+    assert names(tmp_path) == [".gitignore"]
+
+
+@pytest.mark.parametrize(
+    ("above", "content", "gets_one"),
+    [
+        ("repo/home", "*\n", False),
+        ("repo", "*\n", False),
+        ("repo", "*\n!docs\n", True),
+        ("repo", ".venv/\n", True),
+        ("", "*\n", True),  # of no interest to the repository below
+    ],
+)
+def test_one_that_a_folder_above_keeps_out_already_gets_none(
+    tmp_path: Path, above: str, content: str, gets_one: bool
+) -> None:
+    make_folder(checkout(tmp_path) / "home" / "runs")
+    (tmp_path / above / ".gitignore").write_text(content)
+    own_folder(tmp_path / "repo" / "home" / "runs" / "mine")
+    assert (tmp_path / "repo" / "home" / "runs" / "mine" / ".gitignore").exists() is gets_one
+
+
+def test_a_fifo_above_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".gitignore")
+    assert names(own_folder(tmp_path / "run")) == [".gitignore"]

@@ -222,6 +222,10 @@ def verify(
     directory: Directory = None,
     include: Include = [],  # noqa: B006
     exclude: Exclude = [],  # noqa: B006
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Verify every PIN against its hash, and not one in 20. This is slow."),
+    ] = False,
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
@@ -240,7 +244,7 @@ def verify(
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
     view = View(as_json, color, verbose)
-    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener)  # noqa: E731
+    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener, thorough=thorough)  # noqa: E731
     if found := several(scenario, overrides):
         end(go_through(MatrixCommand(place, view, name="verify", again=as_given), found, body))
     end(watched(lambda listener: body(place, listener), as_given(), view))

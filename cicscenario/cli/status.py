@@ -15,11 +15,12 @@ from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, one_line, say
-from cicscenario.report.recorded import Recorded
+from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import recorded
 from cicscenario.report.summary import summary
 from cicscenario.report.verdict import verdict_line
 from cicscenario.report.words import check_line, duration
+from cicscenario.serve.view import phase_of
 from cicscenario.state.directory import existing_store
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
@@ -68,7 +69,10 @@ def _show(
         say(f"{scenario.title}: nothing has been run in {one_line(str(place))}")
         return
     say(f"{scenario.title}: {size} people in {one_line(str(place))}")
-    if last:
+    phase = phase_of(place)
+    if phase is not Phase.ENDED:
+        say(f"  {Recorded({}, None, phase=phase).verdict}")
+    elif last:
         say(_ended(last))
     for step in report["steps"]:
         say(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")

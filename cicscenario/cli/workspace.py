@@ -9,6 +9,7 @@ from cicscenario.cli.home import home, made_home
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
+from cicscenario.files import own_folder
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
 from cicscenario.sandbox.stack import finish_restore, sandbox, used
@@ -30,12 +31,22 @@ def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[],
     """
     if directory is not None:
         place = directory.absolute()
+        if place.is_relative_to(home()):
+            find()  # before there is another folder in it: then nobody could say that the home folder is ours
     else:
         home_folder = find()
         finish_restore(home_folder)
         place = (home_folder / "runs" / scenario.name).absolute()
     one = scenario.combination
     return place if one is None or (directory and place.name == one.folder) else place / one.folder
+
+
+def make_folder_of_all(directory: Path) -> None:
+    """Makes the folder that ``--dir`` names for all runs of a matrix, and keeps it out of repositories."""
+    place = directory.absolute()
+    if place.is_relative_to(home()):
+        made_home()
+    own_folder(place)
 
 
 def named_environment(scenario: Scenario, override: str | None) -> str | None:

@@ -15,7 +15,8 @@ from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import inner_folder, make_folder, write_whole
+from cicscenario.files import inner_folder, own_folder, write_whole
+from cicscenario.invocation import UNKNOWN, going_on
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
@@ -64,6 +65,17 @@ def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection
     return selected is None and done and proved and all(file.exists() for file in files)
 
 
+def going_on_with(plan: Plan, store: Store, *, wrong: bool, scenario: str | Path = UNKNOWN) -> str | None:
+    """The whole command that goes on; None when all is done. ``wrong``: a check has found errors.
+
+    As long as a step is not done for everybody, it is ``run``: a repair makes again only what was there once.
+    """
+    counts = store.counts()
+    if any(counts.get(step.name, (0, 0))[0] < plan.size for step in plan.steps):
+        return going_on("run", scenario=scenario)
+    return going_on("repair", scenario=scenario) if wrong else None
+
+
 def write_files(plan: Plan, context: RunContext) -> None:
     """Writes the result file of each step that has one."""
     for planned in plan.steps:
@@ -87,7 +99,7 @@ def write_transactions(directory: Path, store: Store) -> None:
 
 def write_rejected(directory: Path, records: BadRecords) -> None:
     """Writes the records of the source that cannot be used: file, line and reason."""
-    make_folder(directory)
+    own_folder(directory)
     records.write(directory / REJECTED)
 
 

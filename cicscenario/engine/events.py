@@ -120,11 +120,15 @@ class CheckFinished:
 
 @dataclass(frozen=True)
 class RepairLooked:
-    """A repair has asked a check about ``people``, and found so many problems."""
+    """A repair has asked a check about ``people``, and found so many problems.
+
+    ``closely``: at everybody, where a verification looks closely at some people only.
+    """
 
     check: str
     problems: int
     people: int
+    closely: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from cicscenario.capabilities.step import repairing
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.trace import ancestor
 from cicscenario.connections import Service
-from cicscenario.engine.conclude import conclude, write_files
+from cicscenario.engine.conclude import conclude, going_on_with, write_files
 from cicscenario.engine.events import Listener, Noted, RepairLooked
 from cicscenario.engine.findings import NAMED, RepairLine, RepairPlan, Scope, find
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import Run, RunRequest, execute, look_back, open_run, report
 from cicscenario.engine.verify import require_answers, verify
-from cicscenario.errors import ExitCode, InvalidError, UnavailableError
+from cicscenario.errors import ExitCode, InvalidError, StepFailedError, UnavailableError
 from cicscenario.invocation import going_on
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import ask_services
@@ -108,10 +108,39 @@ def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
     context = replace(this.context(), read_back=ReadBack())
     with this.progress.checking() if this.progress else nullcontext():
         this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
-    if not any(row.errors for row in this.checks) or this.redo:
-        conclude(this.plan, this.state, None)
+    return told(this)
+
+
+def told(this: Run) -> ExitCode:
+    """The exit code, by the results of the checks. Raises StepFailedError for a step that is not done: ``run`` goes on with it.
+
+    Raises UnavailableError when a check could not ask about everybody.
+    """
+    wrong = any(row.errors for row in this.checks)
+    if not wrong or (this.redo and _has_undone(this)):
+        try:
+            conclude(this.plan, this.state, None)
+        except StepFailedError as error:
+            error.resume = going_on_with(this.plan, this.state, wrong=wrong, scenario=this.request.path)
+            raise
     require_answers(this.checks)
-    return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
+    return ExitCode.CHECKS_FAILED if wrong else ExitCode.OK
+
+
+def _has_undone(this: Run) -> bool:
+    """Whether a step was not begun for somebody, or failed for somebody for whom this repair has executed it.
+
+    Who is left alone has failed earlier, if at all, and repeating helps nobody.
+    """
+    counts = this.state.counts()
+    if any(sum(counts.get(step.name, (0, 0))) < this.plan.size for step in this.plan.steps):
+        return True
+    return any(
+        one.person in this.redo.of(step.name)
+        for step in this.plan.steps
+        if len(this.redo.of(step.name))
+        for one in this.state.failures(step.name, this.plan.size)
+    )
 
 
 def _require_step(plan: Plan, request: RepairRequest) -> None:

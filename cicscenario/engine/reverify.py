@@ -22,11 +22,15 @@ from cicscenario.vocabulary import load_scenario
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """The arguments of a verification: the run, and ``include`` and ``exclude``, which narrow the scenario's checks."""
+    """The arguments of a verification: the run, and ``include`` and ``exclude``, which narrow the scenario's checks.
+
+    ``thorough``: checks that look closely at some people only, because that is slow, look closely at all.
+    """
 
     run: RunRequest
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    thorough: bool = False
 
 
 def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -35,6 +39,8 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
     run = request.run
     scenario = load_scenario(run.path, run.overrides)
     checks = narrowed_checks(scenario, request.include, request.exclude)
+    if request.thorough:
+        checks = tuple(check.closely() for check in checks)
     directory = run.directory(scenario)
     store = store_of_a_run(directory, run.path)
     stopping, astray = threading.Event(), PeopleSet()

@@ -47,7 +47,7 @@ from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
-from cicscenario.files import sweep
+from cicscenario.files import own_folder, sweep
 from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
@@ -177,7 +177,7 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
     directory = request.directory(plan.scenario)
     stopping = threading.Event()
     with ExitStack() as held:
-        held.enter_context(directory_lock(directory))
+        held.enter_context(directory_lock(own_folder(directory)))
         listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
             sweep(folder)
@@ -240,7 +240,7 @@ def start_fresh(this: Run) -> None:
     """Renames the directory of an earlier run, and creates a new state in its place."""
     if kept := set_aside(this.directory):
         this.listener(Noted(f"the earlier run was set aside as {kept}"))
-        this.held.enter_context(directory_lock(this.directory))
+        this.held.enter_context(directory_lock(own_folder(this.directory)))
         this.listener(DirectoryTaken(str(this.directory)))
     this.store = Store(this.directory / STATE)
     this.held.callback(this.store.close)

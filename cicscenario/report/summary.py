@@ -7,7 +7,7 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.capabilities.money import Done
 from cicscenario.capabilities.step import PlannedStep
-from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.conclude import RunEnd, going_on_with
 from cicscenario.engine.environment import shown_environment
 from cicscenario.engine.failing import write_failing
 from cicscenario.engine.records import write_progress
@@ -77,10 +77,9 @@ def _next(end: RunEnd, report: dict[str, Any]) -> str | None:
     file = report["file"]
     if end.code in (ExitCode.INVALID, ExitCode.STATE_REFUSED, ExitCode.RECONCILE, ExitCode.INTERNAL):
         return None
-    if any(step["ok"] < step["total"] for step in report["steps"]):
-        return going_on("run", scenario=file)
-    if any(check["errors"] for check in report["checks"]):
-        return going_on("repair", scenario=file)
+    wrong = any(check["errors"] for check in report["checks"])
+    if command := going_on_with(end.plan, end.store, wrong=wrong, scenario=file):
+        return command
     return going_on("run", scenario=file) if end.code is not ExitCode.OK else None
 
 

@@ -21,6 +21,7 @@ from cicscenario.engine.events import (
     Waiting,
 )
 from cicscenario.engine.problems import Problems
+from cicscenario.invocation import going_on
 from cicscenario.printable import one_line
 from cicscenario.report import problems
 
@@ -102,7 +103,8 @@ def started_line(event: RunStarted) -> str:
 
 def looked_line(event: RepairLooked) -> str:
     """What a check found when a repair asked it."""
-    return f"looked at {one_line(event.check)}: {event.problems:,} problems of {event.people:,}"
+    closely = f", all of them looked at closely (as with {going_on('verify', '--thorough')})" if event.closely else ""
+    return f"looked at {one_line(event.check)}: {event.problems:,} problems of {event.people:,}{closely}"
 
 
 def repair_lines(event: RepairPlanned) -> str:
