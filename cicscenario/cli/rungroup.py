@@ -162,7 +162,11 @@ def repair(
 
 @run_app.command()
 def runs(fmt: Format = OutputForm.TEXT) -> None:
-    """List the runs in the home folder, the last one first: verdict, people, when it began, how long it took."""
+    """List the runs in the home folder, the last one first: verdict, people, and the time that it took.
+
+    Began and took are those of the last command about the run (run, verify or repair), as its last line and `status` tell
+    them. Steps is the time of the steps and checks in all commands so far, which is the axis of the report's timeline.
+    """
     from cicscenario.cli import runs as runs_command
 
     end(runs_command.runs(fmt))

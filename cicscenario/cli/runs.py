@@ -14,9 +14,11 @@ from cicscenario.language import Scenario, SeveralRunsError
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.columns import columns
 from cicscenario.report.comparison import Comparison, Speed, compare_runs
-from cicscenario.report.html import moment, rate, seconds_in_words
+from cicscenario.report.html import moment, rate
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import recorded
+from cicscenario.report.took import in_words, last_command
+from cicscenario.report.words import duration
 from cicscenario.serve.view import phase_of
 from cicscenario.state.directory import run_folders
 from cicscenario.state.store import STATE
@@ -35,8 +37,11 @@ class RunLine:
     verdict: str
     good: bool
     people: int | None
+    command: str | None  #: the last one about the run, whose beginning and seconds these are
     began: str | None
     seconds: float | None
+    services_seconds: float | None  #: the part of them for opening the services
+    timeline_seconds: float | None  #: of steps and checks, in all commands that executed steps
 
 
 def runs(fmt: str) -> ExitCode:
@@ -45,7 +50,10 @@ def runs(fmt: str) -> ExitCode:
     if fmt == "json":
         say(json_text([asdict(line) for line in found], indent=2))
     elif found:
-        _table([("run", "verdict", "people", "began", "took"), *map(_cells, found)], numbers=(2, 4))
+        _table(
+            [("run", "verdict", "people", "last command", "began", "took", "steps"), *map(_cells, found)],
+            numbers=(2, 6),
+        )
     else:
         say(f"there are no runs in {one_line(str(home() / 'runs'))}")
     return ExitCode.OK
@@ -79,6 +87,7 @@ def _line(place: Path, name: str) -> RunLine:
     report = known.report if known else {}
     timeline = (progress or {}).get("timeline", {})
     sessions = timeline.get("sessions", [])
+    ended = report if phase is Phase.ENDED else {}  # else it is the report of an earlier command
     totals = [step["total"] for step in (progress or {}).get("steps", {}).values()]
     return RunLine(
         name,
@@ -87,8 +96,11 @@ def _line(place: Path, name: str) -> RunLine:
         verdict,
         bool(known and phase is Phase.ENDED and known.good),
         report.get("population", totals[0] if totals else None),
-        sessions[0]["began"] if sessions else report.get("began"),
-        timeline.get("seconds", report.get("seconds")),
+        ended.get("command"),
+        ended.get("began", sessions[-1]["began"] if sessions else None),
+        ended.get("seconds"),
+        ended.get("services_seconds"),
+        timeline.get("seconds"),
     )
 
 
@@ -97,8 +109,10 @@ def _cells(line: RunLine) -> tuple[str, ...]:
         one_line(line.name),
         line.verdict,
         _NOTHING if line.people is None else f"{line.people:,}",
+        line.command or _NOTHING,
         moment(line.began) if line.began else _NOTHING,
-        _NOTHING if line.seconds is None else seconds_in_words(line.seconds),
+        _NOTHING if line.seconds is None else in_words(line.seconds, line.services_seconds or 0.0),
+        _NOTHING if line.timeline_seconds is None else duration(line.timeline_seconds),
     )
 
 
@@ -114,6 +128,8 @@ def compare(first: str, second: str, percent: float, fmt: str) -> ExitCode:
     if fmt == "json":
         say(json_text(found.document(), indent=2))
     else:
+        for which, run in (("before", before), ("now", now)):
+            say(f"{which}: {last_command(run.report) or 'its time is not recorded'}")
         _say_comparison(found, percent)
     return ExitCode.CHECKS_FAILED if found.worse else ExitCode.OK
 

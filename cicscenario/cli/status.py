@@ -18,8 +18,9 @@ from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.rendered import recorded
 from cicscenario.report.summary import summary
+from cicscenario.report.took import KEYS, took
 from cicscenario.report.verdict import verdict_line
-from cicscenario.report.words import check_line, duration
+from cicscenario.report.words import check_line
 from cicscenario.state.directory import existing_store
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
@@ -50,6 +51,8 @@ def _report(scenario: Scenario, directory: Path | None, *, show: bool) -> dict[s
         rows = [held[check.name] for check in compiled.checks if check.name in held]
         report = summary(RunEnd(compiled, store, place, ExitCode.OK, checks=rows))
     report.pop("exit_code")
+    if last:
+        report |= {key: last.report[key] for key in KEYS if key in last.report}
     if show:
         _show(scenario, compiled.size, place, last, rows, report if begun else None)
     return report
@@ -89,10 +92,10 @@ def _last(place: Path) -> Recorded | None:
 def _ended(last: Recorded) -> str:
     """The verdict, and when that was."""
     began, written = last.report.get("began"), last.report.get("written")
-    when = f"began {began}" if began else ""
+    when = f"{last.report.get('command', 'run')} began {began}" if began else ""
     when += f"{', ' if when else ''}ended {written}" if written else ""
-    took = f", took {duration(last.report['seconds'])}" if "seconds" in last.report else ""
-    return f"  {verdict_line(last)} ({when}{took})" if when else f"  {verdict_line(last)}"
+    when += f", took {time}" if (time := took(last.report)) else ""
+    return f"  {verdict_line(last)} ({when})" if when else f"  {verdict_line(last)}"
 
 
 @contextmanager

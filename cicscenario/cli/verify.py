@@ -13,4 +13,5 @@ def verify(
     place: RunPlace, include: Sequence[str], exclude: Sequence[str], listener: Listener
 ) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the scenario's checks, or those named. Returns OK only when every check passes for all people."""
-    return reverify(VerifyRequest(run_request(place, listener), tuple(include), tuple(exclude)), listener)
+    run = run_request(place, listener, command="verify")
+    return reverify(VerifyRequest(run, tuple(include), tuple(exclude)), listener)

@@ -37,6 +37,7 @@ class RunEnd:
     error: CicScenarioError | None = None  #: the error that ended it early
     progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
+    command: str = "run"  #: its name
     stopwatch: Stopwatch | None = None  #: of the command; None when it has neither run nor verified anything
     astray: int | None = None  #: people who do not pass some check of ``checks``; None when none was made
 

@@ -80,6 +80,8 @@ class RunRequest:
     fresh: bool = False
     reconcile: bool = False
     revision: str = ""
+    command: str = "run"  #: its name, for the report
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)  #: of the command
 
 
 @dataclass
@@ -97,7 +99,6 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     used: bool = False  #: the run directory was used before
     progress: Progress | None = None
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     checks: list[CheckRow] = field(default_factory=list)
     astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
@@ -118,7 +119,6 @@ class Run:
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
-    stopwatch = Stopwatch()
     scenario = load_scenario(request.path, request.overrides)
     try:
         plan = compile_plan(scenario)
@@ -126,7 +126,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
         write_rejected(request.directory(scenario), error.records)
         error.hint = f"{error.hint or 'mend them'}; all of them are in {request.directory(scenario) / REJECTED}"
         raise
-    with open_run(request, plan, listener, stopwatch) as this:
+    with open_run(request, plan, listener) as this:
         code = report(this, carry_out)
     return code, this.checks
 
@@ -171,7 +171,7 @@ def carry_out(this: Run) -> ExitCode:
 
 
 @contextmanager
-def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Stopwatch | None = None) -> Iterator[Run]:
+def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
     """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan.scenario)
@@ -186,17 +186,14 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
         if store:
             held.callback(store.close)
         listener(StageStarted(OPENING))
-        services = held.enter_context(open_services(plan, request.environment, stopping, listener))
+        services = held.enter_context(open_services(plan, request.environment, stopping, listener, request.stopwatch))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
         if store is None and not request.fresh:
             store = Store(directory / STATE)
             held.callback(store.close)
         used = used_before(directory) and not request.fresh
-        yield Run(
-            request, plan, selected, directory, services, listener, stopping, store, held, used,
-            stopwatch=stopwatch or Stopwatch(),
-        )  # fmt: skip
+        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
 
 
 def context_of(
@@ -303,7 +300,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             this.listener(StageStarted("writing the reports"))
             end = RunEnd(
                 this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
-                stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,
+                command=this.request.command, stopwatch=this.request.stopwatch, astray=len(this.astray) if this.checks else None,
             )  # fmt: skip
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])

@@ -24,6 +24,8 @@ from cicscenario.report.axis import WORKED, Axis, DrawnStep
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, milliseconds
+from cicscenario.report.took import took
+from cicscenario.report.words import duration
 from cicscenario.resources import template_path
 
 _PROBLEMS = 50  # that are shown
@@ -58,6 +60,7 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
             axis=axis,
             tracks=_tracks(axis, report),
             checking=_checking(axis),
+            took=took(report),
             sessions=axis.sessions if axis else [],
             places=_places(report),
             flows=_flows(recorded),
@@ -107,6 +110,7 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "seconds": seconds_in_words,
+        "duration": duration,
         "moment": moment,
         "number": _number,
         "rate": rate,

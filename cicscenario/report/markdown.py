@@ -9,6 +9,7 @@ from cicscenario.printable import one_line, printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, check_notes, milliseconds
+from cicscenario.report.took import last_command
 
 _PROBLEMS = 20  #: problems that are shown
 
@@ -20,6 +21,8 @@ def as_markdown(recorded: Recorded) -> str:
         f"## {'✅' if recorded.good else '❌'} {escaped(report['scenario'])}: {recorded.verdict}",
         escaped(recorded.detail) + ".",
     ]
+    if when := last_command(report):
+        parts.append(f"{escaped(when[0].upper() + when[1:])}.")
     if "error" in report:
         parts.append("\n".join(f"> {escaped(line)}  " for line in report["error"].splitlines()))
     if recorded.next:

@@ -63,6 +63,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if end.stopwatch:
         report["began"] = end.stopwatch.began.isoformat(timespec="seconds")
         report["seconds"] = round(end.stopwatch.seconds, 3)
+        report["services_seconds"] = round(end.stopwatch.services, 3)
+        report["command"] = end.command
     if end.astray is not None:
         report["astray"] = end.astray
     if command := _next(end, report):

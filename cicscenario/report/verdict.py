@@ -4,7 +4,7 @@ from cicscenario.engine.events import CommandEnded
 from cicscenario.errors import ExitCode
 from cicscenario.printable import one_line
 from cicscenario.report.recorded import Recorded
-from cicscenario.report.words import duration
+from cicscenario.report.took import in_words
 
 
 def verdict_line(recorded: Recorded) -> str:
@@ -27,12 +27,16 @@ def verdict_line(recorded: Recorded) -> str:
 
 
 def ended(recorded: Recorded | None, code: ExitCode, seconds: float, report: str | None) -> CommandEnded:
-    """The last event of a command. ``recorded`` is what it has recorded, None if it did not come to that."""
+    """The last event of a command. ``recorded`` is what it has recorded, None if it did not come to that.
+
+    ``seconds`` is the time of a command that has recorded none; else it is that of its report, as everywhere.
+    """
     line = verdict_line(recorded) if recorded else Recorded({"exit_code": int(code)}, None).stopped
     where = f". Report: {one_line(report)}" if report else ""
     held = recorded.report if recorded else {}
+    seconds = held.get("seconds", seconds)
     return CommandEnded(
-        verdict=f"{line}, {duration(seconds)}{where}",
+        verdict=f"{line}, {in_words(seconds, held.get('services_seconds', 0.0))}{where}",
         good=recorded.good if recorded else False,
         exit_code=int(code),
         population=held.get("population"),
