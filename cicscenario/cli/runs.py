@@ -164,17 +164,17 @@ def _one_of(runs: Sequence[str]) -> str:
 
 
 def _say_comparison(found: Comparison, percent: float) -> None:
-    _table([("people/s", "before", "now", "change", ""), *map(_speed_cells, found.speeds)], numbers=(1, 2, 3))
+    _table([("people/s", "before", "now", "time per person", ""), *map(_speed_cells, found.speeds)], numbers=(1, 2, 3))
     for title, lines in (("fails now", found.fails), ("no longer fails", found.mended)):
         if lines:
             say(f"{title}:")
             say("\n".join(f"  {one_line(line)}" for line in lines))
     slower = [speed.step for speed in found.speeds if speed.slower]
-    reasons = [f"slower by more than {percent:g} %: {', '.join(slower)}"] if slower else []
+    reasons = [f"a person takes over {percent:g} % more time in {', '.join(slower)}"] if slower else []
     reasons += [f"{len(found.fails)} thing{'s' if len(found.fails) > 1 else ''} fail now"] if found.fails else []
     say(f"the second run is worse: {'; '.join(reasons)}" if reasons else "the second run is no worse than the first")
 
 
 def _speed_cells(speed: Speed) -> tuple[str, ...]:
-    change = _NOTHING if speed.change is None else f"{speed.change:+.0f} %"
-    return speed.step, rate(speed.before), rate(speed.now), change, "slower" if speed.slower else ""
+    time = _NOTHING if speed.more_time is None else f"{speed.more_time:+.0f} %"
+    return speed.step, rate(speed.before), rate(speed.now), time, "slower" if speed.slower else ""

@@ -260,7 +260,7 @@ def test_help_and_completion_load_no_command() -> None:
     loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
     shell = [f"cicscenario.cli.{name}" for name in (
         "app", "boundary", "commandline", "completion", "failpoint", "helpnames", "interrupts", "options", "rungroup",
-        "scenariogroup", "serveoption", "stackgroup", "stategroup", "surroundings",
+        "scenariogroup", "serveoption", "stackgroup", "stackseen", "stategroup", "surroundings",
     )]  # fmt: skip
     below = [f"cicscenario.{name}" for name in ("address", "boundaries", "errors", "invocation", "printable", "shell")]
     assert loaded == sorted(["cicscenario", "cicscenario.cli", *shell, *below])
