@@ -59,6 +59,7 @@ from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 
 OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
+COMPARING, WRITING = "comparing the state with the chain", "writing the result files"  #: and of those that run steps
 #: A context manager that calls the given function when the user asks to stop.
 Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
@@ -138,7 +139,7 @@ def carry_out(this: Run) -> ExitCode:
         warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
-        this.listener(StageStarted("comparing the state with the chain"))
+        this.listener(StageStarted(COMPARING))
         compare(this.state, this.plan, this.services)
         look_back(this)
         reopen_lost(this.plan, this.context())
@@ -157,7 +158,7 @@ def carry_out(this: Run) -> ExitCode:
     claim(this.state, this.plan, this.services, used=this.used)
     tell_rejected(this)
     execute(this)
-    this.listener(StageStarted("writing the result files"))
+    this.listener(StageStarted(WRITING))
     write_files(this.plan, this.context())
     if this.selected is None:
         context = this.context()
