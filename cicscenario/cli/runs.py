@@ -23,6 +23,7 @@ from cicscenario.serve.view import phase_of
 from cicscenario.state.directory import run_folders
 from cicscenario.state.store import STATE
 from cicscenario.vocabulary import load_scenario, load_scenarios
+from cicscenario.wording import agreeing, counted
 
 _NOTHING = "\N{EN DASH}"
 
@@ -143,7 +144,9 @@ def _run_of(named: str) -> Recorded:
         return recorded(workspace.run_directory(_scenario(path), None))
     if not path.is_absolute() and ".." not in path.parts and (folder / named).is_dir():
         if not _is_run(folder / named) and (runs := [line.name for line in _lines(folder, named)]):
-            raise InvalidError(f"`{named}` has {len(runs)} runs, one for each combination", hint=_one_of(runs))
+            raise InvalidError(
+                f"`{named}` has {counted(len(runs), 'run')}, one for each combination", hint=_one_of(runs)
+            )
         return recorded(folder / named)
     raise InvalidError(
         f"there is no run, run directory or scenario file `{named}`", hint="`cicscenario runs` lists the runs by name"
@@ -171,7 +174,7 @@ def _say_comparison(found: Comparison, percent: float) -> None:
             say("\n".join(f"  {one_line(line)}" for line in lines))
     slower = [speed.step for speed in found.speeds if speed.slower]
     reasons = [f"a person takes over {percent:g} % more time in {', '.join(slower)}"] if slower else []
-    reasons += [f"{len(found.fails)} thing{'s' if len(found.fails) > 1 else ''} fail now"] if found.fails else []
+    reasons += [f"{counted(len(found.fails), 'thing')} {agreeing(len(found.fails), 'fail')} now"] if found.fails else []
     say(f"the second run is worse: {'; '.join(reasons)}" if reasons else "the second run is no worse than the first")
 
 

@@ -25,6 +25,7 @@ from cicscenario.state.directory import existing_store
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenarios
+from cicscenario.wording import counted
 
 
 def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: str) -> ExitCode:
@@ -70,7 +71,7 @@ def _show(
     if report is None:
         say(f"{scenario.title}: nothing has been run in {one_line(str(place))}")
         return
-    say(f"{scenario.title}: {size} people in {one_line(str(place))}")
+    say(f"{scenario.title}: {counted(size, 'person')} in {one_line(str(place))}")
     if last:
         say(_ended(last))
     for step in report["steps"]:

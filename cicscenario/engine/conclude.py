@@ -20,6 +20,7 @@ from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import Store
+from cicscenario.wording import counted
 
 TRANSACTIONS = "tx"  #: folder of the run directory
 REJECTED = "rejected.csv"  #: file of the run directory
@@ -120,8 +121,8 @@ def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None
         pending = plan.size - counts.get(step.name, (0, 0))[0]
         if pending and (selected is None or step.name in selected):
             raise StepFailedError(
-                f"step {step.name}: {pending} people pending of {plan.size}, because the steps before it are not done for"
-                f" them: {', '.join(step.after) or 'none'}",
+                f"step {step.name}: {counted(pending, 'person')} pending of {plan.size}, because the steps before it"
+                f" are not done for them: {', '.join(step.after) or 'none'}",
                 hint="select those steps too, or leave out --only, --since and --until"
                 if selected is not None
                 else None,

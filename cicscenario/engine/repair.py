@@ -31,6 +31,7 @@ from cicscenario.state.directory import existing_store, nothing_run
 from cicscenario.state.rows import CheckRow, Outcome
 from cicscenario.steps import accounts, all_steps, population
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 _PAGE = 500
 _WHY = "is made again by a repair, because it was gone or wrong"
@@ -280,4 +281,4 @@ def _tell_failed(this: Run, plan: Plan) -> None:
             for one in failed[:NAMED]:
                 this.listener(Noted(f"{step.name}: person {one.person}: {one.detail}"))
             if len(failed) > NAMED:
-                this.listener(Noted(f"{step.name}: and {len(failed) - NAMED:,} others"))
+                this.listener(Noted(f"{step.name}: and {counted(len(failed) - NAMED, 'other')}"))

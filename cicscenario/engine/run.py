@@ -57,6 +57,7 @@ from cicscenario.state.directory import directory_lock, existing_store, set_asid
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import agreeing, counted
 
 OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
 COMPARING, WRITING = "comparing the state with the chain", "writing the result files"  #: and of those that run steps
@@ -146,8 +147,9 @@ def carry_out(this: Run) -> ExitCode:
         if nothing_left(this.plan, this.state, this.directory, this.selected):
             this.listener(
                 Noted(
-                    f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
-                    f" has passed for all of them (to ask the services again: {going_on('verify')})"
+                    f"nothing to do: {this.plan.size} of {counted(this.plan.size, 'person')}"
+                    f" {agreeing(this.plan.size, 'are')} done in every step, and every check has passed for all of them"
+                    f" (to ask the services again: {going_on('verify')})"
                 )
             )
             return ExitCode.OK

@@ -6,6 +6,7 @@ from typing import Any
 
 from cicscenario.report.axis import Axis
 from cicscenario.report.recorded import Recorded
+from cicscenario.wording import counted
 
 SLOWER = 25.0  #: percent more time for a person; smaller differences are those of the machine
 _LEAST = 1.0  # seconds that a step has to take longer
@@ -108,12 +109,12 @@ def _worse(before: Recorded, now: Recorded) -> Iterator[str]:
             earlier = held.get(entry["name"], {}).get(number, 0)
             if entry[number] / entry["total"] > (earlier / held[entry["name"]]["total"] if earlier else 0):
                 was = f"; {earlier:,} before" if earlier else ""
-                yield f"{kind} {entry['name']}: {entry[number]:,} of {entry['total']:,} people{was}"
+                yield f"{kind} {entry['name']}: {entry[number]:,} of {counted(entry['total'], 'person')}{was}"
     undone = {step["name"] for step in before.report["steps"] if step["ok"] < step["total"]}
     for step in now.report["steps"]:
         left = step["total"] - step["ok"] - step["failed"]
         if left > 0 and step["name"] not in undone:
-            yield f"step {step['name']}: {left:,} of {step['total']:,} people pending"
+            yield f"step {step['name']}: {left:,} of {counted(step['total'], 'person')} pending"
     made = {check["name"] for check in before.report["checks"]}
     for check in now.unmade:
         if check["name"] in made:

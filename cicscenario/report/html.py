@@ -27,6 +27,7 @@ from cicscenario.report.recorded import Recorded, milliseconds
 from cicscenario.report.took import took
 from cicscenario.report.words import duration
 from cicscenario.resources import template_path
+from cicscenario.wording import counted
 
 _PROBLEMS = 50  # that are shown
 _ROWS = 25  # people in the table before anybody searches
@@ -111,6 +112,7 @@ def _templates() -> Environment:
     environment.filters |= {
         "seconds": seconds_in_words,
         "duration": duration,
+        "counted": counted,
         "moment": moment,
         "number": _number,
         "rate": rate,
@@ -197,6 +199,7 @@ def _flows(recorded: Recorded) -> list[tuple[str, list[dict[str, Any]]]]:
     """What people were given, by who gave it, with the transactions; then the other transactions."""
     report = recorded.report
     given = {row["step"]: row for row in report.get("money", [])}
+    done = {step["name"]: step["ok"] for step in report["steps"]}
     rows = []
     for step in dict.fromkeys([*given, *report["transactions"]]):
         counts = report["transactions"].get(step, {})
@@ -209,6 +212,7 @@ def _flows(recorded: Recorded) -> list[tuple[str, list[dict[str, Any]]]]:
                 "giver": money.get("giver", ""),
                 "amount": money.get("amount"),
                 "people": mined if counts else money.get("people", 0),
+                "without": max(done.get(step, 0) - mined, 0) if counts and money else 0,
                 "sends": bool(counts),
                 "mined": mined,
                 "failed": failed,

@@ -5,6 +5,7 @@ from cicscenario.errors import ExitCode
 from cicscenario.printable import one_line
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.took import in_words
+from cicscenario.wording import counted
 
 
 def verdict_line(recorded: Recorded) -> str:
@@ -12,16 +13,14 @@ def verdict_line(recorded: Recorded) -> str:
     made = recorded.report["checks"]
     population = recorded.report["population"]
     if recorded.good:
-        return f"{recorded.verdict}: {_people(population)}, {_count(len(made), 'check')}"
+        return f"{recorded.verdict}: {counted(population, 'person')}, {counted(len(made), 'check')}"
     wrong = [check for check in made if check["errors"]]
     failed = recorded.code is ExitCode.CHECKS_FAILED
     if wrong and (failed or recorded.report.get("astray")):
         astray = recorded.report.get("astray") or max(check["errors"] for check in wrong)
         found = ", ".join(f"{one_line(check['name'])} {check['errors']:,}" for check in wrong)
-        line = (
-            f"{astray:,} of {_people(population)} did not arrive: errors in {len(wrong)} of {_count(len(made), 'check')}"
-            f" ({found})"
-        )
+        checks = counted(len(made), "check")
+        line = f"{astray:,} of {counted(population, 'person')} did not arrive: errors in {len(wrong)} of {checks} ({found})"
         return line if failed else f"{recorded.verdict}: {line}"
     return f"{recorded.verdict}: {one_line(recorded.detail)}"
 
@@ -45,11 +44,3 @@ def ended(recorded: Recorded | None, code: ExitCode, seconds: float, report: str
         seconds=round(seconds, 3),
         report=report,
     )
-
-
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

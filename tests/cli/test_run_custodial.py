@@ -350,7 +350,7 @@ def test_a_key_of_somebody_else_is_an_error_on_the_real_engine(run: Run) -> None
     store.close()
     done = run.box.command("verify", *run.arguments("--set", "population.size=4", "--include", "custodial_key")[1:])
     assert done.returncode == 1, done.stderr
-    assert "custodial_key: 1 errors of 4; first: person 3: the custodial engine does not hold the key" in done.stdout
+    assert "custodial_key: 1 error of 4; first: person 3: the custodial engine does not hold the key" in done.stdout
 
 
 # --- the environment's limit ----------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_a_step_that_there_is_not_and_a_selection_of_nothing_are_refused(tmp_pat
 @pytest.mark.parametrize("selected", [None, {"second"}])
 def test_people_who_are_not_through_are_no_success(tmp_path: Path, store: Store, selected: set[str] | None) -> None:
     """Whatever the checks say, and also when there is none."""
-    with pytest.raises(StepFailedError, match="step second: 1 people pending of 3, because the steps before"):
+    with pytest.raises(StepFailedError, match="step second: 1 person pending of 3, because the steps before"):
         conclude(a_plan(tmp_path, FIRST, SECOND), store, selected)
 
 

@@ -27,8 +27,8 @@ from cicscenario.report.liveness import Liveness
 from tests.support.screens import Screen
 
 STEPS = {"population": 0, "accounts": 400, "gift": 0, "metadata_phone": 0}
-STARTED = RunStarted("thousand", "/runs/thousand", 1000, STEPS)
-FIRST = "thousand: 1000 people in /runs/thousand, 0 of 1000 already done in every step"
+STARTED = RunStarted("thousand", "/run/thousand", 1000, STEPS)
+FIRST = "thousand: 1,000 people in /run/thousand, 0 of 1000 already done in every step"
 WAITING = Waiting("gift", "transactions to be mined", 37, 8.0, 120.0, "block 1,234; insufficient funds")
 
 
@@ -213,7 +213,7 @@ def test_a_long_check_says_how_far_it_is(clock: Clock) -> None:
             yield
 
     assert max(gaps(stream, clock, ticks())) < 5
-    assert "check balance: 2,000 of 50,000 people asked about, 1 errors" in stream.getvalue()
+    assert "check balance: 2,000 of 50,000 people asked about, 1 error" in stream.getvalue()
 
 
 def test_what_is_repeated_is_shown_when_it_is_asked_for(clock: Clock) -> None:
