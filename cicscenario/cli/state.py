@@ -105,7 +105,7 @@ def verify(place: StatePlace, *, services: bool) -> ExitCode:
         rows = sum(found.counts().values())
     if wrong:
         _list("contradiction", wrong)
-        hint = f"{going_on('run')} looks up every transaction; if that does not help, see docs/guarantees.md"
+        hint = f"{going_on('run')} looks up every transaction; if that does not help: cicscenario explain guarantees"
         raise ChecksFailedError(f"{path}: {len(wrong)} contradictions; the first: {wrong[0]}", hint=hint)
     say(f"{path}: {rows} rows are sound" + (", and as the chain has them" if services else ""))
     return ExitCode.OK

@@ -24,6 +24,7 @@ from cicscenario.wording import counted
 
 TRANSACTIONS = "tx"  #: folder of the run directory
 REJECTED = "rejected.csv"  #: file of the run directory
+_LINE = 200  # characters of a detail that is told in one line
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,12 @@ def write_at_end(write: Callable[[], None], *, run_error: BaseException | None) 
         run_error.add_note(f"some files could not be written: {known.message if known else error}")
 
 
+def in_lines(detail: str) -> tuple[str, str | None]:
+    """What went wrong, and the rest of a long detail in lines of their own; None when it is short enough for one line."""
+    why, *rest = detail.split("; ")
+    return (why, "\n    ".join(rest)) if rest and len(detail) > _LINE else (detail, None)
+
+
 def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None:
     """Raises StepFailedError unless every person is done in every selected step.
 
@@ -113,9 +120,11 @@ def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None
     for step in plan.steps:
         if failures := store.failures(step.name, 1):
             ok, failed = counts[step.name]
+            why, more = in_lines(failures[0].detail or "failed")
             raise StepFailedError(
                 f"step {step.name}: {ok} ok, {failed} failed, {plan.size - ok - failed} pending of {plan.size}; first,"
-                f" person {failures[0].person}: {failures[0].detail}"
+                f" person {failures[0].person}: {why}",
+                hint=more,
             )
     for step in plan.steps:
         pending = plan.size - counts.get(step.name, (0, 0))[0]
