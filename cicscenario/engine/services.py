@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from cicscenario.connections import Connections
 from cicscenario.engine.environment import shown_environment
-from cicscenario.engine.events import Listener, RequestRepeated, RequestsCounted, ServicesOpened, StageStarted
+from cicscenario.engine.events import Listener, Noted, RequestRepeated, RequestsCounted, ServicesOpened, StageStarted
 from cicscenario.engine.periodic import Periodic
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.language import Environment
@@ -34,6 +34,8 @@ def open_services(
         with (stopwatch or Stopwatch()).opening_services():
             where = opened.enter_context(environment(plan))
         listener(ServicesOpened(shown_environment(where)))
+        if where.faults:
+            listener(Noted(f"the sandbox has faults on: {', '.join(where.faults)}"))
         scenario = plan.scenario
         services = Connections(
             where,

@@ -1,6 +1,7 @@
 """The report as Markdown, for a job summary or a comment in a merge request."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from cicscenario.engine.failing import FAILING
@@ -21,8 +22,7 @@ def as_markdown(recorded: Recorded) -> str:
         f"## {'✅' if recorded.good else '❌'} {escaped(report['scenario'])}: {recorded.verdict}",
         escaped(recorded.detail) + ".",
     ]
-    if when := last_command(report):
-        parts.append(f"{escaped(when[0].upper() + when[1:])}.")
+    parts += _circumstances(report)
     if "error" in report:
         parts.append("\n".join(f"> {escaped(line)}  " for line in report["error"].splitlines()))
     if recorded.next:
@@ -44,6 +44,14 @@ def as_markdown(recorded: Recorded) -> str:
     if recorded.orphans:
         parts.append(f"Accounts of the custodial engine that belong to no person: {recorded.orphans}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _circumstances(report: dict[str, Any]) -> Iterator[str]:
+    """When the command began and how long it took, and the faults that were on in its sandbox."""
+    if when := last_command(report):
+        yield f"{escaped(when[0].upper() + when[1:])}."
+    if "faults" in report:
+        yield f"The sandbox had faults on: {escaped(', '.join(report['faults']))}."
 
 
 def _wrong(recorded: Recorded) -> list[str]:

@@ -266,6 +266,7 @@ def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> No
     since = run.box.block()
     ends_well(run, 60, since, "--set", "population.size=60")
     assert run.report()["orphans"] == 0
+    assert run.report()["faults"] == ["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]
 
 
 @pytest.mark.slow

@@ -51,6 +51,14 @@ def test_every_form_is_a_file_beside_the_state(good: Path) -> None:
     }
 
 
+def test_the_reports_name_the_faults_that_were_on(tmp_path: Path) -> None:
+    place = recordings.run_directory(tmp_path, recordings.good() | {"faults": ["custodial.delay=2", "meta.strict"]})
+    assert '<dt>Faults on</dt><dd class="bad-text">custodial.delay=2, meta.strict</dd>' in rendered(place, "html")
+    assert "The sandbox had faults on: custodial.delay=2, meta.strict." in rendered(place, "markdown").replace("\\", "")
+    good = recordings.run_directory(tmp_path / "good", recordings.good())
+    assert "aults on" not in rendered(good, "html") + rendered(good, "markdown")
+
+
 def test_the_page_says_who_needed_no_transaction(tmp_path: Path) -> None:
     """Thirty are done, and one of them was given nothing."""
     money = [{"step": "gift", "giver": "the signer", "people": 30, "amount": "1,000 GFT"}]
