@@ -78,15 +78,15 @@ def installed(*more: tuple[Any, Any], methods: Sequence[tuple[Any, str, Any]] = 
     modules = product_modules()
     swaps = runtime_swaps() | {id(old): new for old, new in more}
     undo: list[Callable[[], None]] = []
-    for module in modules:
-        _swap_names(module, swaps, undo)
-        for function in _functions(module):
-            _swap_defaults(function, swaps, undo)
-    for owner, name, method in methods:
-        old = vars(owner)[name]
-        undo.append(partial(setattr, owner, name, old))
-        setattr(owner, name, method)
     try:
+        for module in modules:
+            _swap_names(module, swaps, undo)
+            for function in _functions(module):
+                _swap_defaults(function, swaps, undo)
+        for owner, name, method in methods:
+            old = vars(owner)[name]
+            undo.append(partial(setattr, owner, name, old))
+            setattr(owner, name, method)
         yield
     finally:
         for step in reversed(undo):

@@ -16,7 +16,7 @@ from cicscenario.chain.contractreader import ContractReader
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.state.integrity import row_digest
-from cicscenario.steps import pins
+from cicscenario.steps.work import pins
 from tests.soak.drawn import choice
 from tests.soak.primitives import sleep
 
