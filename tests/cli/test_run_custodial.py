@@ -126,7 +126,7 @@ def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, 
         if service == "redis":
             stopped = ["Redis 127.0.0.1", "a worker has fetched its task"]  # the second when Redis was back soon enough
         else:
-            stopped = ["docs/engine-standstill.md", "a worker has fetched its task"]
+            stopped = ["cicscenario explain engine-standstill", "a worker has fetched its task"]
         assert any(words in said for words in stopped), said
         assert "resume: cicscenario run" in said
         assert "Traceback" not in said
