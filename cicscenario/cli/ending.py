@@ -12,6 +12,7 @@ from cicscenario.invocation import going_on
 from cicscenario.report.listeners import Listening, View, listening
 from cicscenario.report.words import check_line
 from cicscenario.state.rows import CheckRow
+from cicscenario.wording import counted
 
 Body = Callable[[Listener], tuple[ExitCode, list[CheckRow]]]
 
@@ -47,7 +48,7 @@ def _carried_out(body: Body, show: Listening, again: str, *, repaired: bool) -> 
     if code is ExitCode.CHECKS_FAILED:
         bad = [row for row in rows if row.errors]
         first = check_line(finished(bad[0]))
-        message = f"{len(bad)} of {len(rows)} checks found errors; first, {first}"
+        message = f"{len(bad)} of {counted(len(rows), 'check')} found errors; first, {first}"
         raise ChecksFailedError(message, hint=_advice(again, show.following, repaired=repaired))
     if show.unwritten and code is ExitCode.OK:
         raise UnavailableError(

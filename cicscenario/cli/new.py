@@ -27,6 +27,7 @@ from cicscenario.language.schema import Schema, keys
 from cicscenario.language.source import Source
 from cicscenario.printable import one_line, say
 from cicscenario.vocabulary import load_scenario, scenario_schema, vocabulary
+from cicscenario.wording import agreeing, counted
 
 _CREATE = Boundary("scenario.create")
 
@@ -111,7 +112,8 @@ def _skeleton(name: str) -> dict[str, Any]:
 
 def _description(document: dict[str, Any]) -> str:
     gift = " and get a gift" if document["gift"].get("threshold") else ""
-    return f"{document['population']['size']} people join{gift}."
+    size = document["population"]["size"]
+    return f"{counted(size, 'person')} {agreeing(size, 'join')}{gift}."
 
 
 def _answered(document: dict[str, Any], answer: str) -> dict[str, Any]:

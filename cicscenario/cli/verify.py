@@ -16,4 +16,5 @@ def verify(
 
     ``thorough``: checks that look closely at some people only look closely at all.
     """
-    return reverify(VerifyRequest(run_request(place, listener), tuple(include), tuple(exclude), thorough), listener)
+    run = run_request(place, listener, command="verify")
+    return reverify(VerifyRequest(run, tuple(include), tuple(exclude), thorough), listener)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cicscenario.cli.home import home, made_home
@@ -12,6 +12,7 @@ from cicscenario.errors import InvalidError
 from cicscenario.files import own_folder
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
+from cicscenario.sandbox.seen import faults_of
 from cicscenario.sandbox.stack import finish_restore, sandbox, used
 
 
@@ -87,12 +88,17 @@ def environment(
             progress=lambda *what: listener(ServiceStarting(*what)),
             user=user,
         ) as info:
-            yield load_environment(info.environment)
+            yield _with_faults(info.environment)
     else:
         path = Path(named)
-        where = load_environment(path)
+        load_environment(path)  # first: what is wrong with the file is told before a lock is waited for
         with used(path, user):
-            yield where
+            yield _with_faults(path)
+
+
+def _with_faults(path: Path) -> Environment:
+    """The environment in a file; if it is that of a sandbox, with the faults that are on in it."""
+    return replace(load_environment(path), faults=faults_of(path))
 
 
 def sandbox_services(plan: Plan) -> list[str]:

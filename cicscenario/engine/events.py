@@ -36,7 +36,10 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class ServiceStarting:
-    """A service of the sandbox starts: the ``number``-th of ``total``. ``seconds`` is None until it is ready."""
+    """A service of the sandbox starts: the ``number``-th of ``total``. ``seconds`` is None until it is ready.
+
+    Several start at the same time. The last that was told of is the one that is waited for, so it is told of again then.
+    """
 
     service: str
     number: int

@@ -96,13 +96,18 @@ class Scope:
         return self.people is None or person in self.people
 
 
-def find(plan: Plan, context: RunContext, scope: Scope, asked: Asked) -> RepairPlan:
+def find(
+    plan: Plan, context: RunContext, scope: Scope, asked: Asked, begins: Callable[[str], None] = lambda check: None
+) -> RepairPlan:
     """Asks the checks one after the other, and decides about the people who do not pass.
+
+    ``begins`` is told the name of each before it is asked, ``asked`` what it has found.
 
     Raises UnavailableError when a service does not answer, and InterruptedRunError when the run is stopped.
     """
     finder = _Finder(plan, context, scope)
     for check in scope.checks(plan.checks):
+        begins(check.name)
         problems, closely = finder.ask(check)
         asked(check.name, problems, plan.size if scope.people is None else len(scope.people), closely)
     return finder.done()

@@ -10,7 +10,6 @@ from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, S
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import ASKING, OPENING, RunRequest, context_of
 from cicscenario.engine.services import open_services
-from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
@@ -35,7 +34,6 @@ class VerifyRequest:
 
 def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the checks. The exit code is OK only when every check passes for every person; steps are not considered."""
-    stopwatch = Stopwatch()
     run = request.run
     scenario = load_scenario(run.path, run.overrides)
     checks = narrowed_checks(scenario, request.include, request.exclude)
@@ -49,7 +47,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         listener(DirectoryTaken(str(directory)))
         listener(StageStarted(OPENING))
         with (
-            open_services(plan, run.environment, stopping, listener) as services,
+            open_services(plan, run.environment, stopping, listener, run.stopwatch) as services,
             run.stoppable(stopping.set),
         ):
             listener(StageStarted(ASKING))
@@ -59,8 +57,9 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
             rows = verify(checks, context, plan.size, listener, astray)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
         end = RunEnd(
-            plan, store, directory, code, services=services, checks=rows, stopwatch=stopwatch, astray=len(astray)
-        )
+            plan, store, directory, code, services=services, checks=rows,
+            command=run.command, stopwatch=run.stopwatch, astray=len(astray),
+        )  # fmt: skip
         run.report(end)
         end.tell_problems(listener)
         listener(ReportWritten(str(directory)))

@@ -56,13 +56,12 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if plan.scenario.backend.traits.custodial:
         orphans = store.orphans()
         report |= {"orphans": orphans.most, "orphans_certain": orphans.certain}
-    if end.services:
-        report["environment"] = shown_environment(end.services.environment)
-        report["requests"] = end.services.requests()
-        report["traffic"] = end.services.traffic.document()
+    report |= _services(end)
     if end.stopwatch:
         report["began"] = end.stopwatch.began.isoformat(timespec="seconds")
         report["seconds"] = round(end.stopwatch.seconds, 3)
+        report["services_seconds"] = round(end.stopwatch.services, 3)
+        report["command"] = end.command
     if end.astray is not None:
         report["astray"] = end.astray
     if command := _next(end, report):
@@ -70,6 +69,19 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if end.error:
         report["error"] = end.error.message + (f"\n{end.error.hint}" if end.error.hint else "")
     return report
+
+
+def _services(end: RunEnd) -> dict[str, Any]:
+    """Where the services were, which faults were on in them, and what they were asked; nothing when none was asked."""
+    if end.services is None:
+        return {}
+    where = end.services.environment
+    return {
+        "environment": shown_environment(where),
+        **({"faults": list(where.faults)} if where.faults else {}),
+        "requests": end.services.requests(),
+        "traffic": end.services.traffic.document(),
+    }
 
 
 def _next(end: RunEnd, report: dict[str, Any]) -> str | None:

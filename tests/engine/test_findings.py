@@ -62,6 +62,18 @@ def test_what_can_be_repeated_is_and_the_rest_is_told_with_its_reason(store: Sto
     assert "moon: 1 person (2): nothing is known that makes it again; first: is new" in told["left"]
 
 
+def test_each_check_is_named_before_it_is_asked(store: Store) -> None:
+    told: list[str] = []
+
+    def slow(name: str) -> Check:
+        return Check(name, name, (), lambda context: lambda people: told.append(f"asks {name}") or {})
+
+    plan: Any = SimpleNamespace(checks=(slow("gas"), slow("pins")), steps=(), size=4)
+    context: Any = SimpleNamespace(state=store, stopping=threading.Event())
+    find(plan, context, Scope(), lambda name, *_: told.append(f"{name} is asked"), told.append)
+    assert list(dict.fromkeys(told)) == ["gas", "asks gas", "gas is asked", "pins", "asks pins", "pins is asked"]
+
+
 def test_what_follows_is_mended_with_its_cause_and_left_alone_without(store: Store) -> None:
     follows = Remedy(always(MendedWith(("pins",), "look at it")))
     plan = found(
