@@ -49,10 +49,12 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 class CicScenarioError(Exception):
     """Base of every error that is shown to a person without a traceback.
 
-    ``hint`` is the next thing to do; it is printed on a line of its own.
+    ``hint`` is the next thing to do; it is printed on a line of its own. ``resume`` is the command that goes on, where that is
+    another one than the one that failed.
     """
 
     exit_code = ExitCode.INTERNAL
+    resume: str | None = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         self.message = printable(message)

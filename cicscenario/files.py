@@ -20,12 +20,15 @@ from cicscenario.boundaries import Boundary
 
 OWNER_ONLY = 0o600  #: permissions of every file but those for all
 FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
-_FOLDER = 0o700  # permissions of every folder
+FOLDER_FOR_ALL = 0o755  #: permissions of a folder of files that are made to be shown and shared
+_FOLDER = 0o700  # permissions of every other folder
 _REPLACE = Boundary("file.replace")  # a file that is written gets its name
 _REPLACE_AGAIN = Boundary("file.replace_again")  # the same, for a file that a run writes again and again
 _CREATE = Boundary("file.create")  # the same, if nothing has that name yet
 _OPEN = Boundary("file.open")  # a file that is written in its place
 _PLACE = Boundary("folder.place")  # a folder that is filled gets its name
+_IGNORE = Boundary("folder.ignore")  # git is told to leave a folder alone
+_ALL_IGNORED = "*\n"  # the content of its .gitignore
 _SUFFIX = ".unfinished"
 _UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a temporary file or folder
 
@@ -149,17 +152,59 @@ def _closed_on_error(descriptor: int) -> Iterator[None]:
         raise
 
 
-def make_folder(path: Path) -> Path:
-    """Creates a folder with mode 0700, and the folders above it. One that is there is kept, also if it is a link to one."""
+def make_folder(path: Path, *, mode: int = _FOLDER) -> Path:
+    """Creates a folder with the permissions ``mode``, and the folders above it.
+
+    One that is there is kept as it is, also if it is a link to one.
+    """
     if not path.is_dir():
         if not path.parent.exists():
-            make_folder(path.parent)
+            make_folder(path.parent, mode=mode)
         with suppress(FileExistsError):  # of another process
             path.mkdir(_FOLDER)
-            path.chmod(_FOLDER)
+            path.chmod(mode)
         if not path.is_dir():
             raise OSError(errno.ENOTDIR, "not a folder", str(path))
     return path
+
+
+def own_folder(path: Path, ours: Callable[[str], bool] = lambda name: False) -> Path:
+    """Creates a folder as ``make_folder`` does, with a ``.gitignore`` of ``*`` that keeps it out of repositories.
+
+    It gets none when a folder above it in the same git checkout has one, when it has another one already, and when something is
+    in it that is not ``ours``, by name: then it is a folder of the user.
+    """
+    make_folder(path)
+    ignore = path / ".gitignore"
+    if not os.path.lexists(ignore) and not _is_ignored(path) and all(map(ours, _names_in(path))):
+        with _IGNORE:
+            write_once(ignore, _ALL_IGNORED)
+    return path
+
+
+def _names_in(folder: Path) -> list[str]:
+    """What is in a folder, but for the temporary files of processes."""
+    return [entry.name for entry in folder.iterdir() if not _UNFINISHED.fullmatch(entry.name)]
+
+
+def _is_ignored(path: Path) -> bool:
+    """Whether a folder above, up to the top of the git checkout, has a ``.gitignore`` as ``own_folder`` writes it."""
+    path = path.absolute()
+    top = checkout_of(path)
+    for folder in () if path == top else path.parents:
+        if _says_all(folder / ".gitignore"):
+            return True
+        if folder == top:
+            break
+    return False
+
+
+def _says_all(ignore: Path) -> bool:
+    with suppress(OSError):
+        if ignore.is_file():  # opening a FIFO would wait
+            with ignore.open("rb") as file:
+                return file.read(len(_ALL_IGNORED) + 1) == _ALL_IGNORED.encode()
+    return False
 
 
 def inner_folder(path: Path) -> Path:

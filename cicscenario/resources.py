@@ -1,4 +1,4 @@
-"""Finds the files that are shipped beside the code: schemas and templates."""
+"""Finds the files that are shipped beside the code: schemas, templates, and the pages that messages name."""
 
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,12 @@ def schema_path(name: str) -> Path:
     """Path of ``schemas/<name>.json``: inside the package when installed, beside it in a checkout."""
     installed = _PACKAGE / "schemas" / f"{name}.json"
     return installed if installed.exists() else _PACKAGE.parent / "schemas" / f"{name}.json"
+
+
+def page_path(name: str) -> Path:
+    """Path of ``docs/<name>.md``: inside the package when installed, beside it in a checkout."""
+    installed = _PACKAGE / "docs" / f"{name}.md"
+    return installed if installed.exists() else _PACKAGE.parent / "docs" / f"{name}.md"
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 
 from cicscenario.errors import InvalidError, as_told
 from cicscenario.files import (
+    FOLDER_FOR_ALL,
     FOR_ALL,
     OWNER_ONLY,
     inner_folder,
@@ -20,6 +21,7 @@ from cicscenario.files import (
     making_folder,
     new_file,
     open_in_place,
+    own_folder,
     replacing,
     sweep,
     write_new,
@@ -91,6 +93,15 @@ def test_folders_are_their_owners_only_whatever_the_umask(tmp_path: Path) -> Non
         make_folder(folder / "e")
     assert {mode(path) for path in tmp_path.rglob("*")} == {0o700}
     assert names(tmp_path) == ["a", "d"]
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_folder_to_share_is_for_all_to_read_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b", mode=FOLDER_FOR_ALL)
+    assert {mode(path) for path in tmp_path.rglob("*")} == {0o755}
+    make_folder(tmp_path / "own")
+    make_folder(tmp_path / "own", mode=FOLDER_FOR_ALL)
+    assert mode(tmp_path / "own") == 0o700
 
 
 def test_what_others_could_read_before_is_the_owners_only_afterwards(tmp_path: Path) -> None:
@@ -299,3 +310,59 @@ def test_a_file_that_is_swept_before_it_is_locked_is_begun_again(
 def test_a_folder_that_is_not_there_is_swept(tmp_path: Path) -> None:
     sweep(tmp_path / "none")
     assert names(tmp_path) == []
+
+
+# --- folders that git leaves alone ------------------------------------------------------------------------------------
+
+
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    return tmp_path / "repo"
+
+
+def test_a_folder_of_ours_is_kept_out_of_repositories_once(tmp_path: Path) -> None:
+    folder = own_folder(checkout(tmp_path) / "deep" / "run")
+    assert (folder / ".gitignore").read_text() == "*\n"
+    assert mode(folder) == 0o700
+    assert names(folder.parent) == ["run"], "the folders above are the user's"
+    (folder / ".gitignore").unlink()
+    (folder / "state.sqlite").write_text("")
+    own_folder(folder)
+    assert names(folder) == ["state.sqlite"], "the user wants to see it"
+
+
+@pytest.mark.parametrize("content", ["mine\n", "", "*"])
+def test_a_gitignore_that_is_there_is_kept(tmp_path: Path, content: str) -> None:
+    (checkout(tmp_path) / ".gitignore").write_text(content)
+    own_folder(tmp_path / "repo")
+    assert (tmp_path / "repo" / ".gitignore").read_text() == content
+
+
+def test_what_a_killed_process_left_of_it_is_no_file_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "..gitignore.abcdefgh.unfinished").write_text("")
+    own_folder(tmp_path)
+    assert names(tmp_path) == [".gitignore"]
+
+
+@pytest.mark.parametrize(
+    ("above", "content", "gets_one"),
+    [
+        ("repo/home", "*\n", False),
+        ("repo", "*\n", False),
+        ("repo", "*\n!docs\n", True),
+        ("repo", ".venv/\n", True),
+        ("", "*\n", True),  # of no interest to the repository below
+    ],
+)
+def test_one_that_a_folder_above_keeps_out_already_gets_none(
+    tmp_path: Path, above: str, content: str, gets_one: bool
+) -> None:
+    make_folder(checkout(tmp_path) / "home" / "runs")
+    (tmp_path / above / ".gitignore").write_text(content)
+    own_folder(tmp_path / "repo" / "home" / "runs" / "mine")
+    assert (tmp_path / "repo" / "home" / "runs" / "mine" / ".gitignore").exists() is gets_one
+
+
+def test_a_fifo_above_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".gitignore")
+    assert names(own_folder(tmp_path / "run")) == [".gitignore"]

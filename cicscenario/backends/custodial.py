@@ -29,4 +29,5 @@ PATIENCE = {
     "default": 120,
     "examples": [30],
     "x-since": "0.1.0",
+    "x-unit": "seconds",
 }

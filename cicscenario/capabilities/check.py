@@ -1,7 +1,7 @@
 """A check verifies one fact about every person by asking the services."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.remedy import Remedy
@@ -25,7 +25,8 @@ class Check:
     looks at, beside the one that has its own name: for a person for whom such a step failed, it cannot pass.
 
     ``remedy`` is how a repair makes again what is gone or wrong; None: it is left alone. ``thorough`` makes a slower verifier,
-    for a check that looks closely at some people only; a repair asks it about everybody when the quick one finds anything.
+    for a check that looks closely at some people only: `verify --thorough` asks it about everybody, and so does a repair when the
+    quick one finds anything.
     """
 
     name: str
@@ -39,6 +40,12 @@ class Check:
     remedy: Remedy | None = None
     thorough: Callable[[RunContext], Verifier] | None = None
     shows: tuple[str, ...] = ()
+
+    def closely(self) -> "Check":
+        """The same check with its thorough verifier, if it has one; what it compares is exact then."""
+        if self.thorough is None:
+            return self
+        return replace(self, verifier=self.thorough, allowed=lambda context: None, read_back_by=None)
 
     def applies(self, scenario: Scenario) -> bool:
         """Whether the scenario meets all conditions."""

@@ -131,7 +131,9 @@ class WaitExecutor:
         if stalled <= self._patience:
             return []
         shown = self._awaited.standstill()
-        return [Outcome(person.id, ok=False, detail=self._given_up(person, waited) + shown) for person in people]
+        return [
+            Outcome(person.id, ok=False, detail=self._given_up(person, waited, stalled) + shown) for person in people
+        ]
 
     def _progress(self, people: int) -> None:
         """Restarts the timer. When more have progressed than were asked for again, the service works by itself."""
@@ -141,10 +143,12 @@ class WaitExecutor:
             if self._repeated < 0:
                 self._repeating, self._repeated = False, 0
 
-    def _given_up(self, person: Person, seconds: float) -> str:
+    def _given_up(self, person: Person, waited: float, stalled: float) -> str:
+        """``waited`` is the time without progress of a person, ``stalled`` that in which the services did nothing either."""
+        moved = f"the services last moved {stalled:.0f} seconds ago, " if waited - stalled >= 1 else ""
         return (
-            f"{to_hex(person.account)} {self._awaited.missing} yet, and no person has progressed for {seconds:.0f} seconds;"
-            f" {self._awaited.advice}"
+            f"{to_hex(person.account)} {self._awaited.missing} yet, and no person has progressed for {waited:.0f} seconds"
+            f" ({moved}patience {self._patience:g}); {self._awaited.advice}"
         )
 
 

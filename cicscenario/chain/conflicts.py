@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from cicscenario.chain.abi import to_hex
 from cicscenario.errors import CicScenarioError, ReconcileError, UnavailableError
 from cicscenario.state.rows import LedgerRow
+from cicscenario.wording import agreeing, counted
 
 
 def nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
-    row, more = rows[0], f", and {len(rows) - 1} others" if len(rows) > 1 else ""
+    row, more = rows[0], f", and {counted(len(rows) - 1, 'other')}" if len(rows) > 1 else ""
     return ReconcileError(
         f"nonce {row.nonce} of 0x{row.signer.hex()} was taken by another transaction{said and f' ({said})'};"
         f" {row.purpose} of person {row.person} in {to_hex(row.hash)}{more} can no longer be mined",
@@ -37,8 +38,8 @@ def stalled(
         seen += f", with the {confirmations} blocks on top that `chain.confirmations` requires"
     error = f"; last error: {last.message}" if last else ""
     return UnavailableError(
-        f"no transaction was mined on {node} for {seconds:.0f} seconds, {len(rows)} are in flight, the first"
-        f" {to_hex(row.hash)} (nonce {row.nonce}); {seen}{error}",
+        f"no transaction was mined on {node} for {seconds:.0f} seconds, {len(rows)} {agreeing(len(rows), 'are')} in flight,"
+        f" the first {to_hex(row.hash)} (nonce {row.nonce}); {seen}{error}",
         hint="every transaction is in the ledger; run the same command again when the node mines blocks",
     )
 

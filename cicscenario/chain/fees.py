@@ -14,6 +14,7 @@ from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.errors import CicScenarioError, ReconcileError
 from cicscenario.state.rows import LedgerRow
+from cicscenario.wording import agreeing, counted
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _raised(price: int) -> int:
 
 def _too_poor(signer: Signer, number: int, price: int, needed: int, held: int) -> CicScenarioError:
     return ReconcileError(
-        f"{number} transactions wait with a gas price that is too low, and {to_hex(signer.address)} cannot pay for them at"
-        f" {price:,} wei: needs {needed:,} wei, has {held:,} wei",
+        f"{counted(number, 'transaction')} {agreeing(number, 'wait')} with a gas price that is too low,"
+        f" and {to_hex(signer.address)} cannot pay for that at {price:,} wei: needs {needed:,} wei, has {held:,} wei",
         hint=f"send native currency to {to_hex(signer.address)}, and run the same command again",
     )

@@ -27,6 +27,7 @@ from cicscenario.invocation import going_on
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.store import Store
+from cicscenario.wording import agreeing, counted
 
 NONCES = "nonces"  #: key of the state's identity: what became of all nonces below it is known
 _LOOK_AGAIN = 1.0  # seconds between looks at a node that may lag
@@ -315,7 +316,7 @@ def _doubtful(signer: Signer, doubts: Mapping[ChainTransaction, str], taken: Seq
         f"\n  nonce {one.nonce}, {to_hex(one.hash)} in block {one.block}: {doubt}"
         for one, doubt in list(doubts.items())[:_NAMED]
     ]
-    more = f"\n  and {len(doubts) - _NAMED} others" if len(doubts) > _NAMED else ""
+    more = f"\n  and {counted(len(doubts) - _NAMED, 'other')}" if len(doubts) > _NAMED else ""
     used = {row.nonce: row for row in taken}
     ours = next((used[one.nonce] for one in doubts if one.nonce in used), None)
     mine = (
@@ -325,9 +326,9 @@ def _doubtful(signer: Signer, doubts: Mapping[ChainTransaction, str], taken: Seq
         else ""
     )
     return ReconcileError(
-        f"{len(doubts)} transactions of {to_hex(signer.address)} are on the chain that this state does not know: it is an"
-        f" older copy, or another program has used the same key. Whether they paid this run's people cannot be"
-        f" told{mine}:{''.join(lines)}{more}",
+        f"{counted(len(doubts), 'transaction')} of {to_hex(signer.address)} {agreeing(len(doubts), 'are')} on the"
+        " chain that this state does not know: it is an older copy, or another program has used the same key. Whether they"
+        f" paid this run's people cannot be told{mine}:{''.join(lines)}{more}",
         hint="nothing was sent. If there is a newer copy of the state, put it back and run the same command again. If it is"
         f" certain that these transactions paid none of this run's people, call {_reconcile()}: it counts them as another"
         " program's, and pays everybody whom this state does not know to be paid",

@@ -107,7 +107,7 @@ def _words(error: BaseException) -> tuple[str, ExitCode]:
     lines = [known.message if known.message.startswith("error") else f"error: {known.message}"]
     lines += [f"  {note}" for note in getattr(error, "__notes__", ()) if note not in known.message]
     lines += [f"  next: {known.hint}"] if known.hint else []
-    lines += [f"  resume: {as_given()}"] if known.exit_code in _RESUMABLE else []
+    lines += [f"  resume: {known.resume or as_given()}"] if known.exit_code in _RESUMABLE else []
     return "\n".join(lines), known.exit_code
 
 

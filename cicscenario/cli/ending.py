@@ -12,6 +12,7 @@ from cicscenario.invocation import going_on
 from cicscenario.report.listeners import Listening, View, listening
 from cicscenario.report.words import check_line
 from cicscenario.state.rows import CheckRow
+from cicscenario.wording import counted
 
 Body = Callable[[Listener], tuple[ExitCode, list[CheckRow]]]
 
@@ -47,8 +48,8 @@ def _carried_out(body: Body, show: Listening, again: str, *, repaired: bool) -> 
     if code is ExitCode.CHECKS_FAILED:
         bad = [row for row in rows if row.errors]
         first = check_line(finished(bad[0]))
-        message = f"{len(bad)} of {len(rows)} checks found errors; first, {first}"
-        raise ChecksFailedError(message, hint=_advice(again, repaired=repaired))
+        message = f"{len(bad)} of {counted(len(rows), 'check')} found errors; first, {first}"
+        raise ChecksFailedError(message, hint=_advice(again, show.following, repaired=repaired))
     if show.unwritten and code is ExitCode.OK:
         raise UnavailableError(
             f"all is done, but {show.unwritten}",
@@ -57,8 +58,13 @@ def _carried_out(body: Body, show: Listening, again: str, *, repaired: bool) -> 
     return code
 
 
-def _advice(again: str, *, repaired: bool) -> str:
-    """What to do after checks that found errors; ``again`` verifies."""
+def _advice(again: str, following: str | None, *, repaired: bool) -> str:
+    """What to do after checks that found errors; ``again`` verifies, ``following`` is what the report says to do."""
+    repair, run = going_on("repair"), going_on("run")
+    unfinished = following == run
     if repaired:
-        return f"what is left alone has to be mended by hand; then verify again: {again}"
-    return f"{going_on('repair')}\n  (it shows first what it makes again and what not; or mend it, and verify again: {again})"
+        then = f"then finish and verify: {run}" if unfinished else f"then verify again: {again}"
+        return f"what is left alone has to be mended by hand; {then}"
+    if unfinished:
+        return f"{run}\n  (it goes on with what has not been done; what is wrong then can be made again: {repair})"
+    return f"{repair}\n  (it shows first what it makes again and what not; or mend it, and verify again: {again})"

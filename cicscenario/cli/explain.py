@@ -16,7 +16,9 @@ _ENVIRONMENT = "environment."
 
 
 def explain(key: str | None) -> ExitCode:
-    """Prints what a key, step, check, backend, metadata kind, fault, exit code or error code is; without one, all keys.
+    """Prints what a key, step, check, backend, metadata kind, fault, exit code or error code is, or a page.
+
+    Without a name, prints all keys.
 
     Keys of environment files may have the prefix ``environment.``. Raises InvalidError with the nearest key when the key
     does not exist.

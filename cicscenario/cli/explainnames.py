@@ -1,4 +1,4 @@
-"""What ``explain`` knows beside keys and error codes: steps, checks, backends, metadata kinds, exit codes and faults."""
+"""What ``explain`` knows beside keys and error codes: steps, checks, backends, metadata kinds, exit codes, faults and pages."""
 
 import inspect
 import re
@@ -9,9 +9,12 @@ from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
 from cicscenario.metadata import all_kinds
 from cicscenario.plan.compile import ordered
+from cicscenario.resources import page_path
 from cicscenario.review.effects import by_backend
 from cicscenario.sandbox.faultnames import FAULTS
 from cicscenario.steps import all_steps
+
+PAGES = ("engine-standstill", "guarantees")  #: of the documentation, which messages name: they are installed, too
 
 
 def names() -> dict[str, list[Callable[[], str]]]:
@@ -34,6 +37,8 @@ def names() -> dict[str, list[Callable[[], str]]]:
             add(name, lambda code=code, text=text: f"exit code {code.value} ({code.name})\n  {text}")  # type: ignore[misc]
     for name, text in FAULTS.items():
         add(name, lambda name=name, text=text: f"the fault {name}\n  {text}\n  use      {_use(name)}")  # type: ignore[misc]
+    for page in PAGES:
+        add(page, lambda page=page: page_path(page).read_text("utf-8").strip())  # type: ignore[misc]
     return found
 
 

@@ -17,6 +17,7 @@ from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import all_steps
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 
 def export(path: Path, target: Path, overrides: Sequence[str], directory: Path | None) -> ExitCode:
@@ -34,7 +35,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
                 keyfile=lambda person: _keyfile(place, person),
                 beside=[place / step.file.name for step in all_steps() if step.file],
             )
-        say(f"{store.population()} people written to {target}")
+        say(f"{counted(store.population(), 'person')} written to {target}")
     finally:
         store.close()
     return ExitCode.OK

@@ -10,6 +10,7 @@ from cicscenario.language.finding import candidates
 from cicscenario.language.layout import laid_out
 from cicscenario.language.source import read_source
 from cicscenario.printable import one_line, say
+from cicscenario.wording import counted
 
 
 def fmt(paths: Sequence[Path], *, check: bool) -> ExitCode:
@@ -30,7 +31,7 @@ def fmt(paths: Sequence[Path], *, check: bool) -> ExitCode:
             write_whole(file.resolve(), texts[file][1], mode=stat.S_IMODE(file.stat().st_mode))
         say(f"{one_line(str(file))}: {'not in the layout' if check else 'laid out'}")
     if not changed:
-        say(f"{len(files)} file{'' if len(files) == 1 else 's'} in the layout already")
+        say(f"{counted(len(files), 'file')} in the layout already")
     return ExitCode.CHECKS_FAILED if check and changed else ExitCode.OK
 
 

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cicscenario.boundaries import Boundary
-from cicscenario.files import checkout_of, make_folder, write_once
+from cicscenario.files import checkout_of, own_folder
 
 HOME = "CICSCENARIO_HOME"  #: environment variable: the home folder
 _NAME = ".cicscenario"
-_IGNORE = Boundary("home.ignore")  # git is told to leave the home folder alone
+_OURS = ("runs", "sandbox", "sandbox.restored", "sandbox.unpacking", "snapshots")  # what commands make in it
 
 
 def home() -> Path:
@@ -48,12 +47,7 @@ def _is_ours(place: Path) -> bool:
 def made_home() -> Path:
     """The home folder, which is made if it is not there, with a ``.gitignore`` that keeps it out of repositories.
 
-    A folder of another name that was there already is the user's, and gets none. Raises OSError.
+    A folder of another name with files of the user in it gets none. Raises OSError.
     """
     place = home()
-    if place.name == _NAME or not place.exists():
-        make_folder(place)
-        if not os.path.lexists(place / ".gitignore"):
-            with _IGNORE:
-                write_once(place / ".gitignore", "*\n")
-    return place
+    return own_folder(place, lambda name: place.name == _NAME or name in _OURS)

@@ -77,6 +77,8 @@ def each(command: MatrixCommand, scenarios: Sequence[Scenario], one: One) -> Exi
     _require_folder_of_all(command.place.directory, scenarios)
     stopwatch, ends, unwritten = Stopwatch(), _not_run(command, scenarios), ExitCode.OK
     written: Path | None = None
+    if command.name == "run" and command.place.directory:
+        workspace.make_folder_of_all(command.place.directory)
     for number, scenario in enumerate(scenarios):
         assert scenario.combination
         choose(scenario.combination.sets)

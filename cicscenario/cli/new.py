@@ -1,6 +1,7 @@
 """``cicscenario new``: asks for the main values, and writes a new scenario with comments."""
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.boundaries import Boundary
-from cicscenario.cli.newfile import in_yaml, text
-from cicscenario.cli.newquestions import Ask, questions, understood
-from cicscenario.cli.schema import FOLDER, reference, schemas_of, write_schemas
+from cicscenario.cli.newfile import text
+from cicscenario.cli.newquestions import Ask, Question, country, questions, understood
+from cicscenario.cli.newwords import UnclearError, read, spoken, yes_or_no
+from cicscenario.cli.schema import reference, schemas_of, schemas_place, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
-from cicscenario.files import FOR_ALL, make_folder, sweep_beside, write_new, write_whole
+from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, make_folder, sweep_beside, write_new, write_whole
 from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError, Scenario
 from cicscenario.language.diagnostic import Code
@@ -23,8 +25,9 @@ from cicscenario.language.load import load_document
 from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, keys
 from cicscenario.language.source import Source
-from cicscenario.printable import say
+from cicscenario.printable import one_line, say
 from cicscenario.vocabulary import load_scenario, scenario_schema, vocabulary
+from cicscenario.wording import agreeing, counted
 
 _CREATE = Boundary("scenario.create")
 
@@ -42,15 +45,16 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
     _check(path, document, answers)
     for answer in answers:
         document = _answered(document, answer)
+    asked: list[str] = []
     if ask:
-        document = _asked(path, document, {answer.partition("=")[0] for answer in answers}, ask)
+        document, asked = _asked(document, {answer.partition("=")[0] for answer in answers}, ask)
     document["description"] = document["description"] or _description(document)
     _check(path, document)
-    if ask and not _confirmed(path, document, ask):
+    if ask and not _confirmed(path, document, asked, ask):
         say("nothing was written")
         return ExitCode.INTERRUPTED
     try:
-        make_folder(path.parent)
+        make_folder(path.parent, mode=FOLDER_FOR_ALL)
         schemas, made = _schemas(path)
         with _CREATE:
             write_new(path, text(str(path), reference(path, schemas), document, _valid), mode=FOR_ALL)
@@ -64,23 +68,30 @@ def new(path: Path, *, name: str | None, answers: Sequence[str], ask: Ask | None
         path.unlink()
         raise
     if made:
-        say(f"{schemas} has the schemas, from which editors complete and check the file; keep them beside it")
+        named = os.path.relpath(schemas)
+        shown = str(schemas) if named.startswith(os.pardir) else named
+        say(
+            f"{one_line(shown)} is new: editors complete and check the file from the schemas in it; commit it with the file"
+        )
     say(f"{path} is ready: {going_on('run', scenario=path)}")
     return ExitCode.OK
 
 
 def _schemas(path: Path) -> tuple[Path, bool]:
     """The folder of the schemas that the file names, and whether it was made now."""
-    found = schemas_of(path)
-    if found is None:
-        write_schemas(path.parent / FOLDER)
-    return found or path.parent / FOLDER, found is None
+    if found := schemas_of(path):
+        return found, False
+    place = schemas_place(path)
+    write_schemas(place)
+    return place, True
 
 
-def _confirmed(path: Path, document: dict[str, Any], ask: Ask) -> bool:
+def _confirmed(path: Path, document: dict[str, Any], asked: Sequence[str], ask: Ask) -> bool:
     """Shows what was understood, and asks whether it is right."""
-    say("\n".join(["this is what was understood:", *understood(_load(document))]))
-    return ask(f"Write {path}? (yes | no)", "yes").strip().casefold() in ("yes", "y")
+    say("\n".join(["this is what was understood:", *understood(_load(document), asked)]))
+    while (wanted := yes_or_no(ask(f"Write {path}? (yes | no)", "yes"))) is None:
+        say("possible: yes | no")
+    return wanted
 
 
 def _exists_error(path: Path) -> InvalidError:
@@ -101,7 +112,8 @@ def _skeleton(name: str) -> dict[str, Any]:
 
 def _description(document: dict[str, Any]) -> str:
     gift = " and get a gift" if document["gift"].get("threshold") else ""
-    return f"{document['population']['size']} people join{gift}."
+    size = document["population"]["size"]
+    return f"{counted(size, 'person')} {agreeing(size, 'join')}{gift}."
 
 
 def _answered(document: dict[str, Any], answer: str) -> dict[str, Any]:
@@ -144,28 +156,73 @@ def _valid(document: dict[str, Any]) -> bool:
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
-def _asked(path: Path, document: dict[str, Any], known: set[str], ask: Ask) -> dict[str, Any]:
-    """The document with the user's answers. After an invalid answer, shows the error and asks again."""
+def _asked(document: dict[str, Any], known: set[str], ask: Ask) -> tuple[dict[str, Any], list[str]]:
+    """The document with the user's answers, and the keys that were asked for.
+
+    After an answer that means nothing that is possible, says what is, and asks again.
+    """
     schemas = keys(scenario_schema())
+    asked: list[str] = []
     for question in questions():
         key = question.key
         if key in known or key.split(".")[0] in known or not _possible(document, key, schemas[key]):
             continue
-        default = in_yaml(_held(document, key, schemas[key].get("default")))
+        asked.append(key)
+        default = spoken(question, _held(document, key, schemas[key].get("default")))
         if explained := question.lines():
             say("\n".join(explained))
-        while True:
-            answer = ask(f"{question.words} ({question.such})", default).strip()
-            if answer == default or (answer.casefold() == "none" and default == "none"):
-                break
+        while (answer := ask(f"{question.words} ({question.such})", default).strip()) not in ("", default):
             try:
-                _check(path, document, [f"{key}={answer}"])
-            except InvalidError as error:
-                say(error.message)
+                value, changed = _with(document, question, schemas[key], answer)
+            except UnclearError as error:
+                say(f"{error}\npossible: {question.possible}")
                 continue
-            document = _answered(document, f"{key}={answer}")
+            meaning = country(value) if key == "population.region" else spoken(question, value)
+            if meaning.casefold() != answer.casefold():
+                say(f"understood: {meaning}")
+            document = changed
             break
-    return document
+    return document, asked
+
+
+def _with(document: dict[str, Any], question: Question, schema: Schema, answer: str) -> tuple[Any, dict[str, Any]]:
+    """The value that is meant by an answer, and the document with it. A key that has it already, or by default, is not written.
+
+    Raises UnclearError when the answer means nothing, or nothing that is possible.
+    """
+    try:
+        value = read(question, schema, answer)
+    except UnclearError as error:
+        raise _reasoned(document, question, schema, answer) or error from None
+    if value == _held(document, question.key, schema.get("default")):
+        return value, document
+    changed = with_value(document, question.key, value)
+    if problems := _problems(changed):
+        told = [part for problem in problems for part in (problem.message, problem.expected, problem.hint) if part]
+        raise UnclearError(f"`{answer}` is not possible: {'; '.join(told)}")
+    return value, changed
+
+
+def _reasoned(document: dict[str, Any], question: Question, schema: Schema, answer: str) -> UnclearError | None:
+    """What is wrong with an answer by the rules of the key; None when they say nothing that helps."""
+    known = {Code.WRONG_TYPE: "was not understood", Code.INVALID_VALUE: "is not possible"}
+    if question.explained or schema["type"] not in ("integer", "number", "string"):
+        return None
+    found = [one for one in _problems(document, [f"{question.key}={answer}"]) if one.code in known]
+    if not found:
+        return None
+    hint = (found[0].hint or "").partition(";")[0]  # what follows is about a file
+    told = [part for part in (found[0].expected, hint) if part]
+    return UnclearError(f"`{answer}` {known[found[0].code]}: {'; '.join(told)}") if told else None
+
+
+def _problems(document: dict[str, Any], overrides: Sequence[str] = ()) -> Sequence[Diagnostic]:
+    """What is wrong with a scenario."""
+    try:
+        _load(document, overrides)
+    except DiagnosticsError as error:
+        return error.diagnostics
+    return ()
 
 
 def _possible(document: dict[str, Any], key: str, schema: Schema) -> bool:

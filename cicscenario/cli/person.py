@@ -20,6 +20,7 @@ from cicscenario.printable import json_text, one_line, say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 _LISTED = 50  #: people who are listed when several are meant
 
@@ -38,7 +39,7 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
         found = who(store, text, scenario.population.region, [check.name for check in plan.checks])
         if not found:
             raise InvalidError(
-                f"nobody in the {store.population():,} people of this run is meant by {one_line(text)!r}",
+                f"nobody in the {counted(store.population(), 'person')} of this run is meant by {one_line(text)!r}",
                 hint="give an index, a phone number, an account, a transaction's hash, a request's id, or words of a name",
             )
         people = store.people_of(found[:_LISTED])
@@ -84,7 +85,7 @@ def _say_several(people: Sequence[Person], number: int, fmt: str) -> None:
     if fmt == "json":
         say(json_text({"matches": listed(people), "number": number}, indent=2))
         return
-    say(f"{number:,} people are meant; name one of them by index:")
+    say(f"{counted(number, 'person')} are meant; name one of them by index:")
     for one in listed(people):
         say(
             f"  {one['index']:>7}  {one['phone']:<15}  {one_line(one['name']) or '(no name)'}  {one['account'] or ''}".rstrip()

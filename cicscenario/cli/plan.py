@@ -26,6 +26,7 @@ from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
 from cicscenario.vocabulary import load_scenarios
+from cicscenario.wording import counted
 
 
 def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path | None, fmt: str) -> ExitCode:
@@ -46,7 +47,7 @@ def plan(path: Path, overrides: Sequence[str], env: str | None, directory: Path 
         say("\n\n".join(one.text() for one in found))
         if len(found) > 1:
             people = sum(one.compiled.size for one in found)
-            say(f"\nAll {len(found)} runs: {people:,} people; {_sum(_all_lines(found))}.")
+            say(f"\nAll {counted(len(found), 'run')}: {counted(people, 'person')}; {_sum(_all_lines(found))}.")
     return ExitCode.OK if all(one.met for one in found) else ExitCode.UNAVAILABLE
 
 
@@ -140,7 +141,7 @@ def _sum(lines: list[StepWork]) -> str:
     totals = _totals(lines)
     return (
         f"{totals['to_do']:,} to do, {totals['done']:,} done;"
-        f" {totals['transactions']:,} transactions, {totals['gas'] / 1e6:,.1f} M gas"
+        f" {counted(totals['transactions'], 'transaction')}, {totals['gas'] / 1e6:,.1f} M gas"
     )
 
 
@@ -176,7 +177,7 @@ def _asks(need: Need) -> str:
 def _text(compiled: Plan, place: Path, lines: list[StepWork], found: list[Need], services: list[Need]) -> str:
     scenario = compiled.scenario
     kind = scenario.backend.traits.kind
-    head = f"Plan: {one_line(scenario.title)} ({kind}, {compiled.size:,} people, state in {one_line(str(place))})"
+    head = f"Plan: {one_line(scenario.title)} ({kind}, {counted(compiled.size, 'person')}, state in {one_line(str(place))})"
     rows = [f"  {'step':<22}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
     for line in lines:
         failed = f" ({line.failed} failed before)" if line.failed else ""

@@ -28,7 +28,7 @@ def repair(place: RunPlace, options: RepairOptions, listener: Listener) -> tuple
     def agree(found: RepairPlan) -> None:
         ask("Make this again?", yes=options.yes, to="make this again")
 
-    run = run_request(place, listener)
+    run = run_request(place, listener, command="repair")
     return engine.repair(engine.RepairRequest(run, agree, options.step, options.people, options.failed), listener)
 
 

@@ -37,6 +37,7 @@ def run_request(
     selection: Selection = EVERYTHING,
     fresh: bool = False,
     reconcile: bool = False,
+    command: str = "run",
 ) -> RunRequest:
     """The request for this run. ``find`` gives the home folder; ``listener`` is told of the services of a sandbox that start."""
     return RunRequest(
@@ -50,4 +51,5 @@ def run_request(
         fresh=fresh,
         reconcile=reconcile,
         revision=revision_of(place.scenario),
+        command=command,
     )

@@ -162,7 +162,11 @@ def repair(
 
 @run_app.command()
 def runs(fmt: Format = OutputForm.TEXT) -> None:
-    """List the runs in the home folder, the last one first: verdict, people, when it began, how long it took."""
+    """List the runs in the home folder, the last one first: verdict, people, and the time that it took.
+
+    Began and took are those of the last command about the run (run, verify or repair), as its last line and `status` tell
+    them. Steps is the time of the steps and checks in all commands so far, which is the axis of the report's timeline.
+    """
     from cicscenario.cli import runs as runs_command
 
     end(runs_command.runs(fmt))
@@ -173,11 +177,20 @@ def compare(
     first: RunPlace,
     second: RunPlace,
     slower: Annotated[
-        float, typer.Option("--slower", metavar="PERCENT", min=0, max=100, help="Fewer people per second are slower.")
+        float,
+        typer.Option(
+            "--slower",
+            metavar="PERCENT",
+            min=0,
+            help="A step is slower when a person takes so many percent more time (100: twice the time).",
+        ),
     ] = 25.0,
     fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Compare two runs: what is slower in the second, and what fails there and did not fail in the first.
+
+    From 174 to 107 people per second, a person takes 63 % more time. A step is slower when that is more than PERCENT,
+    and the step took at least a second longer by it.
 
     Exit code 0: nothing is; 1: something is slower, or fails now.
     """
@@ -222,6 +235,10 @@ def verify(
     directory: Directory = None,
     include: Include = [],  # noqa: B006
     exclude: Exclude = [],  # noqa: B006
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Verify every PIN against its hash, and not one in 20. This is slow."),
+    ] = False,
     node: Node = None,
     contracts: Generation = None,
     keep: Keep = False,
@@ -240,7 +257,7 @@ def verify(
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
     view = View(as_json, color, verbose)
-    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener)  # noqa: E731
+    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener, thorough=thorough)  # noqa: E731
     if found := several(scenario, overrides):
         end(go_through(MatrixCommand(place, view, name="verify", again=as_given), found, body))
     end(watched(lambda listener: body(place, listener), as_given(), view))

@@ -14,13 +14,16 @@ from cicscenario.language import Scenario, SeveralRunsError
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.columns import columns
 from cicscenario.report.comparison import Comparison, Speed, compare_runs
-from cicscenario.report.html import moment, rate, seconds_in_words
+from cicscenario.report.html import moment, rate
 from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import recorded
+from cicscenario.report.took import in_words, last_command
+from cicscenario.report.words import duration
 from cicscenario.serve.view import phase_of
 from cicscenario.state.directory import run_folders
 from cicscenario.state.store import STATE
 from cicscenario.vocabulary import load_scenario, load_scenarios
+from cicscenario.wording import agreeing, counted
 
 _NOTHING = "\N{EN DASH}"
 
@@ -35,8 +38,11 @@ class RunLine:
     verdict: str
     good: bool
     people: int | None
+    command: str | None  #: the last one about the run, whose beginning and seconds these are
     began: str | None
     seconds: float | None
+    services_seconds: float | None  #: the part of them for opening the services
+    timeline_seconds: float | None  #: of steps and checks, in all commands that executed steps
 
 
 def runs(fmt: str) -> ExitCode:
@@ -45,7 +51,10 @@ def runs(fmt: str) -> ExitCode:
     if fmt == "json":
         say(json_text([asdict(line) for line in found], indent=2))
     elif found:
-        _table([("run", "verdict", "people", "began", "took"), *map(_cells, found)], numbers=(2, 4))
+        _table(
+            [("run", "verdict", "people", "last command", "began", "took", "steps"), *map(_cells, found)],
+            numbers=(2, 6),
+        )
     else:
         say(f"there are no runs in {one_line(str(home() / 'runs'))}")
     return ExitCode.OK
@@ -79,6 +88,7 @@ def _line(place: Path, name: str) -> RunLine:
     report = known.report if known else {}
     timeline = (progress or {}).get("timeline", {})
     sessions = timeline.get("sessions", [])
+    ended = report if phase is Phase.ENDED else {}  # else it is the report of an earlier command
     totals = [step["total"] for step in (progress or {}).get("steps", {}).values()]
     return RunLine(
         name,
@@ -87,8 +97,11 @@ def _line(place: Path, name: str) -> RunLine:
         verdict,
         bool(known and phase is Phase.ENDED and known.good),
         report.get("population", totals[0] if totals else None),
-        sessions[0]["began"] if sessions else report.get("began"),
-        timeline.get("seconds", report.get("seconds")),
+        ended.get("command"),
+        ended.get("began", sessions[-1]["began"] if sessions else None),
+        ended.get("seconds"),
+        ended.get("services_seconds"),
+        timeline.get("seconds"),
     )
 
 
@@ -97,8 +110,10 @@ def _cells(line: RunLine) -> tuple[str, ...]:
         one_line(line.name),
         line.verdict,
         _NOTHING if line.people is None else f"{line.people:,}",
+        line.command or _NOTHING,
         moment(line.began) if line.began else _NOTHING,
-        _NOTHING if line.seconds is None else seconds_in_words(line.seconds),
+        _NOTHING if line.seconds is None else in_words(line.seconds, line.services_seconds or 0.0),
+        _NOTHING if line.timeline_seconds is None else duration(line.timeline_seconds),
     )
 
 
@@ -114,6 +129,8 @@ def compare(first: str, second: str, percent: float, fmt: str) -> ExitCode:
     if fmt == "json":
         say(json_text(found.document(), indent=2))
     else:
+        for which, run in (("before", before), ("now", now)):
+            say(f"{which}: {last_command(run.report) or 'its time is not recorded'}")
         _say_comparison(found, percent)
     return ExitCode.CHECKS_FAILED if found.worse else ExitCode.OK
 
@@ -127,7 +144,9 @@ def _run_of(named: str) -> Recorded:
         return recorded(workspace.run_directory(_scenario(path), None))
     if not path.is_absolute() and ".." not in path.parts and (folder / named).is_dir():
         if not _is_run(folder / named) and (runs := [line.name for line in _lines(folder, named)]):
-            raise InvalidError(f"`{named}` has {len(runs)} runs, one for each combination", hint=_one_of(runs))
+            raise InvalidError(
+                f"`{named}` has {counted(len(runs), 'run')}, one for each combination", hint=_one_of(runs)
+            )
         return recorded(folder / named)
     raise InvalidError(
         f"there is no run, run directory or scenario file `{named}`", hint="`cicscenario runs` lists the runs by name"
@@ -148,17 +167,17 @@ def _one_of(runs: Sequence[str]) -> str:
 
 
 def _say_comparison(found: Comparison, percent: float) -> None:
-    _table([("people/s", "before", "now", "change", ""), *map(_speed_cells, found.speeds)], numbers=(1, 2, 3))
+    _table([("people/s", "before", "now", "time per person", ""), *map(_speed_cells, found.speeds)], numbers=(1, 2, 3))
     for title, lines in (("fails now", found.fails), ("no longer fails", found.mended)):
         if lines:
             say(f"{title}:")
             say("\n".join(f"  {one_line(line)}" for line in lines))
     slower = [speed.step for speed in found.speeds if speed.slower]
-    reasons = [f"slower by more than {percent:g} %: {', '.join(slower)}"] if slower else []
-    reasons += [f"{len(found.fails)} thing{'s' if len(found.fails) > 1 else ''} fail now"] if found.fails else []
+    reasons = [f"a person takes over {percent:g} % more time in {', '.join(slower)}"] if slower else []
+    reasons += [f"{counted(len(found.fails), 'thing')} {agreeing(len(found.fails), 'fail')} now"] if found.fails else []
     say(f"the second run is worse: {'; '.join(reasons)}" if reasons else "the second run is no worse than the first")
 
 
 def _speed_cells(speed: Speed) -> tuple[str, ...]:
-    change = _NOTHING if speed.change is None else f"{speed.change:+.0f} %"
-    return speed.step, rate(speed.before), rate(speed.now), change, "slower" if speed.slower else ""
+    time = _NOTHING if speed.more_time is None else f"{speed.more_time:+.0f} %"
+    return speed.step, rate(speed.before), rate(speed.now), time, "slower" if speed.slower else ""

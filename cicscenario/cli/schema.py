@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import ExitCode, InvalidError
-from cicscenario.files import FOR_ALL, make_folder, write_whole
+from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, checkout_of, make_folder, write_whole
 from cicscenario.printable import one_line, say
 from cicscenario.resources import load_schema
 from cicscenario.vocabulary import schema_text
@@ -32,7 +32,7 @@ def schema(folder: Path | None, kind: str) -> ExitCode:
 def write_schemas(folder: Path) -> list[Path]:
     """Writes the schemas to a folder, which is made; gives the files."""
     texts = _texts()
-    make_folder(folder)
+    make_folder(folder, mode=FOLDER_FOR_ALL)
     for kind, name in NAMES.items():
         write_whole(folder / name, texts[kind], mode=FOR_ALL)
     return [folder / name for name in NAMES.values()]
@@ -50,6 +50,16 @@ def schemas_of(file: Path) -> Path | None:
         if (above / ".git").exists() or above == Path.home():
             return None
     return None
+
+
+def schemas_place(file: Path) -> Path:
+    """Where the schemas go for a scenario that has none: the top of its git checkout, else the folder of the scenario.
+
+    The scenarios and environment files of a project, which are in several folders, then have the same ones.
+    """
+    folder = file.absolute().parent
+    top = checkout_of(folder)
+    return (top if top and top != Path.home() else folder) / FOLDER
 
 
 def reference(file: Path, folder: Path) -> str:

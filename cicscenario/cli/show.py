@@ -19,6 +19,7 @@ from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
 from cicscenario.steps import pins as pins_step
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 _HEAD = ("phone", "name", "PIN in clear")
 _WARNING = "these are PINs in clear: whoever has them can use the accounts. Keep them out of logs and repositories."
@@ -41,7 +42,10 @@ def pins(path: Path, overrides: Sequence[str], directory: Path | None, out: Path
     finally:
         store.close()
     where = f" in {out}" if out else ""
-    say(f"{number:,} of {total:,} people have a PIN that this run has set{where}; {_WARNING}", stream=sys.stderr)
+    say(
+        f"{number:,} of {counted(total, 'person')} have a PIN that this run has set{where}; {_WARNING}",
+        stream=sys.stderr,
+    )
     say("A person who has changed their PIN since has another one.", stream=sys.stderr)
     return ExitCode.OK
 

@@ -24,6 +24,7 @@ from cicscenario.state.directory import LOCK, directory_lock, is_set_aside, run_
 from cicscenario.state.glance import Glance, glance
 from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.store import STATE
+from cicscenario.wording import counted
 
 if TYPE_CHECKING:
     from cicscenario.language import Scenario
@@ -229,7 +230,7 @@ def _cells(line: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _runs(runs: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({people:,} people)" for name, people in runs.items())
+    return ", ".join(f"{name} ({counted(people, 'person')})" for name, people in runs.items())
 
 
 def require_sandbox(scenario: "Scenario", env: str | None) -> None:

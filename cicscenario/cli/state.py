@@ -30,6 +30,7 @@ from cicscenario.state.migrations import SCHEMA_VERSION
 from cicscenario.state.salvage import Salvage, salvaged
 from cicscenario.state.store import STATE
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 _IDENTITY = ("lineage", "chain_id", "genesis", "registry", "token", "signer")
 _LISTED = 20  # as many faults are listed
@@ -95,7 +96,7 @@ def verify(place: StatePlace, *, services: bool) -> ExitCode:
     with _read(place) as (path, found):
         if found.damage:
             _list("damaged", [str(damage) for damage in found.damage])
-            raise damaged(path, f"{len(found.damage)} faults; the first: {found.damage[0]}")
+            raise damaged(path, f"{counted(len(found.damage), 'fault')}; the first: {found.damage[0]}")
         with at_work("reading the state"):
             wrong = list(contradictions(found))
         if services:
@@ -104,7 +105,7 @@ def verify(place: StatePlace, *, services: bool) -> ExitCode:
         rows = sum(found.counts().values())
     if wrong:
         _list("contradiction", wrong)
-        hint = f"{going_on('run')} looks up every transaction; if that does not help, see docs/guarantees.md"
+        hint = f"{going_on('run')} looks up every transaction; if that does not help: cicscenario explain guarantees"
         raise ChecksFailedError(f"{path}: {len(wrong)} contradictions; the first: {wrong[0]}", hint=hint)
     say(f"{path}: {rows} rows are sound" + (", and as the chain has them" if services else ""))
     return ExitCode.OK

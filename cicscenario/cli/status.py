@@ -15,15 +15,18 @@ from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import json_text, one_line, say
-from cicscenario.report.recorded import Recorded
+from cicscenario.report.recorded import Phase, Recorded
 from cicscenario.report.rendered import recorded
 from cicscenario.report.summary import summary
+from cicscenario.report.took import KEYS, took
 from cicscenario.report.verdict import verdict_line
-from cicscenario.report.words import check_line, duration
+from cicscenario.report.words import check_line
+from cicscenario.serve.view import phase_of
 from cicscenario.state.directory import existing_store
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenarios
+from cicscenario.wording import counted
 
 
 def status(path: Path, overrides: Sequence[str], directory: Path | None, fmt: str) -> ExitCode:
@@ -50,6 +53,8 @@ def _report(scenario: Scenario, directory: Path | None, *, show: bool) -> dict[s
         rows = [held[check.name] for check in compiled.checks if check.name in held]
         report = summary(RunEnd(compiled, store, place, ExitCode.OK, checks=rows))
     report.pop("exit_code")
+    if last:
+        report |= {key: last.report[key] for key in KEYS if key in last.report}
     if show:
         _show(scenario, compiled.size, place, last, rows, report if begun else None)
     return report
@@ -67,8 +72,11 @@ def _show(
     if report is None:
         say(f"{scenario.title}: nothing has been run in {one_line(str(place))}")
         return
-    say(f"{scenario.title}: {size} people in {one_line(str(place))}")
-    if last:
+    say(f"{scenario.title}: {counted(size, 'person')} in {one_line(str(place))}")
+    phase = phase_of(place)
+    if phase is not Phase.ENDED:
+        say(f"  {Recorded({}, None, phase=phase).verdict}")
+    elif last:
         say(_ended(last))
     for step in report["steps"]:
         say(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
@@ -89,10 +97,10 @@ def _last(place: Path) -> Recorded | None:
 def _ended(last: Recorded) -> str:
     """The verdict, and when that was."""
     began, written = last.report.get("began"), last.report.get("written")
-    when = f"began {began}" if began else ""
+    when = f"{last.report.get('command', 'run')} began {began}" if began else ""
     when += f"{', ' if when else ''}ended {written}" if written else ""
-    took = f", took {duration(last.report['seconds'])}" if "seconds" in last.report else ""
-    return f"  {verdict_line(last)} ({when}{took})" if when else f"  {verdict_line(last)}"
+    when += f", took {time}" if (time := took(last.report)) else ""
+    return f"  {verdict_line(last)} ({when})" if when else f"  {verdict_line(last)}"
 
 
 @contextmanager

@@ -10,7 +10,11 @@ from cicscenario.state.rows import CheckRow
 
 
 def verify(
-    place: RunPlace, include: Sequence[str], exclude: Sequence[str], listener: Listener
+    place: RunPlace, include: Sequence[str], exclude: Sequence[str], listener: Listener, *, thorough: bool = False
 ) -> tuple[ExitCode, list[CheckRow]]:
-    """Runs the scenario's checks, or those named. Returns OK only when every check passes for all people."""
-    return reverify(VerifyRequest(run_request(place, listener), tuple(include), tuple(exclude)), listener)
+    """Runs the scenario's checks, or those named. Returns OK only when every check passes for all people.
+
+    ``thorough``: checks that look closely at some people only look closely at all.
+    """
+    run = run_request(place, listener, command="verify")
+    return reverify(VerifyRequest(run, tuple(include), tuple(exclude), thorough), listener)

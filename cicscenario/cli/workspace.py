@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cicscenario.cli.home import home, made_home
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
+from cicscenario.files import own_folder
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
+from cicscenario.sandbox.seen import faults_of
 from cicscenario.sandbox.stack import finish_restore, sandbox, used
 
 
@@ -30,12 +32,22 @@ def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[],
     """
     if directory is not None:
         place = directory.absolute()
+        if place.is_relative_to(home()):
+            find()  # before there is another folder in it: then nobody could say that the home folder is ours
     else:
         home_folder = find()
         finish_restore(home_folder)
         place = (home_folder / "runs" / scenario.name).absolute()
     one = scenario.combination
     return place if one is None or (directory and place.name == one.folder) else place / one.folder
+
+
+def make_folder_of_all(directory: Path) -> None:
+    """Makes the folder that ``--dir`` names for all runs of a matrix, and keeps it out of repositories."""
+    place = directory.absolute()
+    if place.is_relative_to(home()):
+        made_home()
+    own_folder(place)
 
 
 def named_environment(scenario: Scenario, override: str | None) -> str | None:
@@ -76,12 +88,17 @@ def environment(
             progress=lambda *what: listener(ServiceStarting(*what)),
             user=user,
         ) as info:
-            yield load_environment(info.environment)
+            yield _with_faults(info.environment)
     else:
         path = Path(named)
-        where = load_environment(path)
+        load_environment(path)  # first: what is wrong with the file is told before a lock is waited for
         with used(path, user):
-            yield where
+            yield _with_faults(path)
+
+
+def _with_faults(path: Path) -> Environment:
+    """The environment in a file; if it is that of a sandbox, with the faults that are on in it."""
+    return replace(load_environment(path), faults=faults_of(path))
 
 
 def sandbox_services(plan: Plan) -> list[str]:

@@ -15,14 +15,17 @@ from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import inner_folder, make_folder, write_whole
+from cicscenario.files import inner_folder, own_folder, write_whole
+from cicscenario.invocation import UNKNOWN, going_on
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import Store
+from cicscenario.wording import counted
 
 TRANSACTIONS = "tx"  #: folder of the run directory
 REJECTED = "rejected.csv"  #: file of the run directory
+_LINE = 200  # characters of a detail that is told in one line
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class RunEnd:
     error: CicScenarioError | None = None  #: the error that ended it early
     progress: Progress | None = None  #: None when no steps were executed
     checks: Collection[CheckRow] = field(default_factory=list)
+    command: str = "run"  #: its name
     stopwatch: Stopwatch | None = None  #: of the command; None when it has neither run nor verified anything
     astray: int | None = None  #: people who do not pass some check of ``checks``; None when none was made
 
@@ -64,6 +68,17 @@ def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection
     return selected is None and done and proved and all(file.exists() for file in files)
 
 
+def going_on_with(plan: Plan, store: Store, *, wrong: bool, scenario: str | Path = UNKNOWN) -> str | None:
+    """The whole command that goes on; None when all is done. ``wrong``: a check has found errors.
+
+    As long as a step is not done for everybody, it is ``run``: a repair makes again only what was there once.
+    """
+    counts = store.counts()
+    if any(counts.get(step.name, (0, 0))[0] < plan.size for step in plan.steps):
+        return going_on("run", scenario=scenario)
+    return going_on("repair", scenario=scenario) if wrong else None
+
+
 def write_files(plan: Plan, context: RunContext) -> None:
     """Writes the result file of each step that has one."""
     for planned in plan.steps:
@@ -87,7 +102,7 @@ def write_transactions(directory: Path, store: Store) -> None:
 
 def write_rejected(directory: Path, records: BadRecords) -> None:
     """Writes the records of the source that cannot be used: file, line and reason."""
-    make_folder(directory)
+    own_folder(directory)
     records.write(directory / REJECTED)
 
 
@@ -102,6 +117,12 @@ def write_at_end(write: Callable[[], None], *, run_error: BaseException | None) 
         run_error.add_note(f"some files could not be written: {known.message if known else error}")
 
 
+def in_lines(detail: str) -> tuple[str, str | None]:
+    """What went wrong, and the rest of a long detail in lines of their own; None when it is short enough for one line."""
+    why, *rest = detail.split("; ")
+    return (why, "\n    ".join(rest)) if rest and len(detail) > _LINE else (detail, None)
+
+
 def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None:
     """Raises StepFailedError unless every person is done in every selected step.
 
@@ -111,16 +132,18 @@ def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None
     for step in plan.steps:
         if failures := store.failures(step.name, 1):
             ok, failed = counts[step.name]
+            why, more = in_lines(failures[0].detail or "failed")
             raise StepFailedError(
                 f"step {step.name}: {ok} ok, {failed} failed, {plan.size - ok - failed} pending of {plan.size}; first,"
-                f" person {failures[0].person}: {failures[0].detail}"
+                f" person {failures[0].person}: {why}",
+                hint=more,
             )
     for step in plan.steps:
         pending = plan.size - counts.get(step.name, (0, 0))[0]
         if pending and (selected is None or step.name in selected):
             raise StepFailedError(
-                f"step {step.name}: {pending} people pending of {plan.size}, because the steps before it are not done for"
-                f" them: {', '.join(step.after) or 'none'}",
+                f"step {step.name}: {counted(pending, 'person')} pending of {plan.size}, because the steps before it"
+                f" are not done for them: {', '.join(step.after) or 'none'}",
                 hint="select those steps too, or leave out --only, --since and --until"
                 if selected is not None
                 else None,

@@ -36,7 +36,10 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class ServiceStarting:
-    """A service of the sandbox starts: the ``number``-th of ``total``. ``seconds`` is None until it is ready."""
+    """A service of the sandbox starts: the ``number``-th of ``total``. ``seconds`` is None until it is ready.
+
+    Several start at the same time. The last that was told of is the one that is waited for, so it is told of again then.
+    """
 
     service: str
     number: int
@@ -120,11 +123,15 @@ class CheckFinished:
 
 @dataclass(frozen=True)
 class RepairLooked:
-    """A repair has asked a check about ``people``, and found so many problems."""
+    """A repair has asked a check about ``people``, and found so many problems.
+
+    ``closely``: at everybody, where a verification looks closely at some people only.
+    """
 
     check: str
     problems: int
     people: int
+    closely: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ _NO_REMEDY = LeftAlone("nothing is known that makes it again")
 _UNASKED = LeftAlone("the service could not be asked about them, so nothing is known")
 NO_STEP = "the scenario has no step that makes it"
 
-#: Says that a check has been asked: its name, the number of problems, and the number of people.
-Asked = Callable[[str, int, int], None]
+#: Says that a check has been asked: its name, the numbers of problems and of people, and whether it looked closely at all.
+Asked = Callable[[str, int, int, bool], None]
 
 
 @dataclass
@@ -96,15 +96,20 @@ class Scope:
         return self.people is None or person in self.people
 
 
-def find(plan: Plan, context: RunContext, scope: Scope, asked: Asked) -> RepairPlan:
+def find(
+    plan: Plan, context: RunContext, scope: Scope, asked: Asked, begins: Callable[[str], None] = lambda check: None
+) -> RepairPlan:
     """Asks the checks one after the other, and decides about the people who do not pass.
+
+    ``begins`` is told the name of each before it is asked, ``asked`` what it has found.
 
     Raises UnavailableError when a service does not answer, and InterruptedRunError when the run is stopped.
     """
     finder = _Finder(plan, context, scope)
     for check in scope.checks(plan.checks):
-        problems = finder.ask(check)
-        asked(check.name, problems, plan.size if scope.people is None else len(scope.people))
+        begins(check.name)
+        problems, closely = finder.ask(check)
+        asked(check.name, problems, plan.size if scope.people is None else len(scope.people), closely)
     return finder.done()
 
 
@@ -118,18 +123,19 @@ class _Finder:
         self._found = RepairPlan()
         self._lines: dict[tuple[str, Decision], RepairLine] = {}
         self._mended: dict[str, PeopleSet] = {}  # by check: the people for whom something is made again
+        self._left: dict[str, PeopleSet] = {}  # by check: the people who are left alone
         self._later: dict[tuple[str, MendedWith], tuple[PeopleSet, str]] = {}  # with the problem of the first
 
-    def ask(self, check: Check) -> int:
-        """Asks a check about everybody. Returns the number of problems."""
+    def ask(self, check: Check) -> tuple[int, bool]:
+        """Asks a check about everybody. Returns the number of problems, and whether its thorough verifier found them."""
         self._found.asked += 1
-        verifier, number = check.verifier(self._context), 0
+        verifier, number, closely = check.verifier(self._context), 0, False
         if check.thorough and any(problems for _, problems in self._problems(verifier)):
-            verifier = check.thorough(self._context)
+            verifier, closely = check.thorough(self._context), True
         for people, problems in self._problems(verifier):
             self._take(check, people, problems)
             number += len(problems)
-        return number
+        return number, closely
 
     def _problems(self, verifier: Verifier) -> Iterator[tuple[Mapping[int, Person], dict[int, str]]]:
         """The people with problems, and the problems, of one batch after the other."""
@@ -186,6 +192,8 @@ class _Finder:
                 return
             self._found.redo.add(decision.step, number, decision.purpose)
             self._mended.setdefault(check, PeopleSet()).add(number)
+        elif isinstance(decision, LeftAlone):
+            self._left.setdefault(check, PeopleSet()).add(number)
         line = self._lines.setdefault((check, _kind(decision)), RepairLine(check, decision, problem))
         line.add(number)
 
@@ -196,10 +204,18 @@ class _Finder:
         """The findings, when every check has been asked."""
         for (check, decision), (people, problem) in self._later.items():
             for number in people:
-                mended = any(number in self._mended.get(other, PeopleSet()) for other in decision.checks)
-                self._add(check, number, problem, decision if mended else LeftAlone(decision.otherwise))
+                self._add(check, number, problem, self._followed(number, decision))
         self._found.lines = list(self._lines.values())
         return self._found
+
+    def _followed(self, number: int, decision: MendedWith) -> Decision:
+        """What becomes of a person of whom another check may have found the cause."""
+        if any(number in self._mended.get(other, PeopleSet()) for other in decision.checks):
+            return decision
+        for other in decision.checks:
+            if number in self._left.get(other, PeopleSet()):
+                return LeftAlone(f"it may follow from what {other} found, which is left alone")
+        return LeftAlone(decision.otherwise)
 
 
 def _kind(decision: Decision) -> Decision:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from cicscenario.state.rows import Made
+from cicscenario.wording import agreeing, counted
 
 NAMED = 5  #: people of each problem who are named
 
@@ -47,15 +48,15 @@ class Problem:
     def sentence(self) -> str:
         """The problem in one line, such as "21 people have no account: no callback; 12 checks were not made for them"."""
         one = self.people == 1
-        who = "1 person" if one else f"{self.people:,} people"
+        who = counted(self.people, "person")
         if self.made == Made.NOT_ASKED:
             what = f"the check {self.name} could not ask about {who}"
         elif self.made == Made.NOT_MADE:
             what = f"{who} could not be checked"
         elif self.what == "check":
-            what = f"{who} {'does' if one else 'do'} not pass the check {self.name}"
+            what = f"{who} {agreeing(self.people, 'do')} not pass the check {self.name}"
         elif self.lacking:
-            what = f"{who} {'has' if one else 'have'} {self.lacking}"
+            what = f"{who} {agreeing(self.people, 'have')} {self.lacking}"
         else:
             what = f"the step {self.name} failed for {who}"
         them = "this person" if one else "them"
@@ -76,7 +77,7 @@ class Problem:
 
 
 def _checks(names: Sequence[str]) -> str:
-    return "1 check was" if len(names) == 1 else f"{len(names)} checks were"
+    return f"{counted(len(names), 'check')} {agreeing(len(names), 'were')}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import Recognised
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
+from cicscenario.wording import counted
 
 _PROBE = b"\xc1\xc5" * 10  # an account that nobody has
 
@@ -50,7 +51,7 @@ class PlanRecogniser:
             if found := table.shapes.get(_shape(call, place)):
                 purpose, people = found
                 return Recognised(
-                    doubt=f"it may be the {purpose} of one of {people:,} people whose accounts are not in this state"
+                    doubt=f"it may be the {purpose} of one of {counted(people, 'person')} whose accounts are not in this state"
                 )
         if table.unknown:
             return Recognised(doubt=f"what the step {table.unknown} sends is not known")

@@ -17,13 +17,13 @@ from cicscenario.capabilities.step import repairing
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.trace import ancestor
 from cicscenario.connections import Service
-from cicscenario.engine.conclude import conclude, write_files
-from cicscenario.engine.events import Listener, Noted, RepairLooked
+from cicscenario.engine.conclude import conclude, going_on_with, write_files
+from cicscenario.engine.events import Listener, Noted, RepairLooked, StageStarted
 from cicscenario.engine.findings import NAMED, RepairLine, RepairPlan, Scope, find
 from cicscenario.engine.identity import compare
-from cicscenario.engine.run import Run, RunRequest, execute, look_back, open_run, report
+from cicscenario.engine.run import ASKING, COMPARING, WRITING, Run, RunRequest, execute, look_back, open_run, report
 from cicscenario.engine.verify import require_answers, verify
-from cicscenario.errors import ExitCode, InvalidError, UnavailableError
+from cicscenario.errors import ExitCode, InvalidError, StepFailedError, UnavailableError
 from cicscenario.invocation import going_on
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import ask_services
@@ -31,6 +31,7 @@ from cicscenario.state.directory import existing_store, nothing_run
 from cicscenario.state.rows import CheckRow, Outcome
 from cicscenario.steps import accounts, all_steps, population
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 _PAGE = 500
 _WHY = "is made again by a repair, because it was gone or wrong"
@@ -101,17 +102,48 @@ def carry_out(this: Run, withdrawn: frozenset[str] = frozenset()) -> ExitCode:
     plan = _with_repairs(this.plan, this.redo.steps)
     if this.redo or withdrawn:
         _add_open(this, withdrawn | _look_back(this))
+        this.listener(StageStarted("opening again what is made again"))
         _reopen(this, plan)
         execute(this, plan)
         _tell_failed(this, plan)
+        this.listener(StageStarted(WRITING))
         write_files(this.plan, this.context())
     context = replace(this.context(), read_back=ReadBack())
     with this.progress.checking() if this.progress else nullcontext():
         this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
-    if not any(row.errors for row in this.checks) or this.redo:
-        conclude(this.plan, this.state, None)
+    return told(this)
+
+
+def told(this: Run) -> ExitCode:
+    """The exit code, by the results of the checks. Raises StepFailedError for a step that is not done: ``run`` goes on with it.
+
+    Raises UnavailableError when a check could not ask about everybody.
+    """
+    wrong = any(row.errors for row in this.checks)
+    if not wrong or (this.redo and _has_undone(this)):
+        try:
+            conclude(this.plan, this.state, None)
+        except StepFailedError as error:
+            error.resume = going_on_with(this.plan, this.state, wrong=wrong, scenario=this.request.path)
+            raise
     require_answers(this.checks)
-    return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
+    return ExitCode.CHECKS_FAILED if wrong else ExitCode.OK
+
+
+def _has_undone(this: Run) -> bool:
+    """Whether a step was not begun for somebody, or failed for somebody for whom this repair has executed it.
+
+    Who is left alone has failed earlier, if at all, and repeating helps nobody.
+    """
+    counts = this.state.counts()
+    if any(sum(counts.get(step.name, (0, 0))) < this.plan.size for step in this.plan.steps):
+        return True
+    return any(
+        one.person in this.redo.of(step.name)
+        for step in this.plan.steps
+        if len(this.redo.of(step.name))
+        for one in this.state.failures(step.name, this.plan.size)
+    )
 
 
 def _require_step(plan: Plan, request: RepairRequest) -> None:
@@ -138,7 +170,9 @@ def _with_repairs(plan: Plan, wanted: frozenset[str] | None = None) -> Plan:
 
 def _require_services(this: Run) -> None:
     """Raises UnavailableError for a service that is missing, and StateRefusedError when the state is of something else."""
+    this.listener(StageStarted(ASKING))
     ask_services(this.services, this.plan.services)
+    this.listener(StageStarted(COMPARING))
     compare(this.state, this.plan, this.services, people=False)
 
 
@@ -160,7 +194,13 @@ def _look(this: Run, request: RepairRequest) -> RepairPlan:
     if chosen is not None and chosen.step.repeatable and not request.failed:
         found = _whole_step(this, chosen.name, people)
     else:
-        found = find(plan, this.context(), wanted, lambda *asked: this.listener(RepairLooked(*asked)))
+        found = find(
+            plan,
+            this.context(),
+            wanted,
+            lambda *asked: this.listener(RepairLooked(*asked)),
+            lambda check: this.listener(StageStarted(f"asking check {check}")),
+        )
     _take_up(this, plan, wanted, found)
     _require_funds(this, found)
     return found
@@ -232,6 +272,7 @@ def _require_funds(this: Run, found: RepairPlan) -> None:
 def _look_back(this: Run) -> frozenset[str]:
     """Finds out what the signer has sent. Returns the steps of which outcomes were withdrawn, since the chain went back."""
     before = this.state.counts()
+    this.listener(StageStarted(COMPARING))
     look_back(this)
     now = this.state.counts()
     return frozenset(step for step, (ok, _) in before.items() if now.get(step, (0, 0))[0] < ok)
@@ -269,4 +310,4 @@ def _tell_failed(this: Run, plan: Plan) -> None:
             for one in failed[:NAMED]:
                 this.listener(Noted(f"{step.name}: person {one.person}: {one.detail}"))
             if len(failed) > NAMED:
-                this.listener(Noted(f"{step.name}: and {len(failed) - NAMED:,} others"))
+                this.listener(Noted(f"{step.name}: and {counted(len(failed) - NAMED, 'other')}"))

@@ -10,7 +10,6 @@ from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, S
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import ASKING, OPENING, RunRequest, context_of
 from cicscenario.engine.services import open_services
-from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
@@ -22,19 +21,24 @@ from cicscenario.vocabulary import load_scenario
 
 @dataclass(frozen=True)
 class VerifyRequest:
-    """The arguments of a verification: the run, and ``include`` and ``exclude``, which narrow the scenario's checks."""
+    """The arguments of a verification: the run, and ``include`` and ``exclude``, which narrow the scenario's checks.
+
+    ``thorough``: checks that look closely at some people only, because that is slow, look closely at all.
+    """
 
     run: RunRequest
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    thorough: bool = False
 
 
 def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the checks. The exit code is OK only when every check passes for every person; steps are not considered."""
-    stopwatch = Stopwatch()
     run = request.run
     scenario = load_scenario(run.path, run.overrides)
     checks = narrowed_checks(scenario, request.include, request.exclude)
+    if request.thorough:
+        checks = tuple(check.closely() for check in checks)
     directory = run.directory(scenario)
     store = store_of_a_run(directory, run.path)
     stopping, astray = threading.Event(), PeopleSet()
@@ -43,7 +47,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         listener(DirectoryTaken(str(directory)))
         listener(StageStarted(OPENING))
         with (
-            open_services(plan, run.environment, stopping, listener) as services,
+            open_services(plan, run.environment, stopping, listener, run.stopwatch) as services,
             run.stoppable(stopping.set),
         ):
             listener(StageStarted(ASKING))
@@ -53,8 +57,9 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
             rows = verify(checks, context, plan.size, listener, astray)
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
         end = RunEnd(
-            plan, store, directory, code, services=services, checks=rows, stopwatch=stopwatch, astray=len(astray)
-        )
+            plan, store, directory, code, services=services, checks=rows,
+            command=run.command, stopwatch=run.stopwatch, astray=len(astray),
+        )  # fmt: skip
         run.report(end)
         end.tell_problems(listener)
         listener(ReportWritten(str(directory)))

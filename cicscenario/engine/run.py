@@ -47,7 +47,7 @@ from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, ExitCode, as_told
-from cicscenario.files import sweep
+from cicscenario.files import own_folder, sweep
 from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
@@ -57,8 +57,10 @@ from cicscenario.state.directory import directory_lock, existing_store, set_asid
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import agreeing, counted
 
 OPENING, ASKING = "opening the services", "asking the services"  #: stages of every command that asks services
+COMPARING, WRITING = "comparing the state with the chain", "writing the result files"  #: and of those that run steps
 #: A context manager that calls the given function when the user asks to stop.
 Stoppable = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
@@ -80,6 +82,8 @@ class RunRequest:
     fresh: bool = False
     reconcile: bool = False
     revision: str = ""
+    command: str = "run"  #: its name, for the report
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)  #: of the command
 
 
 @dataclass
@@ -97,7 +101,6 @@ class Run:
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     used: bool = False  #: the run directory was used before
     progress: Progress | None = None
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     checks: list[CheckRow] = field(default_factory=list)
     astray: PeopleSet = field(default_factory=PeopleSet)  #: people who do not pass some check
     read_back: ReadBack = field(default_factory=ReadBack)
@@ -118,7 +121,6 @@ class Run:
 
 def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs a scenario. Returns the exit code and the check results. Raises the error that stopped it, after reporting."""
-    stopwatch = Stopwatch()
     scenario = load_scenario(request.path, request.overrides)
     try:
         plan = compile_plan(scenario)
@@ -126,7 +128,7 @@ def run(request: RunRequest, listener: Listener) -> tuple[ExitCode, list[CheckRo
         write_rejected(request.directory(scenario), error.records)
         error.hint = f"{error.hint or 'mend them'}; all of them are in {request.directory(scenario) / REJECTED}"
         raise
-    with open_run(request, plan, listener, stopwatch) as this:
+    with open_run(request, plan, listener) as this:
         code = report(this, carry_out)
     return code, this.checks
 
@@ -138,15 +140,16 @@ def carry_out(this: Run) -> ExitCode:
         warnings = preflight(this.plan, this.services, None)  # first: if it fails, the earlier run stays in its place
         start_fresh(this)
     else:
-        this.listener(StageStarted("comparing the state with the chain"))
+        this.listener(StageStarted(COMPARING))
         compare(this.state, this.plan, this.services)
         look_back(this)
         reopen_lost(this.plan, this.context())
         if nothing_left(this.plan, this.state, this.directory, this.selected):
             this.listener(
                 Noted(
-                    f"nothing to do: {this.plan.size} of {this.plan.size} people are done in every step, and every check"
-                    f" has passed for all of them (to ask the services again: {going_on('verify')})"
+                    f"nothing to do: {this.plan.size} of {counted(this.plan.size, 'person')}"
+                    f" {agreeing(this.plan.size, 'are')} done in every step, and every check has passed for all of them"
+                    f" (to ask the services again: {going_on('verify')})"
                 )
             )
             return ExitCode.OK
@@ -157,7 +160,7 @@ def carry_out(this: Run) -> ExitCode:
     claim(this.state, this.plan, this.services, used=this.used)
     tell_rejected(this)
     execute(this)
-    this.listener(StageStarted("writing the result files"))
+    this.listener(StageStarted(WRITING))
     write_files(this.plan, this.context())
     if this.selected is None:
         context = this.context()
@@ -171,13 +174,13 @@ def carry_out(this: Run) -> ExitCode:
 
 
 @contextmanager
-def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Stopwatch | None = None) -> Iterator[Run]:
+def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Run]:
     """Takes the locks, and opens the state and the services. Creates an empty state if there is none."""
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan.scenario)
     stopping = threading.Event()
     with ExitStack() as held:
-        held.enter_context(directory_lock(directory))
+        held.enter_context(directory_lock(own_folder(directory)))
         listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
             sweep(folder)
@@ -186,17 +189,14 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener, stopwatch: Sto
         if store:
             held.callback(store.close)
         listener(StageStarted(OPENING))
-        services = held.enter_context(open_services(plan, request.environment, stopping, listener))
+        services = held.enter_context(open_services(plan, request.environment, stopping, listener, request.stopwatch))
         if plan.on_chain:
             held.enter_context(signer_lock(services.chain))
         if store is None and not request.fresh:
             store = Store(directory / STATE)
             held.callback(store.close)
         used = used_before(directory) and not request.fresh
-        yield Run(
-            request, plan, selected, directory, services, listener, stopping, store, held, used,
-            stopwatch=stopwatch or Stopwatch(),
-        )  # fmt: skip
+        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
 
 
 def context_of(
@@ -240,7 +240,7 @@ def start_fresh(this: Run) -> None:
     """Renames the directory of an earlier run, and creates a new state in its place."""
     if kept := set_aside(this.directory):
         this.listener(Noted(f"the earlier run was set aside as {kept}"))
-        this.held.enter_context(directory_lock(this.directory))
+        this.held.enter_context(directory_lock(own_folder(this.directory)))
         this.listener(DirectoryTaken(str(this.directory)))
     this.store = Store(this.directory / STATE)
     this.held.callback(this.store.close)
@@ -303,7 +303,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             this.listener(StageStarted("writing the reports"))
             end = RunEnd(
                 this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
-                stopwatch=this.stopwatch, astray=len(this.astray) if this.checks else None,
+                command=this.request.command, stopwatch=this.request.stopwatch, astray=len(this.astray) if this.checks else None,
             )  # fmt: skip
             write_at_end(lambda: write_transactions(this.directory, end.store), run_error=sys.exc_info()[1])
             write_at_end(lambda: this.request.report(end), run_error=sys.exc_info()[1])

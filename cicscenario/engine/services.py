@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from cicscenario.connections import Connections
 from cicscenario.engine.environment import shown_environment
-from cicscenario.engine.events import Listener, RequestRepeated, RequestsCounted, ServicesOpened, StageStarted
+from cicscenario.engine.events import Listener, Noted, RequestRepeated, RequestsCounted, ServicesOpened, StageStarted
 from cicscenario.engine.periodic import Periodic
+from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.language import Environment
 from cicscenario.plan.compile import Plan
 from cicscenario.transport.traffic import Traffic
@@ -21,14 +22,20 @@ def open_services(
     environment: Callable[[Plan], AbstractContextManager[Environment]],
     stopping: threading.Event,
     listener: Listener = lambda event: None,
+    stopwatch: Stopwatch | None = None,
 ) -> Iterator[Connections]:
     """Connects to the services of an environment. Their waits end when ``stopping`` is set.
 
     ``listener`` is told where they are, of each request that is sent again, and every two seconds how many there were.
+    ``stopwatch`` counts the time until they are open.
     """
     traffic = Traffic(lambda repeat: listener(RequestRepeated(repeat.service, repeat.why)))
-    with environment(plan) as where:
+    with ExitStack() as opened:
+        with (stopwatch or Stopwatch()).opening_services():
+            where = opened.enter_context(environment(plan))
         listener(ServicesOpened(shown_environment(where)))
+        if where.faults:
+            listener(Noted(f"the sandbox has faults on: {', '.join(where.faults)}"))
         scenario = plan.scenario
         services = Connections(
             where,

@@ -32,6 +32,7 @@ from cicscenario.state.salvage import Row, Salvage, put_in_place, salvaged, writ
 from cicscenario.state.store import STATE, Store
 from cicscenario.steps import accounts, population
 from cicscenario.vocabulary import load_scenario
+from cicscenario.wording import counted
 
 _NAMED = 5  # people that a line names
 
@@ -276,4 +277,4 @@ def _row_of(person: Person) -> Row:
 def _people(numbers: list[int]) -> str:
     """As ``3 people (7, 8, 11)``."""
     first = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
-    return f"{len(numbers):,} {'person' if len(numbers) == 1 else 'people'} ({first})"
+    return f"{counted(len(numbers), 'person')} ({first})"

@@ -14,6 +14,7 @@ from cicscenario.engine.events import CheckFinished, CheckProgressed, Listener
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.state.rows import CheckRow, Made, Outcome
 from cicscenario.state.store import Store
+from cicscenario.wording import counted
 
 FAILING_SHOWN = 20
 _BATCH = 500
@@ -54,7 +55,7 @@ def require_answers(rows: Sequence[CheckRow]) -> None:
     for row in rows:
         if row.unasked:
             raise UnavailableError(
-                f"check {row.name} could not ask about {row.unasked} of {row.total} people: {row.why}"
+                f"check {row.name} could not ask about {row.unasked} of {counted(row.total, 'person')}: {row.why}"
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cicscenario.errors import InvalidError
+from cicscenario.wording import counted
 
 _SEED = "population.seed"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._,=+-]+")
@@ -63,6 +64,6 @@ class SeveralRunsError(InvalidError):
         left = len(self.combinations) - _LISTED
         lines += [f"\n    and {left} more, with the other values of the matrix"] if left > 0 else []
         super().__init__(
-            f"{file} has a matrix of {len(self.combinations)} runs, and this is about one of them",
+            f"{file} has a matrix of {counted(len(self.combinations), 'run')}, and this is about one of them",
             hint=f"say which one:{''.join(lines)}",
         )

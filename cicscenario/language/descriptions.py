@@ -3,22 +3,25 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from math import ceil, floor
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.validators import extend
 
+from cicscenario.language.amounts import amount
 from cicscenario.language.conforming import whole_match
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.expressions import has_expression
 from cicscenario.language.formats import FORMATS, SECRET
+from cicscenario.language.kinds import is_scenario_schema
 from cicscenario.language.literals import secret_reference
 from cicscenario.language.mends import joined
 from cicscenario.language.misplaced import Misplaced, misplaced, of_the_other_kind
 from cicscenario.language.nodes import Mapping, Scalar, node_at, written_at
 from cicscenario.language.redaction import redact
 from cicscenario.language.remedies import flow, meant
-from cicscenario.language.schema import Path, Schema, known_key
+from cicscenario.language.schema import Path, Schema, keys, known_key
 from cicscenario.language.source import Span
 from cicscenario.language.validation import GROUPED
 
@@ -38,6 +41,8 @@ _IN_UNITS = {
     "share": "it is a share, so {}% is that",
     "seconds": "it is in seconds, so {} milliseconds are that",
 }
+#: What a number is that has no unit of its own, by the unit of the key. Any other unit is named behind the number.
+_OF_UNIT = {"share": "{}, as a share: 0.9 is 90%", "wei": "{}, in wei"}
 _LIMITS = {
     "minimum": "at least {:,}",
     "maximum": "at most {:,}",
@@ -206,6 +211,8 @@ class ErrorDescription:
     def _type(self) -> Iterator[tuple[Path, Diagnostic]]:
         wanted = self._limit if isinstance(self._limit, list) else [self._limit]
         expected = " or ".join(_TYPES[name] for name in wanted)
+        if (unit := self._error.schema.get("x-unit")) and set(wanted) & {"integer", "number"}:
+            expected = _OF_UNIT.get(unit, f"{{}} of {unit}").format(expected)
         value = self._error.instance
         if value is None:
             yield self._nothing(expected)
@@ -229,10 +236,27 @@ class ErrorDescription:
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             return "write the keys without the dashes"
         if text is None:
-            return f"leave `{self._key}` out" if value is False else None
+            return f"leave `{self._key}` out" if value is False else self._whole_only(value)
         if isinstance(value, str) and text == self._written():
             return f"write it without the quotes: {text}"
         return f"write {text}"
+
+    def _whole_only(self, value: Any) -> str | None:
+        """The hint for a fraction where only whole numbers are possible; ``1,5`` may also be two values."""
+        schema = self._error.schema
+        number = amount(str(value), schema.get("x-unit")) if isinstance(value, str | float) else None
+        if schema["type"] != "integer" or number is None or not number.is_finite() or number == int(number):
+            return None
+        near = [one for one in (floor(number), ceil(number)) if self._valid(one, schema)]
+        hint = "only whole numbers are possible" + (f": {' or '.join(map(str, near))}" if near else "")
+        text = self._written() or ""
+        if re.fullmatch(r"\s*[0-9]+(?:\s*,\s*[0-9]+)+\s*", text) and self._in_a_scenario():
+            values = ", ".join(re.split(r"\s*,\s*", text.strip()))
+            hint += f"; for a run with each of several values, write `matrix: {{{self._key}: [{values}]}}`"
+        return hint
+
+    def _in_a_scenario(self) -> bool:
+        return is_scenario_schema(self._schema) and self._key in keys(self._schema)
 
     def _nothing(self, expected: str) -> tuple[Path, Diagnostic]:
         """The error for a key without a value, or whose value YAML takes for a comment."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.language.countries import regions_named
 from cicscenario.language.regions import MOBILE_REGIONS
 from cicscenario.transport.redisaddress import FORMS, RedisAddress
 
@@ -88,13 +89,14 @@ def _is_redis_place(text: str) -> bool:
 
 
 def _regions(text: str) -> Iterable[str]:
-    """The region of a country code, such as KE for +254."""
+    """The region of a country code, such as KE for +254, and of a country's name."""
     digits = text.strip().lstrip("+0")
     if digits.isascii() and digits.isdigit() and len(digits) <= _COUNTRY_CODE:
         import phonenumbers  # a slow import, needed only for the hint of an error
 
         yield phonenumbers.region_code_for_country_code(int(digits))
     yield {"UK": "GB"}.get(text.strip().upper(), text.strip().upper())
+    yield from regions_named(text)
 
 
 _COUNTRY_CODE = 3  # digits at most

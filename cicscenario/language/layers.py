@@ -10,6 +10,7 @@ from cicscenario.language.matrixlayers import settled
 from cicscenario.language.nodes import KeyValue, Mapping, Node, Scalar, compose, plain
 from cicscenario.language.nodes import Sequence as List
 from cicscenario.language.source import Source, Span, read_source
+from cicscenario.wording import counted
 
 MAX_EXTENDS = 16
 
@@ -107,7 +108,7 @@ def _base_path(node: Node, trail: list[Path]) -> Path:
     if path.resolve() in trail:
         raise _extends_error(node.span, f"{node.value} extends itself", expected="a file that does not extend this one")
     if len(trail) > MAX_EXTENDS:
-        raise _extends_error(node.span, f"more than {MAX_EXTENDS} files extend each other")
+        raise _extends_error(node.span, f"more than {counted(MAX_EXTENDS, 'file')} extend each other")
     return path
 
 

@@ -1,6 +1,7 @@
 """The matrix of a scenario: lists of values for some keys. Each combination of values is a run of its own."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -10,7 +11,7 @@ from cicscenario.language.combination import Combination
 from cicscenario.language.diagnostic import Code, Diagnostic, nearest
 from cicscenario.language.expand import Expander
 from cicscenario.language.matrixlayers import MATRIX, leaves
-from cicscenario.language.nodes import KeyValue, Mapping, Node, Sequence, plain
+from cicscenario.language.nodes import KeyValue, Mapping, Node, Sequence, plain, resolve
 from cicscenario.language.remedies import flow
 from cicscenario.language.schema import Path, Schema, keys, known_key, secret_paths
 from cicscenario.language.source import Span
@@ -129,7 +130,7 @@ def _unfit(schema: Schema, key: str, entry: KeyValue) -> Diagnostic | None:
         return entry.key.diagnostic(Code.UNKNOWN_KEY, message, expected=expected, suggestion=guess, key=MATRIX)
     if not isinstance(entry.value, Sequence):
         message = f"`{MATRIX}.{key}` is one value"
-        expected = f"a list of values, such as `{key}: [{flow(plain(entry.value))}]`"
+        expected = f"a list of values, such as `{key}: {flow(_as_list(plain(entry.value)))}`"
         return entry.value.span.diagnostic(Code.WRONG_TYPE, message, expected=expected, key=MATRIX)
     if not entry.value.items:
         message = f"`{MATRIX}.{key}` is an empty list, so there would be no run"
@@ -155,6 +156,12 @@ def _overlapping(axes: list[VariedKey]) -> Iterator[Diagnostic]:
             if any(leaf[: len(rest)] == rest or rest[: len(leaf)] == leaf for leaf in inner):
                 message = f"the matrix varies `{second.key}` twice: also within `{first.key}`"
                 yield second.place.diagnostic(Code.CONTRADICTION, message, hint="leave one of the two out", key=MATRIX)
+
+
+def _as_list(value: Any) -> list[Any]:
+    """The values of what is to be a list. A text such as ``1,5`` is several values."""
+    parts = re.split(r"\s*,\s*", value.strip()) if isinstance(value, str) else []
+    return [resolve(part) for part in parts] if len(parts) > 1 and all(parts) else [value]
 
 
 def _text(schema: Schema, key: str, value: Any) -> str:

@@ -10,6 +10,7 @@ from cicscenario.language.invisible import SyntaxTest
 from cicscenario.language.schema import Schema, properties
 from cicscenario.language.source import Source, Span
 from cicscenario.resources import load_schema
+from cicscenario.wording import counted
 
 _KINDS = ("scenario-v1", "environment-v1")
 _LINES_TRIED = 12  # lines with text, from the error upwards
@@ -318,7 +319,7 @@ def _key_of(line: str) -> str | None:
 
 
 def _spaces(count: int) -> str:
-    return f"{count} space{'' if count == 1 else 's'}"
+    return f"{counted(count, 'space')}"
 
 
 def _named(key: str) -> Iterator[Schema]:

@@ -250,6 +250,7 @@ class Environment:
     accounts: AccountsEnvironment | None
     meta: MetaEnvironment | None
     path: Path
+    faults: tuple[str, ...] = ()  #: that are on in a sandbox, as ``SERVICE.NAME[=VALUE]``; not from the file
 
     @property
     def chain_spec(self) -> ChainSpec | None:

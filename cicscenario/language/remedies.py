@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from cicscenario.language.amounts import amount
+from cicscenario.language.amounts import amount, has_unit
 from cicscenario.language.amounts import written as number_text
 from cicscenario.language.diagnostic import nearest
 from cicscenario.language.formats import FORMATS
@@ -85,6 +85,8 @@ def _numbers(value: Any, unit: str | None) -> Iterator[Any]:
         number = Decimal(str(value)) if isinstance(value, int | float) else None
     if number is not None:
         yield _plain(number)
+        if isinstance(value, str) and has_unit(value):
+            return
         if unit == "share":
             yield _plain(number / 100)
         if unit == "seconds":
@@ -115,9 +117,9 @@ def _texts(value: Any, written: str | None, schema: Schema) -> Iterator[str]:
 
 
 def _percentages(text: str) -> Iterator[str]:
-    number = amount(text)
+    number = amount(text, "percent")
     if number is not None:
-        shares = [number * 100, number] if 0 < abs(number) < 1 and "%" not in text else [number]
+        shares = [number * 100, number] if 0 < abs(number) < 1 and not has_unit(text) else [number]
         yield from (f"{'-' if share < 0 else '+'}{number_text(abs(share))}%" for share in shares)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from cicscenario.errors import InvalidError
 from cicscenario.files import replacing
 from cicscenario.printable import cell
+from cicscenario.wording import agreeing, counted
 
 #: What to do about bad records of a scenario's people.
 SKIP_HINT = "mend them, or set `population.on_bad_row: skip` to go on without these people"
@@ -50,8 +51,8 @@ class BadRecords:
 
     def summary(self) -> str:
         """How many records cannot be used, and the first one, in one line."""
-        left_out = f"{len(self.people):,} people are left out" if len(self.people) != 1 else "1 person is left out"
-        records = f"{self.count:,} bad record{'s' if self.count != 1 else ''}"
+        left_out = f"{counted(len(self.people), 'person')} {agreeing(len(self.people), 'are')} left out"
+        records = counted(self.count, "bad record")
         return f"{left_out}, {records} in the source; first, {self.first[0]}"
 
     def document(self) -> dict[str, Any]:
@@ -84,5 +85,5 @@ class BadRecordsError(InvalidError):
         self.records = records
         more = f"\n  and {records.more:,} more" if records.more else ""
         lines = "".join(f"\n  {line}" for line in records.first)
-        number = f"{records.count:,} bad record{'s' if records.count > 1 else ''}"
+        number = counted(records.count, "bad record")
         super().__init__(f"{what} has {number}:{lines}{more}", hint=hint)

@@ -17,6 +17,7 @@ from cicscenario.legacy.hexfolder import HexFolder
 from cicscenario.legacy.lists import UNIT, Languages, Pointers, balance_problem, rows
 from cicscenario.legacy.record import OldRecord, addresses, read_json, read_record
 from cicscenario.people.person import Person
+from cicscenario.wording import counted
 
 _ADDRESS = 20  # bytes
 
@@ -95,7 +96,9 @@ class OldPopulation:
     def person(self, index: int) -> Person:
         """Person ``index``, from 0. Raises InvalidError when there is none, or when its file has changed."""
         if not 0 <= index < self.size:
-            raise InvalidError(f"{self._folder} has {self.size:,} people: there is no person {index:,} (from 0)")
+            raise InvalidError(
+                f"{self._folder} has {counted(self.size, 'person')}: there is no person {index:,} (from 0)"
+            )
         return self._person(index, self._record(index, validated=True), self._languages[index])
 
     def _record(self, index: int, *, validated: bool) -> OldRecord:

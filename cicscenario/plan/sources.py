@@ -20,6 +20,7 @@ from cicscenario.people.population import Population
 from cicscenario.people.text import text_problem
 from cicscenario.services.jsonvalues import refuse_unfit
 from cicscenario.state.store import STATE, Store
+from cicscenario.wording import counted
 
 _PAGE = 500  # people of another run in the cache
 
@@ -40,7 +41,7 @@ class RunPopulation:
     def _at(self, index: int) -> Person:
         place = self._store.path.parent
         if not 0 <= index < self.size:
-            raise InvalidError(f"{place} has {self.size:,} people; there is no person {index:,} (from 0)")
+            raise InvalidError(f"{place} has {counted(self.size, 'person')}; there is no person {index:,} (from 0)")
         wanted, page = self._ids[index], self._page  # thread-safe: a page is replaced, never changed
         if wanted not in page:
             first = index - index % _PAGE
@@ -83,7 +84,7 @@ def open_population(scenario: Scenario) -> People:
     source = _source(people.source, scenario)
     if people.size is not None and people.size > source.size:
         raise InvalidError(
-            f"{people.source} has {source.size:,} people, fewer than population.size ({people.size:,})",
+            f"{people.source} has {counted(source.size, 'person')}, fewer than population.size ({people.size:,})",
             hint="leave `population.size` out to take all of them",
         )
     return People(source, source.size if people.size is None else people.size, source.rejected)

@@ -1,13 +1,14 @@
 """Compares two runs: what is slower in the second, and what fails there and did not fail in the first."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cicscenario.report.axis import Axis
 from cicscenario.report.recorded import Recorded
+from cicscenario.wording import counted
 
-SLOWER = 25.0  #: percent; smaller differences are those of the machine
+SLOWER = 25.0  #: percent more time for a person; smaller differences are those of the machine
 _LEAST = 1.0  # seconds that a step has to take longer
 
 
@@ -22,8 +23,13 @@ class Speed:
 
     @property
     def change(self) -> float | None:
-        """By how many percent it is faster (above 0) or slower."""
+        """By how many percent more people get through in a second; below 0 if fewer do."""
         return (self.now / self.before - 1) * 100 if self.before and self.now else None
+
+    @property
+    def more_time(self) -> float | None:
+        """By how many percent the time has grown that a person takes: twice the time is 100; below 0 if it has shrunk."""
+        return (self.before / self.now - 1) * 100 if self.before and self.now else None
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,14 @@ class Comparison:
         return {
             "worse": self.worse,
             "steps": [
-                {"step": s.step, "before": s.before, "now": s.now, "change_percent": s.change, "slower": s.slower}
+                {
+                    "step": s.step,
+                    "before": s.before,
+                    "now": s.now,
+                    "change_percent": s.change,
+                    "time_percent": s.more_time,
+                    "slower": s.slower,
+                }
                 for s in self.speeds
             ],
             "fails_now": self.fails,
@@ -53,7 +66,10 @@ class Comparison:
 
 
 def compare_runs(before: Recorded, now: Recorded, *, percent: float = SLOWER) -> Comparison:
-    """Compares two runs. A step is slower when it gets through ``percent`` fewer people per second, and loses a second by it."""
+    """Compares two runs. A step is slower when the time that a person takes has grown by more than ``percent``.
+
+    It must also take at least a second longer by it: shorter differences say nothing.
+    """
     return Comparison(list(_speeds(before, now, percent)), list(_worse(before, now)), list(_worse(now, before)))
 
 
@@ -62,11 +78,11 @@ def _speeds(before: Recorded, now: Recorded, percent: float) -> Iterator[Speed]:
     for step in dict.fromkeys([*first, *second]):
         rate_before, _ = first.get(step, (None, 0.0))
         rate_now, took = second.get(step, (None, 0.0))
-        slower = False
-        if rate_before and rate_now:
+        speed = Speed(step, rate_before, rate_now, slower=False)
+        if rate_before and rate_now and speed.more_time is not None:
             expected = took * rate_now / rate_before  # seconds for these people at the first run's speed
-            slower = rate_now < rate_before * (1 - percent / 100) and took - expected >= _LEAST
-        yield Speed(step, rate_before, rate_now, slower)
+            speed = replace(speed, slower=speed.more_time > percent and took - expected >= _LEAST)
+        yield speed
 
 
 def _paces(recorded: Recorded) -> dict[str, tuple[float | None, float]]:
@@ -93,12 +109,12 @@ def _worse(before: Recorded, now: Recorded) -> Iterator[str]:
             earlier = held.get(entry["name"], {}).get(number, 0)
             if entry[number] / entry["total"] > (earlier / held[entry["name"]]["total"] if earlier else 0):
                 was = f"; {earlier:,} before" if earlier else ""
-                yield f"{kind} {entry['name']}: {entry[number]:,} of {entry['total']:,} people{was}"
+                yield f"{kind} {entry['name']}: {entry[number]:,} of {counted(entry['total'], 'person')}{was}"
     undone = {step["name"] for step in before.report["steps"] if step["ok"] < step["total"]}
     for step in now.report["steps"]:
         left = step["total"] - step["ok"] - step["failed"]
         if left > 0 and step["name"] not in undone:
-            yield f"step {step['name']}: {left:,} of {step['total']:,} people pending"
+            yield f"step {step['name']}: {left:,} of {counted(step['total'], 'person')} pending"
     made = {check["name"] for check in before.report["checks"]}
     for check in now.unmade:
         if check["name"] in made:

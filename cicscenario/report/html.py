@@ -24,7 +24,10 @@ from cicscenario.report.axis import WORKED, Axis, DrawnStep
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, milliseconds
+from cicscenario.report.took import took
+from cicscenario.report.words import duration
 from cicscenario.resources import template_path
+from cicscenario.wording import counted
 
 _PROBLEMS = 50  # that are shown
 _ROWS = 25  # people in the table before anybody searches
@@ -58,6 +61,7 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
             axis=axis,
             tracks=_tracks(axis, report),
             checking=_checking(axis),
+            took=took(report),
             sessions=axis.sessions if axis else [],
             places=_places(report),
             flows=_flows(recorded),
@@ -107,6 +111,8 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "seconds": seconds_in_words,
+        "duration": duration,
+        "counted": counted,
         "moment": moment,
         "number": _number,
         "rate": rate,
@@ -193,6 +199,7 @@ def _flows(recorded: Recorded) -> list[tuple[str, list[dict[str, Any]]]]:
     """What people were given, by who gave it, with the transactions; then the other transactions."""
     report = recorded.report
     given = {row["step"]: row for row in report.get("money", [])}
+    done = {step["name"]: step["ok"] for step in report["steps"]}
     rows = []
     for step in dict.fromkeys([*given, *report["transactions"]]):
         counts = report["transactions"].get(step, {})
@@ -205,6 +212,7 @@ def _flows(recorded: Recorded) -> list[tuple[str, list[dict[str, Any]]]]:
                 "giver": money.get("giver", ""),
                 "amount": money.get("amount"),
                 "people": mined if counts else money.get("people", 0),
+                "without": max(done.get(step, 0) - mined, 0) if counts and money else 0,
                 "sends": bool(counts),
                 "mined": mined,
                 "failed": failed,

@@ -11,6 +11,7 @@ from cicscenario.printable import printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named
 from cicscenario.report.recorded import Recorded, check_notes
+from cicscenario.wording import counted
 
 _TEXT = 2_000  #: maximum characters about one person; keeps the file far below GitLab's limit of 30 MB
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -112,7 +113,7 @@ def _step_case(step: dict[str, Any], recorded: Recorded) -> ET.Element:
 def _check_case(check: dict[str, Any], recorded: Recorded) -> ET.Element:
     case = _case(f"check {check['name']}")
     if check["errors"]:
-        message = f"{check['errors']} errors of {check['total']}"
+        message = f"{counted(check['errors'], 'error')} of {check['total']}"
         _say(case, "failure", message, _problems(recorded, "check", check["name"]))
     elif notes := check_notes(check):
         ET.SubElement(case, "system-out").text = _clean(notes)

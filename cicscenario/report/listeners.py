@@ -58,6 +58,12 @@ class Listening:
         self._now(event)
         self._show(event)
 
+    @property
+    def following(self) -> str | None:
+        """The command that goes on, as this command has recorded it; None when it has recorded none."""
+        known = self._recorded()
+        return known.next if known else None
+
     def failed(self, error: BaseException) -> None:
         """Tells of the error that ends the command."""
         known = as_told(error)

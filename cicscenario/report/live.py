@@ -30,6 +30,7 @@ from cicscenario.printable import one_line, painted, printable
 from cicscenario.report.colour import tone
 from cicscenario.report.painter import Painter, Size
 from cicscenario.report.words import duration, line_of, rate_of, remaining, service_line, short_wait
+from cicscenario.wording import counted
 
 _EVERY = 0.25  # seconds between two frames
 _BAR = 40  # columns of a bar at most
@@ -180,9 +181,9 @@ class LiveConsole:
         what, since = self._now
         line = Text(f"{one_line(what)} ", "bold")
         if self._check:
-            line.append(f"{self._check.done:,} of {self._check.total:,} people asked about ")
+            line.append(f"{self._check.done:,} of {counted(self._check.total, 'person')} asked about ")
             if self._check.errors:
-                line.append(f"{self._check.errors:,} errors ", "red")
+                line.append(f"{counted(self._check.errors, 'error')} ", "red")
         return line.append(duration(self._clock() - since), "cyan")
 
     def _shown(self, line: Text, columns: int) -> str:

@@ -12,6 +12,7 @@ from cicscenario.engine.events import (
     CommandFailed,
     Event,
     Listener,
+    RepairPlanned,
     RequestRepeated,
     RequestsCounted,
     RunStarted,
@@ -33,7 +34,7 @@ class Liveness:
         self._listener = listener
         self._clock = clock
         self._mutex = threading.Lock()
-        self._activity = "starting"
+        self._activity = self._stage = "starting"
         self._since = self._last = clock()
         self._seen = ""
         self._watched = Periodic("liveness", _LOOK, self.tell_if_silent)
@@ -50,7 +51,9 @@ class Liveness:
             now = self._clock()
             if not isinstance(event, RequestRepeated | RequestsCounted | ServicesOpened):
                 self._last = now  # these are no lines of the plain console
-            if (activity := _activity(event)) is not None:
+            if isinstance(event, StageStarted):
+                self._stage = event.stage
+            if (activity := _activity(event, self._stage)) is not None:
                 self._activity, self._since, self._seen = activity, now, ""
             elif isinstance(event, RequestRepeated):
                 self._seen = event.why
@@ -67,19 +70,19 @@ class Liveness:
         self._listener(event)
 
 
-def _activity(event: Event) -> str | None:
-    """What goes on from this event on; None when it does not change that."""
+def _activity(event: Event, stage: str) -> str | None:
+    """What goes on from this event on; None when it does not change that. ``stage`` is that in which it comes."""
     match event:
         case StageStarted():
             return event.stage
         case ServiceStarting():
-            return f"starting {event.service}" if event.seconds is None else "opening the services"
+            return f"starting {event.service}" if event.seconds is None else stage
         case RunStarted():
             return "steps"
         case CheckProgressed():
             return f"check {event.name}"
         case CheckFinished():
             return "checks"
-        case CommandFailed() | CommandEnded():
+        case CommandFailed() | CommandEnded() | RepairPlanned():  # after its plan, a repair asks
             return ""
     return None

@@ -1,6 +1,7 @@
 """The report as Markdown, for a job summary or a comment in a merge request."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from cicscenario.engine.failing import FAILING
@@ -9,6 +10,7 @@ from cicscenario.printable import one_line, printable
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, check_notes, milliseconds
+from cicscenario.report.took import last_command
 
 _PROBLEMS = 20  #: problems that are shown
 
@@ -20,6 +22,7 @@ def as_markdown(recorded: Recorded) -> str:
         f"## {'✅' if recorded.good else '❌'} {escaped(report['scenario'])}: {recorded.verdict}",
         escaped(recorded.detail) + ".",
     ]
+    parts += _circumstances(report)
     if "error" in report:
         parts.append("\n".join(f"> {escaped(line)}  " for line in report["error"].splitlines()))
     if recorded.next:
@@ -41,6 +44,14 @@ def as_markdown(recorded: Recorded) -> str:
     if recorded.orphans:
         parts.append(f"Accounts of the custodial engine that belong to no person: {recorded.orphans}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _circumstances(report: dict[str, Any]) -> Iterator[str]:
+    """When the command began and how long it took, and the faults that were on in its sandbox."""
+    if when := last_command(report):
+        yield f"{escaped(when[0].upper() + when[1:])}."
+    if "faults" in report:
+        yield f"The sandbox had faults on: {escaped(', '.join(report['faults']))}."
 
 
 def _wrong(recorded: Recorded) -> list[str]:

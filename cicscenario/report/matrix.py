@@ -17,6 +17,7 @@ from cicscenario.report.markdown import escaped, table
 from cicscenario.report.recorded import Recorded
 from cicscenario.report.rendered import recorded
 from cicscenario.report.words import duration
+from cicscenario.wording import counted
 
 SUMMARY, MARKDOWN, JUNIT = "summary.json", "report.md", "junit.xml"
 _HEAD = ("combination", "verdict", "people", "checks", "time", "report")
@@ -107,7 +108,7 @@ class MatrixSummary:
 
     @property
     def verdict(self) -> str:
-        return f"Everybody arrived in {self.good} of {len(self.runs)} runs"
+        return f"Everybody arrived in {self.good} of {counted(len(self.runs), 'run')}"
 
     def lines(self, width: int | None = None) -> Iterator[str]:
         """The table, and below it the commands that go on; ``width`` is that of the terminal.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cicscenario.engine.problems import Affected, Problem, Problems
 from cicscenario.invocation import going_on
 from cicscenario.printable import one_line
+from cicscenario.wording import counted, plural
 
 SHOWN = 20  #: problems on the console
 
@@ -26,15 +27,14 @@ def lines(found: Problems, file: str) -> Iterator[str]:
         yield one_line(problem.sentence)
         yield f"  {who(problem)}"
     if more := found.problems[SHOWN:]:
-        yield f"and {len(more):,} more problem{'s' if len(more) > 1 else ''}"
+        yield f"and {len(more):,} more {plural(len(more), 'problem')}"
     if found.people:
         yield f"{where(found.people, file)}; `{one_of_them()}` shows one of them"
 
 
 def where(people: int, file: str) -> str:
     """Where everybody who failed anything is."""
-    who = "everybody who failed anything (1 person)" if people == 1 else f"all {people:,} people who failed anything"
-    return f"{who}: {one_line(file)}"
+    return f"everybody who failed anything ({counted(people, 'person')}): {one_line(file)}"
 
 
 def one_of_them() -> str:

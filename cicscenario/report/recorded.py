@@ -10,6 +10,7 @@ from cicscenario.engine.progress import BUCKETS
 from cicscenario.errors import ExitCode
 from cicscenario.printable import foreign
 from cicscenario.report.now import Now
+from cicscenario.wording import counted
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
@@ -95,7 +96,7 @@ class Recorded:
         if not left_out:
             return None
         return (
-            f"Left out: {left_out['people']:,} people, for {left_out['records']:,} bad records in the source"
+            f"Left out: {counted(left_out['people'], 'person')}, for {counted(left_out['records'], 'bad record')} in the source"
             f" (all of them are in rejected.csv); first, {left_out['first'][0]}."
         )
 
@@ -137,11 +138,11 @@ class Recorded:
     @property
     def detail(self) -> str:
         """The numbers for the verdict."""
-        people = f"{self.report['population']:,} people"
+        people = counted(self.report["population"], "person")
         made = self.report["checks"]
         wrong = [check["name"] for check in made if check["errors"]]
         if wrong and not (self.pending and self.phase is not Phase.ENDED):  # these may be of an earlier session
-            return f"{people}; {self.errors:,} errors in {', '.join(wrong)}"
+            return f"{people}; {counted(self.errors, 'error')} in {', '.join(wrong)}"
         if self.pending:
             step = self.pending[0]
             return (
@@ -150,7 +151,7 @@ class Recorded:
             )
         if self.unmade or not made:
             return f"{people} are done in every step; not checked: {', '.join(c['name'] for c in self.unmade) or 'all'}"
-        return f"{people}; {len(made)} checks passed for all of them"
+        return f"{people}; {counted(len(made), 'check')} passed for all of them"
 
     @property
     def so_far(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from cicscenario import __version__
 from cicscenario.capabilities.money import Done
 from cicscenario.capabilities.step import PlannedStep
-from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.conclude import RunEnd, going_on_with
 from cicscenario.engine.environment import shown_environment
 from cicscenario.engine.failing import write_failing
 from cicscenario.engine.records import write_progress
@@ -56,13 +56,12 @@ def summary(end: RunEnd) -> dict[str, Any]:
     if plan.scenario.backend.traits.custodial:
         orphans = store.orphans()
         report |= {"orphans": orphans.most, "orphans_certain": orphans.certain}
-    if end.services:
-        report["environment"] = shown_environment(end.services.environment)
-        report["requests"] = end.services.requests()
-        report["traffic"] = end.services.traffic.document()
+    report |= _services(end)
     if end.stopwatch:
         report["began"] = end.stopwatch.began.isoformat(timespec="seconds")
         report["seconds"] = round(end.stopwatch.seconds, 3)
+        report["services_seconds"] = round(end.stopwatch.services, 3)
+        report["command"] = end.command
     if end.astray is not None:
         report["astray"] = end.astray
     if command := _next(end, report):
@@ -72,15 +71,27 @@ def summary(end: RunEnd) -> dict[str, Any]:
     return report
 
 
+def _services(end: RunEnd) -> dict[str, Any]:
+    """Where the services were, which faults were on in them, and what they were asked; nothing when none was asked."""
+    if end.services is None:
+        return {}
+    where = end.services.environment
+    return {
+        "environment": shown_environment(where),
+        **({"faults": list(where.faults)} if where.faults else {}),
+        "requests": end.services.requests(),
+        "traffic": end.services.traffic.document(),
+    }
+
+
 def _next(end: RunEnd, report: dict[str, Any]) -> str | None:
     """The whole command that goes on, with no secret in it; None when all is done, or when something else comes first."""
     file = report["file"]
     if end.code in (ExitCode.INVALID, ExitCode.STATE_REFUSED, ExitCode.RECONCILE, ExitCode.INTERNAL):
         return None
-    if any(step["ok"] < step["total"] for step in report["steps"]):
-        return going_on("run", scenario=file)
-    if any(check["errors"] for check in report["checks"]):
-        return going_on("repair", scenario=file)
+    wrong = any(check["errors"] for check in report["checks"])
+    if command := going_on_with(end.plan, end.store, wrong=wrong, scenario=file):
+        return command
     return going_on("run", scenario=file) if end.code is not ExitCode.OK else None
 
 

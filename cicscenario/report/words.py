@@ -21,8 +21,10 @@ from cicscenario.engine.events import (
     Waiting,
 )
 from cicscenario.engine.problems import Problems
+from cicscenario.invocation import going_on
 from cicscenario.printable import one_line
 from cicscenario.report import problems
+from cicscenario.wording import counted
 
 
 def duration(seconds: float) -> str:
@@ -40,7 +42,7 @@ def check_line(event: CheckFinished) -> str:
     allowed = f" (allowed: {event.allowed})" if event.allowed else ""
     allowed += f" ({event.read_back} read back after writing in this run)" if event.read_back else ""
     first = f"; first: {one_line(event.first)}" if event.first else ""
-    return f"{event.name}: {event.errors} errors of {event.total}{allowed}{first}"
+    return f"{event.name}: {counted(event.errors, 'error')} of {event.total}{allowed}{first}"
 
 
 def rate_of(event: StepProgressed) -> float | None:
@@ -65,7 +67,7 @@ def step_line(event: StepProgressed) -> str:
 
 def waiting_line(event: Waiting) -> str:
     """What is waited for, for how long, until when, and what was seen last."""
-    whose = f" for {event.people:,} {'person' if event.people == 1 else 'people'}" if event.people else ""
+    whose = f" for {counted(event.people, 'person')}" if event.people else ""
     until = f", gives up after {duration(event.patience)}" if event.patience is not None else ""
     seen = f"; last seen: {one_line(event.seen)}" if event.seen else ""
     what = f" waits for {event.what}{whose}," if event.what else ""
@@ -81,8 +83,8 @@ def short_wait(event: Waiting) -> str:
 
 def check_progress_line(event: CheckProgressed) -> str:
     """How far a check is."""
-    errors = f", {event.errors:,} errors" if event.errors else ""
-    return f"check {one_line(event.name)}: {event.done:,} of {event.total:,} people asked about{errors}"
+    errors = f", {counted(event.errors, 'error')}" if event.errors else ""
+    return f"check {one_line(event.name)}: {event.done:,} of {counted(event.total, 'person')} asked about{errors}"
 
 
 def service_line(event: ServiceStarting) -> str:
@@ -97,12 +99,13 @@ def started_line(event: RunStarted) -> str:
     """The line for the start of a run; for a resumed run, with the number of people who are done."""
     behind = min(event.steps.values(), default=0)
     resumes = f", {behind} of {event.population} already done in every step" if any(event.steps.values()) else ""
-    return f"{event.scenario}: {event.population} people in {one_line(event.directory)}{resumes}"
+    return f"{event.scenario}: {counted(event.population, 'person')} in {one_line(event.directory)}{resumes}"
 
 
 def looked_line(event: RepairLooked) -> str:
     """What a check found when a repair asked it."""
-    return f"looked at {one_line(event.check)}: {event.problems:,} problems of {event.people:,}"
+    closely = f", all of them looked at closely (as with {going_on('verify', '--thorough')})" if event.closely else ""
+    return f"looked at {one_line(event.check)}: {counted(event.problems, 'problem')} of {event.people:,}{closely}"
 
 
 def repair_lines(event: RepairPlanned) -> str:
@@ -114,7 +117,7 @@ def repair_lines(event: RepairPlanned) -> str:
 
 def item_line(item: RepairItem) -> str:
     """Such as ``metadata: 3 people (4, 7, 9): the entry is written again; first: no entry at ...``."""
-    who = "1 person" if item.people == 1 else f"{item.people:,} people"
+    who = counted(item.people, "person")
     more = ", ..." if item.people > len(item.named) else ""
     names = f" ({', '.join(map(str, item.named))}{more})" if item.named else ""
     first = f"; first: {item.problem}" if item.problem else ""

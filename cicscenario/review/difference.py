@@ -12,7 +12,9 @@ from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
 from cicscenario.printable import one_line
 from cicscenario.review.effects import only, outline
+from cicscenario.wording import counted
 
+_FAUCET = "faucet"  # the step's name
 _COUNTED = 10_000  #: people whose gifts are counted; for larger populations the count is extrapolated
 _LOOKED_AT = 3  #: people who are compared to find out whether the people change
 _SHOWN = 60  #: maximum characters of a value
@@ -44,6 +46,7 @@ class Consequence:
     checks_added: tuple[str, ...] = ()
     checks_removed: tuple[str, ...] = ()
     other_people: bool = False
+    faucet: bool = False  #: people also get what the faucet gives, which only the chain knows
 
     @property
     def weaker(self) -> bool:
@@ -96,23 +99,23 @@ def weigh(scenario: Scenario) -> Weight:
     except InvalidError:
         return Weight(scenario.population.size or 0, 0, 0, 0, told.steps, told.checks, ())
     size = plan.size
-    counted = min(size, _COUNTED)
+    some = min(size, _COUNTED)
     people = plan.population
-    lines = work(replace(plan, size=counted), None)
+    lines = work(replace(plan, size=some), None)
     tokens = sum(line.tokens for line in lines)
     return Weight(
         people=size,
-        transactions=_scaled(sum(line.transactions for line in lines), size, counted),
-        gas=_scaled(sum(line.gas for line in lines), size, counted),
-        tokens=_scaled(tokens, size, counted),
+        transactions=_scaled(sum(line.transactions for line in lines), size, some),
+        gas=_scaled(sum(line.gas for line in lines), size, some),
+        tokens=_scaled(tokens, size, some),
         steps=told.steps,
         checks=told.checks,
         sample=tuple(asdict(people.person(index)) | {"gift": None} for index in range(min(size, _LOOKED_AT))),
     )
 
 
-def _scaled(number: int, size: int, counted: int) -> int:
-    return number if size == counted else round(number * size / counted)
+def _scaled(number: int, size: int, some: int) -> int:
+    return number if size == some else round(number * size / some)
 
 
 def consequence(before: Weight, after: Weight) -> Consequence:
@@ -128,6 +131,7 @@ def consequence(before: Weight, after: Weight) -> Consequence:
         checks_added=only(after.checks, before.checks),
         checks_removed=only(before.checks, after.checks),
         other_people=before.sample[:compared] != after.sample[:compared],
+        faucet=_FAUCET in after.steps,
     )
 
 
@@ -149,10 +153,11 @@ def _allows_more(change: Change) -> bool:
 
 def words(found: Consequence, bold: str = "") -> list[str]:
     """A consequence in words, as parts of a sentence."""
-    parts = [f"{found.people:+d} people"] if found.people else []
-    parts += [f"{found.transactions:+d} transactions"] if found.transactions else []
+    parts = [counted(found.people, "person", sign=True)] if found.people else []
+    parts += [counted(found.transactions, "transaction", sign=True)] if found.transactions else []
     parts += [f"{_metric(found.gas)} gas"] if found.gas else []
-    parts += [f"about {found.tokens:+d} tokens given"] if found.tokens else []
+    more = " (the faucet's come on top)" if found.faucet and found.people else ""
+    parts += [f"about {counted(found.tokens, 'token', sign=True)} in gifts{more}"] if found.tokens else []
     parts += [f"step `{name}` added" for name in found.steps_added]
     parts += [f"step `{name}` removed" for name in found.steps_removed]
     parts += [f"check `{name}` added" for name in found.checks_added]
@@ -195,8 +200,8 @@ def sentence(line: Line, bold: str = "") -> str:
 
 def _summary(weight: Weight) -> str:
     return (
-        f"{weight.people} people, {weight.transactions} transactions, {_metric(weight.gas).lstrip('+')} gas;"
-        f" checks {', '.join(weight.checks) or 'none'}"
+        f"{counted(weight.people, 'person')}, {counted(weight.transactions, 'transaction')},"
+        f" {_metric(weight.gas).lstrip('+')} gas; checks {', '.join(weight.checks) or 'none'}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cicscenario.checks import all_checks
 from cicscenario.errors import SEVERITY, ExitCode
-from cicscenario.files import FOR_ALL, make_folder, write_whole
+from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, make_folder, write_whole
 from cicscenario.language.diagnostic import EXPLANATIONS
 from cicscenario.language.schema import Schema, first_sentence, keys, required_keys, type_words
 from cicscenario.plan.compile import ordered
@@ -42,7 +42,7 @@ def pages() -> dict[str, str]:
 
 def write(folder: Path) -> list[Path]:
     """Writes the pages; returns their paths."""
-    make_folder(folder)
+    make_folder(folder, mode=FOLDER_FOR_ALL)
     for name, text in pages().items():
         write_whole(folder / name, text, mode=FOR_ALL)
     return [folder / name for name in pages()]

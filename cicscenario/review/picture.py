@@ -11,6 +11,7 @@ import cicscenario
 from cicscenario.resources import template_path
 from cicscenario.review.layout import place
 from cicscenario.review.rooms import APART, FLOORS, Room, arrows, floor_of, read_rooms, wrong_imports
+from cicscenario.wording import plural
 
 _WIDTH = 980  #: of the picture, in pixels
 _TOP, _GAP, _LEGEND = 16, 32, 40  #: above the first floor, between floors, below the last
@@ -47,7 +48,7 @@ class Box:
     @property
     def number(self) -> str:
         """How many modules it has; nothing for a room that is one module, as its name says."""
-        modules = "module" if self.room.modules == 1 else "modules"
+        modules = plural(self.room.modules, "module")
         return f"{self.room.modules} {modules}" if self.room.folder else ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
+from cicscenario.wording import counted
 
 _POLL = 0.05  # seconds
 
@@ -20,7 +21,7 @@ def wait_for_receipts(rpc: Rpc, sent: Mapping[str, str], *, patience: float = 60
     while None in (receipts := rpc.calls(requests)):
         if time.monotonic() > deadline:
             raise UnavailableError(
-                f"{rpc.url} has mined {len(receipts) - receipts.count(None)} of the {len(receipts)} transactions of this"
+                f"{rpc.url} has mined {len(receipts) - receipts.count(None)} of {counted(len(receipts), 'transaction')} of this"
                 f" setup in {patience:.0f} seconds; the first that is missing: {tasks[receipts.index(None)]}",
                 hint="does the node mine blocks?",
             )

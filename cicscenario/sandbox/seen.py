@@ -42,6 +42,17 @@ def faults_on(home: Path) -> Mapping[str, list[str]]:
     return {name: switched_on(name, site.record.options.get(name, [])) for name in SERVICES if name in site.running}
 
 
+def faults_of(environment: Path) -> tuple[str, ...]:
+    """The faults that are on in the sandbox whose environment file this is; none when it is that of something else."""
+    place = environment.resolve()
+    if place.name != "environment.yaml" or place.parent.name != "sandbox" or not (place.parent / RECORD).exists():
+        return ()
+    try:
+        return tuple(fault for faults in faults_on(place.parent.parent).values() for fault in faults)
+    except UnavailableError:  # no service of it runs, so none fails on purpose
+        return ()
+
+
 def log_of(home: Path, service: str) -> Path:
     """The log of a service, of its last start. Raises InvalidError when it was never started in this sandbox."""
     path = Daemon(service, (home / "sandbox").absolute()).log

@@ -17,7 +17,8 @@ from cicscenario.sandbox.services import SERVICES, waves
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.space import full_disk_told
 
-#: Is called when a service starts, with its name, its number among so many services, and the seconds it took: None at first.
+#: Is called with a service's name, its number among so many services, and the seconds that its start took: None while it is
+#: what all others wait for. Never called for a service that is up already.
 Progress = Callable[[str, int, int, float | None], None]
 
 
@@ -68,7 +69,8 @@ class Starting:
     def _launch(self, names: Sequence[str], *, held: bool) -> None:
         for name in names:
             self._began[name] = time.monotonic()
-            self._tell(name, None)
+            if self.daemon(name).pid() is None:
+                self._tell(name, None)
             with full_disk_told(self.folder, name, self.daemon(name).log):
                 process = self._launch_held(name) if held else self.launch(name, None)
             if process:
@@ -84,14 +86,20 @@ class Starting:
     def _release(self, name: str) -> None:
         if (writing := self._held.pop(name, None)) is not None:
             os.close(writing)
+            self._began[name] = time.monotonic()  # before, it waited for others
 
     def _finish(self, name: str) -> None:
+        """Waits until a service answers and has what must exist in it. Those that are up are not told of."""
         service, site, daemon = SERVICES[name], Site(self.folder, self.record), self.daemon(name)
+        process = self.started.get(name)
+        if process:
+            self._tell(name, None)  # again: others have been launched since, and this one is waited for
         with full_disk_told(self.folder, name, daemon.log):
-            if name in self.started:
-                daemon.wait_until_up(self.started[name], lambda: service.answers(site))
+            if process:
+                daemon.wait_until_up(process, lambda: service.answers(site))
             service.provision(site)
-        self._tell(name, time.monotonic() - self._began[name])
+        if process:
+            self._tell(name, time.monotonic() - self._began[name])
 
     def _tell(self, name: str, seconds: float | None) -> None:
         self.progress(name, self.services.index(name) + 1, len(self.services), seconds)

@@ -165,6 +165,16 @@ class MetaClient:
             found[index] = value
         return found
 
+    def are_immutable(self, pointers: Sequence[bytes], *, threads: int = 4) -> list[bool | CicScenarioError]:
+        """Whether entries that are there are immutable, in the order of the pointers; an error where that cannot be told.
+
+        Raises UnavailableError, without trying the rest, when the server itself is not well.
+        """
+        found: list[bool | CicScenarioError] = [False] * len(pointers)
+        for index, value in self._many(pointers, self._reads.is_immutable, threads):
+            found[index] = value
+        return found
+
     def put(self, pointer: bytes, value: Any) -> None:
         """Writes a value, and returns when it can be read.
 

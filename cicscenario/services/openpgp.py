@@ -11,6 +11,7 @@ from pysequoia.packet import Packet, PacketPile, Tag
 
 from cicscenario.errors import CicScenarioError, InvalidError
 from cicscenario.printable import foreign
+from cicscenario.wording import counted
 
 _BLOCK = re.compile("^-----BEGIN PGP ([A-Z ]+)-----", re.MULTILINE)
 _PRIVATE = (Tag.SecretKey, Tag.SecretSubkey)
@@ -144,7 +145,7 @@ def _only_key(armor: str) -> Cert:
         return found[0]
     names = ", ".join(certificate.fingerprint.upper() for certificate in found)
     raise InvalidError(
-        f"the file of the metadata key holds {max(len(found), len(blocks))} keys ({names}), expected one private key",
+        f"the file of the metadata key holds {counted(max(len(found), len(blocks)), 'key')} ({names}), expected one private key",
         hint="export only the one to sign with: gpg --armor --export-secret-keys FINGERPRINT",
     )
 

@@ -187,7 +187,7 @@ def test_what_the_signer_failed_to_sign_in_this_run_is_not_asked_for_in_it_again
     assert set(ends) == {0, 1, 2}
     assert ends[0] == (
         "cannot reach its signer (cic_eth.eth.account.register: RPCException: URLError); is it running?; it is not"
-        " requested again in this run: see docs/engine-standstill.md"
+        " requested again in this run: see `cicscenario explain engine-standstill`"
     )
     assert not backend.register_again(people)
     assert world.engine.repeated == []

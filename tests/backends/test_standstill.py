@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends.work.standstill import PAGE, standstill
+from cicscenario.backends.work.standstill import READ_ON, standstill
 from cicscenario.errors import UnavailableError
+from cicscenario.resources import page_path
 
 WRITER, GIFTER = bytes([0xAA]) * 20, bytes([0xBB]) * 20
 ROLES = {"ACCOUNT_REGISTRY_WRITER": WRITER, "GAS_GIFTER": GIFTER}
@@ -37,7 +38,7 @@ def test_the_role_that_people_wait_for_waits_for_the_chains_next_nonce() -> None
     assert said(node, ROLES, "ACCOUNT_REGISTRY_WRITER") == (
         f"; ACCOUNT_REGISTRY_WRITER 0x{'aa' * 20} has 5,000 wei, and waits for nonce 17: the node has no transaction with it,"
         f" and all after it wait for that one; GAS_GIFTER 0x{'bb' * 20} has 0 wei, and its next nonce is 40;"
-        " docs/engine-standstill.md tells how to mend it"
+        " `cicscenario explain engine-standstill` tells how to mend it"
     )
     assert node.requests == 1
 
@@ -64,11 +65,12 @@ def test_an_answer_that_is_none_of_ethereums_is_told_as_such() -> None:
 
 
 def test_the_page_that_is_named_is_there_and_is_linked() -> None:
-    text = (PAGES.parent / PAGE).read_text("utf-8")
+    page = READ_ON.removeprefix("`cicscenario explain ").removesuffix("`")
+    text = page_path(page).read_text("utf-8")
     assert "ACCOUNT_REGISTRY_WRITER" in text
     assert "GAS_GIFTER" in text
     for command in ("cic-eth-inspect", "cic-eth-resend", "cic-eth-tag -i SPEC", "cic_eth.eth.tx.custom"):
         assert command in text
-    name = PAGE.removeprefix("docs/")
+    name = f"{page}.md"
     assert f"]({name})" in (PAGES / "recipes.md").read_text("utf-8")
     assert f"](docs/{name})" in (PAGES.parent / "README.md").read_text("utf-8")

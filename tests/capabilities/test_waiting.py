@@ -1,5 +1,6 @@
 """What the engine does by itself is waited for until the chain shows it, or until it is known that it never will."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -107,9 +108,22 @@ def test_when_nobody_has_moved_for_the_patience_each_is_told_of_with_address_and
     found = world.run(2, patience=60)
     assert found == {
         0: None,
-        1: f"0x{'c102' * 10} is not there yet, and no person has progressed for {world.now - 1000:.0f} seconds; does it run?",
+        1: f"0x{'c102' * 10} is not there yet, and no person has progressed for {world.now - 1000:.0f} seconds"
+        " (patience 60); does it run?",
     }
     assert 1060 <= world.now <= 1063
+
+
+def test_when_a_service_moved_for_others_meanwhile_both_times_are_told(world: World) -> None:
+    """The patience is over ten seconds after the last movement, and that is later than the last person's progress."""
+    world.moves = lambda: min(world.now, 1020.0) // 2
+    text = world.run(1, patience=10)[0]
+    assert text
+    found = re.search(r"for (\d+) seconds \(the services last moved (\d+) seconds ago, patience 10\); ", text)
+    assert found, text
+    waited, stalled = map(int, found.groups())
+    assert 10 <= stalled <= 16
+    assert waited - stalled >= 15
 
 
 def test_time_in_which_the_node_did_not_answer_is_not_counted(world: World) -> None:

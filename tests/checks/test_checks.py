@@ -81,7 +81,7 @@ def test_someone_the_chain_does_not_know_fails_every_check(done: Sandbox, scenar
     code, errors, said = verify(done, scenario)
     assert code == 1
     assert errors == dict.fromkeys(ALL, 1)
-    assert "accounts_index: 1 errors of 12; first: person 3: not registered in the accounts index" in said
+    assert "accounts_index: 1 error of 12; first: person 3: not registered in the accounts index" in said
 
 
 @pytest.mark.parametrize("units", [1, pytest.param(5, marks=pytest.mark.slow)])

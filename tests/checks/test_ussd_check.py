@@ -101,6 +101,16 @@ def test_a_number_that_the_interface_does_not_take_is_that_persons_problem() -> 
     assert interface.dialled == [0, 2]
 
 
+def test_a_number_that_the_account_table_lacks_is_not_dialled() -> None:
+    """The interface would make another account for it: a check changes nothing."""
+    there = AccountRow("", 2, "hash", "en", 0)
+    interface = Interface(rows={0: there, 2: there}, states={0: "exit", 2: "exit"})
+    assert interface.verifier()(people(0, 3)) == {
+        1: "was not dialled, because the account table has no phone number +254711000001"
+    }
+    assert interface.dialled == [0, 2]
+
+
 def test_an_interface_that_answers_nobody_is_given_up_for_all_that_are_left() -> None:
     interface = Interface({person: [SILENT] * 50 for person in range(10, 1000)})
     verify = interface.verifier()

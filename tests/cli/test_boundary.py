@@ -76,6 +76,16 @@ def test_a_full_disk_can_be_resumed_from(tmp_path: Path, unbuffered: str) -> Non
     )
 
 
+def test_an_error_can_name_another_command_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> None:
+        error = UnavailableError("a step failed")
+        error.resume = "cicscenario run a.yaml"
+        raise error
+
+    boundary(body)
+    assert capsys.readouterr().err == "error: a step failed\n  resume: cicscenario run a.yaml\n"
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["explain"], ["explain", "gift"], ["--help"]])
 def test_when_nobody_reads_on_it_ends_as_other_programs_do(

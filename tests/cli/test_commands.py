@@ -144,11 +144,19 @@ def test_looking_back_needs_no_source_of_people(sandbox: Sandbox, scenario: Path
     assert "small: 12 people" in status.stdout
     verdict = status.stdout.splitlines()[1]
     assert re.fullmatch(
-        rf"  Everybody arrived: 12 people, \d+ checks \(began {TIME}, ended {TIME}, took [\d.]+ s\)", verdict
+        rf"  Everybody arrived: 12 people, \d+ checks \(run began {TIME}, ended {TIME}, took (.*)\)", verdict
+    )
+    _, run = sandbox.command("runs").stdout.splitlines()
+    assert re.search(rf" run  .* {re.escape(verdict.rpartition(', took ')[2][:-1])}  ", run), (
+        "the same time as `status`"
     )
     verified = sandbox.command("verify", str(scenario))
     assert verified.returncode == 0, verified.stderr
     assert "keystore: 0 errors of 12" in verified.stdout
+    _, run = sandbox.command("runs").stdout.splitlines()
+    told = re.search(r"checks, (.*)\. Report: ", verified.stdout.splitlines()[-1])
+    assert told, verified.stdout
+    assert re.search(rf" verify  .* {re.escape(told[1])}  ", run), "that of the last command, with its name"
 
 
 @with_keystore

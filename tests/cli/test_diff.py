@@ -1,6 +1,7 @@
 """``cicscenario diff`` as a reviewer sees it: in files, folders and git revisions."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_a_larger_population_is_people_transactions_and_gas(capsys: pytest.Captu
     out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO.replace("1000", "5000")))
     head, change = out.splitlines()
     assert head == "a.yaml -> b.yaml"
-    assert change.startswith("  population 1000 -> 5000: +4000 people, +1598")
+    assert change.startswith("  population 1000 -> 5000: +4,000 people, +15,98")
     assert " transactions, +1.21 G gas, about +39" in change
 
 
@@ -72,7 +73,7 @@ def test_a_check_that_goes_is_weaker(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_step_that_goes_takes_its_check_along(capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO + "faucet: false\n"))
     assert out.splitlines()[1] == (
-        "  faucet true -> false: -1000 transactions, -134 M gas, step `faucet` removed, check `faucet` removed - weaker"
+        "  faucet true -> false: -1,000 transactions, -134 M gas, step `faucet` removed, check `faucet` removed - weaker"
     )
 
 
@@ -110,6 +111,15 @@ def test_a_wider_bound_is_weaker_and_a_narrower_is_not(capsys: pytest.CaptureFix
     assert "weaker" not in shown(capsys, three, two)
 
 
+@pytest.mark.parametrize(("faucet", "more"), [("true", " (the faucet's come on top)"), ("false", "")])
+def test_tokens_are_those_of_gifts_and_whether_there_are_others_is_said(
+    capsys: pytest.CaptureFixture[str], faucet: str, more: str
+) -> None:
+    before = f"{SCENARIO}faucet: {faucet}\n"
+    out = shown(capsys, written("a.yaml", before), written("b.yaml", before.replace("1000", "1002")))
+    assert re.search(rf", about \+\d+ tokens? in gifts{re.escape(more)}$", out, re.MULTILINE), out
+
+
 def test_another_seed_makes_other_people(capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", SCENARIO.replace("seed: 7", "seed: 8")))
     assert "population.seed 7 -> 8:" in out
@@ -120,7 +130,7 @@ def test_several_changes_have_a_sum(capsys: pytest.CaptureFixture[str]) -> None:
     after = SCENARIO.replace("1000", "1001").replace("name: a", "name: b") + "gas: 0\n"
     out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", after)).splitlines()
     assert [row.split()[0] for row in out[1:]] == ["name", "population", "gas", "together:"]
-    assert out[-1].startswith("  together: +1 people, -997 transactions")
+    assert out[-1].startswith("  together: +1 person, -997 transactions")
 
 
 def test_comments_order_style_and_defaults_do_not_count(capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,15 +174,15 @@ def test_a_folder_shows_what_is_new_gone_and_changed(capsys: pytest.CaptureFixtu
     written("scenarios/new.yaml", SCENARIO)
     out = shown(capsys, "main:scenarios", "scenarios")
     assert [block.split("\n")[0] for block in out.split("\n\n")] == ["a.yaml", "gone.yaml", "new.yaml"]
-    assert "  new: 1000 people, 399" in out
-    assert "  removed: it had 1000 people" in out
+    assert "  new: 1,000 people, 3,99" in out
+    assert "  removed: it had 1,000 people" in out
 
 
 def test_a_folder_that_a_revision_did_not_have_is_all_new(capsys: pytest.CaptureFixture[str]) -> None:
     written("readme", "")
     committed()
     written("scenarios/a.yaml", SCENARIO)
-    assert "  new: 1000 people" in shown(capsys, "HEAD:scenarios", "scenarios")
+    assert "  new: 1,000 people" in shown(capsys, "HEAD:scenarios", "scenarios")
 
 
 ENVIRONMENT = """\
@@ -220,4 +230,4 @@ def test_what_is_not_there_is_a_mistake(before: str) -> None:
 def test_a_million_people_are_not_counted_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     before = written("a.yaml", SCENARIO.replace("1000", "1000000"))
     after = written("b.yaml", SCENARIO.replace("1000", "9000000"))
-    assert "+8000000 people, +31965600 transactions, +2.43 T gas" in shown(capsys, before, after)
+    assert "+8,000,000 people, +31,965,600 transactions, +2.43 T gas" in shown(capsys, before, after)

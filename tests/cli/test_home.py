@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from cicscenario.cli.home import HOME, home, made_home
+from cicscenario.cli.workspace import run_directory
+from cicscenario.files import own_folder
+from cicscenario.state.directory import directory_lock
+from cicscenario.vocabulary import load_scenario
 
 
 @pytest.fixture(autouse=True)
@@ -83,14 +87,51 @@ def test_git_sees_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("name", "there", "gets_one"), [("new", False, True), ("data", True, False), (".cicscenario", True, True)]
+    ("name", "there", "gets_one"),
+    [
+        ("new", None, True),
+        ("empty", [], True),
+        ("data", ["notes.txt"], False),
+        ("data", ["runs", "notes.txt"], False),
+        ("of-an-earlier-version", ["runs", "sandbox", "snapshots"], True),
+        (".cicscenario", [], True),
+        (".cicscenario", ["notes.txt"], True),
+    ],
 )
-def test_a_folder_that_the_user_has_is_not_hidden_from_git(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, there: bool, gets_one: bool
+def test_a_folder_of_the_user_is_not_hidden_from_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, there: list[str] | None, gets_one: bool
 ) -> None:
     place = tmp_path / name
-    if there:
-        place.mkdir()
+    for one in there or []:
+        (place / one).mkdir(parents=True)
+    if there is not None:
+        place.mkdir(exist_ok=True)
     monkeypatch.setenv(HOME, str(place))
     assert made_home() == place
     assert (place / ".gitignore").exists() is gets_one
+
+
+def seen_by_git(folder: Path) -> list[str]:
+    command = ["git", "-C", str(folder), "status", "--porcelain", "-uall"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.mark.parametrize("named", ["ci/village", ".cicscenario/ci-village"])
+@pytest.mark.parametrize("inside_the_home", [True, False])
+def test_git_sees_nothing_of_a_run_in_a_directory_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, inside_the_home: bool
+) -> None:
+    """As in the CI recipes: ``--dir "$CICSCENARIO_HOME/run"`` makes the home folder before anything else does."""
+    repo = tmp_path / "repo"
+    subprocess.run(["git", "init", "-q", str(repo)], check=True)
+    inside(repo, monkeypatch)
+    monkeypatch.setenv(HOME, str(repo / named))
+    scenario = repo / "s.yaml"
+    scenario.write_text("version: 1\nname: s\npopulation: {size: 2}\nbackend: eth\nenvironment: sandbox\n")
+    directory = Path(named, "run") if inside_the_home else Path("elsewhere/run")
+    place = run_directory(load_scenario(scenario), directory, made_home)
+    with directory_lock(own_folder(place)):  # as a run does
+        (place / "state.sqlite").write_text("")
+    (made_home() / "sandbox").mkdir()
+    (made_home() / "sandbox" / "signer.key").write_text("")
+    assert seen_by_git(repo) == ["?? s.yaml"]

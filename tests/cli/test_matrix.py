@@ -92,6 +92,20 @@ def summary(folder: Path) -> dict[str, Any]:
     return summary_in(folder / "home/runs/m")
 
 
+@pytest.mark.parametrize(("name", "made"), [("run", True), ("verify", False)])
+def test_the_folder_that_is_named_for_all_of_them_is_kept_out_of_repositories(
+    file: Path, name: str, made: bool
+) -> None:
+    """The summary is in it, beside the run directories. A command that only looks makes nothing."""
+    about(file, [])
+    each(
+        MatrixCommand(RunPlace(file, directory=Path("all")), View(), name=name),
+        several(file, []),
+        Runs(*[ExitCode.OK] * 4),
+    )
+    assert Path("all", ".gitignore").exists() is made
+
+
 # --- going through all -------------------------------------------------------------------------------------------------
 
 

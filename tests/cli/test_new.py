@@ -76,12 +76,12 @@ def test_what_is_not_given_is_asked_with_a_default(tmp_path: Path) -> None:
 
     def ask(question: str, default: str) -> str:
         asked.append((question, default))
-        return "false" if "faucet" in question else default
+        return "no" if "faucet" in question else default
 
     scenario = load_scenario(written(tmp_path / "a.yaml", "population.size=7", ask=ask))
     questions = [question for question, _ in asked]
     assert not any(question.startswith("How many people") for question in questions)
-    assert ("Do they also get what the token's faucet gives? (true | false)", "true") in asked
+    assert ("Do they also get what the token's faucet gives? (yes | no)", "yes") in asked
     assert any(question.startswith("How many tokens") and default == "200" for question, default in asked)
     assert (scenario.population.size, scenario.faucet) == (7, False)
 
@@ -96,8 +96,10 @@ def test_an_answer_that_is_not_valid_is_said_and_asked_again(
 
     assert load_scenario(written(tmp_path / "a.yaml", ask=ask)).population.size == 12
     out = capsys.readouterr().out
-    assert "error[S011]: `population.size` is text" in out
-    assert "expected: at least 1" in out
+    assert "`many` was not understood: a whole number of people\npossible: a number, such as 100\n" in out
+    assert "`0` is not possible: at least 1\n" in out
+    assert "-->" not in out
+    assert "--set" not in out
 
 
 def test_each_answer_is_explained_and_what_was_understood_is_shown(
@@ -113,7 +115,7 @@ def test_each_answer_is_explained_and_what_was_understood_is_shown(
     for kind in keys(load_schema("scenario-v1"))["backend.kind"]["enum"]:
         assert re.search(rf"^  {kind} +\w+", out, re.MULTILINE), kind
     understood = out.partition("this is what was understood:\n")[2]
-    assert "people        12 of KE\n" in understood
+    assert "people        12 of Kenya (KE)\n" in understood
     assert "accounts      cic_ussd: people join by phone" in understood
     assert "metadata      person, phone\n" in understood
     assert "balance" in understood
@@ -140,6 +142,30 @@ def test_the_schema_that_it_names_is_found_on_every_machine(tmp_path: Path) -> N
     assert named == {"a.yaml": "schemas/scenario-v1.json", "b.yaml": "../../schemas/scenario-v1.json"}
     moved = tmp_path.rename(tmp_path.with_name("elsewhere"))
     assert (moved / "scenarios" / "north" / named["b.yaml"]).is_file()
+
+
+def test_the_schemas_are_at_the_top_of_a_checkout_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    first = written(Path("scenarios", "a.yaml"))
+    assert first.read_text().startswith("# yaml-language-server: $schema=../schemas/scenario-v1.json\n")
+    assert capsys.readouterr().out.startswith("schemas is new: ")
+    written(Path("scenarios", "b.yaml"))
+    assert "schemas" not in capsys.readouterr().out
+
+
+def test_what_it_makes_is_for_all_to_read_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        path = written(tmp_path / "new" / "scenarios" / "a.yaml")
+    finally:
+        os.umask(before)
+    folders = [tmp_path / "new", path.parent, path.parent / "schemas"]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o755] * 3
+    files = [path, *(path.parent / "schemas").iterdir()]
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o644] * 3
 
 
 def test_it_overwrites_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``cicscenario repair`` for people who joined by phone: metadata, PINs and USSD data, also what only the interface writes."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.support.repair_world import delete_entries, pointer_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SIZE = 36
+TROUBLES = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,28 @@ def test_one_repair_and_everybody_is_whole(world: PhoneWorld, people: list[Perso
     assert not {other, "damaged"} & {text for (text,) in hashes}
 
 
+def test_a_row_that_is_gone_is_left_alone_until_it_is_put_back(world: PhoneWorld, people: list[Person]) -> None:
+    """With the statement of the page about troubles."""
+    (insert,) = re.findall(r"^INSERT INTO account.*?;$", TROUBLES.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    scenario, gone, other = str(world.scenario(size=SIZE)), people[35], people[34]
+    world.sql("DELETE FROM account WHERE phone_number = %s", gone.phone)
+    world.sql("UPDATE account SET password_hash = 'damaged' WHERE phone_number = %s", other.phone)
+    done = world.command("repair", scenario, "--yes")
+    assert done.returncode == 1, done.stdout + done.stderr
+    again, left = done.stdout.split("left alone:")
+    assert "pins: 1 person (34): the hash of the scenario's PIN is written again" in again
+    assert "(35)" not in again
+    for check in ("pins", "ussd_data"):
+        assert f"{check}: 1 person (35): the account table has no row with their phone number" in left
+    assert "resume:" not in done.stderr, "to repeat it would not help"
+    assert f"cicscenario verify {scenario}" in done.stderr
+    assert world.sql("SELECT count(*) FROM account WHERE phone_number = %s", gone.phone) == [(0,)], "nobody has dialled"
+    world.sql(insert.replace("ADDRESS", gone.account.hex()).replace("+254…", gone.phone))
+    done = world.command("repair", scenario, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert world.errors(Path(scenario)) == {}
+
+
 def test_what_leads_elsewhere_and_what_is_not_the_runs_is_left_alone(world: PhoneWorld, people: list[Person]) -> None:
     scenario = str(world.scenario(size=SIZE))
     world.services.meta.put(pointer_of("phone", people[1]), "ab" * 20)
@@ -56,7 +80,8 @@ def test_what_leads_elsewhere_and_what_is_not_the_runs_is_left_alone(world: Phon
         done = world.command("repair", scenario, "--yes")
     assert done.returncode == 1
     assert "metadata_phone: 1 person (1): the entry has another value, which may be somebody else's" in done.stdout
-    assert "the account table has it with the account" in done.stdout
+    assert "metadata_phone: 1 person (2): the account table has their phone number with another account" in done.stdout
+    assert "resume:" not in done.stderr, "to repeat it would not help"
     assert world.services.meta.get(pointer_of("phone", people[1])) == "ab" * 20
     assert world.services.meta.get(pointer_of("phone", people[2])) is None
     again = world.command("repair", scenario, "--yes")

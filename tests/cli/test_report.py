@@ -81,11 +81,11 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     done = sandbox.command("verify", str(scenario), "--dir", str(place))
     assert done.returncode == 1
     first, *_, then = done.stderr.splitlines()
-    assert first.startswith("error: 1 of 5 checks found errors; first, keystore: 1 errors of 12; first: person ")
+    assert first.startswith("error: 1 of 5 checks found errors; first, keystore: 1 error of 12; first: person ")
     assert f"verify again: cicscenario verify {scenario} --dir {place}" in then
     assert ">Not everybody arrived<" in (place / "report.html").read_text()
     failure = ET.parse(place / "junit.xml").find(".//testcase[@name='check keystore']/failure")
-    assert failure.get("message") == "1 errors of 12"
+    assert failure.get("message") == "1 error of 12"
     assert "is missing" in failure.text
     [gift] = [step for step in valid(place, "report")["steps"] if step["name"] == "gift"]
     assert gift["failing"] == [{"person": 3, "problem": "out of gas"}]

@@ -126,7 +126,7 @@ def test_a_service_killed_and_started_again_costs_at_most_another_run(run: Run, 
         if service == "redis":
             stopped = ["Redis 127.0.0.1", "a worker has fetched its task"]  # the second when Redis was back soon enough
         else:
-            stopped = ["docs/engine-standstill.md", "a worker has fetched its task"]
+            stopped = ["cicscenario explain engine-standstill", "a worker has fetched its task"]
         assert any(words in said for words in stopped), said
         assert "resume: cicscenario run" in said
         assert "Traceback" not in said
@@ -266,6 +266,7 @@ def test_callbacks_that_are_dropped_or_come_twice_change_nothing(run: Run) -> No
     since = run.box.block()
     ends_well(run, 60, since, "--set", "population.size=60")
     assert run.report()["orphans"] == 0
+    assert run.report()["faults"] == ["custodial.drop-callback=0.1", "custodial.duplicate-callback=0.5"]
 
 
 @pytest.mark.slow
@@ -350,7 +351,7 @@ def test_a_key_of_somebody_else_is_an_error_on_the_real_engine(run: Run) -> None
     store.close()
     done = run.box.command("verify", *run.arguments("--set", "population.size=4", "--include", "custodial_key")[1:])
     assert done.returncode == 1, done.stderr
-    assert "custodial_key: 1 errors of 4; first: person 3: the custodial engine does not hold the key" in done.stdout
+    assert "custodial_key: 1 error of 4; first: person 3: the custodial engine does not hold the key" in done.stdout
 
 
 # --- the environment's limit ----------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_a_gap_stays_one_gap_is_told_with_its_nonce_and_an_operator_mends_it(
     )
     waits = re.search(rf"{role} (0x[0-9a-f]{{40}}) has [\d,]+ wei, and waits for nonce (\d+): the node has no", detail)
     assert waits, detail
-    assert "docs/engine-standstill.md tells how to mend it" in detail
+    assert "`cicscenario explain engine-standstill` tells how to mend it" in detail
     rpc = run.box.session().rpc
     assert int(rpc.call("eth_getTransactionCount", waits[1], "latest"), 16) == int(waits[2])
     stack.up(run.box.home, services=["custodial"], faults=[])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.cli.schema import NAMES
+from cicscenario.cli.schema import FOLDER, NAMES
 from cicscenario.errors import ExitCode
 from cicscenario.report import all_forms
 from tests.support.commands import cicscenario
@@ -29,7 +29,8 @@ def wrong_modes(folder: Path) -> dict[str, str]:
     found = {}
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
-            expected = 0o700 if path.is_dir() else 0o644 if path.name in (*FOR_ALL, *NAMES.values()) else 0o600
+            folder = 0o755 if path.name == FOLDER else 0o700
+            expected = folder if path.is_dir() else 0o644 if path.name in (*FOR_ALL, *NAMES.values()) else 0o600
             if (mode := path.stat().st_mode & 0o777) != expected:
                 found[str(path.relative_to(folder))] = f"{mode:o}"
     return found

@@ -56,14 +56,14 @@ def test_each_run_is_told_with_its_verdict_whatever_its_condition(
         "damaged": "its records are damaged",
     }
     assert [name for name, line in found.items() if line["good"]] == ["good"]
-    assert (found["good"]["people"], found["good"]["seconds"]) == (1000, 4.0)
+    assert (found["good"]["people"], found["good"]["timeline_seconds"]) == (1000, 4.0)
     assert (found["killed"]["people"], found["killed"]["began"]) == (None, None)
 
 
 def test_they_are_a_table_for_people(runs_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command.runs("text")
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == ["run", "verdict", "people", "began", "took"]
+    assert head.split() == ["run", "verdict", "people", "last", "command", "began", "took", "steps"]
     [good] = [row for row in rows if row.startswith("good ")]
     assert "  Everybody arrived  " in good
     assert good.endswith("  4.0 s")

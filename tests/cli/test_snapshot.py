@@ -63,7 +63,7 @@ def test_a_saved_chain_is_back_with_its_runs_under_new_ports(home: Path, capsys:
     assert snapshot.save("first", yes=False) == ExitCode.OK
     path = home / "snapshots" / "first.zst"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "with ours (1 people)\n  it has the keys of the sandbox" in capsys.readouterr().out
+    assert "with ours (1 person)\n  it has the keys of the sandbox" in capsys.readouterr().out
     assert box.environment.read_text() == before, "it is up again as it was"
     assert box.block() == block
 
@@ -91,7 +91,7 @@ def test_a_saved_chain_is_back_with_its_runs_under_new_ports(home: Path, capsys:
     head, row = capsys.readouterr().out.splitlines()
     assert head.split() == ["snapshot", "made", "size", "node", "runs"]
     assert row.split()[0] == "first"
-    assert row.endswith("embedded, classic  ours (1 people)")
+    assert row.endswith("embedded, classic  ours (1 person)")
 
 
 # --- names, and what is asked -------------------------------------------------------------------------------------

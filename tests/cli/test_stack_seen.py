@@ -23,8 +23,9 @@ from cicscenario.cli import people as people_command
 from cicscenario.cli import stack as stack_command
 from cicscenario.cli import stackenv, stackfaults, stacklogs
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
-from cicscenario.sandbox import stack
+from cicscenario.sandbox import seen, stack
 from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.record import RECORD, Record, write_record
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.state.store import STATE
 from tests.support.commands import cicscenario, command_environment, command_line
@@ -104,6 +105,22 @@ def test_a_wrong_word_is_told_with_the_right_one(
     with pytest.raises(InvalidError, match=said) as refused:
         command(tmp_path)
     assert hint is None or hint in (refused.value.hint or "")
+
+
+def test_faults_are_those_of_the_sandbox_whose_environment_file_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "sandbox" / "environment.yaml"
+    options = {"meta": ["--fault", "strict"], "custodial": ["--fault", "delay=2"]}
+    record = Record("embedded", "classic", "0xab", options=options)
+    monkeypatch.setattr(seen, "pid_of", lambda folder, name: 1 if name == "custodial" else None)
+    assert seen.faults_of(place) == ()
+    place.parent.mkdir()
+    write_record(place.parent / RECORD, record)
+    assert seen.faults_of(place) == ("custodial.delay=2",), "and not those of a service that is down"
+    assert seen.faults_of(place.with_name("staging.yaml")) == ()
+    monkeypatch.setattr(seen, "pid_of", lambda folder, name: None)
+    assert seen.faults_of(place) == ()
 
 
 def test_the_switches_are_listed_without_a_sandbox(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,6 +272,8 @@ def test_faults_are_turned_on_and_off_while_it_runs(home: Path, capsys: pytest.C
     stackfaults.listed(home, "json")
     on = {row["name"]: row["values"] for row in json.loads(capsys.readouterr().out) if row["on"]}
     assert on == {"meta.error-every": ["1000000"], "meta.strict": [""]}
+    told = seen.faults_of(home / "sandbox" / "environment.yaml")
+    assert sorted(told) == ["meta.error-every=1000000", "meta.strict"]
 
     stackfaults.turned_off(home, ["meta.strict"])
     stackfaults.turned_off(home, [])

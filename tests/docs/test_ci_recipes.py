@@ -140,7 +140,7 @@ def test_gitlab_shows_what_the_change_means(checkout: Path) -> None:
     (checkout / "scenarios" / "later.yaml").write_text(LATER)
     done = gitlab(checkout, "cicscenario-diff")
     assert done.returncode == 0, done.stderr
-    assert "- population 5 → 6: +1 people" in (checkout / "review" / "diff.md").read_text()
+    assert "- population 5 → 6: +1 person" in (checkout / "review" / "diff.md").read_text()
     plans = (checkout / "review" / "plan.txt").read_text()
     assert "Plan: village" in plans
     assert "runs/village" in plans, "why there is no plan of the other"

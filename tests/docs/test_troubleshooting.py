@@ -2,12 +2,15 @@
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from cicscenario.cli.explainnames import PAGES, names
 from cicscenario.errors import ExitCode
+from cicscenario.wording import plural
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
@@ -30,10 +33,22 @@ def texts(code: str) -> list[str]:
         if id(node) in told:
             continue
         if isinstance(node, ast.JoinedStr):
-            found.append("".join(str(p.value) if isinstance(p, ast.Constant) else HOLE for p in node.values))
+            found.append("".join(map(shown, node.values)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.append(node.value)
     return found
+
+
+def shown(part: ast.expr) -> str:
+    """A part of a text; a number with its noun, and its verb, are those of several."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    match part:
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, ast.Constant(value=str(noun))])):
+            return f"{HOLE} {plural(2, noun)}"
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="agreeing"), args=[_, ast.Constant(value=str(verb))])):
+            return verb
+    return HOLE
 
 
 def can_be_said(message: str, among: list[str]) -> bool:
@@ -60,3 +75,13 @@ def test_a_message_that_nobody_says_is_noticed() -> None:
 def test_every_exit_code_but_success_and_interruption_has_a_part() -> None:
     parts = {int(code) for code in re.findall(r"^## Exit code (\d+)", PAGE, re.MULTILINE)}
     assert parts == {code.value for code in ExitCode} - {ExitCode.OK, ExitCode.INTERRUPTED}
+
+
+def test_no_message_names_a_page_by_a_path_that_an_installation_does_not_have() -> None:
+    """The pages that messages name are installed with the package, and ``explain`` prints them."""
+    told = [text for text in said() if re.search(r"\bdocs/[\w-]+\.md", text)]
+    assert told == []
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for page in PAGES:
+        assert wheel["force-include"][f"docs/{page}.md"] == f"cicscenario/docs/{page}.md"
+        assert names()[page][0]() == (ROOT / "docs" / f"{page}.md").read_text("utf-8").strip()

@@ -1,6 +1,8 @@
 """Every command on the pages to read is run, in a folder of its own, and prints what the page shows."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,28 @@ PAGES = {"tutorial.md": 600, "sandbox.md": 600, "docker-compose.md": 120, "recip
 #: Programs of other projects, which are not here.
 ELSEWHERE = "console"
 
+#: Clients of the services that a machine may not have, for the one use of them that the pages show.
+CLIENTS = {
+    "psql": """
+import os, sys, psycopg2
+given = dict(zip(sys.argv[1:-2:2], sys.argv[2:-2:2]))
+assert sys.argv[-2] == "-Atc"
+place = dict(host=given["-h"], port=given["-p"], user=given["-U"], dbname=given["-d"], password=os.environ["PGPASSWORD"])
+cursor = psycopg2.connect(**place).cursor()
+cursor.execute(sys.argv[-1])
+print(*("|".join(map(str, row)) for row in cursor.fetchall()), sep=chr(10))
+""",
+    "redis-cli": """
+import sys, redis
+assert sys.argv[1] == "-u"
+print(redis.Redis.from_url(sys.argv[2]).execute_command(*sys.argv[3:]))
+""",
+}
+
+
+def _stand_in(code: str) -> str:
+    return f'exec "{sys.executable}" -c {shlex.quote(code)} "$@"\n'
+
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
@@ -31,6 +55,7 @@ def programs(tmp_path: Path) -> Path:
         "python3": 'test "$*" = "-m venv .venv" && mkdir -p .venv/bin && ln -s "$(command -v pip)" .venv/bin/pip\n',
         "pip": 'test "$*" = "install --quiet CHECKOUT[sandbox]"\n',
     }
+    bodies |= {name: _stand_in(code) for name, code in CLIENTS.items() if shutil.which(name) is None}
     for name, body in bodies.items():
         (folder / name).write_text(f"#!/bin/sh\n{body}")
         (folder / name).chmod(0o755)

@@ -10,9 +10,10 @@ import pytest
 
 from cicscenario.capabilities.check import Check, NotKnown
 from cicscenario.capabilities.remedy import LeftAlone, MadeAgain, MendedWith, Remedy, always, repeated
+from cicscenario.engine.events import RepairLooked
 from cicscenario.engine.findings import RepairPlan, Scope, find
 from cicscenario.invocation import going_on
-from cicscenario.report.words import item_line
+from cicscenario.report.words import item_line, looked_line
 from cicscenario.state.store import Store
 from tests.support.states import filled
 
@@ -29,11 +30,16 @@ def check(name: str, problems: dict[int, str], remedy: Remedy | None = None, **m
     return Check(name, name, (), lambda context: lambda people: dict(problems), remedy=remedy, **more)
 
 
-def found(store: Store, *checks: Check, scope: Scope = Scope()) -> RepairPlan:  # noqa: B008
+def found(
+    store: Store,
+    *checks: Check,
+    scope: Scope = Scope(),  # noqa: B008
+    heard: list[Any] | None = None,
+) -> RepairPlan:
     steps = (SimpleNamespace(name="pins"), SimpleNamespace(name="custom"))
     plan: Any = SimpleNamespace(checks=checks, steps=steps, size=4)
     context: Any = SimpleNamespace(state=store, stopping=threading.Event())
-    return find(plan, context, scope, lambda *asked: None)
+    return find(plan, context, scope, lambda *asked: heard.append(asked) if heard is not None else None)
 
 
 def said(plan: RepairPlan) -> dict[str, list[str]]:
@@ -56,6 +62,18 @@ def test_what_can_be_repeated_is_and_the_rest_is_told_with_its_reason(store: Sto
     assert "moon: 1 person (2): nothing is known that makes it again; first: is new" in told["left"]
 
 
+def test_each_check_is_named_before_it_is_asked(store: Store) -> None:
+    told: list[str] = []
+
+    def slow(name: str) -> Check:
+        return Check(name, name, (), lambda context: lambda people: told.append(f"asks {name}") or {})
+
+    plan: Any = SimpleNamespace(checks=(slow("gas"), slow("pins")), steps=(), size=4)
+    context: Any = SimpleNamespace(state=store, stopping=threading.Event())
+    find(plan, context, Scope(), lambda name, *_: told.append(f"{name} is asked"), told.append)
+    assert list(dict.fromkeys(told)) == ["gas", "asks gas", "gas is asked", "pins", "asks pins", "pins is asked"]
+
+
 def test_what_follows_is_mended_with_its_cause_and_left_alone_without(store: Store) -> None:
     follows = Remedy(always(MendedWith(("pins",), "look at it")))
     plan = found(
@@ -64,6 +82,15 @@ def test_what_follows_is_mended_with_its_cause_and_left_alone_without(store: Sto
     told = said(plan)
     assert any(line.startswith("ussd: 1 person (2): should be right again with pins") for line in told["again"])
     assert any(line.startswith("ussd: 1 person (0): look at it") for line in told["left"])
+
+
+def test_what_follows_from_what_is_left_alone_says_so(store: Store) -> None:
+    """The account table's row is gone: the interface's screen is no riddle of its own."""
+    follows = Remedy(always(MendedWith(("pins",), "what the account table has is right")))
+    alone = Remedy(always(LeftAlone("the row is gone")), ("pins",))
+    told = said(found(store, check("ussd", {0: "a", 1: "b"}, follows), check("pins", {0: "none"}, alone)))
+    assert "ussd: 1 person (0): it may follow from what pins found, which is left alone; first: a" in told["left"]
+    assert any(line.startswith("ussd: 1 person (1): what the account table has is right") for line in told["left"])
 
 
 def test_a_step_that_the_scenario_does_not_have_makes_nothing(store: Store) -> None:
@@ -81,8 +108,19 @@ def test_one_step_and_some_people_are_looked_at_where_they_are_named(store: Stor
 
 def test_everybody_is_looked_at_closely_when_a_quick_look_finds_anything(store: Store) -> None:
     thorough = {"thorough": lambda context: lambda people: {0: "wrong", 1: "wrong", 2: "wrong"}}
-    seen = found(store, check("pins", {0: "wrong"}, repeated("pins", "is written"), **thorough))
+    heard: list[Any] = []
+    seen = found(store, check("pins", {0: "wrong"}, repeated("pins", "is written"), **thorough), heard=heard)
     assert list(seen.redo.of("pins")) == [0, 1, 2]
+    ((name, problems, people, closely),) = heard
+    assert looked_line(RepairLooked(name, problems, people, closely)) == (
+        f"looked at pins: 4 problems of 4, all of them looked at closely (as with {going_on('verify', '--thorough')})"
+    )
+
+
+def test_a_look_that_was_not_closer_than_that_of_a_verification_says_nothing_of_it(store: Store) -> None:
+    heard: list[Any] = []
+    found(store, check("gas", {0: "none"}, repeated("gas", "is sent")), heard=heard)
+    assert looked_line(RepairLooked(*heard[0])) == "looked at gas: 2 problems of 4"
 
 
 def test_decisions_of_one_person_do_not_touch_another(store: Store) -> None:

@@ -2,10 +2,12 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cicscenario.capabilities.check import Check
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.events import CheckFinished, CheckProgressed, Event, ReportWritten
 from cicscenario.engine.reverify import VerifyRequest, reverify
@@ -58,7 +60,7 @@ class World:
         finally:
             store.close()
 
-    def verify(self, url: str) -> tuple[ExitCode, list[CheckRow]]:
+    def verify(self, url: str, *, thorough: bool = False) -> tuple[ExitCode, list[CheckRow]]:
         where = self.folder / "environment.yaml"
         where.write_text(
             f"version: 1\nname: e\nspec: evm:byzantium:8996:bloxberg\nmeta: {{url: '{url}', key: file:writer.asc,"
@@ -71,7 +73,7 @@ class World:
             stoppable=lambda stop: nullcontext(),
             report=self.ends.append,
         )
-        return reverify(VerifyRequest(run), self.events.append)
+        return reverify(VerifyRequest(run, thorough=thorough), self.events.append)
 
 
 @pytest.fixture
@@ -96,6 +98,19 @@ def test_what_the_services_say_is_kept_and_reported(world: World) -> None:
     assert [event.errors for event in world.events if isinstance(event, CheckFinished)] == [2]
     assert world.held()["metadata"].errors == 2
     assert [end.code for end in world.ends] == [ExitCode.CHECKS_FAILED]
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a_thorough_verification_looks_closely_at_everybody(
+    world: World, monkeypatch: pytest.MonkeyPatch, thorough: bool
+) -> None:
+    quick = Check("metadata", "looks at some", (), lambda context: lambda people: {})
+    close = replace(quick, thorough=lambda context: lambda people: {1: "wrong"})
+    monkeypatch.setattr("cicscenario.engine.reverify.narrowed_checks", lambda *asked: (close,))
+    world.begin()
+    with StubMeta() as meta:
+        _, rows = world.verify(meta.url, thorough=thorough)
+    assert [row.errors for row in rows] == [int(thorough)]
 
 
 def test_a_run_that_was_never_begun_cannot_be_verified(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, ResultFile, Step
-from cicscenario.engine.conclude import RunEnd, conclude, nothing_left, write_files, write_transactions
+from cicscenario.engine.conclude import RunEnd, conclude, in_lines, nothing_left, write_files, write_transactions
 from cicscenario.engine.events import Event, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
@@ -85,7 +85,7 @@ def test_a_step_that_there_is_not_and_a_selection_of_nothing_are_refused(tmp_pat
 @pytest.mark.parametrize("selected", [None, {"second"}])
 def test_people_who_are_not_through_are_no_success(tmp_path: Path, store: Store, selected: set[str] | None) -> None:
     """Whatever the checks say, and also when there is none."""
-    with pytest.raises(StepFailedError, match="step second: 1 people pending of 3, because the steps before"):
+    with pytest.raises(StepFailedError, match="step second: 1 person pending of 3, because the steps before"):
         conclude(a_plan(tmp_path, FIRST, SECOND), store, selected)
 
 
@@ -103,6 +103,20 @@ def test_somebody_who_failed_is_named(tmp_path: Path, store: Store) -> None:
         StepFailedError, match="step second: 2 ok, 1 failed, 0 pending of 3; first, person 2: no account"
     ):
         conclude(a_plan(tmp_path, FIRST, SECOND), store, None)
+
+
+def test_a_long_reason_is_told_in_lines(tmp_path: Path, store: Store) -> None:
+    parts = [
+        "it waits for nonce 17, and " + "x" * 150,
+        "the gifter has 0 wei",
+        "`cicscenario explain engine-standstill` tells",
+    ]
+    store.commit("second", [Outcome(1, ok=False, detail="; ".join(parts))])
+    with pytest.raises(StepFailedError, match=f"first, person 1: {parts[0]}$") as told:
+        conclude(a_plan(tmp_path, FIRST, SECOND), store, None)
+    assert told.value.hint == f"{parts[1]}\n    {parts[2]}"
+    assert in_lines("short; and to the point") == ("short; and to the point", None)
+    assert in_lines("y" * 300) == ("y" * 300, None)
 
 
 def test_there_is_something_left_while_a_file_is_missing(tmp_path: Path, store: Store) -> None:

@@ -2,9 +2,10 @@
 
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
-from cicscenario.engine.events import Event, RequestsCounted, ServicesOpened, StageStarted
+from cicscenario.engine.events import Event, Noted, RequestsCounted, ServicesOpened, StageStarted
 from cicscenario.engine.services import RequestCount, open_services
 from cicscenario.language import load_environment
 from cicscenario.plan.compile import compile_plan
@@ -37,6 +38,20 @@ def test_requests_are_counted_when_there_are_more_and_at_the_end() -> None:
     count()
     assert isinstance(told[-1], RequestsCounted)
     assert told[-1].services["chain"]["refused"] == 1
+
+
+def test_faults_that_are_on_are_told_once_when_the_services_are_open(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("CIC_KEY", "0x" + "12" * 32)
+    place = tmp_path / "staging.yaml"
+    place.write_text(ENVIRONMENT)
+    plan = compile_plan(load_scenario(written(tmp_path, backend="eth", environment=str(place))))
+    for faults in ((), ("custodial.delay=2", "meta.strict")):
+        where, told = replace(load_environment(place), faults=faults), list[Event]()
+        with open_services(plan, lambda plan, where=where: nullcontext(where), threading.Event(), told.append):
+            pass
+        said = [event.text for event in told if isinstance(event, Noted)]
+        assert said == (["the sandbox has faults on: custodial.delay=2, meta.strict"] if faults else [])
+        assert "faults" not in next(event for event in told if isinstance(event, ServicesOpened)).settings
 
 
 def test_where_they_are_is_told_without_secrets(tmp_path: Path, monkeypatch) -> None:

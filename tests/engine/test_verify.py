@@ -188,6 +188,6 @@ def test_people_who_could_not_be_asked_about_are_no_errors_of_theirs(store: Stor
     with pytest.raises(UnavailableError) as told:
         require_answers(rows)
     assert told.value.message == (
-        "check asking could not ask about 2 of 5000 people: cic-x at 127.0.0.1:9 does not answer"
+        "check asking could not ask about 2 of 5,000 people: cic-x at 127.0.0.1:9 does not answer"
     )
     require_answers([])

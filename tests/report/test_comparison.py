@@ -44,7 +44,33 @@ def test_a_step_is_slower_by_people_per_second_and_only_if_it_matters(
 
 def test_what_is_allowed_can_be_said() -> None:
     assert compare_runs(ran(10), ran(12), percent=5).worse
-    assert not compare_runs(ran(10), ran(20), percent=60).worse
+    assert compare_runs(ran(10), ran(20), percent=60).worse
+    assert not compare_runs(ran(10), ran(20), percent=110).worse
+
+
+@pytest.mark.parametrize(
+    ("now", "percent", "slower"),
+    [
+        (12.5, 25, False),  # just as much is not more
+        (12.6, 25, True),
+        (20, 100, False),
+        (20.1, 100, True),  # 100 % can be reached: it is twice the time, and not no people per second
+        (31, 200, True),
+        (11.5, 0, True),
+        (10.9, 0, False),  # any more, but it is less than a second
+        (9, 0, False),
+    ],
+)
+def test_percent_is_of_the_time_that_a_person_takes(now: float, percent: float, slower: bool) -> None:
+    """The first run took ten seconds."""
+    assert compare_runs(ran(10), ran(now), percent=percent).worse is slower
+
+
+def test_fewer_people_per_second_are_told_as_more_time() -> None:
+    gift = next(one for one in compare_runs(ran(10, 1740), ran(10, 1070)).speeds if one.step == "gift")
+    assert (gift.before, gift.now) == (174, 107)
+    assert gift.change == pytest.approx(-38.5, abs=0.1)
+    assert gift.more_time == pytest.approx(62.6, abs=0.1)
 
 
 def test_a_step_with_nothing_to_do_has_no_speed() -> None:

@@ -11,6 +11,7 @@ from cicscenario.engine.events import (
     CheckProgressed,
     CommandEnded,
     Noted,
+    RepairPlanned,
     RequestRepeated,
     RunStarted,
     ServiceStarting,
@@ -26,8 +27,8 @@ from cicscenario.report.liveness import Liveness
 from tests.support.screens import Screen
 
 STEPS = {"population": 0, "accounts": 400, "gift": 0, "metadata_phone": 0}
-STARTED = RunStarted("thousand", "/runs/thousand", 1000, STEPS)
-FIRST = "thousand: 1000 people in /runs/thousand, 0 of 1000 already done in every step"
+STARTED = RunStarted("thousand", "/run/thousand", 1000, STEPS)
+FIRST = "thousand: 1,000 people in /run/thousand, 0 of 1000 already done in every step"
 WAITING = Waiting("gift", "transactions to be mined", 37, 8.0, 120.0, "block 1,234; insufficient funds")
 
 
@@ -212,7 +213,7 @@ def test_a_long_check_says_how_far_it_is(clock: Clock) -> None:
             yield
 
     assert max(gaps(stream, clock, ticks())) < 5
-    assert "check balance: 2,000 of 50,000 people asked about, 1 errors" in stream.getvalue()
+    assert "check balance: 2,000 of 50,000 people asked about, 1 error" in stream.getvalue()
 
 
 def test_what_is_repeated_is_shown_when_it_is_asked_for(clock: Clock) -> None:
@@ -266,6 +267,33 @@ def test_what_takes_long_without_an_event_is_said_to_go_on(clock: Clock) -> None
     last = stream.getvalue().splitlines()[-1]
     assert last.startswith("asking the services: no news for 1")
     assert last.endswith("; last seen: it refuses connections")
+
+
+def test_what_is_waited_for_is_the_service_that_was_told_last_and_then_the_stage(clock: Clock) -> None:
+    stream, show = plain(clock)
+    alive = Liveness(show, clock)
+    events = [StageStarted("starting the sandbox"), ServiceStarting("meta", 6, 6), ServiceStarting("node", 1, 6)]
+    for event in (*events, ServiceStarting("node", 1, 6, 44.0)):
+        alive(event)
+        clock.now += 4
+        alive.tell_if_silent()
+    assert [line.partition(":")[0] for line in stream.getvalue().splitlines() if "no news" in line] == [
+        "starting the sandbox",
+        "starting meta",
+        "starting node",
+        "starting the sandbox",
+    ]
+
+
+def test_while_a_repair_asks_its_question_nothing_is_said(clock: Clock) -> None:
+    stream, show = plain(clock)
+    alive = Liveness(show, clock)
+    alive(StageStarted("asking check gas"))
+    alive(RepairPlanned((), ()))
+    before = stream.getvalue()
+    clock.now += 60
+    alive.tell_if_silent()
+    assert stream.getvalue() == before
 
 
 def test_after_the_verdict_there_is_nothing(clock: Clock) -> None:

@@ -51,6 +51,29 @@ def test_every_form_is_a_file_beside_the_state(good: Path) -> None:
     }
 
 
+def test_the_reports_name_the_faults_that_were_on(tmp_path: Path) -> None:
+    place = recordings.run_directory(tmp_path, recordings.good() | {"faults": ["custodial.delay=2", "meta.strict"]})
+    assert '<dt>Faults on</dt><dd class="bad-text">custodial.delay=2, meta.strict</dd>' in rendered(place, "html")
+    assert "The sandbox had faults on: custodial.delay=2, meta.strict." in rendered(place, "markdown").replace("\\", "")
+    good = recordings.run_directory(tmp_path / "good", recordings.good())
+    assert "aults on" not in rendered(good, "html") + rendered(good, "markdown")
+
+
+def test_the_page_says_who_needed_no_transaction(tmp_path: Path) -> None:
+    """Thirty are done, and one of them was given nothing."""
+    money = [{"step": "gift", "giver": "the signer", "people": 30, "amount": "1,000 GFT"}]
+    steps = [step | {"ok": 30, "total": 30} for step in recordings.good()["steps"]]
+    place = recordings.run_directory(
+        tmp_path, recordings.good() | {"money": money, "steps": steps, "transactions": {"gift": {"mined": 29}}}
+    )
+    page = rendered(place, "html")
+    assert "gift to 29 people (1 person needed none, as with a gift of 0)" in page
+    report = json.loads((place / "report.json").read_text()) | {"transactions": {"gift": {"mined": 30}}}
+    (place / "report.json").write_text(json.dumps(report))
+    assert "gift to 30 people" in rendered(place, "html")
+    assert "needed none" not in rendered(place, "html")
+
+
 def test_reports_can_be_made_of_a_report_alone(good: Path) -> None:
     (good / "progress.json").unlink()
     assert len(write_reports(good)) == 4
@@ -190,7 +213,7 @@ def test_markdown_shows_problems_and_nothing_in_them_is_markup(bad: Path) -> Non
     assert "(person 3)" in text
     assert ", and 17 more" in text
     assert (
-        "all 25 people who failed anything: failing.csv. To see one of them:\n\n    cicscenario show SCENARIO PERSON\n"
+        "everybody who failed anything (25 people): failing.csv. To see one of them:\n\n    cicscenario show SCENARIO PERSON\n"
         in text
     )
     assert "| keystore |  |  | not made |" in text
@@ -300,7 +323,7 @@ def test_html_shows_checks_with_people_steps_with_charts_and_the_rest(bad: Path)
     assert "<li>3 people have no gift: &lt;script&gt;" in text
     assert "; 1 check was not passed for that reason<" in text
     assert "(person 7), and 17 more" in text
-    assert "all 25 people who failed anything: failing.csv" in text
+    assert "everybody who failed anything (25 people): failing.csv" in text
     assert '<span class="problem">3: follows from gift (no gift)</span>' in text
     assert 'aria-label="gift: from 400 ms to 4.0 s, 0 ms of it waiting"' in text
     assert 'aria-label="gift: at most 300 people per second"' in text

@@ -22,10 +22,14 @@ class World:
 
     def __init__(self, folder: Path, registry: str, *, running: str = "", broken: str = "") -> None:
         self.happened: list[str] = []
+        self.waited: list[str] = []  # what was told
         self.readers: dict[str, int] = {}
         self.broken, self.running = broken, running
         record = Record("embedded", "classic", registry)
-        self.starting = Starting(folder, ["a", "b", "c"], record, self.daemon, self.launch, lambda *_: None)
+        self.starting = Starting(folder, ["a", "b", "c"], record, self.daemon, self.launch, self.told)
+
+    def told(self, name: str, number: int, total: int, seconds: float | None) -> None:
+        self.waited.append(name if seconds is None else f"{name} is ready")
 
     def launch(self, name: str, hold: int | None) -> Any:
         self.happened.append(f"launch {name}{'' if hold is None else ', held'}")
@@ -72,6 +76,22 @@ def test_all_load_at_once_and_the_last_begins_when_the_others_are_up(tmp_path: P
     world.starting.start()
     assert world.happened == ["launch a", "launch b", "launch c, held", "up a", "up b", "up c"]
     os.close(world.readers["c"])
+
+
+def test_what_is_told_last_is_what_is_waited_for(tmp_path: Path) -> None:
+    world = World(tmp_path, "0xab")
+    world.starting.start()
+    assert world.waited == ["a", "b", "c", "a", "a is ready", "b", "b is ready", "c", "c is ready"]
+    os.close(world.readers["c"])
+
+
+def test_of_those_that_are_up_nothing_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path, "0xab", running="abc")
+    world.starting.start()
+    assert world.waited == []
+    world = World(tmp_path, "0xab", running="ac")
+    world.starting.start()
+    assert world.waited == ["b", "b", "b is ready"]
 
 
 def test_one_whose_command_is_not_known_yet_is_started_later(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eth_account import Account
 
+from cicscenario.files import own_folder
 from cicscenario.sandbox import stack
 from tests.oracle import Baseline, Place, Verdict, baseline, judge, place_of
 from tests.support.zygote import Command, End, Zygote
@@ -116,7 +117,7 @@ class KillWorld:
         self.zygote = zygote
         self.size = size
         self.deadline = deadline
-        home.mkdir(parents=True, exist_ok=True)
+        own_folder(home)  # as the command line makes it
         self.environment = stack.up(home, services=_SERVICES[backend]).environment
         key = (home / "sandbox" / "signer.key").read_text().strip()
         self.place: Place = place_of(self.environment, Account.from_key(key).address)

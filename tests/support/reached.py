@@ -41,7 +41,7 @@ REACHED: dict[str, dict[str, set[str]]] = {
     "report to a file": {"": {"report.output", "file.replace"}},
     # These two need no run; a process of their own is killed.
     "failing list": {"": {"failing.write", "failing.remove"}},
-    "home folder": {"": {"home.ignore", "file.create"}},
+    "home folder": {"": {"folder.ignore", "file.create"}},
     "new scenario": {"": {"scenario.create", "file.create"}},
     # A sandbox with one run, and a snapshot of it: tests/cli/test_snapshot_kills.py.
     "snapshot saved": {"": {"snapshot.stop", "snapshot.write", "snapshot.start", "file.replace"}},

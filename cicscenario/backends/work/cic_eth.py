@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from cicscenario.backends.work.custodial import CustodialBackend
 from cicscenario.backends.work.losttasks import LostTasks
 from cicscenario.backends.work.slots import Slots
-from cicscenario.backends.work.standstill import PAGE
+from cicscenario.backends.work.standstill import READ_ON
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.capabilities.stall import StallTimer
@@ -78,7 +78,7 @@ class CicEthBackend(CustodialBackend):
         ends = super().registration_failed(people)
         for person, why in failed.items():
             if why.unsigned and found[person][0] > self._before:
-                ends.setdefault(person, f"{why.advised}; it is not requested again in this run: see {PAGE}")
+                ends.setdefault(person, f"{why.advised}; it is not requested again in this run: see {READ_ON}")
             elif self._registers.stopped:
                 ends.setdefault(person, f"{why.advised}")
         self._registers.ask([person for person in people if person.id in failed and person.id not in ends])

@@ -13,6 +13,7 @@ from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.people.person import checksum
 from cicscenario.services.accounts import AccountRow, AccountStatus
+from cicscenario.wording import counted
 
 _PAGE = 500  # people in one look at the account table
 _NAMED = 3  # phone numbers in a message
@@ -58,13 +59,13 @@ def needs(survey: Survey) -> list[Need]:
     name = survey.services.accounts.name
     if silent.number:
         words = (
-            f"{silent} of {survey.size:,} people have no row in table `ussd_session` of {name}: with a PIN and status 2, the"
-            " phone interface answers each of their dials with 500"
+            f"{silent} of {counted(survey.size, 'person')} have no row in table `ussd_session` of {name}: with a PIN and"
+            " status 2, the phone interface answers each of their dials with 500"
         )
         hint = "let each of them dial once before they get PINs"
         found.append(Need("sessions", "an earlier dial of each person", words, ok=True, hint=hint, warns=True))
     if unknown.number:
-        words = f"{unknown} of {survey.size:,} people have no row in table `account` of {name}"
+        words = f"{unknown} of {counted(survey.size, 'person')} have no row in table `account` of {name}"
         found.append(Need("phone accounts", "a row for each person", words, ok=True, warns=True))
     return found
 

@@ -6,8 +6,8 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.chain.rpc import Rpc, protocol_errors
 from cicscenario.services.custodial.tasks import GIFTER_ROLE, WRITER_ROLE
 
-#: The page that tells an operator how to mend it.
-PAGE = "docs/engine-standstill.md"
+#: Prints the page that tells an operator how to mend it.
+READ_ON = "`cicscenario explain engine-standstill`"
 
 
 def nonces(rpc: Rpc, roles: Mapping[str, bytes]) -> dict[str, tuple[int, int, int]]:
@@ -40,7 +40,7 @@ def standstill(rpc: Rpc, roles: Mapping[str, bytes], waits: str) -> str:
         parts.append(
             f"{role} {to_hex(roles[role])} has {balance:,} wei, and {_nonce(latest, pending, waits=role == waits)}"
         )
-    return f"; {'; '.join(parts)}; {PAGE} tells how to mend it"
+    return f"; {'; '.join(parts)}; {READ_ON} tells how to mend it"
 
 
 def _nonce(latest: int, pending: int, *, waits: bool) -> str:

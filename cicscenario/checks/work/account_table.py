@@ -1,8 +1,10 @@
-"""A helper of the checks that read the phone interface's account table."""
+"""Helpers of the checks that read the phone interface's account table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.phonerows import unfit_rows
+from cicscenario.capabilities.remedy import Decision, Judge, MadeAgain
 from cicscenario.people.person import Person
 from cicscenario.services.accounts import AccountRow
 
@@ -24,3 +26,13 @@ def each_row(context: RunContext, look: Look) -> Verifier:
         return problems
 
     return run
+
+
+def written_again(step: str, how: str) -> Judge:
+    """A judge for what the step writes to a row: it is written again where the row is there, with the person's account."""
+
+    def judge(context: RunContext, people: Sequence[Person], problems: Mapping[int, str]) -> dict[int, Decision]:
+        unfit = unfit_rows(context, people)
+        return {person.id: unfit.get(person.id, MadeAgain(step, how)) for person in people}
+
+    return judge

@@ -55,6 +55,7 @@ def verifier(context: RunContext) -> Verifier:
         for person in people:
             if person.id in ready and (unfit := number_problem(person.phone)):
                 problems[person.id] = unfit
+        problems |= _without_row(context, [person for person in people if person.id not in problems])
         dialled = [person for person in people if person.id not in problems]
         ends = calls.dial([person.phone for person in dialled], lambda ends: _in_the_way(context, ends, wanted))
         wrong = [person for person in dialled if not _is_right(ends[person.phone], wanted)]
@@ -66,6 +67,21 @@ def verifier(context: RunContext) -> Verifier:
         return problems
 
     return verify
+
+
+def _without_row(context: RunContext, people: Sequence[Person]) -> dict[int, str]:
+    """The people whom the account table, where it can be asked, does not have: to dial would make them another account."""
+    if not people or context.services.environment.accounts is None:
+        return {}
+    try:
+        rows = context.services.accounts.read(person.phone for person in people)
+    except UnavailableError:
+        return {}  # the interface alone then says what is wrong
+    return {
+        person.id: f"was not dialled, because the account table has no phone number {person.phone}"
+        for person in people
+        if person.phone not in rows
+    }
 
 
 def _is_right(end: End, wanted: State) -> bool:

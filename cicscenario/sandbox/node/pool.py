@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.transaction import Transaction
+from cicscenario.wording import counted
 
 CAPACITY = 100_000  #: transactions, ready and queued together; more are refused with "txpool is full"
 _PRICE_BUMP = 10  # per cent by which a replacement must raise the price, as in geth
@@ -42,7 +43,7 @@ class Pool:
         if rival is not None:
             self._replace(rival, tx)
         elif len(self) >= CAPACITY:
-            raise JsonRpcError(SERVER_ERROR, f"txpool is full: it holds {CAPACITY} transactions")
+            raise JsonRpcError(SERVER_ERROR, f"txpool is full: it holds {counted(CAPACITY, 'transaction')}")
         else:
             self._queued.setdefault(tx.sender, {})[tx.nonce] = tx
             self._promote(tx.sender, mined)

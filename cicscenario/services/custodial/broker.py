@@ -28,6 +28,7 @@ from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, SLACK, Exchange, TooLargeError, in_thread, metered, renew
 from cicscenario.transport.redisaddress import RedisAddress
 from cicscenario.transport.traffic import Meter
+from cicscenario.wording import agreeing, counted
 
 _T = TypeVar("_T")
 _GONE = (ConnectionError, TimeoutError, OSError)
@@ -157,7 +158,9 @@ class Broker:
             with _PUSH_TASKS, self.exchange(self._timeout):
                 self._redis.lpush(self.queue, *messages)
         except (*_GONE, RedisError, *_WRONG) as error:
-            doubt = f" (whether {len(messages)} tasks were taken is not known)" if _is_gone(error) else ""
+            number = len(messages)
+            taken = f" (whether {counted(number, 'task')} {agreeing(number, 'were')} taken is not known)"
+            doubt = taken if _is_gone(error) else ""
             raise self.unavailable(error, doubt) from None
 
     def push_in_parts(self, messages: Iterable[bytes]) -> None:

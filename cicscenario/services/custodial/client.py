@@ -24,6 +24,7 @@ from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
 from cicscenario.services.custodial.workers import count_workers
 from cicscenario.transport.traffic import Meter
+from cicscenario.wording import agreeing, counted
 
 _REGISTER = Boundary("engine.register")  # accounts that the engine has made
 _GIFT = Boundary("engine.gift")  # gas and the faucet
@@ -260,10 +261,14 @@ class CustodialClient:
         meaning, hint = no_role(role, self._messages.spec)
         raise UnavailableError(f"{meaning} ({self.address})", hint=hint)
 
+    def _waiting(self) -> str:
+        number = self._broker.waiting()
+        return f"{counted(number, 'task')} {agreeing(number, 'wait')} there"
+
     def _too_busy(self) -> UnavailableError:
         return UnavailableError(
             f"the custodial engine is busy: it takes tasks from the {self.address}, but has not come to those of this run"
-            f" in {self._busy:g} seconds; {self._broker.waiting()} tasks wait there",
+            f" in {self._busy:g} seconds; {self._waiting()}",
             hint="wait until the queue is shorter, and run the same command again; is something else filling it?",
         )
 
@@ -272,7 +277,7 @@ class CustodialClient:
             return UnavailableError(f"{answer} ({self.address})", hint=answer.hint)
         if answer.trace is Trace.QUEUED:
             hint = "is the custodial engine's worker running, on this Redis and with this queue (CELERY_QUEUE)?"
-            return UnavailableError(f"{answer.why}; {self._broker.waiting()} tasks wait there", hint=hint)
+            return UnavailableError(f"{answer.why}; {self._waiting()}", hint=hint)
         hint = "is the worker overloaded or paused, or does it leave its results elsewhere (CELERY_RESULT_URL)?"
         return UnavailableError(answer.why, hint=hint)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cicscenario.services.custodial.client import EngineSurvey, EngineToken
 from cicscenario.services.custodial.tasks import GIFTER_ROLE
+from cicscenario.wording import agreeing, counted
 
 Mismatch = tuple[str, str]  #: message and hint
 
@@ -56,9 +57,9 @@ def _other_token(token: EngineToken, chain: ChainFacts) -> bytes | None:
 
 def described(engine: EngineSurvey, balances: Mapping[str, int]) -> str:
     """The engine's state in one line, with what is not known of it."""
-    known = [f"{engine.waiting} tasks wait"]
+    known = [f"{counted(engine.waiting, 'task')} {agreeing(engine.waiting, 'wait')}"]
     if engine.workers is not None:
-        known.insert(0, f"{engine.workers} worker{'s' if engine.workers != 1 else ''}")
+        known.insert(0, counted(engine.workers, "worker"))
     known += [
         f"{role} {_hex(address)}" + (f" has {balances[role]:,} wei" if role in balances else "")
         for role, address in engine.roles.items()

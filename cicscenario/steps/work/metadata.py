@@ -9,6 +9,7 @@ from typing import Any
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.metadata import MetadataKind, Writer
+from cicscenario.capabilities.phonerows import PhoneAccounts
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.people.person import Person
@@ -50,13 +51,16 @@ class _WriteExecutor:
         traits = context.scenario.backend.traits
         self._new_is_empty = kind.by_account and traits.makes_accounts and not traits.joins_by_phone
         asks = kind.needs_phone_account(context.scenario) and context.services.environment.accounts
-        self._phones = _PhoneAccounts(context) if asks else None
+        self._phones = PhoneAccounts(context) if asks else None
         self._mutex = threading.Lock()
         self._replaced = 0
 
     def __call__(self, batch: Batch) -> Result:
         empty: Collection[int] = batch.fresh if self._new_is_empty else ()
-        people = self._phones.known(batch.people, batch.result) if self._phones else batch.people
+        missing = self._phones.missing(batch.people) if self._phones else []
+        report(missing, {person.phone for person in missing}, batch.result)
+        failed = {person.id for person in missing}
+        people = [person for person in batch.people if person.id not in failed]
         self.write(people, dict.fromkeys(empty), batch.result)
         return batch.result
 
@@ -80,33 +84,6 @@ class _WriteExecutor:
         with self._mutex:
             self._replaced += 1
             self._tell(f"{self._kind.label}: {told(person, present)} ({self._replaced} replaced in this run)")
-
-
-class _PhoneAccounts:
-    """The people who are in the phone interface's account table.
-
-    When the scenario writes to that table, everybody should be there. When the table has none of the people, they are people
-    without phones of the interface, such as those of the old tools, and nobody need be there.
-    """
-
-    def __init__(self, context: RunContext) -> None:
-        self._accounts = context.services.accounts
-        self._state = context.state
-        self._needed = context.scenario.pins is not None or context.scenario.ussd_data
-
-    def known(self, people: Sequence[Person], made: Result) -> Sequence[Person]:
-        """Those whose entries may be written. The others fail."""
-        known = self._accounts.read(person.phone for person in people)
-        missing = [person for person in people if person.phone not in known]
-        if not missing or not (self._needed or known or self._has_any()):
-            return people
-        report(missing, {person.phone for person in missing}, made)
-        return [person for person in people if person.phone in known]
-
-    def _has_any(self) -> bool:
-        """Whether the table has anybody of the run."""
-        self._needed = any(self._accounts.read(person.phone for person in page) for page in self._state.pages())
-        return self._needed
 
 
 class _TaskerTasks:
