@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 NO_ROW = LeftAlone(
     "the account table has no row with their phone number, and only cic-ussd adds rows, when it makes an account: put the row"
-    " back, with its account (docs/troubleshooting.md, `left alone`), and repair again; to dial would make another account"
+    " back, with its account (see `cicscenario explain troubleshooting`, at `left alone`), and repair again; to dial would make"
+    " another account"
 )
 OTHER_ACCOUNT = LeftAlone(
     "the account table has their phone number with another account, which may be somebody else's: nothing of it is changed"

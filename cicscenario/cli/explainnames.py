@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cicscenario.backends import all_backends
 from cicscenario.checks import all_checks
 from cicscenario.errors import ExitCode
+from cicscenario.inputs import read_text_input
 from cicscenario.metadata import all_kinds
 from cicscenario.plan.compile import ordered
 from cicscenario.resources import page_path
@@ -14,7 +15,11 @@ from cicscenario.review.effects import by_backend
 from cicscenario.sandbox.faultnames import FAULTS
 from cicscenario.steps import all_steps
 
-PAGES = ("engine-standstill", "guarantees")  #: of the documentation, which messages name: they are installed, too
+PAGES = (
+    "engine-standstill",
+    "guarantees",
+    "troubleshooting",
+)  #: of the documentation, which messages name: they are installed, too
 
 
 def names() -> dict[str, list[Callable[[], str]]]:
@@ -38,7 +43,7 @@ def names() -> dict[str, list[Callable[[], str]]]:
     for name, text in FAULTS.items():
         add(name, lambda name=name, text=text: f"the fault {name}\n  {text}\n  use      {_use(name)}")  # type: ignore[misc]
     for page in PAGES:
-        add(page, lambda page=page: page_path(page).read_text("utf-8").strip())  # type: ignore[misc]
+        add(page, lambda page=page: read_text_input(page_path(page)).strip())  # type: ignore[misc]
     return found
 
 

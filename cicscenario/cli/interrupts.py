@@ -2,6 +2,9 @@
 
 Python calls a signal's handler in the main thread, between two instructions. While that thread waits in a library of C, as
 libpq does for PostgreSQL, no handler is called. So a thread of its own reads the numbers of the signals that have come.
+
+A signal that comes just before that thread begins to wait for input does not end its waiting, and nor does one that the kernel
+gives to another thread. So the main thread is woken until it has called the handler.
 """
 
 import os
@@ -19,6 +22,9 @@ _STOPPING = "stopping: finished work is saved first, which takes about a second;
 
 _stops: list[Callable[[], None]] = []  # what stops the part of the command that is under way
 _watched = False
+_heard = threading.Event()  # the handler was called
+_WAKE = signal.SIGURG  # ends a wait for input, and means nothing otherwise
+_SOON = 0.1  # seconds until the main thread is woken
 _told: list[Callable[[str], None]] = []  # who tells the user that the command is stopping
 
 
@@ -46,6 +52,8 @@ def ended_by_signals() -> Iterator[None]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     before = {number: signal.signal(number, _handle) for number in _SIGNALS}
+    before[_WAKE] = signal.signal(_WAKE, _wake)
+    _heard.clear()
     woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watching = threading.Thread(target=_watch, args=(reading,), name="signals", daemon=True)
     watching.start()
@@ -75,7 +83,13 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 def _watch(reading: int) -> None:
     asked = False
-    while numbers := os.read(reading, 64):
+    while True:
+        if asked and not _heard.is_set() and not select.select([reading], [], [], _SOON)[0]:
+            signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
+            continue
+        numbers = os.read(reading, 64)
+        if not numbers:
+            return
         for number in numbers:
             if number in _SIGNALS:
                 if asked:
@@ -96,6 +110,11 @@ def _stop() -> None:
         os.write(2, f"\n{_STOPPING}\n".encode())  # unbuffered: the main thread may be in the middle of writing
 
 
+def _wake(number: int, frame: FrameType | None) -> None:
+    """Python calls the handlers of all signals that have come when this one ends a wait."""
+
+
 def _handle(number: int, frame: FrameType | None) -> None:
+    _heard.set()
     if not _stops:
         raise KeyboardInterrupt

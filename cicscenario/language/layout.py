@@ -203,9 +203,11 @@ def _placed_comments(out: list[str], moves: list[tuple[int, int]], lines: _Lines
         if new >= 0 or not text:
             continue
         below = next((move for move in moves[number + 1 :] if move[1] >= 0), None)
-        above = next((move for move in reversed(moves[:number]) if move[1] >= 0), None)
+        above = next((moves[one] for one in reversed(range(number)) if moves[one][1] >= 0 and out[one].strip()), None)
         near = next((move for move in (below, above) if move and move[0] == depth), None)
-        out[number] = " " * (near[1] if near else depth) + text.strip()
+        # Else as far as what is above it, or it could become a line of the text there.
+        new = near[1] if near else depth + (above[1] - above[0] if above else 0)
+        out[number] = " " * max(0, new) + text.strip()
     return out
 
 

@@ -63,6 +63,36 @@ def test_a_terminal_that_takes_no_text_does_not_hold_up_the_stop() -> None:
     assert said == "True"
 
 
+_INPUT = """
+import os, signal, sys, threading
+from cicscenario.cli.interrupts import ended_by_signals
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, which is the main one
+with ended_by_signals():
+    def send():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.raise_signal(signal.SIGINT)
+    threading.Timer(0.2, send).start()
+    try:
+        sys.stdin.readline()
+    except KeyboardInterrupt:
+        print("heard")
+"""
+
+
+def test_one_that_does_not_end_a_wait_for_input_is_heard_all_the_same() -> None:
+    """The kernel gives it to another thread; one that comes just before the wait begins has the same effect."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _INPUT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            assert process.wait(20) == 0
+            assert process.stdout.read() == "heard\n"
+        finally:
+            process.kill()
+
+
 _WAITS = """
 import sys, threading
 from cicscenario.cli.boundary import boundary

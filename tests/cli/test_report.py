@@ -80,9 +80,10 @@ def test_a_verification_shows_errors_and_failed_steps_and_keeps_the_progress(san
     store.close()
     done = sandbox.command("verify", str(scenario), "--dir", str(place))
     assert done.returncode == 1
-    first, *_, then = done.stderr.splitlines()
+    first, *_, then, after = done.stderr.splitlines()
     assert first.startswith("error: 1 of 5 checks found errors; first, keystore: 1 error of 12; first: person ")
-    assert f"verify again: cicscenario verify {scenario} --dir {place}" in then
+    assert then.endswith(f"cicscenario run {scenario} --dir {place}"), "a gift is not done, so the run goes on first"
+    assert f"made again: cicscenario repair {scenario} --dir {place}" in after
     assert ">Not everybody arrived<" in (place / "report.html").read_text()
     failure = ET.parse(place / "junit.xml").find(".//testcase[@name='check keystore']/failure")
     assert failure.get("message") == "1 error of 12"

@@ -48,9 +48,9 @@ def state_run(home: Path, name: str, registry: str) -> Path:
 
 
 def everything(home: Path) -> dict[str, bytes]:
-    """What a refused command must leave as it is; locks and the list of users are no content."""
+    """What a refused command must leave as it is; locks, the list of users and `.gitignore` are no content."""
     paths = [path for path in home.rglob("*") if path.is_file() and path.suffix not in (".lock", ".log")]
-    return {str(path.relative_to(home)): path.read_bytes() for path in paths if path.name != "lock"}
+    return {str(path.relative_to(home)): path.read_bytes() for path in paths if path.name not in ("lock", ".gitignore")}
 
 
 def test_a_saved_chain_is_back_with_its_runs_under_new_ports(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,6 +179,7 @@ def documents(draw: st.DrawFn) -> str:
 @given(documents())
 @example("a:\n- 1\n- b: 2\n  c: 3\n")
 @example("a: &x 1\nb: {*x : 2}\n")
+@example("a:\n    b: |\n      t\n\n      u\n     # not of the text\nc: 1\n")
 def test_the_meaning_and_the_comments_stay_and_a_second_time_changes_nothing(text: str) -> None:
     try:
         before = read(text)

@@ -31,7 +31,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("meta",): model.MetaEnvironment,
     },
 }
-NOT_WRITTEN = {"path", "document", "combination"}  # what a model knows beside what its file says
+NOT_WRITTEN = {"path", "document", "combination", "faults"}  # what a model knows beside what its file says
 RENAMED = {"from": "source"}  # a word that Python keeps for itself
 WORKED_IN = {"extends", "vars", "matrix"}  # what is gone when a model is made
 

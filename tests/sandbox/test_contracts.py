@@ -166,6 +166,6 @@ def test_what_is_never_mined_is_named(chain: Chain) -> None:
     batch = contracts._Batch(chain.rpc, Signer(RUNNER_KEY, nodes.CHAIN_ID), {})
     batch._nonce += 1  # leaves a gap, so that the node keeps the transaction waiting
     batch.call(chain.made.accounts_index, "add(address)", somebody())
-    with pytest.raises(UnavailableError, match=r"mined 0 of the 1 .* add\(address\)"):
+    with pytest.raises(UnavailableError, match=r"mined 0 of 1 transaction .* add\(address\)"):
         batch.settle(patience=0.2)
     chain.send(chain.made.accounts_index, "add(address)", somebody())  # fills the gap for the tests that follow

@@ -24,9 +24,10 @@ NO_SPACE = os.strerror(errno.ENOSPC)
         OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
         shutil.Error([("a", "b", f"[Errno 28] {NO_SPACE}: 'b'")]),
         UnavailableError(f"initdb: error: could not write to file: {NO_SPACE}"),
+        UnavailableError("the sandbox's database cannot be created in /x: initdb ended with -25 after: success"),
         UnavailableError("the sandbox's redis ended with -25 when it was started"),
     ],
-    ids=["system", "quota", "copying", "a program's words", "limit of file sizes"],
+    ids=["system", "quota", "copying", "a program's words", "its last words", "limit of file sizes"],
 )
 def test_whoever_noticed_it(tmp_path: Path, error: Exception) -> None:
     with pytest.raises(UnavailableError) as told, full_disk_told(tmp_path, "postgres"):

@@ -79,7 +79,7 @@ def test_a_queue_without_a_worker_is_said_and_left_as_it_was(alone: Valkey) -> N
     alone.client.lpush("cic-eth", "somebody else's")
     found = problem(CustodialClient(alone.url, SPEC), 0.3)
     assert found.message == (
-        f"no worker takes tasks from the queue 'cic-eth' of Redis 127.0.0.1:{alone.port}/0; 1 tasks wait there"
+        f"no worker takes tasks from the queue 'cic-eth' of Redis 127.0.0.1:{alone.port}/0; 1 task waits there"
     )
     assert alone.client.lrange("cic-eth", 0, -1) == ["somebody else's"]
 

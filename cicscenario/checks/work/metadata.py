@@ -15,12 +15,12 @@ from cicscenario.people.person import Person
 
 UNREADABLE = LeftAlone(
     "the entry cannot be read, so it is not known what would be replaced: look at it in cic-meta's log and database, delete it"
-    " there (docs/troubleshooting.md, `left alone`), and repair again"
+    " there (see `cicscenario explain troubleshooting`, at `left alone`), and repair again"
 )
 ELSEWHERE = LeftAlone("the entry has another value, which may be somebody else's: it is not replaced")
 IMMUTABLE = LeftAlone(
-    "the entry is immutable, and writing there would end cic-meta: delete it in cic-meta's database (docs/troubleshooting.md,"
-    " `left alone`), and repair again"
+    "the entry is immutable, and writing there would end cic-meta: delete it in cic-meta's database (see `cicscenario"
+    " explain troubleshooting`, at `left alone`), and repair again"
 )
 NOT_MERGED = LeftAlone(
     "the entry has another value, and writing in two steps removes nothing of it: with `meta.write: one-step` in the environment"

@@ -241,5 +241,8 @@ def _initialize(programs: Path, folder: Path, password: str) -> None:
         )  # fmt: skip
     if done.returncode != 0:
         output = done.stderr.strip() or done.stdout.strip()
-        raise UnavailableError(f"the sandbox's database cannot be created in {folder}: {output}")
+        ended = (
+            f"initdb ended with {done.returncode} after: {output}"  # below 0: by that signal, of which it says nothing
+        )
+        raise UnavailableError(f"the sandbox's database cannot be created in {folder}: {ended}")
     unfinished.rename(folder / "data")
