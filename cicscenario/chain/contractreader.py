@@ -14,8 +14,8 @@ from cicscenario.errors import UnavailableError
 
 
 @dataclass(frozen=True)
-class View:
-    """A function of a contract that only reads, such as ``View("addressOf(bytes32)", "address")``; one value is returned."""
+class ViewFunction:
+    """A function of a contract that only reads, such as ``ViewFunction("addressOf(bytes32)", "address")``; one value is returned."""
 
     signature: str
     returns: str
@@ -27,9 +27,9 @@ class View:
 
 @dataclass(frozen=True)
 class ViewCall:
-    """A call of a ``View``."""
+    """A call of a ``ViewFunction``."""
 
-    view: View
+    view: ViewFunction
     contract: bytes
     arguments: tuple[Any, ...] = ()
 

@@ -11,21 +11,23 @@ import hashlib
 import math
 
 from cicscenario.chain.abi import from_hex, text32, to_hex
-from cicscenario.chain.contractreader import ContractReader, View
+from cicscenario.chain.contractreader import ContractReader, ViewFunction
 from cicscenario.chain.contracts import CHECK, COOLDOWN, Contracts, Faucet, Token
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
 from cicscenario.printable import foreign
 
-_ADDRESS_OF = View("addressOf(bytes32)", "address")  # of the registry, whose keys are names, and of the token index
-_DECIMALS = View("decimals()", "uint256")
-_SYMBOL = View("symbol()", "bytes")  # a string, encoded like bytes; it may be invalid UTF-8
-_DEMURRAGE = View("demurrageAmount()", "uint256")  # only of tokens whose balances shrink
+_ADDRESS_OF = ViewFunction(
+    "addressOf(bytes32)", "address"
+)  # of the registry, whose keys are names, and of the token index
+_DECIMALS = ViewFunction("decimals()", "uint256")
+_SYMBOL = ViewFunction("symbol()", "bytes")  # a string, encoded like bytes; it may be invalid UTF-8
+_DEMURRAGE = ViewFunction("demurrageAmount()", "uint256")  # only of tokens whose balances shrink
 #: How fast balances shrink, as 64.64 fixed point: the names of the older and the latest generation.
-_LEVELS = (View("taxLevel()", "int256"), View("decayLevel()", "int256"))
-_PAID = View("token()", "address")  # of the faucet
-_PAYS = View("tokenAmount()", "uint256")
-_COOLDOWN = View("cooldown(address)", "uint256")  # only of the older generation
+_LEVELS = (ViewFunction("taxLevel()", "int256"), ViewFunction("decayLevel()", "int256"))
+_PAID = ViewFunction("token()", "address")  # of the faucet
+_PAYS = ViewFunction("tokenAmount()", "uint256")
+_COOLDOWN = ViewFunction("cooldown(address)", "uint256")  # only of the older generation
 
 _NAMES = ("AccountRegistry", "TokenRegistry", "DefaultToken", "Faucet")
 _ANY_ADDRESS = f"0x{1:040x}"  # to find out whether a function exists; the answer does not matter
