@@ -15,7 +15,7 @@ from cicscenario.errors import UnavailableError
 
 @dataclass(frozen=True)
 class ViewFunction:
-    """A function of a contract that only reads, such as ``ViewFunction("addressOf(bytes32)", "address")``; one value is returned."""
+    """A function of a contract that only reads: ``ViewFunction("addressOf(bytes32)", "address")``; one value is returned."""
 
     signature: str
     returns: str
