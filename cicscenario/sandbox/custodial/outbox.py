@@ -7,7 +7,6 @@ in Redis afterwards is what Celery would have written, byte for byte except for 
 
 import base64
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
@@ -16,6 +15,9 @@ from celery.utils.saferepr import saferepr
 from kombu.utils.json import dumps
 from kombu.utils.uuid import uuid
 from redis import Redis
+from redis.exceptions import RedisError
+
+from cicscenario.sandbox.leanredis import Command, round_trip
 
 #: The options of ``send_task`` that a message is written from here. With any other one, Celery writes the message.
 _WRITTEN = frozenset(
@@ -29,29 +31,10 @@ _DEFAULTS = {"serializer": "json", "retries": 0, "priority": 0, "replaced_task_n
 _REPR = 1024  # characters of arguments in a header; source: celery.app.amqp
 _DELIVERY_MODE = 2  # persistent; Redis does not look at it
 
-Command = tuple[Any, ...]
-
 
 def _list(links: Any) -> Any:
     """One signature, which is a dictionary, as a list."""
     return [links] if isinstance(links, dict) else links
-
-
-def round_trip(client: Redis, commands: Sequence[Command]) -> list[Any]:
-    """The raw answers to commands, which go out together. Raises RedisError; then nothing is known of any of them.
-
-    A pipeline of the library takes several times as long as the commands themselves.
-    """
-    pool = client.connection_pool
-    connection: Any = pool.get_connection()
-    try:
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        return [connection.read_response(disable_decoding=True) for _ in commands]
-    except BaseException:
-        connection.disconnect()  # unread answers would be those of the next commands
-        raise
-    finally:
-        pool.release(connection)
 
 
 class Outbox:
@@ -68,6 +51,9 @@ class Outbox:
     def clear(self) -> None:
         """Forgets what was added and not sent."""
         self._messages.clear()
+
+    def close(self) -> None:
+        self._client.close()
 
     def send(self, *commands: Command) -> list[Any]:
         """Sends what was added and then ``commands``; gives the answers to these. After an error all of it is still here."""
@@ -87,8 +73,8 @@ class Outbox:
 class PostingApp(Celery):  # type: ignore[misc]
     """A Celery application that sends tasks through its ``outbox``.
 
-    Inside a task, messages wait until its end. Elsewhere they are sent at once, unless the application is ``collecting``:
-    then its owner calls ``outbox.send``.
+    Inside a task, messages wait until its end. Elsewhere they are sent at once, and by Celery itself when that fails, unless
+    the application is ``collecting``: then its owner calls ``outbox.send``.
     """
 
     def __init__(self, name: str, outbox_broker: str, **options: Any) -> None:
@@ -112,7 +98,13 @@ class PostingApp(Celery):  # type: ignore[misc]
             given.setdefault("parent_id", parent.request.id)
         self.outbox.add(queue, self._message(name, args or (), kwargs or {}, given))
         if parent is None and not self.collecting:
-            self.outbox.send()
+            try:
+                self.outbox.send()
+            except RedisError:
+                self.outbox.clear()
+                return super().send_task(
+                    name, args, kwargs, **{**options, "task_id": task_id}
+                )  # tries again, as it is told
         result = (given.get("result_cls") or self.AsyncResult)(task_id)
         result.ignored = given.get("ignore_result")
         if parent is not None and options.get("add_to_parent", True):

@@ -14,7 +14,7 @@ from typing import Any
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 from kombu.utils.json import dumps
 
-from cicscenario.sandbox.custodial.outbox import Command, round_trip
+from cicscenario.sandbox.leanredis import Command, round_trip
 
 SCHEME = "cicsandbox"
 TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"

@@ -184,6 +184,17 @@ def test_what_could_not_be_sent_goes_out_with_the_next_and_not_twice(valkey: Val
     assert valkey.client.lrange(QUEUE, 0, -1) == ["second", "first"]
 
 
+def test_outside_a_task_celery_sends_what_could_not_be_sent_and_once(app: PostingApp, valkey: Valkey) -> None:
+    app.send_task(NAME, ["first"], queue=QUEUE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cicscenario.sandbox.custodial.outbox.round_trip", _broken)
+        app.send_task(NAME, ["second"], queue=QUEUE)
+    app.send_task(NAME, ["third"], queue=QUEUE)
+    app.send_task(NAME, ["fourth"], queue=QUEUE)
+    bodies = [json.loads(base64.b64decode(message["body"]))[0] for message in waiting(valkey)]
+    assert bodies == [["first"], ["second"], ["third"], ["fourth"]]
+
+
 def _broken(*_: Any, **__: Any) -> None:
     raise RedisError("the connection is lost")
 
