@@ -1,7 +1,6 @@
 """The chain: accepts transactions, mines blocks, keeps them in memory and in a journal, and reverts to snapshots."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -63,10 +62,10 @@ class Chain:
         if tx.hash in self._positions:
             # Geth and anvil also answer that the nonce is too low.
             raise JsonRpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
-        mined = self.evm.nonce(tx.sender)
-        if reason := self._refusal(tx, mined):
+        sender = self.evm.account(tx.sender)
+        if reason := self._refusal(tx, sender.nonce, sender.balance):
             raise JsonRpcError(SERVER_ERROR, reason)
-        self.pool.add(tx, mined)
+        self.pool.add(tx, sender.nonce)
         return tx.hash
 
     def mine_ready(self) -> None:
@@ -139,21 +138,23 @@ class Chain:
         chosen, self._next_timestamp = self._next_timestamp, None
         return chosen if chosen is not None else max(self.head.timestamp, int(time.time()) + self._offset)
 
-    def _refusal(self, tx: Transaction, mined: int) -> str | None:
+    def _refusal(self, tx: Transaction, mined: int, balance: int) -> str | None:
         """The reason why a transaction is refused, in geth's wording, or None."""
-        required = max(tx.intrinsic_gas, floor_gas(tx.data))
-        rules: Iterable[tuple[bool, str]] = (
-            (tx.chain_id not in {None, self.genesis.chain_id}, f"invalid chain id: this is {self.genesis.chain_id}"),
-            (tx.max_priority_fee > tx.max_fee, "max priority fee per gas higher than max fee per gas"),
-            (tx.gas > self.genesis.gas_limit, f"exceeds block gas limit of {self.genesis.gas_limit}"),
-            (tx.gas < required, f"intrinsic gas too low: {tx.gas} given, {required} needed"),
-            (tx.to is None and len(tx.data) > 49_152, "max initcode size exceeded"),
-            (tx.nonce < mined, f"nonce too low: next nonce {mined}, tx nonce {tx.nonce}"),
-        )
-        reason = next((reason for broken, reason in rules if broken), None)
-        if reason is None and tx.cost > (balance := self.evm.balance(tx.sender)):
+        if tx.chain_id not in {None, self.genesis.chain_id}:
+            return f"invalid chain id: this is {self.genesis.chain_id}"
+        if tx.max_priority_fee > tx.max_fee:
+            return "max priority fee per gas higher than max fee per gas"
+        if tx.gas > self.genesis.gas_limit:
+            return f"exceeds block gas limit of {self.genesis.gas_limit}"
+        if tx.gas < (required := max(tx.intrinsic_gas, floor_gas(tx.data))):
+            return f"intrinsic gas too low: {tx.gas} given, {required} needed"
+        if tx.to is None and len(tx.data) > 49_152:
+            return "max initcode size exceeded"
+        if tx.nonce < mined:
+            return f"nonce too low: next nonce {mined}, tx nonce {tx.nonce}"
+        if tx.cost > balance:
             return f"insufficient funds for gas * price + value: {tx.sender} has {balance} wei, {tx.cost} needed"
-        return reason
+        return None
 
     def _execute(self, tx: Transaction, before: list[Receipt]) -> Receipt:
         if tx.cost > self.evm.balance(tx.sender):
