@@ -11,18 +11,21 @@ in a constructor; BLOCKHASH does not give the hashes of mined blocks; the limit 
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
-from cicscenario.sandbox.node.codec import ZERO_ADDRESS
+from cicscenario.sandbox.node.codec import ZERO_ADDRESS, keccak256, to_hex
 from cicscenario.sandbox.node.transaction import AccessList, access_list_gas, floor_gas
 
+NO_CODE = keccak256(b"")  #: the code hash of an account without code (EIP-1052)
+_KEY = 52  # bytes of an address and a slot
 COINBASE = ZERO_ADDRESS  # anvil's too; it gets the whole fee of every transaction, because the base fee is 0
 
 # Each begins with a literal, which is searched for several times faster than a choice. In TransientStorageChange there is no
 # "Some".
-_SLOT = re.compile(r"StorageChange \{ address: (0x[0-9a-f]{40}), key: (\w+), had_value: Some")
+_SLOT = re.compile(r"StorageChange \{ address: (0x[0-9a-f]{40}), key: (\w+), had_value: Some\((\w+)\)")
 _ACCOUNTS = tuple(
     re.compile(rf"{change} \{{ address: (0x[0-9a-f]{{40}})")
     for change in ("NonceChange", "AccountCreated", "CodeChange")
@@ -105,6 +108,8 @@ class Evm:
         self._evm = EVM(env, gas_limit=gas_limit, spec_id="CANCUN")
         self._gas_limit = gas_limit
         self._undo: list[_Writes] | None = None
+        # All that were ever set from 0 to a value, by which ``state`` finds them: address and slot, some of them twice.
+        self._slots = bytearray()
 
     def set_block(self, number: int, timestamp: int) -> None:
         """Sets number and time of the block for the following executions."""
@@ -158,6 +163,35 @@ class Evm:
             self._undo.append(self._current(writes))
         self._write(writes)
         return result
+
+    def accounts(self) -> Iterator[tuple[str, AccountInfo]]:
+        """All accounts that have a balance, a nonce or code; pyrevm knows also those that were only asked for."""
+        # Of the coinbase pyrevm keeps the newest balance in its journal, which it is never emptied of.
+        for address in {*self._evm.db_accounts, *self._evm.journal_state}:
+            info = self.account(address)
+            if info.balance or info.nonce or info.code_hash != NO_CODE:
+                yield address.lower(), info
+
+    def slots(self) -> Iterator[tuple[bytes, int]]:
+        """All slots that are not 0: address (20 bytes) and slot (32 bytes), and the value."""
+        keys = {bytes(self._slots[place : place + _KEY]) for place in range(0, len(self._slots), _KEY)}
+        self._slots = bytearray().join(sorted(keys))
+        del keys
+        for place in range(0, len(self._slots), _KEY):
+            key = bytes(self._slots[place : place + _KEY])
+            if value := self.storage(to_hex(key[:20]), int.from_bytes(key[20:])):
+                yield key, value
+
+    def load_account(self, address: str, balance: int, nonce: int, code: bytes) -> None:
+        """Puts an account into a new state."""
+        info = AccountInfo(balance=balance, nonce=nonce, code=code or None)  # type: ignore[call-arg]
+        self._evm.insert_account_info(address, info)
+
+    def load_slot(self, key: bytes, value: int) -> None:
+        """Puts a slot of an account that is loaded into a new state; ``key`` as in ``slots``."""
+        self._slots += key
+        with self._isolated():
+            self._evm.insert_account_storage(to_hex(key[:20]), int.from_bytes(key[20:]), value)
 
     def mark(self) -> int:
         """A point to ``rewind`` to. After the first mark, overwritten values are kept until ``forget_marks``."""
@@ -229,7 +263,12 @@ class Evm:
         changed.update(target for _, target in destroyed)
         accounts = {address: self._evm.basic(address) for address in changed - gone}
         accounts.update((address, AccountInfo()) for address in gone)
-        slots = {(address, int(key, 0)) for address, key in _SLOT.findall(journal) if address not in gone}
+        slots = set()
+        for address, key, old in _SLOT.findall(journal):
+            if address not in gone:
+                slots.add((address, int(key, 0)))
+                if old == "0":
+                    self._slots += _slot_key(address, int(key, 0))
         return _Writes(accounts, {slot: self._evm.storage(*slot) for slot in slots})
 
     def _settle(self, message: Message, result: ExecutionResult, nonce: int, writes: _Writes) -> None:
@@ -257,6 +296,10 @@ class Evm:
             # is not in the journal. So the journal is emptied after each slot.
             with self._isolated():
                 self._evm.insert_account_storage(address, slot, value)
+
+
+def _slot_key(address: str, slot: int) -> bytes:
+    return bytes.fromhex(address[2:]) + slot.to_bytes(32)
 
 
 def _account(balance: int, nonce: int = 0) -> AccountInfo:
