@@ -25,6 +25,7 @@ ALLOWED = {
     "cli/surroundings.py": {OPEN},  # the standard streams
     "cli/stacklogs.py": {OPEN},  # a log of the sandbox, which grows
     "state/database.py": {OPEN, "read_text"},  # the state, which SQLite writes; the package's own schema
+    "testing/plugin.py": {"mkdir"},  # of the cache of pytest
     "state/lock.py": {"mkdir"},  # a folder in one that other users share: what is there is checked, not mended
     "state/salvage.py": {"copyfile"},  # into a temporary folder
     # Files of the package itself:

@@ -18,7 +18,7 @@ from cicscenario.people.person import checksum
 from cicscenario.sandbox.nodes import HOST
 from cicscenario.sandbox.seen import look, variables
 from cicscenario.sandbox.services.base import Site
-from cicscenario.sandbox.services.postgres import PASSWORD, USER
+from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
 from cicscenario.sandbox.services.redis import broker_url
 
 if TYPE_CHECKING:
@@ -111,8 +111,11 @@ class Stack:
         addresses = {"registry": found.registry, "token": found.token.address, "accounts_index": found.accounts_index}
         return {name: checksum(address) for name, address in addresses.items()}
 
-    def postgres(self, database: str = "cic_ussd") -> "connection":
-        """A new connection to a database: cic_ussd, cic_eth or cic_signer. It is closed at the end of the session."""
+    def postgres(self, database: str = DATABASES[0]) -> "connection":
+        """A new connection to a database: cic_ussd (unless another is named), cic_eth or cic_signer.
+
+        It is closed at the end of the session.
+        """
         import psycopg2
 
         self._require("postgres")

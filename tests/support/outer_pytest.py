@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[2]
 #: A scenario that is run within two seconds.
 WALLETS = """version: 1
 name: wallets
@@ -32,7 +32,7 @@ def session_command(*words: str, plugin: bool = True) -> list[str]:
 
 def session_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CICSCENARIO_HOME"))}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return kept | {"PYTHONPATH": str(PROJECT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def session(folder: Path, *words: str, plugin: bool = True) -> subprocess.CompletedProcess[str]:

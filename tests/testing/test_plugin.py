@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.outer_pytest import ROOT, project_in, session
+from tests.support.outer_pytest import PROJECT, project_in, session
 
 UNUSED = """
 import json, sys
@@ -30,7 +30,7 @@ def test_not_there(cic_stack):
 
 
 def test_it_is_declared_where_pytest_looks() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     point = importlib.metadata.EntryPoint("cicscenario", declared["cicscenario"], "pytest11")
     assert callable(point.load().cic_stack)
 

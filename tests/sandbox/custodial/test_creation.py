@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cicscenario.chain.abi import pack, selector, to_hex
+from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.signer import address_of
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 from tests.support.running_engine import CHAIN_SPEC, GAS_GIFT, TRANSFER, RunningEngine
@@ -253,6 +254,33 @@ def test_a_stranger_in_the_accounts_index_is_none_of_its_business(engine: Runnin
     engine.rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
     finished(engine, created(engine, 1))
     assert engine.counts([stranger])[stranger] == [1, 0, 0]
+
+
+def test_the_engine_transfers_the_tokens_of_its_accounts(engine: RunningEngine) -> None:
+    """With the tasks that cic-ussd sends when somebody pays by phone."""
+    payer, payee = accounts = created(engine, 2)
+    finished(engine, accounts)
+    tokens = engine.ask("cic_eth.eth.erc20.resolve_tokens_by_symbol", ["GFT"], CHAIN_SPEC)["result"]
+    before = [balance_of(engine, account) for account in accounts]
+    transfer = engine.signature("cic_eth.eth.erc20.transfer", payer, payee, 1_500_000, CHAIN_SPEC)
+    resolve = engine.signature("cic_eth.eth.erc20.resolve_tokens_by_symbol", CHAIN_SPEC)
+    reserve = engine.signature("cic_eth.eth.nonce.reserve_nonce", ["GFT"], CHAIN_SPEC, payer)
+    resolve.link(transfer)
+    reserve.link(resolve)
+    assert engine.entry(reserve.apply_async().id)["status"] == "SUCCESS"
+    eventually(lambda: balance_of(engine, payee) != before[1])
+    assert [balance_of(engine, account) for account in accounts] == [before[0] - 1_500_000, before[1] + 1_500_000]
+    several = engine.ask("cic_eth.eth.erc20.transfer", [*tokens, *tokens], payer, payee, 1, CHAIN_SPEC)
+    assert several["result"]["exc_type"] == "NotImplementedError"
+    unreserved = engine.ask("cic_eth.eth.erc20.transfer", tokens, payer, payee, 1, CHAIN_SPEC)
+    assert unreserved["status"] == "FAILURE", "no nonce was reserved"
+    assert balance_of(engine, payee) == before[1] + 1_500_000
+
+
+def balance_of(engine: RunningEngine, account: str) -> int:
+    """Base units of the default token, as the chain has them."""
+    call = pack(BALANCE_OF, bytes.fromhex(account))
+    return int(engine.rpc.calls([eth_call(engine.contracts.token.address, call)])[0], 16)
 
 
 @pytest.mark.slow
