@@ -1,4 +1,4 @@
-"""Tasks about registrations and the faucet's payouts, with cic-eth's names, arguments, results and errors.
+"""Tasks about registrations, the faucet's payouts and transfers of tokens, with cic-eth's names, arguments, results and errors.
 
 A tree of tasks first reserves a nonce of the account that sends its transaction, and a later task of the tree signs with
 it. A task that fails in between, or is lost, leaves a nonce that nobody uses.
@@ -26,6 +26,7 @@ def add_to(app: Celery) -> None:
     _add_nonces(app, context)
     _add_registration(app, context, signer, app.fault_counters)
     _add_gift(app, context, signer)
+    _add_transfer(app, context, signer)
     _add_custom(app, context, signer)
     _add_states(app, context)
 
@@ -72,6 +73,23 @@ def _add_gift(app: Celery, context: EngineContext, signer: TransactionSigner) ->
         return [signed.raw.hex()]
 
 
+def _add_transfer(app: Celery, context: EngineContext, signer: TransactionSigner) -> None:
+    @app.task(name=names.TRANSFER, bind=True)  # type: ignore[untyped-decorator]
+    def transfer(self: Task, tokens: list[dict[str, Any]], holder: str, receiver: str, value: int, spec: Spec) -> str:
+        """Sends ``value`` base units of one token with the holder's key. Its nonce has been reserved."""
+        check_chain(context, spec)
+        if len(tokens) != 1:
+            raise NotImplementedError(f"a transfer of {len(tokens)} tokens")
+        sender, recipient = normal(holder), normal(receiver)
+        token = bytes.fromhex(normal(tokens[0]["address"]))
+        with context.database.transaction() as cursor:
+            nonce = take_reservation(cursor, self.request.root_id, sender)
+            signed = signer.transfer(sender, nonce, token, recipient, value)
+            add_otx(cursor, "transfer", recipient, sender, signed, nonce)
+        queue_transaction(self, spec, signed, sender, names.CACHE_TRANSFER_DATA)
+        return f"0x{signed.hash.hex()}"
+
+
 def _add_custom(app: Celery, context: EngineContext, signer: TransactionSigner) -> None:
     @app.task(name=names.CUSTOM, bind=True)  # type: ignore[untyped-decorator]
     def custom(
@@ -113,7 +131,7 @@ def _add_states(app: Celery, context: EngineContext) -> None:
     def cache(tx_hash: str, signed: str, spec: Spec) -> tuple[str, int | None]:
         return tx_hash, context.database.otx_id(normal(tx_hash))
 
-    for name in (names.CACHE_ACCOUNT_DATA, names.CACHE_GIFT_DATA, names.CACHE_GAS_DATA):
+    for name in (names.CACHE_ACCOUNT_DATA, names.CACHE_GIFT_DATA, names.CACHE_TRANSFER_DATA, names.CACHE_GAS_DATA):
         app.task(cache, name=name)
 
     @app.task(name=names.SET_READY)  # type: ignore[untyped-decorator]
