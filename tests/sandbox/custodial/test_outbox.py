@@ -121,6 +121,15 @@ def test_the_first_message_to_a_queue_declares_it_and_so_does_the_first_after_a_
     app.close()
 
 
+def test_the_time_of_a_result_is_written_as_celery_writes_it(app: PostingApp) -> None:
+    real = celery.Celery("cic-eth", set_as_current=False)
+    assert app.now().utcoffset() == real.now().utcoffset()
+    assert abs(app.now() - real.now()).total_seconds() < 60
+    assert re.sub(r"\d", "0", app.now().replace(microsecond=1).isoformat()) == re.sub(
+        r"\d", "0", real.now().replace(microsecond=1).isoformat()
+    )
+
+
 def task_of(app: PostingApp, body: Any) -> Any:
     """A task of the application, which is run as a worker runs it."""
     from celery.app.trace import build_tracer
