@@ -327,7 +327,7 @@ def test_what_eth_abi_raises_about_an_answer_is_told(
 ) -> None:
     from cicscenario.chain import contractreader
 
-    reader = contractreader.ContractReader(Rpc(f"http://{NOWHERE}", patience=0))
+    reader = contractreader.PlainReader(Rpc(f"http://{NOWHERE}", patience=0))
     outputs = [{"name": "", "type": "address"}]
     abi = {"type": "function", "name": "addressOf", "inputs": [], "outputs": outputs, "stateMutability": "view"}
     call: Any = SimpleNamespace(abi=abi, address="0x" + "11" * 20)

@@ -1,22 +1,16 @@
-"""Reads from contracts with web3, many calls in one request. This module loads web3, so only ``chain.discovery`` imports it."""
+"""Reads from contracts, many calls in one request. Who makes the calls is a reader of its own: with web3, or without it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_typing import ABIFunction
-from eth_utils.abi import abi_to_signature, get_abi_output_types
-from eth_utils.address import to_checksum_address
-from web3 import Web3
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
-from web3.providers import BaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+from eth_utils.abi import abi_to_signature, get_abi_input_types, get_abi_output_types
 
-from cicscenario.chain.abi import from_hex, to_hex
+from cicscenario.chain.abi import from_hex, selector, to_hex
 from cicscenario.chain.rpc import Call, Rpc, RpcError, UnansweredError, protocol_errors
 from cicscenario.errors import UnavailableError
 
@@ -33,18 +27,15 @@ def view(signature: str, returns: str) -> ABIFunction:
     }
 
 
-class RpcProvider(BaseProvider):
-    """Sends web3's requests through an Rpc, which repeats reads, ends with the run, and raises its own errors."""
+class ContractCall(Protocol):
+    """A call of a function that only reads; ``address`` is the contract's, hexadecimal with 0x."""
 
-    def __init__(self, rpc: Rpc) -> None:
-        super().__init__()
-        self._rpc = rpc
-
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        return {"jsonrpc": "2.0", "id": 1, "result": self._rpc.call(method, *params)}
+    abi: Any
+    address: Any
+    args: Any
 
 
-class ContractReader:
+class ContractReader(ABC):
     """Reads from the contracts of one chain, at its newest block.
 
     A failure to ask raises UnavailableError, which names the node, the contract and the function.
@@ -54,25 +45,29 @@ class ContractReader:
         self.node = rpc.name
         self._rpc = rpc
 
-    @cached_property
-    def _web3(self) -> Web3:
-        return Web3(RpcProvider(self._rpc))
+    @abstractmethod
+    def functions(self, address: bytes, abi: Sequence[ABIFunction]) -> Any:
+        """The functions of a contract as attributes, each of which makes a call of its arguments."""
 
-    def contract(self, address: bytes, abi: Sequence[ABIFunction]) -> Contract:
-        return self._web3.eth.contract(to_checksum_address(address), abi=abi)
+    @abstractmethod
+    def data(self, call: Any) -> str:
+        """The call's data, hexadecimal with 0x."""
 
     def has_code(self, address: bytes) -> bool:
         """Whether there is a contract at this address."""
         with self._asking(lambda: f"the code of the contract {to_hex(address)}"), protocol_errors(self._rpc):
             return len(from_hex(self._rpc.call("eth_getCode", to_hex(address), "latest"))) > 0
 
-    def values(self, *calls: ContractFunction) -> list[Any]:
+    def values(self, *calls: ContractCall) -> list[Any]:
         """What the calls return, in their order; None where the contract has no such function: it reverts or returns nothing."""
         with self._asking(lambda: ", ".join(dict.fromkeys(map(_name, calls)))):
-            answers = self._rpc.results([_eth_call(call) for call in calls])
+            answers = self._rpc.results([self._eth_call(call) for call in calls])
         return [self._value(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
-    def _value(self, call: ContractFunction, answer: Any) -> Any:
+    def _eth_call(self, call: ContractCall) -> Call:
+        return "eth_call", [{"to": call.address.lower(), "data": self.data(call)}, "latest"]
+
+    def _value(self, call: ContractCall, answer: Any) -> Any:
         if answer == "0x" or (isinstance(answer, RpcError) and answer.is_revert):
             return None
         (kind,) = get_abi_output_types(call.abi)
@@ -101,10 +96,29 @@ class ContractReader:
             raise UnavailableError(f"{error.message}; it was asked for {what()}", hint=error.hint) from error
 
 
-def _eth_call(call: ContractFunction) -> Call:
-    data = call.w3.eth.contract(abi=[call.abi]).encode_abi(call.abi["name"], call.args)
-    return "eth_call", [{"to": call.address.lower(), "data": data}, "latest"]
+class _PlainCall:
+    def __init__(self, abi: ABIFunction, address: str, args: tuple[Any, ...]) -> None:
+        self.abi, self.address, self.args = abi, address, args
 
 
-def _name(call: ContractFunction) -> str:
+class _PlainFunctions:
+    def __init__(self, address: bytes, abi: Sequence[ABIFunction]) -> None:
+        self._address = to_hex(address)
+        self._abi = {function["name"]: function for function in abi}
+
+    def __getattr__(self, name: str) -> Callable[..., _PlainCall]:
+        return lambda *arguments: _PlainCall(self._abi[name], self._address, arguments)
+
+
+class PlainReader(ContractReader):
+    """A reader for the sandbox's services, each of which would take longer to load web3 than for all the rest of its start."""
+
+    def functions(self, address: bytes, abi: Sequence[ABIFunction]) -> _PlainFunctions:
+        return _PlainFunctions(address, abi)
+
+    def data(self, call: _PlainCall) -> str:
+        return to_hex(selector(abi_to_signature(call.abi)) + encode(get_abi_input_types(call.abi), call.args))
+
+
+def _name(call: ContractCall) -> str:
     return f"{abi_to_signature(call.abi)} of the contract {call.address.lower()}"

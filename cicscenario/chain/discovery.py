@@ -3,8 +3,8 @@
 Two generations are in use: those compatible with cic-eth 0.12 and the latest releases. They are told apart by asking
 the contracts, never by configuration. Functions and keys: the published ABIs of the contract packages.
 
-This module loads web3, which takes half a second: import it where a chain is opened, not at the top of a module that
-every command loads.
+Reading with web3 loads it, which takes half a second; this module and eth_abi take a tenth of it. Import it where a chain is
+opened, not at the top of a module that every command loads.
 """
 
 import hashlib
@@ -37,13 +37,18 @@ _NAMES = ("AccountRegistry", "TokenRegistry", "DefaultToken", "Faucet")
 _ANY_ADDRESS = f"0x{1:040x}"  # to find out whether a function exists; the answer does not matter
 
 
-def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
+def discover(rpc: Rpc, registry: bytes, symbol: str | None, reader: ContractReader | None = None) -> Contracts:
     """Asks the registry; ``symbol`` names the gift token, else the registry's default token is taken.
+
+    It is read with web3 unless another ``reader`` of the same chain is given.
 
     Raises UnavailableError when the registry, a contract it must name, or the token does not exist, and when the node does
     not answer a call: that never counts as proof that a contract or a function does not exist.
     """
-    reader = ContractReader(rpc)
+    if reader is None:
+        from cicscenario.chain.web3reader import Web3Reader
+
+        reader = Web3Reader(rpc)
     if not reader.has_code(registry):
         raise UnavailableError(
             f"no contract at the registry address {to_hex(registry)} on {rpc.name}",
@@ -76,7 +81,7 @@ def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
 
 def _addresses_of(reader: ContractReader, registry: bytes, keys: list[bytes]) -> list[bytes | None]:
     """The address that the registry or the token index has under each key, or None."""
-    functions = reader.contract(registry, REGISTRY_ABI).functions
+    functions = reader.functions(registry, REGISTRY_ABI)
     return [_address(value) for value in reader.values(*(functions.addressOf(key) for key in keys))]
 
 
@@ -98,7 +103,7 @@ def _by_symbol(reader: ContractReader, index: bytes, symbol: str) -> bytes:
 
 
 def _token(reader: ContractReader, address: bytes) -> Token:
-    token = reader.contract(address, TOKEN_ABI).functions
+    token = reader.functions(address, TOKEN_ABI)
     decimals, symbol, demurrage, *levels = reader.values(
         token.decimals(), token.symbol(), token.demurrageAmount(), token.taxLevel(), token.decayLevel()
     )
@@ -119,7 +124,7 @@ def _per_minute(level: int) -> float:
 
 
 def _faucet(reader: ContractReader, address: bytes, gift_token: Token) -> Faucet:
-    faucet = reader.contract(address, FAUCET_ABI).functions
+    faucet = reader.functions(address, FAUCET_ABI)
     token, amount, cooldown = reader.values(faucet.token(), faucet.tokenAmount(), faucet.cooldown(_ANY_ADDRESS))
     paid = _address(token)
     if paid is None or amount is None:

@@ -11,9 +11,9 @@ import bcrypt
 from celery.app import amqp
 from eth_hash.auto import keccak as real_keccak
 
-from cicscenario.chain import contractreader, keyfile, signer
-from cicscenario.chain.contractreader import ContractReader
+from cicscenario.chain import keyfile, signer
 from cicscenario.chain.signer import Signed, Signer
+from cicscenario.chain.web3reader import Web3Reader
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.state.integrity import row_digest
 from cicscenario.steps.work import pins
@@ -27,11 +27,11 @@ _SALTS = (b"abcdefghijklmnopqrstuu", b"vwxyzABCDEFGHIJKLMNOPO")
 
 keccak = lru_cache(_MANY)(real_keccak)
 _sign = Signer.sign
-_contract = ContractReader.contract
-_eth_call = contractreader._eth_call
+_functions = Web3Reader.functions
+_data = Web3Reader.data
 _signed: dict[tuple[Any, ...], Signed] = {}
 _contracts: dict[tuple[bytes, int], Any] = {}
-_calls: dict[tuple[Any, ...], Any] = {}
+_calls: dict[tuple[Any, ...], str] = {}
 
 
 def _kept_sign(self: Signer, **fields: Any) -> Signed:
@@ -41,17 +41,17 @@ def _kept_sign(self: Signer, **fields: Any) -> Signed:
     return _signed[key]
 
 
-def _kept_contract(self: ContractReader, address: bytes, abi: Sequence[Any]) -> Any:
+def _kept_functions(self: Web3Reader, address: bytes, abi: Sequence[Any]) -> Any:
     key = (address, id(abi))  # the descriptions are constants of a module
     if key not in _contracts:
-        _contracts[key] = _contract(self, address, abi)
+        _contracts[key] = _functions(self, address, abi)
     return _contracts[key]
 
 
-def _kept_call(call: Any) -> Any:
+def _kept_data(self: Web3Reader, call: Any) -> str:
     key = (call.address, str(call.abi), *call.args)
     if key not in _calls:
-        _calls[key] = _eth_call(call)
+        _calls[key] = _data(self, call)
     return _calls[key]
 
 
@@ -79,12 +79,12 @@ PAIRS: list[tuple[Any, Any]] = [
     (real_keccak, keccak),
     (signer.address_of, lru_cache(_MANY)(signer.address_of)),
     (signer.derive_key, lru_cache(_MANY)(signer.derive_key)),
-    (_eth_call, _kept_call),
     (Messages, lru_cache(Messages)),
 ]
 METHODS: list[tuple[Any, str, Any]] = [
     (pins, "_HASHED_AT_ONCE", 4),  # on any machine
     (amqp, "saferepr", lambda *value, **limits: ""),  # for the log of the worker
     (Signer, "sign", _kept_sign),
-    (ContractReader, "contract", _kept_contract),
+    (Web3Reader, "functions", _kept_functions),
+    (Web3Reader, "data", _kept_data),
 ]

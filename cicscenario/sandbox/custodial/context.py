@@ -3,7 +3,9 @@
 from functools import cached_property
 
 from cicscenario.chain.abi import from_hex, pack, selector, text32
+from cicscenario.chain.contractreader import PlainReader
 from cicscenario.chain.contracts import Contracts, eth_call
+from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.database import EngineDatabase
@@ -35,9 +37,7 @@ class EngineContext:
 
     @cached_property
     def contracts(self) -> Contracts:
-        from cicscenario.chain.discovery import discover  # loads web3
-
-        return discover(self.rpc, self.settings.registry, None)
+        return discover(self.rpc, self.settings.registry, None, PlainReader(self.rpc))
 
     @cached_property
     def token_name(self) -> str:

@@ -58,7 +58,6 @@ class EngineTask(celery.Task):  # type: ignore[misc]
 
 def make_app(settings: EngineSettings) -> celery.Celery:
     """The Celery application, with all tasks. Call it in the worker's main process."""
-    import cicscenario.chain.discovery  # noqa: F401  # loads web3 before the processes fork, not in each of them
     from cicscenario.sandbox.custodial import (
         gas_tasks,
         statement_tasks,

@@ -7,7 +7,9 @@ from typing import Any, Protocol
 from eth_abi.abi import decode
 
 from cicscenario.chain.abi import from_hex, pack, selector, to_hex, word
+from cicscenario.chain.contractreader import PlainReader
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
+from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 
 _NAME = selector("name()")
@@ -58,11 +60,9 @@ class ChainTokens:
         return self._token(symbol)
 
     def _token(self, symbol: str | None) -> TokenInfo:
-        from cicscenario.chain.discovery import discover  # loads web3
-
         with self._lock:
             if symbol not in self._known:
-                token = discover(self._rpc, self._registry, symbol).token
+                token = discover(self._rpc, self._registry, symbol, PlainReader(self._rpc)).token
                 name = decode(["string"], from_hex(self._rpc.calls([eth_call(token.address, _NAME)])[0]))[0]
                 self._known[symbol] = TokenInfo(token.symbol, name, token.decimals, token.address)
             return self._known[symbol]
