@@ -27,7 +27,7 @@ def view(signature: str, returns: str) -> ABIFunction:
     }
 
 
-class ContractCall(Protocol):
+class ReadCall(Protocol):
     """A call of a function that only reads; ``address`` is the contract's, hexadecimal with 0x."""
 
     abi: Any
@@ -58,16 +58,16 @@ class ContractReader(ABC):
         with self._asking(lambda: f"the code of the contract {to_hex(address)}"), protocol_errors(self._rpc):
             return len(from_hex(self._rpc.call("eth_getCode", to_hex(address), "latest"))) > 0
 
-    def values(self, *calls: ContractCall) -> list[Any]:
+    def values(self, *calls: ReadCall) -> list[Any]:
         """What the calls return, in their order; None where the contract has no such function: it reverts or returns nothing."""
         with self._asking(lambda: ", ".join(dict.fromkeys(map(_name, calls)))):
             answers = self._rpc.results([self._eth_call(call) for call in calls])
         return [self._value(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
-    def _eth_call(self, call: ContractCall) -> Call:
+    def _eth_call(self, call: ReadCall) -> Call:
         return "eth_call", [{"to": call.address.lower(), "data": self.data(call)}, "latest"]
 
-    def _value(self, call: ContractCall, answer: Any) -> Any:
+    def _value(self, call: ReadCall, answer: Any) -> Any:
         if answer == "0x" or (isinstance(answer, RpcError) and answer.is_revert):
             return None
         (kind,) = get_abi_output_types(call.abi)
@@ -120,5 +120,5 @@ class PlainReader(ContractReader):
         return to_hex(selector(abi_to_signature(call.abi)) + encode(get_abi_input_types(call.abi), call.args))
 
 
-def _name(call: ContractCall) -> str:
+def _name(call: ReadCall) -> str:
     return f"{abi_to_signature(call.abi)} of the contract {call.address.lower()}"
