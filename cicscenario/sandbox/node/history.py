@@ -18,7 +18,7 @@ _PLACE_BITS = 32  # of an index within a block, in a place
 _HASH = 32  # bytes
 
 
-class History:
+class BlockHistory:
     """All blocks from ``genesis`` on. The journal gets the line of each that is appended."""
 
     def __init__(self, journal: Journal, genesis: Block) -> None:
