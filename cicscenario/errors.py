@@ -142,6 +142,13 @@ def as_told(error: BaseException) -> CicScenarioError | None:
     return error if isinstance(error, CicScenarioError) else None
 
 
+def in_lines(error: CicScenarioError) -> list[str]:
+    """An error as people read it: the message, what was noted about it, and what to do next."""
+    lines = [error.message if error.message.startswith("error") else f"error: {error.message}"]
+    lines += [f"  {note}" for note in getattr(error, "__notes__", ()) if note not in error.message]
+    return lines + ([f"  next: {error.hint}"] if error.hint else [])
+
+
 _WITHOUT_A_NAME = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "writing")  #: what fails by these alone
 
 

@@ -17,6 +17,9 @@ from tests.support.sandboxes import Run, Sandbox, small_scenario
 sys.setrecursionlimit(1000)
 
 
+collect_ignore = ["outside"]  # a project of its own, which test_outside.py runs
+
+
 @pytest.fixture
 def sandbox_of(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
     """Makes sandboxes of a node and a contract generation, of a node alone unless ``services`` says more."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -12,6 +11,7 @@ import pytest
 
 from cicscenario.capabilities import registry
 from cicscenario.errors import InvalidError
+from tests.support.fresh_environment import fresh_environment
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tests" / "plugin_package"
@@ -21,19 +21,7 @@ CLUB = PACKAGE / "club.yaml"
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of a fresh virtual environment with cicscenario and the package."""
-    place = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
-    programs = place / "venv" / "bin"
-    # Copies, since building a package leaves traces in its folder.
-    for name in ("cicscenario", "schemas"):
-        shutil.copytree(ROOT / name, place / "source" / name)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, place / "source")
-    shutil.copytree(PACKAGE, place / "package")
-    subprocess.run(
-        [programs / "pip", "install", "--quiet", f"{place / 'source'}[sandbox]", place / "package"], check=True
-    )
-    return programs
+    return fresh_environment(tmp_path_factory.mktemp("environment"), PACKAGE)
 
 
 class Shell:

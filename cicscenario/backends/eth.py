@@ -81,6 +81,7 @@ BACKEND = BackendDescriptor(
     keys=KeyHolder.RUN,
     options={"keystore": _KEYSTORE},
     open=lambda run: work.eth.EthBackend(run),
+    keys_in=lambda directory: work.eth.keys_in(directory),
     accounts=BackendPart("make a key for each person", Lane.CPU),
     registration=BackendPart(
         "add each account to the accounts index", Lane.CHAIN, _CHAIN, RegistrationCost(gas=76_000)

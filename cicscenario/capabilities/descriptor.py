@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cicscenario.capabilities.context import RunContext
@@ -47,7 +48,8 @@ class BackendDescriptor(BackendTraits):
 
     ``rules`` are the combinations of its options with other keys that are errors. ``needs`` looks, once the services of the
     plan answer, for what would go wrong; it changes nothing. ``unfit`` gives the reason why a person who exists already
-    cannot be of this backend in a scenario, or None.
+    cannot be of this backend in a scenario, or None. ``keys_in`` gives what derives the private keys of the people whose run has
+    this directory; it raises StateRefusedError for an account that is not of its keys. None when the run has no keys.
     """
 
     open: Callable[[RunContext], "Backend"]
@@ -58,6 +60,7 @@ class BackendDescriptor(BackendTraits):
     rules: tuple[Rule, ...] = ()
     needs: Callable[[Survey], Sequence[Need]] = lambda survey: ()
     unfit: Callable[[Scenario, "Person"], str | None] = lambda scenario, person: None
+    keys_in: "Callable[[Path], Callable[[Person], bytes]] | None" = None
 
 
 def descriptor(scenario: Scenario) -> BackendDescriptor:

@@ -16,7 +16,7 @@ from cicscenario.address import without_known
 from cicscenario.cli.commandline import as_given
 from cicscenario.cli.helpnames import with_names
 from cicscenario.cli.interrupts import ended_by_signals
-from cicscenario.errors import ExitCode, as_told
+from cicscenario.errors import ExitCode, as_told, in_lines
 from cicscenario.printable import say
 
 DEBUG = "CICSCENARIO_DEBUG"  #: environment variable: when set, every error is shown with its traceback
@@ -104,9 +104,7 @@ def _words(error: BaseException) -> tuple[str, ExitCode]:
     if known is None:
         bug = "internal error: this is a bug in cicscenario; please report the lines above"
         return "".join(traceback.format_exception(error)) + bug, ExitCode.INTERNAL
-    lines = [known.message if known.message.startswith("error") else f"error: {known.message}"]
-    lines += [f"  {note}" for note in getattr(error, "__notes__", ()) if note not in known.message]
-    lines += [f"  next: {known.hint}"] if known.hint else []
+    lines = in_lines(known)
     lines += [f"  resume: {known.resume or as_given()}"] if known.exit_code in _RESUMABLE else []
     return "\n".join(lines), known.exit_code
 

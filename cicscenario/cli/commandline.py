@@ -1,43 +1,19 @@
-"""What the command line says, as it may be shown: how it names a run, and the command as it was given."""
+"""What the command line says, as it may be shown: the command as it was given, and the run of a matrix that it is about."""
 
-import re
 import shlex
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
-from cicscenario.invocation import NamedRun, choose_run, chosen_run, name_run
+from cicscenario.api.naming import without_keys, without_secrets
+from cicscenario.invocation import choose_run, chosen_run
 
 _ONCE = ("--fresh", "--reconcile")  # options for a single run
-_PRIVATE_KEY = re.compile(r"(?<![0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
-_STARS = re.compile(r"\*{3,}")
-_HIDDEN = "***"
-
-
-def about(
-    scenario: Path,
-    overrides: Sequence[str],
-    *,
-    env: str | None = None,
-    directory: Path | None = None,
-    node: str | None = None,
-    contracts: str | None = None,
-    recalls: bool = False,
-) -> None:
-    """Says which run the command is about, for every command that is shown from now on.
-
-    ``recalls``: it does not take all the options that the others do, and the run's state has the rest.
-    """
-    sets = tuple(_without_secrets(value) for value in overrides)
-    name_run(
-        NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts, recalls)
-    )
 
 
 def choose(values: Sequence[str]) -> None:
     """From now on, commands are about the one combination of a matrix that these values for --set choose; none: about all."""
-    choose_run(map(_without_secrets, values))
+    choose_run(map(without_secrets, values))
 
 
 def as_given() -> str:
@@ -62,15 +38,9 @@ def shown(words: Sequence[str]) -> list[str]:
     found = []
     for before, word in pairwise(["", *words]):
         if before == "--set":
-            found.append(_without_secrets(word))
+            found.append(without_secrets(word))
         elif word.startswith("--set="):
-            found.append(f"--set={_without_secrets(word.removeprefix('--set='))}")
+            found.append(f"--set={without_secrets(word.removeprefix('--set='))}")
         else:
-            found.append(_PRIVATE_KEY.sub(_HIDDEN, word))
+            found.append(without_keys(word))
     return found
-
-
-def _without_secrets(override: str) -> str:
-    from cicscenario.language.redaction import redact  # not above: help is to be fast
-
-    return _STARS.sub(_HIDDEN, redact(_PRIVATE_KEY.sub(_HIDDEN, override)))

@@ -5,14 +5,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cicscenario.errors import ExitCode, InvalidError, UnavailableError
+from cicscenario.api.phone import phone_client, shown_on_phone
+from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.people.e164 import e164
 from cicscenario.printable import say
-from cicscenario.sandbox.record import dialect_of
-from cicscenario.sandbox.seen import look
 from cicscenario.services.ussd import UssdClient
 from cicscenario.services.ussd_limits import number_problem
-from cicscenario.services.ussd_screens import Dialect, Screen, State
+from cicscenario.services.ussd_screens import Screen, State
 
 _REGION = "KE"  # of numbers in national notation: where cic-ussd is used
 _PIN = frozenset({State.PIN_ENTRY, State.PIN_CONFIRMATION, State.BALANCE_PIN, State.WRONG_PIN, State.INVALID_PIN})
@@ -28,7 +27,7 @@ def dial(home: Path, phone: str, text: str | None, session: str | None) -> ExitC
     number = e164(phone, _REGION)
     if problem := number_problem(number):
         raise InvalidError(problem)
-    client = _client(home)
+    client = phone_client(home)
     try:
         screen = _begun(client, number, session)
         if text is None:
@@ -43,15 +42,6 @@ def dial(home: Path, phone: str, text: str | None, session: str | None) -> ExitC
     except (KeyboardInterrupt, EOFError):  # the person hangs up
         say()
     return ExitCode.OK
-
-
-def _client(home: Path) -> UssdClient:
-    site = look(home)
-    if "ussd" not in site.running:
-        raise UnavailableError(
-            "the sandbox's phone interface is not up", hint="start it: cicscenario stack up --service ussd"
-        )
-    return UssdClient(site.url("ussd"), dialect=Dialect(dialect_of(site.record.options) or Dialect.CURRENT))
 
 
 def _begun(client: UssdClient, phone: str, session: str | None) -> Screen:
@@ -95,7 +85,6 @@ def _show(screen: Screen) -> None:
 
 
 def _lines(screen: Screen) -> Iterator[str]:
-    body = screen.text[3:].strip() if screen.goes_on is not None else screen.text.strip()
-    yield from body.splitlines() or [""]
+    yield from shown_on_phone(screen).splitlines() or [""]
     if screen.goes_on is False:
         yield "(the session is over)"

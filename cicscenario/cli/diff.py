@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from cicscenario.cli.revision import Place, place
+from cicscenario.api.revision import Place, place
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, Scenario, is_environment
 from cicscenario.language.compare import Change, changes

@@ -3,16 +3,14 @@
 import sys
 from collections.abc import Callable
 
+from cicscenario.api.result import result_of
 from cicscenario.cli.boundary import tell
 from cicscenario.cli.interrupts import interrupts_told
 from cicscenario.engine.events import CommandEnded, Listener, Noted
-from cicscenario.engine.verify import finished
-from cicscenario.errors import ChecksFailedError, ExitCode, UnavailableError
+from cicscenario.errors import ExitCode
 from cicscenario.invocation import going_on
 from cicscenario.report.listeners import Listening, View, listening
-from cicscenario.report.words import check_line
 from cicscenario.state.rows import CheckRow
-from cicscenario.wording import counted
 
 Body = Callable[[Listener], tuple[ExitCode, list[CheckRow]]]
 
@@ -44,18 +42,10 @@ def verdict_of(body: Body, again: str, view: View, *, repaired: bool = False) ->
 
 def _carried_out(body: Body, show: Listening, again: str, *, repaired: bool) -> ExitCode:
     """Raises ChecksFailedError when a check found errors, and UnavailableError when only the reports could not be written."""
-    code, rows = body(show)
-    if code is ExitCode.CHECKS_FAILED:
-        bad = [row for row in rows if row.errors]
-        first = check_line(finished(bad[0]))
-        message = f"{len(bad)} of {counted(len(rows), 'check')} found errors; first, {first}"
-        raise ChecksFailedError(message, hint=_advice(again, show.following, repaired=repaired))
-    if show.unwritten and code is ExitCode.OK:
-        raise UnavailableError(
-            f"all is done, but {show.unwritten}",
-            hint=f"when they can be written: {going_on('report')}",
-        )
-    return code
+    result = result_of(*body(show), show)
+    failed = result.code is ExitCode.CHECKS_FAILED
+    result.require(_advice(again, show.following, repaired=repaired) if failed else None)
+    return result.code
 
 
 def _advice(again: str, following: str | None, *, repaired: bool) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cicscenario.api import workspace
 from cicscenario.capabilities.context import keyfile_path
 from cicscenario.chain.keyfile import MAX_FILE_SIZE
 from cicscenario.chainspec import ChainSpec
-from cicscenario.cli import workspace
 from cicscenario.cli.atwork import at_work
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.inputs import read_input

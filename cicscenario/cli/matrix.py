@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cicscenario.cli import workspace
+from cicscenario.api import workspace
+from cicscenario.api.request import RunPlace
 from cicscenario.cli.boundary import tell
 from cicscenario.cli.commandline import choose
 from cicscenario.cli.ending import verdict_of
-from cicscenario.cli.request import RunPlace
 from cicscenario.engine.events import CombinationStarted, CommandEnded, Listener
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import ExitCode, InvalidError, as_told, worst

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from cicscenario.cli import workspace
+from cicscenario.api import workspace
+from cicscenario.api.request import RunPlace
 from cicscenario.cli.atwork import at_work
 from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.cli.request import RunPlace
 from cicscenario.engine.history import History, history, listed
 from cicscenario.engine.identity import recall_named
 from cicscenario.engine.presence import Look, Presence, document, presence, unasked

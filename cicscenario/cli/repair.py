@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from cicscenario.api.request import RunPlace, run_request
 from cicscenario.cli.asking import ask
-from cicscenario.cli.request import RunPlace, run_request
+from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine import repair as engine
 from cicscenario.engine.events import Listener
 from cicscenario.engine.findings import RepairPlan
@@ -28,7 +29,7 @@ def repair(place: RunPlace, options: RepairOptions, listener: Listener) -> tuple
     def agree(found: RepairPlan) -> None:
         ask("Make this again?", yes=options.yes, to="make this again")
 
-    run = run_request(place, listener, command="repair")
+    run = run_request(place, listener, stopped_by_signals, command="repair")
     return engine.repair(engine.RepairRequest(run, agree, options.step, options.people, options.failed), listener)
 
 

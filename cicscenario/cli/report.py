@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from cicscenario.api import workspace
 from cicscenario.boundaries import Boundary
-from cicscenario.cli import workspace
 from cicscenario.engine.identity import recall_named
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError
 from cicscenario.files import write_whole

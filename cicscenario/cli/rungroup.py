@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cicscenario.api.naming import about
 from cicscenario.cli.boundary import end
-from cicscenario.cli.commandline import about, as_given
+from cicscenario.cli.commandline import as_given
 from cicscenario.cli.options import (
     Again,
     Color,
@@ -88,13 +89,14 @@ def run(
     With a matrix: each combination, one after the other; --set KEY=VALUE chooses those with this value.
     With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
     """
+    from cicscenario.api.actions import RunOptions
+    from cicscenario.api.request import RunPlace
+    from cicscenario.api.workspace import SandboxChoice
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
     from cicscenario.cli.ending import watched
     from cicscenario.cli.matrix import MatrixCommand, go_through, several
-    from cicscenario.cli.request import RunPlace
-    from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.engine.select import Selection
     from cicscenario.report.listeners import View
 
@@ -106,7 +108,7 @@ def run(
 
         saved = place_to_save(save, yes=yes)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
-    options = run_command.RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, serve)
+    options = RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
     verified = going_on("verify")
     others = {
@@ -121,7 +123,7 @@ def run(
     if again is not None:
         repeated = repair_command.RepairOptions(yes, again, tuple(person), failed)
         end(watched(lambda listener: repair_command.repair(place, repeated, listener), verified, view, repaired=True))
-    body: OnPlace = lambda one, listener: run_command.run(one, options, listener)  # noqa: E731
+    body: OnPlace = lambda one, listener: run_command.run(one, options, listener, serve)  # noqa: E731
     if found := [] if reconcile or save else several(scenario, overrides):
         end(go_through(MatrixCommand(place, view, fail_fast), found, body))
     end(watched(lambda listener: body(place, listener), verified, view))
@@ -146,10 +148,10 @@ def repair(
     It asks the checks, shows what it would do and what it leaves alone, and asks before it changes anything. A gift is sent
     only where ledger and chain prove that none arrived. For a damaged state file there is `state repair`.
     """
+    from cicscenario.api.request import RunPlace
+    from cicscenario.api.workspace import SandboxChoice
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli.ending import watched
-    from cicscenario.cli.request import RunPlace
-    from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
@@ -247,11 +249,11 @@ def verify(
     verbose: Verbose = False,
 ) -> None:
     """Ask the services again whether all people arrived."""
+    from cicscenario.api.request import RunPlace
+    from cicscenario.api.workspace import SandboxChoice
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.ending import watched
     from cicscenario.cli.matrix import MatrixCommand, go_through, several
-    from cicscenario.cli.request import RunPlace
-    from cicscenario.cli.workspace import SandboxChoice
     from cicscenario.report.listeners import View
 
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
@@ -307,9 +309,9 @@ def show(
     fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
+    from cicscenario.api.request import RunPlace
     from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
-    from cicscenario.cli.request import RunPlace
 
     about(scenario, overrides, env=env, directory=directory, recalls=True)
     if person is None and not pins:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cicscenario.cli import workspace
-from cicscenario.cli.home import home
+from cicscenario.api import workspace
+from cicscenario.api.home import home
 from cicscenario.engine.records import read_progress
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import Scenario, SeveralRunsError

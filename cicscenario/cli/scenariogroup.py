@@ -33,8 +33,8 @@ def plan(
     fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Show what a run would do, what it costs and what it needs, before anything is changed."""
+    from cicscenario.api.naming import about
     from cicscenario.cli import plan as plan_command
-    from cicscenario.cli.commandline import about
 
     about(scenario, overrides, env=env, directory=directory)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from cicscenario.cli import workspace
+from cicscenario.api import workspace
 from cicscenario.engine.identity import compare
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.files import OWNER_ONLY, replacing

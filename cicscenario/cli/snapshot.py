@@ -1,33 +1,25 @@
 """``cicscenario stack save``, ``restore``, ``list`` and ``up --from``, and ``run --save``: snapshots of the sandbox."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cicscenario.api.home import home, made_home
+from cicscenario.api.snapshots import put_back, saved, told_runs
 from cicscenario.cli.asking import ask
 from cicscenario.cli.atwork import at_work
-from cicscenario.cli.home import home, made_home
 from cicscenario.cli.stack import starting
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, as_told
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.columns import columns
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.record import RECORD
-from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import manifest_of
-from cicscenario.sandbox.snapshot.manifest import RUN_NAME, Manifest
-from cicscenario.sandbox.snapshot.restore import Restored, restore, usable
-from cicscenario.state.directory import LOCK, directory_lock, is_set_aside, run_folders
-from cicscenario.state.glance import Glance, glance
+from cicscenario.sandbox.snapshot.manifest import Manifest
+from cicscenario.sandbox.snapshot.restore import Restored, usable
 from cicscenario.state.migrations import SCHEMA_VERSION
-from cicscenario.state.store import STATE
-from cicscenario.wording import counted
-
-if TYPE_CHECKING:
-    from cicscenario.language import Scenario
 
 _ENDING = ".zst"
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -78,49 +70,6 @@ def place_to_save(name: str, *, yes: bool) -> Path:
     return path
 
 
-def saved(path: Path, place: Path) -> str:
-    """Saves the sandbox in the home folder ``place``; gives the message about it."""
-    unknown: list[str] = []
-    manifest = saving.save(path, place, lambda registry: _runs_on(registry, place, unknown), SCHEMA_VERSION)
-    lines = [
-        f"saved: {path} ({path.stat().st_size / 1e6:,.1f} MB), with {_runs(manifest.runs) or 'no runs'}",
-        "  it has the keys of the sandbox and of its people in it; only you can read the file",
-    ]
-    lines += [f"  not in it: {line}" for line in unknown]
-    return "\n".join(lines)
-
-
-@contextmanager
-def _runs_on(registry: str, place: Path, unknown: list[str]) -> Iterator[list[saving.SavedRun]]:
-    """The runs in the home folder on the chain with this registry. Their folders are locked until the block ends.
-
-    Those that were set aside are left out. ``unknown`` gets a line about each run of which nobody can say on which chain it is.
-    """
-    with ExitStack() as locks:
-        found: list[saving.SavedRun] = []
-        for name, folder in run_folders(place / "runs"):
-            if any(map(is_set_aside, name.split("/"))) or any(name.startswith(f"{run.name}/") for run in found):
-                continue  # the latter is in the folder of another one
-            try:
-                seen = glance(folder / STATE) if (folder / STATE).exists() else None
-            except CicScenarioError as error:
-                unknown.append(error.message)
-                continue
-            if seen and _is_on(seen, registry):
-                if not RUN_NAME.fullmatch(name):
-                    raise InvalidError(f"{folder} has a name that no snapshot has", hint="rename it, or move it away")
-                locks.enter_context(directory_lock(folder))
-                found.append(saving.SavedRun(name, folder, seen.people))
-        yield found
-
-
-def _is_on(seen: Glance, registry: str) -> bool:
-    """Whether a state is of the chain with this registry. One without a chain counts if its scenario names the sandbox."""
-    if "registry" in seen.meta:
-        return seen.meta["registry"] == registry
-    return '"environment": "sandbox"' in seen.meta.get("scenario", "")
-
-
 def restored(name: str, *, yes: bool) -> ExitCode:
     """Puts a snapshot in the place of the sandbox, which is down afterwards."""
     _say_restored(_restore(name, yes=yes))
@@ -161,7 +110,7 @@ def _restore(name: str, *, yes: bool, options: UpOptions | None = None) -> Resto
                 to=f"replace {folder}",
             )
         with at_work("restoring the sandbox"):
-            return restore(snapshot, made_home(), lambda runs: _kept_from_others(place, runs))
+            return put_back(snapshot, made_home())
 
 
 def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
@@ -176,17 +125,8 @@ def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
             )
 
 
-@contextmanager
-def _kept_from_others(place: Path, runs: Sequence[str]) -> Iterator[None]:
-    with ExitStack() as locks:
-        tops = {name.partition("/")[0] for name in runs}  # these are renamed, with every combination that is in them
-        for folder in (folder for name, folder in run_folders(place / "runs") if name.partition("/")[0] in tops):
-            locks.enter_context(directory_lock(folder) if (folder / LOCK).exists() else nullcontext())
-        yield
-
-
 def _say_restored(done: Restored) -> None:
-    say(f"restored: the snapshot of {done.manifest.made}, with {_runs(done.manifest.runs) or 'no runs'}")
+    say(f"restored: the snapshot of {done.manifest.made}, with {told_runs(done.manifest.runs) or 'no runs'}")
     for path in done.aside:
         say(f"  an earlier run was renamed: {path}")
 
@@ -226,19 +166,4 @@ def _cells(line: dict[str, Any]) -> tuple[str, ...]:
     size = f"{line['bytes'] / 1e6:,.1f} MB"
     if "trouble" in line:
         return line["name"], "-", size, "-", one_line(line["trouble"])
-    return line["name"], line["made"], size, f"{line['node']}, {line['contracts']}", _runs(line["runs"]) or "-"
-
-
-def _runs(runs: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({counted(people, 'person')})" for name, people in runs.items())
-
-
-def require_sandbox(scenario: "Scenario", env: str | None) -> None:
-    """Raises InvalidError when a run that is to be saved is not in the sandbox of the home folder."""
-    named = env or scenario.environment
-    if named == "sandbox" or (named and Path(named).resolve() == (home() / "sandbox" / "environment.yaml").resolve()):
-        return
-    raise InvalidError(
-        f"--save saves the sandbox of the home folder, and this run is in another environment: {named}",
-        hint="leave --save out, or name the sandbox: --env sandbox",
-    )
+    return line["name"], line["made"], size, f"{line['node']}, {line['contracts']}", told_runs(line["runs"]) or "-"

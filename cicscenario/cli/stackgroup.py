@@ -61,8 +61,8 @@ def stack_up(
     ] = False,
 ) -> None:
     """Start the sandbox with all its services, or use the one that is up."""
+    from cicscenario.api.home import made_home
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.home import made_home
 
     ports = stack_command.chosen_ports(port_base, upstream=upstream_ports)
     if snapshot is not None:
@@ -91,9 +91,9 @@ def stack_down(
     ] = False,
 ) -> None:
     """Stop the sandbox, unless a run uses it. The next start continues with the same chain."""
+    from cicscenario.api.home import home
     from cicscenario.cli import stack as stack_command
     from cicscenario.cli.asking import ask
-    from cicscenario.cli.home import home
 
     if purge:
         folder = home() / "sandbox"
@@ -138,8 +138,8 @@ def stack_list(fmt: Format = OutputForm.TEXT) -> None:
 @stack_app.command("status")
 def stack_status(fmt: Format = OutputForm.TEXT) -> None:
     """Show each service of the sandbox: its address, and whether it answers."""
+    from cicscenario.api.home import home
     from cicscenario.cli import stack as stack_command
-    from cicscenario.cli.home import home
 
     end(stack_command.status(home(), fmt=fmt))
 

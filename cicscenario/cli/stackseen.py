@@ -36,8 +36,8 @@ def stack_env(
 
     In a shell: eval "$(cicscenario stack env)"
     """
+    from cicscenario.api.home import home
     from cicscenario.cli import stackenv
-    from cicscenario.cli.home import home
 
     end(stackenv.env(home(), fmt))
 
@@ -52,8 +52,8 @@ def stack_logs(
     ] = False,
 ) -> None:
     """Print the log of a service since its last start."""
+    from cicscenario.api.home import home
     from cicscenario.cli import stacklogs
-    from cicscenario.cli.home import home
 
     end(stacklogs.logs(home(), service, follow=follow))
 
@@ -67,8 +67,8 @@ def stack_dial(
     session: Annotated[str | None, typer.Option("--session", metavar="ID", help="Go on with this session.")] = None,
 ) -> None:
     """Call the sandbox's phone interface, as from a phone, and show its screens."""
+    from cicscenario.api.home import home
     from cicscenario.cli import dial
-    from cicscenario.cli.home import home
 
     end(dial.dial(home(), phone, text, session))
 
@@ -77,8 +77,8 @@ def stack_people(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Show the people of all runs in the home folder: name, phone number, account and run."""
+    from cicscenario.api.home import home
     from cicscenario.cli import people
-    from cicscenario.cli.home import home
 
     end(people.people(home(), as_json=as_json))
 
@@ -87,8 +87,8 @@ def stack_people(
 def stack_faults(context: typer.Context, fmt: Format = OutputForm.TEXT) -> None:
     """Show every service's fault switches, what each does, and which are on; or turn them on and off."""
     if context.invoked_subcommand is None:
+        from cicscenario.api.home import home
         from cicscenario.cli import stackfaults
-        from cicscenario.cli.home import home
 
         end(stackfaults.listed(home(), fmt))
 
@@ -103,8 +103,8 @@ def stack_faults_set(
     ],
 ) -> None:
     """Turn faults on while the sandbox is up. Their services start again; what else is on stays on."""
+    from cicscenario.api.home import home
     from cicscenario.cli import stackfaults
-    from cicscenario.cli.home import home
 
     end(stackfaults.turned_on(home(), faults))
 
@@ -122,7 +122,7 @@ def stack_faults_clear(
     ] = [],  # noqa: B006
 ) -> None:
     """Turn faults off while the sandbox is up. Their services start again."""
+    from cicscenario.api.home import home
     from cicscenario.cli import stackfaults
-    from cicscenario.cli.home import home
 
     end(stackfaults.turned_off(home(), names))

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
+from cicscenario.api import workspace
+from cicscenario.api.naming import about
 from cicscenario.chain.abi import to_hex
-from cicscenario.cli import workspace
 from cicscenario.cli.atwork import at_work
-from cicscenario.cli.commandline import about
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine.identity import recall_named
 from cicscenario.engine.services import open_services

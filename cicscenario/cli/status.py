@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cicscenario.cli import workspace
+from cicscenario.api import workspace
 from cicscenario.cli.commandline import choose
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.identity import recall_named

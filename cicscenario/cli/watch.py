@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cicscenario.cli import workspace
+from cicscenario.api import workspace
 from cicscenario.errors import ExitCode
 from cicscenario.printable import say
 from cicscenario.serve.server import serving

@@ -1,6 +1,6 @@
 """The listeners of a command: the console or JSON lines, the log, and the reports and the verdict at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,19 @@ class View:
 
 
 class Listening:
-    """Shows events, logs them, and writes all report forms at the end. ``unwritten`` says why that failed, if it did."""
+    """Shows events, logs them, and writes all report forms at the end. ``unwritten`` says why that failed, if it did.
 
-    def __init__(self, show: Listener, stream: TextIO, view: View) -> None:
+    ``show`` is told of all events but the last, which is the verdict, and ``show_verdict`` of that one.
+    """
+
+    def __init__(self, show: Listener, show_verdict: Callable[[CommandEnded], None]) -> None:
         self.unwritten: str | None = None
+        self.directory: Path | None = None  #: of the run, when its reports are written
         self.stopwatch = Stopwatch()
         self._show = show
-        self._stream = stream
-        self._view = view
+        self._show_verdict = show_verdict
         self._log = RunLog()
         self._now = NowFile()
-        self._directory: Path | None = None
 
     def __call__(self, event: Event) -> None:
         try:
@@ -53,7 +55,7 @@ class Listening:
             event = Noted(self.unwritten)
         else:
             if isinstance(event, ReportWritten):
-                self._directory = Path(event.directory)
+                self.directory = Path(event.directory)
         self._log(event)
         self._now(event)
         self._show(event)
@@ -64,34 +66,32 @@ class Listening:
         known = self._recorded()
         return known.next if known else None
 
-    def failed(self, error: BaseException) -> None:
-        """Tells of the error that ends the command."""
+    def failed(self, error: BaseException) -> ExitCode:
+        """Tells of the error that ends the command. Returns the exit code that it has."""
         known = as_told(error)
         if known is None:
             stopped = isinstance(error, KeyboardInterrupt)
             code = ExitCode.INTERRUPTED if stopped else ExitCode.INTERNAL
             text = "interrupted" if stopped else f"internal error: {type(error).__name__}: {error}"
             self(CommandFailed(without_known(text), None, int(code)))
-        else:
-            hint = without_known(known.hint) if known.hint else None
-            self(CommandFailed(without_known(known.message), hint, int(known.exit_code)))
+            return code
+        hint = without_known(known.hint) if known.hint else None
+        self(CommandFailed(without_known(known.message), hint, int(known.exit_code)))
+        return known.exit_code
 
     def end(self, code: ExitCode) -> CommandEnded:
         """Tells the verdict, as the last line; returns it."""
-        report = str(self._directory / "report.html") if self._directory else None
+        report = str(self.directory / "report.html") if self.directory else None
         event = ended(self._recorded(), code, self.stopwatch.seconds, report)
         self._log(event)
         self._log.close()
-        if self._view.as_json:
-            self._show(event)
-        else:
-            verdict_shown(event, self._stream, self._view.colour)
+        self._show_verdict(event)
         return event
 
     def _recorded(self) -> Recorded | None:
         """What this command has recorded."""
         try:
-            return recorded(self._directory) if self._directory else None
+            return recorded(self.directory) if self.directory else None
         except (OSError, InvalidError):
             return None
 
@@ -101,4 +101,11 @@ def listening(stream: TextIO, view: View) -> Iterator[Listening]:
     """Shows events on ``stream``, logs them, and writes all report forms at the end. After the block, call ``end``."""
     shown = nullcontext(JsonLines(stream)) if view.as_json else console(stream, view.colour, verbose=view.verbose)
     with shown as show, Liveness(show) as heard:
-        yield Listening(heard, stream, view)
+        yield Listening(heard, heard if view.as_json else lambda event: verdict_shown(event, stream, view.colour))
+
+
+@contextmanager
+def telling(listener: Listener) -> Iterator[Listening]:
+    """Tells ``listener`` all events, logs them, and writes all report forms at the end; shows nothing. Call ``end`` after it."""
+    with Liveness(listener) as heard:
+        yield Listening(heard, heard)

@@ -4,7 +4,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whole
-from cicscenario.sandbox import nodes, watchdog
+from cicscenario.sandbox import nodes
 from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.guard import watch, watchdog_of
 from cicscenario.sandbox.process import HOLD
 from cicscenario.sandbox.record import RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
@@ -23,7 +23,6 @@ from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decide
 from cicscenario.sandbox.space import full_disk_told
 from cicscenario.sandbox.starting import Progress, Starting, silent
 from cicscenario.sandbox.users import Users
-from cicscenario.shell import for_daemons
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
 
@@ -222,7 +221,7 @@ class _Stack:
         self.temporary = self.folder / "tmp"
         self._record = self.folder / RECORD
         self.users = Users(self.folder)
-        self.watchdog = Daemon(watchdog.NAME, self.folder)
+        self.watchdog = watchdog_of(self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -268,7 +267,7 @@ class _Stack:
             progress,
         )
         try:
-            self._watch()
+            watch(self.folder)
             starting.start()
             with full_disk_told(self.folder, "environment file"):
                 self._write_environment(record)
@@ -295,13 +294,6 @@ class _Stack:
             self.daemon(name).stop()
         record.ports |= wanted
         return request
-
-    def _watch(self) -> None:
-        """Starts what ends the daemons when the folder is deleted, unless it is up."""
-        if self.watchdog.pid() is None:
-            daemons = [f"{name}={service.abandon_signal:d}" for name, service in SERVICES.items()]
-            command = [sys.executable, "-m", watchdog.__name__, str(self.folder), *daemons]
-            self.watchdog.start(command, for_daemons(), lambda: True)
 
     def _launch(
         self, name: str, record: Record, request: _StartRequest, hold: int | None

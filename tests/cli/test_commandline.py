@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 import cicscenario
-from cicscenario.cli.commandline import about, as_given, shown
+from cicscenario.api.naming import about
+from cicscenario.cli.commandline import as_given, shown
 from cicscenario.engine.identity import claim, recall_named
 from cicscenario.invocation import _TAKES, UNKNOWN, going_on, name_run
 from cicscenario.plan.compile import compile_plan

@@ -139,7 +139,7 @@ write_failing(compile_plan(load_scenario(sys.argv[1])), store, Path(sys.argv[2])
 HOME = """
 import sys
 from cicscenario.boundaries import kill_at
-from cicscenario.cli.home import made_home
+from cicscenario.api.home import made_home
 if sys.argv[1]:
     kill_at(f"{sys.argv[1]}:1:kill")
 made_home()

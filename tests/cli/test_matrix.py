@@ -15,13 +15,15 @@ from xml.etree import ElementTree as ET
 import pytest
 from jsonschema import Draft202012Validator
 
-from cicscenario.cli import config, diff, plan, runs, status, workspace
+from cicscenario.api import workspace
+from cicscenario.api.home import HOME
+from cicscenario.api.naming import about
+from cicscenario.api.request import RunPlace
+from cicscenario.cli import config, diff, plan, runs, status
 from cicscenario.cli.app import app
 from cicscenario.cli.boundary import boundary
-from cicscenario.cli.commandline import about, as_given, choose
-from cicscenario.cli.home import HOME
+from cicscenario.cli.commandline import as_given, choose
 from cicscenario.cli.matrix import MatrixCommand, each, several
-from cicscenario.cli.request import RunPlace
 from cicscenario.cli.validate import validate
 from cicscenario.engine.events import CommandEnded
 from cicscenario.engine.select import Selection, select_steps

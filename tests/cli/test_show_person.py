@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import rlp
 
+from cicscenario.api.request import RunPlace
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.cli.person import person
-from cicscenario.cli.request import RunPlace
 from cicscenario.cli.rungroup import show
 from cicscenario.engine.who import who
 from cicscenario.errors import ExitCode, InvalidError

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cicscenario.api import snapshots
 from cicscenario.cli import snapshot
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRefusedError, UnavailableError
 from cicscenario.language import load_environment
@@ -16,6 +17,7 @@ from cicscenario.sandbox.record import dialect_of
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.sandbox.snapshot import restore as restoring
 from cicscenario.sandbox.stack import used
+from cicscenario.state.directory import directory_lock
 from tests.support.commands import cicscenario
 from tests.support.sandboxes import NODES, Run, Sandbox, gifts_since, small_scenario
 
@@ -158,7 +160,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("saved")
     stack.up(home)
     try:
-        snapshot.saved(home / "a.zst", home)
+        snapshots.saved(home / "a.zst", home)
     finally:
         stack.down(home, purge=True)
     return home / "a.zst"
@@ -237,8 +239,8 @@ def test_without_its_package_the_message_says_which(saved: Path, home: Path, mon
 def test_a_run_that_is_under_way_keeps_its_folder(saved: Path, home: Path) -> None:
     """A run of the same name in another environment is not renamed under its feet."""
     folder = state_run(home, "busy", "")
-    guard = snapshot._kept_from_others(home, ["busy"])
-    with snapshot.directory_lock(folder), pytest.raises(StateRefusedError, match="is in use"):
+    guard = snapshots._kept_from_others(home, ["busy"])
+    with directory_lock(folder), pytest.raises(StateRefusedError, match="is in use"):
         guard.__enter__()
 
 

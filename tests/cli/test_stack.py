@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cicscenario.api import workspace
 from cicscenario.cli import stack as command
-from cicscenario.cli import workspace
 from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import compile_plan
 from cicscenario.sandbox import stack

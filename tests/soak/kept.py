@@ -3,7 +3,6 @@ time, and give the same each time. Nothing here has a state or asks anybody.
 """
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +11,8 @@ from celery.app import amqp
 from eth_hash.auto import keccak as real_keccak
 
 from cicscenario.chain import keyfile, signer
+from cicscenario.chain.contractreader import ViewCall
 from cicscenario.chain.signer import Signed, Signer
-from cicscenario.chain.web3reader import Web3Reader
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.state.integrity import row_digest
 from cicscenario.steps.work import pins
@@ -27,11 +26,7 @@ _SALTS = (b"abcdefghijklmnopqrstuu", b"vwxyzABCDEFGHIJKLMNOPO")
 
 keccak = lru_cache(_MANY)(real_keccak)
 _sign = Signer.sign
-_functions = Web3Reader.functions
-_data = Web3Reader.data
 _signed: dict[tuple[Any, ...], Signed] = {}
-_contracts: dict[tuple[bytes, int], Any] = {}
-_calls: dict[tuple[Any, ...], str] = {}
 
 
 def _kept_sign(self: Signer, **fields: Any) -> Signed:
@@ -39,20 +34,6 @@ def _kept_sign(self: Signer, **fields: Any) -> Signed:
     if key not in _signed:
         _signed[key] = _sign(self, **fields)
     return _signed[key]
-
-
-def _kept_functions(self: Web3Reader, address: bytes, abi: Sequence[Any]) -> Any:
-    key = (address, id(abi))  # the descriptions are constants of a module
-    if key not in _contracts:
-        _contracts[key] = _functions(self, address, abi)
-    return _contracts[key]
-
-
-def _kept_data(self: Web3Reader, call: Any) -> str:
-    key = (call.address, str(call.abi), *call.args)
-    if key not in _calls:
-        _calls[key] = _data(self, call)
-    return _calls[key]
 
 
 class KeptBcrypt:
@@ -85,6 +66,5 @@ METHODS: list[tuple[Any, str, Any]] = [
     (pins, "_HASHED_AT_ONCE", 4),  # on any machine
     (amqp, "saferepr", lambda *value, **limits: ""),  # for the log of the worker
     (Signer, "sign", _kept_sign),
-    (Web3Reader, "functions", _kept_functions),
-    (Web3Reader, "data", _kept_data),
+    (ViewCall, "request", lru_cache(_MANY)(ViewCall.request)),
 ]

@@ -1,8 +1,9 @@
 """Sovereign accounts: each key is derived from one secret of the run; the run's signer pays all costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
@@ -20,13 +21,15 @@ from cicscenario.errors import StateRefusedError, StepFailedError
 from cicscenario.people.person import Person, checksum
 from cicscenario.state.directory import run_secret
 
+SECRET_FILE = "secret"  # noqa: S105  #: of a run directory: all keys of the run are derived from it
+
 
 class EthBackend(Backend):
     """Derives the accounts of one run directory from its file ``secret`` (created once, readable by the owner only)."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._path = context.directory / "secret"
+        self._path = context.directory / SECRET_FILE
         self._is_new = not self._path.exists()
         self._secret = bytes.fromhex(run_secret(self._path))
 
@@ -63,13 +66,24 @@ class EthBackend(Backend):
 
     def private_key(self, person: Person) -> bytes:
         """Raises StateRefusedError when the person's account was not derived from this secret."""
-        key = derive_key(self._secret, person.id)
-        if address_of(key) != person.address:
-            raise StateRefusedError(
-                f"the account of person {person.id} was not derived from the secret in {self._path}",
-                hint="restore the secret of this run; without it the keys of its accounts are lost",
-            )
-        return key
+        return _private_key(self._secret, self._path, person)
+
+
+def keys_in(directory: Path) -> Callable[[Person], bytes]:
+    """What gives the private key of a person of the run in ``directory``; see ``EthBackend.private_key``."""
+    path = directory / SECRET_FILE
+    secret = bytes.fromhex(run_secret(path))
+    return lambda person: _private_key(secret, path, person)
+
+
+def _private_key(secret: bytes, path: Path, person: Person) -> bytes:
+    key = derive_key(secret, person.id)
+    if address_of(key) != person.address:
+        raise StateRefusedError(
+            f"the account of person {person.id} was not derived from the secret in {path}",
+            hint="restore the secret of this run; without it the keys of its accounts are lost",
+        )
+    return key
 
 
 def _registration(context: RunContext, person: Person) -> Intent:

@@ -3,9 +3,7 @@
 from functools import cached_property
 
 from cicscenario.chain.abi import from_hex, pack, selector, text32
-from cicscenario.chain.contractreader import PlainReader
 from cicscenario.chain.contracts import Contracts, eth_call
-from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.database import EngineDatabase
@@ -37,7 +35,9 @@ class EngineContext:
 
     @cached_property
     def contracts(self) -> Contracts:
-        return discover(self.rpc, self.settings.registry, None, PlainReader(self.rpc))
+        from cicscenario.chain.discovery import discover  # loads eth_abi
+
+        return discover(self.rpc, self.settings.registry, None)
 
     @cached_property
     def token_name(self) -> str:

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS nonce_task_reservation (
   PRIMARY KEY (key, address_hex)
 );
 -- Outgoing transactions; their bytes never change. Status: pending -> ready, or waitforgas and then ready -> sent -> final or
--- failed. ``purpose`` is register, gas, faucet or custom, for ``account``.
+-- failed. ``purpose`` is register, gas, faucet, transfer or custom, for ``account``.
 CREATE TABLE IF NOT EXISTS otx (
   id bigserial PRIMARY KEY,
   purpose text NOT NULL,

@@ -1,7 +1,7 @@
 """Signs the engine's transactions with keys from the vault, as cic-eth's signer does."""
 
 from cicscenario.chain.abi import pack
-from cicscenario.chain.contracts import ADD, GIVE_TO
+from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.errors import SIGNER_IS_DOWN, JSONRPCException, RPCException, UnknownContractError
@@ -39,6 +39,10 @@ class TransactionSigner:
         if faucet is None:
             raise UnknownContractError("Faucet")
         return self.sign(account, nonce, faucet.address, data=pack(GIVE_TO, bytes.fromhex(account)))
+
+    def transfer(self, sender: str, nonce: int, token: bytes, recipient: str, value: int) -> Signed:
+        """A call of a token that sends ``value`` base units of it from one account to another."""
+        return self.sign(sender, nonce, token, data=pack(TRANSFER, bytes.fromhex(recipient), value))
 
     def sign(
         self,

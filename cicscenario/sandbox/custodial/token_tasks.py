@@ -51,7 +51,7 @@ def add_to(app: Celery) -> None:
 def _add_queue_balances(app: Celery) -> None:
     """Registers the tasks about an account's tokens in transactions of the engine's own queue.
 
-    The amounts are always 0: this engine sends no tokens of its accounts, and cic-eth counts a faucet's payout as 0.
+    The amounts are always 0: a transfer is mined within a second here, and cic-eth counts a faucet's payout as 0.
     """
 
     @app.task(name="cic_eth.queue.balance.balance_incoming")  # type: ignore[untyped-decorator]

@@ -1,12 +1,14 @@
-"""Tasks about registrations and the faucet's payouts, with cic-eth's names, arguments, results and errors.
+"""Tasks about registrations, the faucet's payouts and transfers of tokens, with cic-eth's names, arguments, results and errors.
 
 A tree of tasks first reserves a nonce of the account that sends its transaction, and a later task of the tree signs with
 it. A task that fails in between, or is lost, leaves a nonce that nobody uses.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, Task
+from kombu.utils.uuid import uuid
 
 from cicscenario.chain.signer import Signed
 from cicscenario.sandbox.custodial import names
@@ -24,6 +26,7 @@ def add_to(app: Celery) -> None:
     _add_nonces(app, context)
     _add_registration(app, context, signer, app.fault_counters)
     _add_gift(app, context, signer)
+    _add_transfer(app, context, signer)
     _add_custom(app, context, signer)
     _add_states(app, context)
 
@@ -70,6 +73,23 @@ def _add_gift(app: Celery, context: EngineContext, signer: TransactionSigner) ->
         return [signed.raw.hex()]
 
 
+def _add_transfer(app: Celery, context: EngineContext, signer: TransactionSigner) -> None:
+    @app.task(name=names.TRANSFER, bind=True)  # type: ignore[untyped-decorator]
+    def transfer(self: Task, tokens: list[dict[str, Any]], holder: str, receiver: str, value: int, spec: Spec) -> str:
+        """Sends ``value`` base units of one token with the holder's key. Its nonce has been reserved."""
+        check_chain(context, spec)
+        if len(tokens) != 1:
+            raise NotImplementedError(f"a transfer of {len(tokens)} tokens")
+        sender, recipient = normal(holder), normal(receiver)
+        token = bytes.fromhex(normal(tokens[0]["address"]))
+        with context.database.transaction() as cursor:
+            nonce = take_reservation(cursor, self.request.root_id, sender)
+            signed = signer.transfer(sender, nonce, token, recipient, value)
+            add_otx(cursor, "transfer", recipient, sender, signed, nonce)
+        queue_transaction(self, spec, signed, sender, names.CACHE_TRANSFER_DATA)
+        return f"0x{signed.hash.hex()}"
+
+
 def _add_custom(app: Celery, context: EngineContext, signer: TransactionSigner) -> None:
     @app.task(name=names.CUSTOM, bind=True)  # type: ignore[untyped-decorator]
     def custom(
@@ -111,7 +131,7 @@ def _add_states(app: Celery, context: EngineContext) -> None:
     def cache(tx_hash: str, signed: str, spec: Spec) -> tuple[str, int | None]:
         return tx_hash, context.database.otx_id(normal(tx_hash))
 
-    for name in (names.CACHE_ACCOUNT_DATA, names.CACHE_GIFT_DATA, names.CACHE_GAS_DATA):
+    for name in (names.CACHE_ACCOUNT_DATA, names.CACHE_GIFT_DATA, names.CACHE_TRANSFER_DATA, names.CACHE_GAS_DATA):
         app.task(cache, name=name)
 
     @app.task(name=names.SET_READY)  # type: ignore[untyped-decorator]
@@ -129,6 +149,19 @@ def child(task: Task, name: str, *arguments: Any, **keywords: Any) -> Any:
     """The signature of a task for the queue from which ``task`` was taken."""
     queue = (task.request.delivery_info or {}).get("routing_key")
     return task.app.signature(name, args=arguments, kwargs=keywords, queue=queue)
+
+
+def send_group(task: Task, name: str, calls: Sequence[tuple[Any, ...]]) -> None:
+    """Sends one task for each tuple of arguments, all of a group, as Celery's ``group`` does.
+
+    Celery's own also subscribes to the result of each, in case its sender waits for them.
+    """
+    group_id = uuid()
+    results = [
+        child(task, name, *arguments).apply_async(group_id=group_id, group_index=number, add_to_parent=False)
+        for number, arguments in enumerate(calls)
+    ]
+    task.add_trail(task.app.GroupResult(group_id, results))
 
 
 def queue_transaction(task: Task, spec: Spec, signed: Signed, sender: str, cache_task: str) -> None:

@@ -72,6 +72,9 @@ class Vault:
                 found[address] = fernet.decrypt(token.encode())
         return found
 
+    def close(self) -> None:
+        self._connection.close()
+
     def _fernet(self, password: str) -> Fernet:
         return Fernet(base64.urlsafe_b64encode(keccak(self._secret + password.encode())))
 

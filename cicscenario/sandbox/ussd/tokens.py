@@ -7,7 +7,6 @@ from typing import Any, Protocol
 from eth_abi.abi import decode
 
 from cicscenario.chain.abi import from_hex, pack, selector, to_hex, word
-from cicscenario.chain.contractreader import PlainReader
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
@@ -62,7 +61,7 @@ class ChainTokens:
     def _token(self, symbol: str | None) -> TokenInfo:
         with self._lock:
             if symbol not in self._known:
-                token = discover(self._rpc, self._registry, symbol, PlainReader(self._rpc)).token
+                token = discover(self._rpc, self._registry, symbol).token
                 name = decode(["string"], from_hex(self._rpc.calls([eth_call(token.address, _NAME)])[0]))[0]
                 self._known[symbol] = TokenInfo(token.symbol, name, token.decimals, token.address)
             return self._known[symbol]

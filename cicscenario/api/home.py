@@ -44,10 +44,11 @@ def _is_ours(place: Path) -> bool:
         return False
 
 
-def made_home() -> Path:
-    """The home folder, which is made if it is not there, with a ``.gitignore`` that keeps it out of repositories.
+def made_home(place: Path | None = None) -> Path:
+    """The home folder, or ``place`` in its stead. It is made if it is not there, with a ``.gitignore`` that keeps it out of
+    repositories.
 
     A folder of another name with files of the user in it gets none. Raises OSError.
     """
-    place = home()
+    place = home() if place is None else place.absolute()
     return own_folder(place, lambda name: place.name == _NAME or name in _OURS)

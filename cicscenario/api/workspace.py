@@ -1,11 +1,11 @@
 """Finds run directories and environments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cicscenario.cli.home import home, made_home
+from cicscenario.api.home import home, made_home
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
@@ -25,17 +25,19 @@ class SandboxChoice:
     keep: bool = False
 
 
-def run_directory(scenario: Scenario, directory: Path | None, find: Callable[[], Path] = home) -> Path:
-    """``directory``, or the one of this scenario in the home folder, which ``find`` gives.
+def run_directory(scenario: Scenario, directory: Path | None, where: Path | None = None, *, make: bool = False) -> Path:
+    """``directory``, or the one of this scenario in the home folder. ``where`` is the home folder if it is not the usual one.
+
+    With ``make``, the home folder is made if the run directory is in it.
 
     Each combination of a matrix has a folder of its own in it; ``directory`` may name that, too.
     """
     if directory is not None:
         place = directory.absolute()
-        if place.is_relative_to(home()):
-            find()  # before there is another folder in it: then nobody could say that the home folder is ours
+        if make and place.is_relative_to(where or home()):
+            made_home(where)  # before there is another folder in it: then nobody could say that the home folder is ours
     else:
-        home_folder = find()
+        home_folder = made_home(where) if make else where or home()
         finish_restore(home_folder)
         place = (home_folder / "runs" / scenario.name).absolute()
     one = scenario.combination
@@ -66,9 +68,16 @@ def named_environment(scenario: Scenario, override: str | None) -> str | None:
 
 @contextmanager
 def environment(
-    plan: Plan, override: str | None, choice: SandboxChoice, listener: Listener = lambda event: None
+    plan: Plan,
+    override: str | None,
+    choice: SandboxChoice,
+    listener: Listener = lambda event: None,
+    where: Path | None = None,
 ) -> Iterator[Environment]:
-    """Opens the environment that the command line or the scenario names. A sandbox is started, and stopped at the end."""
+    """Opens the environment that ``override`` or the scenario names. A sandbox is started, and stopped at the end.
+
+    ``where`` is the home folder if it is not the usual one.
+    """
     scenario = plan.scenario
     named = named_environment(scenario, override)
     if named is None:
@@ -79,7 +88,7 @@ def environment(
     if named == "sandbox":
         dialect = "2021" if scenario.backend.option("dialect") == "2021" else None
         with sandbox(
-            made_home(),
+            made_home(where),
             services=sandbox_services(plan),
             node=choice.node,
             contracts=choice.contracts,

@@ -1,15 +1,12 @@
-"""Which run the command line means, and the request for it that the commands about a run give to the engine."""
+"""Which run is meant, and the request for it that is given to the engine."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cicscenario.cli import workspace
-from cicscenario.cli.home import home
-from cicscenario.cli.interrupts import stopped_by_signals
-from cicscenario.cli.revision import revision_of
+from cicscenario.api import workspace
+from cicscenario.api.revision import revision_of
 from cicscenario.engine.events import Listener
-from cicscenario.engine.run import RunRequest
+from cicscenario.engine.run import RunRequest, Stoppable
 from cicscenario.engine.select import EVERYTHING, Selection
 from cicscenario.report.summary import write_record
 
@@ -23,6 +20,7 @@ class RunPlace:
     directory: Path | None = None
     env: str | None = None
     sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
+    home: Path | None = None  #: the home folder; None for the usual one
 
     def with_values(self, values: tuple[str, ...]) -> "RunPlace":
         """The same with more values for --set."""
@@ -32,19 +30,21 @@ class RunPlace:
 def run_request(
     place: RunPlace,
     listener: Listener,
+    stoppable: Stoppable,
     *,
-    find: Callable[[], Path] = home,
+    make_home: bool = False,
     selection: Selection = EVERYTHING,
     fresh: bool = False,
     reconcile: bool = False,
     command: str = "run",
 ) -> RunRequest:
-    """The request for this run. ``find`` gives the home folder; ``listener`` is told of the services of a sandbox that start."""
+    """The request for this run. ``listener`` is told of the services of a sandbox that start; for ``make_home`` see
+    ``workspace.run_directory``."""
     return RunRequest(
         path=place.scenario,
-        directory=lambda scenario: workspace.run_directory(scenario, place.directory, find),
-        environment=lambda plan: workspace.environment(plan, place.env, place.sandbox, listener),
-        stoppable=stopped_by_signals,
+        directory=lambda scenario: workspace.run_directory(scenario, place.directory, place.home, make=make_home),
+        environment=lambda plan: workspace.environment(plan, place.env, place.sandbox, listener, place.home),
+        stoppable=stoppable,
         report=write_record,
         overrides=place.overrides,
         selection=selection,

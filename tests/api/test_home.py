@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.cli.home import HOME, home, made_home
-from cicscenario.cli.workspace import run_directory
+from cicscenario.api.home import HOME, home, made_home
+from cicscenario.api.workspace import run_directory
 from cicscenario.files import own_folder
 from cicscenario.state.directory import directory_lock
 from cicscenario.vocabulary import load_scenario
@@ -129,7 +129,7 @@ def test_git_sees_nothing_of_a_run_in_a_directory_that_is_named(
     scenario = repo / "s.yaml"
     scenario.write_text("version: 1\nname: s\npopulation: {size: 2}\nbackend: eth\nenvironment: sandbox\n")
     directory = Path(named, "run") if inside_the_home else Path("elsewhere/run")
-    place = run_directory(load_scenario(scenario), directory, made_home)
+    place = run_directory(load_scenario(scenario), directory, make=True)
     with directory_lock(own_folder(place)):  # as a run does
         (place / "state.sqlite").write_text("")
     (made_home() / "sandbox").mkdir()

@@ -1,0 +1,78 @@
+"""Fills one stack: from the snapshot of an earlier run, or by a run of its scenario."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cicscenario.api.scenario import LoadedScenario
+from cicscenario.api.snapshots import put_back
+from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.sandbox import stack as sandbox
+from cicscenario.sandbox.services import with_needs
+from cicscenario.sandbox.snapshot.restore import usable
+from cicscenario.state.migrations import SCHEMA_VERSION
+from cicscenario.testing.shelf import Shelf
+from cicscenario.testing.stack import Stack
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What a stack is to be: its scenario, its home folder, the services that it has in any case, and its sandbox."""
+
+    scenario: LoadedScenario
+    home: Path
+    services: Sequence[str]
+    node: str | None
+    contracts: str | None
+    tell: Callable[[str], None]
+
+    def stack(self, shelf: Shelf | None) -> Stack:
+        """The stack, which is up. Raises CicScenarioError, and then it is down."""
+        with_needs(self.services)  # first: a wrong name is told before a run begins
+        try:
+            restored = self._fill(shelf)
+            if self.services:
+                sandbox.up(self.home, services=self.services)
+        except BaseException:
+            sandbox.down(self.home, purge=True)
+            raise
+        return Stack(self.scenario, self.home, restored=restored)
+
+    def _fill(self, shelf: Shelf | None) -> bool:
+        """Says whether it was filled from a snapshot."""
+        if shelf is None:
+            self._run(None)
+            return False
+        place = shelf.place(self.scenario.model, self.node, self.contracts)
+        with shelf.alone(place):  # another process that fills the same stack is waited for
+            there = place.exists()
+            if not there:
+                self._run(place)
+        if there and (why := self._unrestored(place)):
+            self.tell(f"cic_stack: {why}")
+            with shelf.alone(place):
+                self._run(place)
+            there = False
+        shelf.used(place)
+        return there
+
+    def _run(self, place: Path | None) -> None:
+        self.tell(f"cic_stack: the stack of {self.scenario.path} is filled, which later sessions need not do again")
+        result = self.scenario.run(save=place)
+        result.require()
+
+    def _unrestored(self, place: Path) -> str | None:
+        """Restores the snapshot and starts its services. Why that cannot be, when it is of another version or damaged."""
+        try:
+            with usable(place, SCHEMA_VERSION) as snapshot:
+                done = put_back(snapshot, self.home)
+        except StateRefusedError as error:
+            return error.message
+        except FileNotFoundError:
+            return f"{place} was deleted just now"
+        try:
+            sandbox.up(self.home, services=done.manifest.services, dialect=done.manifest.dialect)
+        except UnavailableError as error:
+            error.add_note(f"it was made again from {place}")
+            raise
+        return None

@@ -1,0 +1,97 @@
+"""The stacks of a pytest session: one for each scenario with its options, made when a test first asks for it."""
+
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cicscenario.api.scenario import Overrides, load
+from cicscenario.errors import CicScenarioError, as_told, in_lines
+from cicscenario.sandbox import stack as sandbox
+from cicscenario.sandbox.guard import end_with_this_process
+from cicscenario.testing.filling import Filling
+from cicscenario.testing.shelf import Shelf
+from cicscenario.testing.stack import Stack
+
+
+class Stacks:
+    """Gives stacks when it is called. One that is asked for again is the same one.
+
+    ``root`` is what paths are relative to, ``cache`` the folder for snapshots (None: there are none), ``new_home`` makes an empty
+    folder, and ``tell`` says a line to the user.
+    """
+
+    def __init__(
+        self, root: Path, cache: Path | None, new_home: Callable[[], Path], tell: Callable[[str], None]
+    ) -> None:
+        self._root = root
+        self._shelf = Shelf(cache) if cache else None
+        self._new_home = new_home
+        self._tell = tell
+        self._homes: list[Path] = []
+        self._made: dict[tuple[Any, ...], Stack | str] = {}  # a text is the error that it ended with
+
+    def __call__(
+        self,
+        scenario: str | PathLike[str],
+        set: Overrides = (),
+        *,
+        services: Sequence[str] = (),
+        node: str | None = None,
+        contracts: str | None = None,
+    ) -> Stack:
+        """The stack that this scenario fills, with the values of ``set`` in the place of its own.
+
+        It has the services that the scenario needs, and ``services``. ``node`` is embedded or anvil, ``contracts`` classic or
+        latest. The test fails, with what is wrong and what to do, when the scenario is not valid or the stack cannot be filled.
+        """
+        path = self._root / scenario
+        given = tuple(set.items() if hasattr(set, "items") else set)
+        key = (path, repr(given), *sorted(services), node, contracts)
+        if key not in self._made:
+            self._made[key] = self._new(path, set, tuple(services), node, contracts)
+        found = self._made[key]
+        if isinstance(found, str):
+            pytest.fail(found, pytrace=False)
+        return found
+
+    def close(self) -> None:
+        """Ends all stacks, and deletes their data."""
+        for made in self._made.values():
+            if isinstance(made, Stack):
+                made.close()
+        for home in self._homes:
+            sandbox.down(home, purge=True)
+            shutil.rmtree(home, ignore_errors=True)
+
+    def _new(
+        self, path: Path, overrides: Overrides, services: tuple[str, ...], node: str | None, contracts: str | None
+    ) -> Stack | str:
+        """The stack, or the error in words: who asks for it again is told the same at once."""
+        with _no_warnings():
+            try:
+                home = self._new_home().absolute()
+                end_with_this_process(home)
+                scenario = load(
+                    path, overrides, environment="sandbox", home=home, node=node, contracts=contracts, keep=True
+                )
+                self._homes.append(home)
+                return Filling(scenario, home, services, node, contracts, self._tell).stack(self._shelf)
+            except (CicScenarioError, OSError) as error:
+                told = as_told(error)
+                if told is None:
+                    raise
+                return "\n".join([f"there is no stack of {path}", *in_lines(told)])
+
+
+@contextmanager
+def _no_warnings() -> Any:
+    """Warnings of libraries are not the tests' own, which may make errors of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
