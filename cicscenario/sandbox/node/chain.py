@@ -10,7 +10,7 @@ from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_b
 from cicscenario.sandbox.node.checkpoint import Checkpoint
 from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.evm import Evm, Message, RejectedError
-from cicscenario.sandbox.node.history import History
+from cicscenario.sandbox.node.history import BlockHistory
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
 from cicscenario.sandbox.node.pool import Pool
 from cicscenario.sandbox.node.results import results_of, sender_of
@@ -38,7 +38,7 @@ class Chain:
         self.genesis = genesis
         self.evm = Evm(genesis.chain_id, genesis.gas_limit)
         self.pool = Pool()
-        self.history = History(journal, genesis_block(genesis.time, genesis.gas_limit, genesis.rich))
+        self.history = BlockHistory(journal, genesis_block(genesis.time, genesis.gas_limit, genesis.rich))
         self._snapshots: dict[int, _Snapshot] = {}
         self._snapshots_taken = 0
         self._next_timestamp: int | None = None

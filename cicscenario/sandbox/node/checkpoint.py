@@ -29,7 +29,7 @@ from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.node.codec import to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
 from cicscenario.sandbox.node.evm import NO_CODE, Evm
-from cicscenario.sandbox.node.history import History
+from cicscenario.sandbox.node.history import BlockHistory
 from cicscenario.sandbox.node.journal import Journal
 
 FILE_NAME = "chain.checkpoint"
@@ -51,7 +51,7 @@ class Checkpoint:
         self._journal = journal
         self._path = journal.path.with_name(FILE_NAME)
 
-    def write(self, history: History, evm: Evm) -> None:
+    def write(self, history: BlockHistory, evm: Evm) -> None:
         """Writes the state at the newest block, which the journal has. Raises OSError; the file is what it was then."""
         ends = self._journal.ends
         with replacing(self._path) as file:
@@ -73,7 +73,7 @@ class Checkpoint:
             file.write(body.digest.digest())
         self.height = history.head.number
 
-    def take_up(self, history: History, evm: Evm) -> bool:
+    def take_up(self, history: BlockHistory, evm: Evm) -> bool:
         """Puts the state into ``evm`` and the blocks into ``history``, both new; False when there is none that fits.
 
         Raises StateRefusedError for a file that nobody can have written by accident.
@@ -108,7 +108,7 @@ class Checkpoint:
         head: dict[str, Any] = parse_json(file.readline(_MOST_HEAD))
         return head if self._journal.digest(head["journal"]) == head["digest"] else None
 
-    def _load(self, file: BinaryIO, head: Mapping[str, Any], history: History, evm: Evm) -> None:
+    def _load(self, file: BinaryIO, head: Mapping[str, Any], history: BlockHistory, evm: Evm) -> None:
         blocks = list(_BLOCK.iter_unpack(file.read(head["blocks"] * _BLOCK.size)))
         ends = self._journal.ends[:1]
         ends.extend(end for end, _, _ in blocks)
@@ -135,7 +135,7 @@ class _Digesting:
 
 
 def _entries(
-    history: History, ends: "array[int]", accounts: list[tuple[str, AccountInfo]], evm: Evm
+    history: BlockHistory, ends: "array[int]", accounts: list[tuple[str, AccountInfo]], evm: Evm
 ) -> Iterator[bytes]:
     counts = Counter(number for _, number in history.places())
     hashes = history.hashes

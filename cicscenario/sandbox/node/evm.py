@@ -13,6 +13,7 @@ in a constructor; BLOCKHASH does not give the hashes of mined blocks; the limit 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
@@ -23,15 +24,14 @@ NO_CODE = keccak256(b"")  #: the code hash of an account without code (EIP-1052)
 _KEY = 52  # bytes of an address and a slot
 COINBASE = ZERO_ADDRESS  # anvil's too; it gets the whole fee of every transaction, because the base fee is 0
 
-# Each begins with a literal, which is searched for several times faster than a choice. In TransientStorageChange there is no
-# "Some".
-_SLOT = re.compile(r"StorageChange \{ address: (0x[0-9a-f]{40}), key: (\w+), had_value: Some\((\w+)\)")
-_ACCOUNTS = tuple(
-    re.compile(rf"{change} \{{ address: (0x[0-9a-f]{{40}})")
-    for change in ("NonceChange", "AccountCreated", "CodeChange")
-)
-_TRANSFER = re.compile(r"BalanceTransfer \{ from: (0x[0-9a-f]{40}), to: (0x[0-9a-f]{40}), balance: (?!0 )")
-_DESTROYED = re.compile(r"AccountDestroyed \{ address: (0x[0-9a-f]{40}), target: (0x[0-9a-f]{40})")
+_OF_ACCOUNTS = ("NonceChange", "AccountCreated", "CodeChange")
+_ADDRESS = r"(0x[0-9a-f]{40})"
+#: By name of a change in pyrevm's journal: what is read of it. In TransientStorageChange there is no "Some".
+_CHANGES = {
+    "StorageChange": re.compile(rf"StorageChange \{{ address: {_ADDRESS}, key: (\w+), had_value: Some\((\w+)\)"),
+    "BalanceTransfer": re.compile(rf"BalanceTransfer \{{ from: {_ADDRESS}, to: {_ADDRESS}, balance: (?!0 )"),
+    "AccountDestroyed": re.compile(rf"AccountDestroyed \{{ address: {_ADDRESS}, target: {_ADDRESS}"),
+} | {name: re.compile(rf"{name} \{{ address: {_ADDRESS}") for name in _OF_ACCOUNTS}
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 
 
@@ -256,15 +256,15 @@ class Evm:
         """Accounts and slots that the journal lists as changed, with their current values; pyrevm gives it only as text."""
         text: str = self._evm.journal_str
         journal = text[text.rfind("journal: [") : text.rfind("], spec: ")]
-        destroyed = _DESTROYED.findall(journal)
+        destroyed = _changes(journal, "AccountDestroyed")
         gone = {address for address, _ in destroyed}
-        changed = {address for pattern in _ACCOUNTS for address in pattern.findall(journal)}
-        changed.update(address for pair in _TRANSFER.findall(journal) for address in pair)
+        changed = {address for change in _OF_ACCOUNTS for address in _changes(journal, change)}
+        changed.update(address for pair in _changes(journal, "BalanceTransfer") for address in pair)
         changed.update(target for _, target in destroyed)
         accounts = {address: self._evm.basic(address) for address in changed - gone}
         accounts.update((address, AccountInfo()) for address in gone)
         slots = set()
-        for address, key, old in _SLOT.findall(journal):
+        for address, key, old in _changes(journal, "StorageChange"):
             if address not in gone:
                 slots.add((address, int(key, 0)))
                 if old == "0":
@@ -296,6 +296,11 @@ class Evm:
             # is not in the journal. So the journal is emptied after each slot.
             with self._isolated():
                 self._evm.insert_account_storage(address, slot, value)
+
+
+def _changes(journal: str, name: str) -> list[Any]:
+    """What ``_CHANGES`` reads of the changes of a name. Most names are not there, and that is found fastest without a pattern."""
+    return _CHANGES[name].findall(journal) if name in journal else []
 
 
 def _slot_key(address: str, slot: int) -> bytes:

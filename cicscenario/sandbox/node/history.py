@@ -13,12 +13,12 @@ from cicscenario.sandbox.node.errors import INTERNAL_ERROR, JsonRpcError
 from cicscenario.sandbox.node.journal import Journal
 from cicscenario.sandbox.node.results import receipts_of
 
-_IN_MEMORY = 5_000  # transactions of blocks that are kept in memory; some 2 kB each
+_IN_MEMORY = 20_000  # transactions of blocks that are kept in memory; some 2 kB each
 _PLACE_BITS = 32  # of an index within a block, in a place
 _HASH = 32  # bytes
 
 
-class History:
+class BlockHistory:
     """All blocks from ``genesis`` on. The journal gets the line of each that is appended."""
 
     def __init__(self, journal: Journal, genesis: Block) -> None:

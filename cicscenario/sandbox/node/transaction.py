@@ -10,6 +10,7 @@ from coincurve import PublicKey
 
 from cicscenario.sandbox.node.codec import keccak256, to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
+from cicscenario.sandbox.node.flatrlp import flat_list
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -116,7 +117,9 @@ _DECODERS = {1: _decode_access_list, 2: _decode_dynamic_fee}
 
 
 def _fields(payload: bytes, count: int) -> list[Any]:
-    fields = rlp.decode(payload)
+    fields = flat_list(payload)
+    if fields is None:
+        fields = rlp.decode(payload)
     if not isinstance(fields, list) or len(fields) != count:
         raise ValueError(f"expected a list of {count} fields")
     return fields
