@@ -106,6 +106,8 @@ def test_no_link_is_followed_wherever_it_is(sandbox: Sandbox, scenario: Path, tm
     done = cicscenario(sandbox.home, "run", str(scenario), "--dir", str(run), *env)
     assert done.returncode == 0, done.stderr
     left = {name for name in names if (run / name).is_symlink()}
-    assert left == {"run.log", ".gitignore"}, "neither is followed, or stops a run: a log, and what a user has put there"
+    assert left == {"run.log", ".gitignore"}, (
+        "neither is followed, or stops a run: a log, and what a user has put there"
+    )
     assert precious.read_text() == "words"
     assert precious.stat().st_mode & 0o777 == 0o640
