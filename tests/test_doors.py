@@ -29,6 +29,7 @@ from faker import exceptions as faker_errors
 from jinja2 import exceptions as jinja_errors
 from jinja2.sandbox import SandboxedEnvironment
 from kombu import Producer
+from requests.adapters import HTTPAdapter
 
 from cicscenario.chain.keyfile import decrypt, encrypt
 from cicscenario.chain.rpc import Rpc
@@ -136,11 +137,14 @@ SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
 
 DOORS: dict[str, Door] = {
     "requests, of a node": Door(
-        requests.Session, "post", lambda: Rpc(f"http://user:{SECRET}@{NOWHERE}/{SECRET}", patience=0).call("eth_chainId"),
+        HTTPAdapter, "send", lambda: Rpc(f"http://user:{SECRET}@{NOWHERE}/{SECRET}", patience=0).call("eth_chainId"),
         NOWHERE, REQUESTS + URLLIB3 + HTTP + SYSTEM + TEXT,
     ),
     "requests, of the phone interface": Door(
-        requests.Session, "post", _ussd, NOWHERE, REQUESTS + URLLIB3 + HTTP + SYSTEM + TEXT
+        HTTPAdapter, "send", _ussd, NOWHERE, REQUESTS + URLLIB3 + HTTP + SYSTEM + TEXT
+    ),
+    "requests, before anything is sent": Door(
+        requests.Session, "prepare_request", _ussd, NOWHERE, REQUESTS + URLLIB3 + HTTP + SYSTEM + TEXT
     ),
     "urllib3, below requests": Door(
         urllib3.HTTPConnectionPool, "urlopen", lambda: Rpc(f"http://{NOWHERE}/{SECRET}", patience=0).call("eth_chainId"),
@@ -313,9 +317,9 @@ def raising(error: BaseException) -> Callable[..., None]:
 @pytest.mark.parametrize("depth", [100_000])
 def test_an_answer_that_is_nested_without_end_is_told(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
     reply = requests.Response()
-    reply.status_code, reply._content = 200, b"[" * depth
-    monkeypatch.setattr(requests.Session, "post", lambda *_, **__: reply)
-    with pytest.raises(CicScenarioError, match=NOWHERE):
+    reply.status_code, reply._content, reply._content_consumed = 200, b"[" * depth, True
+    monkeypatch.setattr(HTTPAdapter, "send", lambda *_, **__: reply)
+    with pytest.raises(CicScenarioError, match=f"{NOWHERE} does not speak JSON-RPC"):
         Rpc(f"http://{NOWHERE}", patience=0).call("eth_chainId")
 
 

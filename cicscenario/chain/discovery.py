@@ -3,35 +3,31 @@
 Two generations are in use: those compatible with cic-eth 0.12 and the latest releases. They are told apart by asking
 the contracts, never by configuration. Functions and keys: the published ABIs of the contract packages.
 
-This module loads web3, which takes half a second: import it where a chain is opened, not at the top of a module that
-every command loads.
+This module loads eth_abi, which takes a fifth of a second: import it where a chain is opened, not at the top of a module
+that every command loads.
 """
 
 import hashlib
 import math
 
 from cicscenario.chain.abi import from_hex, text32, to_hex
-from cicscenario.chain.contractreader import ContractReader, view
+from cicscenario.chain.contractreader import ContractReader, ViewFunction
 from cicscenario.chain.contracts import CHECK, COOLDOWN, Contracts, Faucet, Token
 from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
 from cicscenario.printable import foreign
 
-#: Of the registry, whose keys are names of contracts, and of the token index.
-REGISTRY_ABI = [view("addressOf(bytes32)", "address")]
-TOKEN_ABI = [
-    view("decimals()", "uint256"),
-    view("symbol()", "bytes"),  # a string, encoded like bytes; it may be invalid UTF-8
-    view("demurrageAmount()", "uint256"),  # only of tokens whose balances shrink
-    # How fast balances shrink, as 64.64 fixed point: the names of the older and the latest generation.
-    view("taxLevel()", "int256"),
-    view("decayLevel()", "int256"),
-]
-FAUCET_ABI = [
-    view("token()", "address"),
-    view("tokenAmount()", "uint256"),
-    view("cooldown(address)", "uint256"),  # only of the older generation
-]
+_ADDRESS_OF = ViewFunction(
+    "addressOf(bytes32)", "address"
+)  # of the registry, whose keys are names, and of the token index
+_DECIMALS = ViewFunction("decimals()", "uint256")
+_SYMBOL = ViewFunction("symbol()", "bytes")  # a string, encoded like bytes; it may be invalid UTF-8
+_DEMURRAGE = ViewFunction("demurrageAmount()", "uint256")  # only of tokens whose balances shrink
+#: How fast balances shrink, as 64.64 fixed point: the names of the older and the latest generation.
+_LEVELS = (ViewFunction("taxLevel()", "int256"), ViewFunction("decayLevel()", "int256"))
+_PAID = ViewFunction("token()", "address")  # of the faucet
+_PAYS = ViewFunction("tokenAmount()", "uint256")
+_COOLDOWN = ViewFunction("cooldown(address)", "uint256")  # only of the older generation
 
 _NAMES = ("AccountRegistry", "TokenRegistry", "DefaultToken", "Faucet")
 _ANY_ADDRESS = f"0x{1:040x}"  # to find out whether a function exists; the answer does not matter
@@ -76,8 +72,7 @@ def discover(rpc: Rpc, registry: bytes, symbol: str | None) -> Contracts:
 
 def _addresses_of(reader: ContractReader, registry: bytes, keys: list[bytes]) -> list[bytes | None]:
     """The address that the registry or the token index has under each key, or None."""
-    functions = reader.contract(registry, REGISTRY_ABI).functions
-    return [_address(value) for value in reader.values(*(functions.addressOf(key) for key in keys))]
+    return [_address(value) for value in reader.values(*(_ADDRESS_OF.at(registry, key) for key in keys))]
 
 
 def _address(value: str | None) -> bytes | None:
@@ -98,10 +93,8 @@ def _by_symbol(reader: ContractReader, index: bytes, symbol: str) -> bytes:
 
 
 def _token(reader: ContractReader, address: bytes) -> Token:
-    token = reader.contract(address, TOKEN_ABI).functions
-    decimals, symbol, demurrage, *levels = reader.values(
-        token.decimals(), token.symbol(), token.demurrageAmount(), token.taxLevel(), token.decayLevel()
-    )
+    asked = (_DECIMALS, _SYMBOL, _DEMURRAGE, *_LEVELS)
+    decimals, symbol, demurrage, *levels = reader.values(*(one.at(address) for one in asked))
     if decimals is None:
         raise UnavailableError(
             f"the contract at {to_hex(address)} on {reader.node} is not a token: it has no decimals()"
@@ -119,8 +112,7 @@ def _per_minute(level: int) -> float:
 
 
 def _faucet(reader: ContractReader, address: bytes, gift_token: Token) -> Faucet:
-    faucet = reader.contract(address, FAUCET_ABI).functions
-    token, amount, cooldown = reader.values(faucet.token(), faucet.tokenAmount(), faucet.cooldown(_ANY_ADDRESS))
+    token, amount, cooldown = reader.values(_PAID.at(address), _PAYS.at(address), _COOLDOWN.at(address, _ANY_ADDRESS))
     paid = _address(token)
     if paid is None or amount is None:
         raise UnavailableError(f"the faucet {to_hex(address)} on {reader.node} does not say what it pays out")

@@ -129,7 +129,7 @@ def connect(
     found = survey(environment, lambda urls: _client(environment, urls, stopping, ca, meter))
     rpc = _client(environment, found.urls, stopping, ca, meter)
     rpc.nodes.genesis = found.facts.genesis
-    from cicscenario.chain.discovery import discover  # not at the top, since it loads web3
+    from cicscenario.chain.discovery import discover  # not at the top, since it loads eth_abi
 
     return ChainSession(
         environment=environment,

@@ -9,7 +9,8 @@ from cicscenario.errors import ExitCode, UnavailableError
 from cicscenario.printable import json_text, say
 from cicscenario.sandbox.faultnames import FAULTS
 from cicscenario.sandbox.seen import faults_on
-from cicscenario.sandbox.switches import change_faults, check_faults, cleared_faults, name_of, set_faults
+from cicscenario.sandbox.switches import check_faults, cleared_faults, name_of, set_faults
+from cicscenario.sandbox.switching import change_faults
 
 
 def listed(home: Path, fmt: str) -> ExitCode:

@@ -5,10 +5,9 @@ Names and values are checked as the service itself does at its start, before any
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.errors import InvalidError
 from cicscenario.sandbox.faultnames import FAULTS
 
 _OPTION = "--fault"
@@ -72,32 +71,6 @@ def cleared_faults(service: str, options: Sequence[str], names: Iterable[str] | 
     """The options without the faults of these names; without any when ``names`` is None."""
     kept = [fault for fault in switched_on(service, options) if names is not None and name_of(fault) not in names]
     return with_faults(service, options, kept)
-
-
-def change_faults(
-    home: Path, services: Iterable[str] | None, change: Callable[[str, Sequence[str]], list[str]]
-) -> list[str]:
-    """Starts services of the sandbox again whose options ``change`` (from name and options) changes; gives their names.
-
-    ``services`` are those to look at, None for all that are up. The check of names and values is the caller's. Raises
-    UnavailableError, before it changes anything, when one of them is not up.
-    """
-    from cicscenario.sandbox import stack  # which itself checks faults
-
-    with stack.locked(home) as box:
-        record, running = box.record(), box.running()
-        asked = sorted(running) if services is None else list(services)
-        assert record is not None, "a sandbox that is up has a record"
-        if absent := [name for name in asked if name not in running]:
-            raise UnavailableError(
-                f"not up in this sandbox: {', '.join(absent)}",
-                hint=f"start it: cicscenario stack up --service {absent[0]}",
-            )
-        options = {name: change(name, record.options.get(name, [])) for name in asked}
-        changed = {name: words for name, words in options.items() if words != record.options.get(name, [])}
-        if changed:
-            box.start_with(changed)
-    return list(changed)
 
 
 def _parsers() -> Mapping[str, Callable[[Sequence[str]], Any]]:

@@ -3,16 +3,19 @@
 """
 
 import http.client
+import json
 import socket
 import threading
 import weakref
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.cookies import extract_cookies_to_jar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from cicscenario.transport import tls
@@ -20,6 +23,7 @@ from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, SLACK, LateError, TooLargeError, in_thread, metered
 from cicscenario.transport.traffic import Meter
 
+_MOST_KNOWN = 100  # requests that are kept to be used again; a client has a few
 _PIECE = 65536  # bytes of a body that are read, and unpacked, at a time
 TRANSIENT = (408, 425, 429, *range(500, 600))  #: status codes after which the same request may succeed later
 
@@ -97,6 +101,7 @@ class HttpSessions:
         self._mutex = threading.Lock()
         self._local = threading.local()
         self._sessions = weakref.WeakSet[requests.Session]()
+        self._known: dict[tuple[Any, ...], requests.PreparedRequest] = {}
 
     def post(self, url: str, **options: Any) -> requests.Response:
         """One POST, with the options of ``requests``.
@@ -141,9 +146,12 @@ class HttpSessions:
             session.close()
 
     def _send(self, session: requests.Session, method: str, url: str, options: dict[str, Any]) -> requests.Response:
-        reply = session.request(
-            method, url, timeout=self._timeout + SLACK, allow_redirects=False, stream=True, **options
-        )
+        # Not by ``session.request``, which takes as long to prepare the same request as to send it.
+        request = self._prepared(session, method, url, options)
+        adapter = session.get_adapter(str(request.url))
+        reply = adapter.send(request, stream=True, timeout=self._timeout + SLACK)
+        if self._keep and "Set-Cookie" in reply.headers:
+            extract_cookies_to_jar(session.cookies, request, reply.raw)  # type: ignore[no-untyped-call]
         with reply:
             parts, left = [], self._most
             for part in reply.iter_content(_PIECE):
@@ -154,8 +162,32 @@ class HttpSessions:
             reply._content = b"".join(parts)  # what ``content`` gives; there is no other way to have it read to a limit
         return reply
 
-    def _open(self) -> AbstractContextManager[requests.Session]:
-        return nullcontext(self._session()) if self._keep else self._new_session()
+    def _prepared(
+        self, session: requests.Session, method: str, url: str, options: dict[str, Any]
+    ) -> requests.PreparedRequest:
+        """The request; of one that differs from an earlier one in nothing but its body, the rest is used again."""
+        body = _body(options)
+        if body is None or len(session.cookies):
+            return session.prepare_request(requests.Request(method, url, **options))
+        key = (method, url, "json" in options, tuple(options.get("headers", {}).items()))
+        like = self._known.get(key)
+        if like is None:
+            like = session.prepare_request(requests.Request(method, url, **options))
+            if len(self._known) < _MOST_KNOWN:
+                self._known[key] = like
+        request = like.copy()
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        return request
+
+    @contextmanager
+    def _open(self) -> Iterator[requests.Session]:
+        session = self._session()
+        try:
+            yield session
+        finally:
+            if not self._keep:
+                session.close()  # closes its connection
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -173,20 +205,25 @@ class HttpSessions:
         return session
 
 
+def _body(options: dict[str, Any]) -> bytes | None:
+    """The body of a request, as ``requests`` writes it; None for one that it is left to."""
+    if options.keys() <= {"headers", "json"} and options.get("json") is not None:
+        return json.dumps(options["json"], allow_nan=False).encode()
+    if options.keys() <= {"headers", "data"} and options.get("data") and isinstance(options["data"], str):
+        return str(options["data"]).encode()
+    return None
+
+
 class _Adapter(HTTPAdapter):
     """Its connections belong to the current exchange."""
 
     def __init__(self, ca: Path | None) -> None:
         self._ca = ca
-        self._pools = {
-            "http": _pool_of(urllib3.HTTPConnectionPool, HTTPConnection),
-            "https": _pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection),
-        }
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Trusts the authorities of ``ca``; ``requests`` would load the public ones for each connection."""
@@ -205,3 +242,9 @@ def _pool_of(pool: type[Any], connection: type[Any]) -> type[Any]:
 
     known = type(connection.__name__, (connection,), {"connect": connect, "_new_conn": new_conn})
     return type(pool.__name__, (pool,), {"ConnectionCls": known})
+
+
+_POOLS = {
+    "http": _pool_of(urllib3.HTTPConnectionPool, HTTPConnection),
+    "https": _pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection),
+}

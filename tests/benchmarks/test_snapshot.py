@@ -15,13 +15,13 @@ from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.services import SERVICES
 from tests.support.commands import cicscenario
+from tests.support.cputime import of_daemon
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "ussd-1k.yaml"
 WHOLE = 3.0  #: seconds that `stack up --from` may take on a quiet machine with two processors
 ROUNDS = 3
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +40,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "home"
     stack.down(tmp_path / "home", purge=True)
-
-
-def of_session(pid: int) -> float:
-    """CPU seconds of a daemon and of all processes of its session."""
-    used = 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        if int(fields[3]) == pid:
-            used += int(fields[11]) + int(fields[12])
-    return used / _TICKS
 
 
 def measured(home: Path, *arguments: str) -> tuple[float, float]:
@@ -77,7 +64,7 @@ def test_a_thousand_people_are_back(saved: Path, home: Path) -> None:
         for name, found in daemons.items():
             pid = Daemon(name, home / "sandbox").pid()
             assert pid
-            found.append(of_session(pid))
+            found.append(of_daemon(pid))
         stack.down(home, purge=True)
     parts = {name: statistics.median(found) for name, found in daemons.items()}
     cpu = statistics.median(command) + sum(parts.values())

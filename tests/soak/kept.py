@@ -3,7 +3,6 @@ time, and give the same each time. Nothing here has a state or asks anybody.
 """
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +10,8 @@ import bcrypt
 from celery.app import amqp
 from eth_hash.auto import keccak as real_keccak
 
-from cicscenario.chain import contractreader, keyfile, signer
-from cicscenario.chain.contractreader import ContractReader
+from cicscenario.chain import keyfile, signer
+from cicscenario.chain.contractreader import ViewCall
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.state.integrity import row_digest
@@ -27,11 +26,7 @@ _SALTS = (b"abcdefghijklmnopqrstuu", b"vwxyzABCDEFGHIJKLMNOPO")
 
 keccak = lru_cache(_MANY)(real_keccak)
 _sign = Signer.sign
-_contract = ContractReader.contract
-_eth_call = contractreader._eth_call
 _signed: dict[tuple[Any, ...], Signed] = {}
-_contracts: dict[tuple[bytes, int], Any] = {}
-_calls: dict[tuple[Any, ...], Any] = {}
 
 
 def _kept_sign(self: Signer, **fields: Any) -> Signed:
@@ -39,20 +34,6 @@ def _kept_sign(self: Signer, **fields: Any) -> Signed:
     if key not in _signed:
         _signed[key] = _sign(self, **fields)
     return _signed[key]
-
-
-def _kept_contract(self: ContractReader, address: bytes, abi: Sequence[Any]) -> Any:
-    key = (address, id(abi))  # the descriptions are constants of a module
-    if key not in _contracts:
-        _contracts[key] = _contract(self, address, abi)
-    return _contracts[key]
-
-
-def _kept_call(call: Any) -> Any:
-    key = (call.address, str(call.abi), *call.args)
-    if key not in _calls:
-        _calls[key] = _eth_call(call)
-    return _calls[key]
 
 
 class KeptBcrypt:
@@ -79,12 +60,11 @@ PAIRS: list[tuple[Any, Any]] = [
     (real_keccak, keccak),
     (signer.address_of, lru_cache(_MANY)(signer.address_of)),
     (signer.derive_key, lru_cache(_MANY)(signer.derive_key)),
-    (_eth_call, _kept_call),
     (Messages, lru_cache(Messages)),
 ]
 METHODS: list[tuple[Any, str, Any]] = [
     (pins, "_HASHED_AT_ONCE", 4),  # on any machine
     (amqp, "saferepr", lambda *value, **limits: ""),  # for the log of the worker
     (Signer, "sign", _kept_sign),
-    (ContractReader, "contract", _kept_contract),
+    (ViewCall, "request", lru_cache(_MANY)(ViewCall.request)),
 ]

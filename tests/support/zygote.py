@@ -84,7 +84,7 @@ class Zygote:
 
 def _serve() -> None:
     names()  # imports everything
-    import web3  # noqa: F401  # and what the commands import later
+    import cicscenario.chain.discovery  # noqa: F401  # and what the commands import later
 
     gc.freeze()  # the children share this memory
     for line in sys.stdin:

@@ -1,12 +1,13 @@
 """Calls to servers end with the run; requests go where the environment file says, once, and nowhere else."""
 
 import http.client
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -58,6 +59,59 @@ def test_requests_are_answered_and_counted(echo: str, stopping: threading.Event,
     headers = {} if keep else {"Connection": "close"}
     assert [sessions.post(echo, data=f"{n}", headers=headers).text for n in range(3)] == ["0", "1", "2"]
     assert sessions.sent == 3
+    sessions.close()
+
+
+class _Told(_Handler):
+    """Answers with what it was sent, and a cookie; notes the client's port."""
+
+    ports: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        self.ports.append(self.client_address[1])
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        told = json.dumps([self.path, sorted(self.headers.items()), body.decode()]).encode()
+        self.send_response(200)
+        self.send_header("Set-Cookie", "worker=7")
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+
+@pytest.fixture
+def telling() -> Iterator[str]:
+    _Told.ports.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Told) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield f"http://user:word@127.0.0.1:{server.server_address[1]}/a?b=c"
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [{"json": {"id": 1}}, {"json": {"id": 22, "text": "å"}}, {"json": []}, {"json": {"id": 1}}],
+        [{"data": "text=1"}, {"data": "text=1*22"}, {"data": "å"}, {"data": ""}, {"data": "text=1"}],
+        [{"data": "a"}, {"json": "a"}, {"data": b"a"}, {"data": {"a": "b c"}}, {"data": "a"}],
+    ],
+)
+def test_each_request_is_the_one_that_requests_sends(telling: str, keep: bool, bodies: list[dict[str, Any]]) -> None:
+    """Also when it differs from the one before in its body, its headers or a cookie that has come meanwhile."""
+    sessions = HttpSessions(20, keep=keep)
+    with requests.Session() as witness:
+        witness.trust_env = False
+        for number, body in enumerate(bodies):
+            headers = {"X-Number": str(number % 2)}
+            if not keep:
+                witness.cookies.clear()
+            expected = witness.post(telling, headers=headers, **body).json()
+            assert sessions.post(telling, headers=headers, **body).json() == expected
+    assert len(set(_Told.ports)) == (2 if keep else 1 + len(bodies))
     sessions.close()
 
 

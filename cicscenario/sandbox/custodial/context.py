@@ -35,7 +35,7 @@ class EngineContext:
 
     @cached_property
     def contracts(self) -> Contracts:
-        from cicscenario.chain.discovery import discover  # loads web3
+        from cicscenario.chain.discovery import discover  # loads eth_abi
 
         return discover(self.rpc, self.settings.registry, None)
 

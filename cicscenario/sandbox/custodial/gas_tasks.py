@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from celery import Celery, Task, group
+from celery import Celery, Task
 
 from cicscenario.sandbox.custodial import names
 from cicscenario.sandbox.custodial.context import EngineContext
@@ -11,7 +11,7 @@ from cicscenario.sandbox.custodial.database import GIFTER, add_otx, take_reserva
 from cicscenario.sandbox.custodial.errors import OutOfGasError, SeppukuError
 from cicscenario.sandbox.custodial.signing import GAS_LIMIT, GAS_PRICE, TransactionSigner
 from cicscenario.sandbox.custodial.tasks import Spec, check_chain, is_address, normal
-from cicscenario.sandbox.custodial.transaction_tasks import child
+from cicscenario.sandbox.custodial.transaction_tasks import child, send_group
 
 # Source: cic-eth's ``eth.ini`` and ``tasker.py``, and recordings of cic-eth 0.12.10 with ETH_MIN_FEE_PRICE=1.
 _MINIMUM = 180_000
@@ -53,7 +53,7 @@ def _add_check(app: Celery, context: EngineContext) -> None:
             reserve.link(refill)
             reserve.apply_async()
         next_task = names.SET_WAITFORGAS if balance < required else names.SET_READY
-        group([child(self, next_task, spec, normal(tx_hash)) for tx_hash in tx_hashes], app=app)()
+        send_group(self, next_task, [(spec, normal(tx_hash)) for tx_hash in tx_hashes])
         if balance < required:
             raise OutOfGasError(f"need to fill gas, required {required}, had {balance}")
         return [normal(tx) for tx in txs]

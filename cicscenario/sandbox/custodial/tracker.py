@@ -48,6 +48,7 @@ class Tracker:
         return True
 
     def _read(self, cursor: Cursor, first: int, last: int) -> None:
+        self._sender.discard()  # what a turn that failed has left: this one sends it again
         contracts = self._context.contracts
         watched = [to_hex(address) for address in contracts.addresses]
         *blocks, logs = self._context.rpc.calls(
@@ -63,6 +64,7 @@ class Tracker:
         self._resume(cursor, {t["to"][2:].lower() for t in mined if t["to"] and int(t["value"], 16)})
         if self._callbacks.wanted:
             self._send_callbacks(done, [log for log in logs if log["topics"][0] == _TRANSFER])
+        self._sender.flush()
 
     def _gift(self, registered: Sequence[str]) -> None:
         """Has the registered accounts whose keys are in the vault reserve a nonce for the faucet's payout."""

@@ -4,9 +4,11 @@ A tree of tasks first reserves a nonce of the account that sends its transaction
 it. A task that fails in between, or is lost, leaves a nonce that nobody uses.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, Task
+from kombu.utils.uuid import uuid
 
 from cicscenario.chain.signer import Signed
 from cicscenario.sandbox.custodial import names
@@ -147,6 +149,19 @@ def child(task: Task, name: str, *arguments: Any, **keywords: Any) -> Any:
     """The signature of a task for the queue from which ``task`` was taken."""
     queue = (task.request.delivery_info or {}).get("routing_key")
     return task.app.signature(name, args=arguments, kwargs=keywords, queue=queue)
+
+
+def send_group(task: Task, name: str, calls: Sequence[tuple[Any, ...]]) -> None:
+    """Sends one task for each tuple of arguments, all of a group, as Celery's ``group`` does.
+
+    Celery's own also subscribes to the result of each, in case its sender waits for them.
+    """
+    group_id = uuid()
+    results = [
+        child(task, name, *arguments).apply_async(group_id=group_id, group_index=number, add_to_parent=False)
+        for number, arguments in enumerate(calls)
+    ]
+    task.add_trail(task.app.GroupResult(group_id, results))
 
 
 def queue_transaction(task: Task, spec: Spec, signed: Signed, sender: str, cache_task: str) -> None:

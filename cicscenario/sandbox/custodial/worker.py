@@ -22,6 +22,7 @@ from cicscenario.sandbox.custodial.chords import backend_url
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
 from cicscenario.sandbox.custodial.errors import SeppukuError
+from cicscenario.sandbox.custodial.outbox import PostingApp
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.transport import broker_url
 
@@ -58,7 +59,7 @@ class EngineTask(celery.Task):  # type: ignore[misc]
 
 def make_app(settings: EngineSettings) -> celery.Celery:
     """The Celery application, with all tasks. Call it in the worker's main process."""
-    import cicscenario.chain.discovery  # noqa: F401  # loads web3 before the processes fork, not in each of them
+    import cicscenario.chain.discovery  # noqa: F401  # loads eth_abi before the processes fork, not in each of them
     from cicscenario.sandbox.custodial import (
         gas_tasks,
         statement_tasks,
@@ -68,8 +69,12 @@ def make_app(settings: EngineSettings) -> celery.Celery:
         trust_tasks,
     )
 
-    app = celery.Celery(
-        "cic-eth", broker=broker_url(settings.broker), backend=backend_url(settings.broker), task_cls=EngineTask
+    app = PostingApp(
+        "cic-eth",
+        settings.broker,
+        broker=broker_url(settings.broker),
+        backend=backend_url(settings.broker),
+        task_cls=EngineTask,
     )
     app.conf.update(
         task_default_queue=settings.queue,

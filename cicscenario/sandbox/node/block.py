@@ -31,6 +31,21 @@ class Receipt:
     created: str | None
 
 
+def receipt_after(
+    before: Receipt | None, tx: Transaction, *, success: bool, gas_used: int, logs: tuple[Log, ...], created: str | None
+) -> Receipt:
+    """The receipt of the transaction that follows that of ``before`` in a block; ``before`` is None for the first."""
+    return Receipt(
+        tx=tx,
+        success=success,
+        gas_used=gas_used,
+        cumulative_gas=gas_used + (before.cumulative_gas if before else 0),
+        logs=logs,
+        log_index=before.log_index + len(before.logs) if before else 0,
+        created=created,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A header in London's format, and the block's receipts.

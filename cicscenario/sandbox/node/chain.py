@@ -1,17 +1,22 @@
-"""The chain: accepts transactions, mines blocks, keeps them in memory and in a journal, and reverts to snapshots."""
+"""The chain: accepts transactions, mines blocks, keeps them in a journal, and reverts to snapshots."""
 
+import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block
+from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block, receipt_after
+from cicscenario.sandbox.node.checkpoint import Checkpoint
 from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
-from cicscenario.sandbox.node.evm import Evm, ExecutionResult, Message, RejectedError
+from cicscenario.sandbox.node.evm import Evm, Message, RejectedError
+from cicscenario.sandbox.node.history import BlockHistory
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
 from cicscenario.sandbox.node.pool import Pool
+from cicscenario.sandbox.node.results import results_of, sender_of
 from cicscenario.sandbox.node.transaction import Transaction, decode, floor_gas
+
+_BETWEEN_CHECKPOINTS = 50_000  # transactions at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,58 +26,56 @@ class _Snapshot:
 
 
 class Chain:
-    """All blocks and receipts are in memory; state is kept for the newest block only. The base fee is 0.
+    """State is kept for the newest block only. The base fee is 0.
 
-    Use ``open_chain`` to make one. The constructor executes the blocks of the journal again.
+    Use ``open_chain`` to make one. The constructor takes up the checkpoint, if there is one of this journal, and executes the
+    blocks after it again.
     """
 
     def __init__(self, journal: Journal, genesis: Genesis) -> None:
         self._journal = journal
+        self._checkpoint = Checkpoint(journal)
         self.genesis = genesis
         self.evm = Evm(genesis.chain_id, genesis.gas_limit)
         self.pool = Pool()
-        self.blocks: list[Block] = [genesis_block(genesis.time, genesis.gas_limit, genesis.rich)]
-        self._numbers: dict[bytes, int] = {self.blocks[0].hash: 0}
-        self._positions: dict[bytes, tuple[int, int]] = {}  # transaction hash: block number and index
+        self.history = BlockHistory(journal, genesis_block(genesis.time, genesis.gas_limit, genesis.rich))
         self._snapshots: dict[int, _Snapshot] = {}
         self._snapshots_taken = 0
         self._next_timestamp: int | None = None
-        for address, wei in genesis.rich.items():
-            self.evm.fund(address, wei)
-        self.evm.set_block(0, genesis.time)
+        if not self._checkpoint.take_up(self.history, self.evm):
+            for address, wei in genesis.rich.items():
+                self.evm.fund(address, wei)
+        self._saved = self.history.transactions  # in the last checkpoint
+        self.evm.set_block(self.head.number, self.head.timestamp)
         for record in self._journal.read_blocks():
             self._replay(record)
         self._offset = max(0, self.head.timestamp - int(time.time()))  # seconds by which the chain's clock is ahead
 
     @property
     def head(self) -> Block:
-        return self.blocks[-1]
-
-    def block_by_hash(self, block_hash: bytes) -> Block | None:
-        number = self._numbers.get(block_hash)
-        return None if number is None else self.blocks[number]
-
-    def find(self, tx_hash: bytes) -> tuple[Block, int] | None:
-        """The block of a mined transaction and its index in it."""
-        position = self._positions.get(tx_hash)
-        return None if position is None else (self.blocks[position[0]], position[1])
+        return self.history.head
 
     def submit(self, raw: bytes) -> bytes:
         """Checks a signed transaction, adds it to the pool, and gives its hash. Raises JsonRpcError when it is refused."""
         tx = decode(raw)
-        if tx.hash in self._positions:
+        if self.history.has(tx.hash):
             # Geth and anvil also answer that the nonce is too low.
             raise JsonRpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")
-        mined = self.evm.nonce(tx.sender)
-        if reason := self._refusal(tx, mined):
+        sender = self.evm.account(tx.sender)
+        if reason := self._refusal(tx, sender.nonce, sender.balance):
             raise JsonRpcError(SERVER_ERROR, reason)
-        self.pool.add(tx, mined)
+        self.pool.add(tx, sender.nonce)
         return tx.hash
 
     def mine_ready(self) -> None:
         """Mines all ready transactions of the pool, in as many blocks as the gas limit requires."""
         while self.pool.ready:
             self.mine()
+        since = self.history.transactions - self._saved
+        if since >= max(
+            _BETWEEN_CHECKPOINTS, self._saved
+        ):  # each twice the last, so that all cost no more than two of the last
+            self.save()
 
     def mine(self) -> Block:
         """Mines one block with as many ready transactions as the gas limit allows; it may be empty."""
@@ -89,8 +92,10 @@ class Chain:
                 self.pool.drop(tx)
             else:
                 self.pool.remove(tx)
-        block = self._append(timestamp, tuple(receipts))
-        self._journal.append_block(BlockRecord(block.number, timestamp, tuple(r.tx.raw for r in receipts)))
+        block = self._block(timestamp, receipts)
+        self.history.append(block)
+        raw = tuple(receipt.tx.raw for receipt in receipts)
+        self._journal.append_block(BlockRecord(block.number, timestamp, raw, results_of(receipts)))
         return block
 
     def snapshot(self) -> int:
@@ -108,11 +113,7 @@ class Chain:
         self.evm.rewind(target.mark)
         if not self._snapshots:
             self.evm.forget_marks()
-        for block in self.blocks[target.height + 1 :]:
-            del self._numbers[block.hash]
-            for receipt in block.receipts:
-                del self._positions[receipt.tx.hash]
-        del self.blocks[target.height + 1 :]
+        self.history.truncate(target.height)
         self._journal.truncate(target.height)
         self.pool.clear()
         self.evm.set_block(self.head.number, self.head.timestamp)
@@ -132,61 +133,68 @@ class Chain:
         self._next_timestamp = timestamp
         self._offset = timestamp - int(time.time())
 
+    def save(self) -> None:
+        """Writes a checkpoint of the newest block. What goes wrong is told in the log only: the journal has everything."""
+        if not self.history.is_on_disk:  # a journal of an earlier version
+            return
+        try:
+            self._checkpoint.write(self.history, self.evm)
+        except OSError as error:
+            print(f"the checkpoint cannot be written: {error}", file=sys.stderr)
+        self._saved = self.history.transactions
+
     def close(self) -> None:
+        """Writes a checkpoint, unless nothing was mined since the last, and closes the journal."""
+        if self.head.number > self._checkpoint.height:
+            self.save()
         self._journal.close()
 
     def _timestamp(self) -> int:
         chosen, self._next_timestamp = self._next_timestamp, None
         return chosen if chosen is not None else max(self.head.timestamp, int(time.time()) + self._offset)
 
-    def _refusal(self, tx: Transaction, mined: int) -> str | None:
+    def _refusal(self, tx: Transaction, mined: int, balance: int) -> str | None:
         """The reason why a transaction is refused, in geth's wording, or None."""
-        required = max(tx.intrinsic_gas, floor_gas(tx.data))
-        rules: Iterable[tuple[bool, str]] = (
-            (tx.chain_id not in {None, self.genesis.chain_id}, f"invalid chain id: this is {self.genesis.chain_id}"),
-            (tx.max_priority_fee > tx.max_fee, "max priority fee per gas higher than max fee per gas"),
-            (tx.gas > self.genesis.gas_limit, f"exceeds block gas limit of {self.genesis.gas_limit}"),
-            (tx.gas < required, f"intrinsic gas too low: {tx.gas} given, {required} needed"),
-            (tx.to is None and len(tx.data) > 49_152, "max initcode size exceeded"),
-            (tx.nonce < mined, f"nonce too low: next nonce {mined}, tx nonce {tx.nonce}"),
-        )
-        reason = next((reason for broken, reason in rules if broken), None)
-        if reason is None and tx.cost > (balance := self.evm.balance(tx.sender)):
+        if tx.chain_id not in {None, self.genesis.chain_id}:
+            return f"invalid chain id: this is {self.genesis.chain_id}"
+        if tx.max_priority_fee > tx.max_fee:
+            return "max priority fee per gas higher than max fee per gas"
+        if tx.gas > self.genesis.gas_limit:
+            return f"exceeds block gas limit of {self.genesis.gas_limit}"
+        if tx.gas < (required := max(tx.intrinsic_gas, floor_gas(tx.data))):
+            return f"intrinsic gas too low: {tx.gas} given, {required} needed"
+        if tx.to is None and len(tx.data) > 49_152:
+            return "max initcode size exceeded"
+        if tx.nonce < mined:
+            return f"nonce too low: next nonce {mined}, tx nonce {tx.nonce}"
+        if tx.cost > balance:
             return f"insufficient funds for gas * price + value: {tx.sender} has {balance} wei, {tx.cost} needed"
-        return reason
+        return None
 
     def _execute(self, tx: Transaction, before: list[Receipt]) -> Receipt:
         if tx.cost > self.evm.balance(tx.sender):
             raise RejectedError("insufficient funds")
         result = self.evm.execute(Message(tx.sender, tx.to, tx.data, tx.value, tx.gas, tx.price, tx.access_list))
-        return _receipt(tx, result, before[-1] if before else None)
+        return receipt_after(
+            before[-1] if before else None,
+            tx,
+            success=result.success,
+            gas_used=result.gas_used,
+            logs=result.logs,
+            created=result.created,
+        )
 
-    def _append(self, timestamp: int, receipts: tuple[Receipt, ...]) -> Block:
-        block = make_block(self.head.number + 1, self.head.hash, timestamp, self.genesis.gas_limit, receipts)
-        self.blocks.append(block)
-        self._numbers[block.hash] = block.number
-        for index, receipt in enumerate(receipts):
-            self._positions[receipt.tx.hash] = (block.number, index)
-        return block
+    def _block(self, timestamp: int, receipts: list[Receipt]) -> Block:
+        """The block after the newest."""
+        return make_block(self.head.number + 1, self.head.hash, timestamp, self.genesis.gas_limit, tuple(receipts))
 
     def _replay(self, record: BlockRecord) -> None:
         self.evm.set_block(record.number, record.timestamp)
         receipts: list[Receipt] = []
-        for raw in record.transactions:
-            receipts.append(self._execute(decode(raw), receipts))
-        self._append(record.timestamp, tuple(receipts))
-
-
-def _receipt(tx: Transaction, result: ExecutionResult, before: Receipt | None) -> Receipt:
-    return Receipt(
-        tx=tx,
-        success=result.success,
-        gas_used=result.gas_used,
-        cumulative_gas=result.gas_used + (before.cumulative_gas if before else 0),
-        logs=result.logs,
-        log_index=before.log_index + len(before.logs) if before else 0,
-        created=result.created,
-    )
+        for index, raw in enumerate(record.transactions):
+            receipts.append(self._execute(decode(raw, sender_of(record, index)), receipts))
+        is_whole = record.results == results_of(receipts)  # not so in lines of earlier versions
+        self.history.append(self._block(record.timestamp, receipts), keep=not is_whole)
 
 
 def open_chain(directory: Path, asked: Genesis, *, any_time: bool = False) -> Chain:
@@ -195,20 +203,23 @@ def open_chain(directory: Path, asked: Genesis, *, any_time: bool = False) -> Ch
     Raises StateRefusedError when the directory has another chain, or when another node uses it.
     """
     journal = Journal(directory)
-    stored = journal.read_genesis()
-    if stored is None:
-        journal.write_genesis(asked)
-        return Chain(journal, asked)
-    wanted = replace(asked, time=stored.time) if any_time else asked
-    if stored != wanted:
+    try:
+        stored = journal.read_genesis()
+        if stored is None:
+            journal.write_genesis(asked)
+            return Chain(journal, asked)
+        _refuse_another(journal.path, stored, replace(asked, time=stored.time) if any_time else asked)
+        return Chain(journal, stored)
+    except BaseException:
         journal.close()
+        raise
+
+
+def _refuse_another(path: Path, stored: Genesis, asked: Genesis) -> None:
+    """Raises StateRefusedError with the differences, if there are any."""
+    pairs = ((field.name, getattr(stored, field.name), getattr(asked, field.name)) for field in fields(Genesis))
+    if difference := "; ".join(f"{name} is {old}, not {new}" for name, old, new in pairs if old != new):
         raise StateRefusedError(
-            f"{journal.path} holds another chain: {_difference(stored, wanted)}",
+            f"{path} holds another chain: {difference}",
             hint="Start with the values it was made with, or choose another --data.",
         )
-    return Chain(journal, stored)
-
-
-def _difference(stored: Genesis, asked: Genesis) -> str:
-    pairs = ((field.name, getattr(stored, field.name), getattr(asked, field.name)) for field in fields(Genesis))
-    return "; ".join(f"{name} is {old}, not {new}" for name, old, new in pairs if old != new)

@@ -12,20 +12,26 @@ in a constructor; BLOCKHASH does not give the hashes of mined blocks; the limit 
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
-from cicscenario.sandbox.node.codec import ZERO_ADDRESS
+from cicscenario.sandbox.node.codec import ZERO_ADDRESS, keccak256, to_hex
 from cicscenario.sandbox.node.transaction import AccessList, access_list_gas, floor_gas
 
+NO_CODE = keccak256(b"")  #: the code hash of an account without code (EIP-1052)
+_KEY = 52  # bytes of an address and a slot
 COINBASE = ZERO_ADDRESS  # anvil's too; it gets the whole fee of every transaction, because the base fee is 0
 
-_SLOT = re.compile(r"[\[ ]StorageChange \{ address: (0x[0-9a-f]{40}), key: (\w+), had_value: Some")
-_ACCOUNT = re.compile(r"(?:NonceChange|AccountCreated|CodeChange) \{ address: (0x[0-9a-f]{40})")
-_TRANSFER = re.compile(r"BalanceTransfer \{ from: (0x[0-9a-f]{40}), to: (0x[0-9a-f]{40}), balance: (?!0 )")
-_DESTROYED = re.compile(r"AccountDestroyed \{ address: (0x[0-9a-f]{40}), target: (0x[0-9a-f]{40})")
+_OF_ACCOUNTS = ("NonceChange", "AccountCreated", "CodeChange")
+_ADDRESS = r"(0x[0-9a-f]{40})"
+#: By name of a change in pyrevm's journal: what is read of it. In TransientStorageChange there is no "Some".
+_CHANGES = {
+    "StorageChange": re.compile(rf"StorageChange \{{ address: {_ADDRESS}, key: (\w+), had_value: Some\((\w+)\)"),
+    "BalanceTransfer": re.compile(rf"BalanceTransfer \{{ from: {_ADDRESS}, to: {_ADDRESS}, balance: (?!0 )"),
+    "AccountDestroyed": re.compile(rf"AccountDestroyed \{{ address: {_ADDRESS}, target: {_ADDRESS}"),
+} | {name: re.compile(rf"{name} \{{ address: {_ADDRESS}") for name in _OF_ACCOUNTS}
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 
 
@@ -74,6 +80,24 @@ class _Writes:
     slots: dict[tuple[str, int], int]
 
 
+class _Isolated:
+    """A checkpoint that is reverted to at the end of the block.
+
+    A class of its own, since a generator would take as long as what is done in most of these blocks.
+    """
+
+    __slots__ = ("_checkpoint", "_evm")
+
+    def __init__(self, evm: EVM) -> None:
+        self._evm = evm
+
+    def __enter__(self) -> None:
+        self._checkpoint = self._evm.snapshot()
+
+    def __exit__(self, *_: object) -> None:
+        self._evm.revert(self._checkpoint)
+
+
 class Evm:
     """Accounts, code and storage as of the newest block. Older state can be restored from a ``mark`` on."""
 
@@ -84,6 +108,8 @@ class Evm:
         self._evm = EVM(env, gas_limit=gas_limit, spec_id="CANCUN")
         self._gas_limit = gas_limit
         self._undo: list[_Writes] | None = None
+        # All that were ever set from 0 to a value, by which ``state`` finds them: address and slot, some of them twice.
+        self._slots = bytearray()
 
     def set_block(self, number: int, timestamp: int) -> None:
         """Sets number and time of the block for the following executions."""
@@ -96,15 +122,18 @@ class Evm:
         """Sets a balance at genesis."""
         self._evm.insert_account_info(address, _account(wei))
 
-    def balance(self, address: str) -> int:
+    def account(self, address: str) -> AccountInfo:
+        """Balance and nonce, those of one who has neither when there is no such account."""
         with self._isolated():
-            wei: int = self._evm.basic(address).balance
-            return wei
+            return self._evm.basic(address)
+
+    def balance(self, address: str) -> int:
+        wei: int = self.account(address).balance
+        return wei
 
     def nonce(self, address: str) -> int:
-        with self._isolated():
-            count: int = self._evm.basic(address).nonce
-            return count
+        count: int = self.account(address).nonce
+        return count
 
     def code(self, address: str) -> bytes:
         with self._isolated():
@@ -135,6 +164,35 @@ class Evm:
         self._write(writes)
         return result
 
+    def accounts(self) -> Iterator[tuple[str, AccountInfo]]:
+        """All accounts that have a balance, a nonce or code; pyrevm knows also those that were only asked for."""
+        # Of the coinbase pyrevm keeps the newest balance in its journal, which it is never emptied of.
+        for address in {*self._evm.db_accounts, *self._evm.journal_state}:
+            info = self.account(address)
+            if info.balance or info.nonce or info.code_hash != NO_CODE:
+                yield address.lower(), info
+
+    def slots(self) -> Iterator[tuple[bytes, int]]:
+        """All slots that are not 0: address (20 bytes) and slot (32 bytes), and the value."""
+        keys = {bytes(self._slots[place : place + _KEY]) for place in range(0, len(self._slots), _KEY)}
+        self._slots = bytearray().join(sorted(keys))
+        del keys
+        for place in range(0, len(self._slots), _KEY):
+            key = bytes(self._slots[place : place + _KEY])
+            if value := self.storage(to_hex(key[:20]), int.from_bytes(key[20:])):
+                yield key, value
+
+    def load_account(self, address: str, balance: int, nonce: int, code: bytes) -> None:
+        """Puts an account into a new state."""
+        info = AccountInfo(balance=balance, nonce=nonce, code=code or None)  # type: ignore[call-arg]
+        self._evm.insert_account_info(address, info)
+
+    def load_slot(self, key: bytes, value: int) -> None:
+        """Puts a slot of an account that is loaded into a new state; ``key`` as in ``slots``."""
+        self._slots += key
+        with self._isolated():
+            self._evm.insert_account_storage(to_hex(key[:20]), int.from_bytes(key[20:]), value)
+
     def mark(self) -> int:
         """A point to ``rewind`` to. After the first mark, overwritten values are kept until ``forget_marks``."""
         if self._undo is None:
@@ -150,14 +208,9 @@ class Evm:
     def forget_marks(self) -> None:
         self._undo = None
 
-    @contextmanager
-    def _isolated(self) -> Iterator[None]:
+    def _isolated(self) -> "_Isolated":
         """Reverts everything that the block loads, warms or writes, also when it raises."""
-        checkpoint = self._evm.snapshot()
-        try:
-            yield
-        finally:
-            self._evm.revert(checkpoint)
+        return _Isolated(self._evm)
 
     def _run(self, message: Message) -> ExecutionResult:
         # pyrevm would keep the accounts and slots of an access list warm for ever. So they are loaded here, which the
@@ -202,14 +255,20 @@ class Evm:
     def _written(self) -> _Writes:
         """Accounts and slots that the journal lists as changed, with their current values; pyrevm gives it only as text."""
         text: str = self._evm.journal_str
-        journal = text[text.rfind("journal: [") :]
-        destroyed = _DESTROYED.findall(journal)
+        journal = text[text.rfind("journal: [") : text.rfind("], spec: ")]
+        destroyed = _changes(journal, "AccountDestroyed")
         gone = {address for address, _ in destroyed}
-        changed = {*_ACCOUNT.findall(journal), *(a for pair in _TRANSFER.findall(journal) for a in pair)}
+        changed = {address for change in _OF_ACCOUNTS for address in _changes(journal, change)}
+        changed.update(address for pair in _changes(journal, "BalanceTransfer") for address in pair)
         changed.update(target for _, target in destroyed)
         accounts = {address: self._evm.basic(address) for address in changed - gone}
         accounts.update((address, AccountInfo()) for address in gone)
-        slots = {(address, int(key, 0)) for address, key in _SLOT.findall(journal) if address not in gone}
+        slots = set()
+        for address, key, old in _changes(journal, "StorageChange"):
+            if address not in gone:
+                slots.add((address, int(key, 0)))
+                if old == "0":
+                    self._slots += _slot_key(address, int(key, 0))
         return _Writes(accounts, {slot: self._evm.storage(*slot) for slot in slots})
 
     def _settle(self, message: Message, result: ExecutionResult, nonce: int, writes: _Writes) -> None:
@@ -237,6 +296,15 @@ class Evm:
             # is not in the journal. So the journal is emptied after each slot.
             with self._isolated():
                 self._evm.insert_account_storage(address, slot, value)
+
+
+def _changes(journal: str, name: str) -> list[Any]:
+    """What ``_CHANGES`` reads of the changes of a name. Most names are not there, and that is found fastest without a pattern."""
+    return _CHANGES[name].findall(journal) if name in journal else []
+
+
+def _slot_key(address: str, slot: int) -> bytes:
+    return bytes.fromhex(address[2:]) + slot.to_bytes(32)
 
 
 def _account(balance: int, nonce: int = 0) -> AccountInfo:

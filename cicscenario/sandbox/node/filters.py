@@ -1,6 +1,6 @@
 """JSON-RPC methods for logs: eth_getLogs, and filters that clients poll."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ class LogMethods:
         self._filters[key] = self._filters.pop(key)  # moves it to the end: the first filter is replaced first
         head = self._chain.head.number
         end = head if polled.last is None else min(head, polled.last)
-        blocks = self._chain.blocks[polled.seen + 1 : end + 1]
+        blocks = self._chain.history.between(polled.seen + 1, end)
         polled.seen = max(end, min(polled.seen, head))
         if polled.query is None:
             return [to_hex(block.hash) for block in blocks]
@@ -101,14 +101,14 @@ class LogMethods:
             raise JsonRpcError(SERVER_ERROR, "filter not found")
         return key, self._filters[key]
 
-    def _range(self, wanted: dict[str, Any]) -> list[Block]:
+    def _range(self, wanted: dict[str, Any]) -> Iterable[Block]:
         if wanted.get("blockHash"):
-            block = self._chain.block_by_hash(parse_hash(wanted["blockHash"], "blockHash"))
+            block = self._chain.history.by_hash(parse_hash(wanted["blockHash"], "blockHash"))
             if block is None:
                 raise JsonRpcError(SERVER_ERROR, "unknown block")
             return [block]
         first, last = (block_number(self._chain, wanted.get(end) or "latest") for end in ("fromBlock", "toBlock"))
-        return self._chain.blocks[first : last + 1]
+        return self._chain.history.between(first, last)
 
 
 def _matching(block: Block, query: Query) -> Iterator[Json]:

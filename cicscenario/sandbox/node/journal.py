@@ -1,13 +1,16 @@
 """The chain on disk: an append-only file of JSON lines, from which the same blocks can be mined again.
 
-The first line is the genesis configuration. Each further line is a block: its number, time and raw transactions. A line
-is passed to the operating system before any client can see its block, so a killed node loses no block that a client has
-seen. It is not synced to the disk, so a power cut may lose the last blocks. An incomplete last line is dropped.
+The first line is the genesis configuration. Each further line is a block: its number, time and raw transactions, and what
+executing them gave, by which a block is read back without executing it (lines of earlier versions lack it). A line is
+passed to the operating system before any client can see its block, so a killed node loses no block that a client has seen.
+It is not synced to the disk, so a power cut may lose the last blocks. An incomplete last line is dropped.
 """
 
 import fcntl
+import hashlib
 import json
 import os
+from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from cicscenario.jsontext import parse_json
 
 FILE_NAME = "chain.jsonl"
 FORMAT = 1
+_PIECE = 1 << 20  # bytes that are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,12 @@ class Genesis:
 
 @dataclass(frozen=True, slots=True)
 class BlockRecord:
-    """One block's line; ``transactions`` are raw."""
+    """One block's line; ``transactions`` are raw. ``results`` are those of ``results.results_of``; None in old lines."""
 
     number: int
     timestamp: int
     transactions: tuple[bytes, ...]
+    results: list[Any] | None = None
 
 
 class Journal:
@@ -54,7 +59,7 @@ class Journal:
             raise StateRefusedError(
                 f"{directory} is in use by another node", hint="Stop that node, or choose another --data."
             ) from None
-        self._ends: list[int] = []  # by block number: position after the block's line
+        self._ends = array("Q")  # by block number: position after the block's line
 
     def read_genesis(self) -> Genesis | None:
         """The genesis, or None for a new chain. Raises StateRefusedError when the file is not a chain."""
@@ -65,14 +70,32 @@ class Journal:
         record = self._parse(line, 1)
         if record.pop("format", None) != FORMAT:
             raise StateRefusedError(f"{self.path}:1: not a chain of this version", hint="Choose another --data.")
-        self._ends = [self._file.tell()]
+        self._ends.append(self._file.tell())
         return Genesis(**record)
 
     def write_genesis(self, genesis: Genesis) -> None:
         self._append({"format": FORMAT, **asdict(genesis)})
 
+    @property
+    def ends(self) -> "array[int]":
+        """By block number: the position after the block's line, in bytes."""
+        return self._ends
+
+    def go_on_behind(self, ends: "array[int]") -> None:
+        """Takes the lines up to the last of ``ends`` as read; call ``read_genesis`` first."""
+        self._ends = ends
+        self._file.seek(ends[-1])
+
+    def digest(self, end: int) -> str:
+        """SHA-256 of the first ``end`` bytes; of fewer when the file is shorter."""
+        digest, place = hashlib.sha256(), 0
+        while piece := os.pread(self._file.fileno(), min(_PIECE, end - place), place):
+            digest.update(piece)
+            place += len(piece)
+        return digest.hexdigest()
+
     def read_blocks(self) -> Iterator[BlockRecord]:
-        """The blocks from 1 on; call ``read_genesis`` first. An incomplete last line is cut off.
+        """The blocks that are not read yet; call ``read_genesis`` first. An incomplete last line is cut off.
 
         Raises StateRefusedError when another line is damaged.
         """
@@ -80,16 +103,18 @@ class Journal:
             if not line.endswith(b"\n"):
                 self._cut(self._ends[-1])
                 return
-            record = self._parse(line, len(self._ends) + 1)
-            if record.get("number") != len(self._ends):
-                raise StateRefusedError(f"{self.path}:{len(self._ends) + 1}: expected block {len(self._ends)}")
+            record = self._block(line, len(self._ends))
             self._ends.append(self._file.tell())
-            transactions = tuple(bytes.fromhex(raw) for raw in record["transactions"])
-            yield BlockRecord(record["number"], record["timestamp"], transactions)
+            yield record
+
+    def read_block(self, number: int) -> BlockRecord:
+        """A block that was read or appended before, from 1 on. Raises StateRefusedError when its line is damaged."""
+        begin, end = self._ends[number - 1], self._ends[number]
+        return self._block(os.pread(self._file.fileno(), end - begin, begin), number)
 
     def append_block(self, record: BlockRecord) -> None:
-        transactions = [raw.hex() for raw in record.transactions]
-        self._append({"number": record.number, "timestamp": record.timestamp, "transactions": transactions})
+        line = {"number": record.number, "timestamp": record.timestamp}
+        self._append(line | {"transactions": [raw.hex() for raw in record.transactions], "results": record.results})
 
     def truncate(self, number: int) -> None:
         """Deletes every block after ``number``."""
@@ -100,13 +125,25 @@ class Journal:
         self._file.close()
 
     def _append(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        # Also when the disk is full: what is not written stays in the file's buffer, and comes before the next line.
+        self._ends.append(len(line) + (self._ends[-1] if self._ends else 0))
+        self._file.write(line)
         self._file.flush()
-        self._ends.append(self._file.tell())
 
     def _cut(self, size: int) -> None:
         self._file.seek(size)
         self._file.truncate()
+
+    def _block(self, line: bytes, number: int) -> BlockRecord:
+        record = self._parse(line, number + 1)
+        if record.get("number") != number:
+            raise StateRefusedError(f"{self.path}:{number + 1}: expected block {number}")
+        try:
+            transactions = tuple(map(bytes.fromhex, record["transactions"]))
+            return BlockRecord(number, record["timestamp"], transactions, record.get("results"))
+        except (KeyError, TypeError, ValueError):
+            raise self._damaged(number + 1, "not a block") from None
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -114,5 +151,8 @@ class Journal:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            raise StateRefusedError(f"{self.path}:{number}: damaged, not a record", hint="Choose another --data.")
+            raise self._damaged(number, "not a record")
         return record
+
+    def _damaged(self, line: int, what: str) -> StateRefusedError:
+        return StateRefusedError(f"{self.path}:{line}: damaged, {what}", hint="Choose another --data.")

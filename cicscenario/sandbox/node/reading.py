@@ -19,8 +19,7 @@ def block_number(chain: Chain, tag: Any) -> int:
 
 
 def block_at(chain: Chain, tag: Any) -> Block | None:
-    number = block_number(chain, tag)
-    return chain.blocks[number] if number < len(chain.blocks) else None
+    return chain.history.at(block_number(chain, tag))
 
 
 class BlockMethods:
@@ -37,7 +36,7 @@ class BlockMethods:
         return block_view(block, full=full) if block else None
 
     def block_by_hash(self, block_hash: Any, full: bool = False) -> Json | None:
-        block = self._chain.block_by_hash(parse_hash(block_hash))
+        block = self._chain.history.by_hash(parse_hash(block_hash))
         return block_view(block, full=full) if block else None
 
     def count_by_number(self, tag: Any) -> str | None:
@@ -45,17 +44,17 @@ class BlockMethods:
         return hex(len(block.receipts)) if block else None
 
     def count_by_hash(self, block_hash: Any) -> str | None:
-        block = self._chain.block_by_hash(parse_hash(block_hash))
+        block = self._chain.history.by_hash(parse_hash(block_hash))
         return hex(len(block.receipts)) if block else None
 
     def block_receipts(self, tag: Any) -> list[Json] | None:
         hashed = isinstance(tag, str) and len(tag) == 66
-        block = self._chain.block_by_hash(parse_hash(tag)) if hashed else block_at(self._chain, tag)
+        block = self._chain.history.by_hash(parse_hash(tag)) if hashed else block_at(self._chain, tag)
         return [receipt_view(block, index) for index in range(len(block.receipts))] if block else None
 
     def transaction(self, tx_hash: Any) -> Json | None:
         wanted = parse_hash(tx_hash)
-        if found := self._chain.find(wanted):
+        if found := self._chain.history.find(wanted):
             return mined_view(*found)
         tx = self._chain.pool.get(wanted)
         return pending_view(tx) if tx else None
@@ -65,7 +64,7 @@ class BlockMethods:
         return mined_view(block, place) if block and place < len(block.receipts) else None
 
     def receipt(self, tx_hash: Any) -> Json | None:
-        found = self._chain.find(parse_hash(tx_hash))
+        found = self._chain.history.find(parse_hash(tx_hash))
         return receipt_view(*found) if found else None
 
     def fee_history(self, count: Any, newest: Any, percentiles: Any = None) -> Json:
@@ -74,7 +73,7 @@ class BlockMethods:
         if last is None:
             raise JsonRpcError.invalid_params("newest block: not mined yet")
         asked = min(parse_quantity(count, "block count"), 1024)
-        blocks = self._chain.blocks[max(0, last.number + 1 - asked) : last.number + 1]
+        blocks = list(self._chain.history.between(last.number + 1 - asked, last.number))
         history: Json = {
             "oldestBlock": hex(last.number + 1 - len(blocks)),
             "baseFeePerGas": ["0x0"] * (len(blocks) + 1),

@@ -44,8 +44,8 @@ class _Subscriber:
         head = self._chain.head.number
         texts = []
         for subscription, told in self._told.items():
-            for number in range(told + 1, head + 1):
-                view = block_view(self._chain.blocks[number], full=False)
+            for block in self._chain.history.between(told + 1, head):
+                view = block_view(block, full=False)
                 header = {name: value for name, value in view.items() if name not in _NOT_IN_HEADER}
                 texts.append(_notification(subscription, header))
             self._told[subscription] = head

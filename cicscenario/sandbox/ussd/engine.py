@@ -2,9 +2,8 @@
 
 from typing import Any, Protocol
 
-from celery import Celery
-
 from cicscenario.chainspec import ChainSpec
+from cicscenario.sandbox.custodial.outbox import PostingApp
 
 ENGINE_QUEUE = "cic-eth"  #: the engine takes its tasks from this queue
 QUEUE = "cic-ussd"  #: the engine sends its reports to this queue
@@ -41,7 +40,7 @@ class CeleryEngineClient:
     """Sends the tasks to the cic-eth workers of ``broker``. Not thread-safe. Raises kombu's OperationalError."""
 
     def __init__(self, broker: str, chain: ChainSpec) -> None:
-        self._app = Celery("cicscenario.sandbox.ussd", broker=broker, set_as_current=False)
+        self._app = PostingApp("cicscenario.sandbox.ussd", broker, broker=broker, set_as_current=False)
         self._app.conf.update(task_ignore_result=True, broker_connection_timeout=5)
         # Not a connection of Celery's pool: those stay open when the pool is closed.
         self._connection = self._app.connection_for_write()
@@ -86,4 +85,5 @@ class CeleryEngineClient:
     def close(self) -> None:
         self._producer.close()
         self._connection.release()
+        self._app.outbox.close()
         self._app.close()

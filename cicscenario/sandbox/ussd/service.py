@@ -5,11 +5,11 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.leanredis import LeanRedis
 from cicscenario.sandbox.ussd.accounts import UssdAccounts
 from cicscenario.sandbox.ussd.cache import Cache, key, languages_key
 from cicscenario.sandbox.ussd.conversation import Conversation
@@ -52,7 +52,7 @@ class UssdService:
 
     def __init__(self, settings: UssdSettings) -> None:
         prepare(settings.database, settings.dialect)
-        self._redis = Redis.from_url(settings.broker, decode_responses=True)
+        self._redis = LeanRedis.from_url(settings.broker, decode_responses=True)
         self._stop = threading.Event()
         self._databases = [Database(settings.database), Database(settings.database)]
         self._menus = Menus(settings.dialect, settings.fallback)

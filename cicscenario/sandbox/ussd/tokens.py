@@ -8,6 +8,7 @@ from eth_abi.abi import decode
 
 from cicscenario.chain.abi import from_hex, pack, selector, to_hex, word
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
+from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 
 _NAME = selector("name()")
@@ -58,8 +59,6 @@ class ChainTokens:
         return self._token(symbol)
 
     def _token(self, symbol: str | None) -> TokenInfo:
-        from cicscenario.chain.discovery import discover  # loads web3
-
         with self._lock:
             if symbol not in self._known:
                 token = discover(self._rpc, self._registry, symbol).token

@@ -1,0 +1,148 @@
+"""The embedded node beside anvil in one run: processor time a transaction, memory of a large chain, and seconds to start again.
+
+Run by its own command: ``python -m pytest -n 0 -m benchmark -s tests/benchmarks/test_node.py``.
+``CICSCENARIO_BENCHMARK_PEOPLE`` is the size of the large chain; signing and sending for 100,000 people takes some minutes.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cicscenario.chain.abi import pack, to_hex
+from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER, Contracts
+from cicscenario.chain.discovery import discover
+from cicscenario.chain.rpc import Rpc
+from cicscenario.chain.signer import Signer, address_of
+from cicscenario.errors import CicScenarioError
+from cicscenario.sandbox import nodes
+from cicscenario.sandbox.contracts import deploy
+from tests.support.sandboxes import needs_anvil
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
+
+LARGE = int(os.environ.get("CICSCENARIO_BENCHMARK_PEOPLE", "100000"))
+MEMORY, RESTART = 400, 5.0  #: MiB and seconds, of a chain of 100,000 people
+FEW, ROUNDS, BATCH = 2_000, 3, 200
+OWNER, RUNNER = b"\1" * 32, b"\2" * 32
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Measured:
+    """A node that answers, and what its processes have used."""
+
+    def __init__(self, pid: int, url: str) -> None:
+        self.pid = pid
+        self.rpc = Rpc(url, batch=BATCH)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds, of the process and of its children that run."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        fields = [
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in (str(self.pid), *children)
+        ]
+        return sum(int(one[11]) + int(one[12]) for one in fields) / _TICKS
+
+    @property
+    def memory(self) -> float:
+        """MiB at most so far."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return max(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+    def fill(self, people: int) -> float:
+        """Registers, gives gas, has the faucet pay and gives tokens, a batch of people at a time; seconds without signing."""
+        made = deploy(self.rpc.url, OWNER, address_of(RUNNER), nodes.CHAIN_ID, "classic")
+        contracts = discover(self.rpc, made.registry, None)
+        signer, nonce, seconds = Signer(RUNNER, nodes.CHAIN_ID), 0, 0.0
+        for first in range(0, people, BATCH):
+            for what in range(4):
+                raw = []
+                for number in range(first, min(first + BATCH, people)):
+                    to, data, value = _call(what, (10**39 + number).to_bytes(20, "big"), contracts)
+                    gas = 300_000 if data else 21_000
+                    raw.append(signer.sign(nonce=nonce, gas_price=10**9, gas=gas, to=to, value=value, data=data).raw)
+                    nonce += 1
+                began = time.monotonic()
+                self.rpc.calls([("eth_sendRawTransaction", [to_hex(one)]) for one in raw])
+                seconds += time.monotonic() - began
+        began = time.monotonic()
+        while int(self.rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16) < nonce:
+            time.sleep(0.01)
+        return seconds + time.monotonic() - began
+
+
+def _call(what: int, person: bytes, contracts: Contracts) -> tuple[bytes, bytes, int]:
+    assert contracts.faucet
+    return (
+        (contracts.accounts_index, pack(ADD, person), 0),
+        (person, b"", 10**15),
+        (contracts.faucet.address, pack(GIVE_TO, person), 0),
+        (contracts.token.address, pack(TRANSFER, person, 7), 0),
+    )[what]
+
+
+@contextmanager
+def running(kind: str, folder: Path) -> Iterator[Measured]:
+    """A node with its data in ``folder``; it is stopped as `stack down` does it."""
+    folder.mkdir(exist_ok=True)
+    port, funded = nodes.free_port(), [address_of(OWNER), address_of(RUNNER)]
+    command = nodes.NODES[kind](folder, port, funded)
+    process = subprocess.Popen(command.command, env=os.environ, stdout=sys.stderr)
+    try:
+        url = f"http://{nodes.HOST}:{port}"
+        while True:
+            assert process.poll() is None
+            try:
+                Rpc(url, timeout=60, patience=0).call("eth_chainId")
+                break
+            except CicScenarioError:
+                time.sleep(0.02)
+        node = Measured(process.pid, url)
+        for account in funded:
+            if kind == "anvil":
+                nodes.fund(node.rpc, account)
+        yield node
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@needs_anvil
+def test_a_transaction_costs_less_than_anvils(tmp_path: Path) -> None:
+    cost: dict[str, list[float]] = {"embedded": [], "anvil": []}
+    rate: dict[str, list[float]] = {"embedded": [], "anvil": []}
+    for turn in range(ROUNDS):
+        for kind in cost:
+            with running(kind, tmp_path / f"{kind}{turn}") as node:
+                before = node.cpu
+                rate[kind].append(4 * FEW / node.fill(FEW))
+                cost[kind].append((node.cpu - before) / (4 * FEW) * 10_000)
+    best = {kind: (min(cost[kind]), max(rate[kind])) for kind in cost}
+    for kind, (cpu, a_second) in best.items():
+        print(f"\n{kind}: {cpu:.2f} s of a processor for 10,000 transactions, {a_second:.0f} a second", end="")
+    print(f"; ratio {best['anvil'][0] / best['embedded'][0]:.2f} and {best['embedded'][1] / best['anvil'][1]:.2f}")
+    assert best["embedded"][0] < best["anvil"][0]
+
+
+def test_a_large_chain_is_small_in_memory_and_soon_back(tmp_path: Path) -> None:
+    with running("embedded", tmp_path / "chain") as node:
+        node.fill(LARGE)
+        memory = node.memory
+        head = node.rpc.call("eth_blockNumber")
+    files = {path.name: path.stat().st_size / 1e6 for path in (tmp_path / "chain").iterdir()}
+    began = time.monotonic()
+    with running("embedded", tmp_path / "chain") as node:
+        seconds, cpu = time.monotonic() - began, node.cpu
+        assert node.rpc.call("eth_blockNumber") == head
+    print(
+        f"\n{LARGE:,} people: {memory:.0f} MiB at most; {seconds:.1f} s to start again, {cpu:.1f} s of a processor;"
+        + ", ".join(f" {name} {size:.0f} MB" for name, size in sorted(files.items()))
+    )
+    assert memory <= MEMORY
+    assert seconds <= RESTART, "only on a machine that does nothing else"
