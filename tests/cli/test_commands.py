@@ -262,5 +262,7 @@ def test_help_and_completion_load_no_command() -> None:
         "app", "boundary", "commandline", "completion", "failpoint", "helpnames", "interrupts", "options", "rungroup",
         "scenariogroup", "serveoption", "stackgroup", "stackseen", "stategroup", "surroundings",
     )]  # fmt: skip
-    below = [f"cicscenario.{name}" for name in ("address", "boundaries", "errors", "invocation", "printable", "shell")]
+    below = [f"cicscenario.{name}" for name in (
+        "address", "api", "api.naming", "boundaries", "errors", "invocation", "printable", "shell",
+    )]  # fmt: skip
     assert loaded == sorted(["cicscenario", "cicscenario.cli", *shell, *below])
