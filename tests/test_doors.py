@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bcrypt
@@ -332,9 +331,7 @@ def test_what_eth_abi_raises_about_an_answer_is_told(
     from cicscenario.chain import contractreader
 
     reader = contractreader.ContractReader(Rpc(f"http://{NOWHERE}", patience=0))
-    outputs = [{"name": "", "type": "address"}]
-    abi = {"type": "function", "name": "addressOf", "inputs": [], "outputs": outputs, "stateMutability": "view"}
-    call: Any = SimpleNamespace(abi=abi, address="0x" + "11" * 20)
+    call = contractreader.ViewFunction("addressOf(bytes32)", "address").at(b"\x11" * 20)
     monkeypatch.setattr(contractreader, "decode", raising(kind("trouble")))
     with pytest.raises(CicScenarioError, match=NOWHERE) as caught:
         reader._value(call, "0x" + "00" * 32)

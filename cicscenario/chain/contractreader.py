@@ -36,7 +36,7 @@ class ViewCall:
     def __str__(self) -> str:
         return f"{self.view.signature} of the contract {to_hex(self.contract)}"
 
-    def request(self) -> Call:
+    def as_call(self) -> Call:
         inputs = self.view.signature.removesuffix(")").partition("(")[2]
         data = selector(self.view.signature) + encode([kind for kind in inputs.split(",") if kind], self.arguments)
         return "eth_call", [{"to": to_hex(self.contract), "data": to_hex(data)}, "latest"]
@@ -60,7 +60,7 @@ class ContractReader:
     def values(self, *calls: ViewCall) -> list[Any]:
         """What the calls return, in their order; None where the contract has no such function: it reverts or returns nothing."""
         with self._asking(lambda: ", ".join(dict.fromkeys(map(str, calls)))):
-            answers = self._rpc.results([call.request() for call in calls])
+            answers = self._rpc.results([call.as_call() for call in calls])
         return [self._value(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
     def _value(self, call: ViewCall, answer: Any) -> Any:

@@ -66,5 +66,5 @@ METHODS: list[tuple[Any, str, Any]] = [
     (pins, "_HASHED_AT_ONCE", 4),  # on any machine
     (amqp, "saferepr", lambda *value, **limits: ""),  # for the log of the worker
     (Signer, "sign", _kept_sign),
-    (ViewCall, "request", lru_cache(_MANY)(ViewCall.request)),
+    (ViewCall, "as_call", lru_cache(_MANY)(ViewCall.as_call)),
 ]
