@@ -68,6 +68,7 @@ def effects(path, db, client, http, rpc, cursor):
     http.post("url")
     http.put("url")
     http.request("PUT", "url")
+    adapter.send(request, stream=True)
     rpc.results([("eth_sendRawTransaction", [])])
     database.transaction(read_only=False)
 

@@ -155,7 +155,8 @@ def effect_of(call: ast.Call) -> str | None:
         return f"{name} of a statement that writes"
     if name in _VERBS or name in _REDIS or (name in ("put", "set") and _is_client(owner)):
         return f"{name} to a service"
-    if name == "request" and not _text(first).upper().startswith(("GET", "HEAD", "OPTIONS")):
+    sends = name == "send" and "adapter" in owner.lower()  # of requests: what it sends may be anything
+    if sends or (name == "request" and not _text(first).upper().startswith(("GET", "HEAD", "OPTIONS"))):
         return "a request to a service"
     return None
 

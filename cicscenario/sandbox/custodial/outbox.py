@@ -83,6 +83,11 @@ class PostingApp(Celery):  # type: ignore[misc]
         self.outbox = Outbox(outbox_broker)
         self.collecting = False
 
+    def close(self) -> None:
+        """Closes the connections; tasks can still be sent, by new ones."""
+        self.outbox.close()
+        super().close()
+
     def now(self) -> datetime:
         """The time in the application's time zone. Celery's own converts it twice."""
         return datetime.now(self.timezone)

@@ -5,10 +5,10 @@ for each message, which is to note it and to acknowledge it, goes out without a 
 happens with messages, are kombu's own.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from time import time
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
@@ -32,7 +32,7 @@ class QoS(redis.QoS):  # type: ignore[misc]
         delivery = message.delivery_info
         noted = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # type: ignore[no-untyped-call]
         self._transaction(
-            ("ZADD", self.unacked_index_key, time(), delivery_tag), ("HSET", self.unacked_key, delivery_tag, noted)
+            ("ZADD", self.unacked_index_key, time.time(), delivery_tag), ("HSET", self.unacked_key, delivery_tag, noted)
         )
         virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
 

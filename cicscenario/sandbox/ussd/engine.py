@@ -85,5 +85,4 @@ class CeleryEngineClient:
     def close(self) -> None:
         self._producer.close()
         self._connection.release()
-        self._app.outbox.close()
         self._app.close()

@@ -51,7 +51,15 @@ def app(valkey: Valkey) -> Iterator[PostingApp]:
     made = PostingApp("cic-eth", valkey.url, broker=valkey.url, backend=backend_url(valkey.url), set_as_current=False)
     made.outbox.declared.update({QUEUE, OTHER})
     yield made
-    made.close()
+    close(made)
+
+
+def close(app: PostingApp) -> None:
+    """Closes also what Celery leaves open: the connections of its pool, and that of the backend."""
+    app.close()
+    app.pool.force_close_all(close_pool=False)
+    if app.conf.result_backend:
+        app.backend.client.close()
 
 
 def of_celery(name: str, args: Any, **options: Any) -> tuple[str, dict[str, Any]]:
@@ -92,7 +100,7 @@ def test_a_message_is_the_one_that_celery_writes(valkey: Valkey, args: Any, grou
     }  # fmt: skip
     valkey.client.delete(queue)
     app.send_task(NAME, args, **options)
-    app.close()
+    close(app)
     (sent,) = waiting(valkey, queue)
     where, real = of_celery(NAME, args, **options)
     assert (queue, opened(sent)) == (where, opened(real))
@@ -118,7 +126,7 @@ def test_the_first_message_to_a_queue_declares_it_and_so_does_the_first_after_a_
     with pytest.raises(RedisError):
         app.outbox.send(("SET", "only-a-key"))
     assert app.outbox.declared == set()
-    app.close()
+    close(app)
 
 
 def test_the_time_of_a_result_is_written_as_celery_writes_it(app: PostingApp) -> None:
@@ -191,6 +199,7 @@ def test_what_could_not_be_sent_goes_out_with_the_next_and_not_twice(valkey: Val
     assert outbox.send(("GET", "nothing")) == [None]
     outbox.send()
     assert valkey.client.lrange(QUEUE, 0, -1) == ["second", "first"]
+    outbox.close()
 
 
 def test_outside_a_task_celery_sends_what_could_not_be_sent_and_once(app: PostingApp, valkey: Valkey) -> None:
