@@ -90,6 +90,6 @@ def test_a_task_is_sent_in_a_third_of_the_time_that_celery_takes(tmp_path: Path)
         assert valkey.client.llen("cic-eth") == 2 * ROUNDS * TASKS
         for app in (plain, posting):
             app.close()
-            app.pool.force_close_all(close_pool=False)
+            app.pool.force_close_all()
     print(f"\na task: {slow / TASKS * 1e6:.0f} µs by Celery, {fast / TASKS * 1e6:.0f} µs here")
     assert fast < slow / 3

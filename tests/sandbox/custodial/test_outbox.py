@@ -1,6 +1,7 @@
 """Tasks that are written and sent by the engine's own code are those that Celery would have written and sent."""
 
 import base64
+import contextlib
 import json
 import re
 import uuid
@@ -11,6 +12,7 @@ import celery
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kombu import pools
 from kombu.connection import Connection
 from kombu.transport import virtual
 from kombu.utils.json import dumps
@@ -57,7 +59,10 @@ def app(valkey: Valkey) -> Iterator[PostingApp]:
 def close(app: PostingApp) -> None:
     """Closes also what Celery leaves open: the connections of its pool, and that of the backend."""
     app.close()
-    app.pool.force_close_all(close_pool=False)
+    app.pool.force_close_all()
+    for group in (pools.connections, pools.producers):
+        with contextlib.suppress(KeyError):
+            del group[app.connection_for_write()]
     if app.conf.result_backend:
         app.backend.client.close()
 
