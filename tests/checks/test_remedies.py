@@ -86,7 +86,7 @@ def test_only_what_is_absent_is_written_where_another_value_may_be_somebody_else
     assert isinstance(other, LeftAlone if kind.name == "phone" else MadeAgain), "a pointer leads to an account"
     assert isinstance(unreadable, LeftAlone)
     assert "delete it" in unreadable.why, "the way out"
-    assert "docs/troubleshooting.md" in unreadable.why
+    assert "`cicscenario explain troubleshooting`" in unreadable.why
 
 
 @pytest.mark.parametrize("kind", [kind for kind in all_kinds() if kind.name != "phone"], ids=lambda kind: kind.name)

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gc
 import json
 import re
 import uuid
@@ -59,6 +60,7 @@ def app(valkey: Valkey) -> Iterator[PostingApp]:
 def close(app: PostingApp) -> None:
     """Closes also what Celery leaves open: the connections of its pool, and that of the backend."""
     app.close()
+    gc.collect()  # results that nobody asks for any more: each talks to Redis when it is deleted
     app.pool.force_close_all()
     for group in (pools.connections, pools.producers):
         with contextlib.suppress(KeyError):

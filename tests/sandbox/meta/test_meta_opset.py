@@ -191,18 +191,25 @@ def test_keys_of_plain_maps_are_cached_as_transit_says() -> None:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Change]:
-    """Changes of a few actors, each knowing of some of those before it."""
+    """Changes of a few actors, each knowing of some of those before it, and so of all that those knew of."""
     made: list[Change] = [change("m", 1, make("o"), assign("data", "o", action="link"), assign("id", "x"))]
     last = {"m": 1}
+    clocks: dict[tuple[str, int], dict[str, int]] = {("m", 1): {"m": 1}}  # what each change knows of, with itself
     for number in range(draw(st.integers(1, 8))):
         actor = draw(st.sampled_from("azk5"))
-        known = {other: draw(st.integers(0, seq)) for other, seq in last.items() if other not in (actor, "m")}
-        deps = {"m": 1} | {other: seq for other, seq in known.items() if seq}
+        heard = {other: draw(st.integers(0, seq)) for other, seq in last.items() if other not in (actor, "m")}
+        heard[actor] = last.get(actor, 0)
+        clock = {"m": 1}
+        for name in heard.items():
+            for other, seq in clocks.get(name, {}).items():
+                clock[other] = max(seq, clock.get(other, 0))
+        deps = {other: seq for other, seq in clock.items() if other != actor}
         ops = [
             draw(st.sampled_from([assign(key, number, "o"), delete(key, "o")]))
             for key in draw(st.lists(st.sampled_from("pqr"), min_size=1, max_size=2, unique=True))
         ]
         last[actor] = last.get(actor, 0) + 1
+        clocks[actor, last[actor]] = clock | {actor: last[actor]}
         made.append(change(actor, last[actor], *ops, deps=deps))
     return made
 
