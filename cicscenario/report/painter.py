@@ -33,12 +33,13 @@ class Painter:
         self._size_of = size or (lambda: terminal_size(stream))
         self._kept: deque[tuple[str, str]] = deque(maxlen=_KEPT)
         self._drawn = 0  #: lines of the frame that is seen
-        self._size = self._size_of()
+        self._size = self._made_for = self._size_of()
 
     @property
     def size(self) -> Size:
-        """Columns and rows now."""
-        return self._size_of()
+        """Columns and rows now, for which the next frame is made."""
+        self._made_for = self._size_of()
+        return self._made_for
 
     def keep(self, text: str, shown: str, frame: Sequence[str]) -> None:
         """Prints a line that stays, above the frame; ``shown`` is the same text with colours."""
@@ -46,11 +47,11 @@ class Painter:
         self._draw(f"{shown}\n", frame)
 
     def frame(self, lines: Sequence[str]) -> None:
-        """Draws the frame. No line may be wider than the terminal, and there must be fewer than it has rows."""
+        """Draws the frame. No line may be wider than ``size`` when it was asked for last, and it has fewer lines than rows."""
         self._draw("", lines)
 
     def _draw(self, above: str, frame: Sequence[str]) -> None:
-        size = self.size
+        size = self._made_for  # when that is no longer the window's, the next frame's is another one, and all is erased
         if size == self._size:
             before = f"\r\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
         else:

@@ -144,7 +144,8 @@ def test_a_gap_stays_one_gap_is_told_with_its_nonce_and_an_operator_mends_it(
     assert done.returncode == 3, done.stdout + done.stderr
     said = clean(run.box, done)
     ok, failed = run.steps()[step]
-    assert (ok, failed) == (3, 9), said
+    assert ok + failed == 12, said
+    assert ok >= 3, said  # those before the fourth; more when two processes take their nonces in another order
     assert signed(run, purpose) - made[purpose] <= 11 + 1, "not one for each of those who wait"
     ((detail,),) = run.rows(
         f"SELECT detail FROM outcomes WHERE step = '{step}' AND NOT ok ORDER BY person DESC LIMIT 1"
@@ -153,7 +154,7 @@ def test_a_gap_stays_one_gap_is_told_with_its_nonce_and_an_operator_mends_it(
     assert waits, detail
     assert "`cicscenario explain engine-standstill` tells how to mend it" in detail
     rpc = run.box.session().rpc
-    assert int(rpc.call("eth_getTransactionCount", waits[1], "latest"), 16) == int(waits[2])
+    assert int(rpc.call("eth_getTransactionCount", waits[1], "latest"), 16) == int(waits[2]) >= ok
     stack.up(run.box.home, services=["custodial"], faults=[])
     RunningEngine(run.box.home).fill(waits[1].removeprefix("0x"), int(waits[2]))
     # The chain takes a second gift of gas, unlike a second registration: the one that was asked for again may get both.

@@ -139,6 +139,22 @@ def test_another_width_leaves_no_torn_lines(to: int, clock: Clock) -> None:
     assert drawn(screen, show)[:-3] == lines[:-3]  # and the next frame takes exactly the place of this one
 
 
+def test_a_window_that_becomes_narrower_while_a_frame_is_made_has_no_torn_lines_after_the_next(clock: Clock) -> None:
+    """The frame is wider than the window when it is written; what it leaves in more rows than it has lines is erased."""
+    screen = Screen(140)
+    show = live(screen, clock)
+    show(STARTED)
+    drawn(screen, show)
+    columns = iter([(140, 24), *[(80, 24)] * 99])
+    show._painter._size_of = lambda: next(columns)
+    screen.resize(80)
+    show(WAITING)  # of a frame for 140 columns
+    drawn(screen, show)
+    again = drawn(screen, show)
+    names = [line.split()[0] for line in again if line.startswith(tuple(STEPS))]
+    assert len(names) == len(set(names)) == len(STEPS)
+
+
 def test_a_window_with_few_rows_shows_what_is_not_done(clock: Clock) -> None:
     screen = Screen(80, rows=5)
     show = live(screen, clock)

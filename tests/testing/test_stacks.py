@@ -91,7 +91,12 @@ def test_without_a_cache_it_is_filled_each_time(tmp_path: Path) -> None:
 def test_its_servers_end_with_a_session_that_is_killed(how: signal.Signals, tmp_path: Path) -> None:
     project = project_in(tmp_path, KILLED)
     with subprocess.Popen(
-        session_command("-q", "-s"), cwd=project, env=session_environment(), stdout=subprocess.PIPE, text=True
+        session_command("-q", "-s"),
+        cwd=project,
+        env=session_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # which a background job ignores
     ) as process:
         assert process.stdout
         home = next(Path(line.split()[1]) for line in process.stdout if line.startswith("UP "))
