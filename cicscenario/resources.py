@@ -10,15 +10,19 @@ _PACKAGE = Path(__file__).parent
 
 
 def schema_path(name: str) -> Path:
-    """Path of ``schemas/<name>.json``: inside the package when installed, beside it in a checkout."""
-    installed = _PACKAGE / "schemas" / f"{name}.json"
-    return installed if installed.exists() else _PACKAGE.parent / "schemas" / f"{name}.json"
+    """Path of ``schemas/<name>.json``."""
+    return _shipped("schemas", f"{name}.json")
 
 
 def page_path(name: str) -> Path:
-    """Path of ``docs/<name>.md``: inside the package when installed, beside it in a checkout."""
-    installed = _PACKAGE / "docs" / f"{name}.md"
-    return installed if installed.exists() else _PACKAGE.parent / "docs" / f"{name}.md"
+    """Path of ``docs/<name>.md``."""
+    return _shipped("docs", f"{name}.md")
+
+
+def _shipped(folder: str, name: str) -> Path:
+    """A file inside the package when that is installed, beside it in a checkout."""
+    installed = _PACKAGE / folder / name
+    return installed if installed.exists() else _PACKAGE.parent / folder / name
 
 
 @cache

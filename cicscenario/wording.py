@@ -1,6 +1,6 @@
 """Numbers with their nouns, in messages for people."""
 
-_PLURALS = {"person": "people", "entry": "entries", "other": "others", "process": "processes"}
+_PLURALS = {"person": "people", "entry": "entries"}
 _SINGULARS = {"are": "is", "have": "has", "do": "does", "were": "was"}
 
 

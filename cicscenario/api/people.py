@@ -24,9 +24,7 @@ class Participant:
     language: str
     address: str | None  #: the account, with checksum and 0x; None before there is one
     pin: str | None = field(repr=False)  #: four digits; None when the run has set none
-    key: bytes | None = field(
-        repr=False
-    )  #: 32 bytes: the private key of the account; None when the run does not have it
+    key: bytes | None = field(repr=False)  #: the account's private key, of 32 bytes; None when the run does not have it
 
 
 def people_of(scenario: Scenario, directory: Path) -> Iterator[Participant]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cicscenario.errors import CicScenarioError, InvalidError
+from cicscenario.sandbox.record import ENVIRONMENT
 from cicscenario.sandbox.snapshot import save as saving
 from cicscenario.sandbox.snapshot.container import OpenSnapshot
 from cicscenario.sandbox.snapshot.manifest import RUN_NAME
@@ -85,7 +86,7 @@ def told_runs(runs: Mapping[str, int]) -> str:
 def require_sandbox(scenario: "Scenario", env: str | None, place: Path) -> None:
     """Raises InvalidError when a run that is to be saved is not in the sandbox of the home folder ``place``."""
     named = env or scenario.environment
-    if named == "sandbox" or (named and Path(named).resolve() == (place / "sandbox" / "environment.yaml").resolve()):
+    if named == "sandbox" or (named and Path(named).resolve() == (place / "sandbox" / ENVIRONMENT).resolve()):
         return
     raise InvalidError(
         f"--save saves the sandbox of the home folder, and this run is in another environment: {named}",

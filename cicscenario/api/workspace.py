@@ -97,17 +97,17 @@ def environment(
             progress=lambda *what: listener(ServiceStarting(*what)),
             user=user,
         ) as info:
-            yield _with_faults(info.environment)
+            yield _with_faults(load_environment(info.environment))
     else:
         path = Path(named)
-        load_environment(path)  # first: what is wrong with the file is told before a lock is waited for
+        found = load_environment(path)  # first: what is wrong with the file is told before a lock is waited for
         with used(path, user):
-            yield _with_faults(path)
+            yield _with_faults(found)
 
 
-def _with_faults(path: Path) -> Environment:
-    """The environment in a file; if it is that of a sandbox, with the faults that are on in it."""
-    return replace(load_environment(path), faults=faults_of(path))
+def _with_faults(found: Environment) -> Environment:
+    """An environment; if it is that of a sandbox, with the faults that are on in it."""
+    return replace(found, faults=faults_of(found.path))
 
 
 def sandbox_services(plan: Plan) -> list[str]:

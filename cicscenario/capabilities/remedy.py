@@ -58,8 +58,3 @@ class Remedy:
 def always(decision: Decision) -> Judge:
     """A judge that decides the same about everybody."""
     return lambda context, people, problems: dict.fromkeys((person.id for person in people), decision)
-
-
-def repeated(step: str, how: str) -> Remedy:
-    """The remedy of a check for which a repeatable step may always be executed again."""
-    return Remedy(always(MadeAgain(step, how)), (step,))

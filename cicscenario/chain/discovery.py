@@ -17,9 +17,8 @@ from cicscenario.chain.rpc import Rpc
 from cicscenario.errors import UnavailableError
 from cicscenario.printable import foreign
 
-_ADDRESS_OF = ViewFunction(
-    "addressOf(bytes32)", "address"
-)  # of the registry, whose keys are names, and of the token index
+#: Of the registry, whose keys are names, and of the token index.
+_ADDRESS_OF = ViewFunction("addressOf(bytes32)", "address")
 _DECIMALS = ViewFunction("decimals()", "uint256")
 _SYMBOL = ViewFunction("symbol()", "bytes")  # a string, encoded like bytes; it may be invalid UTF-8
 _DEMURRAGE = ViewFunction("demurrageAmount()", "uint256")  # only of tokens whose balances shrink

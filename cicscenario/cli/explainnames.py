@@ -15,11 +15,8 @@ from cicscenario.review.effects import by_backend
 from cicscenario.sandbox.faultnames import FAULTS
 from cicscenario.steps import all_steps
 
-PAGES = (
-    "engine-standstill",
-    "guarantees",
-    "troubleshooting",
-)  #: of the documentation, which messages name: they are installed, too
+#: Pages of the documentation, which messages name: they are installed, too.
+PAGES = ("engine-standstill", "guarantees", "troubleshooting")
 
 
 def names() -> dict[str, list[Callable[[], str]]]:

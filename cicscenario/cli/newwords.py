@@ -21,25 +21,9 @@ _ALL = ("all", "everything", "all of them", "every", "all that apply", "all of t
 _BUT = re.compile(r"\s*,?\s+(?:but not|but|except for|except|without)\s+")
 _NOT = {"not", "no", "without", "never", "except", "but", "nor", "neither"}
 _FILLING = {
-    "a",
-    "an",
-    "and",
-    "are",
-    "at",
-    "be",
-    "by",
-    "for",
-    "from",
-    "have",
-    "in",
-    "is",
-    "it",
-    "of",
-    "on",
-    "the",
-    "their",
-}
-_FILLING |= {"them", "they", "through", "to", "via", "with", "should", "would", "please", "just", "only"}
+    "a", "an", "and", "are", "at", "be", "by", "for", "from", "have", "in", "is", "it", "just", "of", "on", "only", "please",
+    "should", "the", "their", "them", "they", "through", "to", "via", "with", "would",
+}  # fmt: skip
 
 
 class UnclearError(Exception):

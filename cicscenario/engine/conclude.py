@@ -117,7 +117,7 @@ def write_at_end(write: Callable[[], None], *, run_error: BaseException | None) 
         run_error.add_note(f"some files could not be written: {known.message if known else error}")
 
 
-def in_lines(detail: str) -> tuple[str, str | None]:
+def cause_and_rest(detail: str) -> tuple[str, str | None]:
     """What went wrong, and the rest of a long detail in lines of their own; None when it is short enough for one line."""
     why, *rest = detail.split("; ")
     return (why, "\n    ".join(rest)) if rest and len(detail) > _LINE else (detail, None)
@@ -132,7 +132,7 @@ def conclude(plan: Plan, store: Store, selected: Collection[str] | None) -> None
     for step in plan.steps:
         if failures := store.failures(step.name, 1):
             ok, failed = counts[step.name]
-            why, more = in_lines(failures[0].detail or "failed")
+            why, more = cause_and_rest(failures[0].detail or "failed")
             raise StepFailedError(
                 f"step {step.name}: {ok} ok, {failed} failed, {plan.size - ok - failed} pending of {plan.size}; first,"
                 f" person {failures[0].person}: {why}",

@@ -48,9 +48,11 @@ def regions_named(text: str) -> Iterator[str]:
     """The letters of the one country that a text names, such as KE for ``Kenya`` and ``in Kenya``."""
     known = _MORE | {name.casefold(): region for region, name in _names().items()}
     words = text.casefold().strip()
+    if words in known:
+        yield known[words]
+        return
     found = {region for name, region in known.items() if re.search(rf"\b{re.escape(name)}\b", words)}
-    longest = [known[name] for name in sorted(known, key=len, reverse=True) if words == name]
-    if longest or len(found) == 1:
-        yield from longest or found
+    if len(found) == 1:
+        yield from found
     elif not found and (guess := nearest(words, known, _CLOSE)):
         yield known[guess]

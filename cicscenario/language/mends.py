@@ -319,7 +319,7 @@ def _key_of(line: str) -> str | None:
 
 
 def _spaces(count: int) -> str:
-    return f"{counted(count, 'space')}"
+    return counted(count, "space")
 
 
 def _named(key: str) -> Iterator[Schema]:

@@ -83,9 +83,10 @@ class Daemon:
         *,
         folder: Path | None = None,
         user: User | None = None,
+        inherited: Sequence[int] = (),
     ) -> None:
         """Starts the daemon and waits until ``answers()`` is true. See ``launch`` and ``wait_until_up``."""
-        self.wait_until_up(self.launch(command, environment, folder=folder, user=user), answers)
+        self.wait_until_up(self.launch(command, environment, folder=folder, user=user, inherited=inherited), answers)
 
     def launch(
         self,

@@ -35,12 +35,11 @@ def watch(folder: Path) -> None:
         return
     daemons = [f"{name}={service.abandon_signal:d}" for name, service in SERVICES.items()]
     command = [sys.executable, "-m", watchdog.__name__, str(folder), *daemons]
-    if folder not in _owned:
-        daemon.start(command, for_daemons(), lambda: True)
-        return
-    owner = os.pidfd_open(os.getpid())  # it stands for this process, also when its number is another one's later
+    # A descriptor stands for this process, also when its number is another one's later.
+    owners = [os.pidfd_open(os.getpid())] if folder in _owned else []
     try:
-        process = daemon.launch([*command, f"{watchdog.OWNER}={owner}"], for_daemons(), inherited=(owner,))
+        words = [*command, *(f"{watchdog.OWNER}={owner}" for owner in owners)]
+        daemon.start(words, for_daemons(), lambda: True, inherited=owners)
     finally:
-        os.close(owner)
-    daemon.wait_until_up(process, lambda: True)
+        for owner in owners:
+            os.close(owner)

@@ -13,6 +13,7 @@ from cicscenario.sandbox.nodes import NODES
 from cicscenario.sandbox.packages import PACKAGES
 
 RECORD = "stack.json"  #: name of its file in the sandbox's folder
+ENVIRONMENT = "environment.yaml"  #: name of the environment file there, which others use the sandbox by
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.sandbox.daemon import Daemon
-from cicscenario.sandbox.record import RECORD, read_record
+from cicscenario.sandbox.record import ENVIRONMENT, RECORD, read_record
 from cicscenario.sandbox.services import SERVICES
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.switches import switched_on
@@ -29,7 +29,7 @@ def pid_of(folder: Path, service: str) -> int | None:
 def variables(home: Path) -> dict[str, str]:
     """The addresses, users and files of all running services, by names of environment variables. No secret is in it."""
     site = look(home)
-    found = {"CIC_ENVIRONMENT": str(site.folder / "environment.yaml")}
+    found = {"CIC_ENVIRONMENT": str(site.folder / ENVIRONMENT)}
     for name, service in SERVICES.items():
         if name in site.running:
             found |= {f"CIC_{key}": value for key, value in service.variables(site).items()}
@@ -45,7 +45,7 @@ def faults_on(home: Path) -> Mapping[str, list[str]]:
 def faults_of(environment: Path) -> tuple[str, ...]:
     """The faults that are on in the sandbox whose environment file this is; none when it is that of something else."""
     place = environment.resolve()
-    if place.name != "environment.yaml" or place.parent.name != "sandbox" or not (place.parent / RECORD).exists():
+    if place.name != ENVIRONMENT or place.parent.name != "sandbox" or not (place.parent / RECORD).exists():
         return ()
     try:
         return tuple(fault for faults in faults_on(place.parent.parent).values() for fault in faults)

@@ -16,7 +16,7 @@ from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.guard import watch, watchdog_of
 from cicscenario.sandbox.process import HOLD
-from cicscenario.sandbox.record import RECORD, Record, choose, read_record, write_record
+from cicscenario.sandbox.record import ENVIRONMENT, RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.services import SERVICES, options_of, with_needs
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
@@ -217,7 +217,7 @@ class _Stack:
 
     def __init__(self, home: Path) -> None:
         self.folder = (home / "sandbox").absolute()
-        self.environment = self.folder / "environment.yaml"
+        self.environment = self.folder / ENVIRONMENT
         self.temporary = self.folder / "tmp"
         self._record = self.folder / RECORD
         self.users = Users(self.folder)

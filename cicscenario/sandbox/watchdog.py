@@ -19,9 +19,8 @@ from pathlib import Path
 from cicscenario.sandbox.outside import delete_outside, outside
 
 NAME = "watchdog"
-OWNER = (
-    "--owner"  #: option: the descriptor of a process; when it has ended, the sandbox ends, and its folder is deleted
-)
+#: Option: the descriptor of a process. When it has ended, the sandbox ends, and its folder is deleted.
+OWNER = "--owner"
 _INTERVAL = 0.5  # seconds between looks
 _SOON = 0.02  # seconds between looks while they end
 _GRACE = 5.0  # seconds that a daemon has to end after its signal, before it is killed

@@ -15,10 +15,10 @@ from cicscenario.api.phone import dialled
 from cicscenario.api.scenario import LoadedScenario
 from cicscenario.errors import InvalidError
 from cicscenario.people.person import checksum
-from cicscenario.sandbox.nodes import HOST
+from cicscenario.sandbox.record import ENVIRONMENT
 from cicscenario.sandbox.seen import look, variables
 from cicscenario.sandbox.services.base import Site
-from cicscenario.sandbox.services.postgres import DATABASES, PASSWORD, USER
+from cicscenario.sandbox.services.postgres import DATABASES, login
 from cicscenario.sandbox.services.redis import broker_url
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Stack:
     @property
     def environment(self) -> Path:
         """Its environment file, for ``cicscenario`` and ``cicscenario.load``."""
-        return self._site.folder / "environment.yaml"
+        return self._site.folder / ENVIRONMENT
 
     @property
     def variables(self) -> dict[str, str]:
@@ -78,7 +78,7 @@ class Stack:
     def people(self) -> tuple[Participant, ...]:
         """The people in order, also with the keys that the custodial engine holds. For very many, see ``scenario.people``."""
         people = tuple(self.scenario.people())
-        if self._site.running.isdisjoint({"custodial"}):
+        if "custodial" not in self._site.running:
             return people
         held = _held(self._site, [one.address for one in people if one.address and one.key is None])
         return tuple(replace(one, key=one.key or held.get(one.address or "")) for one in people)
@@ -119,13 +119,7 @@ class Stack:
         import psycopg2
 
         self._require("postgres")
-        made = psycopg2.connect(
-            host=HOST,
-            port=self._site.port("postgres"),
-            user=USER,
-            password=self._site.secret(PASSWORD),
-            dbname=database,
-        )
+        made: connection = psycopg2.connect(**login(self._site, database))
         self._closing.append(made.close)
         return made
 
@@ -179,10 +173,11 @@ class Stack:
 
 def _held(site: Site, addresses: list[str]) -> dict[str, bytes]:
     """The private keys that the custodial engine holds for these accounts, by address with checksum."""
+    from psycopg2.extensions import make_dsn
+
     from cicscenario.sandbox.custodial.vault import Vault, read_secret
 
-    dsn = f"host={HOST} port={site.port('postgres')} user={USER} password={site.secret(PASSWORD)} dbname=cic_signer"
-    vault = Vault(dsn, read_secret(site.folder / "custodial"))
+    vault = Vault(make_dsn(**login(site, "cic_signer")), read_secret(site.folder / "custodial"))
     try:
         found: dict[str, bytes] = {}
         for first in range(0, len(addresses), _PAGE):

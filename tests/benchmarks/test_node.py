@@ -22,6 +22,7 @@ from cicscenario.chain.signer import Signer, address_of
 from cicscenario.errors import CicScenarioError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.contracts import deploy
+from tests.support.cputime import of_daemon
 from tests.support.sandboxes import needs_anvil
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
@@ -30,7 +31,6 @@ LARGE = int(os.environ.get("CICSCENARIO_BENCHMARK_PEOPLE", "100000"))
 MEMORY, RESTART = 400, 5.0  #: MiB and seconds, of a chain of 100,000 people
 FEW, ROUNDS, BATCH = 2_000, 3, 200
 OWNER, RUNNER = b"\1" * 32, b"\2" * 32
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Measured:
@@ -43,11 +43,7 @@ class Measured:
     @property
     def cpu(self) -> float:
         """Seconds, of the process and of its children that run."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        fields = [
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in (str(self.pid), *children)
-        ]
-        return sum(int(one[11]) + int(one[12]) for one in fields) / _TICKS
+        return of_daemon(self.pid)
 
     @property
     def memory(self) -> float:

@@ -64,7 +64,7 @@ def test_a_terminal_that_takes_no_text_does_not_hold_up_the_stop() -> None:
 
 
 _INPUT = """
-import os, signal, sys, threading
+import signal, sys, threading
 from cicscenario.cli.interrupts import ended_by_signals
 
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, which is the main one

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.cli.new import new
-from cicscenario.cli.newquestions import Question, questions
+from cicscenario.cli.newquestions import Ask, Question, questions
 from cicscenario.cli.newwords import UnclearError, read
 from cicscenario.errors import ExitCode
 from cicscenario.language.schema import keys
@@ -100,6 +100,16 @@ def test_no_name_runs_into_what_is_said_of_it(question: Question) -> None:
     assert len({line.index(said) for line, (_, said) in zip(question.lines(), question.explained, strict=True)}) <= 1
 
 
+def answering(replies: dict[str, list[str]]) -> Ask:
+    """Answers questions that begin so with these, one after the other, and all others with the default."""
+
+    def ask(question: str, default: str) -> str:
+        given = next((answers for start, answers in replies.items() if question.startswith(start)), [])
+        return given.pop(0) if given else default
+
+    return ask
+
+
 def test_a_talk_in_words_is_a_scenario_and_shown_before_it_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,13 +123,8 @@ def test_a_talk_in_words_is_a_scenario_and_shown_before_it_is_written(
         "Which checks": ["none", "all that apply"],
         "Write ": ["perhaps", "yes please"],
     }
-
-    def ask(question: str, default: str) -> str:
-        given = next((answers for start, answers in replies.items() if question.startswith(start)), [])
-        return given.pop(0) if given else default
-
     path = tmp_path / "a.yaml"
-    assert new(path, name=None, answers=[], ask=ask) is ExitCode.OK
+    assert new(path, name=None, answers=[], ask=answering(replies)) is ExitCode.OK
     scenario = load_scenario(path)
     assert (scenario.population.size, scenario.population.region, scenario.gift.threshold) == (30, "UG", 50)
     assert (scenario.backend.traits.kind, scenario.metadata) == ("cic_ussd", ("person", "phone", "preferences"))
@@ -141,12 +146,7 @@ def test_an_answer_that_contradicts_another_says_why_without_an_option_that_nobo
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     replies = {"How do they get": ["existing", "eth"]}
-
-    def ask(question: str, default: str) -> str:
-        given = next((answers for start, answers in replies.items() if question.startswith(start)), [])
-        return given.pop(0) if given else default
-
-    new(tmp_path / "a.yaml", name=None, answers=[], ask=ask)
+    new(tmp_path / "a.yaml", name=None, answers=[], ask=answering(replies))
     out = capsys.readouterr().out
     assert "`existing` is not possible: " in out
     assert "--set" not in out

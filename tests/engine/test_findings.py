@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.check import Check, NotKnown
-from cicscenario.capabilities.remedy import LeftAlone, MadeAgain, MendedWith, Remedy, always, repeated
+from cicscenario.capabilities.remedy import LeftAlone, MadeAgain, MendedWith, Remedy, always
 from cicscenario.engine.events import RepairLooked
 from cicscenario.engine.findings import RepairPlan, Scope, find
 from cicscenario.invocation import going_on
@@ -28,6 +28,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def check(name: str, problems: dict[int, str], remedy: Remedy | None = None, **more: Any) -> Check:
     return Check(name, name, (), lambda context: lambda people: dict(problems), remedy=remedy, **more)
+
+
+def repeated(step: str, how: str) -> Remedy:
+    """The remedy of a check for which a step may always be executed again."""
+    return Remedy(always(MadeAgain(step, how)), (step,))
 
 
 def found(

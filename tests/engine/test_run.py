@@ -11,7 +11,7 @@ import pytest
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, ResultFile, Step
-from cicscenario.engine.conclude import RunEnd, conclude, in_lines, nothing_left, write_files, write_transactions
+from cicscenario.engine.conclude import RunEnd, cause_and_rest, conclude, nothing_left, write_files, write_transactions
 from cicscenario.engine.events import Event, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
@@ -115,8 +115,8 @@ def test_a_long_reason_is_told_in_lines(tmp_path: Path, store: Store) -> None:
     with pytest.raises(StepFailedError, match=f"first, person 1: {parts[0]}$") as told:
         conclude(a_plan(tmp_path, FIRST, SECOND), store, None)
     assert told.value.hint == f"{parts[1]}\n    {parts[2]}"
-    assert in_lines("short; and to the point") == ("short; and to the point", None)
-    assert in_lines("y" * 300) == ("y" * 300, None)
+    assert cause_and_rest("short; and to the point") == ("short; and to the point", None)
+    assert cause_and_rest("y" * 300) == ("y" * 300, None)
 
 
 def test_there_is_something_left_while_a_file_is_missing(tmp_path: Path, store: Store) -> None:

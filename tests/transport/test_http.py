@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -36,16 +37,23 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def echo() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server for the block; its host and port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         server.block_on_close = False
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join(5)
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    with serving(_Handler) as place:
+        yield f"http://{place}"
 
 
 @pytest.fixture
@@ -81,14 +89,8 @@ class _Told(_Handler):
 @pytest.fixture
 def telling() -> Iterator[str]:
     _Told.ports.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Told) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield f"http://user:word@127.0.0.1:{server.server_address[1]}/a?b=c"
-        server.shutdown()
-        thread.join(5)
+    with serving(_Told) as place:
+        yield f"http://user:word@{place}/a?b=c"
 
 
 @pytest.mark.parametrize("keep", [True, False])

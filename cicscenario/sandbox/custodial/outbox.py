@@ -111,10 +111,8 @@ class PostingApp(Celery):  # type: ignore[misc]
             try:
                 self.outbox.send()
             except RedisError:
-                self.outbox.clear()
-                return super().send_task(
-                    name, args, kwargs, **{**options, "task_id": task_id}
-                )  # tries again, as it is told
+                self.outbox.clear()  # Celery tries again, as it is told
+                return super().send_task(name, args, kwargs, **{**options, "task_id": task_id})
         result = (given.get("result_cls") or self.AsyncResult)(task_id)
         result.ignored = given.get("ignore_result")
         if parent is not None and options.get("add_to_parent", True):

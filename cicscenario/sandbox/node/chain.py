@@ -71,10 +71,8 @@ class Chain:
         """Mines all ready transactions of the pool, in as many blocks as the gas limit requires."""
         while self.pool.ready:
             self.mine()
-        since = self.history.transactions - self._saved
-        if since >= max(
-            _BETWEEN_CHECKPOINTS, self._saved
-        ):  # each twice the last, so that all cost no more than two of the last
+        # Each is at least twice as large as the last, so that all together cost no more than two of the last.
+        if self.history.transactions - self._saved >= max(_BETWEEN_CHECKPOINTS, self._saved):
             self.save()
 
     def mine(self) -> Block:

@@ -26,6 +26,7 @@ from cicscenario.errors import StateRefusedError
 from cicscenario.files import replacing
 from cicscenario.inputs import open_input
 from cicscenario.jsontext import parse_json
+from cicscenario.sandbox.digesting import Digesting
 from cicscenario.sandbox.node.codec import to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
 from cicscenario.sandbox.node.evm import NO_CODE, Evm
@@ -57,7 +58,7 @@ class Checkpoint:
         with replacing(self._path) as file:
             file.write(_FIRST_LINE)
             place = file.tell()
-            body = _Digesting(file)
+            body = Digesting(file)
             file.write(bytes(body.digest.digest_size))
             accounts = list(evm.accounts())
             head = {
@@ -122,25 +123,12 @@ class Checkpoint:
                 evm.load_slot(key, int.from_bytes(value))
 
 
-class _Digesting:
-    """Passes bytes on to a file, and makes their digest."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> None:
-        self.digest.update(data)
-        self._file.write(data)
-
-
 def _entries(
     history: BlockHistory, ends: "array[int]", accounts: list[tuple[str, AccountInfo]], evm: Evm
 ) -> Iterator[bytes]:
     counts = Counter(number for _, number in history.places())
-    hashes = history.hashes
     for number in range(1, len(ends)):
-        yield _BLOCK.pack(ends[number], counts[number], hashes[number * _HASH : (number + 1) * _HASH])
+        yield _BLOCK.pack(ends[number], counts[number], history.hash_at(number))
     yield from (tx_hash for tx_hash, _ in history.places())
     for address, info in accounts:
         code = evm.code(address) if info.code_hash != NO_CODE else b""

@@ -108,7 +108,7 @@ class Evm:
         self._evm = EVM(env, gas_limit=gas_limit, spec_id="CANCUN")
         self._gas_limit = gas_limit
         self._undo: list[_Writes] | None = None
-        # All that were ever set from 0 to a value, by which ``state`` finds them: address and slot, some of them twice.
+        # All that were ever set from 0 to a value, by which ``slots`` finds them: address and slot, some of them twice.
         self._slots = bytearray()
 
     def set_block(self, number: int, timestamp: int) -> None:

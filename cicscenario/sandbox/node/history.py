@@ -19,7 +19,7 @@ _HASH = 32  # bytes
 
 
 class BlockHistory:
-    """All blocks from ``genesis`` on. The journal gets the line of each that is appended."""
+    """All blocks from ``genesis`` on. The journal must have the line of each, or get it soon."""
 
     def __init__(self, journal: Journal, genesis: Block) -> None:
         self._journal = journal
@@ -38,13 +38,12 @@ class BlockHistory:
         return not self._kept
 
     @property
-    def hashes(self) -> bytes:
-        """The hashes of all blocks, one after the other."""
-        return bytes(self._hashes)
-
-    @property
     def transactions(self) -> int:
         return len(self._places)
+
+    def hash_at(self, number: int) -> bytes:
+        """The hash of a block that is mined."""
+        return bytes(self._hashes[number * _HASH : (number + 1) * _HASH])
 
     def places(self) -> Iterator[tuple[bytes, int]]:
         """The hash of each transaction and the number of its block, in order."""
@@ -112,7 +111,7 @@ class BlockHistory:
                 self._places[tx_hash] = place
                 break
         for later in range(number + 1, gone + 1):
-            del self._numbers[self._hash(later)]
+            del self._numbers[self.hash_at(later)]
             self._kept.pop(later, None)
             if block := self._recent.pop(later, None):
                 self._recent_size -= _size(block)
@@ -130,17 +129,14 @@ class BlockHistory:
         while self._recent_size > _IN_MEMORY and len(self._recent) > 1:
             self._recent_size -= _size(self._recent.popitem(last=False)[1])
 
-    def _hash(self, number: int) -> bytes:
-        return bytes(self._hashes[number * _HASH : (number + 1) * _HASH])
-
     def _read(self, number: int) -> Block:
         try:
             record = self._journal.read_block(number)
             receipts = receipts_of(record)
         except (StateRefusedError, JsonRpcError, ValueError, OSError) as error:
             raise JsonRpcError(INTERNAL_ERROR, f"block {number} cannot be read back: {error}") from None
-        block = make_block(number, self._hash(number - 1), record.timestamp, self._genesis.gas_limit, receipts)
-        if block.hash != self._hash(number):
+        block = make_block(number, self.hash_at(number - 1), record.timestamp, self._genesis.gas_limit, receipts)
+        if block.hash != self.hash_at(number):
             raise JsonRpcError(INTERNAL_ERROR, f"block {number} cannot be read back: {self._journal.path} was changed")
         return block
 

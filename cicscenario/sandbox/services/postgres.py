@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cicscenario.errors import UnavailableError
 from cicscenario.files import write_whole
@@ -138,17 +138,21 @@ class PostgresDaemon(ServiceDaemon):
 """
 
 
+def login(site: Site, database: str) -> dict[str, Any]:
+    """How to connect to a database of the sandbox, in the words of libpq. The password is in it."""
+    return {
+        "host": HOST,
+        "port": site.port(PostgresDaemon.name),
+        "user": USER,
+        "password": site.secret(PASSWORD),
+        "dbname": database,
+    }
+
+
 def _connect(site: Site) -> "connection":
     from cicscenario.transport import libpq
 
-    return libpq.connect(
-        host=HOST,
-        port=site.port(PostgresDaemon.name),
-        user=USER,
-        password=site.secret(PASSWORD),
-        dbname="postgres",
-        connect_timeout=_PATIENCE,
-    )
+    return libpq.connect(**login(site, "postgres"), connect_timeout=_PATIENCE)
 
 
 def _user() -> User | None:
@@ -241,8 +245,6 @@ def _initialize(programs: Path, folder: Path, password: str) -> None:
         )  # fmt: skip
     if done.returncode != 0:
         output = done.stderr.strip() or done.stdout.strip()
-        ended = (
-            f"initdb ended with {done.returncode} after: {output}"  # below 0: by that signal, of which it says nothing
-        )
+        ended = f"initdb ended with {done.returncode} after: {output}"  # of a signal, a number below 0, it says nothing
         raise UnavailableError(f"the sandbox's database cannot be created in {folder}: {ended}")
     unfinished.rename(folder / "data")

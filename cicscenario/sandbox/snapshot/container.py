@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.inputs import open_input
+from cicscenario.sandbox.digesting import Digesting
 from cicscenario.sandbox.snapshot.manifest import Manifest, parse
 
 if TYPE_CHECKING:
@@ -34,22 +35,10 @@ _WINDOW = 8 * 2**20  # bytes of memory that a file may ask for; level 3 asks for
 _PIECE = 1 << 20  # bytes that are read at once
 
 
-class _Digesting:
-    """Passes bytes on to a file, and makes their digest."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        return self._file.write(data)
-
-
 @contextmanager
 def writing(file: BinaryIO, manifest: Manifest) -> Iterator["zstandard.ZstdCompressionWriter"]:
     """Writes a snapshot to ``file``. Gives what the archive is written into; the digest is written when the block ends."""
-    through = _Digesting(file)
+    through = Digesting(file)
     head = _OURS + manifest.text()
     if len(head) > _MOST_TEXT:
         raise StateRefusedError(f"a snapshot of so many runs cannot be made: {len(manifest.runs):,}")
