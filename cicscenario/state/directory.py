@@ -64,6 +64,11 @@ def run_secret(path: Path) -> str:
     """
     if not os.path.lexists(path):
         write_once(path, secrets.token_hex(32))
+    return secret_in(path)
+
+
+def secret_in(path: Path) -> str:
+    """The run's secret in file ``path``, which is not created. Raises StateRefusedError when there is none, or anything else."""
     try:
         text = read_input(path, follow=False).decode("utf-8", "replace")
     except OSError as error:

@@ -71,6 +71,10 @@ def test_a_scenario_is_planned_run_and_verified(
     (one.directory / "secret").write_text("0" * 64)
     with pytest.raises(StateRefusedError, match="person 0 was not derived"):
         next(one.people())
+    (one.directory / "secret").unlink()
+    with pytest.raises(StateRefusedError, match="secret cannot be read: no such file"):
+        next(one.people())
+    assert not (one.directory / "secret").exists(), "a look makes no other one"
     with pytest.raises(StateRefusedError, match="seed"):
         cicscenario.load(scenario, set={"population.seed": 6}, environment=sandbox.environment, home=home).run()
     told = capfd.readouterr()

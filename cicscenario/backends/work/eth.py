@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from cicscenario.capabilities.backend import Backend
@@ -19,7 +19,7 @@ from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.errors import StateRefusedError, StepFailedError
 from cicscenario.people.person import Person, checksum
-from cicscenario.state.directory import run_secret
+from cicscenario.state.directory import run_secret, secret_in
 
 SECRET_FILE = "secret"  # noqa: S105  #: of a run directory: all keys of the run are derived from it
 
@@ -72,8 +72,8 @@ class EthBackend(Backend):
 def keys_in(directory: Path) -> Callable[[Person], bytes]:
     """What gives the private key of a person of the run in ``directory``; see ``EthBackend.private_key``."""
     path = directory / SECRET_FILE
-    secret = bytes.fromhex(run_secret(path))
-    return lambda person: _private_key(secret, path, person)
+    secret = cache(lambda: bytes.fromhex(secret_in(path)))  # of the first who has an account: a look makes no secret
+    return lambda person: _private_key(secret(), path, person)
 
 
 def _private_key(secret: bytes, path: Path, person: Person) -> bytes:
