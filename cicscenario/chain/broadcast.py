@@ -19,6 +19,7 @@ from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, is_accepted, refusal
 from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
+from cicscenario.chain.stranded import release
 from cicscenario.chain.ticket import Ticket
 from cicscenario.chain.unaccepted import Unaccepted
 from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
@@ -206,7 +207,8 @@ class Broadcaster:
             moved |= self._reopen()
             if not moved:
                 self._send_again()
-            self._retry_unaccepted()
+            if rows := self._unaccepted.due(self._batch):
+                self._broadcast(rows)
         except (UnavailableError, RpcError) as error:
             self.last_error = error
             return False
@@ -255,7 +257,10 @@ class Broadcaster:
         if self._in_flight and now - self._resent > self._resend_after and not self._unaccepted.is_pausing:
             self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
             self._raise_prices()
-            self._broadcast(list(itertools.islice(self._in_flight.values(), self._batch)))
+            rows = list(self._in_flight.values())
+            self._broadcast(rows[: self._batch])
+            if rows and not self._unaccepted and release(self._rpc, rows[0]):
+                self._broadcast(rows)
 
     def _raise_prices(self) -> None:
         """Replaces what waits with too low a price, where that is allowed; durably, before anything of it is sent."""
@@ -273,10 +278,6 @@ class Broadcaster:
             for old in self._tickets.keys() & new.keys():
                 self._tickets[new[old].hash] = ticket = self._tickets.pop(old)
                 ticket.swap(old, new[old].hash)
-
-    def _retry_unaccepted(self) -> None:
-        if rows := self._unaccepted.due(self._batch):
-            self._broadcast(rows)
 
     def _idle_until_work(self) -> bool:
         """Waits until there are transactions to send or to watch; False when the thread must end."""

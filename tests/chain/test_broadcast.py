@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
 from cicscenario.chain.review import Review
@@ -79,6 +80,54 @@ def test_what_does_not_end_is_sent_again_ever_more_seldom(world: World) -> None:
         if world.sent() > before:
             at.append(world.seconds)
     assert [later - earlier for earlier, later in pairwise(at[1:])] == [7, 13, 25, 31]
+
+
+def forget(world: World) -> list[str]:
+    """The node has the method that makes it forget what waits; gives whose transactions it was told to forget."""
+    told: list[str] = []
+
+    def removed(signer: str) -> None:
+        told.append(signer)
+        world.chain.waiting.clear()
+        world.chain.stranded = -1
+
+    world.rpc._anvil_removePoolTransactions = removed  # type: ignore[attr-defined]
+    return told
+
+
+@pytest.mark.parametrize("nonce", [0, 1])
+def test_what_a_node_holds_and_never_mines_is_sent_as_new(world: World, nonce: int) -> None:
+    world.chain.stranded = nonce
+    told = forget(world)
+    world.submit(3)
+    world.round()
+    world.chain.mine()
+    for _ in range(3):
+        world.round(seconds=4)
+    assert told == [to_hex(SIGNER.address)]
+    world.chain.mine()
+    world.round()
+    assert world.store.transaction_counts() == {"gas": {"mined": 3}}
+
+
+def test_what_a_node_will_mine_is_left_in_it(world: World) -> None:
+    told = forget(world)
+    world.submit(3)
+    for _ in range(10):
+        world.round(seconds=4)
+    assert told == []
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_node_that_keeps_them_nevertheless_is_given_up_after_the_patience(world: World, says_so: bool) -> None:
+    world.chain.stranded = 0
+    if says_so:
+        world.rpc._anvil_removePoolTransactions = lambda signer: None  # type: ignore[attr-defined]
+    world.submit(3)
+    for _ in range(30):
+        world.round(seconds=4)
+    with pytest.raises(UnavailableError, match=r"no transaction was mined .* 3 are in flight"):
+        world.round(seconds=8)
 
 
 def test_a_node_that_is_away_for_less_than_the_patience_is_sat_out(world: World) -> None:

@@ -63,7 +63,7 @@ class SimNode:
 
     def _reply(self, call: dict[str, Any]) -> dict[str, Any]:
         try:
-            result = getattr(self, f"_{call['method']}")(*call["params"])
+            result = getattr(self, f"_{call['method']}", _no_method)(*call["params"])
         except RevertedError as error:
             return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": 3, "message": f"execution reverted: {error}"}}
         except _RefusedError as error:
@@ -148,6 +148,10 @@ class SimNode:
 
 class _RefusedError(Exception):
     """The node refuses a call."""
+
+
+def _no_method(*_: Any) -> Any:
+    raise _RefusedError("the method does not exist/is not available")
 
 
 def _whole(one: SimTransaction) -> dict[str, str]:

@@ -16,6 +16,7 @@ from cicscenario.chain.signer import Signer
 
 SIGNER = Signer(b"\x11" * 32, 8996)
 MEMORY_TOKEN = b"\x70" * 20
+NO_METHOD = {"code": -32601, "message": "the method does not exist/is not available"}
 _TRANSFER_EVENT = to_hex(keccak(b"Transfer(address,address,uint256)"))
 
 
@@ -63,6 +64,7 @@ class MemoryChain:
         self.token = "pays"
         self.blocks = [Block(0, to_hex(keccak(b"0")), to_hex(bytes(32)))]
         self.waiting: dict[str, Transaction] = {}
+        self.stranded = -1  #: the nonce of a transaction that waits and is never mined, as anvil has them
         self._made = 0
 
     # --- what happens to it ---------------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ class MemoryChain:
         by_nonce = {one.nonce: one for one in self.waiting.values()}
         for _ in range(most):
             one = by_nonce.get(self.count())
-            if one is None:
+            if one is None or one.nonce == self.stranded:
                 break
             del self.waiting[one.hash]
             block.transactions.append(one)
@@ -169,7 +171,7 @@ class FakeRpc(Rpc):
         return results
 
     def _one(self, method: str, *parameters: Any) -> Any:
-        answer = getattr(self, f"_{method}")(*parameters)
+        answer = getattr(self, f"_{method}", lambda *_: ValueError(NO_METHOD))(*parameters)
         return RpcError(method, self.name, answer.args[0]) if isinstance(answer, ValueError) else answer
 
     def _eth_blockNumber(self) -> str:
@@ -178,6 +180,7 @@ class FakeRpc(Rpc):
     def _eth_getTransactionCount(self, address: str, block: str) -> str:
         if block == "pending":
             count, nonces = self.chain.count(), {one.nonce for one in self.chain.waiting.values()}
+            nonces.discard(self.chain.stranded)
             while count in nonces:
                 count += 1
             return hex(count)

@@ -31,7 +31,10 @@ def session_command(*words: str, plugin: bool = True) -> list[str]:
 
 
 def session_environment() -> dict[str, str]:
+    """Without what changes pytest's own words: under continuous integration its summary is longer."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CICSCENARIO_HOME"))}
+    for name in ("CI", "BUILD_NUMBER"):
+        kept.pop(name, None)
     return kept | {"PYTHONPATH": str(PROJECT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
