@@ -38,7 +38,7 @@ from cicscenario.language import load_environment, nodes
 from cicscenario.people import pins
 from cicscenario.people.generator import Generator
 from cicscenario.services.accounts import AccountsDatabase
-from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.broker import Broker, _Pool
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.services.meta import MetaClient
 from cicscenario.services.ussd import UssdClient
@@ -299,7 +299,7 @@ def test_a_listener_for_callbacks_lives_on() -> None:
 
     broker = Broker(f"redis://{NOWHERE}/0", "queue", patience=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(redis.ConnectionPool, "get_connection", raising(UnicodeError("label too long")))
+        patch.setattr(_Pool, "get_connection", raising(UnicodeError("label too long")))
         callbacks = Callbacks(broker, "channel")
         with pytest.raises(CicScenarioError, match=NOWHERE):
             callbacks.confirmed(0.3)
