@@ -55,7 +55,9 @@ WALL_CLOCK = {
     "sandbox/node/chain.py",  # the time of a block
     "sandbox/node/__main__.py",
     "sandbox/meta/operations.py",
-    "sandbox/custodial/transport.py",  # when a task was fetched, which kombu of another process reads
+    "sandbox/custodial/intake.py",  # when a task was fetched, which kombu of another process reads
+    "sandbox/custodial/message.py",  # when a task may run
+    "sandbox/custodial/taskprocess.py",  # when it began, for Celery's remote control
 }
 
 

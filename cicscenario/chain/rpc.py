@@ -24,7 +24,7 @@ from cicscenario.transport.exchange import MEGABYTE, LateError
 from cicscenario.transport.http import TRANSIENT, HttpSessions, ResponseTooLargeError
 from cicscenario.transport.traffic import Meter
 
-_READS = frozenset({
+READS = frozenset({
     "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",
     "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionCount",
     "eth_getTransactionReceipt",
@@ -105,7 +105,7 @@ class Rpc:
 
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         """Results in the order of ``calls``. A call that the node answers with an error has an RpcError as its result."""
-        if all(method in _READS for method, _ in calls):
+        if all(method in READS for method, _ in calls):
             return self._read(calls)
         return self._write(calls)
 

@@ -21,8 +21,8 @@ def processes(engine: RunningEngine) -> dict[str, int]:
     assert parent is not None
     found = {"engine": parent}
     for worker in children(parent):
-        words = Path(f"/proc/{worker}/cmdline").read_bytes().split(b"\0")
-        if b"cicscenario.sandbox.custodial.worker" in words:  # else it is dead, or only about to begin
+        words = Path(f"/proc/{worker}/cmdline").read_bytes()
+        if b"cicscenario.sandbox.custodial" in words:  # else it is dead, or only about to begin
             found["worker"] = worker
             found |= {f"task {number}": child for number, child in enumerate(children(worker))}
     return found

@@ -5,11 +5,15 @@ a Redis key that a Celery 5 client writes. A Celery 4.4 client writes it into th
 of the chord carries. Without this the last task of such a chord would never run.
 """
 
+import contextlib
 from typing import Any
 
 from celery.backends.redis import RedisBackend
+from celery.result import task_join_will_block
+from redis.exceptions import RedisError
 
 from cicscenario.sandbox.custodial.outbox import PostingApp
+from cicscenario.sandbox.leanredis import Command
 
 #: Stores and tells a result. A success is never replaced. Source: ``BaseKeyValueStoreBackend._store_result`` of Celery.
 _STORE = """
@@ -32,20 +36,41 @@ class ChordBackend(RedisBackend):  # type: ignore[misc]
             self.client.set(self.get_key_for_group(request.group, ".s"), size, nx=True, ex=self.expires)
         super().on_chord_part_return(request, state, result, propagate, **kwargs)
 
+    def store_result(
+        self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
+    ) -> Any:
+        """Stores a result: Celery's own method does, when this has lost the connection."""
+        if isinstance(self.app, PostingApp):
+            encoded = self.encode_result(result, state)
+            with contextlib.suppress(RedisError):
+                self.app.outbox.send(self._storing(task_id, encoded, state, traceback, request))
+                return encoded
+        return super().store_result(task_id, result, state, traceback=traceback, request=request, **kwargs)
+
+    def _storing(self, task_id: str, encoded: Any, state: str, traceback: Any, request: Any) -> Command:
+        meta = self._get_result_meta(result=encoded, state=state, traceback=traceback, request=request)
+        meta["task_id"] = task_id
+        return ("EVAL", _STORE, 1, self.get_key_for_task(task_id), self.encode(meta), self.expires)
+
     def _store_result(
         self, task_id: str, result: Any, state: str, traceback: Any = None, request: Any = None, **kwargs: Any
     ) -> Any:
         if not isinstance(self.app, PostingApp):
             return super()._store_result(task_id, result, state, traceback=traceback, request=request, **kwargs)
-        meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
-        meta["task_id"] = task_id
-        store = ("EVAL", _STORE, 1, self.get_key_for_task(task_id), self.encode(meta), self.expires)
-        self.ensure(self.app.outbox.send, (store,))
+        self.ensure(self.app.outbox.send, (self._storing(task_id, result, state, traceback, request),))
         return result
+
+    def add_pending_result(self, result: Any, *args: Any, **kwargs: Any) -> Any:
+        """Subscribes to a result, but not where a task may not wait for it: Celery's groups always do."""
+        return result if task_join_will_block() else super().add_pending_result(result, *args, **kwargs)
+
+    def remove_pending_result(self, result: Any) -> Any:
+        is_known = any(result.id in known for known in self._pending_results)
+        return super().remove_pending_result(result) if is_known else result
 
     def process_cleanup(self) -> None:
         """Called at the end of each task: sends what it has sent after its result, or has no result to go with."""
-        if isinstance(self.app, PostingApp):
+        if isinstance(self.app, PostingApp) and self.app.outbox.holds_messages:
             self.ensure(self.app.outbox.send, ())
 
 

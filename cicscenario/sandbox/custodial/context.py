@@ -7,6 +7,7 @@ from cicscenario.chain.contracts import Contracts, eth_call
 from cicscenario.chain.rpc import Rpc
 from cicscenario.people.person import checksum
 from cicscenario.sandbox.custodial.database import EngineDatabase
+from cicscenario.sandbox.custodial.leanrpc import LeanRpc
 from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 
@@ -31,7 +32,7 @@ class EngineContext:
 
     @cached_property
     def rpc(self) -> Rpc:
-        return Rpc(self.settings.rpc, batch=_BATCH)
+        return LeanRpc(self.settings.rpc, batch=_BATCH)
 
     @cached_property
     def contracts(self) -> Contracts:

@@ -49,6 +49,10 @@ class Outbox:
     def add(self, queue: str, message: str) -> None:
         self._messages.append((queue, message))
 
+    @property
+    def holds_messages(self) -> bool:
+        return bool(self._messages)
+
     def clear(self) -> None:
         """Forgets what was added and not sent."""
         self._messages.clear()

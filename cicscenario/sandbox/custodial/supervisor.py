@@ -5,10 +5,11 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
@@ -46,32 +47,58 @@ _Queue = SimpleQueue[_News]  # a signal handler may put into it, too
 class _Worker:
     """The worker process, and the engine's end of a socket pair with it; the channel closes when the engine ends."""
 
-    process: "subprocess.Popen[bytes]" = field(init=False)
+    pid: int = field(init=False)
+    code: int | None = None  #: the exit code, or the negative number of a signal, when it has ended
     channel: socket.socket = field(init=False)
     ready: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
 
-    def start(self, settings: EngineSettings, news: _Queue) -> None:
-        """Starts it; ``news`` gets WORKER_READY once it takes tasks, and WORKER_ENDED."""
-        self.channel, worker_socket = socket.socketpair()
-        worker_socket.set_inheritable(True)
-        with worker_socket:
+    def start(
+        self,
+        settings: EngineSettings,
+        news: _Queue,
+        begin: Callable[[EngineSettings, socket.socket, socket.socket], int],
+    ) -> None:
+        """Starts it by ``begin``; ``news`` gets WORKER_READY once it takes tasks, and WORKER_ENDED."""
+        self.channel, theirs = socket.socketpair()
+        with theirs:
             # Open descriptors are inherited, so that the sandbox's lock is held until the engine's last process ends.
-            self.process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "cicscenario.sandbox.custodial.worker",
-                    str(worker_socket.fileno()), *settings.arguments,
-                ],
-                stdin=subprocess.DEVNULL,
-                close_fds=False,
-            )  # fmt: skip
-        self.ready = False
+            self.pid = begin(settings, theirs, self.channel)
+        self.ready, self.code = False, None
+        self.ended.clear()
         threading.Thread(target=_tell_of_start, args=(self.channel, news), daemon=True).start()
-        threading.Thread(target=_tell_of_end, args=(self.process, news), daemon=True).start()
+        threading.Thread(target=_tell_of_end, args=(self, news), daemon=True).start()
 
     def allow_tasks(self) -> None:
         """Tells the worker that tables and roles exist, so that it may take tasks."""
         with contextlib.suppress(ConnectionError):  # it has ended
             self.channel.sendall(b"!")
+
+    def send_signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.kill(self.pid, number)
+
+
+def _forked(settings: EngineSettings, channel: socket.socket, of_engine: socket.socket) -> int:
+    """Starts a worker that shares the modules that this process has loaded. This process must have one thread only."""
+    from cicscenario.sandbox.custodial import worker
+
+    if pid := os.fork():
+        return pid
+    try:
+        of_engine.close()  # else the worker would never see it closed
+        worker.work(settings, channel)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _spawned(settings: EngineSettings, channel: socket.socket, _: socket.socket) -> int:
+    """Starts a worker when this process has threads, and cannot fork safely."""
+    channel.set_inheritable(True)
+    command = [sys.executable, "-m", "cicscenario.sandbox.custodial.worker", str(channel.fileno()), *settings.arguments]
+    return os.posix_spawn(sys.executable, command, os.environ)
 
 
 def _tell_of_start(channel: socket.socket, news: _Queue) -> None:
@@ -80,15 +107,17 @@ def _tell_of_start(channel: socket.socket, news: _Queue) -> None:
             news.put(_News.WORKER_READY)
 
 
-def _tell_of_end(process: "subprocess.Popen[bytes]", news: _Queue) -> None:
-    process.wait()
+def _tell_of_end(worker: _Worker, news: _Queue) -> None:
+    _, status = os.waitpid(worker.pid, 0)
+    worker.code = os.waitstatus_to_exitcode(status)
+    worker.ended.set()
     news.put(_News.WORKER_ENDED)
 
 
 def supervise(settings: EngineSettings) -> int:
     """Runs the engine until SIGTERM or SIGINT; gives the exit code, which is 1 when the engine's loop has failed."""
     worker, news, stop = _Worker(), _Queue(), threading.Event()
-    worker.start(settings, news)  # it loads its modules meanwhile
+    worker.start(settings, news, _forked)
     wait_for_others()
     engine = EngineLoop(EngineContext(settings))
     engine.prepare()
@@ -133,19 +162,17 @@ def _watch(worker: _Worker, settings: EngineSettings, engine: EngineLoop, redis:
 
 
 def _restart(worker: _Worker, settings: EngineSettings, news: _Queue) -> None:
-    _log.warning("the worker ended with %d and is started again", worker.process.returncode)
+    _log.warning("the worker ended with %d and is started again", worker.code)
     with contextlib.suppress(OSError):
         worker.channel.shutdown(socket.SHUT_RDWR)  # ends the thread that reads it
     worker.channel.close()
-    worker.start(settings, news)
+    worker.start(settings, news, _spawned)
     worker.allow_tasks()
 
 
 def _stop(worker: _Worker) -> None:
     """Lets the worker finish the tasks that run, and put back what it has prefetched."""
-    worker.process.terminate()
-    try:
-        worker.process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        worker.process.wait()
+    worker.send_signal(signal.SIGTERM)
+    if not worker.ended.wait(_GRACE):
+        worker.send_signal(signal.SIGKILL)
+        worker.ended.wait()
