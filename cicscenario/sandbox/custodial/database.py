@@ -99,16 +99,36 @@ class EngineDatabase:
 
         Raises IntegrityError, with cic-eth's text, when the tree has a reservation of that address already.
         """
-        with self.transaction() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address)
-            )
-            if cursor.fetchall():
+        with self._statement() as cursor:
+            cursor.execute(_RESERVE, {"key": root_id, "address": address})
+            if not cursor.fetchall():
                 raise IntegrityError(
                     f'"next" called on nonce for key {root_id} address {address} during active key {root_id}'
                 )
-            nonce = allocate_nonce(cursor, address)
-            cursor.execute("INSERT INTO nonce_task_reservation VALUES (%s, %s, %s)", (root_id, address, nonce))
+
+    def reserved(self, root_id: str, address: str) -> int:
+        """The nonce that a task tree has reserved. Raises IntegrityError, with cic-eth's text, when it has none."""
+        with self._statement() as cursor:
+            cursor.execute(
+                "SELECT nonce FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address)
+            )
+            found = cursor.fetchall()
+        if not found:
+            raise _no_reservation(root_id, address)
+        return int(found[0][0])
+
+    def add_reserved(self, root_id: str, purpose: str, account: str, sender: str, signed: Signed, nonce: int) -> None:
+        """Stores a transaction with the nonce that its task tree has reserved, and deletes the reservation.
+
+        It is not sent before it is ready. Raises IntegrityError, with cic-eth's text, when there is no reservation any more.
+        """
+        with self._statement() as cursor:
+            cursor.execute(
+                _ADD_RESERVED,
+                (root_id, sender, purpose, account, sender, nonce, signed.hash.hex(), signed.raw.hex()),
+            )
+            if not cursor.fetchall():
+                raise _no_reservation(root_id, sender)
 
     def otx_id(self, tx_hash: str) -> int | None:
         with self._statement() as cursor:
@@ -175,6 +195,21 @@ class EngineDatabase:
             )
 
 
+#: Each is one statement, since every statement of a transaction is a round trip.
+_RESERVE = """
+WITH next AS (
+  INSERT INTO nonce SELECT %(address)s, 1 WHERE NOT EXISTS (
+    SELECT 1 FROM nonce_task_reservation WHERE key = %(key)s AND address_hex = %(address)s
+  ) ON CONFLICT (address_hex) DO UPDATE SET nonce = nonce.nonce + 1 RETURNING nonce - 1 AS nonce
+)
+INSERT INTO nonce_task_reservation SELECT %(key)s, %(address)s, nonce FROM next RETURNING nonce"""
+_ADD_RESERVED = """
+WITH used AS (DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s RETURNING nonce),
+added AS (
+  INSERT INTO otx (purpose, account, sender, nonce, tx_hash, signed_tx) SELECT %s, %s, %s, %s, %s, %s FROM used
+  ON CONFLICT (tx_hash) DO NOTHING
+)
+SELECT nonce FROM used"""
 _SELECT = "SELECT id, purpose, account, sender, nonce, tx_hash, signed_tx FROM otx"
 
 
@@ -189,18 +224,8 @@ def allocate_nonce(cursor: Cursor, address: str) -> int:
     return int(nonce)
 
 
-def take_reservation(cursor: Cursor, root_id: str, address: str) -> int:
-    """Deletes a task tree's reservation and gives its nonce. Raises IntegrityError, with cic-eth's text, without one.
-
-    When the database transaction is rolled back, the reservation stays.
-    """
-    cursor.execute(
-        "DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s RETURNING nonce", (root_id, address)
-    )
-    found = cursor.fetchall()
-    if not found:
-        raise IntegrityError(f'"release" called on key {root_id} address {address} which does not exists')
-    return int(found[0][0])
+def _no_reservation(root_id: str, address: str) -> Exception:
+    return IntegrityError(f'"release" called on key {root_id} address {address} which does not exists')
 
 
 def add_otx(cursor: Cursor, purpose: str, account: str, sender: str, signed: Signed, nonce: int) -> None:

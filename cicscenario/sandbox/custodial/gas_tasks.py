@@ -7,7 +7,7 @@ from celery import Celery, Task
 from cicscenario.sandbox.custodial import names
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
-from cicscenario.sandbox.custodial.database import GIFTER, add_otx, take_reservation
+from cicscenario.sandbox.custodial.database import GIFTER
 from cicscenario.sandbox.custodial.errors import OutOfGasError, SeppukuError
 from cicscenario.sandbox.custodial.signing import GAS_LIMIT, GAS_PRICE, TransactionSigner
 from cicscenario.sandbox.custodial.tasks import Spec, check_chain, is_address, normal
@@ -71,11 +71,10 @@ def _add_refill(app: Celery, context: EngineContext, signer: TransactionSigner, 
         amount = immediate_gas + (0 if context.database.is_filling(account) else REFILL)
         if _balance(context, gifter) < REFILL:
             raise SeppukuError(f"Noooooooooooo; gas gifter {gifter} is broke!")
-        with context.database.transaction() as cursor:
-            nonce = take_reservation(cursor, self.request.root_id, gifter)
-            counters.before_refill()
-            signed = signer.sign(gifter, nonce, bytes.fromhex(account), value=amount)
-            add_otx(cursor, "gas", account, gifter, signed, nonce)
+        nonce = context.database.reserved(self.request.root_id, gifter)
+        counters.before_refill()
+        signed = signer.sign(gifter, nonce, bytes.fromhex(account), value=amount)
+        context.database.add_reserved(self.request.root_id, "gas", account, gifter, signed, nonce)
         child(self, names.CACHE_GAS_DATA, signed.hash.hex(), signed.raw.hex(), spec).apply_async()
         child(self, names.SET_READY, spec, f"0x{signed.hash.hex()}").apply_async()
         return signed.raw.hex()

@@ -9,15 +9,16 @@ from cicscenario.sandbox.custodial.errors import SIGNER_IS_DOWN, JSONRPCExceptio
 # Source: recordings of cic-eth 0.12.10 with ETH_MIN_FEE_PRICE=1.
 GAS_LIMIT = 8_000_000
 GAS_PRICE = 1  # wei
+_KEPT = 100  # signers
 _TOO_LITTLE_GAS = 30_000  # enough to call the accounts index, too little to register an account
 
 
 class TransactionSigner:
-    """Keeps the signers of the engine's own accounts."""
+    """Keeps the signers that were used last: those of the engine's own accounts are always among them."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._role_signers: dict[str, Signer] = {}  # by address
+        self._signers: dict[str, Signer] = {}  # by address, the one used last at the end
 
     def check(self) -> None:
         """Raises RPCException when the signer is down, which is a fault switch."""
@@ -60,12 +61,13 @@ class TransactionSigner:
         return self._signer(sender).sign(nonce=nonce, gas_price=gas_price, gas=gas, to=to, value=value, data=data)
 
     def _signer(self, address: str) -> Signer:
-        if address in self._role_signers:
-            return self._role_signers[address]
-        keys = self._context.vault.keys([address])
-        if address not in keys:
-            raise JSONRPCException(f"unknown account {address}")
-        signer = Signer(keys[address], self._context.settings.chain_spec.network_id)
-        if address in self._context.database.roles().values():
-            self._role_signers[address] = signer
+        signer = self._signers.pop(address, None)
+        if signer is None:
+            keys = self._context.vault.keys([address])
+            if address not in keys:
+                raise JSONRPCException(f"unknown account {address}")
+            signer = Signer(keys[address], self._context.settings.chain_spec.network_id)
+        self._signers[address] = signer  # as the newest
+        if len(self._signers) > _KEPT:
+            del self._signers[next(iter(self._signers))]
         return signer

@@ -14,7 +14,7 @@ from cicscenario.chain.signer import Signed
 from cicscenario.sandbox.custodial import names
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
-from cicscenario.sandbox.custodial.database import WRITER, ZERO, add_otx, take_reservation
+from cicscenario.sandbox.custodial.database import WRITER, ZERO, add_otx
 from cicscenario.sandbox.custodial.signing import GAS_LIMIT, GAS_PRICE, TransactionSigner
 from cicscenario.sandbox.custodial.tasks import Spec, check_chain, is_address, normal
 
@@ -51,11 +51,10 @@ def _add_registration(app: Celery, context: EngineContext, signer: TransactionSi
     def register(self: Task, account: str, spec: Spec, writer_address: str | None = None) -> str:
         check_chain(context, spec)
         writer = normal(context.database.role(WRITER) if writer_address is None else writer_address)
-        with context.database.transaction() as cursor:
-            nonce = take_reservation(cursor, self.request.root_id, writer)
-            counters.before_registration()
-            signed = signer.registration(writer, nonce, normal(account))
-            add_otx(cursor, "register", normal(account), writer, signed, nonce)
+        nonce = context.database.reserved(self.request.root_id, writer)
+        counters.before_registration()
+        signed = signer.registration(writer, nonce, normal(account))
+        context.database.add_reserved(self.request.root_id, "register", normal(account), writer, signed, nonce)
         queue_transaction(self, spec, signed, writer, names.CACHE_ACCOUNT_DATA)
         return account
 
@@ -65,10 +64,9 @@ def _add_gift(app: Celery, context: EngineContext, signer: TransactionSigner) ->
     def gift(self: Task, account: str, spec: Spec) -> list[str]:
         check_chain(context, spec)
         address = normal(account)
-        with context.database.transaction() as cursor:
-            nonce = take_reservation(cursor, self.request.root_id, address)
-            signed = signer.payout(address, nonce)
-            add_otx(cursor, "faucet", address, address, signed, nonce)
+        nonce = context.database.reserved(self.request.root_id, address)
+        signed = signer.payout(address, nonce)
+        context.database.add_reserved(self.request.root_id, "faucet", address, address, signed, nonce)
         queue_transaction(self, spec, signed, address, names.CACHE_GIFT_DATA)
         return [signed.raw.hex()]
 
@@ -82,10 +80,9 @@ def _add_transfer(app: Celery, context: EngineContext, signer: TransactionSigner
             raise NotImplementedError(f"a transfer of {len(tokens)} tokens")
         sender, recipient = normal(holder), normal(receiver)
         token = bytes.fromhex(normal(tokens[0]["address"]))
-        with context.database.transaction() as cursor:
-            nonce = take_reservation(cursor, self.request.root_id, sender)
-            signed = signer.transfer(sender, nonce, token, recipient, value)
-            add_otx(cursor, "transfer", recipient, sender, signed, nonce)
+        nonce = context.database.reserved(self.request.root_id, sender)
+        signed = signer.transfer(sender, nonce, token, recipient, value)
+        context.database.add_reserved(self.request.root_id, "transfer", recipient, sender, signed, nonce)
         queue_transaction(self, spec, signed, sender, names.CACHE_TRANSFER_DATA)
         return f"0x{signed.hash.hex()}"
 
