@@ -43,12 +43,22 @@ class ChordBackend(RedisBackend):  # type: ignore[misc]
         if isinstance(self.app, PostingApp):
             encoded = self.encode_result(result, state)
             with contextlib.suppress(RedisError):
-                self.app.outbox.send(self._storing(task_id, encoded, state, traceback, request))
+                send = self.app.outbox.post if self.app.is_posting else self.app.outbox.send
+                send(self._storing(task_id, encoded, state, traceback, request))
                 return encoded
         return super().store_result(task_id, result, state, traceback=traceback, request=request, **kwargs)
 
     def _storing(self, task_id: str, encoded: Any, state: str, traceback: Any, request: Any) -> Command:
-        meta = self._get_result_meta(result=encoded, state=state, traceback=traceback, request=request)
+        """The command that stores a result. Source of its parts: ``Backend._get_result_meta`` of Celery."""
+        meta: dict[str, Any] = {
+            "status": state,
+            "result": encoded,
+            "traceback": traceback,
+            "children": self.current_task_children(request),
+            "date_done": self.app.now().isoformat() if state in self.READY_STATES else None,
+        }
+        ids = {"group_id": getattr(request, "group", None), "parent_id": getattr(request, "parent_id", None)}
+        meta |= {name: value for name, value in ids.items() if value}
         meta["task_id"] = task_id
         return ("EVAL", _STORE, 1, self.get_key_for_task(task_id), self.encode(meta), self.expires)
 
@@ -70,7 +80,14 @@ class ChordBackend(RedisBackend):  # type: ignore[misc]
 
     def process_cleanup(self) -> None:
         """Called at the end of each task: sends what it has sent after its result, or has no result to go with."""
-        if isinstance(self.app, PostingApp) and self.app.outbox.holds_messages:
+        if isinstance(self.app, PostingApp) and not self.app.outbox.is_sent:
+            self.ensure(self.app.outbox.send, ())
+
+    def settle(self) -> None:
+        """Sees to it that Redis has all that a task has sent."""
+        with contextlib.suppress(RedisError):
+            self.app.outbox.settle()
+        if not self.app.outbox.is_settled:
             self.ensure(self.app.outbox.send, ())
 
 

@@ -19,8 +19,8 @@ from cicscenario.sandbox.leanredis import Command
 UNACKED, INDEX = "unacked", "unacked_index"
 _PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # ends of the names of a queue's lists; source: kombu
 #: Acknowledges the messages ARGV[4] and after, then fetches at most ARGV[2] messages from the lists KEYS[3] and after, and
-#: notes them, with the time ARGV[1] and the end ARGV[3]. Gives for each the name of its list, the tag under which it is
-#: noted, and the message. It looks for the last tag in the text, because to decode a message takes longer than all else.
+#: notes them, with the end ARGV[3] and the time ARGV[1], each a microsecond later. Gives for each the name of its list, the tag
+#: under which it is noted, and the message. It looks for the last tag in the text: to decode it would take longer than all else.
 _TAKE = """
 for number = 4, #ARGV do
     redis.call('ZREM', KEYS[2], ARGV[number])
@@ -32,7 +32,7 @@ for number = 3, #KEYS do
     for _, raw in ipairs(redis.call('RPOP', KEYS[number], room) or {}) do
         local tag = string.match(raw, '.*"delivery_tag"%s*:%s*"([^"\\\\]+)"') or ''
         if tag ~= '' then
-            redis.call('ZADD', KEYS[2], ARGV[1], tag)
+            redis.call('ZADD', KEYS[2], string.format('%.6f', ARGV[1] + #taken * 0.000001), tag)
             redis.call('HSET', KEYS[1], tag, '[' .. raw .. ARGV[3])
         end
         room = room - 1
@@ -43,6 +43,7 @@ for number = 3, #KEYS do
 end
 return taken
 """
+_ENOUGH = 3  # messages that wait
 _log = logging.getLogger(__name__)
 
 
@@ -88,12 +89,19 @@ class Intake:
         self._take(lost)
 
     @property
+    def is_short(self) -> bool:
+        """Whether the next answer must be read when it comes. Else ``settle`` reads it, which saves a wake-up for each task."""
+        return len(self.messages) < _ENOUGH
+
+    @property
     def sources(self) -> list[tuple[Any, Callable[[], None]]]:
         """The sockets, each with what has to be called when it can be read from."""
         return [(self._worker._sock, self._read_answers), (self._waiter._sock, self._read_message)]
 
     def settle(self, begun: Sequence[TaskMessage]) -> None:
         """Acknowledges messages, notes those that wait, and asks for as many as there is room for."""
+        if not self.is_short and self._requests and self._worker.can_read(timeout=0):
+            self._read_answers()
         self.note(self.messages)
         if tags := [message.tag for message in begun if message.is_noted] + self._dropped:
             self._dropped = []

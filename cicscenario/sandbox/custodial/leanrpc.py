@@ -1,6 +1,7 @@
 """Reads of the chain in a fraction of the time that a client takes which prepares for what may go wrong with them."""
 
 import contextlib
+import http
 import http.client
 import json
 from collections.abc import Sequence
@@ -28,13 +29,17 @@ class LeanRpc(Rpc):
         self._path = address.path or "/"
         self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
 
+    def close(self) -> None:
+        """Closes its own connection; the next call opens a new one."""
+        self._connection.close()
+
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         if 0 < len(calls) <= self.nodes.current.batch.size and all(method in READS for method, _ in calls):
             with contextlib.suppress(OSError, http.client.HTTPException, JsonTextError, RpcError, NotAnsweredError):
                 found = self._asked(calls)
                 if not any(isinstance(one, RpcError | NotAnsweredError) for one in found):
                     return found
-            self._connection.close()
+            self.close()
         return super().results(calls)
 
     def _asked(self, calls: Sequence[Call]) -> list[Any]:
@@ -44,7 +49,10 @@ class LeanRpc(Rpc):
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, params) in zip(ids, calls, strict=True)
         ]
-        body = json.dumps(asked if len(asked) > 1 else asked[0]).encode()
-        self._connection.request("POST", self._path, body, _HEADERS)
+        text = json.dumps(asked if len(asked) > 1 else asked[0]).encode()
+        self._connection.request("POST", self._path, text, _HEADERS)
         with self._connection.getresponse() as response:
-            return answers(calls, ids, parse_json(response.read(_MOST)), self.nodes.current)
+            body = response.read(_MOST)
+        if response.status != http.HTTPStatus.OK:
+            raise http.client.HTTPException(response.status)
+        return answers(calls, ids, parse_json(body), self.nodes.current)

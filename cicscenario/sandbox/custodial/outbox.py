@@ -6,6 +6,7 @@ in Redis afterwards is what Celery would have written, byte for byte except for 
 """
 
 import base64
+import contextlib
 import json
 from datetime import datetime
 from typing import Any
@@ -39,40 +40,92 @@ def _list(links: Any) -> Any:
 
 
 class Outbox:
-    """Messages that are not sent yet. Not thread-safe."""
+    """Messages that are not sent yet, and commands of which it is not known yet that Redis has them. Not thread-safe."""
 
     def __init__(self, broker: str) -> None:
         self._client = Redis.from_url(broker)
         self._messages: list[tuple[str, str]] = []
+        self._posted: list[Command] = []  # sent, and not answered
+        self._connection: Any = None
         self.declared: set[str] = set()  #: queues that kombu has declared on the Redis that answers now
 
     def add(self, queue: str, message: str) -> None:
         self._messages.append((queue, message))
 
     @property
-    def holds_messages(self) -> bool:
-        return bool(self._messages)
+    def is_sent(self) -> bool:
+        """Whether there is no message that was not sent."""
+        return not self._messages
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether Redis has all that was posted."""
+        return not self._posted
 
     def clear(self) -> None:
         """Forgets what was added and not sent."""
         self._messages.clear()
 
     def close(self) -> None:
+        self._drop_connection()
         self._client.close()
 
     def send(self, *commands: Command) -> list[Any]:
         """Sends what was added and then ``commands``; gives the answers to these. After an error all of it is still here."""
-        if not self._messages and not commands:
+        with contextlib.suppress(RedisError):
+            self.settle()
+        if not self._messages and not self._posted and not commands:
             return []
         count = len(self._messages)
-        pushes: list[Command] = [("LPUSH", queue, message) for queue, message in self._messages]
+        before = [*self._posted, *self._pushes()]
         try:
-            answers = round_trip(self._client, [*pushes, *commands])
+            answers = round_trip(self._client, [*before, *commands])
         except BaseException:
             self.declared.clear()
             raise
         del self._messages[:count]
-        return answers[count:]
+        self._posted.clear()
+        return answers[len(before) :]
+
+    def post(self, *commands: Command) -> None:
+        """Sends what was added and then ``commands``, and does not wait for the answers: ``settle`` must follow.
+
+        Raises RedisError; then ``commands`` are not sent, and all else is still here.
+        """
+        self.settle()
+        if self._connection is None:
+            self._connection = self._client.connection_pool.get_connection()
+        posted = [*self._posted, *self._pushes(), *commands]
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(posted), check_health=False)
+        except BaseException:
+            self._drop_connection()
+            self.declared.clear()
+            raise
+        self._messages.clear()
+        self._posted = posted
+
+    def settle(self) -> None:
+        """Waits for the answers to what was posted. Raises RedisError; then ``send`` sends it again."""
+        if not self._posted or self._connection is None:
+            return
+        try:
+            for _ in self._posted:
+                self._connection.read_response(disable_decoding=True)
+        except BaseException:
+            self._drop_connection()
+            self.declared.clear()
+            raise
+        self._posted.clear()
+
+    def _pushes(self) -> list[Command]:
+        return [("LPUSH", queue, message) for queue, message in self._messages]
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.disconnect()  # unread answers would be those of the next commands
+            self._client.connection_pool.release(self._connection)
+            self._connection = None
 
 
 class PostingApp(Celery):  # type: ignore[misc]
@@ -86,6 +139,7 @@ class PostingApp(Celery):  # type: ignore[misc]
         super().__init__(name, **options)
         self.outbox = Outbox(outbox_broker)
         self.collecting = False
+        self.is_posting = False  #: whether results and messages of tasks are posted, and somebody sees to the answers
 
     def close(self) -> None:
         """Closes the connections; tasks can still be sent, by new ones."""

@@ -25,6 +25,7 @@ from cicscenario.sandbox.custodial.message import TaskMessage, body_of
 
 _LENGTH = 4  # bytes that say how long the message is
 _DONE = b"."
+_GARBAGE = 10_000  # objects after which Python looks for garbage: a task makes some thousand
 _log = logging.getLogger(__name__)
 
 
@@ -96,6 +97,8 @@ def _prepare(app: Celery, hostname: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _set_task_join_will_block(True)
+    app.is_posting = True
+    gc.set_threshold(_GARBAGE)
     for name, task in app.tasks.items():
         task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app)
 
@@ -116,6 +119,7 @@ def _run(app: Celery, hostname: str, channel: socket.socket) -> None:
             else:
                 _trace(task, headers, properties, body, hostname)
         channel.sendall(_DONE)
+        app.backend.settle()  # meanwhile the worker sends the next task
 
 
 def _next(reader: BinaryIO) -> bytes | None:

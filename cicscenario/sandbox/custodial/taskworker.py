@@ -52,6 +52,7 @@ class TaskWorker:
         self._remote.waiting = lambda: list(self._intake.messages)
         self._remote.scheduled = lambda: [message for _, _, message in self._scheduled]
         self._connected: list[Any] = []  # sockets of the connections to Redis that the selector knows
+        self._watches_answers = True  # whether it knows the first of them at present
         self._due = 0.0  # when to connect again, or to look for what other workers left; of the monotonic clock
         self._ending = False
 
@@ -94,6 +95,7 @@ class TaskWorker:
     def _turn(self) -> None:
         """Waits until something happens, and does what follows from it."""
         due = min([self._due, *(moment for moment, _, _ in self._scheduled[:1])])
+        self._watch_answers()
         found = self._selector.select(max(0.0, due - time.monotonic()))
         try:
             for key, _ in found:
@@ -107,6 +109,16 @@ class TaskWorker:
         except _LOST as error:
             _log.warning("the connection to Redis is lost: %r", error)
             self._disconnect()
+
+    def _watch_answers(self) -> None:
+        """Wakes up for the answers to the intake's requests if it is short of messages."""
+        if self._connected and self._intake.is_short != self._watches_answers:
+            (source, called), *_ = self._intake.sources
+            if self._watches_answers:
+                self._selector.unregister(source)
+            else:
+                self._register(source, called)
+            self._watches_answers = not self._watches_answers
 
     def _look_after_connections(self) -> None:
         if not self._connected:
@@ -128,10 +140,11 @@ class TaskWorker:
         for source, called in (*self._intake.sources, (self._remote.socket, self._remote.read)):
             self._register(source, called)
             self._connected.append(source)
+        self._watches_answers = True
         self._due = time.monotonic() + _RESTORE
 
     def _disconnect(self) -> None:
-        for source in self._connected:
+        for source in self._connected[0 if self._watches_answers else 1 :]:
             self._selector.unregister(source)
         self._connected.clear()
         self._intake.close()

@@ -157,3 +157,33 @@ def test_celerys_remote_control_tells_the_worker_its_processes_and_its_queue(eng
     assert asked.active()["celery@cic-eth"] == []
     assert "cic_eth.eth.account.register" in asked.registered()["celery@cic-eth"]
     app.close()
+
+
+def status(engine: RunningEngine, task: Any) -> str:
+    entry = engine.redis.get(f"celery-task-meta-{task.id}")
+    return str(json.loads(entry)["status"]) if entry else "PENDING"
+
+
+def test_tasks_are_revoked_too_late_for_later_and_of_all_priorities_as_with_any_worker(engine: RunningEngine) -> None:
+    app, health = client(engine), engine.signature("cic_eth.task.check_health", 1)
+    later, revoked = health.apply_async(countdown=4), health.apply_async(countdown=3)
+    assert engine.entry(health.apply_async(priority=9).id)["result"] == 1
+    assert engine.entry(health.apply_async(expires=-1).id)["result"]["exc_message"] == ["expired"]
+    (scheduled,) = app.control.inspect(timeout=10, limit=1).scheduled().values()
+    assert {each["request"]["id"] for each in scheduled} == {later.id, revoked.id}
+    assert {json.loads(text)[0]["headers"]["id"] for text in engine.redis.hvals("unacked")} == {later.id, revoked.id}
+    (answer,) = app.control.revoke(revoked.id, reply=True, timeout=10, limit=1)
+    assert "flagged as revoked" in answer["celery@cic-eth"]["ok"]
+    assert status(engine, later) == "PENDING"
+    eventually(lambda: status(engine, later) == "SUCCESS")
+    assert status(engine, revoked) == "REVOKED"
+    eventually(lambda: not engine.redis.exists("unacked", "unacked_index"))
+    app.close()
+
+
+def test_a_command_that_the_worker_does_not_know_is_refused_and_it_goes_on(engine: RunningEngine) -> None:
+    app = client(engine)
+    (answer,) = app.control.add_consumer("another", reply=True, timeout=10, limit=1)
+    assert "does not know this command" in answer["celery@cic-eth"]["error"]
+    assert engine.ask("cic_eth.task.check_health", 1)["status"] == "SUCCESS"
+    app.close()

@@ -238,3 +238,43 @@ def test_a_second_result_replaces_a_failure_and_never_a_success(app: PostingApp,
     ]
     assert len(messages) == (1 if older == "SUCCESS" else 2)
     told.close()
+
+
+def test_what_is_posted_is_there_once_when_it_is_settled(valkey: Valkey) -> None:
+    valkey.client.flushall()
+    outbox = Outbox(valkey.url)
+    for text in ("first", "second", "third"):
+        outbox.add(QUEUE, text)
+        outbox.post(("SET", "newest", text))
+        assert outbox.is_sent
+        assert not outbox.is_settled
+    outbox.settle()
+    assert outbox.is_settled
+    assert valkey.client.lrange(QUEUE, 0, -1) == ["third", "second", "first"]
+    outbox.add(QUEUE, "fourth")
+    assert outbox.send(("GET", "newest")) == [b"third"], "the answer to this one, not to an earlier one"
+    assert valkey.client.llen(QUEUE) == 4
+    outbox.close()
+
+
+@pytest.mark.parametrize("then", ["settle", "post"])
+def test_what_was_posted_to_a_connection_that_was_lost_is_sent_again(valkey: Valkey, then: str) -> None:
+    valkey.client.flushall()
+    outbox = Outbox(valkey.url)
+    outbox.post(("SET", "before", "1"))
+    outbox.settle()
+    valkey.client.client_kill_filter(_type="normal", skipme=True)
+    number = 0
+    with contextlib.suppress(RedisError):
+        for number in range(5):  # a write into a connection that the other end has closed may succeed once
+            outbox.add(QUEUE, str(number))
+            outbox.post(("SET", "after", "1"))
+            if then == "settle":
+                outbox.settle()
+    assert number < 4, "the loss was noticed"
+    outbox.send()
+    assert outbox.is_sent
+    assert outbox.is_settled
+    sent = valkey.client.lrange(QUEUE, 0, -1)[::-1]
+    assert sent == [str(each) for each in range(number + 1)]
+    outbox.close()
