@@ -63,8 +63,10 @@ class Remains:
 
 def remains(redis: Redis, queue: str = "cic-eth") -> Remains:
     """Reads them, and fails when ``unacked`` and its index do not hold the same messages."""
-    entries = {tag.decode(): json.loads(text) for tag, text in redis.hgetall("unacked").items()}
-    index = [tag.decode() for tag in redis.zrange("unacked_index", 0, -1)]
+    with redis.pipeline(transaction=True) as pipe:  # at one moment: a worker may be fetching
+        texts, tags = pipe.hgetall("unacked").zrange("unacked_index", 0, -1).execute()
+    entries = {tag.decode(): json.loads(text) for tag, text in texts.items()}
+    index = [tag.decode() for tag in tags]
     assert set(index) == set(entries)
     for tag, (message, _, _) in entries.items():
         assert message["properties"]["delivery_tag"] == tag

@@ -1,4 +1,4 @@
-"""Sends tasks from the engine's loop, which is no Celery worker itself."""
+"""Sends tasks from the engine's loop, which runs none itself."""
 
 from functools import cached_property
 from typing import Any
