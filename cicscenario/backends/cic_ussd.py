@@ -15,7 +15,7 @@ def _refused_region(scenario: Scenario) -> tuple[str, ...] | None:
 
 
 def _languages_of_2021(scenario: Scenario) -> tuple[str, ...] | None:
-    chosen = {language for language, _ in scenario.population.languages}
+    chosen = scenario.population.spoken
     return (
         ("population", "languages") if scenario.backend.option("dialect") == "2021" and chosen - {"en", "sw"} else None
     )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from cicscenario.chainspec import ChainSpec
 from cicscenario.language.combination import Combination
 from cicscenario.language.secret import Secret
+from cicscenario.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,18 @@ class PopulationOptions:
     size: int | None  #: None for all people of ``source``
     source: Path | None  #: `from`: the folder of existing people; None to generate people
     seed: int
-    locales: tuple[str, ...]  #: Faker locales
+    profile: Profile | None  #: None for people without one
+    locales: tuple[str, ...]  #: Faker locales; empty for those of the profile or the region
     region: str  #: ISO 3166 alpha-2 code of the phone numbers' country
-    languages: tuple[tuple[str, int], ...]  #: language codes and weights, by code
+    languages: tuple[tuple[str, int], ...]  #: language codes and weights, by code; empty for those of the profile
+    gender: tuple[tuple[str, int], ...]  #: genders and weights, by name; empty for those of the profile
     tags: tuple[str, ...]
     on_bad_row: Literal["stop", "skip"]  #: what is done about people of ``source`` who cannot be used
+
+    @property
+    def spoken(self) -> set[str]:
+        """The codes of all languages that people may prefer."""
+        return {code for code, _ in self.languages} or (self.profile.spoken() if self.profile else set())
 
 
 @dataclass(frozen=True)
