@@ -61,11 +61,13 @@ def _measured(people: Path, region: str) -> tuple[Measure, str, list[str]]:
 
 
 def _heads(measure: Measure) -> list[str]:
-    return [f"{counted(measure.people, 'person')} counted; no group has fewer than {LEAST} people"]
+    return [f"{counted(measure.people, 'person')} counted; no group has fewer people than {LEAST}"]
 
 
 def _rejected(rejected: BadRecords) -> list[str]:
-    return [rejected.summary()] if rejected.count else []
+    """How many people are not counted. The records themselves may have numbers of people."""
+    left_out, records = counted(len(rejected.people), "person"), counted(rejected.count, "bad record")
+    return [f"left out: {left_out}, for {records} in the directory"] if rejected.count else []
 
 
 def _name(name: str | None, path: Path) -> str:

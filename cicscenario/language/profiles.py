@@ -144,7 +144,7 @@ def _newer(document: Mapping) -> Diagnostic | None:
         Code.INVALID_VALUE,
         f"this profile has the format of version {node.value}, which is newer than this cicscenario",
         expected=f"version {VERSION}",
-        key="version",
+        key="profile.version",
         hint="read it with the cicscenario that wrote it, or a newer one",
     )
 

@@ -25,6 +25,7 @@ COLUMNS = {
     "joined": "a month such as 2020-04, or a day",
 }
 _GENDERS = frozenset({"female", "male", "other", "unknown"})
+_NO_LANGUAGE = ""  # of people for whom a data directory has none
 _OLDEST = 120  # years
 
 
@@ -33,7 +34,7 @@ def survey_directory(folder: Path, region: str | None) -> tuple[Measure, BadReco
 
     Raises InvalidError when it is no such directory.
     """
-    population = OldPopulation(folder, region=region, skip=True)
+    population = OldPopulation(folder, language=_NO_LANGUAGE, region=region, skip=True)
     measure = Measure()
     for index in range(population.size):
         measure.add(_surveyed(population.person(index)))
@@ -49,7 +50,7 @@ def _surveyed(person: Person) -> Surveyed:
         occupation=None if products is None else str(products[0]).strip() if products else NOTHING,
         product=str(products[1]).strip() if products and len(products) > 1 else None,
         place=str((document.get("location") or {}).get("area_name") or "").strip(),
-        language=person.language,
+        language=person.language or None,
         born=_birthday(document.get("date_of_birth") or {}),
         joined=_day_of(document.get("date_registered")),
     )

@@ -83,7 +83,7 @@ class Measure:
         """
         if self.people < LEAST:
             raise InvalidError(
-                f"{counted(self.people, 'person')}: a profile of fewer than {LEAST} people would be about single people",
+                f"{counted(self.people, 'person')}: a profile of fewer than {LEAST} would be about single people",
                 hint="measure more people",
             )
         day = measured or _day(self._last)
@@ -108,7 +108,7 @@ class Measure:
         head = {
             "version": 1,
             "name": name,
-            "description": f"Groups of fewer than {LEAST} people are counted together or left out; numbers are rounded.",
+            "description": f"Groups with fewer people than {LEAST} are counted together or left out; numbers are rounded.",
             "source": source,
             "people": _rounded(self.people),
             "measured": day,
