@@ -46,7 +46,7 @@ def _surveyed(person: Person) -> Surveyed:
     products = document.get("products")
     return Surveyed(
         gender=document.get("gender"),
-        # A person document has no occupation but the first product; see docs/profiles.md.
+        # A person document has no occupation but the first product; see docs/people.md.
         occupation=None if products is None else str(products[0]).strip() if products else NOTHING,
         product=str(products[1]).strip() if products and len(products) > 1 else None,
         place=str((document.get("location") or {}).get("area_name") or "").strip(),

@@ -8,6 +8,7 @@ import pytest
 
 from cicscenario.language.profiles import load_profile
 from cicscenario.resources import profile_path
+from cicscenario.sandbox import stack
 from cicscenario.state.store import STATE, Store
 from tests.support.commands import cicscenario
 from tests.support.recordings import validated
@@ -27,7 +28,7 @@ environment: sandbox
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "home"
-    cicscenario(tmp_path / "home", "stack", "down", "--purge")
+    stack.down(tmp_path / "home", purge=True)
 
 
 def test_people_of_a_profile_arrive_and_are_told_and_exported(home: Path, tmp_path: Path) -> None:
