@@ -16,6 +16,7 @@ from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.legacy.survey import survey_directory, survey_table
 from cicscenario.people.measure import LEAST, Measure
 from cicscenario.printable import one_line, say
+from cicscenario.state.store import STATE
 from cicscenario.wording import counted
 
 
@@ -52,6 +53,10 @@ def _measured(people: Path, region: str) -> tuple[Measure, str, list[str]]:
     """The counts, where they are from, and what to say about it."""
     if not people.exists():
         raise InvalidError(f"there is no {people}", hint="name a data directory, or a CSV file of people")
+    if (people / STATE).exists():
+        raise InvalidError(
+            f"{people} is a run directory", hint="`cicscenario export SCENARIO DIR` writes its people; measure those"
+        )
     if people.is_dir():
         measure, rejected = survey_directory(people, region)
         return measure, "Counted from a data directory.", [*_heads(measure), *_rejected(rejected)]

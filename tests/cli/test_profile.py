@@ -195,6 +195,10 @@ def test_what_cannot_be_measured_or_written_is_told_before_anything_is_read(tabl
     for place, says in ((tmp_path / "missing.csv", "there is no"), (tmp_path, "is not a data directory")):
         with pytest.raises(InvalidError, match=says):
             measure(place)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.sqlite").touch()
+    with pytest.raises(InvalidError, match="is a run directory"):
+        measure(tmp_path / "run")
     there = tmp_path / "there.yaml"
     there.write_text("mine")
     with pytest.raises(InvalidError, match="exists already"):

@@ -11,7 +11,7 @@ from cicscenario.language import DiagnosticsError
 from cicscenario.language.diagnostic import Diagnostic
 from cicscenario.language.profiles import is_profile, load_profile
 from cicscenario.resources import profile_names, profile_path
-from cicscenario.vocabulary import load_scenario, settings
+from cicscenario.vocabulary import load_scenario, load_scenarios, settings
 from tests.support.scenarios import written
 
 PROFILE = """\
@@ -230,6 +230,14 @@ def test_languages_of_a_profile_are_held_against_the_backend(tmp_path: Path) -> 
     with pytest.raises(DiagnosticsError, match="languages that the phone interface of 2021 does not offer"):
         load_scenario(path, [backend])
     load_scenario(path, [backend, "population.languages={sw: 1}"])
+
+
+def test_a_matrix_may_compare_profiles(tmp_path: Path) -> None:
+    profile(tmp_path)
+    found = load_scenarios(written(tmp_path, matrix="{population.profile: [uniform, village.yaml]}"))
+    named = [one.population.profile.name if one.population.profile else None for one in found]
+    assert named == [None, "village"]
+    assert [bool(one.population.languages) for one in found] == [True, False]
 
 
 def test_a_profile_is_told_from_other_files(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from cicscenario.people.generator import Generator
 from cicscenario.people.makeup import MakeUp, Traits
@@ -21,7 +22,7 @@ from cicscenario.people.person import validate
 from cicscenario.people.tables import Draw, Table
 from cicscenario.people.vcard import decode
 from cicscenario.profile import Profile
-from cicscenario.resources import profile_names, profile_path
+from cicscenario.resources import load_schema, profile_names, profile_path
 from tests.support.chisquare import probability
 
 OPTIONS: dict[str, Any] = {
@@ -240,6 +241,48 @@ def test_a_profile_may_have_one_group_of_each() -> None:
         assert date(2000, 4, 1) <= date(born["year"], born["month"], born["day"]) <= date(2001, 3, 31)
         joined = datetime.fromtimestamp(person.document["date_registered"], UTC)
         assert datetime(2021, 3, 1, tzinfo=UTC) <= joined < datetime(2021, 4, 1, tzinfo=UTC)
+
+
+def table(groups: list[str]) -> st.SearchStrategy[dict[str, float]]:
+    """Weights of any sum, of which some may be 0."""
+    weight = st.one_of(st.just(0), st.integers(1, 10**12), st.floats(1e-9, 1))
+    return st.dictionaries(st.sampled_from(groups), weight, min_size=1).filter(lambda found: any(found.values()))
+
+
+GENDERS = table(["female", "male", "other", "unknown"])
+PROFILES = st.fixed_dictionaries(
+    {"version": st.just(1), "name": st.just("any"), "measured": st.just("2021-02-28"), "languages": table(["en", "sw"])}
+    | {"occupations": table(["Shop", "Farm"])},
+    optional={
+        "gender": GENDERS, "places": table(["A", "B", "C"]),
+        "gender_by_occupation": st.dictionaries(st.sampled_from(["Shop", "Farm"]), GENDERS, min_size=1),
+        "ages": table(["0-0", "18-34", "120-120", "unknown"]), "joined": table(["1970-01", "2020-02", "2021-02"]),
+    },
+)  # fmt: skip
+
+
+@given(PROFILES, st.integers(0, 2**32), st.lists(st.integers(0, 10**6), min_size=1, max_size=5))
+@settings(max_examples=40, deadline=None)
+def test_any_profile_makes_people_of_its_groups(document: dict[str, Any], seed: int, indices: list[int]) -> None:
+    Draft202012Validator(load_schema("profile-v1")).validate(document)
+    people, again = (MakeUp(Profile.of(document), languages={}, gender={}) for _ in range(2))
+    figures = people.figures()
+    for index in indices:
+        one = people.traits(Draw(seed, index))
+        assert one == again.traits(Draw(seed, index))
+        for figure, group in (
+            ("gender", one.gender),
+            ("occupation", one.occupation),
+            ("place", one.place),
+            ("age", one.age),
+        ):
+            assert figures[figure][group] > 0
+        for key, group in (("occupations", one.occupation), ("places", one.place), ("languages", one.language)):
+            assert key not in document or document[key][group] > 0
+        assert datetime(1970, 1, 1, tzinfo=UTC) <= one.joined < datetime(2021, 3, 1, tzinfo=UTC)
+        assert one.born is None or one.born.year >= 1850
+    for groups in figures.values():
+        assert sum(groups.values()) == pytest.approx(1)
 
 
 def test_what_a_profile_does_not_say_is_as_without_one() -> None:
