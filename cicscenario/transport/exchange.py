@@ -139,6 +139,11 @@ def current(exchange: Exchange) -> Any:
         _current.exchange = outer
 
 
+def is_under_way() -> bool:
+    """Whether this thread is in an exchange."""
+    return _current.exchange is not None
+
+
 def renew() -> None:
     """The next request of the current exchange begins."""
     if _current.exchange:
