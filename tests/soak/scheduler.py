@@ -175,9 +175,8 @@ class Scheduler:
         now, moment = self.now, inf
         for one in self._threads:
             ready, deadline = one.ready, one.deadline
-            if ready is None or (deadline is not None and deadline <= now) or one.process.dead:
-                able.append(one)
-            elif ready is not _never and ready():
+            due = deadline is not None and deadline <= now
+            if ready is None or due or one.process.dead or (ready is not _never and ready()):
                 able.append(one)
             elif deadline is not None and deadline < moment:
                 moment = deadline
@@ -191,7 +190,9 @@ class Scheduler:
             moment = min(moment, self._due[0][0])
         if moment > self._limit:
             assert self._awaited is not None
-            why = "nobody can ever go on" if moment == inf else f"it has not ended after {LONGEST:.0f} simulated seconds"
+            why = (
+                "nobody can ever go on" if moment == inf else f"it has not ended after {LONGEST:.0f} simulated seconds"
+            )
             self._awaited.died_of = self._awaited.died_of or HangError(why)
             self._awaited.dead = True
             return []
