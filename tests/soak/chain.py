@@ -1,7 +1,8 @@
 """A chain of blocks with a pool of waiting transactions: it mines as time passes, reorganises, forgets and lags."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import rlp
@@ -77,13 +78,16 @@ class SimChain:
 
     def mine_due(self) -> None:
         """Makes the blocks that are due by now."""
-        while self.blocks[-1].time + BLOCK_TIME <= self._clock():
-            self._mine(self.blocks[-1].time + BLOCK_TIME)
+        now = self._clock()
+        while (due := self.blocks[-1].time + BLOCK_TIME) <= now:
+            self._mine(due)
 
     def _mine(self, time: float, *, most: int = _MOST) -> None:
         self._made += 1
-        block = SimBlock(len(self.blocks), to_hex(keccak(b"block %d" % self._made)), time)
+        block = SimBlock(len(self.blocks), _hash_of_block(self._made), time)
         self.blocks.append(block)
+        if not self.waiting:
+            return
         for one in sorted(self.waiting.values(), key=lambda one: one.nonce):
             if len(block.transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
                 del self.waiting[one.hash]
@@ -160,9 +164,18 @@ class SimChain:
                 yield block, one
 
     def receipt(self, hash_: str) -> dict[str, Any] | None:
+        return self.receipts([hash_])[0]
+
+    def receipts(self, hashes: Iterable[str]) -> list[dict[str, Any] | None]:
+        """The receipt of each of these transactions, if it is shown."""
         shown = self.shown
-        block = self._mined.get(hash_)
-        return None if block is None or block.number > shown else block.receipts[hash_]
+        blocks = ((one, self._mined.get(one)) for one in hashes)
+        return [None if block is None or block.number > shown else block.receipts[one] for one, block in blocks]
+
+
+@cache
+def _hash_of_block(number: int) -> str:
+    return to_hex(keccak(b"block %d" % number))
 
 
 def _receipt(state: Contracts, one: SimTransaction, block: SimBlock) -> dict[str, Any]:

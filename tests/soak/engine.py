@@ -9,13 +9,13 @@ import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
-from uuid import UUID
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO
 from cicscenario.services.custodial import tasks
 from tests.soak.chain import SimChain, SimTransaction
 from tests.soak.contracts import FAUCET, INDEX, REGISTRY, TOKEN, Message
+from tests.soak.drawn import uuid_text
 from tests.soak.kept import keccak
 from tests.soak.redis import SimRedis
 from tests.soak.workers import Workers
@@ -83,7 +83,7 @@ class SimEngine:
         result = self.reports[name](*arguments) if name in self.reports else _TASKS[name](self, root, *arguments)
         children = []
         for link in links:
-            child = str(UUID(int=self._random.getrandbits(128), version=4))
+            child = uuid_text(self._random)
             children.append([[child, task], None])
             more = link["options"].get("link") or []
             self._begin(child, root, task, link["task"], [result, *link["args"]], more)
@@ -145,8 +145,9 @@ class SimEngine:
         is for a person to mend, and no fault of a run.
         """
         is_open = False
-        for sent, (one, since) in list(self._sent.items()):
-            if self._chain.receipt(sent) is not None:
+        every = list(self._sent.items())
+        for (sent, (one, since)), receipt in zip(every, self._chain.receipts(self._sent), strict=True):
+            if receipt is not None:
                 self._follow(sent)
                 continue
             is_open = True

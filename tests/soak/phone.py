@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
 from cicscenario.services.custodial import tasks
 from tests.soak.database import ACTIVE, Account, Database
+from tests.soak.drawn import uuid_text
 from tests.soak.engine import QUEUE, SimEngine
 from tests.soak.metadata import SimMeta
 from tests.soak.redis import SimRedis
@@ -117,7 +117,7 @@ class SimPhone:
         self._redis.push(QUEUE, _message(root, tasks.CHECK_LOCK, root, arguments, [create]))
 
     def _id(self) -> str:
-        return str(UUID(int=self._random.getrandbits(128), version=4))
+        return uuid_text(self._random)
 
     # --- the tasker -----------------------------------------------------------------------------------------------
 
