@@ -129,14 +129,18 @@ class _Current(threading.local):
 _current = _Current()
 
 
-@contextlib.contextmanager
-def current(exchange: Exchange) -> Any:
+class current:  # noqa: N801 -- of a ``with`` statement
     """In the block, what this thread does with metered sockets is part of ``exchange``."""
-    outer, _current.exchange = _current.exchange, exchange
-    try:
-        yield
-    finally:
-        _current.exchange = outer
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._outer: Exchange | None = None
+
+    def __enter__(self) -> None:
+        self._outer, _current.exchange = _current.exchange, self._exchange
+
+    def __exit__(self, *_: object) -> None:
+        _current.exchange = self._outer
 
 
 def renew() -> None:
