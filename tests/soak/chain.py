@@ -1,7 +1,7 @@
 """A chain of blocks with a pool of waiting transactions: it mines as time passes, reorganises, forgets and lags."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,8 @@ from tests.soak.kept import keccak
 BLOCK_TIME = 0.5  # seconds
 _MOST = 40  # transactions in a block
 _LAG_FOR = 60.0  # seconds
+
+_NO_RECEIPTS: Mapping[str, dict[str, Any]] = {}  # of a block without transactions, as most are
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ class SimTransaction:
         return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"), raw)
 
 
-@dataclass
+@dataclass(slots=True)
 class SimBlock:
     """A mined block, with the receipt of each of its transactions."""
 
     number: int
     hash: str
     time: float
-    transactions: list[SimTransaction] = field(default_factory=list)
-    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    transactions: Sequence[SimTransaction]
+    receipts: Mapping[str, dict[str, Any]]
 
 
 class SimChain:
@@ -51,7 +53,7 @@ class SimChain:
         self._clock = clock
         self.rich = rich
         self._made = 0
-        self.blocks = [SimBlock(0, to_hex(keccak(b"genesis")), 0.0)]
+        self.blocks = [SimBlock(0, to_hex(keccak(b"genesis")), 0.0, (), _NO_RECEIPTS)]
         self.waiting: dict[str, SimTransaction] = {}
         self._mined: dict[str, SimBlock] = {}  # by hash of the transaction
         self._state = Contracts(rich)
@@ -84,16 +86,18 @@ class SimChain:
 
     def _mine(self, time: float, *, most: int = _MOST) -> None:
         self._made += 1
-        block = SimBlock(len(self.blocks), _hash_of_block(self._made), time)
-        self.blocks.append(block)
         if not self.waiting:
+            self.blocks.append(SimBlock(len(self.blocks), _hash_of_block(self._made), time, (), _NO_RECEIPTS))
             return
+        transactions, receipts = list[SimTransaction](), dict[str, dict[str, Any]]()
+        block = SimBlock(len(self.blocks), _hash_of_block(self._made), time, transactions, receipts)
+        self.blocks.append(block)
         for one in sorted(self.waiting.values(), key=lambda one: one.nonce):
-            if len(block.transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
+            if len(transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
                 del self.waiting[one.hash]
-                block.transactions.append(one)
+                transactions.append(one)
                 self._nonces[one.message.sender] = one.nonce + 1
-                block.receipts[one.hash] = _receipt(self._state, one, block)
+                receipts[one.hash] = _receipt(self._state, one, block)
                 self._mined[one.hash] = block
 
     def reorganise(self, depth: int, *, waiting_again: bool = True) -> None:

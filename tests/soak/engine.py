@@ -4,7 +4,6 @@ Its database outlives everything: keys, reserved nonces and sent transactions. T
 results are those of cic-eth; see ``cicscenario.services.custodial.tasks``.
 """
 
-import base64
 import json
 from collections.abc import Callable
 from random import Random
@@ -17,6 +16,7 @@ from tests.soak.chain import SimChain, SimTransaction
 from tests.soak.contracts import FAUCET, INDEX, REGISTRY, TOKEN, Message
 from tests.soak.drawn import uuid_text
 from tests.soak.kept import keccak
+from tests.soak.redis import Message as TaskMessage
 from tests.soak.redis import SimRedis
 from tests.soak.workers import Workers
 from tests.soak.world import World
@@ -60,10 +60,9 @@ class SimEngine:
 
     # --- workers --------------------------------------------------------------------------------------------------
 
-    def _take(self, message: dict[str, Any]) -> None:
-        headers = message["headers"]
-        arguments, _, links = json.loads(base64.b64decode(message["body"]))
-        self._begin(headers["id"], headers["id"], None, headers["task"], arguments, links["callbacks"] or [])
+    def _take(self, message: TaskMessage) -> None:
+        task = message.headers["id"]
+        self._begin(task, task, None, message.headers["task"], message.arguments, message.callbacks)
 
     def _begin(
         self, task: str, root: str, parent: str | None, name: str, arguments: list[Any], links: list[dict[str, Any]]
@@ -88,7 +87,7 @@ class SimEngine:
             more = link["options"].get("link") or []
             self._begin(child, root, task, link["task"], [result, *link["args"]], more)
         record = {"status": "SUCCESS", "result": result, "children": children, "parent_id": parent, "task_id": task}
-        self._redis.values[f"celery-task-meta-{task}"] = json.dumps(record).encode()
+        self._redis.values[f"celery-task-meta-{task}"] = record
 
     # --- tasks ----------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ class SimProcess:
         self.died_of: BaseException | None = None  #: what a thread ended with that nobody caught
 
 
-class _Worker(greenlet):
+class _Worker(greenlet):  # type: ignore[misc] -- it has no types
     """Carries out one job after the other: to make a greenlet takes longer than many a job."""
 
     def __init__(self) -> None:
