@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
@@ -64,7 +63,7 @@ class Exchange:
         self._sent = False
         self._over = False
         self._mutex = threading.Lock()
-        self._sockets = weakref.WeakSet[socket.socket]()
+        self._sockets: set[socket.socket] = set()
         self._cuts: list[Callable[[], object]] = []
         self._left = most
         self.until = time.monotonic() + within

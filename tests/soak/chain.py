@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import rlp
@@ -14,6 +14,7 @@ from tests.soak.kept import keccak
 BLOCK_TIME = 0.5  # seconds
 _MOST = 40  # transactions in a block
 _LAG_FOR = 60.0  # seconds
+_SENT_MANY_TIMES = 20_000  # transactions: with the same people the same ones are sent in many worlds
 
 _NO_RECEIPTS: Mapping[str, dict[str, Any]] = {}  # of a block without transactions, as most are
 
@@ -29,6 +30,7 @@ class SimTransaction:
     raw: bytes = b""  #: empty for those of programs whose signatures nobody looks at
 
     @classmethod
+    @lru_cache(_SENT_MANY_TIMES)
     def of(cls, raw: bytes, sender: bytes) -> "SimTransaction":
         nonce, price, _, to, value, data = rlp.decode(raw)[:6]
         message = Message(sender, to, int.from_bytes(value, "big"), data)
