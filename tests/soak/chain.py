@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import rlp
@@ -28,6 +28,24 @@ class SimTransaction:
     nonce: int
     gas_price: int
     raw: bytes = b""  #: empty for those of programs whose signatures nobody looks at
+
+    @cached_property
+    def shown(self) -> dict[str, str]:
+        """As JSON-RPC shows it. Nobody changes it."""
+        message = self.message
+        fields: Any = rlp.decode(self.raw) if self.raw else [b""] * 9
+        numbers = {"gas": fields[2], **dict(zip("vrs", fields[6:9], strict=True))}
+        return {
+            "hash": self.hash,
+            "type": "0x0",
+            "from": to_hex(message.sender),
+            "to": to_hex(message.to),
+            "value": hex(message.value),
+            "input": to_hex(message.data),
+            "nonce": hex(self.nonce),
+            "gasPrice": hex(self.gas_price),
+            **{name: hex(int.from_bytes(part, "big")) for name, part in numbers.items()},
+        }
 
     @classmethod
     @lru_cache(_SENT_MANY_TIMES)

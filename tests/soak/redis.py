@@ -162,8 +162,11 @@ class SimRedisClient:
         return int(self._do("LREM", remove))
 
     def mget(self, names: Sequence[str | bytes]) -> list[bytes | None]:
+        def found() -> list[bytes | None]:
+            return [self._server.value(name) if name in self._server.values else None for name in wanted]
+
         wanted = [name.decode() if isinstance(name, bytes) else name for name in names]
-        return list(self._do("MGET", lambda: [self._server.value(name) for name in wanted]))
+        return list(self._do("MGET", found))
 
     def exists(self, name: str) -> int:
         return int(self._do("EXISTS", lambda: int(name in self._server.values)))
