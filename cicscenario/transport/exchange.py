@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
@@ -64,7 +63,7 @@ class Exchange:
         self._sent = False
         self._over = False
         self._mutex = threading.Lock()
-        self._sockets = weakref.WeakSet[socket.socket]()
+        self._sockets: set[socket.socket] = set()
         self._cuts: list[Callable[[], object]] = []
         self._left = most
         self.until = time.monotonic() + within
@@ -129,14 +128,18 @@ class _Current(threading.local):
 _current = _Current()
 
 
-@contextlib.contextmanager
-def current(exchange: Exchange) -> Any:
+class current:  # noqa: N801 -- of a ``with`` statement
     """In the block, what this thread does with metered sockets is part of ``exchange``."""
-    outer, _current.exchange = _current.exchange, exchange
-    try:
-        yield
-    finally:
-        _current.exchange = outer
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._outer: Exchange | None = None
+
+    def __enter__(self) -> None:
+        self._outer, _current.exchange = _current.exchange, self._exchange
+
+    def __exit__(self, *_: object) -> None:
+        _current.exchange = self._outer
 
 
 def is_under_way() -> bool:
