@@ -16,6 +16,7 @@ from cicscenario.language.model import (
     CustodialEnvironment,
     Environment,
     GiftOptions,
+    Limits,
     MetaEnvironment,
     PinOptions,
     PopulationOptions,
@@ -99,6 +100,9 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         _resolve(values, document, file)
     for secret in _SECRETS:
         _resolve_secret(values, document, secret)
+    for name in ("chain", "custodial", "ussd", "accounts", "meta"):
+        if values[name]:
+            values[name] |= {"limits": Limits(**values[name]["limits"])}
     custodial, ussd, accounts, meta = (values[name] for name in ("custodial", "ussd", "accounts", "meta"))
     return Environment(
         version=values["version"],

@@ -129,7 +129,7 @@ error[S014]: unknown key `passwd`
    |
 10 |   passwd: *******
    |   ^^^^^^ did you mean `password`?
-   = expected: one of url, service_code, user, password, timeout
+   = expected: one of url, service_code, user, password, timeout, limits
    = see: cicscenario explain ussd"""
 
 

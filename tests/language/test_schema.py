@@ -30,6 +30,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("ussd",): model.UssdEnvironment,
         ("accounts",): model.AccountsEnvironment,
         ("meta",): model.MetaEnvironment,
+        **{(service, "limits"): model.Limits for service in ("chain", "custodial", "ussd", "accounts", "meta")},
     },
 }
 NOT_WRITTEN = {"path", "document", "combination", "faults"}  # what a model knows beside what its file says

@@ -50,10 +50,13 @@ class Lock:
         return self._taken
 
     def __enter__(self) -> bool:
-        return self.acquire()
+        if self._taken:
+            return self.acquire()
+        self._taken = True
+        return True
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        self._taken = False
 
 
 class RLock:
