@@ -156,10 +156,28 @@ class _Simulation:
                 self._again_and_again()
             finally:
                 use(None)
+                _current.simulation = None
         ended.happened, ended.boundaries = self.world.history, self.world.boundaries
         ended.accounts = len(self._engine.keys)
         ended.seconds, ended.struck = self.world.now, self.world.struck
+        self._take_apart()
         return ended
+
+    def _take_apart(self) -> None:
+        """Its parts know one another: as a whole they would stay until the garbage collector has found them."""
+        engine, phone = self._engine, self.phone
+        for part in (
+            self.world.scheduler,
+            self.world,
+            self._chain,
+            self.redis,
+            engine.workers,
+            engine,
+            phone.workers,
+            phone,
+        ):
+            vars(part).clear()
+        vars(self).clear()
 
     def _again_and_again(self) -> None:
         """Gives the command until it exits 0. If the world has changed since, as by a chain that went back, it is given
