@@ -40,6 +40,7 @@ from tests.soak.truth import (
     accounted,
     accounts,
     arrived,
+    at_rest,
     doubled,
     entered,
     is_claimed,
@@ -196,7 +197,8 @@ class _Simulation:
                 (_, self._directory), self._older = self._older, None
                 self.world.tell("the older state is put back")
             elif ended.codes[-1] == ExitCode.OK:
-                missing = self._missing()
+                with at_rest(self._directory / "state.sqlite"):
+                    missing = self._missing()
                 if over or not missing:
                     ended.problems = missing
                     return
