@@ -337,9 +337,12 @@ def _refuse_special(path: Path) -> None:
     """Raises OSError for what a rename would destroy: devices, pipes, sockets, and the links beside devices."""
     if os.path.dirname(os.path.abspath(path)) == "/dev":  # noqa: PTH100, PTH120 (as it is named)
         raise OSError(errno.EINVAL, "not a place for files", str(path))
-    with suppress(FileNotFoundError):
-        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if stat.S_IFMT(found.st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def _flush_folder(folder: Path) -> None:

@@ -40,6 +40,7 @@ from tests.soak.truth import (
     accounted,
     accounts,
     arrived,
+    at_rest,
     doubled,
     entered,
     is_claimed,
@@ -156,10 +157,28 @@ class _Simulation:
                 self._again_and_again()
             finally:
                 use(None)
+                _current.simulation = None
         ended.happened, ended.boundaries = self.world.history, self.world.boundaries
         ended.accounts = len(self._engine.keys)
         ended.seconds, ended.struck = self.world.now, self.world.struck
+        self._take_apart()
         return ended
+
+    def _take_apart(self) -> None:
+        """Its parts know one another: as a whole they would stay until the garbage collector has found them."""
+        engine, phone = self._engine, self.phone
+        for part in (
+            self.world.scheduler,
+            self.world,
+            self._chain,
+            self.redis,
+            engine.workers,
+            engine,
+            phone.workers,
+            phone,
+        ):
+            vars(part).clear()
+        vars(self).clear()
 
     def _again_and_again(self) -> None:
         """Gives the command until it exits 0. If the world has changed since, as by a chain that went back, it is given
@@ -178,7 +197,8 @@ class _Simulation:
                 (_, self._directory), self._older = self._older, None
                 self.world.tell("the older state is put back")
             elif ended.codes[-1] == ExitCode.OK:
-                missing = self._missing()
+                with at_rest(self._directory / "state.sqlite"):
+                    missing = self._missing()
                 if over or not missing:
                     ended.problems = missing
                     return
