@@ -6,6 +6,7 @@ reader sees the old content or the new one, never a part, also after a crash; an
 
 import errno
 import fcntl
+import io
 import os
 import re
 import shutil
@@ -98,6 +99,7 @@ def _link(temporary: Path, path: Path) -> None:
     """Gives a file its name, unless there is something with this name."""
     try:
         os.link(temporary, path)
+        temporary.unlink()
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
@@ -317,22 +319,26 @@ def _locked(make: Callable[[], tuple[int, Path]]) -> tuple[int, Path]:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file beside ``path`` with mode 0600. At the end of the block nothing has its name."""
+    """A new file beside ``path`` with mode 0600. The block gives it another name; when it raises, the file is deleted."""
     descriptor, temporary = _locked(lambda: _new_file(path))
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield cast("BinaryIO", file), temporary
-    finally:
+        with os.fdopen(descriptor, "wb", io.DEFAULT_BUFFER_SIZE) as file:
+            yield file, temporary
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def _refuse_special(path: Path) -> None:
     """Raises OSError for what a rename would destroy: devices, pipes, sockets, and the links beside devices."""
-    if os.path.abspath(path.parent) == "/dev":  # noqa: PTH100 (as it is named)
+    if os.path.dirname(os.path.abspath(path)) == "/dev":  # noqa: PTH100, PTH120 (as it is named)
         raise OSError(errno.EINVAL, "not a place for files", str(path))
-    with suppress(FileNotFoundError):
-        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if stat.S_IFMT(found.st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def _flush_folder(folder: Path) -> None:
@@ -344,15 +350,20 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
+class _named:  # noqa: N801 -- of a ``with`` statement
     """Gives an OSError the name of the file that was to be written, instead of none or that of a temporary file."""
-    try:
-        yield
-    except OSError as error:
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        if not isinstance(error, OSError):
+            return
         if error.errno and (error.filename is None or _SUFFIX in str(error.filename)):
-            error.filename, error.filename2 = str(path), None
-        raise
+            error.filename, error.filename2 = str(self._path), None
 
 
 def checkout_of(folder: Path) -> Path | None:

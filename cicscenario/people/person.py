@@ -70,8 +70,8 @@ def identified(
     checksum and 0x, or in lower case without 0x. Raises InvalidError when the identities do not have the form of
     ``schemas/person-v1.json``.
     """
-    new = copy.deepcopy(document)
-    known: Any = new.get("identities")
+    new = document | {"identities": copy.deepcopy(document.get("identities"))}
+    known: Any = new["identities"]
     for name in (chain.engine, chain.fork):
         known = known.setdefault(name, {}) if isinstance(known, dict) else None
     known = known.setdefault(chain.identity_key, []) if isinstance(known, dict) else None

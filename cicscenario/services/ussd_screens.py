@@ -6,12 +6,13 @@ The texts are in ussd_screens.yaml, and those of further menus, which are all on
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import yaml
 
 _LONGEST = 120
+_RECOGNISED = 32  # texts whose screens are remembered: nearly all dials of a run get one of a few answers
 _FILLED_IN = {
     "<balance>": r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?",
     "<symbol>": r"[^\n]{1,40}",
@@ -108,10 +109,16 @@ class Screen:
 
 def recognise(text: str, dialect: Dialect, session: str = "", phone: str = "") -> Screen:
     """The screen with this text; one that is in no table has the state UNKNOWN."""
+    state, language = _recognised(text, dialect)
+    return Screen(text, state, language, session, phone)
+
+
+@lru_cache(_RECOGNISED)
+def _recognised(text: str, dialect: Dialect) -> tuple[State, str | None]:
     for pattern, state, language in _table(dialect):
         if pattern.fullmatch(text):
-            return Screen(text, state, language, session, phone)
-    return Screen(text, State.UNKNOWN, None, session, phone)
+            return state, language
+    return State.UNKNOWN, None
 
 
 @cache

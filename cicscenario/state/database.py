@@ -2,8 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from cicscenario.boundaries import Boundary
@@ -78,23 +77,35 @@ def no_link(path: Path) -> Path:
     return path
 
 
-@contextmanager
-def sqlite_errors(path: Path) -> Iterator[None]:
+class sqlite_errors:  # noqa: N801 -- of a ``with`` statement
     """Turns SQLite's errors into errors with advice: UnavailableError, and StateRefusedError for a damaged file."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        if error is not None and (advice := _advice(self._path, error)):
+            raise advice from error
+
+
+def _advice(path: Path, error: BaseException) -> UnavailableError | StateRefusedError | None:
+    """What is raised instead of an error of SQLite; None for any other, and for a fault of ours."""
+    if isinstance(error, UnicodeDecodeError):  # in the text of SQLite's error, which quotes a definition
+        return damaged(path, "the definition of its tables cannot be read")
+    if isinstance(error, sqlite3.OperationalError):
         if "UTF-8" in str(error):  # the only one that tells of what is in a row
-            raise damaged(path, error) from error
-        raise UnavailableError(f"cannot use {path}: {error}", hint=_why_not(path)) from error
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-            raise  # a fault of ours
-        if type(error) is not sqlite3.DatabaseError:  # SQLite raises the base class itself for a damaged file
-            raise UnavailableError(f"cannot use {path}: {error}", hint="is it a file of cicscenario?") from error
-        raise damaged(path, error) from error
-    except UnicodeDecodeError as error:  # in the text of SQLite's error, which quotes a definition
-        raise damaged(path, "the definition of its tables cannot be read") from error
+            return damaged(path, error)
+        return UnavailableError(f"cannot use {path}: {error}", hint=_why_not(path))
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return None
+    if type(error) is sqlite3.DatabaseError:  # SQLite raises the base class itself for a damaged file
+        return damaged(path, error)
+    if isinstance(error, sqlite3.DatabaseError):
+        return UnavailableError(f"cannot use {path}: {error}", hint="is it a file of cicscenario?")
+    return None
 
 
 def _why_not(path: Path) -> str:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -210,4 +211,9 @@ class Store(LedgerTable, RequestTable, FindingTable, PersonTable):
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    return Person(row[0], row[1], row[2], row[3], tuple(parse_json(row[4])), *row[5:])
+    return Person(row[0], row[1], row[2], row[3], _tags(row[4]), *row[5:])
+
+
+@lru_cache  # most people have the same ones
+def _tags(text: str) -> tuple[str, ...]:
+    return tuple(parse_json(text))

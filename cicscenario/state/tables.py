@@ -36,6 +36,7 @@ class Tables:
     def __init__(self, path: Path, *, rows: bool = True) -> None:
         self.path = no_link(path)
         self._mutex = threading.RLock()
+        self._synchronous = ""  # how the connection flushes now
         with sqlite_errors(path):
             if not path.exists():
                 create(path)
@@ -92,7 +93,7 @@ class Tables:
         A durable commit also flushes all earlier ones. So a power cut only loses work that can safely be done again.
         """
         with boundary, self._mutex, sqlite_errors(self.path):
-            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._flush_as("FULL" if durable else "NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -101,6 +102,11 @@ class Tables:
                 if self._db.in_transaction:  # on a full disk SQLite has rolled back already
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _flush_as(self, synchronous: str) -> None:
+        if synchronous != self._synchronous:
+            self._db.execute(f"PRAGMA synchronous={synchronous}")
+            self._synchronous = synchronous
 
     @contextmanager
     def _unique(self) -> Iterator[None]:

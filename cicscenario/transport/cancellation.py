@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from cicscenario.errors import InterruptedRunError
-from cicscenario.transport.exchange import Exchange, current
+from cicscenario.transport.exchange import Exchange, current, is_under_way
 from cicscenario.transport.traffic import Ending, Meter
 
 _GRACE = 0.6  # seconds after the stop during which running calls may still finish
@@ -44,7 +44,8 @@ class Cancellation:
     """Ends the exchanges of one client: each when its time is over or its answer too large, all when ``stopping`` is set.
 
     Safe for use by many threads. Exchanges may still finish, and begin, for ``grace`` seconds after the stop. Then those under
-    way are ended, and they and all new ones raise InterruptedRunError. ``meter`` counts the others.
+    way are ended, and they and all new ones raise InterruptedRunError. ``meter`` counts the others, and its ``limit`` says when
+    each may begin.
     """
 
     def __init__(
@@ -74,14 +75,20 @@ class Cancellation:
         """The block makes one request and reads the whole answer: in ``within`` seconds, and of ``most`` bytes.
 
         What it does with metered sockets belongs to it. ``cut`` ends a wait that is for no such socket. For the other
-        arguments see Exchange. The meter counts it unless not ``counted``, as for a wait for news. Raises LateError,
-        TooLargeError, and InterruptedRunError, whatever the block makes of them.
+        arguments see Exchange. The meter counts it, and its limit holds, unless not ``counted``, as for a wait for news. Raises
+        LateError, TooLargeError, and InterruptedRunError, whatever the block makes of them.
         """
         exchange = Exchange(within, most, awaited=awaited, longest=longest, measure=measure)
         if cut:
             exchange.cut_by(cut)
-        self._begin(exchange)
-        began, ended = time.monotonic(), False
+        limit = self.meter.limit if counted and not is_under_way() else None
+        began, ended = limit.enter(self.stopping) if limit else time.monotonic(), False
+        try:
+            self._begin(exchange)
+        except InterruptedRunError:
+            if limit:
+                limit.leave(began, within, trouble=False)
+            raise
         try:
             with current(exchange):
                 yield exchange
@@ -95,8 +102,11 @@ class Cancellation:
         finally:
             with self._mutex:
                 self._exchanges.discard(exchange)
+            ending = _ending(exchange, ended=ended)
+            if limit:
+                limit.leave(began, within, trouble=ending is not Ending.ANSWERED and not self._cutting)
             if counted and not self._cutting:
-                self.meter.ended(time.monotonic() - began, _ending(exchange, ended=ended))
+                self.meter.ended(time.monotonic() - began, ending)
         if exchange.failure:
             raise exchange.failure
 

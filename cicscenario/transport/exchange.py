@@ -9,8 +9,8 @@ import socket
 import ssl
 import threading
 import time
-import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, cast
 
 _T = TypeVar("_T")
@@ -64,7 +64,7 @@ class Exchange:
         self._sent = False
         self._over = False
         self._mutex = threading.Lock()
-        self._sockets = weakref.WeakSet[socket.socket]()
+        self._sockets: set[socket.socket] = set()
         self._cuts: list[Callable[[], object]] = []
         self._left = most
         self.until = time.monotonic() + within
@@ -122,27 +122,34 @@ class Exchange:
         return error
 
 
-class _Current(threading.local):
-    exchange: Exchange | None = None
+#: The exchange that a thread is in.
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
-_current = _Current()
-
-
-@contextlib.contextmanager
-def current(exchange: Exchange) -> Any:
+class current:  # noqa: N801 -- of a ``with`` statement
     """In the block, what this thread does with metered sockets is part of ``exchange``."""
-    outer, _current.exchange = _current.exchange, exchange
-    try:
-        yield
-    finally:
-        _current.exchange = outer
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._outer: Exchange | None = None
+
+    def __enter__(self) -> None:
+        self._outer = _current.get()
+        _current.set(self._exchange)
+
+    def __exit__(self, *_: object) -> None:
+        _current.set(self._outer)
+
+
+def is_under_way() -> bool:
+    """Whether this thread is in an exchange."""
+    return _current.get() is not None
 
 
 def renew() -> None:
     """The next request of the current exchange begins."""
-    if _current.exchange:
-        _current.exchange.renew()
+    if exchange := _current.get():
+        exchange.renew()
 
 
 def in_thread(call: Callable[[], _T], discard: Callable[[_T], object] = lambda _: None) -> _T:
@@ -151,7 +158,7 @@ def in_thread(call: Callable[[], _T], discard: Callable[[_T], object] = lambda _
     It runs in a thread of its own. When the current exchange is ended before it returns, that thread goes on alone, and
     ``discard`` is called with the result.
     """
-    exchange = _current.exchange
+    exchange = _current.get()
     if exchange is None:
         return call()
     detached = _DetachedCall[_T](call, discard, exchange)
@@ -226,7 +233,7 @@ class _Metered:
         super().sendall(*arguments)  # type: ignore[misc]
 
     def _used(self, *, sends: bool = False) -> Exchange | None:
-        if exchange := _current.exchange:
+        if exchange := _current.get():
             exchange.uses(cast("socket.socket", self), sends=sends)
         return exchange
 

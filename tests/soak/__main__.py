@@ -87,7 +87,7 @@ def _repeated(text: str) -> int:
     """Runs one case, given as it is printed, and prints how it went."""
     case = eval(text, {"Case": Case, "Fault": Fault, "Kind": Kind})  # typed by whoever runs the tests
     with simulated():
-        ended = case.run(told=True)
+        ended = case.run()
     print("\n".join(ended.history))
     print(f"exit codes {ended.codes}; {'; '.join(ended.problems) or 'nothing is wrong'}")
     return 1 if ended.problems else 0

@@ -1,7 +1,8 @@
 """A chain of blocks with a pool of waiting transactions: it mines as time passes, reorganises, forgets and lags."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import rlp
@@ -13,6 +14,9 @@ from tests.soak.kept import keccak
 BLOCK_TIME = 0.5  # seconds
 _MOST = 40  # transactions in a block
 _LAG_FOR = 60.0  # seconds
+_SENT_MANY_TIMES = 20_000  # transactions: with the same people the same ones are sent in many worlds
+
+_NO_RECEIPTS: Mapping[str, dict[str, Any]] = {}  # of a block without transactions, as most are
 
 
 @dataclass(frozen=True)
@@ -25,22 +29,41 @@ class SimTransaction:
     gas_price: int
     raw: bytes = b""  #: empty for those of programs whose signatures nobody looks at
 
+    @cached_property
+    def shown(self) -> dict[str, str]:
+        """As JSON-RPC shows it. Nobody changes it."""
+        message = self.message
+        fields: Any = rlp.decode(self.raw) if self.raw else [b""] * 9
+        numbers = {"gas": fields[2], **dict(zip("vrs", fields[6:9], strict=True))}
+        return {
+            "hash": self.hash,
+            "type": "0x0",
+            "from": to_hex(message.sender),
+            "to": to_hex(message.to),
+            "value": hex(message.value),
+            "input": to_hex(message.data),
+            "nonce": hex(self.nonce),
+            "gasPrice": hex(self.gas_price),
+            **{name: hex(int.from_bytes(part, "big")) for name, part in numbers.items()},
+        }
+
     @classmethod
+    @lru_cache(_SENT_MANY_TIMES)
     def of(cls, raw: bytes, sender: bytes) -> "SimTransaction":
         nonce, price, _, to, value, data = rlp.decode(raw)[:6]
         message = Message(sender, to, int.from_bytes(value, "big"), data)
         return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"), raw)
 
 
-@dataclass
+@dataclass(slots=True)
 class SimBlock:
     """A mined block, with the receipt of each of its transactions."""
 
     number: int
     hash: str
     time: float
-    transactions: list[SimTransaction] = field(default_factory=list)
-    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    transactions: Sequence[SimTransaction]
+    receipts: Mapping[str, dict[str, Any]]
 
 
 class SimChain:
@@ -50,7 +73,7 @@ class SimChain:
         self._clock = clock
         self.rich = rich
         self._made = 0
-        self.blocks = [SimBlock(0, to_hex(keccak(b"genesis")), 0.0)]
+        self.blocks = [SimBlock(0, to_hex(keccak(b"genesis")), 0.0, (), _NO_RECEIPTS)]
         self.waiting: dict[str, SimTransaction] = {}
         self._mined: dict[str, SimBlock] = {}  # by hash of the transaction
         self._state = Contracts(rich)
@@ -77,19 +100,24 @@ class SimChain:
 
     def mine_due(self) -> None:
         """Makes the blocks that are due by now."""
-        while self.blocks[-1].time + BLOCK_TIME <= self._clock():
-            self._mine(self.blocks[-1].time + BLOCK_TIME)
+        now = self._clock()
+        while (due := self.blocks[-1].time + BLOCK_TIME) <= now:
+            self._mine(due)
 
     def _mine(self, time: float, *, most: int = _MOST) -> None:
         self._made += 1
-        block = SimBlock(len(self.blocks), to_hex(keccak(b"block %d" % self._made)), time)
+        if not self.waiting:
+            self.blocks.append(SimBlock(len(self.blocks), _hash_of_block(self._made), time, (), _NO_RECEIPTS))
+            return
+        transactions, receipts = list[SimTransaction](), dict[str, dict[str, Any]]()
+        block = SimBlock(len(self.blocks), _hash_of_block(self._made), time, transactions, receipts)
         self.blocks.append(block)
         for one in sorted(self.waiting.values(), key=lambda one: one.nonce):
-            if len(block.transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
+            if len(transactions) < most and one.nonce == self._nonces.get(one.message.sender, 0):
                 del self.waiting[one.hash]
-                block.transactions.append(one)
+                transactions.append(one)
                 self._nonces[one.message.sender] = one.nonce + 1
-                block.receipts[one.hash] = _receipt(self._state, one, block)
+                receipts[one.hash] = _receipt(self._state, one, block)
                 self._mined[one.hash] = block
 
     def reorganise(self, depth: int, *, waiting_again: bool = True) -> None:
@@ -160,9 +188,18 @@ class SimChain:
                 yield block, one
 
     def receipt(self, hash_: str) -> dict[str, Any] | None:
+        return self.receipts([hash_])[0]
+
+    def receipts(self, hashes: Iterable[str]) -> list[dict[str, Any] | None]:
+        """The receipt of each of these transactions, if it is shown."""
         shown = self.shown
-        block = self._mined.get(hash_)
-        return None if block is None or block.number > shown else block.receipts[hash_]
+        blocks = ((one, self._mined.get(one)) for one in hashes)
+        return [None if block is None or block.number > shown else block.receipts[one] for one, block in blocks]
+
+
+@cache
+def _hash_of_block(number: int) -> str:
+    return to_hex(keccak(b"block %d" % number))
 
 
 def _receipt(state: Contracts, one: SimTransaction, block: SimBlock) -> dict[str, Any]:

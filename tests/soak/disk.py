@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -16,7 +17,8 @@ from tests.soak.world import World
 _WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT", "PRAGMA WAL_CHECKPOINT")
 _SQLITE_SAYS = {errno.ENOSPC: "database or disk is full", errno.EIO: "disk I/O error"}
 _WAL_HEADER = 32  # bytes, with salts that are new whenever the log begins anew
-_NEVER_COPIED = ("*-shm", "tx")  # SQLite makes the one anew, the run the other
+_MADE_ANEW = "-shm"  # by SQLite
+_NEVER_COPIED = "tx"  # the run makes it anew
 
 
 class Disk:
@@ -59,9 +61,9 @@ class Disk:
             self._named[found.st_ino] = set(os.listdir(descriptor))
 
     def _log_is_flushed(self, state: Path) -> None:
-        log = _log(state)
-        if log.exists():
-            self._logs[_header(log)] = log.stat().st_size
+        log = f"{state}-wal"
+        with suppress(FileNotFoundError):
+            self._logs[_header(log)] = os.stat(log).st_size  # noqa: PTH116
 
     def as_left_by_power_cut(self, directory: Path, target: Path) -> None:
         """Copies a run directory, less some of what was not flushed.
@@ -91,14 +93,19 @@ class Disk:
 
         What was flushed counts as flushed in the copy.
         """
-        ignore = shutil.ignore_patterns(*_NEVER_COPIED)
-        shutil.copytree(directory, target, ignore=ignore, copy_function=shutil.copyfile)
-        for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
-            original = directory / folder.relative_to(target)
-            self._named[folder.stat().st_ino] = self._named.get(original.stat().st_ino, set())
-        for path in target.rglob("*"):
-            if self._is_flushed(directory / path.relative_to(target)):
-                self._note_flushed(path)
+        target.mkdir()
+        self._named[target.stat().st_ino] = self._named.get(directory.stat().st_ino, set())
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                original, copy = Path(entry.path), target / entry.name
+                if entry.name == _NEVER_COPIED or entry.name.endswith(_MADE_ANEW):
+                    continue
+                if entry.is_dir():
+                    self.as_left_by_kill(original, copy)
+                    continue
+                shutil.copyfile(original, copy)
+                if self._is_flushed(original):
+                    self._note_flushed(copy)
 
     def _note_flushed(self, path: Path) -> None:
         found = path.stat()
@@ -146,10 +153,9 @@ def _writes(sql: str) -> bool:
     return sql.upper().startswith(_WRITES)
 
 
-def _log(state: Path) -> Path:
-    return state.with_name(state.name + "-wal")
-
-
-def _header(log: Path) -> bytes:
-    with log.open("rb") as file:
-        return file.read(_WAL_HEADER)
+def _header(log: str | Path) -> bytes:
+    descriptor = os.open(log, os.O_RDONLY)
+    try:
+        return os.read(descriptor, _WAL_HEADER)
+    finally:
+        os.close(descriptor)

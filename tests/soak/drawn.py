@@ -8,6 +8,7 @@ from uuid import UUID
 
 _T = TypeVar("_T")
 _SECRET = 32  # bytes of a secret
+_UUID_BITS, _UUID_VERSION_4 = 0xF << 76 | 0x3 << 62, 0x4 << 76 | 0x2 << 62  # version and variant. Source: RFC 9562
 
 
 class _Source:
@@ -26,6 +27,12 @@ def secret(pair: str) -> None:
 
 def choice(items: Sequence[_T]) -> _T:
     return _Source.random.choice(items)
+
+
+def uuid_text(random: Random) -> str:
+    """A random UUID of version 4, as text."""
+    digits = f"{random.getrandbits(128) & ~_UUID_BITS | _UUID_VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Uuids:

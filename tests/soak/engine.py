@@ -4,19 +4,19 @@ Its database outlives everything: keys, reserved nonces and sent transactions. T
 results are those of cic-eth; see ``cicscenario.services.custodial.tasks``.
 """
 
-import base64
 import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
-from uuid import UUID
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO
 from cicscenario.services.custodial import tasks
 from tests.soak.chain import SimChain, SimTransaction
 from tests.soak.contracts import FAUCET, INDEX, REGISTRY, TOKEN, Message
+from tests.soak.drawn import uuid_text
 from tests.soak.kept import keccak
+from tests.soak.redis import Message as TaskMessage
 from tests.soak.redis import SimRedis
 from tests.soak.workers import Workers
 from tests.soak.world import World
@@ -60,10 +60,9 @@ class SimEngine:
 
     # --- workers --------------------------------------------------------------------------------------------------
 
-    def _take(self, message: dict[str, Any]) -> None:
-        headers = message["headers"]
-        arguments, _, links = json.loads(base64.b64decode(message["body"]))
-        self._begin(headers["id"], headers["id"], None, headers["task"], arguments, links["callbacks"] or [])
+    def _take(self, message: TaskMessage) -> None:
+        task = message.headers["id"]
+        self._begin(task, task, None, message.headers["task"], message.arguments, message.callbacks)
 
     def _begin(
         self, task: str, root: str, parent: str | None, name: str, arguments: list[Any], links: list[dict[str, Any]]
@@ -83,12 +82,12 @@ class SimEngine:
         result = self.reports[name](*arguments) if name in self.reports else _TASKS[name](self, root, *arguments)
         children = []
         for link in links:
-            child = str(UUID(int=self._random.getrandbits(128), version=4))
+            child = uuid_text(self._random)
             children.append([[child, task], None])
             more = link["options"].get("link") or []
             self._begin(child, root, task, link["task"], [result, *link["args"]], more)
         record = {"status": "SUCCESS", "result": result, "children": children, "parent_id": parent, "task_id": task}
-        self._redis.values[f"celery-task-meta-{task}"] = json.dumps(record).encode()
+        self._redis.values[f"celery-task-meta-{task}"] = record
 
     # --- tasks ----------------------------------------------------------------------------------------------------
 
@@ -145,8 +144,9 @@ class SimEngine:
         is for a person to mend, and no fault of a run.
         """
         is_open = False
-        for sent, (one, since) in list(self._sent.items()):
-            if self._chain.receipt(sent) is not None:
+        every = list(self._sent.items())
+        for (sent, (one, since)), receipt in zip(every, self._chain.receipts(self._sent), strict=True):
+            if receipt is not None:
                 self._follow(sent)
                 continue
             is_open = True

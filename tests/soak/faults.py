@@ -67,6 +67,7 @@ _AMOUNTS = {
     Kind.TASKER_PAUSED: (1, 150),
 }
 _KILLS = 0.25  # of the faults are kills
+_NEVER = 10**9  # boundaries
 _NEAR = 0.4  # of the faults strike soon after another, since what is repeated is what fails next
 
 
@@ -109,21 +110,26 @@ class Pending:
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._left = sorted(faults, key=lambda fault: fault.at)
+        self._first = self._left[0].at if faults else _NEVER
+        self._at_writes = any(fault.kind in AT_WRITES for fault in faults)
 
     def __bool__(self) -> bool:
         return bool(self._left)
 
     def at_writes(self, boundary: int) -> bool:
         """Whether a fault is due at a write."""
-        return any(fault.at <= boundary and fault.kind in AT_WRITES for fault in self._left)
+        return self._at_writes and any(fault.at <= boundary and fault.kind in AT_WRITES for fault in self._left)
 
     def take(self, boundary: int, *, request: bool = False, write: bool = False) -> Fault | None:
         """The next fault that strikes here: of those at requests, at writes, or at any boundary."""
+        if boundary < self._first:  # most often
+            return None
         for fault in self._left:
             if fault.at > boundary:
                 return None
             at_request, at_write = fault.kind in AT_REQUESTS, fault.kind in AT_WRITES
             if (at_request, at_write) == (request, write):
                 self._left.remove(fault)
+                self._first = self._left[0].at if self._left else _NEVER
                 return fault
         return None

@@ -14,6 +14,7 @@ from cicscenario.chain import keyfile, signer
 from cicscenario.chain.contractreader import ViewCall
 from cicscenario.chain.signer import Signed, Signer
 from cicscenario.services.custodial.messages import Messages
+from cicscenario.state import store
 from cicscenario.state.integrity import row_digest
 from cicscenario.steps.work import pins
 from tests.soak.drawn import choice
@@ -57,6 +58,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (bcrypt, KeptBcrypt),
     (keyfile._scrypt, _derived),
     (row_digest, lru_cache(_ROWS, typed=True)(row_digest)),
+    (store._person, lru_cache(_ROWS, typed=True)(store._person)),
     (real_keccak, keccak),
     (signer.address_of, lru_cache(_MANY)(signer.address_of)),
     (signer.derive_key, lru_cache(_MANY)(signer.derive_key)),

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import requests
-import rlp
 from urllib3.exceptions import NewConnectionError
 
 from cicscenario.chain.abi import from_hex, to_hex
@@ -90,7 +89,7 @@ class SimNode:
             "parentHash": self.chain.blocks[max(0, at - 1)].hash,
             "gasLimit": hex(GAS_LIMIT),
             "timestamp": hex(1_700_000_000 + int(block.time)),
-            "transactions": [_whole(one) if full else one.hash for one in block.transactions],
+            "transactions": [one.shown if full else one.hash for one in block.transactions],
         }
 
     def _eth_getTransactionCount(self, address: str, block: str) -> str:
@@ -152,24 +151,6 @@ class _RefusedError(Exception):
 
 def _no_method(*_: Any) -> Any:
     raise _RefusedError("the method does not exist/is not available")
-
-
-def _whole(one: SimTransaction) -> dict[str, str]:
-    """A transaction object of JSON-RPC."""
-    message = one.message
-    gas, *signature = [*rlp.decode(one.raw)[2:3], *rlp.decode(one.raw)[6:9]] if one.raw else [b""] * 4
-    return {
-        "hash": one.hash,
-        "type": "0x0",
-        "from": to_hex(message.sender),
-        "to": to_hex(message.to),
-        "value": hex(message.value),
-        "input": to_hex(message.data),
-        "nonce": hex(one.nonce),
-        "gasPrice": hex(one.gas_price),
-        "gas": hex(int.from_bytes(gas, "big")),
-        **{name: hex(int.from_bytes(part, "big")) for name, part in zip("vrs", signature, strict=True)},
-    }
 
 
 def _message(call: dict[str, str]) -> Message:

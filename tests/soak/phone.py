@@ -1,20 +1,19 @@
 """The phone interface (cic-ussd of 2022): it asks the engine for accounts, and its tasker writes the first entries."""
 
-import base64
 import json
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.people import pointer
 from cicscenario.services.custodial import tasks
 from tests.soak.database import ACTIVE, Account, Database
+from tests.soak.drawn import uuid_text
 from tests.soak.engine import QUEUE, SimEngine
 from tests.soak.metadata import SimMeta
-from tests.soak.redis import SimRedis
+from tests.soak.redis import Message, SimRedis
 from tests.soak.workers import Workers
 from tests.soak.world import World
 
@@ -117,7 +116,7 @@ class SimPhone:
         self._redis.push(QUEUE, _message(root, tasks.CHECK_LOCK, root, arguments, [create]))
 
     def _id(self) -> str:
-        return str(UUID(int=self._random.getrandbits(128), version=4))
+        return uuid_text(self._random)
 
     # --- the tasker -----------------------------------------------------------------------------------------------
 
@@ -130,12 +129,11 @@ class SimPhone:
         self._redis.push(TASKER, message)
         self.workers.wake()
 
-    def _take(self, message: dict[str, Any]) -> None:
-        headers = message["headers"]
+    def _take(self, message: Message) -> None:
+        headers = message.headers
         self.workers.running.add(headers["id"])
-        arguments = json.loads(base64.b64decode(message["body"]))[0]
         name = headers["task"].rpartition(".")[2]
-        self.workers.later(_TASK, lambda: self._end(headers["id"], name, headers["root_id"], arguments))
+        self.workers.later(_TASK, lambda: self._end(headers["id"], name, headers["root_id"], message.arguments))
 
     def _end(self, task: str, name: str, root: str, arguments: list[Any]) -> None:
         self.workers.running.discard(task)
@@ -150,7 +148,7 @@ class SimPhone:
 
     def _made(self, root: str, address: str, phone: str, language: str) -> None:
         account = bytes.fromhex(address)
-        if (state := self._redis.values.get(root)) is not None:
+        if (state := self._redis.value(root)) is not None:
             self._redis.values[root] = json.dumps(json.loads(state) | {"status": "CREATED"}).encode()
             self.workers.later(_KEPT, lambda: self._redis.forget(root))
         if phone in self._database.accounts:
@@ -163,6 +161,5 @@ class SimPhone:
         self._push("metadata.custom", root, address, pointer.custom(account).hex(), tags)
 
 
-def _message(task: str, name: str, root: str, arguments: list[Any], links: list[Any]) -> bytes:
-    body = base64.b64encode(json.dumps([arguments, {}, {"callbacks": links}]).encode()).decode()
-    return json.dumps({"headers": {"id": task, "task": name, "root_id": root or task}, "body": body}).encode()
+def _message(task: str, name: str, root: str, arguments: list[Any], links: list[Any]) -> Message:
+    return Message({"id": task, "task": name, "root_id": root or task}, arguments, links)

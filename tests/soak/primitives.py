@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from tests.soak.scheduler import SimThread, present
+from tests.soak.scheduler import Killed, SimThread, present
 
 _BEGINNING = 1_700_000_000.0  #: Unix time at which simulated worlds begin
 _monotonic_beginning = 1000.0
@@ -50,10 +50,13 @@ class Lock:
         return self._taken
 
     def __enter__(self) -> bool:
-        return self.acquire()
+        if self._taken:
+            return self.acquire()
+        self._taken = True
+        return True
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        self._taken = False
 
 
 class RLock:
@@ -221,9 +224,12 @@ class Future:
         return self._error
 
     def result(self) -> Any:
-        if error := self.exception():
-            raise error
-        return self._result
+        if not self.exception():
+            return self._result
+        try:
+            raise self._error
+        finally:
+            del self  # else the traceback of the error would keep itself
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
         if self._ended:
@@ -255,9 +261,12 @@ class Executor:
                 future, call = self._waiting.popleft()
                 try:
                     result, error = call(), None
+                except Killed:
+                    result, error = None, Killed()  # without the frames of a process that is dead
                 except BaseException as raised:  # raised again in the thread that asks for the result
                     result, error = None, raised
                 future.end(result, error)
+                del future, call, result, error  # else the traceback of the error would keep itself
         finally:
             self._working -= 1
 

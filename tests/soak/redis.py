@@ -1,8 +1,12 @@
 """Redis: keys, queues and channels in memory, behind simulated connections. It forgets all when it restarts empty."""
 
+import base64
 import fnmatch
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from redis.exceptions import ConnectionError, TimeoutError
@@ -13,21 +17,53 @@ from tests.soak.world import AnswerTimeoutError, ConnectionLostError, NoConnecti
 TIMEOUT = 5.0  # seconds, of the product's client
 
 
+@dataclass
+class Message:
+    """A Celery message. What a program of the simulation sends to another is only written out if the product looks at it."""
+
+    headers: dict[str, Any]
+    arguments: list[Any]
+    callbacks: list[Any]
+
+    @classmethod
+    def of(cls, text: bytes) -> "Message":
+        message = json.loads(text)
+        arguments, _, links = json.loads(base64.b64decode(message["body"]))
+        return cls(message["headers"], arguments, links["callbacks"] or [])
+
+    @cached_property
+    def text(self) -> bytes:
+        body = base64.b64encode(json.dumps([self.arguments, {}, {"callbacks": self.callbacks}]).encode()).decode()
+        return json.dumps({"headers": self.headers, "body": body}).encode()
+
+
 class SimRedis:
-    """The server. ``pushed`` is called after messages were put on a queue."""
+    """The server. ``pushed`` is called after messages were put on a queue. A value may be an object yet to be written as JSON."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.lists: dict[str, list[bytes]] = {}
-        self.values: dict[str, bytes] = {}
+        self.lists: dict[str, list[bytes | Message]] = {}
+        self.values: dict[str, bytes | dict[str, Any]] = {}
         self.begun = 0  #: tasks that workers have begun
         self.pushed: Callable[[str], None] = lambda queue: None
         self._subscriptions: list[SimSubscription] = []
 
-    def push(self, queue: str, message: bytes) -> None:
+    def push(self, queue: str, message: Message) -> None:
         """Another program puts a message on a queue."""
         self.lists.setdefault(queue, []).insert(0, message)
         self.pushed(queue)
+
+    def take(self, queue: str) -> Message | None:
+        """Another program takes the oldest message of a queue."""
+        waiting = self.lists.get(queue)
+        message = waiting.pop() if waiting else None
+        return Message.of(message) if isinstance(message, bytes) else message
+
+    def value(self, name: str) -> bytes | None:
+        value = self.values.get(name)
+        if isinstance(value, dict):
+            value = self.values[name] = json.dumps(value).encode()
+        return value
 
     def forget(self, name: str) -> None:
         """A key expires."""
@@ -85,7 +121,7 @@ class SimRedisClient:
             raise TimeoutError("Timeout reading from socket") from None
 
     def _list(self, name: str) -> list[bytes]:
-        return self._server.lists.get(name, [])
+        return [one if isinstance(one, bytes) else one.text for one in self._server.lists.get(name, [])]
 
     def ping(self) -> bool:
         return bool(self._do("PING", lambda: True))
@@ -94,12 +130,12 @@ class SimRedisClient:
         def push() -> int:
             self._server.lists.setdefault(name, [])[:0] = reversed(messages)
             self._server.pushed(name)
-            return len(self._list(name))
+            return len(self._server.lists[name])
 
         return int(self._do("LPUSH", push))
 
     def llen(self, name: str) -> int:
-        return int(self._do("LLEN", lambda: len(self._list(name))))
+        return int(self._do("LLEN", lambda: len(self._server.lists.get(name, []))))
 
     def lindex(self, name: str, index: int) -> bytes | None:
         found: bytes | None = self._do("LINDEX", lambda: self._list(name)[index] if self._list(name) else None)
@@ -117,22 +153,26 @@ class SimRedisClient:
 
     def lrem(self, name: str, count: int, message: bytes) -> int:
         def remove() -> int:
-            if message in self._list(name):
-                self._list(name).remove(message)
+            items = self._list(name)
+            if message in items:
+                del self._server.lists[name][items.index(message)]
                 return 1
             return 0
 
         return int(self._do("LREM", remove))
 
     def mget(self, names: Sequence[str | bytes]) -> list[bytes | None]:
+        def found() -> list[bytes | None]:
+            return [self._server.value(name) if name in self._server.values else None for name in wanted]
+
         wanted = [name.decode() if isinstance(name, bytes) else name for name in names]
-        return list(self._do("MGET", lambda: [self._server.values.get(name) for name in wanted]))
+        return list(self._do("MGET", found))
 
     def exists(self, name: str) -> int:
         return int(self._do("EXISTS", lambda: int(name in self._server.values)))
 
     def get(self, name: str) -> bytes | None:
-        found: bytes | None = self._do("GET", lambda: self._server.values.get(name))
+        found: bytes | None = self._do("GET", lambda: self._server.value(name))
         return found
 
     def hlen(self, name: str) -> int:

@@ -14,6 +14,7 @@ from cicscenario.people.population import Population
 from cicscenario.plan.compile import Plan, narrowed_checks, steps_of
 from cicscenario.vocabulary import load_scenario
 from tests.soak.contracts import REGISTRY
+from tests.soak.installed import product_modules
 from tests.soak.kept import keccak
 
 NETWORK = 8996
@@ -80,7 +81,8 @@ def scene(name: str, size: int, confirmations: int = 0, seed: int = SEED) -> Sce
 
 
 def prepare() -> None:
-    """Makes the scenes and their people, before processes are begun that share them."""
+    """Makes the scenes and their people, and loads the product, before processes are begun that share them."""
+    product_modules()
     for name in SCENES:
         made = scene(name, _LARGEST)
         for index in range(_LARGEST):

@@ -26,18 +26,41 @@ class HangError(Exception):
 class SimProcess:
     """What ends together. ``dead`` processes do nothing any more."""
 
+    __slots__ = ("alive", "dead", "died_of")
+
     def __init__(self) -> None:
         self.dead = False
         self.alive = 0  #: its threads that have not ended
         self.died_of: BaseException | None = None  #: what a thread ended with that nobody caught
 
 
+class _Worker(greenlet):  # type: ignore[misc] -- it has no types
+    """Carries out one job after the other: to make a greenlet takes longer than many a job."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.job: Callable[[], greenlet]  #: gives the greenlet that goes on
+
+    def run(self) -> None:
+        while True:
+            after = self.job()
+            del self.job
+            _idle.append(self)
+            after.switch()
+
+
+_idle: list[_Worker] = []  # of all simulations: those that have no job
+
+
 class SimThread:
     """One simulated thread. ``ready`` says whether it can go on; None: it can."""
 
-    def __init__(self, process: SimProcess, body: Callable[[], None], outside: greenlet) -> None:
+    __slots__ = ("deadline", "ended", "greenlet", "process", "ready")
+
+    def __init__(self, process: SimProcess, job: Callable[[], greenlet]) -> None:
         self.process = process
-        self.greenlet = greenlet(body, outside)
+        self.greenlet = _idle.pop() if _idle else _Worker()
+        self.greenlet.job = job
         self.ready: Callable[[], bool] | None = None
         self.deadline: float | None = None
         self.ended = False
@@ -85,7 +108,7 @@ class Scheduler:
             process = self.current.process
         process.alive += 1
 
-        def job() -> None:
+        def job() -> greenlet:
             try:
                 if not process.dead:
                     body()
@@ -96,8 +119,9 @@ class Scheduler:
             thread.ended = True
             process.alive -= 1
             self._threads.remove(thread)
+            return self._outside
 
-        thread = SimThread(process, job, self._outside)
+        thread = SimThread(process, job)
         self._threads.append(thread)
         return thread
 
@@ -137,41 +161,52 @@ class Scheduler:
         self.now = end
 
     def _next(self) -> SimThread | None:
-        while True:
-            if self._awaited is None or not self._awaited.alive:
-                return None
-            now = self.now
-            able = [
-                one
-                for one in self._threads
-                if (ready := one.ready) is None
-                or ((deadline := one.deadline) is not None and deadline <= now)
-                or (ready is not _never and ready())
-                or one.process.dead
-            ]
+        awaited = self._awaited
+        while awaited is not None and awaited.alive:
+            able, moment = self._able()
+            able = able or self._pass_time(moment)
             if able:
                 return able[0] if len(able) == 1 else able[self._random.randrange(len(able))]
-            self._pass_time()
+        return None
 
-    def _pass_time(self) -> None:
-        moments = [one.deadline for one in self._threads if one.deadline is not None]
+    def _able(self) -> tuple[list[SimThread], float]:
+        """The threads that can go on now; and, if there is none, the next moment at which one can that only waits for time."""
+        able = []
+        now, moment = self.now, inf
+        for one in self._threads:
+            ready, deadline = one.ready, one.deadline
+            due = deadline is not None and deadline <= now
+            if ready is None or due or one.process.dead or (ready is not _never and ready()):
+                able.append(one)
+            elif deadline is not None and deadline < moment:
+                moment = deadline
+        return able, moment
+
+    def _pass_time(self, moment: float) -> list[SimThread]:
+        """Goes on to this moment, or to that of an event before it. Gives the threads whose time has come, unless an event has
+        changed more than the time.
+        """
         if self._due:
-            moments.append(self._due[0][0])
-        moment = min(moments, default=inf)
+            moment = min(moment, self._due[0][0])
         if moment > self._limit:
             assert self._awaited is not None
-            why = "nobody can ever go on" if not moments else f"it has not ended after {LONGEST:.0f} simulated seconds"
+            why = (
+                "nobody can ever go on" if moment == inf else f"it has not ended after {LONGEST:.0f} simulated seconds"
+            )
             self._awaited.died_of = self._awaited.died_of or HangError(why)
             self._awaited.dead = True
-            return
-        self.now = max(self.now, moment)
-        while self._due and self._due[0][0] <= self.now:
+            return []
+        now = self.now = max(self.now, moment)
+        if not (self._due and self._due[0][0] <= now):
+            return [one for one in self._threads if one.deadline is not None and one.deadline <= now]
+        while self._due and self._due[0][0] <= now:
             _, _, event = heapq.heappop(self._due)
             try:
                 event()
             except Exception as error:  # a fault of the world: it must not be taken for one of the product
                 assert self._awaited is not None
                 self._awaited.died_of, self._awaited.dead = error, True
+        return []
 
 
 def _never() -> bool:

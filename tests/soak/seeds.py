@@ -39,8 +39,8 @@ class Case:
         faults = "".join(f"{fault!r}, " for fault in self.faults).removesuffix(" " if len(self.faults) == 1 else ", ")
         return f"Case({self.seed}, {self.scene!r}, {self.size}, ({faults}){more})"
 
-    def run(self, *, told: bool = False) -> Ended:
-        return simulate(self.seed, self.scene, self.size, self.faults, confirmations=self.confirmations, told=told)
+    def run(self) -> Ended:
+        return simulate(self.seed, self.scene, self.size, self.faults, confirmations=self.confirmations)
 
 
 def case_of(seed: int, scenes: Sequence[str] = tuple(SCENES)) -> Case:

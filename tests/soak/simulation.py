@@ -1,5 +1,6 @@
 """Runs one world from its seed to its end: the same command again and again, until it exits 0 or has been tried enough."""
 
+import hashlib
 import os
 import tempfile
 import traceback
@@ -39,6 +40,7 @@ from tests.soak.truth import (
     accounted,
     accounts,
     arrived,
+    at_rest,
     doubled,
     entered,
     is_claimed,
@@ -70,28 +72,33 @@ class Ended:
     codes: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     accounts: int = 0  #: that the custodial engine has made
-    digest: str = ""
     seconds: float = 0.0  #: simulated
     struck: list[Fault] = field(default_factory=list)
     boundaries: int = 0
     said: list[str] = field(default_factory=list)
-    history: list[str] = field(default_factory=list)
+    happened: list[tuple[float, str]] = field(default_factory=list)  #: and when
+
+    @property
+    def history(self) -> list[str]:
+        """What happened, a line each."""
+        return [f"{moment:.4f} {what}" for moment, what in self.happened]
+
+    @property
+    def digest(self) -> str:
+        """Two runs with the same digest had the same history."""
+        return hashlib.blake2b("".join(self.history).encode(), digest_size=16).hexdigest()
 
 
-def simulate(
-    seed: int, name: str, size: int, faults: tuple[Fault, ...], *, confirmations: int = 0, told: bool = False
-) -> Ended:
+def simulate(seed: int, name: str, size: int, faults: tuple[Fault, ...], *, confirmations: int = 0) -> Ended:
     """Runs a world. Must be called within ``simulated``."""
-    return _Simulation(seed, name, size, faults, confirmations, told).run()
+    return _Simulation(seed, name, size, faults, confirmations).run()
 
 
 class _Simulation:
-    def __init__(
-        self, seed: int, name: str, size: int, faults: tuple[Fault, ...], confirmations: int, told: bool
-    ) -> None:
+    def __init__(self, seed: int, name: str, size: int, faults: tuple[Fault, ...], confirmations: int) -> None:
         self.ended = Ended(seed, name, size, faults)
         self._scene = scene(name, size, confirmations)
-        self.world = World(seed, faults, told=told)
+        self.world = World(seed, faults)
         self._chain = SimChain(lambda: self.world.now, frozenset({_SIGNER, WRITER, GIFTER}))
         self._node = SimNode(self._chain, NETWORK, _SIGNER)
         self.world.on = {
@@ -150,11 +157,28 @@ class _Simulation:
                 self._again_and_again()
             finally:
                 use(None)
-        ended.digest, ended.boundaries = self.world.digest(), self.world.boundaries
+                _current.simulation = None
+        ended.happened, ended.boundaries = self.world.history, self.world.boundaries
         ended.accounts = len(self._engine.keys)
         ended.seconds, ended.struck = self.world.now, self.world.struck
-        ended.history = self.world.history or []
+        self._take_apart()
         return ended
+
+    def _take_apart(self) -> None:
+        """Its parts know one another: as a whole they would stay until the garbage collector has found them."""
+        engine, phone = self._engine, self.phone
+        for part in (
+            self.world.scheduler,
+            self.world,
+            self._chain,
+            self.redis,
+            engine.workers,
+            engine,
+            phone.workers,
+            phone,
+        ):
+            vars(part).clear()
+        vars(self).clear()
 
     def _again_and_again(self) -> None:
         """Gives the command until it exits 0. If the world has changed since, as by a chain that went back, it is given
@@ -173,7 +197,8 @@ class _Simulation:
                 (_, self._directory), self._older = self._older, None
                 self.world.tell("the older state is put back")
             elif ended.codes[-1] == ExitCode.OK:
-                missing = self._missing()
+                with at_rest(self._directory / "state.sqlite"):
+                    missing = self._missing()
                 if over or not missing:
                     ended.problems = missing
                     return

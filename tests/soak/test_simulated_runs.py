@@ -56,7 +56,7 @@ def test_many_more_seeds(where: str) -> None:
 def boundaries(where: str, size: int = 20) -> dict[str, int]:
     """The number of the first boundary of each name in a run without faults."""
     found: dict[str, int] = {}
-    for line in Case(1, where, size, ()).run(told=True).history:
+    for line in Case(1, where, size, ()).run().history:
         _, number, name = [*line.split(" ", 2), "", ""][:3]
         if number.isdigit():
             found.setdefault(name, int(number))
@@ -232,7 +232,7 @@ def test_what_redis_is_asked_is_asked_again_when_the_answer_is_too_late() -> Non
 
 def test_what_is_lost_with_a_worker_is_asked_for_again() -> None:
     asked = boundaries("cic_eth")["before engine.create"]
-    ended = Case(1, "cic_eth", 20, (Fault(asked + 6, Kind.WORKERS),)).run(told=True)
+    ended = Case(1, "cic_eth", 20, (Fault(asked + 6, Kind.WORKERS),)).run()
     assert any(line.endswith("lost cic_eth.eth.account.create") for line in ended.history)
     assert ended.problems == []
     assert ended.accounts == 20

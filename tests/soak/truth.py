@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -135,12 +136,24 @@ def entered(state: Path, database: Database, *, has_pins: bool, has_data: bool) 
         yield from _listed(state.with_name("ussd_data.csv"), lines)
 
 
-def _rows(state: Path, sql: str) -> list[Any]:
-    database = sqlite3.connect(state)
+_open: dict[Path, sqlite3.Connection] = {}
+
+
+@contextmanager
+def at_rest(state: Path) -> Iterator[None]:
+    """Nobody writes to the state in the block, so one connection is enough to read it."""
+    _open[state] = sqlite3.connect(state)
     try:
-        return database.execute(sql).fetchall()
+        yield
     finally:
-        database.close()
+        _open.pop(state).close()
+
+
+def _rows(state: Path, sql: str) -> list[Any]:
+    if state in _open:
+        return _open[state].execute(sql).fetchall()
+    with at_rest(state):
+        return _rows(state, sql)
 
 
 @cache

@@ -3,11 +3,9 @@
 They can stand still for a while, or be killed with what they are at.
 """
 
-import json
 from collections.abc import Callable
-from typing import Any
 
-from tests.soak.redis import SimRedis
+from tests.soak.redis import Message, SimRedis
 from tests.soak.world import World
 
 
@@ -23,7 +21,7 @@ class Workers:
         redis: SimRedis,
         queue: str,
         task: float,
-        begin: Callable[[dict[str, Any]], None],
+        begin: Callable[[Message], None],
         *,
         one_by_one: bool = False,
     ) -> None:
@@ -69,11 +67,10 @@ class Workers:
     def _take(self) -> None:
         if self.waits(self._take):
             return
-        waiting = self._redis.lists.get(self._queue)
-        if not waiting:
+        message = self._redis.take(self._queue)
+        if message is None:
             self._at_work = False
             return
-        message = json.loads(waiting.pop())
         self._redis.begun += 1
         self._begin(message)
         if not self._one_by_one:

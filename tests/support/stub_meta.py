@@ -12,12 +12,13 @@ from pysequoia import Cert, Sig, verify
 from tests.support.fake_server import FakeServer
 from tests.support.openpgp_keys import KEYS
 
+_TAGS = frozenset("~^`")  # the first characters of strings that mean something else in Transit
 PAUSE = 0.4  #: seconds that the server asks for with 429 and 503
 
 
 def value_of(document: str) -> tuple[str, Any]:
     """The actor and the value of a one-step document: what its operations build, read back independently."""
-    first = _untransit(json.loads(json.loads(document)["payload"]))[0]
+    first = _untransit(json.loads(json.loads(document)["payload"])[1][0])
     objects: dict[str, Any] = {"00000000-0000-0000-0000-000000000000": {}}
     for operation in first["ops"]:
         action, target = operation["action"], operation["obj"]
@@ -47,12 +48,12 @@ def signature_of(document: str) -> tuple[str, str]:
 def _untransit(value: Any) -> Any:
     if isinstance(value, list):
         tag, items = value
+        plain = [item if isinstance(item, str) and item[:1] not in _TAGS else _untransit(item) for item in items]
         if tag == "~#iL":
-            return [_untransit(item) for item in items]
+            return plain
         assert tag == "~#iM"
-        plain = [_untransit(item) for item in items]
         return dict(zip(plain[::2], plain[1::2], strict=True))
-    if isinstance(value, str) and value.startswith(("~", "^", "`")):
+    if isinstance(value, str) and value[:1] in _TAGS:
         assert value.startswith("~")
         return value[1:]
     return value

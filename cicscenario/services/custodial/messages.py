@@ -112,7 +112,9 @@ class Messages:
                 ignore_result=None,  # as from the engine's own client: a worker leaves its results only unless told not to
             )
             try:
-                self._app.amqp.send_task_message(self._producer, task, message, queue=self._queue, retry=False)
+                self._app.amqp.send_task_message(
+                    self._producer, task, message, queue=self._queue, declare=(), retry=False
+                )
             except (KombuError, TypeError, ValueError) as error:
                 raise UnavailableError(f"cannot write a message for the task {task}: {type(error).__name__}") from error
             collected: list[bytes] = self._producer.connection.transport.collected
