@@ -261,4 +261,4 @@ def test_what_is_no_quantity_is_no_answer(node: RudeNode, value: Any) -> None:
 
 
 def test_what_is_walked_through_is_all_that_is_in_use() -> None:
-    assert set(READS) == chain_rpc._READS
+    assert set(READS) == chain_rpc.READS

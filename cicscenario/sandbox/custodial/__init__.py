@@ -1,7 +1,9 @@
-"""The custodial engine: Celery workers on Redis with the task names, results and side effects of cic-eth 0.12.
+"""The custodial engine: tasks of Celery on Redis with the task names, results and side effects of cic-eth 0.12.
 
 ``supervisor`` starts the processes and restarts the worker. ``worker`` runs tasks from the queue: ``tasks``,
-``transaction_tasks``, ``gas_tasks``, ``token_tasks`` and ``trust_tasks``. ``engine`` is the loop that sends transactions
+``transaction_tasks``, ``gas_tasks``, ``token_tasks`` and ``trust_tasks``. Its loop is ``taskworker``: ``intake`` fetches
+messages from Redis, ``taskprocess`` runs them in processes of their own, ``remote`` answers Celery's remote control, and
+``outbox`` and ``chords`` send what tasks send and their results. ``engine`` is the loop that sends transactions
 (``dispatcher``) and follows the chain (``tracker``); ``wakeup`` lets it sleep in between. ``database`` has the
 transactions, ``vault`` the keys, ``signing`` uses them, ``roles`` are the engine's own accounts; ``callbacks`` sends results
 to clients, and ``faults`` has the fault switches.
