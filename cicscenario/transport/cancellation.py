@@ -3,10 +3,9 @@
 Python cannot interrupt a thread that waits for a server, so another thread shuts down its socket.
 """
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from cicscenario.errors import InterruptedRunError
 from cicscenario.transport.exchange import Exchange, current
@@ -59,7 +58,6 @@ class Cancellation:
         self._watched = False
         self._cutting = False  # the run is stopped, and the grace period is over
 
-    @contextlib.contextmanager
     def exchange(
         self,
         within: float,
@@ -70,7 +68,7 @@ class Cancellation:
         measure: Callable[[], int] | None = None,
         cut: Callable[[], object] | None = None,
         counted: bool = True,
-    ) -> Iterator[Exchange]:
+    ) -> "_Running":
         """The block makes one request and reads the whole answer: in ``within`` seconds, and of ``most`` bytes.
 
         What it does with metered sockets belongs to it. ``cut`` ends a wait that is for no such socket. For the other
@@ -80,25 +78,18 @@ class Cancellation:
         exchange = Exchange(within, most, awaited=awaited, longest=longest, measure=measure)
         if cut:
             exchange.cut_by(cut)
-        self._begin(exchange)
-        began, ended = time.monotonic(), False
-        try:
-            with current(exchange):
-                yield exchange
-            ended = True
-        except Exception:  # of a socket that was shut down, and not from the server
-            if self._cutting:
-                raise _stopped() from None  # what a library says may have the address in it, and so a key
-            if exchange.failure:
-                raise exchange.failure from None
-            raise
-        finally:
-            with self._mutex:
-                self._exchanges.discard(exchange)
-            if counted and not self._cutting:
-                self.meter.ended(time.monotonic() - began, _ending(exchange, ended=ended))
-        if exchange.failure:
-            raise exchange.failure
+        return _Running(self, exchange, counted=counted)
+
+    def _end(self, exchange: Exchange, began: float, error: BaseException | None, *, counted: bool) -> None:
+        """Raises what the block ends with, if that is not its own ``error``."""
+        with self._mutex:
+            self._exchanges.discard(exchange)
+        if counted and not self._cutting:
+            self.meter.ended(time.monotonic() - began, _ending(exchange, ended=error is None))
+        if isinstance(error, Exception) and self._cutting:  # of a socket that was shut down, and not from the server
+            raise _stopped() from None  # what a library says may have the address in it, and so a key
+        if exchange.failure and (error is None or isinstance(error, Exception)):
+            raise exchange.failure from None
 
     def _begin(self, exchange: Exchange) -> None:
         with self._mutex:
@@ -141,6 +132,27 @@ class Cancellation:
         with self._mutex:
             self._watched = bool(self._exchanges)
             return self._watched
+
+
+class _Running:
+    """An exchange under way; the ``with`` block carries it out. There is one for each request, so it is no generator."""
+
+    def __init__(self, cancellation: Cancellation, exchange: Exchange, *, counted: bool) -> None:
+        self._cancellation = cancellation
+        self._exchange = exchange
+        self._counted = counted
+        self._current = current(exchange)
+        self._began = 0.0
+
+    def __enter__(self) -> Exchange:
+        self._cancellation._begin(self._exchange)
+        self._began = time.monotonic()
+        self._current.__enter__()
+        return self._exchange
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        self._current.__exit__()
+        self._cancellation._end(self._exchange, self._began, error, counted=self._counted)
 
 
 def _ending(exchange: Exchange, *, ended: bool) -> Ending:
