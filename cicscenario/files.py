@@ -289,12 +289,8 @@ def _prefix(path: Path) -> str:
 
 
 def _new_file(path: Path) -> tuple[int, Path]:
-    """A new file with a name of its own; ``tempfile.mkstemp`` takes twice as long, and keystores have a file for each person."""
-    while True:
-        temporary = path.with_name(f"{_prefix(path)}{os.urandom(4).hex()}{_SUFFIX}")
-        with suppress(FileExistsError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            return os.open(temporary, flags, OWNER_ONLY), temporary
+    descriptor, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_SUFFIX, dir=path.parent)
+    return descriptor, Path(name)
 
 
 def _new_folder(path: Path) -> tuple[int, Path]:
