@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from cicscenario.address import public
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
-from cicscenario.language import Environment, Secret
-from cicscenario.transport.traffic import Traffic
+from cicscenario.language import Environment, Limits, Secret
+from cicscenario.transport.limits import Limit
+from cicscenario.transport.traffic import Meter, Traffic
 
 if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without phones starts without Celery
     from cicscenario.chain.session import ChainSession
@@ -61,6 +62,11 @@ class Connections:
             hint=f"`cicscenario explain environment.{service}` shows what to add",
         )
 
+    def _meter(self, service: Service, limits: Limits) -> Meter:
+        meter = self.traffic.of(service)
+        meter.limit = Limit(limits.rate, limits.burst, limits.concurrency)
+        return meter
+
     @property
     def spec(self) -> ChainSpec:
         """The chain spec in people's identities; a run that does not use the chain needs it, too."""
@@ -83,7 +89,7 @@ class Connections:
             self._token,
             stopping=self._stopping,
             ca=self.environment.ca,
-            meter=self.traffic.of(Service.CHAIN),
+            meter=self._meter(Service.CHAIN, self.environment.chain.limits),
         )
 
     @cached_property
@@ -99,11 +105,12 @@ class Connections:
             queue=where.queue,
             callback=where.callback,
             visibility_timeout=where.visibility_timeout,
+            timeout=where.timeout,
             stopping=self._stopping,
             user=where.user,
             password=_revealed(where.password),
             ca=self.environment.ca,
-            meter=self.traffic.of(Service.CUSTODIAL),
+            meter=self._meter(Service.CUSTODIAL, where.limits),
         )
 
     @cached_property
@@ -132,7 +139,7 @@ class Connections:
             dialect=Dialect(self._dialect),
             stopping=self._stopping,
             ca=self.environment.ca,
-            meter=self.traffic.of(Service.USSD),
+            meter=self._meter(Service.USSD, where.limits),
         )
 
     @cached_property
@@ -150,7 +157,7 @@ class Connections:
             timeout=where.timeout,
             stopping=self._stopping,
             ca=self.environment.ca,
-            meter=self.traffic.of(Service.META),
+            meter=self._meter(Service.META, where.limits),
         )
 
     @cached_property
@@ -169,8 +176,9 @@ class Connections:
             login.user,
             login.password,
             parameters=login.parameters,
+            timeout=where.timeout,
             stopping=self._stopping,
-            meter=self.traffic.of(Service.ACCOUNTS),
+            meter=self._meter(Service.ACCOUNTS, where.limits),
         )
 
     @property

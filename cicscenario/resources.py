@@ -1,4 +1,4 @@
-"""Finds the files that are shipped beside the code: schemas, templates, and the pages that messages name."""
+"""Finds the files that are shipped beside the code: schemas, templates, profiles, and the pages that messages name."""
 
 from functools import cache
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from cicscenario.jsontext import parse_json
 
 _PACKAGE = Path(__file__).parent
+_PROFILES = _PACKAGE / "profiles"
 
 
 def schema_path(name: str) -> Path:
@@ -35,3 +36,13 @@ def load_schema(name: str) -> dict[str, Any]:
 def template_path(name: str) -> Path:
     """Path of the shipped template ``name``."""
     return _PACKAGE / "templates" / name
+
+
+def profile_path(name: str) -> Path | None:
+    """Path of the shipped profile of people ``name``; None when there is none."""
+    return _PROFILES / f"{name}.yaml" if name in profile_names() else None
+
+
+def profile_names() -> list[str]:
+    """The names of the profiles of people that are shipped."""
+    return sorted(path.stem for path in _PROFILES.glob("*.yaml"))

@@ -134,3 +134,35 @@ def test_each_node_of_a_chain_is_named(tmp_path: Path) -> None:
     assert said == "http://a.example:8545, https://b.example are chain 8996"
     left_out = chain_of(tmp_path, ("chain node https://c.example does not answer: refused",), one)
     assert left_out.ask(Service.CHAIN).endswith("; left out: chain node https://c.example does not answer: refused")
+
+
+ALL = """spec: evm:byzantium:8996:bloxberg
+chain:
+  rpc: http://127.0.0.1:9
+  spec: evm:byzantium:8996:bloxberg
+  registry: '0xea6225212005e86a4490018ded4bf37f3e772161'
+  signer: {private_key: file:key}
+custodial: {broker: redis://127.0.0.1:9/0, timeout: 0.25, limits: {rate: 0.5, concurrency: 2}}
+ussd: {url: http://127.0.0.1:9, limits: {concurrency: 3}}
+accounts: {host: 127.0.0.1, port: 9, database: cic_ussd, user: grassroots, timeout: 7, limits: {rate: 40, burst: 4}}
+meta: {url: http://127.0.0.1:9, key: file:meta.asc}
+"""
+
+
+def test_each_service_has_the_limits_that_the_environment_says(tmp_path: Path) -> None:
+    (tmp_path / "meta.asc").write_text(WRITER)
+    services = connections(tmp_path, ALL.replace("chain:", "chain:\n  limits: {rate: 9}"))
+    for service in (Service.CUSTODIAL, Service.USSD, Service.ACCOUNTS, Service.META):
+        assert getattr(services, service)
+    with pytest.raises(CicScenarioError):
+        _ = services.chain  # there is none at this address
+    limits = {service: services.traffic.of(service).limit for service in Service}
+    assert {service: (one.rate, one.burst, one.concurrency) for service, one in limits.items() if one} == {
+        Service.CHAIN: (9, 9, None),
+        Service.CUSTODIAL: (0.5, 1, 2),
+        Service.USSD: (None, 1, 3),
+        Service.ACCOUNTS: (40, 4, None),
+        Service.META: (None, 1, None),
+    }
+    assert services.custodial._broker._timeout == 0.25
+    assert services.accounts._timeout == 7

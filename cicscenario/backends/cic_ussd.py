@@ -14,10 +14,17 @@ def _refused_region(scenario: Scenario) -> tuple[str, ...] | None:
     return ("population", "region") if by_phone and work.joining.refused_number(scenario) else None
 
 
+def _that_says_languages(scenario: Scenario) -> tuple[str, ...]:
+    """The key that decides which languages people have."""
+    return ("population", "languages" if scenario.population.languages else "profile")
+
+
 def _languages_of_2021(scenario: Scenario) -> tuple[str, ...] | None:
-    chosen = {language for language, _ in scenario.population.languages}
+    chosen = scenario.population.spoken
     return (
-        ("population", "languages") if scenario.backend.option("dialect") == "2021" and chosen - {"en", "sw"} else None
+        _that_says_languages(scenario)
+        if scenario.backend.option("dialect") == "2021" and chosen - {"en", "sw"}
+        else None
     )
 
 
@@ -44,10 +51,10 @@ BACKEND = BackendDescriptor(
             lambda s: work.joining.other_region(s),
         ),
         Rule(
-            ("backend.dialect", "population.languages"),
+            ("backend.dialect", "population.languages", "population.profile"),
             _languages_of_2021,
             "languages that the phone interface of 2021 does not offer",
-            "it offers en and sw",
+            "it offers en and sw; choose of these in `population.languages`",
         ),
     ),
 )

@@ -79,6 +79,11 @@ class RunContext:
         return people
 
 
+def seen_height(context: RunContext) -> int:
+    """The number of the newest block that a run has seen: when the chain was opened, or when a transaction ended."""
+    return max(context.services.chain.height, context.state.height())
+
+
 def keyfile_path(directory: Path, address: bytes) -> Path:
     """The path of the keystore file of an address in a run directory."""
     return directory / KEYSTORE / f"{address.hex()}.json"

@@ -10,10 +10,13 @@ from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
 from cicscenario.chain.ledger import Intent
 from cicscenario.chain.rpc import RpcError
 from cicscenario.chain.session import PATIENCE
+from cicscenario.chain.trace import ancestor
 from cicscenario.errors import StepFailedError
 from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
+from cicscenario.retry import pause
 
+_LOOK_AGAIN = 0.5  # seconds between looks at a chain that went back
 #: Makes one person's transaction, or None when this person needs none.
 Maker = Callable[[RunContext, Person], Intent | None]
 
@@ -73,14 +76,31 @@ class TransactionExecutor:
             return self._gas
 
     def _estimate(self, intent: Intent) -> int:
-        try:
-            return self._context.services.chain.estimate(intent, self._context.state.height(), self._context.stopping)
-        except RpcError as error:
-            if not error.is_revert:
-                raise
-            reason = revert_reason(error.data) or error.text
-            raise StepFailedError(
-                f"{self._purpose} would fail: {to_hex(intent.to)} on {self._context.services.chain.rpc.name} rejects the"
-                f" call by 0x{self._context.services.chain.signer.address.hex()} for person {intent.person}: {reason}",
-                hint=f"{going_on('plan')} shows the roles and funds that the signer needs",
-            ) from None
+        """Raises StepFailedError when the transaction would fail, once what it depends on is known to be on the chain."""
+        began, settled = self._context.clock(), False
+        while True:
+            try:
+                return self._context.services.chain.estimate(intent, self._context.state.height, self._context.stopping)
+            except RpcError as error:
+                if not error.is_revert:
+                    raise
+                if settled or self._context.clock() - began > PATIENCE:
+                    raise self._would_fail(intent, error) from None
+            settled = self._is_settled(intent.person)
+            if not settled:
+                pause(_LOOK_AGAIN, self._context.stopping)
+
+    def _is_settled(self, person: int) -> bool:
+        """Whether the person's earlier transactions are on the chain. After it went back, they are sent again first."""
+        chain, state = self._context.services.chain, self._context.state
+        if ancestor(chain.rpc, state.trace()) is not None:
+            return False
+        return all(row.person != person for row in state.outstanding(chain.signer.address))
+
+    def _would_fail(self, intent: Intent, error: RpcError) -> StepFailedError:
+        chain = self._context.services.chain
+        return StepFailedError(
+            f"{self._purpose} would fail: {to_hex(intent.to)} on {chain.rpc.name} rejects the call by"
+            f" 0x{chain.signer.address.hex()} for person {intent.person}: {revert_reason(error.data) or error.text}",
+            hint=f"{going_on('plan')} shows the roles and funds that the signer needs",
+        )

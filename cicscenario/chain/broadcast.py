@@ -256,6 +256,7 @@ class Broadcaster:
         now = self._clock()
         if self._in_flight and now - self._resent > self._resend_after and not self._unaccepted.is_pausing:
             self._resent, self._resend_after = now, min(2 * self._resend_after, _RESEND_AT_MOST)
+            self.follower.look_back()  # a chain that went back may make no further block until these are sent again
             self._raise_prices()
             rows = list(self._in_flight.values())
             self._broadcast(rows[: self._batch])

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cicscenario.chain.abi import word
@@ -55,8 +55,10 @@ def on_this_chain(rpc: Rpc, calls: Sequence[Call], stopping: threading.Event | N
         pause(_LOOK_AGAIN, stopping)
 
 
-def up_to_date(rpc: Rpc, calls: Sequence[Call], height: int, stopping: threading.Event | None) -> list[Any | RpcError]:
-    """The results of ``calls`` from a node that has block ``height``.
+def up_to_date(
+    rpc: Rpc, calls: Sequence[Call], height: Callable[[], int], stopping: threading.Event | None
+) -> list[Any | RpcError]:
+    """The results of ``calls`` from a node that has block ``height``, which is lower after the chain went back.
 
     Behind one address there may be several nodes, and one of them may not have the newest blocks yet. Its height and the
     results are read in one request, so that one node answers all of it. Raises UnavailableError when it does not catch up.
@@ -66,11 +68,12 @@ def up_to_date(rpc: Rpc, calls: Sequence[Call], height: int, stopping: threading
         newest, *results = on_this_chain(rpc, [("eth_blockNumber", []), *calls], stopping)
         if isinstance(newest, RpcError):
             raise newest
-        if int(newest, 16) >= height:
+        wanted = height()
+        if int(newest, 16) >= wanted:
             return results
         if time.monotonic() - began >= _LAG:
             raise UnavailableError(
-                f"{rpc.name} is at block {int(newest, 16)}, but this run has seen block {height}; so what it says of people"
+                f"{rpc.name} is at block {int(newest, 16)}, but this run has seen block {wanted}; so what it says of people"
                 " is not their state",
                 hint="a node that lags behind may be the cause: run the same command again when it has caught up",
             )

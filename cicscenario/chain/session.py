@@ -77,10 +77,12 @@ class ChainSession:
             reconcile=reconcile, stopping=stop,
         )  # fmt: skip
 
-    def estimate(self, intent: Intent, height: int = 0, stopping: threading.Event | None = None) -> int:
+    def estimate(
+        self, intent: Intent, height: Callable[[], int] = lambda: 0, stopping: threading.Event | None = None
+    ) -> int:
         """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert.
 
-        A node that lags may not have what the transaction depends on. ``height`` is the newest block that the ledger knows:
+        A node that lags may not have what the transaction depends on. ``height`` gives the newest block that the ledger knows:
         a revert only counts from a node that has it.
         """
         call = {

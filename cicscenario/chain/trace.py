@@ -71,7 +71,7 @@ def ancestor(rpc: Rpc, held: Mapping[int, str]) -> int | None:
 
     None: it has the newest one, or there are none.
     """
-    if not held:
+    if not held or hashes(rpc, [max(held)]).get(max(held)) == held[max(held)]:
         return None
     found = hashes(rpc, sorted(held))
     newest = max((number for number, digest in held.items() if found.get(number) == digest), default=0)

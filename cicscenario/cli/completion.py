@@ -64,12 +64,12 @@ def reports() -> list[str]:
 
 
 def explained() -> list[str]:
-    """The arguments of ``explain``: keys of both kinds of file, names, and codes."""
+    """The arguments of ``explain``: keys of every kind of file, names, and codes."""
     from cicscenario.cli.explainnames import names
     from cicscenario.language.diagnostic import EXPLANATIONS
     from cicscenario.language.schema import keys
     from cicscenario.resources import load_schema
     from cicscenario.vocabulary import scenario_schema
 
-    environment = [f"environment.{name}" for name in keys(load_schema("environment-v1"))]
-    return list(dict.fromkeys([*keys(scenario_schema()), *environment, *map(str, EXPLANATIONS), *names()]))
+    others = [f"{kind}.{name}" for kind in ("environment", "profile") for name in keys(load_schema(f"{kind}-v1"))]
+    return list(dict.fromkeys([*keys(scenario_schema()), *others, *map(str, EXPLANATIONS), *names()]))

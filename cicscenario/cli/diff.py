@@ -11,6 +11,7 @@ from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import DiagnosticsError, Scenario, is_environment
 from cicscenario.language.compare import Change, changes
 from cicscenario.language.nodes import Mapping, compose
+from cicscenario.language.profiles import is_profile_document
 from cicscenario.language.provenance import Setting
 from cicscenario.language.source import YAML, read_source
 from cicscenario.printable import json_text, say
@@ -93,7 +94,9 @@ def _looks_like_one(file: Path) -> bool:
     except DiagnosticsError:
         return True  # so that loading it reports the error
     properties = set(scenario_schema()["required"]) | {"extends"}
-    return isinstance(document, Mapping) and bool(properties & set(document.entries)) and not is_environment(file)
+    if not isinstance(document, Mapping) or is_profile_document(document):
+        return False
+    return bool(properties & set(document.entries)) and not is_environment(file)
 
 
 class _Comparison:

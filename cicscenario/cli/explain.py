@@ -13,6 +13,7 @@ from cicscenario.review.effects import Effect, effects
 from cicscenario.vocabulary import scenario_schema
 
 _ENVIRONMENT = "environment."
+_PROFILE = "profile."
 
 
 def explain(key: str | None) -> ExitCode:
@@ -20,12 +21,11 @@ def explain(key: str | None) -> ExitCode:
 
     Without a name, prints all keys.
 
-    Keys of environment files may have the prefix ``environment.``. Raises InvalidError with the nearest key when the key
-    does not exist.
+    Keys of environment files may have the prefix ``environment.``, those of profiles ``profile.``. Raises InvalidError with the
+    nearest key when the key does not exist.
     """
     scenario = keys(scenario_schema())
-    environment = {_ENVIRONMENT + name: child for name, child in keys(load_schema("environment-v1")).items()}
-    known = scenario | environment
+    known = scenario | _prefixed(_ENVIRONMENT, "environment-v1") | _prefixed(_PROFILE, "profile-v1")
     codes = {str(code): text for code, text in EXPLANATIONS.items()}
     if key is None:
         say("\n".join(f"{name:<34}{first_sentence(child)}" for name, child in known.items()))
@@ -33,7 +33,7 @@ def explain(key: str | None) -> ExitCode:
     elif key in codes:
         say(f"{key}: {codes[key]}")
     else:
-        name = key if key in known else _ENVIRONMENT + key
+        name = next((name for name in (key, _ENVIRONMENT + key, _PROFILE + key) if name in known), key)
         found = [_explanation(name, known)] if name in known else []
         others = names()
         found += [made() for made in others.get(key, ())]
@@ -43,8 +43,12 @@ def explain(key: str | None) -> ExitCode:
     return ExitCode.OK
 
 
+def _prefixed(prefix: str, schema: str) -> dict[str, dict[str, Any]]:
+    return {prefix + name: child for name, child in keys(load_schema(schema)).items()}
+
+
 def _unknown(key: str, names: list[str]) -> InvalidError:
-    guess = nearest(key, names) or nearest(_ENVIRONMENT + key, names)
+    guess = next((guess for prefix in ("", _ENVIRONMENT, _PROFILE) if (guess := nearest(prefix + key, names))), None)
     hint = f"did you mean `{guess}`?" if guess else "`cicscenario explain` alone lists all"
     return InvalidError(f"there is no key, name or code `{key}`", hint=hint)
 
@@ -58,7 +62,7 @@ def _explanation(key: str, known: dict[str, dict[str, Any]]) -> str:
     lines.append(f"  since    {schema['x-since']}")
     children = [name for name in known if name.rpartition(".")[0] == key]
     lines += [f"  key      {name}" for name in children]
-    if not key.startswith(_ENVIRONMENT):
+    if not key.startswith((_ENVIRONMENT, _PROFILE)):
         lines += [f"  causes   {_effect(effect)}" for effect in effects(key)]
     return "\n".join(lines)
 
@@ -70,8 +74,9 @@ def _effect(effect: Effect) -> str:
 
 
 def _no_default(key: str) -> str:
-    scenario, environment = map(required_keys, (scenario_schema(), load_schema("environment-v1")))
-    required = scenario | {_ENVIRONMENT + name for name in environment}
+    required = required_keys(scenario_schema())
+    for prefix, schema in ((_ENVIRONMENT, "environment-v1"), (_PROFILE, "profile-v1")):
+        required |= {prefix + name for name in required_keys(load_schema(schema))}
     return "none; must be given" if key in required else "none; may be left out"
 
 

@@ -11,6 +11,7 @@ from cicscenario.cli.commandline import choose
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.errors import ExitCode
 from cicscenario.plan.estimate import StepWork
+from cicscenario.plan.makeup import profile_document, profile_words
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.vocabulary import load_scenarios
 from cicscenario.wording import counted
@@ -77,4 +78,7 @@ def _text(plan: RunPlan) -> str:
     foot = f"Plan: {_sum(plan.steps)}."
     rejected = plan.compiled.rejected
     left_out = [rejected.summary()] if rejected and rejected.count else []
-    return "\n".join([head, *left_out, "", *rows, "", "needs", *map(_asks, plan.services + plan.needs), "", foot])
+    drawn = profile_document(scenario)
+    profile = ["Profile: " + "\n  ".join(profile_words(drawn))] if drawn else []
+    asked = map(_asks, plan.services + plan.needs)
+    return "\n".join([head, *left_out, *profile, "", *rows, "", "needs", *asked, "", foot])

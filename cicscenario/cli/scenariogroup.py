@@ -43,12 +43,14 @@ def plan(
 
 @scenario_app.command()
 def validate(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenarios, environments or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Scenarios, environments, profiles or folders of them.")
+    ],
     overrides: Overrides = [],  # noqa: B006
     fmt: FindingsFormat = FindingsForm.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
 ) -> None:
-    """Check scenario and environment files: shows all errors of a file, and warnings (L…) about probable mistakes."""
+    """Check scenarios, environments and profiles: shows all errors of a file, and warnings (L…) about probable mistakes."""
     from cicscenario.cli import validate as validate_command
 
     end(validate_command.validate(paths, overrides, fmt, strict=strict))
@@ -77,6 +79,27 @@ def diff(
     from cicscenario.cli import diff as diff_command
 
     end(diff_command.diff(before, after, fmt))
+
+
+@scenario_app.command()
+def profile(
+    people: Annotated[
+        Path,
+        typer.Argument(metavar="DIR|CSV", help="A data directory of the old tools, or a CSV file.", show_default=False),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to write. Default: print.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The profile's name. Default: the file's.")] = None,
+    measured: Annotated[
+        str | None, typer.Option(metavar="DAY", help="The day of the figures. Default: the last day of joining.")
+    ] = None,
+    region: Annotated[str, typer.Option(metavar="COUNTRY", help="Country of numbers in national notation.")] = "KE",
+) -> None:
+    """Measure the make-up of people: a profile for `population.profile`, of counts only, without names and numbers."""
+    from cicscenario.cli import profile as profile_command
+
+    end(profile_command.profile(people, output, name=name, measured=measured, region=region))
 
 
 @scenario_app.command()
@@ -128,10 +151,10 @@ def fmt(
 @scenario_app.command()
 def schema(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="The folder to write both schemas to.", show_default=False)
+        Path | None, typer.Argument(metavar="[DIR]", help="The folder to write the schemas to.", show_default=False)
     ] = None,
     kind: Annotated[
-        str, typer.Option("--kind", metavar="scenario|environment", help="Which schema to print without DIR.")
+        str, typer.Option("--kind", metavar="scenario|environment|profile", help="Which schema to print without DIR.")
     ] = "scenario",
 ) -> None:
     """Write the JSON schemas for editors, with the names that installed packages add; or print one of them."""

@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, checkout_of, make_folder, write_whole
@@ -12,14 +11,14 @@ from cicscenario.resources import load_schema
 from cicscenario.vocabulary import schema_text
 
 FOLDER = "schemas"  #: the folder of the schemas in a project
-NAMES = {"scenario": "scenario-v1.json", "environment": "environment-v1.json"}
+NAMES = {kind: f"{kind}-v1.json" for kind in ("scenario", "environment", "profile")}
 _UP = 8  # folders in which a project's schemas are looked for
 
 
 def schema(folder: Path | None, kind: str) -> ExitCode:
-    """Writes both schemas to ``folder``; without one, prints that of ``kind``. Raises InvalidError for an unknown kind."""
+    """Writes all schemas to ``folder``; without one, prints that of ``kind``. Raises InvalidError for an unknown kind."""
     if kind not in NAMES:
-        raise InvalidError(f"unknown kind of file: {kind}", hint=f"choose {' or '.join(NAMES)}")
+        raise InvalidError(f"unknown kind of file: {kind}", hint=f"choose {', '.join(NAMES)}")
     if folder is None:
         say(_texts()[kind], end="")
         return ExitCode.OK
@@ -68,5 +67,6 @@ def reference(file: Path, folder: Path) -> str:
 
 
 def _texts() -> dict[str, str]:
-    environment: dict[str, Any] = load_schema("environment-v1")
-    return {"scenario": schema_text(), "environment": json.dumps(environment, indent=2, ensure_ascii=False) + "\n"}
+    others = {kind: load_schema(f"{kind}-v1") for kind in NAMES if kind != "scenario"}
+    texts = {kind: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for kind, schema in others.items()}
+    return {"scenario": schema_text()} | texts

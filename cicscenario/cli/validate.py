@@ -1,4 +1,4 @@
-"""``cicscenario validate``: shows all errors and warnings of scenario and environment files."""
+"""``cicscenario validate``: shows all errors and warnings of scenarios, environment files and profiles."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,6 +13,7 @@ from cicscenario.language.lint import lint, same_names
 from cicscenario.language.load import load_documents
 from cicscenario.language.matrixproblems import warnings_of
 from cicscenario.language.nodes import Mapping
+from cicscenario.language.profiles import is_profile, load_profile
 from cicscenario.printable import one_line, say
 from cicscenario.review import findings
 from cicscenario.review.findings import FileResult
@@ -32,7 +33,7 @@ class _File:
 def validate(paths: Sequence[Path], overrides: Sequence[str], fmt: str, *, strict: bool = False) -> ExitCode:
     """Prints valid files to stdout and the errors of the others to stderr (formats other than text: all to stdout).
 
-    Folders are searched for scenario and environment files; the text says which YAML files are others, and why.
+    Folders are searched for scenarios, environment files and profiles; the text says which YAML files are others, and why.
     ``overrides`` apply to scenarios. Warnings are always shown, but change the exit
     code only when ``strict``. Raises InvalidError when there is no file to validate.
     """
@@ -79,6 +80,9 @@ def _file(file: Path, overrides: Sequence[str]) -> _File:
     try:
         if is_environment(file):
             load_environment(file)
+            return _File(file, [])
+        if is_profile(file):
+            load_profile(file)
             return _File(file, [])
         found = load_documents(file, overrides, vocabulary(), files=True)
     except DiagnosticsError as error:

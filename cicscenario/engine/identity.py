@@ -23,11 +23,14 @@ from cicscenario.people.population import Population
 from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
 
+_PROFILE = "profile"  # in the state: the digest of the profile that people are drawn from
 _NAMED = "named"  # in the state: the options that say which run is meant, and where
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
 _MAY_CHANGE = ("description", "environment", "checks", "population.size", "population.on_bad_row", "backend.patience")
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
 _MAY_GROW = ("metadata", "pins", "ussd_data")
+#: Keys that states of earlier versions do not have, with the value that their runs had.
+_CAME_LATER = {"population.profile": "uniform"}
 
 
 def compare(store: Store, plan: Plan, services: Connections | None, *, people: bool = True) -> None:
@@ -42,7 +45,8 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
         return
     differences = _scenario_differences(parse_json(held["scenario"]), plan.scenario)
     differences += place_differences(held, plan, services) if services else []
-    differences += _source_differences(store, held, plan) if people else []
+    if people:
+        differences += _source_differences(store, held, plan) + _profile_differences(held, plan.scenario)
     if differences:
         raise StateRefusedError(
             f"{store.path} is not the state of this scenario and chain:\n  " + "\n  ".join(differences),
@@ -135,7 +139,7 @@ def _time(services: Connections) -> int:
 
 def _scenario_differences(held: dict[str, Any], scenario: Scenario) -> list[str]:
     document = scenario.canonical()
-    before, now = flatten(held), flatten(document)
+    before, now = _CAME_LATER | flatten(held), flatten(document)
     free = (*_MAY_CHANGE, *_idle_options(scenario, {*before, *now}))
     differences = [
         f"{key}: {before.get(key)!r} in the state, {now.get(key)!r} now"
@@ -169,9 +173,13 @@ def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
 
 
 def _source(plan: Plan) -> dict[str, str]:
-    """The digest and number of the people of ``population.from``. Generated people are identified by the scenario."""
-    if plan.scenario.population.source is None:
-        return {}
+    """The digest and number of the people of ``population.from``.
+
+    Generated people are identified by the scenario, and by the digest of their profile.
+    """
+    people = plan.scenario.population
+    if people.source is None:
+        return {_PROFILE: people.profile.digest} if people.profile else {}
     return {"source_size": str(plan.size), "source": plan.fingerprint.of(plan.size)}
 
 
@@ -187,6 +195,14 @@ def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[
     if plan.scenario.backend.traits.makes_accounts:
         return []
     return _account_differences(store, plan.population, source)
+
+
+def _profile_differences(held: dict[str, str], scenario: Scenario) -> list[str]:
+    """Whether a profile of the same name makes other people now. Another name is a difference of the scenario."""
+    profile = scenario.population.profile
+    if profile is None or held.get(_PROFILE, profile.digest) == profile.digest:
+        return []
+    return [f"population.profile: the figures of {profile.name} are not those that the run began with"]
 
 
 def _account_differences(store: Store, population: Population, source: Path) -> list[str]:

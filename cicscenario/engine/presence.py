@@ -119,8 +119,7 @@ def _chain(look: Look) -> Answers:
     ]
     if contracts.faucet:
         calls.append(eth_call(contracts.faucet.address, pack(contracts.faucet.probe, account)))
-    height = max(chain.height, look.store.height())
-    answers = up_to_date(chain.rpc, calls, height, None)
+    answers = up_to_date(chain.rpc, calls, lambda: max(chain.height, look.store.height()), None)
     wei, nonce, indexed, *more = as_numbers(chain.rpc, calls, answers)
     yield Presence(Service.CHAIN, "native currency", _there(wei), f"{wei} wei")
     yield Presence(Service.CHAIN, "transactions sent", _there(nonce), f"its next nonce is {nonce}")

@@ -16,6 +16,7 @@ from cicscenario.language.model import (
     CustodialEnvironment,
     Environment,
     GiftOptions,
+    Limits,
     MetaEnvironment,
     PinOptions,
     PopulationOptions,
@@ -24,19 +25,30 @@ from cicscenario.language.model import (
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
+from cicscenario.language.profiles import UNIFORM
 from cicscenario.language.schema import Schema, secret_paths
 from cicscenario.language.secret import Secret, parse_secret
-from cicscenario.resources import load_schema
+from cicscenario.profile import Profile
+from cicscenario.resources import load_schema, profile_names
 
 Values = dict[str, Any]
 
 
 def scenario(
-    path: Path, document: Mapping, values: Values, schema: Schema, backends: Mapped[str, BackendTraits]
+    path: Path,
+    document: Mapping,
+    values: Values,
+    schema: Schema,
+    backends: Mapped[str, BackendTraits],
+    profile: Profile | None = None,
 ) -> Scenario:
-    """The scenario with the effective ``values``. Relative paths are resolved against the file that ``document`` names."""
+    """The scenario with the effective ``values``, and the profile that it names.
+
+    Relative paths are resolved against the file that ``document`` names.
+    """
     _resolve(values, document, ("environment",), keep=("sandbox",))
     _resolve(values, document, ("population", "from"))
+    _resolve(values, document, ("population", "profile"), keep=(UNIFORM, *profile_names()))
     secrets = [cast("tuple[str, ...]", secret) for secret in secret_paths(schema)]
     for secret in secrets:
         _resolve_secret(values, document, secret)
@@ -50,11 +62,11 @@ def scenario(
             size=people["size"],
             source=Path(people["from"]) if people["from"] else None,
             seed=people["seed"],
-            locales=tuple(people["locales"]),
+            profile=profile,
+            locales=tuple(people["locales"] or ()),
             region=people["region"],
-            languages=tuple(
-                sorted(people["languages"].items())
-            ),  # sorted, so that the order in the file does not matter
+            languages=_weights(people["languages"]),
+            gender=_weights(people["gender"]),
             tags=tuple(people["tags"]),
             on_bad_row=people["on_bad_row"],
         ),
@@ -77,12 +89,20 @@ def scenario(
     )
 
 
+def _weights(table: dict[str, int] | None) -> tuple[tuple[str, int], ...]:
+    """Sorted, so that the order in the file does not matter."""
+    return tuple(sorted((table or {}).items()))
+
+
 def environment(path: Path, document: Mapping, values: Values) -> Environment:
     """The environment with the effective ``values``."""
     for file in _PATHS:
         _resolve(values, document, file)
     for secret in _SECRETS:
         _resolve_secret(values, document, secret)
+    for name in ("chain", "custodial", "ussd", "accounts", "meta"):
+        if values[name]:
+            values[name] |= {"limits": Limits(**values[name]["limits"])}
     custodial, ussd, accounts, meta = (values[name] for name in ("custodial", "ussd", "accounts", "meta"))
     return Environment(
         version=values["version"],

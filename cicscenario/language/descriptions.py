@@ -140,6 +140,8 @@ class ErrorDescription:
     def _name(self, name: str) -> tuple[Path, Diagnostic]:
         """The error for an invalid name in a mapping with free keys."""
         path = (*self._path, name)
+        if expected := self._error.schema.get("x-names"):
+            return self._at(path, Code.INVALID_VALUE, f"`{_crop(name)}` is not {expected}", on_key=True)
         if self._error.validator != "enum":
             guess = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
             more = {

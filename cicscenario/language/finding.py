@@ -1,4 +1,4 @@
-"""Finds the scenario and environment files in a folder that also has other YAML files."""
+"""Finds the scenarios, environment files and profiles in a folder that also has other YAML files."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 from cicscenario.language.diagnostic import DiagnosticsError
 from cicscenario.language.kinds import OTHERS_KEYS, all_names
 from cicscenario.language.nodes import Mapping, compose
+from cicscenario.language.profiles import is_profile_document
 from cicscenario.language.source import YAML, read_source
 
 _SKIPPED = ("node_modules", "__pycache__", "venv")  #: folders of other programs; those that begin with a dot are, too
@@ -34,7 +35,7 @@ def candidates(folder: Path) -> Iterator[Candidate]:
 
 
 def _foreign(path: Path) -> str | None:
-    """Why a file is neither a scenario nor an environment file; None when it is one, also with mistakes."""
+    """Why a file is no scenario, environment file or profile; None when it is one, also with mistakes."""
     try:
         source = read_source(path)
     except DiagnosticsError:
@@ -46,6 +47,6 @@ def _foreign(path: Path) -> str | None:
         return None if re.search(begins, source.text, re.MULTILINE) else "not YAML, and without a key of a scenario"
     if not isinstance(document, Mapping):
         return "a list or a single value"
-    if document.entries.keys() & (all_names() - OTHERS_KEYS):
+    if document.entries.keys() & (all_names() - OTHERS_KEYS) or is_profile_document(document):
         return None
-    return "neither a scenario nor an environment file: it has no key of either"
+    return "no scenario, environment file or profile: it has no key of any of them"

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib.util import find_spec
 from locale import normalize
@@ -101,7 +102,18 @@ def _regions(text: str) -> Iterable[str]:
 
 _COUNTRY_CODE = 3  # digits at most
 
+_YEARS = range(1980, 3000)  #: of a day: everybody is born after 1850, and joins after 1970
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is not None and date.fromisoformat(text).year in _YEARS
+    except ValueError:
+        return False
+
+
 FORMATS = {
+    "day": Format(_is_day, "a day from 1980 on as YEAR-MONTH-DAY, such as 2020-05-12"),
     "faker-locale": Format(_is_locale, "a locale of Faker, such as en_US", lambda: sorted(_locales())),
     "phone-region": Format(
         MOBILE_REGIONS.__contains__,

@@ -19,7 +19,7 @@ _USED_BY: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
     ("faucet",): lambda backend: backend.makes_accounts,
 }
 #: Keys of the generator, which have no effect for people who exist already.
-_GENERATOR_KEYS = ("seed", "locales", "languages", "tags")
+_GENERATOR_KEYS = ("seed", "profile", "locales", "languages", "gender", "tags")
 #: Keys about people who exist already, which have no effect for people who are made from a seed.
 _SOURCE_KEYS = ("on_bad_row",)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from cicscenario.chainspec import ChainSpec
 from cicscenario.language.combination import Combination
 from cicscenario.language.secret import Secret
+from cicscenario.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,18 @@ class PopulationOptions:
     size: int | None  #: None for all people of ``source``
     source: Path | None  #: `from`: the folder of existing people; None to generate people
     seed: int
-    locales: tuple[str, ...]  #: Faker locales
+    profile: Profile | None  #: None for people without one
+    locales: tuple[str, ...]  #: Faker locales; empty for those of the profile or the region
     region: str  #: ISO 3166 alpha-2 code of the phone numbers' country
-    languages: tuple[tuple[str, int], ...]  #: language codes and weights, by code
+    languages: tuple[tuple[str, int], ...]  #: language codes and weights, by code; empty for those of the profile
+    gender: tuple[tuple[str, int], ...]  #: genders and weights, by name; empty for those of the profile
     tags: tuple[str, ...]
     on_bad_row: Literal["stop", "skip"]  #: what is done about people of ``source`` who cannot be used
+
+    @property
+    def spoken(self) -> set[str]:
+        """The codes of all languages that people may prefer."""
+        return {code for code, _ in self.languages} or (self.profile.spoken() if self.profile else set())
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,15 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one service may be sent. None for ``rate``: any number; for ``concurrency``: as many as the service bears."""
+
+    rate: float | None  #: requests a second
+    burst: int | None  #: requests that may be sent at once after a quiet time; None: those of a second
+    concurrency: int | None  #: requests that may be under way at a time
+
+
+@dataclass(frozen=True)
 class SignerEnvironment:
     """The signer's key: either ``private_key`` (hexadecimal), or a V3 keystore file and its password."""
 
@@ -179,6 +196,7 @@ class ChainEnvironment:
     confirmations: int  #: blocks that must follow a transaction's block
     window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
     copy: str | None  #: which of several copies of one chain; None where there is one
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -192,6 +210,8 @@ class CustodialEnvironment:
     callback: str | None  #: host:port:db of the same Redis as the worker reaches it; None for that of the broker
     in_flight: int  #: maximum number of accounts requested at a time
     visibility_timeout: float  #: seconds for which Redis keeps a fetched task for its worker
+    timeout: float  #: seconds for one command of Redis
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -203,6 +223,7 @@ class UssdEnvironment:
     user: str | None  #: the user of a reverse proxy, with ``password``
     password: Secret | None
     timeout: float  #: seconds for one request
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -222,6 +243,8 @@ class AccountsEnvironment:
     sslcert: Path | None
     sslkey: Path | None
     pepper: Secret | None  #: for PINs of the scheme ``fernet``
+    timeout: int  #: seconds for one statement
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -233,6 +256,7 @@ class MetaEnvironment:
     passphrase: Secret | None
     write: Literal["one-step", "two-step"]
     timeout: float  #: seconds for one request
+    limits: Limits
 
 
 @dataclass(frozen=True)

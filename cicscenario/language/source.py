@@ -15,7 +15,9 @@ from cicscenario.language.redaction import hide_value, redact_all
 
 MAX_BYTES = 1_000_000
 YAML = (".yaml", ".yml")  #: endings of the names of files whose lines errors show
-_UNQUOTED = f"there is an error here; a file that is extended is shown only when its name ends in {' or '.join(YAML)}"
+_UNQUOTED = (
+    f"there is an error here; a file that another one names is shown only when its name ends in {' or '.join(YAML)}"
+)
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML 1.1 and libyaml count lines
 _BYTE_ORDER_MARKS = (

@@ -199,4 +199,6 @@ def _generator(scenario: Scenario) -> Generator:
         languages=people.languages,
         tags=people.tags,
         gift_threshold=scenario.gift.threshold,
+        gender=people.gender,
+        profile=people.profile,
     )

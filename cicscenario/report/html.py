@@ -19,6 +19,7 @@ from cicscenario.engine.failing import FAILING
 from cicscenario.engine.problems import Problem
 from cicscenario.engine.progress import CHECKS
 from cicscenario.files import OWNER_ONLY
+from cicscenario.plan.makeup import largest
 from cicscenario.printable import json_text, printable
 from cicscenario.report.axis import WORKED, Axis, DrawnStep
 from cicscenario.report.form import ReportForm
@@ -65,6 +66,7 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
             sessions=axis.sessions if axis else [],
             places=_places(report),
             flows=_flows(recorded),
+            make_up=[(name, largest(groups)) for name, groups in report.get("profile", {}).get("figures", {}).items()],
             problems=recorded.problems,
             most_problems=_PROBLEMS,
             causes=lambda check: list(_causes(check, recorded.problems.problems)),

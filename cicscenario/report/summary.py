@@ -16,6 +16,7 @@ from cicscenario.files import FOR_ALL, from_here, write_whole
 from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
+from cicscenario.plan.makeup import profile_document
 from cicscenario.printable import json_text
 from cicscenario.report.roster import write_roster
 from cicscenario.state.rows import CheckRow
@@ -51,6 +52,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         report["chain"] = chain
     if money := [row for step in plan.steps if (row := _money(step, counts.get(step.name, (0, 0))[0], end))]:
         report["money"] = money
+    if profile := profile_document(plan.scenario):
+        report["profile"] = profile
     if plan.rejected and plan.rejected.count:
         report["rejected"] = plan.rejected.document()
     if plan.scenario.backend.traits.custodial:

@@ -10,8 +10,10 @@ from cicscenario.language import Scenario
 from cicscenario.language.compare import Change
 from cicscenario.plan.compile import compile_plan
 from cicscenario.plan.estimate import work
+from cicscenario.plan.makeup import Figures, make_up
 from cicscenario.printable import one_line
 from cicscenario.review.effects import only, outline
+from cicscenario.review.shifts import Shift, shift_words, shifts
 from cicscenario.wording import counted
 
 _FAUCET = "faucet"  # the step's name
@@ -31,6 +33,7 @@ class Weight:
     steps: tuple[str, ...]
     checks: tuple[str, ...]
     sample: tuple[Any, ...] = field(repr=False)  #: the first people, to detect other people
+    make_up: Figures = field(default_factory=dict, repr=False)  #: empty for people who exist already
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Consequence:
     checks_added: tuple[str, ...] = ()
     checks_removed: tuple[str, ...] = ()
     other_people: bool = False
+    make_up: tuple[Shift, ...] = ()  #: the groups of people whose share differs
     faucet: bool = False  #: people also get what the faucet gives, which only the chain knows
 
     @property
@@ -97,7 +101,7 @@ def weigh(scenario: Scenario) -> Weight:
     try:
         plan = compile_plan(scenario)
     except InvalidError:
-        return Weight(scenario.population.size or 0, 0, 0, 0, told.steps, told.checks, ())
+        return Weight(scenario.population.size or 0, 0, 0, 0, told.steps, told.checks, (), make_up(scenario))
     size = plan.size
     some = min(size, _COUNTED)
     people = plan.population
@@ -111,6 +115,7 @@ def weigh(scenario: Scenario) -> Weight:
         steps=told.steps,
         checks=told.checks,
         sample=tuple(asdict(people.person(index)) | {"gift": None} for index in range(min(size, _LOOKED_AT))),
+        make_up=make_up(scenario),
     )
 
 
@@ -131,6 +136,7 @@ def consequence(before: Weight, after: Weight) -> Consequence:
         checks_added=only(after.checks, before.checks),
         checks_removed=only(before.checks, after.checks),
         other_people=before.sample[:compared] != after.sample[:compared],
+        make_up=shifts(before.make_up, after.make_up),
         faucet=_FAUCET in after.steps,
     )
 
@@ -162,6 +168,7 @@ def words(found: Consequence, bold: str = "") -> list[str]:
     parts += [f"step `{name}` removed" for name in found.steps_removed]
     parts += [f"check `{name}` added" for name in found.checks_added]
     parts += [f"check `{name}` removed - {bold}weaker{bold}" for name in found.checks_removed]
+    parts += shift_words(found.make_up)
     return parts + (["all people are different"] if found.other_people else [])
 
 
@@ -214,7 +221,10 @@ def _body(found: Difference, bold: str = "") -> list[str]:
 
 
 def _foot(found: Difference, bold: str = "") -> str:
-    parts = words(found.together, bold)
+    together = found.together
+    if any(line.consequence and line.consequence.make_up == together.make_up for line in found.lines):
+        together = replace(together, make_up=())  # said already
+    parts = words(together, bold)
     return f"together: {', '.join(parts)}" if parts and len(found.lines) > 1 else ""
 
 
@@ -271,4 +281,4 @@ def as_document(found: Iterable[Difference]) -> list[dict[str, Any]]:
 
 
 def _weight(weight: Weight | None) -> dict[str, Any] | None:
-    return {key: value for key, value in asdict(weight).items() if key != "sample"} if weight else None
+    return {key: value for key, value in asdict(weight).items() if key not in ("sample", "make_up")} if weight else None

@@ -30,6 +30,7 @@ def pages() -> dict[str, str]:
     return {
         "language.md": _language(),
         "environment.md": _environment(),
+        "profile.md": _profile(),
         "steps.md": _steps(),
         "checks.md": _checks(),
         "exit-codes.md": _exit_codes(),
@@ -72,6 +73,16 @@ def _environment() -> str:
         " or `{{ env.NAME }}`."
     )
     return _page("Environment files", [intro, _contents(schema), *_keys(schema, causes=False)])
+
+
+def _profile() -> str:
+    schema = load_schema("profile-v1")
+    intro = (
+        f"{schema['description']} [Who the people are](people.md) says how people are drawn from it. A profile is YAML or JSON"
+        " without expressions. A weight is any number from 0 on; the weights of a figure need not have a certain sum."
+        " `cicscenario validate FILE` checks a profile, and `cicscenario explain profile.KEY` shows what is here."
+    )
+    return _page("Profile files", [intro, _contents(schema), *_keys(schema, causes=False)])
 
 
 def _contents(schema: Schema) -> str:

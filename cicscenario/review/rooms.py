@@ -12,7 +12,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli", "testing"), ("api",), ("serve",),
     ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"),
     ("metadata",), ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("language", "people"),
-    ("resources", "chainspec", "address", "numberplan"), ("transport",), ("inputs", "jsontext"),
+    ("resources", "chainspec", "address", "numberplan"), ("transport", "profile"), ("inputs", "jsontext"),
     ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable", "wording"),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only those of ``ABOVE_APART`` may import it.

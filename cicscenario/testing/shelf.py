@@ -60,6 +60,7 @@ def _digest(scenario: Scenario, node: str | None, contracts: str | None) -> str:
         "scenario": document,
         "combination": scenario.combination.label if scenario.combination else None,
         "people": _stamps(scenario.population.source) if scenario.population.source else None,
+        "profile": scenario.population.profile.digest if scenario.population.profile else None,
         "version": cicscenario.__version__,
         "state": SCHEMA_VERSION,
         "node": node or next(iter(NODES)),

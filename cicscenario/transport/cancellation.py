@@ -3,12 +3,13 @@
 Python cannot interrupt a thread that waits for a server, so another thread shuts down its socket.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cicscenario.errors import InterruptedRunError
-from cicscenario.transport.exchange import Exchange, current
+from cicscenario.transport.exchange import Exchange, current, is_under_way
 from cicscenario.transport.traffic import Ending, Meter
 
 _GRACE = 0.6  # seconds after the stop during which running calls may still finish
@@ -43,7 +44,8 @@ class Cancellation:
     """Ends the exchanges of one client: each when its time is over or its answer too large, all when ``stopping`` is set.
 
     Safe for use by many threads. Exchanges may still finish, and begin, for ``grace`` seconds after the stop. Then those under
-    way are ended, and they and all new ones raise InterruptedRunError. ``meter`` counts the others.
+    way are ended, and they and all new ones raise InterruptedRunError. ``meter`` counts the others, and its ``limit`` says when
+    each may begin.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Cancellation:
         self._watched = False
         self._cutting = False  # the run is stopped, and the grace period is over
 
+    @contextlib.contextmanager
     def exchange(
         self,
         within: float,
@@ -68,28 +71,44 @@ class Cancellation:
         measure: Callable[[], int] | None = None,
         cut: Callable[[], object] | None = None,
         counted: bool = True,
-    ) -> "_Running":
+    ) -> Iterator[Exchange]:
         """The block makes one request and reads the whole answer: in ``within`` seconds, and of ``most`` bytes.
 
         What it does with metered sockets belongs to it. ``cut`` ends a wait that is for no such socket. For the other
-        arguments see Exchange. The meter counts it unless not ``counted``, as for a wait for news. Raises LateError,
-        TooLargeError, and InterruptedRunError, whatever the block makes of them.
+        arguments see Exchange. The meter counts it, and its limit holds, unless not ``counted``, as for a wait for news. Raises
+        LateError, TooLargeError, and InterruptedRunError, whatever the block makes of them.
         """
         exchange = Exchange(within, most, awaited=awaited, longest=longest, measure=measure)
         if cut:
             exchange.cut_by(cut)
-        return _Running(self, exchange, counted=counted)
-
-    def _end(self, exchange: Exchange, began: float, error: BaseException | None, *, counted: bool) -> None:
-        """Raises what the block ends with, if that is not its own ``error``."""
-        with self._mutex:
-            self._exchanges.discard(exchange)
-        if counted and not self._cutting:
-            self.meter.ended(time.monotonic() - began, _ending(exchange, ended=error is None))
-        if isinstance(error, Exception) and self._cutting:  # of a socket that was shut down, and not from the server
-            raise _stopped() from None  # what a library says may have the address in it, and so a key
-        if exchange.failure and (error is None or isinstance(error, Exception)):
-            raise exchange.failure from None
+        limit = self.meter.limit if counted and not is_under_way() else None
+        began, ended = limit.enter(self.stopping) if limit else time.monotonic(), False
+        try:
+            self._begin(exchange)
+        except InterruptedRunError:
+            if limit:
+                limit.leave(began, within, trouble=False)
+            raise
+        try:
+            with current(exchange):
+                yield exchange
+            ended = True
+        except Exception:  # of a socket that was shut down, and not from the server
+            if self._cutting:
+                raise _stopped() from None  # what a library says may have the address in it, and so a key
+            if exchange.failure:
+                raise exchange.failure from None
+            raise
+        finally:
+            with self._mutex:
+                self._exchanges.discard(exchange)
+            ending = _ending(exchange, ended=ended)
+            if limit:
+                limit.leave(began, within, trouble=ending is not Ending.ANSWERED and not self._cutting)
+            if counted and not self._cutting:
+                self.meter.ended(time.monotonic() - began, ending)
+        if exchange.failure:
+            raise exchange.failure
 
     def _begin(self, exchange: Exchange) -> None:
         with self._mutex:
@@ -132,27 +151,6 @@ class Cancellation:
         with self._mutex:
             self._watched = bool(self._exchanges)
             return self._watched
-
-
-class _Running:
-    """An exchange under way; the ``with`` block carries it out. There is one for each request, so it is no generator."""
-
-    def __init__(self, cancellation: Cancellation, exchange: Exchange, *, counted: bool) -> None:
-        self._cancellation = cancellation
-        self._exchange = exchange
-        self._counted = counted
-        self._current = current(exchange)
-        self._began = 0.0
-
-    def __enter__(self) -> Exchange:
-        self._cancellation._begin(self._exchange)
-        self._began = time.monotonic()
-        self._current.__enter__()
-        return self._exchange
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        self._current.__exit__()
-        self._cancellation._end(self._exchange, self._began, error, counted=self._counted)
 
 
 def _ending(exchange: Exchange, *, ended: bool) -> Ending:

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, cast
 
 _T = TypeVar("_T")
@@ -121,11 +122,8 @@ class Exchange:
         return error
 
 
-class _Current(threading.local):
-    exchange: Exchange | None = None
-
-
-_current = _Current()
+#: The exchange that a thread is in.
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
 class current:  # noqa: N801 -- of a ``with`` statement
@@ -136,16 +134,22 @@ class current:  # noqa: N801 -- of a ``with`` statement
         self._outer: Exchange | None = None
 
     def __enter__(self) -> None:
-        self._outer, _current.exchange = _current.exchange, self._exchange
+        self._outer = _current.get()
+        _current.set(self._exchange)
 
     def __exit__(self, *_: object) -> None:
-        _current.exchange = self._outer
+        _current.set(self._outer)
+
+
+def is_under_way() -> bool:
+    """Whether this thread is in an exchange."""
+    return _current.get() is not None
 
 
 def renew() -> None:
     """The next request of the current exchange begins."""
-    if _current.exchange:
-        _current.exchange.renew()
+    if exchange := _current.get():
+        exchange.renew()
 
 
 def in_thread(call: Callable[[], _T], discard: Callable[[_T], object] = lambda _: None) -> _T:
@@ -154,7 +158,7 @@ def in_thread(call: Callable[[], _T], discard: Callable[[_T], object] = lambda _
     It runs in a thread of its own. When the current exchange is ended before it returns, that thread goes on alone, and
     ``discard`` is called with the result.
     """
-    exchange = _current.exchange
+    exchange = _current.get()
     if exchange is None:
         return call()
     detached = _DetachedCall[_T](call, discard, exchange)
@@ -229,7 +233,7 @@ class _Metered:
         super().sendall(*arguments)  # type: ignore[misc]
 
     def _used(self, *, sends: bool = False) -> Exchange | None:
-        if exchange := _current.exchange:
+        if exchange := _current.get():
             exchange.uses(cast("socket.socket", self), sends=sends)
         return exchange
 

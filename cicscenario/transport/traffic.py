@@ -12,6 +12,8 @@ from enum import Enum
 from math import ceil, log
 from typing import Any
 
+from cicscenario.transport.limits import Limit
+
 _RATIO = 2 ** (1 / 16)  # of the bounds of a bucket: a percentile is at most 4.4 % too large
 _SHORTEST = 1e-6  # seconds; what is shorter counts as this
 _SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -79,7 +81,10 @@ class Repeat:
 
 
 class Meter:
-    """Counts the requests to one service. Thread-safe. ``on_repeat`` is called for each one that is sent again."""
+    """Counts the requests to one service. Thread-safe. ``on_repeat`` is called for each one that is sent again.
+
+    ``limit`` says when each may be sent; None: at any time.
+    """
 
     def __init__(self, service: str = "", on_repeat: Callable[[Repeat], None] = lambda repeat: None) -> None:
         self._service = service
@@ -88,6 +93,7 @@ class Meter:
         self._latencies = Latencies()
         self._endings: Counter[Ending] = Counter()
         self._repeated = 0
+        self.limit: Limit | None = None
         self.last = ""  #: why a request was repeated the last time
         self.last_at = 0.0  #: when that was, by ``time.monotonic``
 
@@ -106,14 +112,16 @@ class Meter:
 
     def document(self) -> dict[str, Any]:
         """The figures so far; ``traffic`` in ``schemas/report-v1.json`` defines their shape."""
+        waited = round(self.limit.waited, 3) if self.limit else 0.0
         with self._mutex:
-            return {
+            found = {
                 "requests": self._latencies.count,
                 "repeated": self._repeated,
                 "refused": self._endings[Ending.REFUSED],
                 "unanswered": self._endings[Ending.UNANSWERED],
                 "seconds": self._latencies.document(),
             }
+        return found | ({"waited": waited} if waited else {})
 
 
 class Traffic:

@@ -59,7 +59,7 @@ def rpc(node: ChangingNode, monkeypatch: pytest.MonkeyPatch) -> Rpc:
 
 
 def _up_to_date(rpc: Rpc, calls: Sequence[Call], stopping: threading.Event | None) -> list[Any]:
-    return up_to_date(rpc, calls, 5, stopping)
+    return up_to_date(rpc, calls, lambda: 5, stopping)
 
 
 READS = pytest.mark.parametrize("read", [on_this_chain, _up_to_date])
@@ -118,3 +118,11 @@ def test_before_the_chain_is_known_nothing_is_compared(rpc: Rpc, node: ChangingN
     node.served = [ANOTHER]
     assert on_this_chain(rpc, [BALANCE], None) == ["0x0"]
     assert numbers(rpc, [BALANCE]) == [0]
+
+
+def test_a_chain_that_went_back_is_not_waited_for_when_the_ledger_has_gone_back_too(
+    rpc: Rpc, node: ChangingNode
+) -> None:
+    heights = iter([12, 12, 9])
+    assert up_to_date(rpc, [BALANCE], lambda: next(heights), None) == ["0x7"]
+    assert node.requests == 3

@@ -248,3 +248,21 @@ def test_an_error_of_the_node_is_no_other_chain(world: World) -> None:
     world.rpc.before = lambda calls: None
     world.round()
     assert world.undone == 0
+
+
+def test_one_that_makes_no_further_block_by_itself_is_noticed_too(world: World) -> None:
+    """As anvil is after ``evm_revert``: it has as many blocks as before, and waits for the very transactions that it lost."""
+    ledger = world.start()
+    ticket = world.pay(ledger, range(PEOPLE))
+    world.round()
+    world.chain.mine(4)
+    world.round()
+    world.chain.set_back(1, waiting_again=False)
+    world.chain.mine(0)
+    for _ in range(12):
+        if world.chain.count() in {one.nonce for one in world.chain.waiting.values()}:
+            world.chain.mine()
+        world.round(seconds=2)
+    assert {outcome.person for outcome in ticket.each() if outcome.ok} == set(range(PEOPLE))
+    assert world.received() == [1] * PEOPLE
+    assert world.store.transaction_counts() == {"gas": {"mined": PEOPLE}}

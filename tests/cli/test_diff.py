@@ -126,6 +126,34 @@ def test_another_seed_makes_other_people(capsys: pytest.CaptureFixture[str]) -> 
     assert "all people are different" in out
 
 
+def test_another_profile_is_told_by_the_shares_that_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    written(
+        "village.yaml",
+        "version: 1\nname: v\nmeasured: 2021-01-31\ngender: {female: 3, male: 1}\nplaces: {a: 1, b: 1}\n",
+    )
+    written(
+        "town.yaml", "version: 1\nname: t\nmeasured: 2021-01-31\ngender: {female: 3, male: 1}\nplaces: {a: 9, b: 1}\n"
+    )
+    before = written("s/a.yaml", SCENARIO.replace("seed: 7", "seed: 7, profile: ../village.yaml"))
+    after = written("s/b.yaml", SCENARIO.replace("seed: 7", "seed: 7, profile: ../town.yaml"))
+    out = shown(capsys, before, after)
+    assert "place (a 50 % -> 90 %, b 50 % -> 10 %), all people are different" in out
+    assert "gender" not in out
+    [found] = json.loads(shown(capsys, before, after, "json"))
+    assert found["together"]["make_up"] == [
+        {"figure": "place", "group": group, "before": 0.5, "after": share} for group, share in (("a", 0.9), ("b", 0.1))
+    ]
+
+
+def test_from_no_profile_to_one_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    before = written("a.yaml", SCENARIO)
+    out = shown(capsys, before, written("b.yaml", SCENARIO.replace("seed: 7", "seed: 7, profile: sarafu-2020")))
+    assert out.count("gender (other 33 % -> 0.051 %, female 33 % -> 57 %, unknown 0 % -> 6.1 %, and 1 more)") == 1
+    out = shown(capsys, before, written("b.yaml", SCENARIO.replace("seed: 7", "seed: 7, gender: {female: 1}")))
+    assert "gender (female 33 % -> 100 %, male 33 % -> 0 %, other 33 % -> 0 %)" in out
+    assert "language (" not in out
+
+
 def test_several_changes_have_a_sum(capsys: pytest.CaptureFixture[str]) -> None:
     after = SCENARIO.replace("1000", "1001").replace("name: a", "name: b") + "gas: 0\n"
     out = shown(capsys, written("a.yaml", SCENARIO), written("b.yaml", after)).splitlines()

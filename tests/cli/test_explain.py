@@ -96,6 +96,17 @@ def test_a_key_that_causes_no_step_says_nothing_of_steps(capsys: pytest.CaptureF
     assert "causes" not in capsys.readouterr().out
 
 
+def test_a_key_of_a_profile_has_a_prefix_where_others_have_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in keys(load_schema("profile-v1")):
+        explain(f"profile.{name}")
+        assert capsys.readouterr().out.startswith(f"profile.{name}\n")
+    explain("gender_by_occupation")
+    assert capsys.readouterr().out.startswith("profile.gender_by_occupation\n")
+    with pytest.raises(InvalidError) as caught:
+        explain("profile.occupation")
+    assert caught.value.hint == "did you mean `profile.occupations`?"
+
+
 def test_without_a_key_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     explain(None)
     names = {line.split()[0] for line in capsys.readouterr().out.splitlines()}

@@ -94,12 +94,12 @@ def test_nothing_to_validate_is_an_error(tmp_path: Path) -> None:
         validate([tmp_path], [], "xml")
 
 
-def test_only_scenarios_and_environments_of_a_folder_are_looked_at(
+def test_only_scenarios_environments_and_profiles_of_a_folder_are_looked_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     others = {
-        "compose.yaml": ("services: {redis: {image: redis}}\nvolumes: {}\n", "no key of either"),
-        "ci/.gitlab-ci.yml": ("stages: [test]\nname: ci\n", "no key of either"),
+        "compose.yaml": ("services: {redis: {image: redis}}\nvolumes: {}\n", "no key of any of them"),
+        "ci/.gitlab-ci.yml": ("stages: [test]\nname: ci\n", "no key of any of them"),
         "list.yaml": ("- population\n", "a list"),
         "template.yaml": ("{% for a in b %}\nname: {{ a }}\n", "not YAML"),
     }
@@ -109,14 +109,16 @@ def test_only_scenarios_and_environments_of_a_folder_are_looked_at(
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "s.yaml").write_text(GOOD)
     (tmp_path / "s.yaml").write_text(GOOD)
+    (tmp_path / "people.yaml").write_text("version: 1\nname: people\nmeasured: 2020-05-12\nplaces: {Miyani: 1}\n")
     assert validate([tmp_path], [], "text") is ExitCode.OK
     said = capsys.readouterr().out.splitlines()
     assert f"{tmp_path}/s.yaml: valid" in said
+    assert f"{tmp_path}/people.yaml: valid" in said
     for name, (_, why) in others.items():
         [line] = [line for line in said if line.startswith(f"{tmp_path}/{name}: left out")]
         assert why in line
     assert f"{tmp_path}/.git: left out (a folder of other programs)" in said
-    assert len(said) == len(others) + 2
+    assert len(said) == len(others) + 3
 
 
 def test_a_broken_scenario_of_a_folder_is_not_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

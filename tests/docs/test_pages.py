@@ -16,6 +16,7 @@ from cicscenario.cli.scenariogroup import scenario_app
 from cicscenario.cli.stackgroup import stack_app
 from cicscenario.cli.stategroup import state_app
 from cicscenario.language import load_environment
+from cicscenario.language.profiles import load_profile
 from cicscenario.language.schema import keys
 from cicscenario.plan.compile import ordered
 from cicscenario.resources import load_schema
@@ -26,7 +27,7 @@ from tests.support.commands import cicscenario
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
-BY_HAND = ("from-the-old-tools.md", "recipes.md")
+BY_HAND = ("from-the-old-tools.md", "people.md", "recipes.md")
 #: The page about the old tools speaks of all that they did.
 
 
@@ -57,6 +58,7 @@ def test_nothing_is_left_out() -> None:
     for page, names in {
         "language.md": keys(load_schema("scenario-v1")),
         "environment.md": keys(load_schema("environment-v1")),
+        "profile.md": keys(load_schema("profile-v1")),
         "steps.md": [step.name for step in all_steps()],
         "checks.md": [check.name for check in all_checks()],
     }.items():
@@ -101,6 +103,8 @@ def test_examples_are_valid(page: str, text: str, tmp_path: Path) -> None:
     if "repos" in document:
         [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
         assert document["repos"][0]["hooks"] == [{"id": hook["id"]}]
+    elif "measured" in document:
+        assert load_profile(path).name == document["name"]
     elif "chain" in document:
         assert load_environment(path).name == document["name"]
     else:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 KEYS = ROOT / "tests" / "support" / "keys"
 #: Pages for walking, each with how long it may take on a slow machine, in seconds.
-PAGES = {"tutorial.md": 600, "sandbox.md": 600, "docker-compose.md": 120, "recipes.md": 900}
+PAGES = {"tutorial.md": 600, "sandbox.md": 600, "docker-compose.md": 120, "people.md": 300, "recipes.md": 900}
 #: Programs of other projects, which are not here.
 ELSEWHERE = "console"
 
@@ -99,6 +99,12 @@ def earlier_work(folder: Path) -> None:
         subprocess.run([*git, *words.split()], cwd=folder, check=True)
 
 
+def list_of_people(folder: Path) -> None:
+    """A CSV file of people, with a column that is not read."""
+    rows = [f"Name {number},{('female', 'male')[number % 2]},Shop,Miyani" for number in range(40)]
+    (folder / "people.csv").write_text("\n".join(["name,gender,occupation,place", *rows]))
+
+
 def load_environment_of_the_page(folder: Path) -> Path:
     ((name, text),) = read_page(DOCS / "docker-compose.md").files.items()
     file = folder / name
@@ -129,7 +135,7 @@ def test_the_environment_file_for_docker_compose_has_the_ports_of_its_table(tmp_
 
 
 #: What is there before a page is walked.
-PREPARED = {"docker-compose.md": upstream, "recipes.md": earlier_work}
+PREPARED = {"docker-compose.md": upstream, "people.md": list_of_people, "recipes.md": earlier_work}
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)

@@ -1,5 +1,6 @@
 """A state goes on only with the scenario, the people and the chain that it began with; what only grew goes on."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from cicscenario.chainspec import ChainSpec
-from cicscenario.engine.identity import checks_as_before, claim, compare
+from cicscenario.engine.identity import _source, checks_as_before, claim, compare
 from cicscenario.errors import StateRefusedError
 from cicscenario.legacy.export import write_datadir
 from cicscenario.people.generator import Generator
@@ -88,6 +89,46 @@ def test_people_at_the_end_of_the_source_are_new_people(store: Store, tmp_path: 
     data(tmp_path, *persons(0, 1))
     with pytest.raises(StateRefusedError, match="3 in the state, 2 now; people cannot be removed"):
         compare(store, plan(tmp_path), services())
+
+
+VILLAGE = "version: 1\nname: village\nmeasured: 2021-03-31\nplaces: {Miyani: 1, Kayaba: 1}\n"
+
+
+def drawn(folder: Path, profile: str, figures: str = VILLAGE) -> Plan:
+    """Five people of a profile, with figures of their own in ``village.yaml``."""
+    (folder / "village.yaml").write_text(figures)
+    return compile_plan(load_scenario(written(folder, population=f"{{size: 5, seed: 1, profile: {profile}}}")))
+
+
+def begin_drawn(store: Store, begun: Plan) -> None:
+    """As a run without a chain does it, of which there is none with generated people: the state is what counts."""
+    store.set_meta({"scenario": json.dumps(begun.scenario.canonical()), "lineage": "1", **_source(begun)})
+
+
+def test_a_profile_with_other_figures_makes_other_people_and_is_refused(store: Store, tmp_path: Path) -> None:
+    begin_drawn(store, drawn(tmp_path, "village.yaml"))
+    compare(
+        store, drawn(tmp_path, "village.yaml", VILLAGE.replace("Miyani: 1, Kayaba: 1", "Kayaba: 1, Miyani: 1")), None
+    )
+    compare(store, drawn(tmp_path, "village.yaml", VILLAGE + "source: here\n"), None)
+    other = drawn(tmp_path, "village.yaml", VILLAGE.replace("Kayaba: 1", "Kayaba: 2"))
+    with pytest.raises(
+        StateRefusedError, match="profile: the figures of village are not those that the run began with"
+    ):
+        compare(store, other, None)
+    compare(store, other, None, people=False)  # a verification makes nobody
+    with pytest.raises(StateRefusedError, match=r"population.profile: .*village.yaml' in the state, 'uniform' now"):
+        compare(store, drawn(tmp_path, "uniform"), None)
+
+
+def test_a_state_from_before_there_were_profiles_has_uniform_people(store: Store, tmp_path: Path) -> None:
+    begin_drawn(store, drawn(tmp_path, "uniform"))
+    held = json.loads(store.meta()["scenario"])
+    del held["population"]["profile"]
+    store.set_meta({"scenario": json.dumps(held)})
+    compare(store, drawn(tmp_path, "uniform"), None)
+    with pytest.raises(StateRefusedError, match=r"population\.profile: 'uniform' in the state, 'sarafu-2020' now"):
+        compare(store, drawn(tmp_path, "sarafu-2020"), None)
 
 
 @pytest.mark.parametrize(

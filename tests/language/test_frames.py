@@ -53,7 +53,7 @@ error[S014]: unknown key `sise`
   |
 1 | population.sise=5
   |            ^^^^ did you mean `size`?
-  = expected: one of size, from, seed, locales, region, languages, tags, on_bad_row
+  = expected: one of size, from, seed, profile, locales, region, languages, gender, tags, on_bad_row
   = see: cicscenario explain population"""
 
 ENVIRONMENT = """\
@@ -129,7 +129,7 @@ error[S014]: unknown key `passwd`
    |
 10 |   passwd: *******
    |   ^^^^^^ did you mean `password`?
-   = expected: one of url, service_code, user, password, timeout
+   = expected: one of url, service_code, user, password, timeout, limits
    = see: cicscenario explain ussd"""
 
 

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from cicscenario.language import model
 from cicscenario.language.descriptions import READINGS
 from cicscenario.language.schema import properties
+from cicscenario.profile import DRAWN, Profile
 from cicscenario.resources import load_schema, schema_path
 from cicscenario.vocabulary import schema_text
 
@@ -29,6 +30,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("ussd",): model.UssdEnvironment,
         ("accounts",): model.AccountsEnvironment,
         ("meta",): model.MetaEnvironment,
+        **{(service, "limits"): model.Limits for service in ("chain", "custodial", "ussd", "accounts", "meta")},
     },
 }
 NOT_WRITTEN = {"path", "document", "combination", "faults"}  # what a model knows beside what its file says
@@ -53,13 +55,19 @@ def _keywords(schema: Any) -> Iterator[str]:
                 yield from _keywords(child)
 
 
+def test_a_profile_has_the_fields_of_its_schema() -> None:
+    """And no version: those of other versions are refused."""
+    assert {field.name for field in fields(Profile)} == set(load_schema("profile-v1")["properties"]) - {"version"}
+    assert set(DRAWN) < {field.name for field in fields(Profile)}
+
+
 def _schema_at(schema: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         schema = schema["properties"][name]
     return schema
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "profile-v1"])
 def test_every_property_is_described(name: str) -> None:
     schema = load_schema(name)
     Draft202012Validator.check_schema(schema)
@@ -74,7 +82,7 @@ def test_every_property_is_described(name: str) -> None:
         assert "default" not in child or (child["default"] is not None and not required), path
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "profile-v1"])
 def test_examples_and_defaults_are_valid(name: str) -> None:
     for path, child in properties(load_schema(name)):
         values = child["examples"] + ([child["default"]] if child.get("default") is not None else [])
@@ -93,7 +101,7 @@ def test_schema_and_model_hold_together(name: str) -> None:
         assert {field.name for field in fields(kind)} - NOT_WRITTEN == named - WORKED_IN, path
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "profile-v1"])
 def test_the_error_of_every_keyword_can_be_put_into_words(name: str) -> None:
     assert set(_keywords(load_schema(name))) <= READINGS.keys() | LEADING
 

@@ -34,7 +34,7 @@ def _copy(to: Path) -> None:
     for part in _PARTS:
         source = PROJECT / part
         if source.is_dir():
-            shutil.copytree(source, to / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, to / part)  # with what is compiled: a file that is changed is newer
         else:
             shutil.copy2(source, to / part)
 

@@ -51,6 +51,15 @@ def test_every_form_is_a_file_beside_the_state(good: Path) -> None:
     }
 
 
+def test_the_reports_show_the_profile_that_people_are_drawn_from(good: Path, bad: Path) -> None:
+    page, hostile = rendered(bad, "html"), escape(recordings.HOSTILE)
+    assert "Profile village, 1,200 people, 2020-05-12." in page
+    assert '<th scope="row">gender</th><td data-head="largest groups">female 60 %, male 40 %</td>' in page
+    assert f"{hostile} 75 %, b 25 %".replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+    assert "People drawn from the profile village." in rendered(bad, "markdown")
+    assert "drawn from" not in rendered(good, "html") + rendered(good, "markdown")
+
+
 def test_the_reports_name_the_faults_that_were_on(tmp_path: Path) -> None:
     place = recordings.run_directory(tmp_path, recordings.good() | {"faults": ["custodial.delay=2", "meta.strict"]})
     assert '<dt>Faults on</dt><dd class="bad-text">custodial.delay=2, meta.strict</dd>' in rendered(place, "html")

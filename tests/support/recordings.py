@@ -59,6 +59,11 @@ def bad() -> dict[str, Any]:
     report |= {"failing_people": 25, "problems": [problem.document() for problem in problems()]}
     report |= {"orphans": 2, "orphans_certain": 1, "requests": {"ussd": 5250, "meta": 3000}}
     report["money"] = [{"step": "gift", "giver": "the signer", "people": 900, "amount": "99,870 GFT"}]
+    report["profile"] = {
+        "name": "village", "description": HOSTILE, "source": HOSTILE, "licence": HOSTILE, "people": 1200,
+        "measured": "2020-05-12", "digest": "ab" * 32,
+        "figures": {"gender": {"female": 0.6, "male": 0.4}, "place": {HOSTILE: 0.75, "b": 0.25}},
+    }  # fmt: skip
     report["chain"] = {"spec": "evm:byzantium:8996:bloxberg", "chain_id": "8996", "signer": "0x" + "12" * 20}
     report |= {"began": "2026-11-26T09:00:00+00:00", "seconds": 58.25, "astray": 21}
     report["traffic"] = {

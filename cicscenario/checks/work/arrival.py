@@ -5,7 +5,7 @@ The ledger says what was sent, and the chain what it has of that. A transaction 
 
 from collections.abc import Mapping, Sequence
 
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import RunContext, seen_height
 from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain, MendedWith
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
@@ -65,6 +65,5 @@ def _balances(context: RunContext, people: Sequence[Person]) -> dict[int, int]:
     """The balances in base units, by person id, from a node that has every block that the run knows."""
     chain = context.services.chain
     calls = [eth_call(chain.contracts.token.address, pack(BALANCE_OF, person.account)) for person in people]
-    height = max(chain.height, context.state.height())
-    found = as_numbers(chain.rpc, calls, up_to_date(chain.rpc, calls, height, context.stopping))
+    found = as_numbers(chain.rpc, calls, up_to_date(chain.rpc, calls, lambda: seen_height(context), context.stopping))
     return {person.id: number for person, number in zip(people, found, strict=True)}

@@ -6,7 +6,7 @@ when a node reports it that has every block in which a transaction of the run is
 
 from collections.abc import Callable, Sequence
 
-from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.context import RunContext, Verifier, seen_height
 from cicscenario.chain.reading import as_numbers, numbers, up_to_date
 from cicscenario.chain.rpc import Call
 from cicscenario.people.person import Person
@@ -27,8 +27,9 @@ def by_calls(
         return second_look([person for person in people if person.id in problems]) if problems else {}
 
     def second_look(people: Sequence[Person]) -> dict[int, str]:
-        height = max(context.services.chain.height, context.state.height())
         calls = [ask(person) for person in people]
-        return found(people, as_numbers(rpc, calls, up_to_date(rpc, calls, height, context.stopping)))
+        return found(
+            people, as_numbers(rpc, calls, up_to_date(rpc, calls, lambda: seen_height(context), context.stopping))
+        )
 
     return verify
