@@ -161,10 +161,14 @@ def _by_id(replies: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, 
     found: dict[int, list[Mapping[str, Any]]] = {}
     for reply in replies:
         number = _number(reply.get("id"))
-        if number is not None:
-            known = found.setdefault(number, [])
-            if all((one.get("result"), one.get("error")) != (reply.get("result"), reply.get("error")) for one in known):
-                known.append(reply)
+        if number is None:
+            continue
+        if number not in found:
+            found[number] = [reply]
+        elif all(
+            (one.get("result"), one.get("error")) != (reply.get("result"), reply.get("error")) for one in found[number]
+        ):
+            found[number].append(reply)
     return found
 
 

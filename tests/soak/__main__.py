@@ -7,6 +7,7 @@ Prints each seed that fails, what was wrong, and the smallest case that still fa
 import argparse
 import faulthandler
 import gc
+import math
 import os
 import shlex
 import sys
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import islice
 
 from tests.soak.faults import Fault, Kind
 from tests.soak.scenes import SCENES, prepare
@@ -23,6 +24,7 @@ from tests.soak.seeds import Case, case_of
 from tests.soak.shrink import shrunk
 from tests.soak.simulation import KILLED, simulated
 
+_PROCESSES = len(os.sched_getaffinity(0))
 _AT_ONCE = 20  # seeds that a process is given
 _STUCK = 300  # real seconds without an end of one lot, after which the stacks are printed
 
@@ -77,10 +79,12 @@ def run_seeds(seeds: Sequence[int], scenes: Sequence[str]) -> Tally:
     return tally
 
 
-def _lots(first: int, number: int | None, until: float) -> Iterator[list[int]]:
-    seeds = iter(range(first, first + number)) if number is not None else count(first)
-    while time.monotonic() < until and (lot := list(islice(seeds, _AT_ONCE))):
-        yield lot
+def _lots(first: int, number: float, until: float) -> Iterator[range]:
+    """The last lots are small, so that all processes end at about the same time."""
+    while number > 0 and time.monotonic() < until:
+        size = max(1, int(min(_AT_ONCE, number // (2 * _PROCESSES))))
+        yield range(first, first + size)
+        first, number = first + size, number - size
 
 
 def _repeated(text: str) -> int:
@@ -105,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.case:
         return _repeated(options.case)
-    number = options.seeds if options.seeds or options.minutes else 2000
+    number = options.seeds or (math.inf if options.minutes else 2000)
     began = time.monotonic()
     until = began + 60 * options.minutes if options.minutes else float("inf")
     print(f"seeds from {options.first}")
@@ -125,15 +129,15 @@ def _rarely_collected() -> None:
     gc.set_threshold(100_000, 20, 20)
 
 
-def _all(lots: Iterator[list[int]], scenes: Sequence[str]) -> Tally:
-    tally, workers = Tally(), len(os.sched_getaffinity(0))
+def _all(lots: Iterator[range], scenes: Sequence[str]) -> Tally:
+    tally = Tally()
     prepare()
     gc.collect()
     gc.freeze()  # the processes share it, and need not look at it again and again
-    pools = [ProcessPoolExecutor(1, initializer=_rarely_collected) for _ in range(workers)]
+    pools = [ProcessPoolExecutor(1, initializer=_rarely_collected) for _ in range(_PROCESSES)]
     running: dict[Future[Tally], int] = {}
     try:
-        for number, lot in zip(range(workers), lots, strict=False):
+        for number, lot in zip(range(_PROCESSES), lots, strict=False):
             running[pools[number].submit(run_seeds, lot, scenes)] = number
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -3,11 +3,13 @@ time, and give the same each time. Nothing here has a state or asks anybody.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import bcrypt
 from celery.app import amqp
+from eth_abi.abi import decode
 from eth_hash.auto import keccak as real_keccak
 
 from cicscenario.chain import keyfile, signer
@@ -37,6 +39,15 @@ def _kept_sign(self: Signer, **fields: Any) -> Signed:
     return _signed[key]
 
 
+@lru_cache(_MANY)
+def _decoded(kinds: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
+    return decode(kinds, data)
+
+
+def _kept_decode(kinds: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    return _decoded(tuple(kinds), data)
+
+
 class KeptBcrypt:
     """Stands for ``bcrypt``. Hashing takes simulated time; each PIN has one of two hashes, so that a second one may differ."""
 
@@ -60,6 +71,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (row_digest, lru_cache(_ROWS, typed=True)(row_digest)),
     (store._person, lru_cache(_ROWS, typed=True)(store._person)),
     (real_keccak, keccak),
+    (decode, _kept_decode),
     (signer.address_of, lru_cache(_MANY)(signer.address_of)),
     (signer.derive_key, lru_cache(_MANY)(signer.derive_key)),
     (Messages, lru_cache(Messages)),
