@@ -1,9 +1,14 @@
 """The timeline of a run: nothing is lost when it is made coarser, and it stays small however long the run is."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cicscenario.engine.records import PROGRESS, earlier_timeline
 from cicscenario.engine.timeline import MOST, SESSIONS, Timeline
 
 EVENTS = st.lists(
@@ -65,3 +70,27 @@ def test_the_first_and_the_last_sessions_are_kept() -> None:
         timeline.begin_session(str(number), "", "")
     kept = [session["began"] for session in timeline.document(0.0)["sessions"]]
     assert kept == ["0", *(str(number) for number in range(SESSIONS + 1, 2 * SESSIONS))]
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"),
+    [
+        ({"steps": "?"}, True),
+        ({"timeline": "?"}, False),
+        ({"timeline": {"width": 1}}, False),
+        ({"timeline": {"width": 1, "seconds": "1", "sessions": [], "tracks": {}}}, False),
+        ({"timeline": {"width": 10**400, "seconds": 1, "sessions": [], "tracks": {}}}, False),
+    ],
+)
+def test_a_damaged_timeline_is_told_and_begins_anew_and_damage_elsewhere_costs_it_nothing(
+    tmp_path: Path, damage: dict[str, Any], kept: bool
+) -> None:
+    timeline = Timeline()
+    timeline.begin("a", 1.0)
+    timeline.end("a", 3.0)
+    document = {"began": 0.0, "seconds": 3.0, "steps": {}, "timeline": timeline.document(3.0)}
+    (tmp_path / PROGRESS).write_text(json.dumps(document | damage))
+    told: list[str] = []
+    found = earlier_timeline(tmp_path, told.append)
+    assert (found is not None) is kept
+    assert [line.endswith("the timeline of this run begins anew") for line in told] == ([] if kept else [True])
