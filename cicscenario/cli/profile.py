@@ -55,7 +55,7 @@ def _measured(people: Path, region: str) -> tuple[Measure, str, list[str]]:
         raise InvalidError(f"there is no {people}", hint="name a data directory, or a CSV file of people")
     if (people / STATE).exists():
         raise InvalidError(
-            f"{people} is a run directory", hint="`cicscenario export SCENARIO DIR` writes its people; measure those"
+            f"{people} is a run directory", hint="let the command export write its people to a folder, and measure that"
         )
     if people.is_dir():
         measure, rejected = survey_directory(people, region)

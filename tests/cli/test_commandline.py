@@ -21,7 +21,8 @@ from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
 
 COMMANDS = (
-    *_TAKES, "runs", "compare", "validate", "diff", "new", "fmt", "schema", "explain", "config", "export", "stack", "state",
+    *_TAKES, "runs", "compare", "validate", "diff", "new", "fmt", "schema", "explain", "config", "export", "profile", "stack",
+    "state",
 )  # fmt: skip
 #: A command as a whole, as a part in backticks, or as options of `run` that a sentence asks for.
 BY_HAND = re.compile(
