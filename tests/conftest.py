@@ -1,5 +1,6 @@
 """What many tests need: sandboxes on free ports in temporary folders, ended with the test."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,10 @@ from cicscenario.sandbox import stack
 from tests.support.engine_repair import repair
 from tests.support.running_engine import RunningEngine
 from tests.support.sandboxes import Run, Sandbox, small_scenario
+
+# Tests begin thousands of processes, and each would compile the whole package again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A library below eth_account raises the interpreter's recursion limit a hundredfold when it is imported, and what should
 # be refused as nested too deeply would then crash the interpreter. The commands and servers do not import it.
