@@ -92,6 +92,7 @@ def work(settings: EngineSettings, engine: socket.socket) -> None:
     logging.basicConfig(level=logging.WARNING, format="worker: %(levelname)s %(name)s: %(message)s", force=True)
     worker = TaskWorker(make_app(settings), settings, engine)
     if engine.recv(1):  # sent when tables and roles exist; empty when the engine has ended
+        print(f"worker: process {os.getpid()} takes tasks from the queue {settings.queue}", file=sys.stderr, flush=True)
         worker.run()
 
 
