@@ -145,7 +145,8 @@ def test_a_gap_stays_one_gap_is_told_with_its_nonce_and_an_operator_mends_it(
     said = clean(run.box, done)
     ok, failed = run.steps()[step]
     assert ok + failed == 12, said
-    assert ok >= 2, said  # those before the fourth, one less or more when two processes take their nonces in another order
+    # Those before the fourth; one less or more when two processes take their nonces in another order.
+    assert ok >= 2, said
     assert signed(run, purpose) - made[purpose] <= 11 + 1, "not one for each of those who wait"
     ((detail,),) = run.rows(
         f"SELECT detail FROM outcomes WHERE step = '{step}' AND NOT ok ORDER BY person DESC LIMIT 1"
