@@ -86,6 +86,7 @@ def client(node: RudeNode) -> Rpc:
     return Rpc(node.url, batch=64, timeout=0.3, patience=5)
 
 
+@pytest.mark.slow
 @MOST
 @pytest.mark.parametrize("kind", [*SAID, *UNSAID])
 def test_fewer_calls_are_sent_to_a_node_that_takes_fewer(node: RudeNode, kind: str, most: int) -> None:

@@ -74,6 +74,7 @@ def key_of(box: Sandbox, person: int) -> bytes:
     return derive_key(bytes.fromhex((box.home / "runs" / "small" / "secret").read_text()), person)
 
 
+@pytest.mark.slow
 def test_someone_the_chain_does_not_know_fails_every_check(done: Sandbox, scenario: Path) -> None:
     store = Store(done.home / "runs" / "small" / "state.sqlite")
     store.commit("accounts", [], addresses=[(3, b"\x77" * 20)])
@@ -147,6 +148,7 @@ def test_people_who_were_never_made_are_errors(done: Sandbox, scenario: Path) ->
     assert "person 12: has not been made yet" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contracts", CLASSIC_AT_ONCE)
 def test_demurrage_is_allowed_for_and_said(sandbox_of: Callable[..., Sandbox], tmp_path: Path, contracts: str) -> None:
     box = sandbox_of("embedded", contracts)

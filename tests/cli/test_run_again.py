@@ -83,6 +83,7 @@ def test_a_run_that_cannot_begin_sets_nothing_aside(run: Run, broken: tuple[str,
     assert "nothing to do: 12 of 12 people" in again.stdout
 
 
+@pytest.mark.slow
 @with_keystore
 def test_fresh_sets_the_run_aside_whole(run: Run) -> None:
     assert run.command().returncode == 0
@@ -142,6 +143,7 @@ def test_what_a_lax_check_passed_is_not_taken_for_exact(run: Run) -> None:
     assert "allowed" not in exact.stdout
 
 
+@pytest.mark.slow
 @with_keystore
 def test_lost_keystore_files_are_written_again(run: Run) -> None:
     assert run.command().returncode == 0

@@ -250,6 +250,7 @@ def test_an_engine_that_is_not_there_is_said_and_so_is_a_redis(run: Run) -> None
     assert "is `custodial.broker` in the environment file right?" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [["custodial.signer-down"]])
 def test_an_engine_without_its_signer_is_said(run: Run) -> None:
     said = refused(run)

@@ -98,6 +98,7 @@ def test_no_pin_and_no_key_is_written_where_it_should_not_be(world: PhoneWorld) 
             assert not any(secret in path.read_bytes() for secret in secrets), path
 
 
+@pytest.mark.slow
 def test_growth_goes_on_with_what_is_new(world: PhoneWorld) -> None:
     """Fewer kinds of metadata and no PINs at first; then more of each, and more people."""
     text = SCENARIO.replace("seed: 5", "seed: 6")
@@ -304,6 +305,7 @@ def test_metadata_alone_is_written_for_a_data_directory_of_the_old_tools(world: 
     assert str(record) in refused.stderr
 
 
+@pytest.mark.slow
 def test_letters_of_all_languages_come_back_exact(world: PhoneWorld) -> None:
     """Names and places in Kiswahili, Slovene, Norwegian and Romanian."""
     places = ["Ng'ambo ya Mto", "Škofja Loka, Žiče", "Tromsø, Ærøskøbing", "Iași, Țăndărei"]

@@ -149,6 +149,7 @@ def test_a_killed_embedded_node_loses_nothing(home: Path, node: str) -> None:
     assert _memory(home) == before
 
 
+@pytest.mark.slow
 @anvil
 def test_an_anvil_killed_before_it_saved_is_refused(home: Path, node: str) -> None:
     stack.up(home, node=node)

@@ -1,9 +1,11 @@
 """What Celery's own clients can ask of the engine: chords, tokens and who vouches for them, remote control."""
 
 import base64
+import gc
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,13 @@ SYMBOL_PROOF = hashlib.sha256(b"GFT").hexdigest()
 TOKEN_PROOF = hashlib.sha256(
     b'{"description":"Community support","issuer":"cicscenario","namespace":"ge","proofs":[],"version":0}'
 ).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _no_results_left(engine: RunningEngine) -> Iterator[None]:
+    """Each that nobody asks for any more talks to the engine's Redis when it is deleted: before that is gone."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,7 @@ def waiting(valkey: Valkey, queue: str = QUEUE) -> list[dict[str, Any]]:
     return [json.loads(text) for text in reversed(valkey.client.lrange(queue, 0, -1))]
 
 
+@pytest.mark.slow
 @given(args=st.lists(values, max_size=4), group=st.none() | st.uuids().map(str), queue=st.sampled_from([QUEUE, OTHER]))
 @settings(max_examples=40, deadline=None)
 def test_a_message_is_the_one_that_celery_writes(valkey: Valkey, args: Any, group: str | None, queue: str) -> None:
