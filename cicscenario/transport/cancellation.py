@@ -85,11 +85,6 @@ class Cancellation:
         began, ended = limit.enter(self.stopping) if limit else time.monotonic(), False
         try:
             self._begin(exchange)
-        except InterruptedRunError:
-            if limit:
-                limit.leave(began, within, trouble=False)
-            raise
-        try:
             with current(exchange):
                 yield exchange
             ended = True

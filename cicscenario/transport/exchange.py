@@ -126,7 +126,7 @@ class Exchange:
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
-class current:  # noqa: N801 -- of a ``with`` statement
+class current:  # noqa: N801 -- of a ``with`` statement; each request enters one
     """In the block, what this thread does with metered sockets is part of ``exchange``."""
 
     def __init__(self, exchange: Exchange) -> None:

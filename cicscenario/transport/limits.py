@@ -52,34 +52,34 @@ class Limit:
 
         Raises InterruptedRunError as soon as ``stopping`` is set.
         """
-        began = self._clock()
         with self._turn:
-            while self._under_way + 1 > max(1.0, self._allowed):
-                self._turn.wait(_LOOK)
-                if stopping is not None and stopping.is_set():
-                    pause(0, stopping)
+            if self._is_full:
+                began = self._clock()
+                while self._is_full:
+                    self._turn.wait(_LOOK)
+                    if stopping is not None and stopping.is_set():
+                        pause(0, stopping)
+                self.waited += self._clock() - began
             self._under_way += 1
             self._most = max(self._most, self._under_way)
             seconds = self._take_token()
-        try:
-            if seconds > 0:
+            self.waited += seconds
+        if seconds > 0:
+            try:
                 pause(seconds, stopping)
-        except BaseException:
-            self._one_less()
-            raise
-        now = self._clock()
-        if now > began:
-            with self._turn:
-                self.waited += now - began
-        return now
+            except BaseException:
+                with self._turn:
+                    self._one_less()
+                raise
+        return self._clock()
 
     def leave(self, entered: float, within: float, *, trouble: bool) -> None:
         """A request that was sent at ``entered`` has ended; it had ``within`` seconds. ``trouble``: it was not answered well."""
-        self._one_less()
-        if self.concurrency is not None:
-            return
         now = self._clock()
         with self._turn:
+            self._one_less()
+            if self.concurrency is not None:
+                return
             if trouble or now - entered > _SLOW * within:
                 if entered > self._lessened:  # those sent before have met the same trouble
                     self._allowed = max(1.0, min(self._allowed, self._under_way + 1) / 2)
@@ -89,10 +89,13 @@ class Limit:
                 if self._allowed > self._most:
                     self._allowed = math.inf
 
+    @property
+    def _is_full(self) -> bool:
+        return self._under_way + 1 > max(1.0, self._allowed)
+
     def _one_less(self) -> None:
-        with self._turn:
-            self._under_way -= 1
-            self._turn.notify()
+        self._under_way -= 1
+        self._turn.notify()
 
     def _take_token(self) -> float:
         """Seconds until the token that is taken is there."""

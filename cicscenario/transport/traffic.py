@@ -31,11 +31,10 @@ class Latencies:
 
     def add(self, seconds: float) -> None:
         """Adds one duration."""
-        self._buckets[ceil(log(seconds if seconds > _SHORTEST else _SHORTEST, _RATIO))] += 1
+        self._buckets[ceil(log(max(seconds, _SHORTEST), _RATIO))] += 1
         self.count += 1
         self.sum += seconds
-        if seconds > self.longest:
-            self.longest = seconds
+        self.longest = max(self.longest, seconds)
 
     def include(self, other: "Latencies") -> None:
         """Adds all durations of another."""

@@ -14,23 +14,24 @@ from cicscenario.errors import InterruptedRunError
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.limits import Limit
 from cicscenario.transport.traffic import Meter
+from tests.support.handclock import HandClock
 
 WITHIN = 10.0  # seconds that a request may take
 
 
-class Clock:
-    """Seconds that pass when something waits."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+def test_who_never_waits_has_waited_for_nothing() -> None:
+    """By the clock that counts: it goes on while nobody waits."""
+    meter = Meter()
+    meter.limit = Limit(concurrency=2)
+    for _ in range(2000):
+        meter.limit.leave(meter.limit.enter(None), WITHIN, trouble=False)
+    assert meter.limit.waited == 0.0
+    assert "waited" not in meter.document()
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    made = HandClock()
 
     def passes(seconds: float, stopping: threading.Event | None) -> None:
         made.now += seconds
@@ -39,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def sent(limit: Limit, number: int, clock: Clock) -> list[float]:
+def sent(limit: Limit, number: int, clock: HandClock) -> list[float]:
     """When each of so many requests is sent, one after the other, each of which is answered at once."""
     times = []
     for _ in range(number):
@@ -50,7 +51,7 @@ def sent(limit: Limit, number: int, clock: Clock) -> list[float]:
 
 @pytest.mark.parametrize(("rate", "burst", "at_once"), [(5, None, 5), (5, 1, 1), (0.5, None, 1), (2, 10, 10)])
 def test_no_more_are_sent_in_a_second_than_the_rate_after_the_burst(
-    clock: Clock, rate: float, burst: int | None, at_once: int
+    clock: HandClock, rate: float, burst: int | None, at_once: int
 ) -> None:
     limit = Limit(rate, burst, clock=clock)
     times = sent(limit, at_once + 20, clock)
@@ -67,7 +68,7 @@ def test_no_more_are_sent_in_a_second_than_the_rate_after_the_burst(
 )
 def test_in_no_time_more_than_burst_and_rate_allow(rate: float, burst: int, gaps: list[float]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        clock = Clock()
+        clock = HandClock()
         patch.setattr(
             "cicscenario.transport.limits.pause", lambda seconds, _: setattr(clock, "now", clock.now + seconds)
         )
@@ -122,7 +123,7 @@ def test_without_a_number_all_are_sent_until_there_is_trouble() -> None:
     assert limit.allowed == math.inf
 
 
-def test_trouble_halves_and_answers_raise_by_one_a_round(clock: Clock) -> None:
+def test_trouble_halves_and_answers_raise_by_one_a_round(clock: HandClock) -> None:
     limit = Limit(clock=clock)
     entered = [limit.enter(None) for _ in range(16)]
     clock.now += 1
@@ -141,7 +142,7 @@ def test_trouble_halves_and_answers_raise_by_one_a_round(clock: Clock) -> None:
     assert limit.allowed == math.inf
 
 
-def test_one_that_took_most_of_its_time_is_trouble(clock: Clock) -> None:
+def test_one_that_took_most_of_its_time_is_trouble(clock: HandClock) -> None:
     limit = Limit(clock=clock)
     entered = [limit.enter(None) for _ in range(4)]
     clock.now += 0.6 * WITHIN
@@ -149,7 +150,7 @@ def test_one_that_took_most_of_its_time_is_trouble(clock: Clock) -> None:
     assert limit.allowed == 2
 
 
-def test_however_much_trouble_there_is_one_may_always_be_sent(clock: Clock) -> None:
+def test_however_much_trouble_there_is_one_may_always_be_sent(clock: HandClock) -> None:
     limit = Limit(clock=clock)
     for _ in range(50):
         clock.now += 1
@@ -219,7 +220,7 @@ def test_after_the_stop_no_place_is_lost() -> None:
     assert meter.limit._under_way == 0
 
 
-def test_what_was_waited_is_in_the_figures(clock: Clock) -> None:
+def test_what_was_waited_is_in_the_figures(clock: HandClock) -> None:
     meter = Meter()
     meter.limit = Limit(2, 1, clock=clock)
     sent(meter.limit, 3, clock)
