@@ -58,25 +58,37 @@ class RunEnd:
 
 def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection[str] | None) -> bool:
     """Whether every person is done in every step, every check passed for all of them, and every result file exists."""
-    held, counts = store.checks(), store.counts()
-    proved = checks_as_before(store, plan.scenario) and all(
+    files = [directory / step.step.file.name for step in plan.steps if step.step.file]
+    return (
+        selected is None and _is_done(plan, store) and _is_proved(plan, store) and all(file.exists() for file in files)
+    )
+
+
+def _is_done(plan: Plan, store: Store) -> bool:
+    counts = store.counts()
+    return all(counts.get(step.name, (0, 0))[0] >= plan.size for step in plan.steps)
+
+
+def _is_proved(plan: Plan, store: Store) -> bool:
+    """Whether each check passed for everybody."""
+    held = store.checks()
+    return checks_as_before(store, plan.scenario) and all(
         check.name in held and held[check.name].errors == 0 and held[check.name].total == plan.size
         for check in plan.checks
     )
-    done = all(counts.get(step.name, (0, 0))[0] >= plan.size for step in plan.steps)
-    files = [directory / step.step.file.name for step in plan.steps if step.step.file]
-    return selected is None and done and proved and all(file.exists() for file in files)
 
 
 def going_on_with(plan: Plan, store: Store, *, wrong: bool, scenario: str | Path = UNKNOWN) -> str | None:
     """The whole command that goes on; None when all is done. ``wrong``: a check has found errors.
 
-    As long as a step is not done for everybody, it is ``run``: a repair makes again only what was there once.
+    As long as a step is not done for everybody, it is ``run``: a repair makes again only what was there once. It is ``run``
+    also when a check is not made yet.
     """
-    counts = store.counts()
-    if any(counts.get(step.name, (0, 0))[0] < plan.size for step in plan.steps):
-        return going_on("run", scenario=scenario)
-    return going_on("repair", scenario=scenario) if wrong else None
+    if wrong and _is_done(plan, store):
+        return going_on("repair", scenario=scenario)
+    if _is_done(plan, store) and _is_proved(plan, store):
+        return None
+    return going_on("run", scenario=scenario)
 
 
 def write_files(plan: Plan, context: RunContext) -> None:

@@ -11,12 +11,21 @@ import pytest
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, ResultFile, Step
-from cicscenario.engine.conclude import RunEnd, cause_and_rest, conclude, nothing_left, write_files, write_transactions
+from cicscenario.engine.conclude import (
+    RunEnd,
+    cause_and_rest,
+    conclude,
+    going_on_with,
+    nothing_left,
+    write_files,
+    write_transactions,
+)
 from cicscenario.engine.events import Event, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
 from cicscenario.engine.select import Selection, select_steps
 from cicscenario.errors import ExitCode, InvalidError, StepFailedError, UnavailableError
+from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.state.rows import CheckRow, Outcome
@@ -129,6 +138,21 @@ def test_there_is_something_left_while_a_file_is_missing(tmp_path: Path, store: 
     assert (tmp_path / "list.csv").read_text() == "2", "those who are through the step"
     assert nothing_left(plan, store, tmp_path, None)
     assert not nothing_left(plan, store, tmp_path, {"first"})
+
+
+def test_it_goes_on_until_every_check_has_passed_for_everybody(tmp_path: Path, store: Store) -> None:
+    plan = compile_plan(load_scenario(written(tmp_path, backend="eth")))
+    store.set_meta({"scenario": json.dumps(plan.scenario.canonical())})
+    for name in (step.name for step in plan.steps):
+        assert going_on_with(plan, store, wrong=True) == going_on("run"), "a repair makes nothing for the first time"
+        store.commit(name, [Outcome(n, ok=True) for n in range(plan.size)])
+    for check in plan.checks:
+        assert going_on_with(plan, store, wrong=False) == going_on("run"), f"{check.name} is not made"
+        assert going_on_with(plan, store, wrong=True) == going_on("repair")
+        store.record_checks([CheckRow(check.name, 0, plan.size, "0", [])])
+    assert going_on_with(plan, store, wrong=False) is None
+    store.record_checks([CheckRow(plan.checks[0].name, 0, plan.size - 1, "0", [])])
+    assert going_on_with(plan, store, wrong=False) == going_on("run"), "it was not made for one person"
 
 
 # --- what is gone is made again -----------------------------------------------------------------------------------

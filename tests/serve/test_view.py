@@ -15,6 +15,7 @@ from cicscenario.engine.events import (
     ServiceStarting,
     StageStarted,
 )
+from cicscenario.plan.compile import compile_plan
 from cicscenario.report.now import NowFile
 from cicscenario.report.recorded import Phase
 from cicscenario.serve.view import RunView, phase_of
@@ -24,25 +25,18 @@ from cicscenario.state.rows import Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support import recordings
+from tests.support.handclock import HandClock
 from tests.support.scenarios import written
 from tests.support.states import filled
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(0.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def view(tmp_path: Path, clock: Clock) -> RunView:
+def view(tmp_path: Path, clock: HandClock) -> RunView:
     scenario = load_scenario(written(tmp_path, backend="eth", environment="sandbox"))
     return RunView(scenario, tmp_path / "run", clock)
 
@@ -77,6 +71,20 @@ def test_under_way_killed_and_ended(view: RunView) -> None:
     assert "<strong>Everybody arrived</strong>" in page(view)
     (view.directory / "report.json").write_text(json.dumps(report | {"written": "2000-01-02T03:04:05+00:00"}))
     assert phase_of(view.directory) is Phase.KILLED  # the report is of an earlier session
+    view.close()
+
+
+def test_one_that_was_killed_before_its_checks_were_made_goes_on_too(view: RunView) -> None:
+    with directory_lock(view.directory):
+        store = Store(view.directory / STATE)
+        store.set_meta({"scenario": json.dumps(view.scenario.canonical())})
+        for step in compile_plan(view.scenario).steps:
+            store.commit(step.name, [Outcome(n, ok=True) for n in range(5)])
+        store.close()
+    text = page(view)
+    assert "<strong>Killed: it ended without a report</strong>" in text
+    assert "5 persons are done in every step" in text or "5 people are done in every step" in text
+    assert "To go on: <code>cicscenario run " in text
     view.close()
 
 
@@ -172,7 +180,7 @@ def test_a_run_that_begins_anew_is_shown_anew(view: RunView) -> None:
     view.close()
 
 
-def test_the_state_is_read_for_a_tenth_of_the_time_at_most(view: RunView, clock: Clock, monkeypatch) -> None:
+def test_the_state_is_read_for_a_tenth_of_the_time_at_most(view: RunView, clock: HandClock, monkeypatch) -> None:
     read = []
 
     def slow() -> None:
