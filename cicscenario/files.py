@@ -99,12 +99,13 @@ def _link(temporary: Path, path: Path) -> None:
     """Gives a file its name, unless there is something with this name."""
     try:
         os.link(temporary, path)
-        temporary.unlink()
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
         temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def write_once(path: Path, content: str) -> None:
@@ -331,14 +332,11 @@ def _temporary(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 def _refuse_special(path: Path) -> None:
     """Raises OSError for what a rename would destroy: devices, pipes, sockets, and the links beside devices."""
-    if os.path.dirname(os.path.abspath(path)) == "/dev":  # noqa: PTH100, PTH120 (as it is named)
+    if os.path.abspath(path.parent) == "/dev":  # noqa: PTH100 (as it is named)
         raise OSError(errno.EINVAL, "not a place for files", str(path))
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if stat.S_IFMT(found.st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with suppress(FileNotFoundError):
+        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def _flush_folder(folder: Path) -> None:
@@ -350,20 +348,15 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-class _named:  # noqa: N801 -- of a ``with`` statement
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
     """Gives an OSError the name of the file that was to be written, instead of none or that of a temporary file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        if not isinstance(error, OSError):
-            return
+    try:
+        yield
+    except OSError as error:
         if error.errno and (error.filename is None or _SUFFIX in str(error.filename)):
-            error.filename, error.filename2 = str(self._path), None
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def checkout_of(folder: Path) -> Path | None:

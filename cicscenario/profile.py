@@ -90,6 +90,7 @@ def months_until(first: date, last: date) -> Iterator[tuple[str, int]]:
     """Each month from the first day to the last one, with the number of its days between them."""
     day = first
     while day <= last:
-        end = min(last, (day.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1))
-        yield f"{day:%Y-%m}", (end - day).days + 1
+        month = f"{day:%Y-%m}"
+        _, end = month_days(month, last)
+        yield month, (end - day).days + 1
         day = end + timedelta(days=1)

@@ -15,6 +15,7 @@ from cicscenario.language import Scenario
 if TYPE_CHECKING:  # every declaration names the context, and a run alone makes one
     from cicscenario.capabilities.backend import Backend
     from cicscenario.chain.ledger import Ledger
+    from cicscenario.chain.session import ChainSession
     from cicscenario.connections import Connections
     from cicscenario.people.person import Person
     from cicscenario.people.population import Population
@@ -79,9 +80,9 @@ class RunContext:
         return people
 
 
-def seen_height(context: RunContext) -> int:
+def seen_height(chain: "ChainSession", state: "Store") -> int:
     """The number of the newest block that a run has seen: when the chain was opened, or when a transaction ended."""
-    return max(context.services.chain.height, context.state.height())
+    return max(chain.height, state.height())
 
 
 def keyfile_path(directory: Path, address: bytes) -> Path:

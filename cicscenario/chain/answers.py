@@ -8,7 +8,7 @@ OpenEthereum, Nethermind, Besu, anvil and of providers.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cicscenario.chain.nodes import Node
@@ -133,6 +133,15 @@ class TooManyCallsError(UnansweredError):
 
 class NotAnsweredError(Exception):
     """The body of an answer is not one to the request; the message completes 'the node ...'."""
+
+
+def question(calls: Sequence[Call], ids: Iterable[int]) -> Any:
+    """The body of a request. A single call is not sent as a list, since some nodes take no lists."""
+    asked = [
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        for number, (method, params) in zip(ids, calls, strict=True)
+    ]
+    return asked if len(asked) > 1 else asked[0]
 
 
 def answers(calls: Sequence[Call], ids: Sequence[int], body: Any, node: Node) -> list[Any]:

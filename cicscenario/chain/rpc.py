@@ -12,7 +12,7 @@ import requests
 
 from cicscenario.address import public
 from cicscenario.chain.answers import Call as Call
-from cicscenario.chain.answers import NotAnsweredError, TooManyCallsError, answers
+from cicscenario.chain.answers import NotAnsweredError, TooManyCallsError, answers, question
 from cicscenario.chain.answers import RpcError as RpcError
 from cicscenario.chain.answers import UnansweredError as UnansweredError
 from cicscenario.chain.nodes import Node, Nodes
@@ -31,7 +31,7 @@ READS = frozenset({
 })  # fmt: skip
 _LIMITED = (429, 503)  # HTTP: the server says when to come back, whatever the body is
 _TOO_LARGE = 413  # HTTP: Content Too Large
-_MOST = 32 * MEGABYTE  # of an answer; geth itself ends a batch's answer at 25 MB
+MOST = 32 * MEGABYTE  # of an answer; geth itself ends a batch's answer at 25 MB
 _UNDONE = object()  # the result of a call that is still to be asked
 
 
@@ -77,7 +77,7 @@ class Rpc:
         self._clock = clock
         self._ca = ca
         self._meter = meter or Meter()
-        self._http = HttpSessions(timeout, stopping, most=_MOST, ca=ca, meter=self._meter)
+        self._http = HttpSessions(timeout, stopping, most=MOST, ca=ca, meter=self._meter)
         self._ids = itertools.count(1)
 
     def again(self, *, patience: float, stopping: threading.Event | None) -> "Rpc":
@@ -178,13 +178,8 @@ class Rpc:
     def _ask(self, node: Node, calls: Sequence[Call]) -> list[Any]:
         """The answer to each call: a result, an RpcError, or NotAnsweredError. Raises UnansweredError when there is none."""
         ids = [next(self._ids) for _ in calls]
-        body = [
-            {"jsonrpc": "2.0", "id": i, "method": method, "params": params}
-            for i, (method, params) in zip(ids, calls, strict=True)
-        ]
-        # A single call is not sent as a list, since some nodes take no lists.
         try:
-            reply = self._post(node, body if len(calls) > 1 else body[0], len(calls))
+            reply = self._post(node, question(calls, ids), len(calls))
         except ResponseTooLargeError as error:
             if len(calls) == 1 and calls[0][0] == "eth_getLogs":  # those of fewer blocks can be asked for
                 return [RpcError("eth_getLogs", node.name, {"message": f"response too large: {error}"})]

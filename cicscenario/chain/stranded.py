@@ -6,6 +6,7 @@ after ``evm_revert``). It forgets them when it is told to; then the same bytes a
 """
 
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.reading import numbers
 from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.state.rows import LedgerRow
 
@@ -15,12 +16,13 @@ def release(rpc: Rpc, first: LedgerRow) -> bool:
 
     ``first`` is the transaction with the lowest nonce in flight, and the node has said that it knows it. True when the node
     has forgotten all that waits: it must be sent again, in nonce order. False for a node that counts the transaction, and for
-    one that has no such method, as every node of a real network. Raises UnavailableError when there is no answer.
+    one that has no such method, as every node of a real network. Raises UnavailableError when there is no answer, and
+    RpcError when the node does not count transactions.
     """
     signer = to_hex(first.signer)
     counts: list[Call] = [("eth_getTransactionCount", [signer, block]) for block in ("latest", "pending")]
-    mined, pending = rpc.results(counts)
-    if not mined == pending == hex(first.nonce):
+    mined, pending = numbers(rpc, counts)
+    if not mined == pending == first.nonce:
         return False
     (answer,) = rpc.results([("anvil_removePoolTransactions", [signer])])
     return not isinstance(answer, RpcError)

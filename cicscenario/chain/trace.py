@@ -71,8 +71,9 @@ def ancestor(rpc: Rpc, held: Mapping[int, str]) -> int | None:
 
     None: it has the newest one, or there are none.
     """
-    if not held or hashes(rpc, [max(held)]).get(max(held)) == held[max(held)]:
+    newest = max(held, default=0)
+    if not held or hashes(rpc, [newest]).get(newest) == held[newest]:
         return None
     found = hashes(rpc, sorted(held))
-    newest = max((number for number, digest in held.items() if found.get(number) == digest), default=0)
-    return None if newest == max(held) else newest
+    last = max((number for number, digest in held.items() if found.get(number) == digest), default=0)
+    return None if last == newest else last

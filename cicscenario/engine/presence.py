@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from cicscenario.capabilities.context import seen_height
 from cicscenario.capabilities.metadata import MetadataEntry, MetadataKind, Writer
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import BALANCE_OF, HAVE, Token, eth_call
@@ -119,7 +120,7 @@ def _chain(look: Look) -> Answers:
     ]
     if contracts.faucet:
         calls.append(eth_call(contracts.faucet.address, pack(contracts.faucet.probe, account)))
-    answers = up_to_date(chain.rpc, calls, lambda: max(chain.height, look.store.height()), None)
+    answers = up_to_date(chain.rpc, calls, lambda: seen_height(chain, look.store), None)
     wei, nonce, indexed, *more = as_numbers(chain.rpc, calls, answers)
     yield Presence(Service.CHAIN, "native currency", _there(wei), f"{wei} wei")
     yield Presence(Service.CHAIN, "transactions sent", _there(nonce), f"its next nonce is {nonce}")

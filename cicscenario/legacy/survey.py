@@ -10,8 +10,10 @@ from cicscenario.errors import InvalidError
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.legacy.directory import OldPopulation
 from cicscenario.legacy.textlines import text_lines, unreadable
-from cicscenario.people.measure import NOTHING, Measure, Surveyed
+from cicscenario.people.measure import NOTHING, OLDEST, Measure, Surveyed
 from cicscenario.people.person import Person
+from cicscenario.people.uniform import GENDERS
+from cicscenario.profile import UNKNOWN
 
 #: The columns of a CSV file that are read, with what they take. One of the first four must be there.
 COLUMNS = {
@@ -24,9 +26,7 @@ COLUMNS = {
     "born": "a year, or a day such as 1990-12-31",
     "joined": "a month such as 2020-04, or a day",
 }
-_GENDERS = frozenset({"female", "male", "other", "unknown"})
 _NO_LANGUAGE = ""  # of people for whom a data directory has none
-_OLDEST = 120  # years
 
 
 def survey_directory(folder: Path, region: str | None) -> tuple[Measure, BadRecords]:
@@ -131,8 +131,8 @@ def _is_day(text: str) -> bool:
 
 
 _TESTS: dict[str, Callable[[str], bool]] = {
-    "gender": lambda text: text.lower() in _GENDERS,
-    "age": lambda text: re.fullmatch("[0-9]{1,3}", text) is not None and int(text) <= _OLDEST,
+    "gender": lambda text: text.lower() in (*GENDERS, UNKNOWN),
+    "age": lambda text: re.fullmatch("[0-9]{1,3}", text) is not None and int(text) <= OLDEST,
     "born": lambda text: re.fullmatch("[1-9][0-9]{3}", text) is not None or _is_day(text),
     "joined": lambda text: re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])", text) is not None or _is_day(text),
 }

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from cicscenario.errors import InvalidError
+from cicscenario.people.uniform import GENDERS
 from cicscenario.profile import UNKNOWN
 from cicscenario.resources import load_schema
 from cicscenario.wording import counted
@@ -18,8 +19,7 @@ LEAST = 10
 HIDDEN = 0.05  #: the share of a group that may be in groups within it that are too small to be shown
 OTHER = "Other"  #: the places and occupations of fewer people, together
 NOTHING = "None"  #: the occupation of people who offer nothing
-_GENDERS = ("female", "male", "other")
-_OLDEST = 120  # years
+OLDEST = 120  #: years
 _BAND = 10  # years
 
 
@@ -57,7 +57,7 @@ class Measure:
     def add(self, one: Surveyed) -> None:
         """Counts one person."""
         self.people += 1
-        gender = one.gender if one.gender in _GENDERS else UNKNOWN
+        gender = one.gender if one.gender in GENDERS else UNKNOWN
         occupation, place = _named(one.occupation), _named(one.place)
         self._genders[gender] += 1
         self._occupations[occupation] += 1
@@ -122,9 +122,9 @@ class Measure:
             ages[day.year - born.year - ((day.month, day.day) < (born.month, born.day))] += number
         bands = Counter[str]()
         for age, number in ages.items():
-            if 0 <= age <= _OLDEST:
-                low = min(age - age % _BAND, _OLDEST - _BAND)
-                bands[f"{low}-{low + _BAND - (low < _OLDEST - _BAND)}"] += number
+            if 0 <= age <= OLDEST:
+                low = min(age - age % _BAND, OLDEST - _BAND)
+                bands[f"{low}-{low + _BAND - (low < OLDEST - _BAND)}"] += number
         bands[UNKNOWN] = self.people - sum(bands.values())
         found = _groups(bands, UNKNOWN)
         return dict(sorted(found.items())) if found.keys() - {UNKNOWN} else {}

@@ -77,7 +77,7 @@ def no_link(path: Path) -> Path:
     return path
 
 
-class sqlite_errors:  # noqa: N801 -- of a ``with`` statement
+class sqlite_errors:  # noqa: N801 -- of a ``with`` statement; a generator takes twice as long, and each statement enters one
     """Turns SQLite's errors into errors with advice: UnavailableError, and StateRefusedError for a damaged file."""
 
     def __init__(self, path: Path) -> None:

@@ -8,30 +8,20 @@ import pytest
 
 from tests.support.sandboxes import Run, Sandbox
 
-SCENARIO = """
-version: 1
-name: limited
-population: {size: 20, seed: 5}
-gift: {threshold: 200}
-backend: {kind: eth, keystore: {kdf: none}}
-metadata: [person, phone]
-environment: sandbox
-"""
 RATE, BURST = 25, 5
 
 
 @pytest.mark.slow
-def test_one_at_a_time_and_no_more_a_second(sandbox_of: Callable[..., Sandbox], tmp_path: Path) -> None:
+def test_one_at_a_time_and_no_more_a_second(sandbox_of: Callable[..., Sandbox], scenario: Path, tmp_path: Path) -> None:
     box = sandbox_of(services=["node", "meta"])
     limited = tmp_path / "limited.yaml"
     limited.write_text(
         f"version: 1\nname: limited\nextends: {box.environment}\n"
         f"meta: {{limits: {{rate: {RATE}, burst: {BURST}, concurrency: 1}}}}\nchain: {{limits: {{concurrency: 1}}}}\n"
     )
-    scenario = tmp_path / "limited-run.yaml"
-    scenario.write_text(SCENARIO)
+    scenario.write_text(f"{scenario.read_text()}metadata: [person, phone]\n")
     run = Run(box, scenario, tmp_path / "run")
-    done = run.command("--env", str(limited))
+    done = run.command("--env", str(limited), "--set", "population.size=20")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((run.place / "report.json").read_text())
     meta = report["traffic"]["meta"]

@@ -3,19 +3,12 @@
 from cicscenario.engine.events import StepProgressed
 from cicscenario.engine.progress import CHECKS, Progress
 from cicscenario.engine.timeline import Timeline
+from tests.support.handclock import HandClock
 from tests.support.recordings import validated
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_batches_add_up_on_what_earlier_runs_did() -> None:
-    clock = Clock()
+    clock = HandClock()
     progress = Progress(["accounts", "gift"], 50, {"accounts": (10, 3)}, clock)
     assert progress.unfinished() == "step accounts: 10 ok, 0 failed, 40 pending of 50"
     assert not progress.any_batches
@@ -27,14 +20,14 @@ def test_batches_add_up_on_what_earlier_runs_did() -> None:
 
 
 def test_the_first_step_that_is_not_through_is_named() -> None:
-    progress = Progress(["accounts", "gift"], 50, {"accounts": (50, 0)}, Clock())
+    progress = Progress(["accounts", "gift"], 50, {"accounts": (50, 0)}, HandClock())
     assert progress.unfinished() == "step gift: 0 ok, 0 failed, 50 pending of 50"
     progress.add("gift", ok=50, failed=0, began=100.0)
     assert progress.unfinished() is None
 
 
 def test_time_is_told_from_the_first_batch_of_a_step_to_its_last() -> None:
-    clock = Clock()
+    clock = HandClock()
     progress = Progress(["gift"], 10, {}, clock)
     for began, ended in ((103.0, 104.0), (101.0, 106.0)):
         clock.now = ended
@@ -44,7 +37,7 @@ def test_time_is_told_from_the_first_batch_of_a_step_to_its_last() -> None:
 
 
 def test_the_next_session_continues_the_timeline_and_says_by_whom() -> None:
-    clock = Clock()
+    clock = HandClock()
     first = Progress(["gift"], 10, {}, clock, by="ann@here", revision="abc")
     began = first.begin("gift")
     clock.now += 4

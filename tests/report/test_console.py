@@ -24,6 +24,7 @@ from cicscenario.report.colour import coloured, is_terminal
 from cicscenario.report.console import PlainConsole, console
 from cicscenario.report.live import LiveConsole
 from cicscenario.report.liveness import Liveness
+from tests.support.handclock import HandClock
 from tests.support.screens import Screen
 
 STEPS = {"population": 0, "accounts": 400, "gift": 0, "metadata_phone": 0}
@@ -32,20 +33,12 @@ FIRST = "thousand: 1,000 people in /run/thousand, 0 of 1000 already done in ever
 WAITING = Waiting("gift", "transactions to be mined", 37, 8.0, 120.0, "block 1,234; insufficient funds")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock()
 
 
-def live(screen: Screen, clock: Clock, **options: bool) -> LiveConsole:
+def live(screen: Screen, clock: HandClock, **options: bool) -> LiveConsole:
     return LiveConsole(screen, size=lambda: screen.size, clock=clock, **options)
 
 
@@ -55,7 +48,7 @@ def drawn(screen: Screen, show: LiveConsole) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", [80, 140])
-def test_each_step_has_a_bar_and_what_it_waits_for(columns: int, clock: Clock) -> None:
+def test_each_step_has_a_bar_and_what_it_waits_for(columns: int, clock: HandClock) -> None:
     screen = Screen(columns)
     show = live(screen, clock)
     show(STARTED)
@@ -73,7 +66,7 @@ def test_each_step_has_a_bar_and_what_it_waits_for(columns: int, clock: Clock) -
     assert lines.index(wait) == lines.index(gift) + 1
 
 
-def test_the_rate_is_that_of_this_run_only(clock: Clock) -> None:
+def test_the_rate_is_that_of_this_run_only(clock: HandClock) -> None:
     screen = Screen(80)
     show = live(screen, clock)
     show(STARTED)
@@ -84,7 +77,7 @@ def test_the_rate_is_that_of_this_run_only(clock: Clock) -> None:
     assert line.split()[-5:] == ["1.0/s", "9", "min", "50", "s"]
 
 
-def test_a_failure_is_no_full_green_bar(clock: Clock) -> None:
+def test_a_failure_is_no_full_green_bar(clock: HandClock) -> None:
     screen = Screen(80)
     show = live(screen, clock)
     show(STARTED)
@@ -97,7 +90,7 @@ def test_a_failure_is_no_full_green_bar(clock: Clock) -> None:
     assert screen.colour("x ") == "red"
 
 
-def test_without_colours_nothing_but_the_cursor_is_controlled(clock: Clock) -> None:
+def test_without_colours_nothing_but_the_cursor_is_controlled(clock: HandClock) -> None:
     screen = Screen(80)
     show = live(screen, clock, colour=False)
     show(STARTED)
@@ -107,7 +100,7 @@ def test_without_colours_nothing_but_the_cursor_is_controlled(clock: Clock) -> N
     assert "balance: 3 errors of 1000; first: person 7: has 0" in screen.lines
 
 
-def test_services_stages_and_checks_have_progress_of_their_own(clock: Clock) -> None:
+def test_services_stages_and_checks_have_progress_of_their_own(clock: HandClock) -> None:
     screen = Screen(80)
     show = live(screen, clock)
     show(ServiceStarting("postgres", 3, 5))
@@ -122,7 +115,7 @@ def test_services_stages_and_checks_have_progress_of_their_own(clock: Clock) -> 
 
 
 @pytest.mark.parametrize("to", [80, 40, 20, 200])
-def test_another_width_leaves_no_torn_lines(to: int, clock: Clock) -> None:
+def test_another_width_leaves_no_torn_lines(to: int, clock: HandClock) -> None:
     screen = Screen(140)
     show = live(screen, clock)
     show(Noted("n" * 130))
@@ -139,7 +132,9 @@ def test_another_width_leaves_no_torn_lines(to: int, clock: Clock) -> None:
     assert drawn(screen, show)[:-3] == lines[:-3]  # and the next frame takes exactly the place of this one
 
 
-def test_a_window_that_becomes_narrower_while_a_frame_is_made_has_no_torn_lines_after_the_next(clock: Clock) -> None:
+def test_a_window_that_becomes_narrower_while_a_frame_is_made_has_no_torn_lines_after_the_next(
+    clock: HandClock,
+) -> None:
     """The frame is wider than the window when it is written; what it leaves in more rows than it has lines is erased."""
     screen = Screen(140)
     show = live(screen, clock)
@@ -155,7 +150,7 @@ def test_a_window_that_becomes_narrower_while_a_frame_is_made_has_no_torn_lines_
     assert len(names) == len(set(names)) == len(STEPS)
 
 
-def test_a_window_with_few_rows_shows_what_is_not_done(clock: Clock) -> None:
+def test_a_window_with_few_rows_shows_what_is_not_done(clock: HandClock) -> None:
     screen = Screen(80, rows=5)
     show = live(screen, clock)
     show(replace(STARTED, steps={f"step{number}": 0 for number in range(9)}))
@@ -164,7 +159,7 @@ def test_a_window_with_few_rows_shows_what_is_not_done(clock: Clock) -> None:
     assert [line.split()[0] for line in drawn(screen, show)][-2:] == ["step7", "step8"]
 
 
-def test_a_terminal_without_unicode_gets_none(clock: Clock) -> None:
+def test_a_terminal_without_unicode_gets_none(clock: HandClock) -> None:
     screen = Screen(80)
     screen.encoding = "ascii"
     show = live(screen, clock)
@@ -176,12 +171,12 @@ def test_a_terminal_without_unicode_gets_none(clock: Clock) -> None:
 # --- in a pipe ------------------------------------------------------------------------------------------------------
 
 
-def plain(clock: Clock, **options: bool) -> tuple[io.StringIO, PlainConsole]:
+def plain(clock: HandClock, **options: bool) -> tuple[io.StringIO, PlainConsole]:
     stream = io.StringIO()
     return stream, PlainConsole(stream, clock=clock, **options)
 
 
-def gaps(stream: io.StringIO, clock: Clock, ticks: Iterator[None]) -> list[float]:
+def gaps(stream: io.StringIO, clock: HandClock, ticks: Iterator[None]) -> list[float]:
     """Seconds between the lines that come while time passes."""
     found, last, length = [], clock.now, 0
     for _ in ticks:
@@ -191,7 +186,7 @@ def gaps(stream: io.StringIO, clock: Clock, ticks: Iterator[None]) -> list[float
     return [*found, clock.now - last]
 
 
-def test_a_wait_says_a_line_within_five_seconds(clock: Clock) -> None:
+def test_a_wait_says_a_line_within_five_seconds(clock: HandClock) -> None:
     stream, show = plain(clock)
 
     def ticks() -> Iterator[None]:
@@ -209,7 +204,7 @@ def test_a_wait_says_a_line_within_five_seconds(clock: Clock) -> None:
     assert len(stream.getvalue().splitlines()) < 25
 
 
-def test_a_wait_beside_steps_that_go_on_is_said_now_and_then(clock: Clock) -> None:
+def test_a_wait_beside_steps_that_go_on_is_said_now_and_then(clock: HandClock) -> None:
     stream, show = plain(clock)
     for second in range(100):
         clock.now += 1
@@ -219,7 +214,7 @@ def test_a_wait_beside_steps_that_go_on_is_said_now_and_then(clock: Clock) -> No
     assert 2 <= len(waits) <= 6
 
 
-def test_a_long_check_says_how_far_it_is(clock: Clock) -> None:
+def test_a_long_check_says_how_far_it_is(clock: HandClock) -> None:
     stream, show = plain(clock)
 
     def ticks() -> Iterator[None]:
@@ -232,7 +227,7 @@ def test_a_long_check_says_how_far_it_is(clock: Clock) -> None:
     assert "check balance: 2,000 of 50,000 people asked about, 1 error" in stream.getvalue()
 
 
-def test_what_is_repeated_is_shown_when_it_is_asked_for(clock: Clock) -> None:
+def test_what_is_repeated_is_shown_when_it_is_asked_for(clock: HandClock) -> None:
     repeat = RequestRepeated("meta", "it answered 503")
     for verbose, said in ((False, ""), (True, "meta: a request is sent again: it answered 503\n")):
         stream, show = plain(clock, verbose=verbose)
@@ -240,7 +235,7 @@ def test_what_is_repeated_is_shown_when_it_is_asked_for(clock: Clock) -> None:
         assert stream.getvalue() == said
 
 
-def test_the_verdict_is_green_or_red_where_colours_are_wanted(clock: Clock) -> None:
+def test_the_verdict_is_green_or_red_where_colours_are_wanted(clock: HandClock) -> None:
     for good, code in ((True, "32"), (False, "31")):
         stream, show = plain(clock, colour=True)
         show(CommandEnded("the verdict", good, 0, 1, 0, 1, 1.0, None))
@@ -266,7 +261,7 @@ def test_colours_are_for_terminals_unless_told_otherwise(monkeypatch: pytest.Mon
 # --- when there are no events -----------------------------------------------------------------------------------------
 
 
-def test_what_takes_long_without_an_event_is_said_to_go_on(clock: Clock) -> None:
+def test_what_takes_long_without_an_event_is_said_to_go_on(clock: HandClock) -> None:
     stream, show = plain(clock)
     alive = Liveness(show, clock)
 
@@ -285,7 +280,7 @@ def test_what_takes_long_without_an_event_is_said_to_go_on(clock: Clock) -> None
     assert last.endswith("; last seen: it refuses connections")
 
 
-def test_what_is_waited_for_is_the_service_that_was_told_last_and_then_the_stage(clock: Clock) -> None:
+def test_what_is_waited_for_is_the_service_that_was_told_last_and_then_the_stage(clock: HandClock) -> None:
     stream, show = plain(clock)
     alive = Liveness(show, clock)
     events = [StageStarted("starting the sandbox"), ServiceStarting("meta", 6, 6), ServiceStarting("node", 1, 6)]
@@ -301,7 +296,7 @@ def test_what_is_waited_for_is_the_service_that_was_told_last_and_then_the_stage
     ]
 
 
-def test_while_a_repair_asks_its_question_nothing_is_said(clock: Clock) -> None:
+def test_while_a_repair_asks_its_question_nothing_is_said(clock: HandClock) -> None:
     stream, show = plain(clock)
     alive = Liveness(show, clock)
     alive(StageStarted("asking check gas"))
@@ -312,7 +307,7 @@ def test_while_a_repair_asks_its_question_nothing_is_said(clock: Clock) -> None:
     assert stream.getvalue() == before
 
 
-def test_after_the_verdict_there_is_nothing(clock: Clock) -> None:
+def test_after_the_verdict_there_is_nothing(clock: HandClock) -> None:
     stream, show = plain(clock)
     alive = Liveness(show, clock)
     alive(CommandEnded("the verdict", True, 0, 1, 0, 1, 1.0, None))

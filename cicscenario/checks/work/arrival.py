@@ -65,5 +65,7 @@ def _balances(context: RunContext, people: Sequence[Person]) -> dict[int, int]:
     """The balances in base units, by person id, from a node that has every block that the run knows."""
     chain = context.services.chain
     calls = [eth_call(chain.contracts.token.address, pack(BALANCE_OF, person.account)) for person in people]
-    found = as_numbers(chain.rpc, calls, up_to_date(chain.rpc, calls, lambda: seen_height(context), context.stopping))
+    found = as_numbers(
+        chain.rpc, calls, up_to_date(chain.rpc, calls, lambda: seen_height(chain, context.state), context.stopping)
+    )
     return {person.id: number for person, number in zip(people, found, strict=True)}

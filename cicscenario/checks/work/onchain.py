@@ -28,8 +28,8 @@ def by_calls(
 
     def second_look(people: Sequence[Person]) -> dict[int, str]:
         calls = [ask(person) for person in people]
-        return found(
-            people, as_numbers(rpc, calls, up_to_date(rpc, calls, lambda: seen_height(context), context.stopping))
-        )
+        chain = context.services.chain
+        answers = up_to_date(rpc, calls, lambda: seen_height(chain, context.state), context.stopping)
+        return found(people, as_numbers(rpc, calls, answers))
 
     return verify

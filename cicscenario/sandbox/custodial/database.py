@@ -1,6 +1,6 @@
 """The engine's tables in PostgreSQL: locks, roles, nonce reservations, and transactions with their status."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +106,25 @@ class EngineDatabase:
                     f'"next" called on nonce for key {root_id} address {address} during active key {root_id}'
                 )
 
-    def reserved(self, root_id: str, address: str) -> int:
-        """The nonce that a task tree has reserved. Raises IntegrityError, with cic-eth's text, when it has none."""
+    def add_reserved(
+        self, root_id: str, purpose: str, account: str, sender: str, sign: Callable[[int], Signed]
+    ) -> Signed:
+        """Stores the transaction that ``sign`` makes with the nonce that its task tree has reserved, and gives it.
+
+        The reservation is gone then. The transaction is not sent before it is ready. Raises IntegrityError, with cic-eth's
+        text, when there is no reservation. When ``sign`` raises, the reservation stays.
+        """
+        signed = sign(nonce := self._reserved(root_id, sender))
+        with self._statement() as cursor:
+            cursor.execute(
+                _ADD_RESERVED,
+                (root_id, sender, purpose, account, sender, nonce, signed.hash.hex(), signed.raw.hex()),
+            )
+            if not cursor.fetchall():
+                raise _no_reservation(root_id, sender)
+        return signed
+
+    def _reserved(self, root_id: str, address: str) -> int:
         with self._statement() as cursor:
             cursor.execute(
                 "SELECT nonce FROM nonce_task_reservation WHERE key = %s AND address_hex = %s", (root_id, address)
@@ -116,19 +133,6 @@ class EngineDatabase:
         if not found:
             raise _no_reservation(root_id, address)
         return int(found[0][0])
-
-    def add_reserved(self, root_id: str, purpose: str, account: str, sender: str, signed: Signed, nonce: int) -> None:
-        """Stores a transaction with the nonce that its task tree has reserved, and deletes the reservation.
-
-        It is not sent before it is ready. Raises IntegrityError, with cic-eth's text, when there is no reservation any more.
-        """
-        with self._statement() as cursor:
-            cursor.execute(
-                _ADD_RESERVED,
-                (root_id, sender, purpose, account, sender, nonce, signed.hash.hex(), signed.raw.hex()),
-            )
-            if not cursor.fetchall():
-                raise _no_reservation(root_id, sender)
 
     def otx_id(self, tx_hash: str) -> int | None:
         with self._statement() as cursor:

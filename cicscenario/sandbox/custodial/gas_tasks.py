@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from celery import Celery, Task
 
+from cicscenario.chain.signer import Signed
 from cicscenario.sandbox.custodial import names
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
@@ -71,10 +72,12 @@ def _add_refill(app: Celery, context: EngineContext, signer: TransactionSigner, 
         amount = immediate_gas + (0 if context.database.is_filling(account) else REFILL)
         if _balance(context, gifter) < REFILL:
             raise SeppukuError(f"Noooooooooooo; gas gifter {gifter} is broke!")
-        nonce = context.database.reserved(self.request.root_id, gifter)
-        counters.before_refill()
-        signed = signer.sign(gifter, nonce, bytes.fromhex(account), value=amount)
-        context.database.add_reserved(self.request.root_id, "gas", account, gifter, signed, nonce)
+
+        def sign(nonce: int) -> Signed:
+            counters.before_refill()
+            return signer.sign(gifter, nonce, bytes.fromhex(account), value=amount)
+
+        signed = context.database.add_reserved(self.request.root_id, "gas", account, gifter, sign)
         child(self, names.CACHE_GAS_DATA, signed.hash.hex(), signed.raw.hex(), spec).apply_async()
         child(self, names.SET_READY, spec, f"0x{signed.hash.hex()}").apply_async()
         return signed.raw.hex()

@@ -67,6 +67,7 @@ class Intake:
         self._client = Redis.from_url(broker)
         self._keys = [queue + end for end in _PRIORITIES]
         self._delivery = ("", queue)
+        self._end_of_note = "".join(f", {json.dumps(text)}" for text in self._delivery) + "]"
         self._limit = limit
         self._waiter: Any = None
         self._worker: Any = None
@@ -162,9 +163,8 @@ class Intake:
     def _take(self, begun: list[str]) -> None:
         room = self._room()
         self._requests.append(_Request(room=room, begun=begun))
-        end = "".join(f", {json.dumps(text)}" for text in self._delivery) + "]"
         keys = (UNACKED, INDEX, *self._keys)
-        self._send(("EVALSHA", self._script, len(keys), *keys, time.time(), room, end, *begun))
+        self._send(("EVALSHA", self._script, len(keys), *keys, time.time(), room, self._end_of_note, *begun))
 
     def _transact(self, *commands: Command) -> None:
         self._requests.append(_Request(answers=len(commands) + 2))

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from cicscenario.chain.answers import NotAnsweredError, answers
-from cicscenario.chain.rpc import READS, Call, Rpc, RpcError
+from cicscenario.chain.answers import NotAnsweredError, answers, question
+from cicscenario.chain.rpc import MOST, READS, Call, Rpc, RpcError
 from cicscenario.jsontext import JsonTextError, parse_json
 
 _PATIENCE = 30.0  # seconds
 _HEADERS = {"Content-Type": "application/json"}
-_MOST = 32_000_000  # bytes of an answer
 
 
 class LeanRpc(Rpc):
@@ -45,14 +44,10 @@ class LeanRpc(Rpc):
     def _asked(self, calls: Sequence[Call]) -> list[Any]:
         """The answers to some calls, as those of ``Rpc``. Raises what is suppressed above."""
         ids = range(1, len(calls) + 1)
-        asked = [
-            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            for number, (method, params) in zip(ids, calls, strict=True)
-        ]
-        text = json.dumps(asked if len(asked) > 1 else asked[0]).encode()
+        text = json.dumps(question(calls, ids)).encode()
         self._connection.request("POST", self._path, text, _HEADERS)
         with self._connection.getresponse() as response:
-            body = response.read(_MOST)
+            body = response.read(MOST)
         if response.status != http.HTTPStatus.OK:
             raise http.client.HTTPException(response.status)
         return answers(calls, ids, parse_json(body), self.nodes.current)

@@ -9,7 +9,7 @@ import os
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,13 +38,20 @@ class _Consumer:
 class RemoteControl:
     """The mailbox of the worker, and kombu's connection for what is rare."""
 
-    def __init__(self, app: Celery, hostname: str, prefetch: int) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        hostname: str,
+        prefetch: int,
+        *,
+        processes: Sequence[TaskProcess],
+        waiting: Callable[[], Iterable[TaskMessage]],
+        scheduled: Callable[[], Iterable[TaskMessage]],
+    ) -> None:
         self._app, self._hostname, self._prefetch = app, hostname, prefetch
+        self._processes, self._waiting, self._scheduled = processes, waiting, scheduled
         self._began = time.monotonic()
         self._connection: Any = None
-        self.processes: list[TaskProcess] = []
-        self.waiting: Callable[[], Sequence[TaskMessage]] = list
-        self.scheduled: Callable[[], Sequence[TaskMessage]] = list
         self._schedule: list[Any] = []
         self.counts: Counter[str] = Counter()  #: of tasks, by name
 
@@ -94,7 +101,7 @@ class RemoteControl:
     @contextlib.contextmanager
     def _requests(self) -> Iterator[None]:
         """Has Celery know the tasks that run and wait; it looks at them for as long as a command is carried out."""
-        running = [process for process in self.processes if process.message]
+        running = [process for process in self._processes if process.message]
         kept = []
         for process in running:
             assert process.message is not None
@@ -103,8 +110,8 @@ class RemoteControl:
                 request.acknowledged = True
                 state.active_requests.add(request)
                 kept.append(request)
-        kept += [request for message in self.waiting() if (request := self._request(message))]
-        for message in self.scheduled():
+        kept += [request for message in self._waiting() if (request := self._request(message))]
+        for message in self._scheduled():
             if request := self._request(message):
                 self._schedule.append(SimpleNamespace(priority=6, entry=SimpleNamespace(args=(request,))))
         for request in kept:
@@ -130,7 +137,7 @@ class RemoteControl:
         )
 
     def _terminate(self, pid: int, signal: Any = None) -> None:
-        for process in self.processes:
+        for process in self._processes:
             if process.pid == pid:
                 process.is_terminated = True
                 os.kill(pid, signals.signum(signal or "TERM"))
@@ -144,8 +151,8 @@ class RemoteControl:
             "uptime": round(time.monotonic() - self._began),
             "pool": {
                 "implementation": f"{TaskProcess.__module__}:{TaskProcess.__name__}",
-                "max-concurrency": len(self.processes),
-                "processes": [process.pid for process in self.processes],
+                "max-concurrency": len(self._processes),
+                "processes": [process.pid for process in self._processes],
                 "max-tasks-per-child": "N/A",
                 "timeouts": [0, 0],
             },

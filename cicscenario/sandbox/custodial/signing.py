@@ -1,5 +1,7 @@
 """Signs the engine's transactions with keys from the vault, as cic-eth's signer does."""
 
+from functools import lru_cache
+
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER
 from cicscenario.chain.signer import Signed, Signer
@@ -18,7 +20,7 @@ class TransactionSigner:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._signers: dict[str, Signer] = {}  # by address, the one used last at the end
+        self._signer = lru_cache(_KEPT)(self._read_signer)
 
     def check(self) -> None:
         """Raises RPCException when the signer is down, which is a fault switch."""
@@ -60,14 +62,8 @@ class TransactionSigner:
         self.check()
         return self._signer(sender).sign(nonce=nonce, gas_price=gas_price, gas=gas, to=to, value=value, data=data)
 
-    def _signer(self, address: str) -> Signer:
-        signer = self._signers.pop(address, None)
-        if signer is None:
-            keys = self._context.vault.keys([address])
-            if address not in keys:
-                raise JSONRPCException(f"unknown account {address}")
-            signer = Signer(keys[address], self._context.settings.chain_spec.network_id)
-        self._signers[address] = signer  # as the newest
-        if len(self._signers) > _KEPT:
-            del self._signers[next(iter(self._signers))]
-        return signer
+    def _read_signer(self, address: str) -> Signer:
+        keys = self._context.vault.keys([address])
+        if address not in keys:
+            raise JSONRPCException(f"unknown account {address}")
+        return Signer(keys[address], self._context.settings.chain_spec.network_id)

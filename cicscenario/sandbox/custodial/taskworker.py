@@ -47,10 +47,14 @@ class TaskWorker:
         self._scheduled: list[tuple[float, int, TaskMessage]] = []
         self._numbers = itertools.count(1)
         self._intake = Intake(settings.broker, settings.queue, _PREFETCHED)
-        self._remote = RemoteControl(app, self._hostname, _PREFETCHED)
-        self._remote.processes = self._processes
-        self._remote.waiting = lambda: list(self._intake.messages)
-        self._remote.scheduled = lambda: [message for _, _, message in self._scheduled]
+        self._remote = RemoteControl(
+            app,
+            self._hostname,
+            _PREFETCHED,
+            processes=self._processes,
+            waiting=lambda: self._intake.messages,
+            scheduled=self._of_later,
+        )
         self._connected: list[Any] = []  # sockets of the connections to Redis that the selector knows
         self._watches_answers = True  # whether it knows the first of them at present
         self._due = 0.0  # when to connect again, or to look for what other workers left; of the monotonic clock
@@ -179,6 +183,9 @@ class TaskWorker:
         while self._scheduled and self._scheduled[0][0] <= time.monotonic():
             self._intake.messages.append(heapq.heappop(self._scheduled)[2])
 
+    def _of_later(self) -> list[TaskMessage]:
+        return [message for _, _, message in self._scheduled]
+
     def _may_run(self, message: TaskMessage) -> bool:
         """Whether a task is neither revoked nor too late; then that becomes its result."""
         if message.headers.get("expires") is None and not len(revoked) and not revoked_stamps:
@@ -218,7 +225,7 @@ class TaskWorker:
             if self._connected:
                 self._intake.settle_down()
                 self._keep_schedule()
-                self._intake.put_back([message for _, _, message in self._scheduled])
+                self._intake.put_back(self._of_later())
         except _LOST as error:
             _log.warning("what was fetched cannot be put back: %r", error)
         for process in self._processes:

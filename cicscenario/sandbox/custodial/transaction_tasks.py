@@ -51,10 +51,12 @@ def _add_registration(app: Celery, context: EngineContext, signer: TransactionSi
     def register(self: Task, account: str, spec: Spec, writer_address: str | None = None) -> str:
         check_chain(context, spec)
         writer = normal(context.database.role(WRITER) if writer_address is None else writer_address)
-        nonce = context.database.reserved(self.request.root_id, writer)
-        counters.before_registration()
-        signed = signer.registration(writer, nonce, normal(account))
-        context.database.add_reserved(self.request.root_id, "register", normal(account), writer, signed, nonce)
+
+        def sign(nonce: int) -> Signed:
+            counters.before_registration()
+            return signer.registration(writer, nonce, normal(account))
+
+        signed = context.database.add_reserved(self.request.root_id, "register", normal(account), writer, sign)
         queue_transaction(self, spec, signed, writer, names.CACHE_ACCOUNT_DATA)
         return account
 
@@ -64,9 +66,9 @@ def _add_gift(app: Celery, context: EngineContext, signer: TransactionSigner) ->
     def gift(self: Task, account: str, spec: Spec) -> list[str]:
         check_chain(context, spec)
         address = normal(account)
-        nonce = context.database.reserved(self.request.root_id, address)
-        signed = signer.payout(address, nonce)
-        context.database.add_reserved(self.request.root_id, "faucet", address, address, signed, nonce)
+        signed = context.database.add_reserved(
+            self.request.root_id, "faucet", address, address, lambda nonce: signer.payout(address, nonce)
+        )
         queue_transaction(self, spec, signed, address, names.CACHE_GIFT_DATA)
         return [signed.raw.hex()]
 
@@ -80,9 +82,13 @@ def _add_transfer(app: Celery, context: EngineContext, signer: TransactionSigner
             raise NotImplementedError(f"a transfer of {len(tokens)} tokens")
         sender, recipient = normal(holder), normal(receiver)
         token = bytes.fromhex(normal(tokens[0]["address"]))
-        nonce = context.database.reserved(self.request.root_id, sender)
-        signed = signer.transfer(sender, nonce, token, recipient, value)
-        context.database.add_reserved(self.request.root_id, "transfer", recipient, sender, signed, nonce)
+        signed = context.database.add_reserved(
+            self.request.root_id,
+            "transfer",
+            recipient,
+            sender,
+            lambda nonce: signer.transfer(sender, nonce, token, recipient, value),
+        )
         queue_transaction(self, spec, signed, sender, names.CACHE_TRANSFER_DATA)
         return f"0x{signed.hash.hex()}"
 
