@@ -194,7 +194,9 @@ class ChainEnvironment:
     batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
-    window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
+    window: (
+        float | None
+    )  #: gas of unconfirmed transactions, as a share of the block gas limit; None: see ``chain.survey``
     copy: str | None  #: which of several copies of one chain; None where there is one
     limits: Limits
 
