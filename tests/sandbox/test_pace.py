@@ -5,13 +5,13 @@ import re
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import celery
 import pytest
 
+from cicscenario.api import snapshots
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.sandbox import seen, stack
 from cicscenario.sandbox.custodial import names, taskworker
@@ -307,8 +307,8 @@ def test_the_pace_of_a_sandbox_that_is_up(home: Path) -> None:
         assert seen.pace_of(info.environment) == REAL, "without a word on it, it stays"
     stack.up(home, services=["meta"], pace=REAL)
     assert pids() == before
+    snapshots.saved(home / "a.zst", home)
+    assert {service.name: service.detail for service in stack.status(home)}["meta"] == "--pace real", "as it was before"
     stack.down(home)
     stack.up(home, services=["meta"])
     assert seen.variables(home)["CIC_PACE"] == FAST, "a start has the fast one, unless it asks for another"
-    with suppress(InvalidError):
-        stack.up(home, pace="slow")
