@@ -69,7 +69,7 @@ FIGURES: Mapping[Work, Figure] = {
 }  # fmt: skip
 
 
-class Pace:
+class WorkPace:
     """Makes work take its time. ``clock`` gives seconds, and ``sleep`` waits so many of them."""
 
     def __init__(

@@ -16,7 +16,7 @@ from cicscenario.testing.stack import Stack
 
 
 @dataclass(frozen=True)
-class Box:
+class StackOptions:
     """The sandbox that a stack is to be: the services that it has in any case, and how it is started."""
 
     services: tuple[str, ...]
@@ -31,16 +31,16 @@ class Filling:
 
     scenario: LoadedScenario
     home: Path
-    box: Box
+    options: StackOptions
     tell: Callable[[str], None]
 
     def stack(self, shelf: Shelf | None) -> Stack:
         """The stack, which is up. Raises CicScenarioError, and then it is down."""
-        with_needs(self.box.services)  # first: a wrong name is told before a run begins
+        with_needs(self.options.services)  # first: a wrong name is told before a run begins
         try:
             restored = self._fill(shelf)
-            if self.box.services:
-                sandbox.up(self.home, services=self.box.services, pace=self.box.pace)
+            if self.options.services:
+                sandbox.up(self.home, services=self.options.services, pace=self.options.pace)
         except BaseException:
             sandbox.down(self.home, purge=True)
             raise
@@ -51,7 +51,7 @@ class Filling:
         if shelf is None:
             self._run(None)
             return False
-        place = shelf.place(self.scenario.model, self.box.node, self.box.contracts)
+        place = shelf.place(self.scenario.model, self.options.node, self.options.contracts)
         with shelf.alone(place):  # another process that fills the same stack is waited for
             there = place.exists()
             if not there:
@@ -79,7 +79,9 @@ class Filling:
         except FileNotFoundError:
             return f"{place} was deleted just now"
         try:
-            sandbox.up(self.home, services=done.manifest.services, dialect=done.manifest.dialect, pace=self.box.pace)
+            sandbox.up(
+                self.home, services=done.manifest.services, dialect=done.manifest.dialect, pace=self.options.pace
+            )
         except UnavailableError as error:
             error.add_note(f"it was made again from {place}")
             raise

@@ -15,7 +15,7 @@ from cicscenario.api.scenario import Overrides, load
 from cicscenario.errors import CicScenarioError, as_told, in_lines
 from cicscenario.sandbox import stack as sandbox
 from cicscenario.sandbox.guard import end_with_this_process
-from cicscenario.testing.filling import Box, Filling
+from cicscenario.testing.filling import Filling, StackOptions
 from cicscenario.testing.shelf import Shelf
 from cicscenario.testing.stack import Stack
 
@@ -55,10 +55,10 @@ class Stacks:
         """
         path = self._root / scenario
         given = tuple(set.items() if hasattr(set, "items") else set)
-        box = Box(tuple(services), node, contracts, pace)
-        key = (path, repr(given), replace(box, services=tuple(sorted(services))))
+        options = StackOptions(tuple(services), node, contracts, pace)
+        key = (path, repr(given), replace(options, services=tuple(sorted(services))))
         if key not in self._made:
-            self._made[key] = self._new(path, set, box)
+            self._made[key] = self._new(path, set, options)
         found = self._made[key]
         if isinstance(found, str):
             pytest.fail(found, pytrace=False)
@@ -73,7 +73,7 @@ class Stacks:
             sandbox.down(home, purge=True)
             shutil.rmtree(home, ignore_errors=True)
 
-    def _new(self, path: Path, overrides: Overrides, box: Box) -> Stack | str:
+    def _new(self, path: Path, overrides: Overrides, options: StackOptions) -> Stack | str:
         """The stack, or the error in words: who asks for it again is told the same at once."""
         with _no_warnings():
             try:
@@ -84,13 +84,13 @@ class Stacks:
                     overrides,
                     environment="sandbox",
                     home=home,
-                    node=box.node,
-                    contracts=box.contracts,
-                    pace=box.pace,
+                    node=options.node,
+                    contracts=options.contracts,
+                    pace=options.pace,
                     keep=True,
                 )
                 self._homes.append(home)
-                return Filling(scenario, home, box, self._tell).stack(self._shelf)
+                return Filling(scenario, home, options, self._tell).stack(self._shelf)
             except (CicScenarioError, OSError) as error:
                 told = as_told(error)
                 if told is None:

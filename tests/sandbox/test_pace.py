@@ -16,7 +16,7 @@ from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.sandbox import seen, stack
 from cicscenario.sandbox.custodial import names, taskworker
 from cicscenario.sandbox.custodial.worker import EngineTask
-from cicscenario.sandbox.pace import FAST, FIGURES, PACES, REAL, Pace, Work
+from cicscenario.sandbox.pace import FAST, FIGURES, PACES, REAL, Work, WorkPace
 from cicscenario.sandbox.pacing import paced, settle
 from cicscenario.sandbox.record import RECORD, Record, read_record, write_record
 from cicscenario.sandbox.services import SERVICES
@@ -51,8 +51,8 @@ class Sleeper:
             self.clock.now += seconds
             self.at_once -= 1
 
-    def pace(self, name: str = REAL) -> Pace:
-        return Pace(name, clock=self.clock, sleep=self)
+    def pace(self, name: str = REAL) -> WorkPace:
+        return WorkPace(name, clock=self.clock, sleep=self)
 
 
 def test_the_figures_are_of_every_kind_of_work_and_of_services_that_have_a_pace() -> None:
@@ -94,13 +94,13 @@ def test_at_the_fast_pace_nothing_waits() -> None:
     sleeper = Sleeper()
     for work in Work:
         sleeper.pace(FAST).wait(work)
-        with Pace(clock=sleeper.clock, sleep=sleeper).taking(work):
+        with WorkPace(clock=sleeper.clock, sleep=sleeper).taking(work):
             pass
     assert sleeper.waits == []
     assert sleeper.pace().left(None, 0) == 0, "nor does work that has no figure"
 
 
-def application(pace: Pace) -> UssdApplication:
+def application(pace: WorkPace) -> UssdApplication:
     return UssdApplication(CURRENT, Menus(CURRENT, "sw"), lambda call: f"END {call.phone}", 0, pace)
 
 
@@ -116,7 +116,7 @@ def test_two_phones_at_once_wait_for_each_other() -> None:
         answers = list(threads.map(lambda phone: dial(front, phone), ("254711000001", "254711000002")))
     assert sleeper.clock.now == pytest.approx(100 + 2 * FIGURES[Work.POST].seconds)
     assert sleeper.most_at_once == FIGURES[Work.POST].at_once == 1
-    fast = application(Pace())
+    fast = application(WorkPace())
     assert answers == [dial(fast, "254711000001"), dial(fast, "254711000002")]
 
 
@@ -147,7 +147,7 @@ class Written:
         return None
 
 
-def write(pace: Pace, written: Written, keys: Iterable[str]) -> None:
+def write(pace: WorkPace, written: Written, keys: Iterable[str]) -> None:
     writer = MetadataWriter(written, threading.Event(), pace)  # type: ignore[arg-type]
     writer.handle([QueuedEntry(key, {}).dump() for key in keys], False)
     writer.close()

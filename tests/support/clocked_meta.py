@@ -10,7 +10,7 @@ from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
 from cicscenario.sandbox.meta.signatures import TrustedKeys
 from cicscenario.sandbox.meta.store import EntryStore
-from cicscenario.sandbox.pace import Pace
+from cicscenario.sandbox.pace import WorkPace
 
 if __name__ == "__main__":
     folder, port, pace, *switches = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
@@ -18,4 +18,4 @@ if __name__ == "__main__":
     clock = folder / "clock"
     trust = TrustedKeys(trusted_keys(folder))
     operations = Operations(EntryStore(folder), trust, faults, now=lambda: int(clock.read_text()))
-    asyncio.run(serve(MetaServer(operations, faults, Pace(pace)), "127.0.0.1", port))
+    asyncio.run(serve(MetaServer(operations, faults, WorkPace(pace)), "127.0.0.1", port))

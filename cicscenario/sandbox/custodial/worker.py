@@ -32,7 +32,7 @@ from cicscenario.sandbox.custodial.errors import SeppukuError
 from cicscenario.sandbox.custodial.outbox import PostingApp
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.taskworker import TaskWorker
-from cicscenario.sandbox.pace import Pace, Work
+from cicscenario.sandbox.pace import Work, WorkPace
 
 _PAUSES = (0.0, *[1.0] * 29)  # seconds before each attempt when the database does not answer
 
@@ -83,7 +83,7 @@ def make_app(settings: EngineSettings) -> celery.Celery:
         broker_transport_options={"visibility_timeout": settings.faults.visibility_timeout},
     )
     app.engine_context = EngineContext(settings)
-    app.pace = Pace(settings.pace)
+    app.pace = WorkPace(settings.pace)
     app.fault_counters = FaultCounters(settings, os.getppid())
     for module in (tasks, transaction_tasks, gas_tasks, token_tasks, trust_tasks, statement_tasks):
         module.add_to(app)

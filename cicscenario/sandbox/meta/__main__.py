@@ -10,7 +10,7 @@ from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
 from cicscenario.sandbox.meta.signatures import TrustedKeys
 from cicscenario.sandbox.meta.store import EntryStore
-from cicscenario.sandbox.pace import Pace, Work, add_option
+from cicscenario.sandbox.pace import Work, WorkPace, add_option
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 
@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> None:
     require_loopback(arguments.host, "metadata server")
-    faults, pace = parse(arguments.fault), Pace(arguments.pace)
+    faults, pace = parse(arguments.fault), WorkPace(arguments.pace)
     store = EntryStore(arguments.data)
     try:
         with pace.taking(Work.START):

@@ -12,7 +12,7 @@ from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
 from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.operations import Operations
-from cicscenario.sandbox.pace import Pace, Work
+from cicscenario.sandbox.pace import Work, WorkPace
 
 _POINTER = re.compile(r"/([a-fA-F0-9]{64})/?")
 _MODE = "X-CIC-AUTOMERGE"
@@ -46,12 +46,12 @@ class MetaServer:
         self,
         operations: Operations,
         faults: MetaFaults,
-        pace: Pace | None = None,
+        pace: WorkPace | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._operations = operations
         self._faults = faults
-        self._pace = pace or Pace()
+        self._pace = pace or WorkPace()
         self._sleep = sleep
         self._turn = asyncio.Lock()
         self._requests = 0

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
-from cicscenario.sandbox.pace import Pace, add_option
+from cicscenario.sandbox.pace import WorkPace, add_option
 from cicscenario.sandbox.process import exit_code_of, require_loopback, stop_event
 from cicscenario.sandbox.ussd.database import DatabaseAddress
 from cicscenario.sandbox.ussd.faults import parse_faults
@@ -81,7 +81,7 @@ def _settings(arguments: argparse.Namespace) -> UssdSettings:
         dialect=arguments.dialect,
         fallback=arguments.fallback_language,
         faults=parse_faults(arguments.fault),
-        pace=Pace(arguments.pace),
+        pace=WorkPace(arguments.pace),
     )
 
 

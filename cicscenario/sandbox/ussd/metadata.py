@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.jsontext import parse_json
 from cicscenario.people import pointer
-from cicscenario.sandbox.pace import FIGURES, Pace, Work
+from cicscenario.sandbox.pace import FIGURES, Work, WorkPace
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
 from cicscenario.sandbox.ussd.profiles import normalised
@@ -47,7 +47,7 @@ class MetadataWriter:
     It repeats each write until the entry is stored, the server has refused it eight times, or ``stop`` is set.
     """
 
-    def __init__(self, client: SigningMetaClient, stop: threading.Event, pace: Pace) -> None:
+    def __init__(self, client: SigningMetaClient, stop: threading.Event, pace: WorkPace) -> None:
         self._client = client
         self._stop = stop
         self._pace = pace

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.leanredis import LeanRedis
-from cicscenario.sandbox.pace import Pace
+from cicscenario.sandbox.pace import WorkPace
 from cicscenario.sandbox.ussd.accounts import UssdAccounts
 from cicscenario.sandbox.ussd.cache import Cache, key, languages_key
 from cicscenario.sandbox.ussd.conversation import Conversation
@@ -46,7 +46,7 @@ class UssdSettings:
     dialect: str = CURRENT
     fallback: str = "sw"
     faults: UssdFaults = field(default_factory=UssdFaults)
-    pace: Pace = field(default_factory=Pace)
+    pace: WorkPace = field(default_factory=WorkPace)
 
 
 class UssdService:

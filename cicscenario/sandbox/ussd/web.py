@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import phonenumbers
 
-from cicscenario.sandbox.pace import Pace, Work
+from cicscenario.sandbox.pace import Work, WorkPace
 from cicscenario.sandbox.process import cannot_listen, require_loopback
 from cicscenario.sandbox.ussd.accounts import international_form
 from cicscenario.sandbox.ussd.conversation import UssdRequest
@@ -56,7 +56,7 @@ class UssdApplication:
     """Does what cic-ussd's WSGI application does: checks the request, then passes it to ``converse``, one at a time."""
 
     def __init__(
-        self, dialect: str, menus: Menus, converse: Callable[[UssdRequest], str], error_every: int, pace: Pace
+        self, dialect: str, menus: Menus, converse: Callable[[UssdRequest], str], error_every: int, pace: WorkPace
     ) -> None:
         self._pace = pace
         self._is_old = dialect == OLD

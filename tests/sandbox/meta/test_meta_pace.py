@@ -12,7 +12,7 @@ from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer
 from cicscenario.sandbox.meta.store import EntryStore
-from cicscenario.sandbox.pace import FAST, FIGURES, REAL, Pace, Work
+from cicscenario.sandbox.pace import FAST, FIGURES, REAL, Work, WorkPace
 from tests.support.handclock import HandClock
 from tests.support.meta_inside import Believing
 from tests.support.running_meta import CLIENT, IMMUTABLE, SERVER
@@ -50,7 +50,7 @@ def asked(folder: Path, slept: Slept, groups: list[list[tuple[Any, ...]]], pace:
         store = EntryStore(folder)
         store.put_document(POINTER, "[]", '"text"')
         operations = Operations(store, Believing(), MetaFaults(), now=lambda: 1700000000)
-        meta = MetaServer(operations, MetaFaults(), Pace(pace, clock=slept.clock), slept)
+        meta = MetaServer(operations, MetaFaults(), WorkPace(pace, clock=slept.clock), slept)
         app = web.Application()
         app.router.add_route("*", "/{anything:.*}", meta.handle)
         async with TestServer(app) as server, ClientSession() as client:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from cicscenario.people import pointer
-from cicscenario.sandbox.pace import FIGURES, REAL, Pace, Work
+from cicscenario.sandbox.pace import FIGURES, REAL, Work, WorkPace
 from tests.support.handclock import HandClock
 from tests.support.ussd_world import DROPPED, FORM, Answer, World
 from tests.support.waiting import eventually
@@ -34,7 +34,7 @@ AT_THE_REAL_PACE = [
     "old_onboard_en", "old_protocol",
 ]  # fmt: skip
 WAITED: list[float] = []
-COUNTED = Pace(REAL, clock=HandClock(0.0), sleep=WAITED.append)
+COUNTED = WorkPace(REAL, clock=HandClock(0.0), sleep=WAITED.append)
 _HASH = re.compile(r"\$2b\$08\$.{53}|gAAAAA[\w-]{156}==")
 
 
