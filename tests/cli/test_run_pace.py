@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import cicscenario
 from cicscenario.api import workspace
 from cicscenario.errors import ExitCode, InvalidError, StateRefusedError
 from cicscenario.people import pointer
@@ -46,6 +47,17 @@ def test_the_pace_of_an_environment_that_is_no_sandboxs_is_not_ours_to_choose(
             pass
     with workspace.environment(plan, None, workspace.SandboxChoice()) as found:
         assert found.pace is None
+
+
+def test_from_python_it_is_an_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIC_KEY", "0x" + "12" * 32)
+    place = tmp_path / "staging.yaml"
+    place.write_text(ENVIRONMENT)
+    scenario = cicscenario.load(
+        written(tmp_path, backend="eth", environment=str(place)), directory=tmp_path / "run", pace="real"
+    )
+    with pytest.raises(InvalidError, match="is not of a sandbox that has services with a pace"):
+        scenario.run()
 
 
 def test_a_sandbox_that_is_named_by_its_file_must_have_the_pace_that_is_asked_for(

@@ -37,7 +37,13 @@ class Slept:
         self.clock.now += seconds
 
 
-def asked(folder: Path, slept: Slept, groups: list[list[tuple[Any, ...]]], pace: str = REAL) -> list[int]:
+def asked(
+    folder: Path,
+    slept: Slept,
+    groups: list[list[tuple[Any, ...]]],
+    pace: str = REAL,
+    faults: MetaFaults = MetaFaults(),  # noqa: B008
+) -> list[int]:
     """The statuses of requests, those of a group at once; a text is there at POINTER before."""
 
     async def ask(client: ClientSession, server: TestServer, request: tuple[Any, ...]) -> int:
@@ -49,8 +55,8 @@ def asked(folder: Path, slept: Slept, groups: list[list[tuple[Any, ...]]], pace:
     async def all_of_them() -> list[int]:
         store = EntryStore(folder)
         store.put_document(POINTER, "[]", '"text"')
-        operations = Operations(store, Believing(), MetaFaults(), now=lambda: 1700000000)
-        meta = MetaServer(operations, MetaFaults(), WorkPace(pace, clock=slept.clock), slept)
+        operations = Operations(store, Believing(), faults, now=lambda: 1700000000)
+        meta = MetaServer(operations, faults, WorkPace(pace, clock=slept.clock), slept)
         app = web.Application()
         app.router.add_route("*", "/{anything:.*}", meta.handle)
         async with TestServer(app) as server, ClientSession() as client:
@@ -97,3 +103,11 @@ def test_at_the_fast_pace_it_waits_for_nothing(tmp_path: Path) -> None:
     slept = Slept()
     assert asked(tmp_path, slept, [[("GET", f"/{POINTER}", {}, b"")] * 4], FAST) == [200] * 4
     assert slept.waits == []
+
+
+def test_a_put_that_lets_others_hang_takes_its_time_once(tmp_path: Path) -> None:
+    for pace, waits in ((REAL, [FIGURES[Work.STEP].seconds]), (FAST, [0.02])):
+        slept = Slept()
+        put = ("PUT", f"/{OTHER}", SERVER, b'{"m": "{}", "s": {}}')
+        assert asked(tmp_path / pace, slept, [[put]], pace, MetaFaults(parallel_put_hang=True)) == [200]
+        assert slept.waits == waits
