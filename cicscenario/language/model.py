@@ -277,6 +277,7 @@ class Environment:
     meta: MetaEnvironment | None
     path: Path
     faults: tuple[str, ...] = ()  #: that are on in a sandbox, as ``SERVICE.NAME[=VALUE]``; not from the file
+    pace: str | None = None  #: of a sandbox's services: fast or real; not from the file
 
     @property
     def chain_spec(self) -> ChainSpec | None:
