@@ -21,7 +21,7 @@ _USED_BY: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
 #: Keys of the generator, which have no effect for people who exist already.
 _GENERATOR_KEYS = ("seed", "profile", "locales", "languages", "gender", "tags")
 #: Keys about people who exist already, which have no effect for people who are made from a seed.
-_SOURCE_KEYS = ("on_bad_row",)
+_SOURCE_KEYS = ("on_bad_row", "columns")
 
 _INCLUDE: KeyPath = ("checks", "include")
 _EXCLUDE: KeyPath = ("checks", "exclude")
