@@ -86,4 +86,6 @@ def _table(scenario: Scenario) -> PeopleTable | None:
     try:
         return people_table(scenario, skip=True)
     except InvalidError as error:
-        raise InvalidError(f"the PINs of the people are in their table: {error.message}", hint=error.hint) from None
+        raise InvalidError(
+            f"the PINs of the people are in their table: {error.message}", hint=error.hint or "put it back"
+        ) from None

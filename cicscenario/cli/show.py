@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TextIO
 
 from cicscenario.api import workspace
+from cicscenario.capabilities.pinsource import PinSource
 from cicscenario.engine.identity import compare, pins_of_run
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.files import OWNER_ONLY, replacing
-from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import cell, say
 from cicscenario.state.directory import store_of_a_run
@@ -43,7 +43,7 @@ def pins(path: Path, overrides: Sequence[str], directory: Path | None, out: Path
     store = store_of_a_run(workspace.run_directory(scenario, directory), path)
     try:
         compare(store, compile_plan(scenario, store), None, people=False)  # another seed would show other PINs
-        number = _write(_rows(scenario, store), out)
+        number = _write(_rows(pins_of_run(scenario, store), store), out)
         total = store.population()
     finally:
         store.close()
@@ -56,8 +56,7 @@ def pins(path: Path, overrides: Sequence[str], directory: Path | None, out: Path
     return ExitCode.OK
 
 
-def _rows(scenario: Scenario, store: Store) -> Iterator[tuple[str, str, str]]:
-    source = pins_of_run(scenario, store)
+def _rows(source: PinSource, store: Store) -> Iterator[tuple[str, str, str]]:
     for people in store.pages(through=pins_step.STEP.name):
         yield from ((person.phone, cell(person.name), source.pin(person) or "") for person in people)
 

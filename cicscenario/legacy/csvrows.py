@@ -28,6 +28,10 @@ _QUOTED = re.compile('"(?:[^"]|"")*"')
 _SAVE = "save it as CSV in UTF-8 (in Excel: `CSV UTF-8`)"
 
 
+class CsvError(InvalidError):
+    """A file is no table, or a row is no row of one; the message follows "it"."""
+
+
 @dataclass(frozen=True)
 class TableRow:
     """A row with its place. ``fields`` are None when it cannot be read, and then ``problem`` is the reason."""
@@ -43,7 +47,7 @@ class CsvRows:
     """The rows of an open table. ``header`` is its first row that has any text; ``separator`` is between its fields.
 
     ``wanted`` are headings: the separator that gives most of them is taken, and among several the most frequent one. Raises
-    InvalidError, without the path, for a file that is no text in UTF-8, and for an unreadable or missing header.
+    CsvError, without the path, for a file that is no text in UTF-8, and for an unreadable or missing header.
     """
 
     def __init__(self, file: BinaryIO, wanted: Collection[str] = ()) -> None:
@@ -51,17 +55,17 @@ class CsvRows:
         file.seek(0)
         start = file.read(4)
         if start[:2] in _UTF16:
-            raise InvalidError("is text in UTF-16, expected UTF-8", hint=_SAVE)
+            raise CsvError("is text in UTF-16, expected UTF-8", hint=_SAVE)
         if start == _ZIP:
-            raise InvalidError("is a spreadsheet, not its export", hint=_SAVE)
+            raise CsvError("is a spreadsheet, not its export", hint=_SAVE)
         first = len(_BOM) if start.startswith(_BOM) else 0
         self._first = (first, 1)
         self.separator = self._separator({heading(text) for text in wanted})
         header = next(self._rows(), None)
         if header is None:  # nothing below `sep=`
-            raise InvalidError("is empty, expected a header and a row for each person")
+            raise CsvError("is empty, expected a header and a row for each person")
         if header.fields is None:
-            raise InvalidError(f"line {header.line}: the header cannot be read: it {header.problem}", hint=_SAVE)
+            raise CsvError(f"line {header.line}: the header cannot be read: it {header.problem}", hint=_SAVE)
         self.header = header.fields
         self.header_line = header.line
 
@@ -72,7 +76,7 @@ class CsvRows:
         return rows
 
     def parse(self, data: bytes) -> list[str]:
-        """The fields of a row, without blanks around them. Raises InvalidError with what the row is, in words."""
+        """The fields of a row, without blanks around them. Raises CsvError with what the row is, in words."""
         return self._parse([data])[0]
 
     def _separator(self, wanted: set[str]) -> str:
@@ -81,7 +85,7 @@ class CsvRows:
         while line and not line[2].strip(b"\r\n\t ,;"):
             line = next(lines, None)
         if line is None:
-            raise InvalidError("is empty, expected a header and a row for each person")
+            raise CsvError("is empty, expected a header and a row for each person")
         if named := _SEP.fullmatch(line[2].strip(b"\r\n ")):
             self._first = (lines.offset, lines.line)
             return named[1].decode()
@@ -111,7 +115,7 @@ class CsvRows:
         while True:
             try:
                 fields, whole = self._parse(parts)
-            except InvalidError as error:
+            except CsvError as error:
                 lines.go(*back)
                 return TableRow(line, offset, data, None, error.message)
             if whole:
@@ -140,14 +144,14 @@ class CsvRows:
         """The fields of a row, and whether it is whole: a quoted field may go on in the next line."""
         text = b"".join(parts).decode("utf-8", "surrogateescape")
         if problem := text_problem(text):
-            raise InvalidError(problem)
+            raise CsvError(problem)
         try:
             fields = next(csv.reader([text], delimiter=self.separator, strict=True), [])
         except csv.Error as error:
             if "unexpected end of data" in str(error):
                 return [], False
             what = "quotes that are not closed" if len(parts) > 1 else "a quote within a field"
-            raise InvalidError(f"has {what}") from None
+            raise CsvError(f"has {what}") from None
         return [field.strip() for field in fields], True
 
 
@@ -198,10 +202,11 @@ class _Lines:
         """Reads on, and forgets what was read of the buffer; False at the end of the file."""
         if self._over:
             return False
-        rest = self._buffer[self._at :]
         self._file.seek(self._next)  # the file is also read elsewhere
         data = self._file.read(_CHUNK)
+        if not data:
+            self._over = True
+            return False
         self._next += len(data)
-        self._over = not data
-        self._buffer, self._at = rest + data, 0
-        return bool(data)
+        self._buffer, self._at = self._buffer[self._at :] + data, 0
+        return True

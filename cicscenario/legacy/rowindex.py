@@ -11,7 +11,7 @@ from typing import Any
 from cicscenario.errors import UnavailableError
 
 _SCHEMA = """
-PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=FILE; PRAGMA cache_size=-16000;
+PRAGMA temp_store=FILE; PRAGMA temp.journal_mode=OFF; PRAGMA temp.synchronous=OFF; PRAGMA temp.cache_size=-16000;
 CREATE TEMP TABLE numbers (phone INTEGER PRIMARY KEY, line INTEGER NOT NULL, at INTEGER NOT NULL, length INTEGER NOT NULL,
   digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TEMP TABLE accounts (account BLOB PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID;
