@@ -15,6 +15,7 @@ from cicscenario.engine.identity import claim, compare, pins_of_run
 from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.language import DiagnosticsError
 from cicscenario.legacy.badrecords import BadRecordsError
+from cicscenario.legacy.export import write_datadir
 from cicscenario.legacy.peopletable import PeopleTable
 from cicscenario.people.pins import Pins
 from cicscenario.plan.compile import Plan, compile_plan
@@ -27,6 +28,7 @@ from tests.support.people_tables import HEAD, people_table, phone, row, text
 from tests.support.scenarios import written
 
 PINS = "{scheme: bcrypt}"
+SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
 HASH = "$2b$08$" + "ab./" * 13 + "c"
 
 
@@ -59,7 +61,7 @@ def hashes(folder: Path, *numbers: int, last: str = "c") -> None:
 
 
 def services() -> Any:
-    return SimpleNamespace(environment=SimpleNamespace(chain_spec=ChainSpec.parse("evm:byzantium:8996:bloxberg")))
+    return SimpleNamespace(environment=SimpleNamespace(chain_spec=SPEC))
 
 
 def begin(store: Store, begun: Plan) -> None:
@@ -184,14 +186,20 @@ def test_a_table_of_pins_that_is_gone_says_so(tmp_path: Path) -> None:
         pin_source(scenario)
 
 
-def test_hashes_are_brought_for_people_of_any_source(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["people.csv", "data"])
+def test_hashes_are_brought_for_people_of_any_source(tmp_path: Path, source: str) -> None:
     people_table(tmp_path / "people.csv", [row(1), row(2)])
+    people = [plan(tmp_path).population.person(index) for index in range(2)]
+    write_datadir(tmp_path / "data", people, [], chain_spec=SPEC)
     hashes(tmp_path, 1, 2, 3)
-    found = plan(tmp_path, pins="{from: pins.csv}")
-    source = pin_source(found.scenario, found.population)
-    assert (source.kind, source.pin(found.population.person(0))) == (HASHES, None)
-    assert source.hashed
-    assert source.hashed(found.population.person(1)) == HASH
+    found = plan(tmp_path, pins="{from: pins.csv}", population=f"{{from: {source}}}")
+    brought = pin_source(found.scenario, found.population)
+    assert (brought.kind, brought.pin(found.population.person(0))) == (HASHES, None)
+    assert brought.hashed
+    assert brought.hashed(found.population.person(1)) == HASH
+    hashes(tmp_path, 1)
+    with pytest.raises(BadRecordsError, match=rf"there is no PIN hash of \{phone(2)} in pins\.csv"):
+        plan(tmp_path, pins="{from: pins.csv}", population=f"{{from: {source}}}")
 
 
 def test_who_has_no_hash_cannot_be_used(tmp_path: Path) -> None:
