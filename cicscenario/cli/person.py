@@ -48,8 +48,8 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
             _say_several([people[number] for number in found[:_LISTED]], len(found), fmt)
             return ExitCode.OK
         told = history(plan, store, people[found[0]])
+        source = origin_of(told.person.id, scenario, plan.population)
         if fmt != "json":  # at once: services may take long
-            source = origin_of(told.person.id, scenario, plan.population)
             say("\n".join(_lines(told, plan.size, source)), flush=True)
         there = None if offline else _ask(place, plan, store, told.person)
     finally:
@@ -58,7 +58,13 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
         now = {} if there is None else {"services": document(there)}
         parts = ("steps", "checks", "transactions", "requests")
         say(
-            json_text(told.who | {part: [asdict(one) for one in getattr(told, part)] for part in parts} | now, indent=2)
+            json_text(
+                told.who
+                | {"source": source}
+                | {part: [asdict(one) for one in getattr(told, part)] for part in parts}
+                | now,
+                indent=2,
+            )
         )
     elif there is not None:
         say("\n".join(_found(there)))
