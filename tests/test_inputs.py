@@ -17,7 +17,9 @@ from cicscenario.language.secret import parse_secret
 from cicscenario.language.source import read_source
 from cicscenario.legacy.accountfiles import read_pins, read_ussd_data
 from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.hashtable import HashTable
 from cicscenario.legacy.hexfolder import HexFolder
+from cicscenario.legacy.peopletable import PeopleTable
 from cicscenario.legacy.record import read_json
 from cicscenario.report.rendered import recorded
 from cicscenario.services.accounts_login import read_login
@@ -110,12 +112,14 @@ WANTED: dict[str, Callable[[Path], object]] = {
     "service file": lambda path: libpq.read_service("a", path),
     "pins": lambda path: list(read_pins(path)),
     "USSD data": lambda path: list(read_ussd_data(path)),
+    "table of people": PeopleTable,
+    "hashes of PINs": lambda path: HashTable(path, "bcrypt", region=None, rejected=BadRecords()),
     "person": read_json,
     "secret of a run": run_secret,
     "report": lambda path: recorded(path.parent),
 }
 #: A list of people may have any size: it is read line by line.
-ENDLESS_LINE = ("pins", "USSD data")
+ENDLESS_LINE = ("pins", "USSD data", "table of people", "hashes of PINs")
 
 
 @pytest.mark.parametrize("odd", ODD)

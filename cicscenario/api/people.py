@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cicscenario.capabilities.descriptor import descriptor
-from cicscenario.engine.identity import compare
+from cicscenario.engine.identity import compare, pins_of_run
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person, checksum
-from cicscenario.people.pins import Pins
 from cicscenario.plan.compile import compile_plan
 from cicscenario.state.directory import store_of_a_run
+from cicscenario.state.store import Store
 from cicscenario.steps import pins as pins_step
 
 
@@ -23,7 +23,7 @@ class Participant:
     phone: str  #: E.164, such as +254712345678
     language: str
     address: str | None  #: the account, with checksum and 0x; None before there is one
-    pin: str | None = field(repr=False)  #: four digits; None when the run has set none
+    pin: str | None = field(repr=False)  #: four digits; None when the run has set none, or has its hash only
     key: bytes | None = field(repr=False)  #: the account's private key, of 32 bytes; None when the run does not have it
 
 
@@ -35,21 +35,19 @@ def people_of(scenario: Scenario, directory: Path) -> Iterator[Participant]:
     store = store_of_a_run(directory, scenario.path)
     try:
         compare(store, compile_plan(scenario, store), None, people=False)  # another seed would give other PINs
-        pin, key = _pins(scenario), _keys(scenario, directory)
+        pin, key = _pins(scenario, store), _keys(scenario, directory)
         for page in store.pages():
             if not page:
                 continue
             done = store.done(pins_step.STEP.name, page[0].id, page[-1].id + 1)
             for one in page:
-                yield _participant(one, pin(one.id) if one.id in done else None, key(one) if one.address else None)
+                yield _participant(one, pin(one) if one.id in done else None, key(one) if one.address else None)
     finally:
         store.close()
 
 
-def _pins(scenario: Scenario) -> Callable[[int], str | None]:
-    if scenario.pins is None:
-        return lambda index: None
-    return Pins(scenario.population.seed, scenario.pins.fixed or ()).pin
+def _pins(scenario: Scenario, store: Store) -> Callable[[Person], str | None]:
+    return (lambda person: None) if scenario.pins is None else pins_of_run(scenario, store).pin
 
 
 def _keys(scenario: Scenario, directory: Path) -> Callable[[Person], bytes | None]:

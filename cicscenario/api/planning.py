@@ -21,6 +21,7 @@ from cicscenario.language import Scenario, load_environment
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
 from cicscenario.plan.makeup import profile_document
+from cicscenario.plan.origin import origin_document
 from cicscenario.sandbox.stack import running_environment
 from cicscenario.state.directory import existing_store
 from cicscenario.state.store import Store
@@ -58,6 +59,7 @@ class RunPlan:
             "scenario": compiled.scenario.title,
             "directory": str(self.directory),
             "population": compiled.size,
+            "source": origin_document(compiled.scenario, compiled.population),
             "profile": profile_document(compiled.scenario),
             "rejected": compiled.rejected.document() if compiled.rejected else None,
             "steps": [asdict(line) for line in self.steps],

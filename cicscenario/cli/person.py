@@ -16,6 +16,7 @@ from cicscenario.engine.who import who
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.plan.origin import origin_of
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.state.directory import store_of_a_run
 from cicscenario.state.store import Store
@@ -47,8 +48,9 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
             _say_several([people[number] for number in found[:_LISTED]], len(found), fmt)
             return ExitCode.OK
         told = history(plan, store, people[found[0]])
+        source = origin_of(told.person.id, scenario, plan.population)
         if fmt != "json":  # at once: services may take long
-            say("\n".join(_lines(told, plan.size)), flush=True)
+            say("\n".join(_lines(told, plan.size, source)), flush=True)
         there = None if offline else _ask(place, plan, store, told.person)
     finally:
         store.close()
@@ -56,7 +58,13 @@ def person(place: RunPlace, text: str, *, offline: bool, fmt: str) -> ExitCode:
         now = {} if there is None else {"services": document(there)}
         parts = ("steps", "checks", "transactions", "requests")
         say(
-            json_text(told.who | {part: [asdict(one) for one in getattr(told, part)] for part in parts} | now, indent=2)
+            json_text(
+                told.who
+                | {"source": source}
+                | {part: [asdict(one) for one in getattr(told, part)] for part in parts}
+                | now,
+                indent=2,
+            )
         )
     elif there is not None:
         say("\n".join(_found(there)))
@@ -94,7 +102,7 @@ def _say_several(people: Sequence[Person], number: int, fmt: str) -> None:
         say(f"  and {number - len(people):,} more")
 
 
-def _lines(told: History, size: int) -> Iterator[str]:
+def _lines(told: History, size: int, source: str | None) -> Iterator[str]:
     one = told.who
     yield f"{one_line(one['name']) or '(no name)'}: person {one['index']:,} of {size:,}"
     for key, name in (
@@ -105,6 +113,8 @@ def _lines(told: History, size: int) -> Iterator[str]:
     ):
         yield f"  {name:<16}{one_line(one[key]) if one[key] else 'none'}"
     yield f"  {'tags':<16}{one_line(', '.join(one['tags'])) or 'none'}"
+    if source:
+        yield f"  {'from':<16}{one_line(source)}"
     yield f"  {'gift':<16}{one['gift']:,} {one_line(told.unit)}"
     for title, ends in (("steps", told.steps), ("checks", told.checks)):
         yield f"{title}:"

@@ -12,6 +12,7 @@ from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.errors import ExitCode
 from cicscenario.plan.estimate import StepWork
 from cicscenario.plan.makeup import profile_document, profile_words
+from cicscenario.plan.origin import origin_document, origin_words
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.vocabulary import load_scenarios
 from cicscenario.wording import counted
@@ -80,5 +81,7 @@ def _text(plan: RunPlan) -> str:
     left_out = [rejected.summary()] if rejected and rejected.count else []
     drawn = profile_document(scenario)
     profile = ["Profile: " + "\n  ".join(profile_words(drawn))] if drawn else []
+    source = origin_document(scenario, plan.compiled.population)
+    people = ["People from " + "\n  ".join(origin_words(source))] if source else []
     asked = map(_asks, plan.services + plan.needs)
-    return "\n".join([head, *left_out, *profile, "", *rows, "", "needs", *asked, "", foot])
+    return "\n".join([head, *people, *left_out, *profile, "", *rows, "", "needs", *asked, "", foot])

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TextIO
 
 from cicscenario.api import workspace
-from cicscenario.engine.identity import compare
+from cicscenario.capabilities.pinsource import PinSource
+from cicscenario.engine.identity import compare, pins_of_run
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.files import OWNER_ONLY, replacing
-from cicscenario.language import Scenario
-from cicscenario.people.pins import Pins
 from cicscenario.plan.compile import compile_plan
 from cicscenario.printable import cell, say
 from cicscenario.state.directory import store_of_a_run
@@ -28,16 +27,23 @@ _WARNING = "these are PINs in clear: whoever has them can use the accounts. Keep
 def pins(path: Path, overrides: Sequence[str], directory: Path | None, out: Path | None) -> ExitCode:
     """Shows the PIN of everybody whose PIN the run has set, as CSV: on stdout, or in the file ``out`` with mode 0600.
 
-    A PIN follows from the scenario's seed or its list, so it is in no other file. Raises InvalidError when the scenario sets no
-    PINs or has not been run, and StateRefusedError when the state is that of another scenario.
+    A PIN follows from the scenario's seed or its list, or is in the table of people; no file of the run has it.
+
+    Raises InvalidError when the scenario sets no PINs, brings hashes of them, or has not been run, and StateRefusedError when
+    the state is that of another scenario.
     """
     scenario = load_scenario(path, overrides)
     if scenario.pins is None:
         raise InvalidError(f"{path} sets no PINs", hint="add `pins` to the scenario, and run it")
+    if scenario.pins.source is not None:
+        raise InvalidError(
+            f"{path} brings hashes of PINs from {scenario.pins.source}: nobody can tell the PINs from them",
+            hint="who made the hashes may have the PINs",
+        )
     store = store_of_a_run(workspace.run_directory(scenario, directory), path)
     try:
         compare(store, compile_plan(scenario, store), None, people=False)  # another seed would show other PINs
-        number = _write(_rows(scenario, store), out)
+        number = _write(_rows(pins_of_run(scenario, store), store), out)
         total = store.population()
     finally:
         store.close()
@@ -50,11 +56,9 @@ def pins(path: Path, overrides: Sequence[str], directory: Path | None, out: Path
     return ExitCode.OK
 
 
-def _rows(scenario: Scenario, store: Store) -> Iterator[tuple[str, str, str]]:
-    assert scenario.pins is not None
-    made = Pins(scenario.population.seed, scenario.pins.fixed or ())
+def _rows(source: PinSource, store: Store) -> Iterator[tuple[str, str, str]]:
     for people in store.pages(through=pins_step.STEP.name):
-        yield from ((person.phone, cell(person.name), made.pin(person.id)) for person in people)
+        yield from ((person.phone, cell(person.name), source.pin(person) or "") for person in people)
 
 
 def _write(rows: Iterable[tuple[str, str, str]], out: Path | None) -> int:

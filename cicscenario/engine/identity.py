@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.capabilities.money import said_by_chain
+from cicscenario.capabilities.pinsource import PinSource, pin_source
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.reading import block_time
 from cicscenario.chain.review import NONCES
@@ -24,9 +25,13 @@ from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
 
 _PROFILE = "profile"  # in the state: the digest of the profile that people are drawn from
+_PINS = "pins_from"  # in the state: where people's PINs are from, for a run that has set any
+_HASHES = "pin_hashes"  # in the state: the digest of the hashes that are brought, of ``source_size`` people
 _NAMED = "named"  # in the state: the options that say which run is meant, and where
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
-_MAY_CHANGE = ("description", "environment", "checks", "population.size", "population.on_bad_row", "backend.patience")
+_MAY_CHANGE = (
+    "description", "environment", "checks", "population.size", "population.on_bad_row", "population.columns", "backend.patience",
+)  # fmt: skip
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
 _MAY_GROW = ("metadata", "pins", "ussd_data")
 #: Keys that states of earlier versions do not have, with the value that their runs had.
@@ -180,7 +185,12 @@ def _source(plan: Plan) -> dict[str, str]:
     people = plan.scenario.population
     if people.source is None:
         return {_PROFILE: people.profile.digest} if people.profile else {}
-    return {"source_size": str(plan.size), "source": plan.fingerprint.of(plan.size)}
+    found = {"source_size": str(plan.size), "source": plan.fingerprint.of(plan.size)}
+    if plan.scenario.pins is not None:
+        found[_PINS] = pin_source(plan.scenario, plan.population).kind
+    if plan.pin_fingerprint:
+        found[_HASHES] = plan.pin_fingerprint.of(plan.size)
+    return found
 
 
 def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[str]:
@@ -192,9 +202,37 @@ def _source_differences(store: Store, held: dict[str, str], plan: Plan) -> list[
         return [f"the people of {source}: {size} in the state, {plan.size} now; people cannot be removed"]
     if plan.fingerprint.of(size) != held["source"]:
         return [f"the people of {source} are not those that the run began with{_first(store, plan.population)}"]
+    if differences := _pin_differences(held, plan, size):
+        return differences
     if plan.scenario.backend.traits.makes_accounts:
         return []
     return _account_differences(store, plan.population, source)
+
+
+def _pin_differences(held: Mapping[str, str], plan: Plan, size: int) -> list[str]:
+    """Whether people would get PINs from elsewhere, or other hashes, than the run began with. A run without PINs may get some.
+
+    PINs in clear are not compared: the state has nothing that they could be guessed from.
+    """
+    if _PINS not in held or plan.scenario.pins is None:
+        return []
+    now = pin_source(plan.scenario, plan.population).kind
+    if now != held[_PINS]:
+        return [f"the PINs of the people: from {held[_PINS]} in the state, from {now} now"]
+    if plan.pin_fingerprint and plan.pin_fingerprint.of(size) != held.get(_HASHES):
+        return [f"the PIN hashes in {plan.scenario.pins.source} are not those that the run began with"]
+    return []
+
+
+def pins_of_run(scenario: Scenario, store: Store) -> PinSource:
+    """Where the PINs are from that a run has set. Raises StateRefusedError when the scenario has them from elsewhere now."""
+    source, held = pin_source(scenario), store.meta().get(_PINS)
+    if held not in (None, source.kind):
+        raise StateRefusedError(
+            f"the PINs that this run has set are from {held}, and the scenario has them from {source.kind} now",
+            hint="give the scenario and the people that the run began with",
+        )
+    return source
 
 
 def _profile_differences(held: dict[str, str], scenario: Scenario) -> list[str]:

@@ -48,6 +48,7 @@ def scenario(
     """
     _resolve(values, document, ("environment",), keep=("sandbox",))
     _resolve(values, document, ("population", "from"))
+    _resolve(values, document, ("pins", "from"))
     _resolve(values, document, ("population", "profile"), keep=(UNIFORM, *profile_names()))
     secrets = [cast("tuple[str, ...]", secret) for secret in secret_paths(schema)]
     for secret in secrets:
@@ -60,7 +61,8 @@ def scenario(
         description=values["description"],
         population=PopulationOptions(
             size=people["size"],
-            source=Path(people["from"]) if people["from"] else None,
+            source=_path(people["from"] or None),
+            columns=_canonical(people["columns"]) if people["columns"] else None,
             seed=people["seed"],
             profile=profile,
             locales=tuple(people["locales"] or ()),
@@ -160,7 +162,7 @@ def _pins(values: Values | None) -> PinOptions | None:
     if values is None:
         return None
     fixed = values["fixed"]
-    return PinOptions(values["scheme"], values["cost"], tuple(fixed) if fixed else None)
+    return PinOptions(values["scheme"], values["cost"], tuple(fixed) if fixed else None, _path(values["from"]))
 
 
 def _revealing(values: Values, *secrets: str) -> Values:

@@ -19,9 +19,9 @@ _USED_BY: dict[tuple[str, ...], Callable[[BackendTraits], bool]] = {
     ("faucet",): lambda backend: backend.makes_accounts,
 }
 #: Keys of the generator, which have no effect for people who exist already.
-_GENERATOR_KEYS = ("seed", "profile", "locales", "languages", "gender", "tags")
+_GENERATOR_KEYS = tuple(("population", name) for name in ("seed", "profile", "locales", "languages", "gender", "tags"))
 #: Keys about people who exist already, which have no effect for people who are made from a seed.
-_SOURCE_KEYS = ("on_bad_row",)
+_SOURCE_KEYS = (("population", "on_bad_row"), ("population", "columns"))
 
 _INCLUDE: KeyPath = ("checks", "include")
 _EXCLUDE: KeyPath = ("checks", "exclude")
@@ -120,11 +120,17 @@ def _idle_keys(
             key = ".".join(path)
             yield span.diagnostic(Code.IDLE_KEY, f"`{key}` has no effect with the backend {backend.kind}", key=key)
     exist = bool(values["population"].get("from"))
-    for name in _GENERATOR_KEYS if exist else _SOURCE_KEYS:
-        if span := _key_at(document, ("population", name)):
+    for path in _idle_with_source(values) if exist else _SOURCE_KEYS:
+        if span := _key_at(document, path):
+            key = ".".join(path)
             whom = "people who exist already" if exist else "people who are made from a seed"
-            message = f"`population.{name}` has no effect for {whom}"
-            yield span.diagnostic(Code.IDLE_KEY, message, key=f"population.{name}")
+            yield span.diagnostic(Code.IDLE_KEY, f"`{key}` has no effect for {whom}", key=key)
+
+
+def _idle_with_source(values: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The keys without effect for people who exist already: their gifts are from their source, too; some PINs from the seed."""
+    keys = [path for path in _GENERATOR_KEYS if path[-1] != "seed" or not values["pins"]]
+    return [*keys, *([("gift", "threshold")] if values["gift"]["threshold"] else [])]
 
 
 def _key_at(document: Mapping, path: tuple[str, ...]) -> Span | None:

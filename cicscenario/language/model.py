@@ -22,7 +22,10 @@ class PopulationOptions:
     """The people: their number, and the parameters of the generator."""
 
     size: int | None  #: None for all people of ``source``
-    source: Path | None  #: `from`: the folder of existing people; None to generate people
+    source: Path | None  #: `from`: the folder or table of existing people; None to generate people
+    columns: (
+        Mapping[str, str] | None
+    )  #: headings of the table ``source`` by field; None: those with the names of fields
     seed: int
     profile: Profile | None  #: None for people without one
     locales: tuple[str, ...]  #: Faker locales; empty for those of the profile or the region
@@ -107,7 +110,13 @@ class PinOptions:
 
     scheme: Literal["bcrypt", "fernet"]
     cost: int | None  #: the cost of bcrypt; None for the servers' default
-    fixed: tuple[str, ...] | None  #: None for PINs from the seed
+    fixed: tuple[str, ...] | None  #: None for PINs from the table of people, or from the seed
+    source: Path | None = None  #: `from`: the list of hashes; None to make them from PINs
+
+    @property
+    def of_people(self) -> bool:
+        """Whether people have the PINs that their table has, if it has any."""
+        return self.fixed is None and self.source is None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from cicscenario.language.source import YAML, Span, read_source
 SANDBOX = "sandbox"
 _RUNS = "runs"  #: the folder of run directories in the home folder
 _STATE = "state.sqlite"  #: the file that every run directory has
+_TABLES = (".csv", ".tsv", ".txt")  #: endings of tables
+_NO_TABLES = (".json", ".xls", ".xlsx", ".ods", ".numbers")
 _MOST = 1000  # entries of a folder that are compared with a name
 
 
@@ -21,7 +23,9 @@ def missing_files(document: Mapping) -> Iterator[Diagnostic]:
     if found := _text_at(document, ("environment",)):
         yield from _environment(*found)
     if found := _text_at(document, ("population", "from")):
-        yield from _folder(*found)
+        yield from _people(*found)
+    if found := _text_at(document, ("pins", "from")):
+        yield from _list(*found)
 
 
 def _text_at(document: Mapping, path: tuple[str, ...]) -> tuple[Span, str] | None:
@@ -61,25 +65,42 @@ def _not_an_environment(span: Span, path: Path, named: str) -> Iterator[Diagnost
         yield _problem(span, f"{named} is a scenario", "environment", expected, code=Code.OTHER_FILE)
 
 
-def _folder(span: Span, named: str) -> Iterator[Diagnostic]:
+def _list(span: Span, named: str) -> Iterator[Diagnostic]:
+    if not _is((span.source.folder / named).is_file):
+        guess = _near(span.source.folder, named, _is_table, [])
+        yield _problem(span, f"there is no such file: {named}", "pins.from", "a list of PIN hashes (CSV)", guess)
+
+
+def _is_table(file: Path) -> bool:
+    return file.suffix.lower() in _TABLES and file.is_file()
+
+
+def _people(span: Span, named: str) -> Iterator[Diagnostic]:
     path = span.source.folder / named
-    expected = "a folder of the old data-seeding tools, or a run directory"
+    expected = "a table of people (CSV), a folder of the old data-seeding tools, or a run directory"
     if _is(path.is_dir):
         if runs := _runs_of_a_matrix(path):
             first = os.path.join(named, runs[0])  # noqa: PTH118 - as it is written
             message = f"{named} has the runs of a matrix, {len(runs)} of them"
             yield _problem(span, message, "population.from", "the run directory of one combination", first)
         return
+    if _is(path.is_file) and path.suffix.lower() not in (*YAML, *_NO_TABLES):
+        return  # whether it is a table is known when it is read
     if _is(path.exists):
-        yield _problem(span, f"{named} is no folder", "population.from", expected)
+        yield _problem(span, f"{named} is no folder and no table", "population.from", expected)
         return
     runs = _names_of_runs(span.source.folder) if path.parent.name == _RUNS else []
     if path.name in runs:
         return  # a run of a scenario beside this one, which can be made still
     guess = nearest(path.name, runs)
     suggestion = os.path.join(os.path.dirname(named), guess) if guess else None  # noqa: PTH118, PTH120 - as it is written
-    suggestion = suggestion or _near(span.source.folder, named, Path.is_dir, [])
-    yield _problem(span, f"there is no such folder: {named}", "population.from", expected, suggestion)
+    suggestion = suggestion or _near(span.source.folder, named, _brings_people, [])
+    what = "file" if path.suffix.lower() in _TABLES else "folder"
+    yield _problem(span, f"there is no such {what}: {named}", "population.from", expected, suggestion)
+
+
+def _brings_people(file: Path) -> bool:
+    return file.is_dir() or _is_table(file)
 
 
 def _runs_of_a_matrix(folder: Path) -> list[str]:

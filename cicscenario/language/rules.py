@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from cicscenario.language.columns import read_twice
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.model import KeyHolder, Scenario
 from cicscenario.language.nodes import Mapping, written_at
@@ -12,6 +13,8 @@ from cicscenario.language.vocabulary import Rule, Vocabulary, unmet
 _INCLUDE = "checks.include"
 _KIND: Path = ("backend", "kind")
 _SIZE: Path = ("population", "size")
+_COLUMNS: Path = ("population", "columns")
+_PIN_COLUMN: Path = (*_COLUMNS, "pin")
 _THRESHOLD: Path = ("gift", "threshold")
 
 
@@ -32,12 +35,21 @@ def _blame(path: Path, *, when: bool) -> Path | None:
     return path if when else None
 
 
+def _has_pin_column(scenario: Scenario) -> bool:
+    return "pin" in (scenario.population.columns or {})
+
+
+def _read_twice(scenario: Scenario) -> Path | None:
+    field = read_twice(scenario.population.columns or {})
+    return None if field is None else (*_COLUMNS, field)
+
+
 SCENARIO_RULES = (
     Rule(
         ("population.size", "population.from"),
         lambda s: _blame(("population",), when=s.population.size is None and s.population.source is None),
         "a population without `size`",
-        "add `size` (the number of people) or `from` (a folder of existing people)",
+        "add `size` (the number of people) or `from` (a table or a folder of existing people)",
     ),
     Rule(
         ("population.size", "population.region", "population.from"),
@@ -51,7 +63,7 @@ SCENARIO_RULES = (
         ("backend.kind", "population.from"),
         lambda s: _blame(_KIND, when=not s.backend.traits.makes_accounts and s.population.source is None),
         lambda s: f"the backend `{s.backend.traits.kind}` without `population.from`",
-        "name the folder that the accounts are in, or choose a backend that makes accounts",
+        "name the folder or table that the accounts are in, or choose a backend that makes accounts",
     ),
     Rule(
         ("gift.threshold", "backend.kind"),
@@ -82,6 +94,40 @@ SCENARIO_RULES = (
         lambda s: _blame(("ussd_data",), when=s.ussd_data and not s.backend.traits.has_phone_accounts),
         "USSD data with a backend that makes no accounts in the phone interface",
         "leave `ussd_data` out, or choose a backend by which people join by phone",
+    ),
+    Rule(
+        ("population.columns",),
+        lambda s: _blame(_COLUMNS, when="phone" not in (s.population.columns or ("phone",))),
+        "no column of phone numbers, which tell people apart",
+        "add `phone`, with the heading of that column",
+    ),
+    Rule(
+        ("population.columns",),
+        _read_twice,
+        "one column for two things",
+        "name another column, or leave one of the two out",
+    ),
+    Rule(
+        ("population.columns", "pins"),
+        lambda s: _blame(_PIN_COLUMN, when=_has_pin_column(s) and (s.pins is None or not s.pins.of_people)),
+        lambda s: "a column of PINs, " + ("and no `pins`" if s.pins is None else "and other PINs in `pins`"),
+        lambda s: (
+            "add `pins: {scheme: bcrypt}`, or leave the column out"
+            if s.pins is None
+            else "leave the column out, or `fixed` and `from` of `pins`"
+        ),
+    ),
+    Rule(
+        ("pins.from", "population.from"),
+        lambda s: _blame(("pins", "from"), when=bool(s.pins and s.pins.source) and s.population.source is None),
+        "hashes of PINs for people who are made from a seed: nobody has given them PINs",
+        "leave `pins.from` out, or name in `population.from` who they are of",
+    ),
+    Rule(
+        ("pins.from", "pins.fixed", "pins.cost"),
+        lambda s: _blame(("pins", "from"), when=bool(s.pins and s.pins.source and (s.pins.fixed or s.pins.cost))),
+        "hashes of PINs, and how PINs are made and hashed",
+        "leave `pins.from` out, or `fixed` and `cost`",
     ),
 )
 

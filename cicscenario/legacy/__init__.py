@@ -1,1 +1,1 @@
-"""Reads and writes the files of the old data-seeding tools."""
+"""Files that bring people: those of the old data-seeding tools, read and written, and tables of people (CSV), read."""

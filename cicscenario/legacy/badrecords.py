@@ -28,6 +28,7 @@ class BadRecords:
     def __init__(self) -> None:
         self.count = 0
         self.people: set[bytes] = set()
+        self._rows_of_people = 0
         self.fatal = False
         self.first: list[str] = []
         self._rows = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115
@@ -36,11 +37,22 @@ class BadRecords:
         self._csv.writerow(_COLUMNS)
 
     def add(
-        self, file: Path, what: str, *, line: int | None = None, whose: bytes | None = None, fatal: bool = False
+        self,
+        file: Path,
+        what: str,
+        *,
+        line: int | None = None,
+        whose: bytes | None = None,
+        fatal: bool = False,
+        person: bool = False,
     ) -> None:
-        """Adds a record. ``whose`` is the person who cannot be used because of it; None when it concerns nobody else."""
+        """Adds a record. ``whose`` is the person who cannot be used because of it; None when it concerns nobody else.
+
+        ``person``: the record is a whole person, about whom there is no other record; these are only counted.
+        """
         self.count += 1
         self.fatal |= fatal
+        self._rows_of_people += person
         if whose is not None:
             self.people.add(whose)
         what = what.encode("utf-8", "backslashreplace").decode()
@@ -49,15 +61,20 @@ class BadRecords:
         place = str(file).encode("utf-8", "backslashreplace").decode()
         self._csv.writerow((cell(place), line or "", cell(what)))
 
+    @property
+    def left_out(self) -> int:
+        """The number of people who cannot be used."""
+        return len(self.people) + self._rows_of_people
+
     def summary(self) -> str:
         """How many records cannot be used, and the first one, in one line."""
-        left_out = f"{counted(len(self.people), 'person')} {agreeing(len(self.people), 'are')} left out"
+        left_out = f"{counted(self.left_out, 'person')} {agreeing(self.left_out, 'are')} left out"
         records = counted(self.count, "bad record")
         return f"{left_out}, {records} in the source; first, {self.first[0]}"
 
     def document(self) -> dict[str, Any]:
         """The number of people and records that cannot be used, and the first records, for reports."""
-        return {"people": len(self.people), "records": self.count, "first": list(self.first)}
+        return {"people": self.left_out, "records": self.count, "first": list(self.first)}
 
     @property
     def more(self) -> int:

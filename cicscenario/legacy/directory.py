@@ -47,6 +47,7 @@ class OldPopulation:
         imported: bool = False,
         skip: bool = False,
         unfit: Unfit = lambda person: None,
+        rejected: BadRecords | None = None,
     ) -> None:
         people = next((folder / name for name in ("src", "old") if (folder / name).is_dir()), None)
         if people is None:
@@ -59,7 +60,7 @@ class OldPopulation:
         self._accounts = HexFolder(folder / "new", _ADDRESS)
         self._region = region
         self._imported = imported
-        self.rejected = bad = BadRecords()
+        self.rejected = bad = BadRecords() if rejected is None else rejected
         keys = self._people.keys(bad, people=True)
         index = {key: number for number, key in enumerate(keys)}
         self._keys = b"".join(keys)

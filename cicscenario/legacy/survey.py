@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from cicscenario.errors import InvalidError
+from cicscenario.errors import InvalidError, reason_of
+from cicscenario.inputs import open_input
+from cicscenario.language.columns import heading
 from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.csvrows import CsvError, CsvRows
 from cicscenario.legacy.directory import OldPopulation
-from cicscenario.legacy.textlines import text_lines, unreadable
 from cicscenario.people.measure import NOTHING, OLDEST, Measure, Surveyed
 from cicscenario.people.person import Person
 from cicscenario.people.uniform import GENDERS
@@ -76,33 +78,34 @@ def survey_table(path: Path) -> tuple[Measure, list[str]]:
 
     Raises InvalidError when it cannot be read, or has none of the columns; BadRecordsError with every row that is wrong.
     """
-    header: list[str] = []
-    other: list[str] = []
     bad, measure = BadRecords(), Measure()
     try:
-        for line, fields in text_lines(path, bad):
-            if not header:
-                header = [name.lower() for name in fields]
-                other = [name for name in fields if name.lower() not in COLUMNS]
-                _refuse_header(path, header)
-            elif len(fields) != len(header):
-                bad.add(path, f"has {len(fields)} values, expected {len(header)}", line=line)
-            elif one := _row(dict(zip(header, fields, strict=True)), path, line, bad):
-                measure.add(one)
-    except (OSError, UnicodeError) as error:
-        raise InvalidError(
-            f"{path} cannot be read: {unreadable(error)}", hint="name a CSV file with a header"
-        ) from None
+        with open_input(path) as file:
+            rows = CsvRows(file, COLUMNS)
+            header = [heading(name) for name in rows.header]
+            _refuse_header(path, rows.header_line, header)
+            for row in rows:
+                if row.fields is None:
+                    bad.add(path, row.problem, line=row.line)
+                elif len(row.fields) < len(header) or any(row.fields[len(header) :]):
+                    bad.add(path, f"has {len(row.fields)} values, expected {len(header)}", line=row.line)
+                elif one := _row(dict(zip(header, row.fields, strict=False)), path, row.line, bad):
+                    measure.add(one)
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read: {reason_of(error)}", hint="name a CSV file with a header") from None
+    except CsvError as error:
+        raise InvalidError(f"{path} cannot be read: it {error.message}", hint=error.hint) from None
+    other = [name for name in rows.header if heading(name) not in COLUMNS]
     bad.raise_any(str(path), hint="mend these rows, or leave a value empty that is not known")
     return measure, other
 
 
-def _refuse_header(path: Path, header: list[str]) -> None:
+def _refuse_header(path: Path, line: int, header: list[str]) -> None:
     expected = f"the columns that are read: {', '.join(COLUMNS)}"
     if not set(header) & set(COLUMNS):
-        raise InvalidError(f"{path}:1: the header has none of the columns that are read", hint=expected)
+        raise InvalidError(f"{path}:{line}: the header has none of the columns that are read", hint=expected)
     if twice := {name for name in header if name in COLUMNS and header.count(name) > 1}:
-        raise InvalidError(f"{path}:1: the header has `{min(twice)}` twice", hint=expected)
+        raise InvalidError(f"{path}:{line}: the header has `{min(twice)}` twice", hint=expected)
 
 
 def _row(row: dict[str, str], path: Path, line: int, bad: BadRecords) -> Surveyed | None:

@@ -36,7 +36,7 @@ class Pins:
 
     def __init__(self, seed: int, fixed: Sequence[str] = ()) -> None:
         for number, pin in enumerate(fixed, start=1):
-            if not _PIN.fullmatch(pin):
+            if not is_pin(pin):
                 raise InvalidError(
                     f"PIN number {number} of the list is not four digits", hint='in quotes, such as "0042"'
                 )
@@ -103,6 +103,11 @@ def _on_all_cores(work: Callable[[str], _T], pins: list[str], stopping: threadin
 
     with ThreadPoolExecutor(os.cpu_count(), "bcrypt") as pool:
         return list(pool.map(one, pins))
+
+
+def is_pin(text: str) -> bool:
+    """Whether cic-ussd accepts the text as a PIN: four digits."""
+    return _PIN.fullmatch(text) is not None
 
 
 def scheme_of(password_hash: str) -> Scheme | None:

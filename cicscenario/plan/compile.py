@@ -12,6 +12,7 @@ from cicscenario.connections import Service
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.legacy.badrecords import BadRecords
+from cicscenario.legacy.hashtable import HashTable
 from cicscenario.people.population import Population
 from cicscenario.plan.sources import Fingerprint, held_population, open_population
 from cicscenario.state.store import Store
@@ -28,6 +29,7 @@ class Plan:
     population: Population
     size: int
     rejected: BadRecords | None = None  #: the records of ``population.from`` that cannot be used
+    hashes: HashTable | None = None  #: of people's PINs, if the scenario brings them
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -40,6 +42,11 @@ class Plan:
     def fingerprint(self) -> Fingerprint:
         """Identifies the people of a source; those that a seed makes are identified by the scenario."""
         return Fingerprint(self.population)
+
+    @cached_property
+    def pin_fingerprint(self) -> Fingerprint | None:
+        """Identifies the hashes of people's PINs; None when they are made from PINs."""
+        return None if self.hashes is None else Fingerprint(self.population, self.hashes)
 
     @property
     def on_chain(self) -> bool:
@@ -61,7 +68,7 @@ def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:
     steps = steps_of(scenario)
     checks = narrowed_checks(scenario)
     people = held_population(scenario, held) if held else open_population(scenario)
-    return Plan(scenario, steps, checks, people.population, people.size, people.rejected)
+    return Plan(scenario, steps, checks, people.population, people.size, people.rejected, people.hashes)
 
 
 def steps_of(scenario: Scenario) -> tuple[PlannedStep, ...]:

@@ -1,4 +1,4 @@
-"""The source of a scenario's people: the generator, a data directory of the old tools, or another run."""
+"""The source of a scenario's people: the generator, a table, a data directory of the old tools, or another run."""
 
 import hashlib
 import json
@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cicscenario.capabilities.descriptor import descriptor
+from cicscenario.capabilities.pinsource import hash_table, people_table
 from cicscenario.errors import InvalidError
 from cicscenario.language import Scenario
 from cicscenario.legacy.badrecords import SKIP_HINT, BadRecords
-from cicscenario.legacy.directory import OldPopulation
+from cicscenario.legacy.directory import OldPopulation, Unfit
+from cicscenario.legacy.hashtable import HashTable
+from cicscenario.legacy.peopletable import PeopleTable
 from cicscenario.people.generator import Generator
 from cicscenario.people.person import Person, unidentified
 from cicscenario.people.population import Population
@@ -69,6 +73,7 @@ class People:
     population: Population
     size: int
     rejected: BadRecords | None = None
+    hashes: HashTable | None = None  #: of their PINs, if they are brought
 
 
 def open_population(scenario: Scenario) -> People:
@@ -81,13 +86,13 @@ def open_population(scenario: Scenario) -> People:
     if people.source is None:
         assert people.size is not None  # the language requires `size` or `from`
         return People(_generator(scenario), people.size)
-    source = _source(people.source, scenario)
+    source, hashes = _source(people.source, scenario)
     if people.size is not None and people.size > source.size:
         raise InvalidError(
             f"{people.source} has {counted(source.size, 'person')}, fewer than population.size ({people.size:,})",
             hint="leave `population.size` out to take all of them",
         )
-    return People(source, source.size if people.size is None else people.size, source.rejected)
+    return People(source, source.size if people.size is None else people.size, source.rejected, hashes)
 
 
 def held_population(scenario: Scenario, store: Store) -> People:
@@ -96,7 +101,7 @@ def held_population(scenario: Scenario, store: Store) -> People:
     The source is opened only if it decides the number of people (no ``population.size``) and still can be read.
     """
     people = scenario.population
-    if people.source is None or (people.size is None and people.source.is_dir()):
+    if people.source is None or (people.size is None and people.source.exists()):
         try:
             return open_population(scenario)
         except InvalidError:
@@ -107,13 +112,14 @@ def held_population(scenario: Scenario, store: Store) -> People:
 
 
 class Fingerprint:
-    """A digest of the people of a source: who they are and what they bring, in order, without their accounts.
+    """A digest of the people of a source: who they are and what they bring, in order, without their accounts and PINs.
 
-    Each person is read once, however many sizes are asked for in ascending order. A smaller size begins again.
+    With ``hashes``, a digest of the hashes of their PINs instead. Each person is read once, however many sizes are asked for in
+    ascending order. A smaller size begins again.
     """
 
-    def __init__(self, population: Population) -> None:
-        self._population = population
+    def __init__(self, population: Population, hashes: HashTable | None = None) -> None:
+        self._population, self._hashes = population, hashes
         self._begin()
 
     def _begin(self) -> None:
@@ -124,12 +130,16 @@ class Fingerprint:
         if size < self._size:
             self._begin()
         for index in range(self._size, size):
-            person = self._population.person(index)
-            document = _before(person, self._population.account(index))
-            fields = (document, person.phone, person.language, person.tags, person.gift)
-            self._digest.update(json.dumps([person.old_address.hex(), *fields]).encode())
+            self._digest.update(json.dumps(self._told(index)).encode())
         self._size = size
         return self._digest.hexdigest()
+
+    def _told(self, index: int) -> list[Any]:
+        person = self._population.person(index)
+        if self._hashes is not None:
+            return [person.phone, self._hashes.of(person)]
+        document = _before(person, self._population.account(index))
+        return [person.old_address.hex(), document, person.phone, person.language, person.tags, person.gift]
 
 
 def _before(person: Person, account: bytes | None) -> str:
@@ -139,10 +149,25 @@ def _before(person: Person, account: bytes | None) -> str:
     return json.dumps(unidentified(person.document, account))
 
 
-def _source(path: Path, scenario: Scenario) -> RunPopulation | OldPopulation:
-    if not path.is_dir():
+def _source(path: Path, scenario: Scenario) -> tuple[RunPopulation | OldPopulation | PeopleTable, HashTable | None]:
+    """The people of a source, and the hashes of their PINs if the scenario names a list of them."""
+    bad = BadRecords()
+    hashes = hash_table(scenario, bad)
+    if path.is_dir():
+        return _folder(path, scenario, bad, partial(_unfit, scenario, hashes)), hashes
+    if not path.exists():
         raise InvalidError(
-            f"population.from: there is no folder {path}", hint="paths are relative to the scenario file"
+            f"population.from: there is no folder and no table {path}", hint="paths are relative to the scenario file"
+        )
+    skip, unfit = scenario.population.on_bad_row == "skip", partial(_unfit, scenario, hashes)
+    return people_table(scenario, skip=skip, unfit=unfit, rejected=bad), hashes
+
+
+def _folder(path: Path, scenario: Scenario, bad: BadRecords, unfit: Unfit) -> RunPopulation | OldPopulation:
+    if scenario.population.columns:
+        raise InvalidError(
+            f"population.columns names the columns of a table, and {path} is a folder",
+            hint="leave `columns` out, or name the table in `population.from`",
         )
     if not (path / STATE).exists():
         return OldPopulation(
@@ -150,11 +175,12 @@ def _source(path: Path, scenario: Scenario) -> RunPopulation | OldPopulation:
             region=scenario.population.region,
             imported=not scenario.backend.traits.makes_accounts,
             skip=scenario.population.on_bad_row == "skip",
-            unfit=partial(_unfit, scenario),
+            unfit=unfit,
+            rejected=bad,
         )
     store = Store(path / STATE)
     try:
-        run = _run(store, scenario)
+        run = _run(store, scenario, bad, unfit)
     except BaseException:
         store.close()
         raise
@@ -162,11 +188,11 @@ def _source(path: Path, scenario: Scenario) -> RunPopulation | OldPopulation:
     return run
 
 
-def _run(store: Store, scenario: Scenario) -> RunPopulation:
+def _run(store: Store, scenario: Scenario, bad: BadRecords, unfit: Unfit) -> RunPopulation:
     """The people of another run who can be used in a scenario."""
-    bad, ids = BadRecords(), array("Q")
+    ids = array("Q")
     for person in store.all_people():
-        if reason := _unfit(scenario, person):
+        if reason := unfit(person):
             bad.add(store.path, f"person {person.id}: {reason}", whose=person.old_address)
         else:
             ids.append(person.id)
@@ -177,7 +203,7 @@ def _run(store: Store, scenario: Scenario) -> RunPopulation:
     return run
 
 
-def _unfit(scenario: Scenario, person: Person) -> str | None:
+def _unfit(scenario: Scenario, hashes: HashTable | None, person: Person) -> str | None:
     """The reason why a person cannot be used in a scenario, as far as it is known without asking a service."""
     for what, text in (("language", person.language), *(("tag", tag) for tag in person.tags)):
         if problem := text_problem(text):
@@ -187,6 +213,8 @@ def _unfit(scenario: Scenario, person: Person) -> str | None:
             refuse_unfit(person.document)
         except InvalidError as error:
             return error.message
+    if hashes is not None and hashes.of(person) is None:
+        return f"there is no PIN hash of {person.phone} in {hashes.path.name}"
     return descriptor(scenario).unfit(scenario, person)
 
 

@@ -60,6 +60,7 @@ def _digest(scenario: Scenario, node: str | None, contracts: str | None) -> str:
         "scenario": document,
         "combination": scenario.combination.label if scenario.combination else None,
         "people": _stamps(scenario.population.source) if scenario.population.source else None,
+        "hashes": _stamps(scenario.pins.source) if scenario.pins and scenario.pins.source else None,
         "profile": scenario.population.profile.digest if scenario.population.profile else None,
         "version": cicscenario.__version__,
         "state": SCHEMA_VERSION,
@@ -71,9 +72,9 @@ def _digest(scenario: Scenario, node: str | None, contracts: str | None) -> str:
 
 
 def _stamps(folder: Path) -> list[tuple[str, int, int]]:
-    """Every file in a folder of existing people, with its size and when it was changed."""
+    """Every file in a folder of existing people, or the table itself, with its size and when it was changed."""
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
         seen = path.stat()
         found.append((str(path.relative_to(folder)), seen.st_size, seen.st_mtime_ns))
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from cicscenario.checks import gas, pins
 from cicscenario.invocation import going_on
+from cicscenario.language.model import PinOptions
 from cicscenario.people.pins import PinHasher, Pins
 from tests.support.states import person
 
@@ -25,9 +26,10 @@ def context(wrong: int) -> Any:
     def read(phones: Iterable[str]) -> Any:
         return {phone: SimpleNamespace(password_hash=hashed[phone]) for phone in phones}
 
-    wanted = SimpleNamespace(scheme="bcrypt", fixed=None)
+    wanted = PinOptions("bcrypt", cost=None, fixed=None)
     return SimpleNamespace(
-        scenario=SimpleNamespace(pins=wanted, population=SimpleNamespace(seed=SEED)),
+        scenario=SimpleNamespace(pins=wanted, population=SimpleNamespace(seed=SEED, source=None)),
+        population=None,
         services=SimpleNamespace(accounts=SimpleNamespace(read=read), pepper=None),
         stopping=threading.Event(),
     )

@@ -65,6 +65,15 @@ def close(measured: dict[str, float], drawn: dict[str, float], within: float) ->
     return all(abs(one.get(group, 0) - other.get(group, 0)) < within for group in {*one, *other} - {"Other"})
 
 
+def test_a_table_is_read_as_a_spreadsheet_exports_it(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_bytes(
+        b"\xef\xbb\xbfGender;Occupation;Notes;Joined\r\n" + b'female;Shop;"one\r\ntwo";2021-03-01\r\n' * 20 + b";;;\r\n"
+    )
+    assert measure(tmp_path / "people.csv", tmp_path / "measured.yaml") is ExitCode.OK
+    found = load_profile(tmp_path / "measured.yaml")
+    assert (found.people, dict(found.gender), dict(found.occupations)) == (20, {"female": 20}, {"Shop": 20})
+
+
 def test_people_who_are_drawn_and_measured_again_are_like_the_profile(table: Path, tmp_path: Path) -> None:
     assert measure(table, tmp_path / "again.yaml", measured="2020-05-12") is ExitCode.OK
     found, was = load_profile(tmp_path / "again.yaml"), sarafu()
@@ -177,7 +186,7 @@ def test_every_bad_row_is_named_with_its_line(tmp_path: Path) -> None:
         ("gender,Gender\nmale,male\n", "people.csv:1: the header has `gender` twice"),
         ("gender\n" + "male\n" * 9, "9 people: a profile of fewer than 10"),
         ("gender\n" + "male\n" * 20, "the day of the figures is not known"),
-        ("", "0 people"),
+        ("", "people.csv cannot be read: it is empty"),
     ],
 )
 def test_a_file_that_is_no_list_of_people_is_refused(tmp_path: Path, text: str, says: str) -> None:

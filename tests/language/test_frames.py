@@ -53,7 +53,7 @@ error[S014]: unknown key `sise`
   |
 1 | population.sise=5
   |            ^^^^ did you mean `size`?
-  = expected: one of size, from, seed, profile, locales, region, languages, gender, tags, on_bad_row
+  = expected: one of size, from, columns, seed, profile, locales, region, languages, gender, tags, on_bad_row
   = see: cicscenario explain population"""
 
 ENVIRONMENT = """\

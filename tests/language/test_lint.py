@@ -50,6 +50,10 @@ def found(folder: Path, text: str, *overrides: str) -> list[tuple[str, int, int]
         (HEAD.replace("size: 3, seed: 1", "from: there") + "gift: {method: mint}\n", []),
         (HEAD.replace("seed: 1", "seed: 1, on_bad_row: skip"), [("L008", 3, 32)]),
         (HEAD.replace("size: 3, seed: 1", "from: there, on_bad_row: skip, region: KE"), []),
+        (HEAD.replace("size: 3", "from: there") + "gift: {threshold: 5}\n", [("L008", 3, 27), ("L008", 4, 8)]),
+        (HEAD.replace("size: 3", "from: there") + "backend: cic_ussd\npins: {scheme: bcrypt}\n", []),
+        (HEAD.replace("seed: 1", "seed: 1, columns: {phone: Tel}"), [("L008", 3, 32)]),
+        (HEAD.replace("size: 3, seed: 1", "from: there.csv, columns: {phone: Tel}"), []),
     ],
 )
 def test_findings_are_at_their_place(tmp_path: Path, text: str, expected: list[tuple[str, int, int]]) -> None:

@@ -52,6 +52,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "base.yaml").write_text(SCENARIO)
     (tmp_path / "writer.asc").write_text("not a key")
     (tmp_path / "people").mkdir()
+    for name in ("members.csv", "members.xlsx", "pins.csv"):
+        (tmp_path / name).write_text("phone\n")
     return tmp_path
 
 

@@ -86,10 +86,14 @@ def test_more_people_than_there_are_is_an_error(tmp_path: Path, run: Path) -> No
         compile_plan(load_scenario(scenario(tmp_path, "{from: run, size: 5}")))
 
 
-@pytest.mark.parametrize("name", ["nowhere", "scenario.yaml"])
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidError, match=f"there is no folder .*{name}"):
-        compile_plan(load_scenario(scenario(tmp_path, f"{{from: {name}}}")))
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match=r"there is no folder and no table .*nowhere"):
+        compile_plan(load_scenario(scenario(tmp_path, "{from: nowhere}")))
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match=r"scenario\.yaml: the header has no column `phone`"):
+        compile_plan(load_scenario(scenario(tmp_path, "{from: scenario.yaml}")))
 
 
 def test_somebody_who_is_not_there_is_named(run: Path) -> None:

@@ -30,7 +30,8 @@ class Page:
 def read_page(path: Path) -> Page:
     """A block of the kind ``sh`` has commands, of the kind ``text`` what the last of them prints.
 
-    A block of the kind ``yaml`` with a path above it is a file. ``# exit code N`` ends a command that does not end with 0.
+    A block of the kind ``yaml`` or ``csv`` with a path above it is a file. ``# exit code N`` ends a command that does not end
+    with 0.
     """
     files: dict[str, str] = {}
     blocks: list[CommandBlock] = []
@@ -39,7 +40,7 @@ def read_page(path: Path) -> Page:
             blocks.append(CommandBlock(found["text"].splitlines()))
         elif found["kind"] == "text" and blocks:
             blocks[-1].expected += found["text"].splitlines()
-        elif found["kind"] == "yaml" and found["path"]:
+        elif found["kind"] in ("yaml", "csv") and found["path"]:
             files[found["path"]] = found["text"]
     return Page(files, blocks)
 

@@ -60,6 +60,21 @@ def test_people_in_files_count(tmp_path: Path) -> None:
     assert len({before, changed, place(path)}) == 3
 
 
+@pytest.mark.parametrize("file", ["people.csv", "pins.csv"])
+def test_a_table_and_a_list_of_hashes_count(tmp_path: Path, file: str) -> None:
+    for name in ("people.csv", "pins.csv"):
+        (tmp_path / name).write_text("phone\n")
+    path = tmp_path / "table.yaml"
+    path.write_text(
+        "version: 1\nname: table\npopulation: {from: people.csv}\npins: {from: pins.csv}\nbackend: cic_ussd\n"
+        "environment: sandbox\n"
+    )
+    before = place(path)
+    assert place(path) == before
+    (tmp_path / file).write_text("phone\n1\n")
+    assert place(path) != before
+
+
 def test_those_that_nobody_has_used_for_longest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf, "_KEPT", 2)
     for age, name in enumerate("abcd"):

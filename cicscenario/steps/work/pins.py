@@ -1,14 +1,16 @@
 """Writes PIN hashes to the phone interface's account table, and ``pins.csv``."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import cpu_count
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.pinsource import PinSource, pin_source
+from cicscenario.errors import InvalidError
 from cicscenario.legacy.accountfiles import PinRow, write_pins
 from cicscenario.people.person import Person
-from cicscenario.people.pins import PinHasher, Pins
+from cicscenario.people.pins import PinHasher
 from cicscenario.steps.work.account_table import report
 
 _HASHED_AT_ONCE = 2 * (cpu_count() or 1)  # people; keeps all processors busy, also when a hash takes a second
@@ -19,27 +21,62 @@ def executor(context: RunContext) -> Executor:
     """Writes the hashes about every second, while it makes further ones."""
     wanted = context.scenario.pins
     assert wanted is not None  # otherwise the plan does not have this step
-    pins = Pins(context.scenario.population.seed, wanted.fixed or ())
+    source = pin_source(context.scenario, context.population)
+    if source.hashed is not None:
+        return _brought(context, source.hashed)
     hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
-
-    def write(rows: Sequence[tuple[Person, str]], made: Result) -> None:
-        unknown = context.services.accounts.set_pins([(person.phone, hashed) for person, hashed in rows])
-        report([person for person, _ in rows], unknown, made)
 
     def run(batch: Batch) -> Result:
         rows: list[tuple[Person, str]] = []
         since = context.clock()
         for start in range(0, len(batch.people), _HASHED_AT_ONCE):
             part = batch.people[start : start + _HASHED_AT_ONCE]
-            rows += zip(part, hasher.hash_many((pins.pin(person.id) for person in part), context.stopping), strict=True)
+            known = _pins(part, source, batch.result)
+            rows += zip(known, hasher.hash_many(known.values(), context.stopping), strict=True)
             if context.clock() - since >= _WRITE_AFTER:
-                write(rows, batch.result)
+                _write(context, rows, batch.result)
                 rows, since = [], context.clock()
         if rows:
-            write(rows, batch.result)
+            _write(context, rows, batch.result)
         return batch.result
 
     return run
+
+
+def _pins(people: Sequence[Person], source: PinSource, made: Result) -> dict[Person, str]:
+    """The PINs of people; who has none any more fails."""
+    found = {}
+    for person in people:
+        try:
+            pin = source.pin(person)
+        except InvalidError as error:  # the row has changed since the table was opened
+            made.fail(person.id, error.message)
+            continue
+        assert pin is not None  # only hashes are known otherwise
+        found[person] = pin
+    return found
+
+
+def _brought(context: RunContext, hashed: Callable[[Person], str | None]) -> Executor:
+    """Writes the hashes that the scenario brings."""
+
+    def run(batch: Batch) -> Result:
+        rows = []
+        for person in batch.people:
+            if (found := hashed(person)) is None:
+                batch.result.fail(person.id, f"there is no PIN hash of {person.phone} in the list")
+            else:
+                rows.append((person, found))
+        if rows:
+            _write(context, rows, batch.result)
+        return batch.result
+
+    return run
+
+
+def _write(context: RunContext, rows: Sequence[tuple[Person, str]], made: Result) -> None:
+    unknown = context.services.accounts.set_pins([(person.phone, hashed) for person, hashed in rows])
+    report([person for person, _ in rows], unknown, made)
 
 
 def write_file(context: RunContext, path: Path, pages: Iterable[Sequence[Person]]) -> None:
