@@ -170,6 +170,7 @@ class Limits:
     rate: float | None  #: requests a second
     burst: int | None  #: requests that may be sent at once after a quiet time; None: those of a second
     concurrency: int | None  #: requests that may be under way at a time
+    retries: int | None  #: how often a request without an answer is sent again; None: as each client does by itself
 
 
 @dataclass(frozen=True)
