@@ -26,7 +26,15 @@ from cicscenario.state.store import Store
 _PROFILE = "profile"  # in the state: the digest of the profile that people are drawn from
 _NAMED = "named"  # in the state: the options that say which run is meant, and where
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
-_MAY_CHANGE = ("description", "environment", "checks", "population.size", "population.on_bad_row", "backend.patience")
+_MAY_CHANGE = (
+    "description",
+    "environment",
+    "checks",
+    "population.size",
+    "population.on_bad_row",
+    "backend.patience",
+    "steps",
+)
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
 _MAY_GROW = ("metadata", "pins", "ussd_data")
 #: Keys that states of earlier versions do not have, with the value that their runs had.

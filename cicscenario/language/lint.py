@@ -36,6 +36,7 @@ def lint(
     """
     found = [*_unused_variables(path, document), *_no_seed(document, values), *_idle_gift(document, values)]
     found += _idle_keys(document, values, scenario.backend.traits, vocabulary)
+    found += _idle_steps(document, scenario, vocabulary)
     found += _checks(document, values["checks"], vocabulary.applicable(scenario))
     return sorted(found, key=lambda problem: (problem.file != str(path), problem.file, problem.line, problem.column))
 
@@ -125,6 +126,13 @@ def _idle_keys(
             whom = "people who exist already" if exist else "people who are made from a seed"
             message = f"`population.{name}` has no effect for {whom}"
             yield span.diagnostic(Code.IDLE_KEY, message, key=f"population.{name}")
+
+
+def _idle_steps(document: Mapping, scenario: Scenario, vocabulary: Vocabulary) -> Iterator[Diagnostic]:
+    for name in scenario.deadlines:
+        span = _key_at(document, ("steps", name))
+        if span and name in vocabulary.steps and vocabulary.steps[name](scenario) is None:
+            yield span.diagnostic(Code.IDLE_KEY, f"this scenario has no step `{name}`", key=f"steps.{name}")
 
 
 def _key_at(document: Mapping, path: tuple[str, ...]) -> Span | None:

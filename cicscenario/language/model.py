@@ -121,6 +121,13 @@ class CheckOptions:
 
 
 @dataclass(frozen=True)
+class StepOptions:
+    """The options of one step."""
+
+    deadline: float  #: seconds from when it begins to work in a run
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One scenario, after merging extended files and overrides, and expanding variables."""
 
@@ -139,12 +146,18 @@ class Scenario:
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
     document: dict[str, Any] = field(repr=False)  #: see `canonical`
+    steps: Mapping[str, StepOptions] = field(default_factory=dict)  #: by name; steps without options are left out
     combination: Combination | None = None  #: of the file's matrix, whose values are in the other fields already
 
     @property
     def title(self) -> str:
         """What people call its run: its name, and the combination if there is one."""
         return f"{self.name}/{self.combination.label}" if self.combination else self.name
+
+    @property
+    def deadlines(self) -> dict[str, float]:
+        """Seconds for steps, by name."""
+        return {name: options.deadline for name, options in self.steps.items()}
 
     @property
     def chooses_language(self) -> bool:
