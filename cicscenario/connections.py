@@ -65,6 +65,7 @@ class Connections:
     def _meter(self, service: Service, limits: Limits) -> Meter:
         meter = self.traffic.of(service)
         meter.limit = Limit(limits.rate, limits.burst, limits.concurrency)
+        meter.retries = limits.retries
         return meter
 
     @property

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     OK = 0  #: everything asked for is done, and every check found all of it
     CHECKS_FAILED = 1  #: the run went through, but a check found errors
     INVALID = 2  #: the scenario, the environment file or the command line is invalid
-    UNAVAILABLE = 3  #: a service is missing or a step failed; run the same command again to resume
+    UNAVAILABLE = 3  #: a service is missing, a step failed or a deadline passed; run the same command again to resume
     STATE_REFUSED = 4  #: the state is locked by another run, or is not of this scenario
     RECONCILE = 5  #: a person has to look at the chain, and then decide: `run --reconcile` goes on
     INTERNAL = 70  #: a bug in cicscenario
@@ -78,6 +78,15 @@ class UnavailableError(CicScenarioError):
     """A service does not answer, or not as it should; running again resumes."""
 
     exit_code = ExitCode.UNAVAILABLE
+
+
+class DeadlineError(UnavailableError):
+    """A deadline that the user gave has passed; running again resumes. ``step`` is None for that of a whole command."""
+
+    def __init__(self, message: str, *, seconds: float, step: str | None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
+        self.step = step
 
 
 class StepFailedError(CicScenarioError):

@@ -21,6 +21,7 @@ from cicscenario.language.provenance import Setting
 from cicscenario.language.provenance import settings as settings_of
 from cicscenario.metadata import all_kinds
 from cicscenario.resources import load_schema
+from cicscenario.steps import all_steps
 
 
 @cache
@@ -31,6 +32,7 @@ def vocabulary() -> Vocabulary:
         backends={backend.kind: backend for backend in all_backends()},
         checks={check.name: check.conditions for check in all_checks()},
         rules=tuple(rule for backend in all_backends() for rule in backend.rules),
+        steps={step.name: step.part for step in all_steps()},
     )
 
 
@@ -78,6 +80,7 @@ def _schema() -> dict[str, Any]:
     backend["properties"]["kind"]["enum"] = backend["then"]["enum"] = kinds
     backend["properties"]["kind"]["description"] = " ".join(f"`{one.kind}`: {one.summary}." for one in all_backends())
     known["metadata"]["items"]["enum"] = [kind.name for kind in all_kinds()]
+    known["steps"]["propertyNames"]["enum"] = [step.name for step in all_steps()]
     for name in ("include", "exclude"):
         known["checks"]["properties"][name]["items"]["enum"] = [check.name for check in all_checks()]
     return schema

@@ -8,11 +8,36 @@ from email.utils import format_datetime
 import pytest
 
 from cicscenario.errors import InterruptedRunError
-from cicscenario.retry import Attempts, pause, retry_after
+from cicscenario.retry import PAUSES, Attempts, Patience, pause, retry_after, with_retries
+from tests.support.handclock import HandClock
 
 
 def test_there_is_one_attempt_for_each_pause() -> None:
     assert list(Attempts(pauses=(0.0, 0.0, 0.0))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("retries", "pauses"), [(0, (0.0,)), (1, (0.0, 0.2)), (6, (*PAUSES, 5.0, 5.0))])
+def test_a_number_of_retries_replaces_the_number_of_pauses(retries: int, pauses: tuple[float, ...]) -> None:
+    assert with_retries(PAUSES, retries) == pauses
+    assert Attempts(retries=retries).number == retries + 1
+    assert with_retries(PAUSES, None) == PAUSES
+
+
+def test_patience_is_a_time_or_a_number_and_each_progress_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = HandClock()
+    monkeypatch.setattr("cicscenario.retry.pause", lambda seconds, _: setattr(clock, "now", clock.now + seconds))
+    timed, counted = Patience(None, clock), Patience(None, clock, retries=2)
+    assert not timed.is_over(100)
+    clock.now += 100
+    assert timed.is_over(100)
+    for _ in range(2):
+        assert not counted.is_over(0), "no time ends one that is counted"
+        counted.pause("it is away")
+    assert counted.is_over(10**9)
+    counted.renew()
+    timed.renew()
+    assert not counted.is_over(0)
+    assert not timed.is_over(100)
 
 
 def test_a_pause_ends_when_the_run_is_to_end() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cicscenario.api.home import home
 from cicscenario.api.request import RunPlace, run_request
 from cicscenario.engine import run as engine
+from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Listener, Noted, StageStarted
 from cicscenario.engine.reverify import VerifyRequest, reverify
 from cicscenario.engine.run import Stoppable
@@ -26,6 +27,7 @@ class RunOptions:
     fresh: bool = False
     reconcile: bool = False
     save: Path | None = None  #: where the sandbox is saved when the run is green
+    deadline: Deadline | None = None  #: of the command
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class VerifyOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     thorough: bool = False
+    deadline: Deadline | None = None  #: of the command
 
 
 def run(
@@ -49,6 +52,7 @@ def run(
         selection=options.selection,
         fresh=options.fresh,
         reconcile=options.reconcile,
+        deadline=options.deadline,
     )
     if not options.save:
         return engine.run(request, listener)
@@ -77,5 +81,5 @@ def verify(
     place: RunPlace, options: VerifyOptions, listener: Listener, stoppable: Stoppable
 ) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the scenario's checks, or those named. The code is OK only when every check passes for all people."""
-    request = run_request(place, listener, stoppable, command="verify")
+    request = run_request(place, listener, stoppable, command="verify", deadline=options.deadline)
     return reverify(VerifyRequest(request, options.include, options.exclude, options.thorough), listener)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cicscenario.api import workspace
 from cicscenario.api.revision import revision_of
+from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Listener
 from cicscenario.engine.run import RunRequest, Stoppable
 from cicscenario.engine.select import EVERYTHING, Selection
@@ -37,6 +38,7 @@ def run_request(
     fresh: bool = False,
     reconcile: bool = False,
     command: str = "run",
+    deadline: Deadline | None = None,
 ) -> RunRequest:
     """The request for this run. ``listener`` is told of the services of a sandbox that start; for ``make_home`` see
     ``workspace.run_directory``."""
@@ -52,4 +54,5 @@ def run_request(
         reconcile=reconcile,
         revision=revision_of(place.scenario),
         command=command,
+        deadline=deadline,
     )

@@ -20,6 +20,7 @@ from cicscenario.api.planning import RunPlan, plan_of
 from cicscenario.api.request import RunPlace
 from cicscenario.api.result import RunResult, result_of
 from cicscenario.api.running import Running, Stop
+from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Event, Listener
 from cicscenario.engine.run import Stoppable
 from cicscenario.engine.select import Selection
@@ -114,17 +115,21 @@ class LoadedScenario:
         fresh: bool = False,
         reconcile: bool = False,
         save: str | PathLike[str] | None = None,
+        deadline: float | None = None,
     ) -> RunResult:
         """Starts or resumes the run, and verifies that all people arrived; ``listener`` is called with each event.
 
         ``until``, ``since`` and ``only`` are names of steps. ``fresh`` starts anew, ``reconcile`` sends transactions again
-        whose nonce another program has used, and ``save`` is a file for a snapshot of the sandbox when all went well: the
-        options of ``cicscenario run``. After a KeyboardInterrupt, what was begun is finished and saved first.
+        whose nonce another program has used, ``save`` is a file for a snapshot of the sandbox when all went well, and
+        ``deadline`` the seconds after which it stops in order with a DeadlineError: the options of ``cicscenario run``. After a
+        KeyboardInterrupt, what was begun is finished and saved first.
 
         Raises UnavailableError, StepFailedError, StateRefusedError, ReconcileError or InvalidError when it is stopped; the next
         call resumes it. Checks that find errors are no exception here, see ``RunResult.require``.
         """
-        running = self.start(until=until, since=since, only=only, fresh=fresh, reconcile=reconcile, save=save)
+        running = self.start(
+            until=until, since=since, only=only, fresh=fresh, reconcile=reconcile, save=save, deadline=deadline
+        )
         return _listened(running, listener)
 
     def start(
@@ -136,12 +141,17 @@ class LoadedScenario:
         fresh: bool = False,
         reconcile: bool = False,
         save: str | PathLike[str] | None = None,
+        deadline: float | None = None,
     ) -> Running:
         """As ``run``; the run goes on in a thread, and what is returned gives its events one after the other."""
         options = RunOptions(
             Selection(until, since, tuple(only)), fresh, reconcile, None if save is None else Path(save).absolute()
         )
-        return self._begun(lambda listener, stoppable: actions.run(self._absolute, options, listener, stoppable))
+        return self._begun(
+            lambda listener, stoppable: actions.run(
+                self._absolute, replace(options, deadline=_begins(deadline)), listener, stoppable
+            )
+        )
 
     def verify(
         self,
@@ -150,20 +160,31 @@ class LoadedScenario:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         thorough: bool = False,
+        deadline: float | None = None,
     ) -> RunResult:
         """Asks the services again whether all people arrived; ``listener`` is called with each event.
 
         ``include`` and ``exclude`` are names of checks. Possible at any time, also during a run. Raises InvalidError when nothing
         has been run, and UnavailableError when a service could not be asked about everybody.
         """
-        return _listened(self.start_verification(include=include, exclude=exclude, thorough=thorough), listener)
+        running = self.start_verification(include=include, exclude=exclude, thorough=thorough, deadline=deadline)
+        return _listened(running, listener)
 
     def start_verification(
-        self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), thorough: bool = False
+        self,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        thorough: bool = False,
+        deadline: float | None = None,
     ) -> Running:
         """As ``verify``; it goes on in a thread, and what is returned gives its events one after the other."""
         options = VerifyOptions(tuple(include), tuple(exclude), thorough)
-        return self._begun(lambda listener, stoppable: actions.verify(self._absolute, options, listener, stoppable))
+        return self._begun(
+            lambda listener, stoppable: actions.verify(
+                self._absolute, replace(options, deadline=_begins(deadline)), listener, stoppable
+            )
+        )
 
     def people(self) -> Iterator[Participant]:
         """The people of the run so far, in order, with PINs and keys. Holds a page of them in memory at a time.
@@ -202,6 +223,11 @@ class LoadedScenario:
                 return _ended(lambda: body(heard, stop.stoppable), heard)
 
         return Running(carried_out)
+
+
+def _begins(seconds: float | None) -> Deadline | None:
+    """A deadline whose time begins now."""
+    return None if seconds is None else Deadline(seconds)
 
 
 def _ended(body: Callable[[], tuple[ExitCode, list[CheckRow]]], heard: Listening) -> RunResult:

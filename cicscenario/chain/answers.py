@@ -108,8 +108,11 @@ class RpcError(CicScenarioError):
 class UnansweredError(UnavailableError):
     """A request got no JSON-RPC answer. ``transient``: a later attempt may get one. ``retry_after``: the Retry-After header.
 
-    ``slow``: the node was given its whole time-out. ``limited``: it answers, but to too many requests, or not yet.
+    ``slow``: the node was given its whole time-out. ``limited``: it answers, but to too many requests, or not yet. ``given_up``:
+    the request was sent again as often as the environment says, and nobody is to wait for the node any longer.
     """
+
+    given_up = False
 
     def __init__(
         self,
@@ -125,6 +128,13 @@ class UnansweredError(UnavailableError):
         self.retry_after = retry_after
         self.slow = slow
         self.limited = limited
+
+
+def unless_given_up(error: UnavailableError | RpcError) -> UnavailableError | RpcError:
+    """The error, after which something may be tried again; raises one after which nothing is: see ``given_up``."""
+    if isinstance(error, UnansweredError) and error.given_up:
+        raise error
+    return error
 
 
 class TooManyCallsError(UnansweredError):

@@ -14,6 +14,7 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import written
+from cicscenario.chain.answers import unless_given_up
 from cicscenario.chain.conflicts import contradiction, nonce_taken, not_looked_back, stalled
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import End, Follower
@@ -108,8 +109,7 @@ class Broadcaster:
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
         """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
 
-        If the node does not know one that could still be mined, it may lag behind. Then it is asked again for
-        ``patience`` seconds, and UnavailableError is raised.
+        A node that does not know one that could still be mined may lag: after ``patience`` seconds, UnavailableError is raised.
         """
         began = self._clock()
         while unknown := self._still_unknown(failed):
@@ -198,7 +198,7 @@ class Broadcaster:
     def round(self) -> bool:
         """Sends what fits into the window, reads the next blocks, and repeats transactions that are overdue.
 
-        True when there was progress. If the node does not answer or refuses, there is none, and the next round tries again.
+        True when there was progress. If the node does not answer or refuses, the next round tries again; see ``unless_given_up``.
         """
         try:
             moved = self._send_some()
@@ -210,7 +210,7 @@ class Broadcaster:
             if rows := self._unaccepted.due(self._batch):
                 self._broadcast(rows)
         except (UnavailableError, RpcError) as error:
-            self.last_error = error
+            self.last_error = unless_given_up(error)
             return False
         return moved
 

@@ -43,7 +43,8 @@ class Rpc:
     repeated until there was no progress for ``patience`` seconds, on these failures: no connection, HTTP 408, 425, 429 or
     5xx, an answer that is late, not JSON-RPC or not of the method's form, a rate limit, a trouble that the node calls a
     passing one. A node that limits the rate is there, so it may be given the longer ``patience_when_limited``. If there are
-    several addresses, each attempt after a failure goes to the next.
+    several addresses, each attempt after a failure goes to the next. If ``meter`` gives a number of ``retries``, calls are
+    repeated so often without progress, instead of for so long.
 
     Every other call is sent once, since the node may have carried it out even if no answer came; but a request that was
     refused because of its number of calls is sent again in parts, since then none was carried out. Raises UnansweredError,
@@ -131,7 +132,7 @@ class Rpc:
 
     def _read(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         results: list[Any | RpcError] = [_UNDONE] * len(calls)
-        patience = Patience(self._stopping, self._clock, self._meter.repeats)
+        patience = Patience(self._stopping, self._clock, self._meter.repeats, retries=self._meter.retries)
         left = list(range(len(calls)))
         while left:
             node = self.nodes.current
@@ -150,10 +151,12 @@ class Rpc:
             limited = any(isinstance(answer, RpcError) for answer in found)
             if settled:
                 patience.renew()
-            elif patience.waited >= (self._patience_when_limited if limited else self._patience):
+            elif patience.is_over(self._patience_when_limited if limited else self._patience):
                 settled = {number for number in part if isinstance(results[number], RpcError)}
                 if not settled:
-                    raise self._unanswered(node, str(results[part[0]]), len(part))
+                    unanswered = self._unanswered(node, str(results[part[0]]), len(part))
+                    unanswered.given_up = patience.is_counted
+                    raise unanswered
             else:
                 self.nodes.leave(node)
                 patience.pause(f"chain node {node.name} answered {found[0]}")
@@ -169,7 +172,9 @@ class Rpc:
             self._meter.repeats(error.message)
             return
         longest = self._patience_when_limited if error.limited else self._patience
-        if not smaller and (patience.waited >= longest or not (error.transient or others)):
+        over = patience.is_over(longest) and (patience.is_counted or not smaller)
+        if over or not (smaller or error.transient or others):
+            error.given_up = patience.is_counted
             raise error
         patience.pause(error.message, error.retry_after, short=smaller)
 

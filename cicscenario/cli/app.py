@@ -21,9 +21,9 @@ from cicscenario.printable import say
 _EXIT_CODES = f"""Exit codes:
 
 0 done, and every check passed for all people; 1 checks found errors; 2 the scenario or the command line is invalid;
-3 a service does not answer or a step failed (run again to resume); 4 the state is locked or belongs to another scenario;
-5 a person must reconcile the chain; 70 internal error; 130 interrupted, or a question was answered with no (run again to
-resume). {DEBUG}=1 in the environment shows the traceback of an error."""
+3 a service does not answer, a step failed or a deadline passed (run again to resume); 4 the state is locked or belongs to
+another scenario; 5 a person must reconcile the chain; 70 internal error; 130 interrupted, or a question was answered with no
+(run again to resume). {DEBUG}=1 in the environment shows the traceback of an error."""
 
 app = typer.Typer(
     cls=Commands,

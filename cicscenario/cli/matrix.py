@@ -11,6 +11,7 @@ from cicscenario.api.request import RunPlace
 from cicscenario.cli.boundary import tell
 from cicscenario.cli.commandline import choose
 from cicscenario.cli.ending import verdict_of
+from cicscenario.engine.deadline import Deadline, late_before
 from cicscenario.engine.events import CombinationStarted, CommandEnded, Listener
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import ExitCode, InvalidError, as_told, worst
@@ -44,6 +45,11 @@ class MatrixCommand:
     fail_fast: bool = False
     name: str = "run"  #: of the command
     again: Callable[[], str] = lambda: going_on("verify")  #: the command that verifies again
+    deadline: Deadline | None = None  #: of the whole command; when it has passed, no other combination is begun
+
+    @property
+    def is_late(self) -> bool:
+        return self.deadline is not None and self.deadline.left <= 0
 
 
 def several(path: Path, overrides: Sequence[str]) -> list[Scenario]:
@@ -85,13 +91,17 @@ def each(command: MatrixCommand, scenarios: Sequence[Scenario], one: One) -> Exi
         _tell_start(command.view, scenario, number + 1, ends)
         end = one(scenario.combination.sets)
         ends[number] = _ended(ends[number], end)
-        summary = _summary(command, scenarios, ends, stopwatch)
+        late = number + 1 < len(scenarios) and command.is_late
+        summary = _summary(command, scenarios, ends, stopwatch, late=late)
         code = ExitCode(end.exit_code)
         try:
             written = write_summary(summary)
         except OSError as error:
             written, unwritten = None, tell(as_told(error) or error)
         if code in _ENDS_ALL or (command.fail_fast and code is not ExitCode.OK):
+            break
+        if late and command.deadline:
+            tell(late_before(command.deadline, f"combination {number + 2} of {len(scenarios)}"))
             break
     _tell_end(command.view, summary, written)
     return worst((summary.code, unwritten))
@@ -129,11 +139,16 @@ def _ended(begun: CombinationEnd, end: CommandEnded) -> CombinationEnd:
 
 
 def _summary(
-    command: MatrixCommand, scenarios: Sequence[Scenario], ends: Sequence[CombinationEnd], stopwatch: Stopwatch
+    command: MatrixCommand,
+    scenarios: Sequence[Scenario],
+    ends: Sequence[CombinationEnd],
+    stopwatch: Stopwatch,
+    *,
+    late: bool,
 ) -> MatrixSummary:
     choose(())
     folder, whole = ends[0].directory.parent, going_on(command.name)
-    return MatrixSummary(scenarios[0].name, command.place.scenario, folder, tuple(ends), stopwatch.seconds, whole)
+    return MatrixSummary(scenarios[0].name, command.place.scenario, folder, tuple(ends), stopwatch.seconds, whole, late)
 
 
 def _tell_start(view: View, scenario: Scenario, number: int, ends: Sequence[CombinationEnd]) -> None:

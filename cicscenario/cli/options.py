@@ -124,6 +124,14 @@ Exclude = Annotated[
     list[str], typer.Option(metavar="CHECK", help="Not this check. Repeatable.", autocompletion=completion.checks)
 ]
 
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        "--deadline",
+        metavar="SECONDS",
+        help="Stop in order after so many seconds, with all saved (exit code 3); the same command goes on.",
+    ),
+]
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="With a matrix: after a combination that does not end well, begin no other.")
 ]

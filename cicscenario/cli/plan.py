@@ -14,6 +14,7 @@ from cicscenario.plan.estimate import StepWork
 from cicscenario.plan.makeup import profile_document, profile_words
 from cicscenario.plan.origin import origin_document, origin_words
 from cicscenario.printable import json_text, one_line, say
+from cicscenario.report.words import duration
 from cicscenario.vocabulary import load_scenarios
 from cicscenario.wording import counted
 
@@ -70,10 +71,9 @@ def _text(plan: RunPlan) -> str:
     rows = [f"  {'step':<22}{'to do':>9}{'done':>9}{'tx':>9}{'gas':>12}  what"]
     for line in plan.steps:
         failed = f" ({line.failed} failed before)" if line.failed else ""
+        what = line.summary + failed + (f"; within {duration(line.deadline)}" if line.deadline else "")
         gas = f"{line.gas / 1e6:,.1f} M" if line.gas else "-"
-        rows.append(
-            f"  {line.name:<22}{line.to_do:>9,}{line.done:>9,}{line.transactions or '-':>9}{gas:>12}  {line.summary}{failed}"
-        )
+        rows.append(f"  {line.name:<22}{line.to_do:>9,}{line.done:>9,}{line.transactions or '-':>9}{gas:>12}  {what}")
     names = ", ".join(plan.checks) or "none"
     rows.append(f"  {'verify':<22}{plan.population:>9,}{'':>9}{'-':>9}{'-':>12}  {names}")
     foot = f"Plan: {_sum(plan.steps)}."

@@ -6,6 +6,7 @@ from cicscenario.api.request import RunPlace, run_request
 from cicscenario.cli.asking import ask
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine import repair as engine
+from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Listener
 from cicscenario.engine.findings import RepairPlan
 from cicscenario.errors import ExitCode, InvalidError
@@ -21,6 +22,7 @@ class RepairOptions:
     step: str | None = None
     people: tuple[str, ...] = ()
     failed: bool = True
+    deadline: Deadline | None = None
 
 
 def repair(place: RunPlace, options: RepairOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
@@ -29,7 +31,7 @@ def repair(place: RunPlace, options: RepairOptions, listener: Listener) -> tuple
     def agree(found: RepairPlan) -> None:
         ask("Make this again?", yes=options.yes, to="make this again")
 
-    run = run_request(place, listener, stopped_by_signals, command="repair")
+    run = run_request(place, listener, stopped_by_signals, command="repair", deadline=options.deadline)
     return engine.repair(engine.RepairRequest(run, agree, options.step, options.people, options.failed), listener)
 
 

@@ -11,6 +11,7 @@ from cicscenario.cli.commandline import as_given
 from cicscenario.cli.options import (
     Again,
     Color,
+    Deadline,
     Directory,
     Env,
     Exclude,
@@ -75,6 +76,7 @@ def run(
     pace: Pace = None,
     keep: Keep = False,
     fail_fast: FailFast = False,
+    deadline: Deadline = None,
     save: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +99,7 @@ def run(
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
+    from cicscenario.cli.deadlineoption import deadline_of
     from cicscenario.cli.ending import watched
     from cicscenario.cli.matrix import MatrixCommand, go_through, several
     from cicscenario.engine.select import Selection
@@ -110,7 +113,8 @@ def run(
 
         saved = place_to_save(save, yes=yes)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
-    options = RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved)
+    until_when = deadline_of(deadline)
+    options = RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, until_when)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
     verified = going_on("verify")
     others = {
@@ -123,11 +127,11 @@ def run(
     repair_command.require_fitting(again, tuple(person), failed=failed, others=others)
     view = View(as_json, color, verbose)
     if again is not None:
-        repeated = repair_command.RepairOptions(yes, again, tuple(person), failed)
+        repeated = repair_command.RepairOptions(yes, again, tuple(person), failed, until_when)
         end(watched(lambda listener: repair_command.repair(place, repeated, listener), verified, view, repaired=True))
     body: OnPlace = lambda one, listener: run_command.run(one, options, listener, serve)  # noqa: E731
     if found := [] if reconcile or save else several(scenario, overrides):
-        end(go_through(MatrixCommand(place, view, fail_fast), found, body))
+        end(go_through(MatrixCommand(place, view, fail_fast, deadline=until_when), found, body))
     end(watched(lambda listener: body(place, listener), verified, view))
 
 
@@ -142,6 +146,7 @@ def repair(
     contracts: Generation = None,
     pace: Pace = None,
     keep: Keep = False,
+    deadline: Deadline = None,
     as_json: Json = False,
     color: Color = Colour.AUTO,
     verbose: Verbose = False,
@@ -154,11 +159,12 @@ def repair(
     from cicscenario.api.request import RunPlace
     from cicscenario.api.workspace import SandboxChoice
     from cicscenario.cli import repair as repair_command
+    from cicscenario.cli.deadlineoption import deadline_of
     from cicscenario.cli.ending import watched
     from cicscenario.report.listeners import View
 
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
-    options = repair_command.RepairOptions(yes)
+    options = repair_command.RepairOptions(yes, deadline=deadline_of(deadline))
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
     view = View(as_json, color, verbose)
     body = lambda listener: repair_command.repair(place, options, listener)  # noqa: E731
@@ -248,14 +254,17 @@ def verify(
     contracts: Generation = None,
     pace: Pace = None,
     keep: Keep = False,
+    deadline: Deadline = None,
     as_json: Json = False,
     color: Color = Colour.AUTO,
     verbose: Verbose = False,
 ) -> None:
     """Ask the services again whether all people arrived."""
+    from cicscenario.api.actions import VerifyOptions
     from cicscenario.api.request import RunPlace
     from cicscenario.api.workspace import SandboxChoice
     from cicscenario.cli import verify as verify_command
+    from cicscenario.cli.deadlineoption import deadline_of
     from cicscenario.cli.ending import watched
     from cicscenario.cli.matrix import MatrixCommand, go_through, several
     from cicscenario.report.listeners import View
@@ -263,9 +272,11 @@ def verify(
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
     view = View(as_json, color, verbose)
-    body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener, thorough=thorough)  # noqa: E731
+    until_when = deadline_of(deadline)
+    options = VerifyOptions(tuple(include), tuple(exclude), thorough, until_when)
+    body: OnPlace = lambda one, listener: verify_command.verify(one, options, listener)  # noqa: E731
     if found := several(scenario, overrides):
-        end(go_through(MatrixCommand(place, view, name="verify", again=as_given), found, body))
+        end(go_through(MatrixCommand(place, view, name="verify", again=as_given, deadline=until_when), found, body))
     end(watched(lambda listener: body(place, listener), as_given(), view))
 
 

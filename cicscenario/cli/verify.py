@@ -1,7 +1,5 @@
 """``cicscenario verify``: asks the services again whether all people arrived. Possible at any time, also during a run."""
 
-from collections.abc import Sequence
-
 from cicscenario.api import actions
 from cicscenario.api.actions import VerifyOptions
 from cicscenario.api.request import RunPlace
@@ -11,9 +9,6 @@ from cicscenario.errors import ExitCode
 from cicscenario.state.rows import CheckRow
 
 
-def verify(
-    place: RunPlace, include: Sequence[str], exclude: Sequence[str], listener: Listener, *, thorough: bool = False
-) -> tuple[ExitCode, list[CheckRow]]:
+def verify(place: RunPlace, options: VerifyOptions, listener: Listener) -> tuple[ExitCode, list[CheckRow]]:
     """Runs the scenario's checks, or those named; see ``actions.verify``."""
-    options = VerifyOptions(tuple(include), tuple(exclude), thorough)
     return actions.verify(place, options, listener, stopped_by_signals)

@@ -31,6 +31,7 @@ _NAMED = "named"  # in the state: the options that say which run is meant, and w
 #: Keys that may change between runs. A changed environment must still lead to the same chain, which is compared.
 _MAY_CHANGE = (
     "description", "environment", "checks", "population.size", "population.on_bad_row", "population.columns", "backend.patience",
+    "steps",
 )  # fmt: skip
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
 _MAY_GROW = ("metadata", "pins", "ussd_data")

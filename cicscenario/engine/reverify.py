@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.connections import Service
 from cicscenario.engine.conclude import RunEnd
+from cicscenario.engine.deadline import Deadlines
 from cicscenario.engine.events import DirectoryTaken, Listener, ReportWritten, StageStarted
 from cicscenario.engine.identity import compare
 from cicscenario.engine.run import ASKING, OPENING, RunRequest, context_of
@@ -42,11 +43,15 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
     directory = run.directory(scenario)
     store = store_of_a_run(directory, run.path)
     stopping, astray = threading.Event(), PeopleSet()
+    deadlines = Deadlines(run.deadline, {}, stopping)
+    listener = deadlines.hearing(listener)
     try:
         plan = compile_plan(scenario, store)
         listener(DirectoryTaken(str(directory)))
         listener(StageStarted(OPENING))
         with (
+            deadlines.told(),
+            deadlines.watching(),
             open_services(plan, run.environment, stopping, listener, run.stopwatch) as services,
             run.stoppable(stopping.set),
         ):

@@ -28,6 +28,7 @@ from cicscenario.engine.conclude import (
     write_rejected,
     write_transactions,
 )
+from cicscenario.engine.deadline import Deadline, Deadlines
 from cicscenario.engine.events import (
     DirectoryTaken,
     Listener,
@@ -84,6 +85,7 @@ class RunRequest:
     revision: str = ""
     command: str = "run"  #: its name, for the report
     stopwatch: Stopwatch = field(default_factory=Stopwatch)  #: of the command
+    deadline: Deadline | None = None  #: of the command, which may make several runs
 
 
 @dataclass
@@ -97,6 +99,7 @@ class Run:
     services: Connections
     listener: Listener
     stopping: threading.Event
+    deadlines: Deadlines
     store: Store | None  #: None until the state of a --fresh run is created
     held: ExitStack = field(repr=False)  #: releases locks and connections at the end
     used: bool = False  #: the run directory was used before
@@ -179,7 +182,11 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
     selected = select_steps(plan, request.selection)
     directory = request.directory(plan.scenario)
     stopping = threading.Event()
+    deadlines = Deadlines(request.deadline, plan.scenario.deadlines, stopping)
+    listener = deadlines.hearing(listener)
     with ExitStack() as held:
+        held.enter_context(deadlines.told())
+        held.enter_context(deadlines.watching())
         held.enter_context(directory_lock(own_folder(directory)))
         listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
@@ -196,7 +203,7 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
             store = Store(directory / STATE)
             held.callback(store.close)
         used = used_before(directory) and not request.fresh
-        yield Run(request, plan, selected, directory, services, listener, stopping, store, held, used)
+        yield Run(request, plan, selected, directory, services, listener, stopping, deadlines, store, held, used)
 
 
 def context_of(
@@ -262,7 +269,9 @@ def execute(this: Run, plan: Plan | None = None) -> None:
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.title, str(this.directory), plan.size, done))
             record = Recorder(this.directory, this.progress)
-            Runner(plan, context, this.progress, this.listener, only=this.selected, record=record).run()
+            Runner(
+                plan, context, this.progress, this.listener, only=this.selected, record=record, deadlines=this.deadlines
+            ).run()
             if ledger is not None:
                 this.listener(StageStarted("waiting until all transactions are confirmed"))
             if ledger is None or not ledger.finish():
@@ -290,7 +299,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
     """
     code, error = ExitCode.INTERNAL, None
     try:
-        with this.request.stoppable(this.stopping.set):
+        with this.request.stoppable(this.stopping.set), this.deadlines.told(lambda: this.progress):
             code = body(this)
     except (CicScenarioError, OSError) as raised:
         error = as_told(raised)

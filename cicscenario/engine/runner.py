@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from os import cpu_count
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch
+from cicscenario.capabilities.executor import Batch, Wait
 from cicscenario.capabilities.step import Lane, PlannedStep
+from cicscenario.engine.deadline import Deadlines
 from cicscenario.engine.events import Listener
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.waits import Waits
@@ -65,11 +66,13 @@ class Runner:
         only: Collection[str] | None = None,
         batch: int = BATCH,
         record: Callable[[], None] = lambda: None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         """``only`` names the steps to execute (None: all). A step still needs the outcomes of the steps before it.
 
         When the context has anything to make again, no step is executed for anybody else.
-        ``record`` is called about every half second, after what active batches have done is saved.
+        ``record`` is called about every half second, after what active batches have done is saved. ``deadlines`` are told when a
+        step begins to work, and when it has no work left.
         """
         self._plan = plan
         self._store = context.state
@@ -90,6 +93,8 @@ class Runner:
         self._active: dict[_Work, None] = {}  # in the order in which they began
         self._waits = Waits(plan.steps, context.services.traffic, time.monotonic)
         self._save_at = time.monotonic() + _SAVE_EVERY
+        self._deadlines = deadlines or Deadlines(None, {}, self._stopping)
+        self._left = dict.fromkeys(self._steps, -(-plan.size // batch))  # batches that are to go through each step
         self._cause: BaseException | None = None  #: what stopped the run, unless the user did
         self._pools = {
             Lane.CPU: ThreadPoolExecutor(1, "cpu"),
@@ -106,7 +111,8 @@ class Runner:
         """
         error: BaseException | None = None
         try:
-            error = self._schedule()
+            with self._deadlines.seeing(lambda: self._waits.all(self._active_waits())):
+                error = self._schedule()
         finally:
             for pool in self._pools.values():
                 pool.shutdown(cancel_futures=True)
@@ -137,6 +143,9 @@ class Runner:
             self._under_way -= 1
             batch.running.discard(step.name)
             batch.done.add(step.name)
+            self._left[step.name] -= 1
+            if not self._left[step.name]:
+                self._deadlines.ended(step.name)
             if failure := future.exception():
                 error = error or failure
                 self._stopping.set()
@@ -184,8 +193,14 @@ class Runner:
             except BaseException as error:
                 self._stop_because(error)
                 return
-        for event in self._waits.events((work.step, work.left, work.batch.result.waiting()) for work in active):
+        for event in self._waits.events(self._active_waits()):
             self._listener(event)
+
+    def _active_waits(self) -> list[tuple[str, int, Wait | None]]:
+        """Of each batch under way: its step, the people left, and what it waits for."""
+        with self._mutex:
+            active = list(self._active)
+        return [(work.step, work.left, work.batch.result.waiting()) for work in active]
 
     def _stop_because(self, error: BaseException) -> None:
         """Stops the run at once, so that no other batch begins."""
@@ -206,6 +221,7 @@ class Runner:
         with self._mutex:
             self._active[work] = None
         self._waits.begun(step.name)
+        self._deadlines.begun(step.name)
         try:
             try:
                 batch.result.include(self._executors[step.name](batch))

@@ -49,12 +49,17 @@ class Waits:
         with self._mutex:
             self._told.pop(step, None)
 
+    def all(self, active: Iterable[tuple[str, int, Wait | None]]) -> list[Waiting]:
+        """What each step that is at work waits for now; ``active`` as in ``events``."""
+        now, batches = self._clock(), _by_step(active)
+        with self._mutex:
+            news = {step: self._told[step].news if step in self._told else now for step in batches}
+        return [self._event(step, batches[step], news[step], now) for step in self._steps if step in batches]
+
     def events(self, active: Iterable[tuple[str, int, Wait | None]]) -> list[Waiting]:
         """The events that are due. ``active`` are the batches under way: their step, the people left, and their waits."""
         now, found = self._clock(), []
-        batches: dict[str, list[tuple[int, Wait | None]]] = {}
-        for step, people, wait in active:
-            batches.setdefault(step, []).append((people, wait))
+        batches = _by_step(active)
         for step in self._steps:
             if step not in batches:
                 continue
@@ -84,3 +89,10 @@ class Waits:
         meters = [self._traffic.of(service) for service in self._steps[step].services]
         found = [meter.last for meter in meters if meter.last and meter.last_at >= since]
         return found[-1] if found else ""
+
+
+def _by_step(active: Iterable[tuple[str, int, Wait | None]]) -> dict[str, list[tuple[int, Wait | None]]]:
+    batches: dict[str, list[tuple[int, Wait | None]]] = {}
+    for step, people, wait in active:
+        batches.setdefault(step, []).append((people, wait))
+    return batches

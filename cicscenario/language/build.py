@@ -22,6 +22,7 @@ from cicscenario.language.model import (
     PopulationOptions,
     Scenario,
     SignerEnvironment,
+    StepOptions,
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
@@ -88,6 +89,7 @@ def scenario(
         environment=values["environment"],
         path=path,
         document=_canonical(values),
+        steps={name: StepOptions(**options) for name, options in (values["steps"] or {}).items()},
     )
 
 

@@ -36,6 +36,7 @@ def lint(
     """
     found = [*_unused_variables(path, document), *_no_seed(document, values), *_idle_gift(document, values)]
     found += _idle_keys(document, values, scenario.backend.traits, vocabulary)
+    found += _idle_steps(document, scenario, vocabulary)
     found += _checks(document, values["checks"], vocabulary.applicable(scenario))
     return sorted(found, key=lambda problem: (problem.file != str(path), problem.file, problem.line, problem.column))
 
@@ -131,6 +132,13 @@ def _idle_with_source(values: dict[str, Any]) -> list[tuple[str, ...]]:
     """The keys without effect for people who exist already: their gifts are from their source, too; some PINs from the seed."""
     keys = [path for path in _GENERATOR_KEYS if path[-1] != "seed" or not values["pins"]]
     return [*keys, *([("gift", "threshold")] if values["gift"]["threshold"] else [])]
+
+
+def _idle_steps(document: Mapping, scenario: Scenario, vocabulary: Vocabulary) -> Iterator[Diagnostic]:
+    for name in scenario.deadlines:
+        span = _key_at(document, ("steps", name))
+        if span and name in vocabulary.steps and vocabulary.steps[name](scenario) is None:
+            yield span.diagnostic(Code.IDLE_KEY, f"this scenario has no step `{name}`", key=f"steps.{name}")
 
 
 def _key_at(document: Mapping, path: tuple[str, ...]) -> Span | None:

@@ -130,6 +130,13 @@ class CheckOptions:
 
 
 @dataclass(frozen=True)
+class StepOptions:
+    """The options of one step."""
+
+    deadline: float  #: seconds from when it begins to work in a run
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One scenario, after merging extended files and overrides, and expanding variables."""
 
@@ -148,12 +155,18 @@ class Scenario:
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path
     document: dict[str, Any] = field(repr=False)  #: see `canonical`
+    steps: Mapping[str, StepOptions] = field(default_factory=dict)  #: by name; steps without options are left out
     combination: Combination | None = None  #: of the file's matrix, whose values are in the other fields already
 
     @property
     def title(self) -> str:
         """What people call its run: its name, and the combination if there is one."""
         return f"{self.name}/{self.combination.label}" if self.combination else self.name
+
+    @property
+    def deadlines(self) -> dict[str, float]:
+        """Seconds for steps, by name."""
+        return {name: options.deadline for name, options in self.steps.items()}
 
     @property
     def chooses_language(self) -> bool:
@@ -179,6 +192,7 @@ class Limits:
     rate: float | None  #: requests a second
     burst: int | None  #: requests that may be sent at once after a quiet time; None: those of a second
     concurrency: int | None  #: requests that may be under way at a time
+    retries: int | None  #: how often a request without an answer is sent again; None: as each client does by itself
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The vocabulary that the rest of the program gives to the language: backends, metadata kinds and checks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cicscenario.language.model import BackendTraits, Scenario
 from cicscenario.language.schema import Path, Schema
@@ -40,13 +40,15 @@ class Vocabulary:
     """The names that a scenario can use, with their conditions.
 
     ``schema`` is the scenario's JSON schema with all of these names; ``rules`` are added to those of the language;
-    ``checks`` are the conditions of each check. A check applies when all of its conditions hold.
+    ``checks`` are the conditions of each check. A check applies when all of its conditions hold. ``steps`` give None for a
+    scenario that does not have the step.
     """
 
     schema: Schema
     backends: Mapping[str, BackendTraits]
     checks: Mapping[str, tuple[Condition, ...]]
     rules: tuple[Rule, ...] = ()
+    steps: Mapping[str, Callable[[Scenario], object | None]] = field(default_factory=dict)
 
     def applicable(self, scenario: Scenario) -> list[str]:
         """The checks that apply to a scenario, in the order of reports."""

@@ -27,6 +27,7 @@ class StepWork:
     gas: int
     native: int
     tokens: int
+    deadline: float | None = None  #: seconds, from when the step begins to work
 
 
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
@@ -38,9 +39,9 @@ def work(plan: Plan, store: Store | None) -> list[StepWork]:
         cost = step.cost or Cost(gas=0)
         sends = cost.transactions(pending) if step.cost else 0
         native, tokens = sends * cost.native(plan.scenario), cost.tokens(pending)
-        lines.append(
-            StepWork(step.name, step.summary, plan.size - done, done, failed, sends, sends * cost.gas, native, tokens)
-        )
+        gas, within = sends * cost.gas, plan.scenario.deadlines.get(step.name)
+        to_do = plan.size - done
+        lines.append(StepWork(step.name, step.summary, to_do, done, failed, sends, gas, native, tokens, within))
     return lines
 
 

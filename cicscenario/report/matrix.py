@@ -95,11 +95,13 @@ class MatrixSummary:
     runs: tuple[CombinationEnd, ...]
     seconds: float
     command: str
+    late: bool = False  #: the deadline of the command passed before all of them were begun
 
     @property
     def code(self) -> ExitCode:
         """The worst of the exit codes; see ``errors.worst``."""
-        return worst(ExitCode(run.ended.exit_code) for run in self.runs if run.ended)
+        codes = [ExitCode(run.ended.exit_code) for run in self.runs if run.ended]
+        return worst([*codes, ExitCode.UNAVAILABLE] if self.late else codes)
 
     @property
     def good(self) -> int:

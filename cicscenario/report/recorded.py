@@ -14,7 +14,7 @@ from cicscenario.wording import counted
 
 _STOPPED = {
     ExitCode.INVALID: "Stopped: the scenario or the command line is invalid",
-    ExitCode.UNAVAILABLE: "Stopped: a service does not answer, or a step failed",
+    ExitCode.UNAVAILABLE: "Stopped: a service does not answer, a step failed or a deadline passed",
     ExitCode.STATE_REFUSED: "Stopped: the state is locked, or belongs to another scenario",
     ExitCode.RECONCILE: "Stopped: a person must reconcile the chain first",
     ExitCode.INTERNAL: "Stopped: internal error",
@@ -124,6 +124,8 @@ class Recorded:
             return "Under way"
         if self.phase is Phase.KILLED:
             return "Killed: it ended without a report"
+        if "deadline" in self.report:
+            return "Stopped: a deadline has passed"
         if self.code in _STOPPED:
             return self.stopped
         if self.errors:

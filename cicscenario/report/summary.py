@@ -11,7 +11,7 @@ from cicscenario.engine.conclude import RunEnd, going_on_with
 from cicscenario.engine.environment import shown_environment
 from cicscenario.engine.failing import write_failing
 from cicscenario.engine.records import write_progress
-from cicscenario.errors import ExitCode
+from cicscenario.errors import CicScenarioError, DeadlineError, ExitCode
 from cicscenario.files import FOR_ALL, from_here, write_whole
 from cicscenario.invocation import going_on
 from cicscenario.language import Scenario
@@ -69,9 +69,17 @@ def summary(end: RunEnd) -> dict[str, Any]:
         report["astray"] = end.astray
     if command := _next(end, report):
         report["next"] = command
-    if end.error:
-        report["error"] = end.error.message + (f"\n{end.error.hint}" if end.error.hint else "")
-    return report
+    return report | _error(end.error)
+
+
+def _error(error: CicScenarioError | None) -> dict[str, Any]:
+    """What ended the command early; nothing when nothing did."""
+    if error is None:
+        return {}
+    found: dict[str, Any] = {}
+    if isinstance(error, DeadlineError):
+        found["deadline"] = {"seconds": error.seconds, **({"step": error.step} if error.step else {})}
+    return found | {"error": error.message + (f"\n{error.hint}" if error.hint else "")}
 
 
 def _services(end: RunEnd) -> dict[str, Any]:

@@ -9,12 +9,11 @@ ends the newest session of each phone number. Source: cic-ussd, ``resume_last_us
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2.errors import QueryCanceled
@@ -25,9 +24,10 @@ from cicscenario.errors import CicScenarioError, InvalidError, UnavailableError
 from cicscenario.people.pins import scheme_of
 from cicscenario.printable import foreign
 from cicscenario.transport.exchange import LateError, TooLargeError
-from cicscenario.transport.postgres import DatabaseTransaction, Postgres
+from cicscenario.transport.postgres import DatabaseTransaction, Postgres, is_passing
 from cicscenario.transport.traffic import Meter
 
+_T = TypeVar("_T")
 _CHANGE = Boundary("accounts.change")  # one transaction that changes rows
 _COLUMNS = {
     "account": {
@@ -111,7 +111,9 @@ class AccountsDatabase:
         }
         self._redact = Redaction("", password)
         self._timeout = timeout
-        self._postgres = Postgres(self._login, timeout, stopping, meter=meter)
+        self._stopping = stopping
+        self._meter = meter or Meter()
+        self._postgres = Postgres(self._login, timeout, stopping, meter=self._meter)
         self.name = f"{host or 'of the default socket'}:{port}/{database}"  #: for messages
 
     def __repr__(self) -> str:
@@ -119,9 +121,12 @@ class AccountsDatabase:
 
     def check(self) -> None:
         """Checks that the tables exist, have the columns, and may be read and changed. Changes nothing."""
-        with self._transaction() as transaction:
+
+        def look(transaction: DatabaseTransaction) -> None:
             for table, columns in _COLUMNS.items():
                 self._check_table(transaction, table, columns)
+
+        self._transact(look)
 
     def _check_table(self, transaction: DatabaseTransaction, table: str, columns: set[str]) -> None:
         if not transaction.value("SELECT to_regclass(%s) IS NOT NULL", (table,)):
@@ -163,13 +168,13 @@ class AccountsDatabase:
 
     def read(self, phones: Iterable[str]) -> dict[str, AccountRow]:
         """Accounts by phone number, in one query; numbers without an account are left out."""
-        with self._transaction() as transaction:
-            return {phone: AccountRow(*rest) for phone, *rest in transaction.rows(_SELECT, (list(phones),))}
+        wanted = list(phones)
+        rows = self._transact(lambda transaction: transaction.rows(_SELECT, (wanted,)))
+        return {phone: AccountRow(*rest) for phone, *rest in rows}
 
     def count(self) -> int:
         """Number of accounts in the table."""
-        with self._transaction() as transaction:
-            return int(transaction.value("SELECT count(*) FROM account"))
+        return int(self._transact(lambda transaction: transaction.value("SELECT count(*) FROM account")))
 
     def last_states(self, phones: Iterable[str]) -> dict[str, str | None]:
         """The state of each account's newest session, in one query; None for an account that has no session.
@@ -177,18 +182,17 @@ class AccountsDatabase:
         A dial of an active account with a PIN resumes that session, and is answered 500 when there is none. Numbers without an
         account are left out.
         """
-        with self._transaction() as transaction:
-            return dict(transaction.rows(_LAST_STATES, {"phones": list(phones)}))
+        wanted = {"phones": list(phones)}
+        return dict(self._transact(lambda transaction: transaction.rows(_LAST_STATES, wanted)))
 
     def has_guardians(self) -> bool:
         """Whether table ``account`` has the column ``guardians``, which that of cic-ussd of 2021 lacks."""
-        with self._transaction() as transaction:
-            return bool(transaction.value(_HAS_GUARDIANS))
+        return bool(self._transact(lambda transaction: transaction.value(_HAS_GUARDIANS)))
 
     def pin_schemes(self) -> set[str]:
         """The schemes of the newest password hashes in the table; those of no scheme are left out."""
-        with self._transaction() as transaction:
-            return {scheme for (text,) in transaction.rows(_NEWEST_HASHES) if (scheme := scheme_of(text))}
+        hashes = self._transact(lambda transaction: transaction.rows(_NEWEST_HASHES))
+        return {scheme for (text,) in hashes if (scheme := scheme_of(text))}
 
     def _update(self, assignments: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
         phones = [row[0] for row in rows]
@@ -197,18 +201,36 @@ class AccountsDatabase:
         if not rows:
             return []
         statement = _UPDATE.format(assignments=assignments, columns=columns)
-        with _CHANGE, self._transaction(read_only=False) as transaction:
+
+        def change(transaction: DatabaseTransaction) -> set[str]:
             changed = {phone for (phone,) in transaction.rows_of_many(statement, rows)}
             transaction.rows(_END_SESSIONS, (phones,))
+            return changed
+
+        with _CHANGE:
+            changed = self._transact(change, read_only=False)
         return [phone for phone in phones if phone not in changed]
 
-    @contextmanager
-    def _transaction(self, *, read_only: bool = True) -> Iterator[DatabaseTransaction]:
-        try:
-            with self._postgres.begin(read_only=read_only) as transaction:
-                yield transaction
-        except (psycopg2.Error, ValueError, LateError, TooLargeError) as error:
-            raise self._told(error) from None
+    def _transact(self, body: Callable[[DatabaseTransaction], _T], *, read_only: bool = True) -> _T:
+        """What ``body`` gives, in one transaction; in another one after a failure, if the environment allows retries.
+
+        One that changes rows is only begun again when it was not: after a login that failed.
+        """
+        attempts = self._meter.attempts(self._stopping, (0.0,), always_once=True)
+        told: CicScenarioError | None = None
+        for _ in attempts:
+            begun = False
+            try:
+                with self._postgres.begin(read_only=read_only) as transaction:
+                    begun = True
+                    return body(transaction)
+            except (psycopg2.Error, ValueError, LateError, TooLargeError) as error:
+                told = self._told(error)
+                if (begun and not read_only) or not is_passing(error):
+                    raise told from None
+                attempts.failed(told.message)
+        assert told  # there is one attempt at least
+        raise told
 
     def _told(self, error: Exception) -> CicScenarioError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

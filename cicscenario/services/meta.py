@@ -33,6 +33,7 @@ from cicscenario.services.metamany import many
 from cicscenario.services.metareads import MetaReads
 from cicscenario.services.openpgp import OpenPgpSigner
 from cicscenario.transport.traffic import Meter
+from cicscenario.wording import counted
 
 WriteOutcome = Literal["written", "present"]
 _PREPARE = Boundary("meta.prepare")  # the server makes a document, and stores nothing
@@ -265,7 +266,7 @@ class MetaClient:
     def _proposal(self, pointer: bytes, value: Any) -> tuple[str, str]:
         """The document that the server makes of a value, and its digest. Nothing is stored."""
         last = ""
-        attempts = Attempts(self._stopping, self._pauses, repeats=self._http.meter.repeats)
+        attempts = self._http.meter.attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
                 with _PREPARE:
@@ -288,7 +289,7 @@ class MetaClient:
     def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
         """Sends the same bytes until the value can be read back."""
         last, taken, other = "", 0, False
-        attempts = Attempts(self._stopping, self._pauses, repeats=self._http.meter.repeats)
+        attempts = self._http.meter.attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
                 with self._turn(), _STORE:
@@ -314,7 +315,7 @@ class MetaClient:
                 f"did not store {pointer.hex()}: it answered 200 to {taken} writes of it, and stored nothing",
             )
         raise UnavailableError(
-            f"metadata server {self._server} did not store {pointer.hex()} in {len(self._pauses)} attempts: {last}",
+            f"metadata server {self._server} did not store {pointer.hex()} in {counted(attempts.number, 'attempt')}: {last}",
             hint="does it run and trust the key? does somebody else write there, or is this machine's clock behind?",
         )
 

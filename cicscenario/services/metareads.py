@@ -7,7 +7,6 @@ from typing import Any
 from cicscenario.address import public
 from cicscenario.errors import UnavailableError
 from cicscenario.printable import foreign
-from cicscenario.retry import Attempts
 from cicscenario.services.metaerrors import NoReplyError, UnreadableEntryError
 from cicscenario.services.metahttp import MetaConnections, MetaReply, NoAnswerError
 from cicscenario.services.metaprobe import is_cic_meta
@@ -75,7 +74,7 @@ class MetaReads:
         self, pointer: bytes, good: Callable[[MetaReply], bool], headers: dict[str, str] | None = None
     ) -> MetaReply:
         """GET, repeated until the reply is good, or cannot become good. Raises NoReplyError when none comes."""
-        attempts = Attempts(self._stopping, self._pauses, always_once=True, repeats=self._http.meter.repeats)
+        attempts = self._http.meter.attempts(self._stopping, self._pauses, always_once=True)
         reply: MetaReply | None = None
         last = ""
         for _ in attempts:
@@ -96,7 +95,7 @@ class MetaReads:
 
     def _try(self, ask: Callable[[], bool]) -> bool:
         last = ""
-        attempts = Attempts(self._stopping, self._pauses, repeats=self._http.meter.repeats)
+        attempts = self._http.meter.attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
                 return ask()

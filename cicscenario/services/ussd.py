@@ -6,7 +6,7 @@ Protocol: one POST per input, answered with the next screen (plain text beginnin
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +19,8 @@ from cicscenario.address import Redaction, public
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
+from cicscenario.retry import PAUSES
 from cicscenario.retry import pause as wait
-from cicscenario.retry import retry_after
 from cicscenario.services.ussd_limits import CHOICES, language_problem, number_problem
 from cicscenario.services.ussd_screens import Dialect, Screen, State, dialect_words, recognise, use
 from cicscenario.transport.http import HttpSessions, ResponseTooLargeError
@@ -45,7 +45,7 @@ _TOO_MANY, _UNAVAILABLE = 429, 503
 _OF_A_PROXY = (502, 503, 504)  # what a proxy says when it does not reach cic-ussd, which never says it
 _BACK = "0"
 _DEEPEST = 8  # menus that a session is left by, at most
-_REPEATS = 2  # times that a request is sent again to a server that asks for a pause
+_REPEATS = (0.0, 0.0, 0.0)  # a request is sent twice again to a server that asks for a pause, which it says
 
 
 class UssdError(UnavailableError):
@@ -122,6 +122,11 @@ class UssdClient:
         self._http = HttpSessions(timeout, stopping, keep=False, ca=ca, meter=self._meter)
 
     @property
+    def repeats_itself(self) -> bool:
+        """Whether requests are sent again here, as often as the environment says, and so nowhere else."""
+        return self._meter.retries is not None
+
+    @property
     def requests(self) -> int:
         """How many requests were sent so far."""
         return self._http.sent
@@ -131,7 +136,7 @@ class UssdClient:
 
         Raises UssdError, or InvalidError for a service code that the server does not have. Creates nothing.
         """
-        reply = self._post(uuid.uuid4().hex, _NO_PHONE, "", creates=False)
+        reply = self._answer(uuid.uuid4().hex, _NO_PHONE, "", creates=False, pauses=(0.0,))
         if reply.status_code != 400 or reply.reason != "Invalid phone number format":
             self._screen(reply, "", "", creates=False)
             raise UssdError(
@@ -254,15 +259,33 @@ class UssdClient:
     def _input(self, session: str, phone: str, text: str, *, creates: bool) -> Screen:
         if problem := number_problem(phone):
             raise InvalidError(problem)
-        reply = self._post(session, phone, text, creates=creates)
-        for _ in range(_REPEATS):
-            pause_asked = reply.headers.get("Retry-After")
-            if pause_asked is None or not _not_carried_out(reply.status_code, creates=creates):
-                break
-            wait(retry_after(pause_asked), self._stopping)
-            self._meter.repeats(f"{self.address} answered HTTP {reply.status_code} and asked for a pause")
-            reply = self._post(session, phone, text, creates=creates)
+        reply = self._answer(session, phone, text, creates=creates, pauses=_REPEATS)
         return self._screen(reply, session, phone, creates=creates)
+
+    def _answer(self, session: str, phone: str, text: str, *, creates: bool, pauses: Sequence[float]) -> Response:
+        """The answer to an input, which is sent again when it certainly had no effect.
+
+        By itself only for a server that asks for a pause; with a number of retries, also when it got no answer.
+        """
+        counted = self._meter.retries is not None
+        attempts = self._meter.attempts(self._stopping, PAUSES if counted else pauses, always_once=True)
+        failure: UssdError | None = None
+        for _ in attempts:
+            try:
+                reply, failure = self._post(session, phone, text, creates=creates), None
+            except UssdError as error:
+                if not counted or error.taken is not False:
+                    raise
+                failure = error
+                attempts.failed(error.message)
+                continue
+            asked = reply.headers.get("Retry-After")
+            if not _not_carried_out(reply.status_code, creates=creates) or (asked is None and not counted):
+                break
+            attempts.failed(f"{self.address} answered HTTP {reply.status_code} and asked for a pause", asked)
+        if failure:
+            raise failure
+        return reply
 
     def _screen(self, reply: Response, session: str, phone: str, *, creates: bool) -> Screen:
         if reply.status_code != 200:

@@ -17,13 +17,18 @@ from psycopg2.extras import execute_values
 
 from cicscenario.transport import libpq
 from cicscenario.transport.cancellation import Cancellation
-from cicscenario.transport.exchange import MEGABYTE, Exchange, in_thread, shut
+from cicscenario.transport.exchange import MEGABYTE, Exchange, LateError, in_thread, shut
 from cicscenario.transport.traffic import Meter
 
 _MOST = 64 * MEGABYTE  # of the answer to one statement
 _ADDRESSES = 3  # of a host whose first ones are silent, among which the time for the login is divided
 _LATER = 2  # seconds after which a server that should have cancelled a statement itself is not waited for
 _CANCEL = 5  # seconds for asking a server to cancel a query
+
+#: query_canceled (by its time limit), admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
+_FOR_NOW = ("57014", "57P01", "57P02", "57P03", "53300")
+_TAKES_NOBODY = ("starting up", "shutting down", "in recovery mode", "too many clients", "connection slots")
+_LASTING = ("FATAL", "certificate", "authentication method requirement")  #: in an error of the login
 
 _TCP_INFO_SIZE, _BYTES_RECEIVED = 136, 128  # Source: Linux, ``struct tcp_info``
 
@@ -130,6 +135,22 @@ class _QueryCancel:
     def _ask(self) -> None:
         with suppress(psycopg2.Error), closing(self._connect(_CANCEL)) as other, other.cursor() as cursor:
             cursor.execute("SELECT pg_cancel_backend(%s)", (self._pid,))
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same transaction may succeed later: there was no answer, or PostgreSQL takes nobody for now.
+
+    A refused login has no code in psycopg2, only the server's text; in another language than English it counts as lasting.
+    Source: PostgreSQL, ``src/backend/postmaster/postmaster.c`` and ``errcodes.txt``.
+    """
+    if isinstance(error, LateError):
+        return True
+    if not isinstance(error, psycopg2.Error) or isinstance(error, psycopg2.ProgrammingError):
+        return False
+    if error.pgcode:
+        return error.pgcode in _FOR_NOW
+    text = str(error)
+    return not any(word in text for word in _LASTING) or any(word in text for word in _TAKES_NOBODY)
 
 
 def _received(line: socket.socket) -> int:

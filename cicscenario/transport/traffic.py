@@ -6,12 +6,13 @@ Memory is the same for any number of requests: latencies are counted in buckets 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil, log
 from typing import Any
 
+from cicscenario.retry import Attempts
 from cicscenario.transport.limits import Limit
 
 _RATIO = 2 ** (1 / 16)  # of the bounds of a bucket: a percentile is at most 4.4 % too large
@@ -82,7 +83,8 @@ class Repeat:
 class Meter:
     """Counts the requests to one service. Thread-safe. ``on_repeat`` is called for each one that is sent again.
 
-    ``limit`` says when each may be sent; None: at any time.
+    ``limit`` says when each may be sent; None: at any time. ``retries`` is how often one that got no answer, or was refused for
+    now, is sent again; None: as its client does it by itself.
     """
 
     def __init__(self, service: str = "", on_repeat: Callable[[Repeat], None] = lambda repeat: None) -> None:
@@ -93,6 +95,7 @@ class Meter:
         self._endings: Counter[Ending] = Counter()
         self._repeated = 0
         self.limit: Limit | None = None
+        self.retries: int | None = None
         self.last = ""  #: why a request was repeated the last time
         self.last_at = 0.0  #: when that was, by ``time.monotonic``
 
@@ -108,6 +111,12 @@ class Meter:
             self._repeated += 1
             self.last, self.last_at = why, time.monotonic()
         self._on_repeat(Repeat(self._service, why))
+
+    def attempts(
+        self, stopping: threading.Event | None, pauses: Sequence[float], *, always_once: bool = False
+    ) -> Attempts:
+        """The attempts at one request: as many as ``pauses``, or as ``retries`` allow. See Attempts."""
+        return Attempts(stopping, pauses, always_once=always_once, repeats=self.repeats, retries=self.retries)
 
     def document(self) -> dict[str, Any]:
         """The figures so far; ``traffic`` in ``schemas/report-v1.json`` defines their shape."""

@@ -13,7 +13,14 @@ from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import address_of
 from cicscenario.engine.events import CommandEnded, RunStarted, StepProgressed
-from cicscenario.errors import ChecksFailedError, CicScenarioError, ExitCode, InvalidError, StateRefusedError
+from cicscenario.errors import (
+    ChecksFailedError,
+    CicScenarioError,
+    DeadlineError,
+    ExitCode,
+    InvalidError,
+    StateRefusedError,
+)
 from cicscenario.invocation import name_run
 from cicscenario.people.person import parse_address
 from cicscenario.people.pins import Pins
@@ -43,6 +50,8 @@ def test_a_scenario_is_planned_run_and_verified(
         next(event for event in running if isinstance(event, RunStarted))
     seen = list(running)
     assert seen == []
+    with pytest.raises(DeadlineError, match=r"the deadline of this command, 0\.001 s"):
+        one.run(deadline=0.001)
     events = []
     result = one.run(events.append)
     assert result.ok, result

@@ -84,6 +84,14 @@ def test_a_choice_that_surely_came_to_nothing_is_made_again_at_once(world: Joini
     assert world.store.orphans() == Orphans(0, 0)
 
 
+def test_where_the_client_repeats_by_itself_nobody_dials_again_above_it(world: JoiningWorld, tmp_path: Path) -> None:
+    world.repeats_itself = True
+    world.errors = [UssdError("no answer", taken=False, answered=False)]
+    made = backend(world, tmp_path).accounts(batch(people(2)))
+    assert failures(made) == {0: "no answer"}
+    assert [person for person, _ in made.addresses] == [1]
+
+
 def test_an_interface_that_refuses_again_and_again_is_said(world: JoiningWorld, tmp_path: Path) -> None:
     world.errors = [UssdError("the server is not well", taken=False) for _ in range(5)]
     made = backend(world, tmp_path).accounts(batch(people(2)))

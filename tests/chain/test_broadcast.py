@@ -153,6 +153,20 @@ def test_one_that_is_away_for_longer_is_given_up_with_its_last_error(world: Worl
     assert world.store.transaction_counts() == {"gas": {"signed": 2}}
 
 
+def test_a_read_that_was_repeated_as_often_as_is_allowed_ends_it_and_what_was_signed_stays(world: World) -> None:
+    def given_up(calls: Sequence[Call]) -> None:
+        error = UnansweredError("chain node fake does not answer")
+        error.given_up = all(method != "eth_sendRawTransaction" for method, _ in calls)
+        raise error
+
+    world.submit(2)
+    world.rpc.before = given_up
+    world.round(seconds=1)  # of sending, which has another rule
+    with pytest.raises(UnavailableError, match="does not answer"):
+        world.round(seconds=1)
+    assert world.store.transaction_counts() == {"gas": {"signed": 2}}
+
+
 def test_whatever_moves_renews_the_patience(world: World) -> None:
     world.submit(9)
     for _ in range(5):

@@ -43,6 +43,7 @@ class Interface:
         self._states = states or {}
         self._behind = behind or {}
         self.is_away = False
+        self.repeats_itself = False
         self.left: list[str] = []
         self.dialled: list[int] = []
         self.waits: list[float] = []
@@ -119,6 +120,13 @@ def test_an_interface_that_answers_nobody_is_given_up_for_all_that_are_left() ->
     assert sorted(found) == list(range(10, 1000)), "nobody is taken for right who was not dialled"
     assert found[10] == "phone interface cannot be reached"
     assert found[999] == "was not dialled: phone interface cannot be reached"
+
+
+def test_where_the_client_repeats_by_itself_nobody_is_dialled_again_for_want_of_an_answer() -> None:
+    interface = Interface({0: [SILENT]})
+    interface.repeats_itself = True
+    assert list(interface.verifier()(people(0, 3))) == [0]
+    assert interface.dialled == [0, 1, 2]
 
 
 def test_an_interface_that_one_dial_holds_is_waited_for() -> None:

@@ -213,7 +213,9 @@ def test_an_error_before_a_run_is_an_event_and_the_verdict_comes_after_it(tmp_pa
     assert failed["event"] == "CommandFailed"
     assert "does not answer" in failed["message"]
     assert (ended["event"], ended["exit_code"], ended["good"]) == ("CommandEnded", 3, False)
-    assert told.stdout.splitlines()[-1].startswith("Stopped: a service does not answer, or a step failed, ")
+    assert told.stdout.splitlines()[-1].startswith(
+        "Stopped: a service does not answer, a step failed or a deadline passed, "
+    )
     log = (home / "runs" / "small" / "run.log").read_text()
     assert "chain: a request is sent again: chain node " in log
     assert "does not answer" in log.splitlines()[-2]

@@ -25,6 +25,7 @@ from cicscenario.cli.boundary import boundary
 from cicscenario.cli.commandline import as_given, choose
 from cicscenario.cli.matrix import MatrixCommand, each, several
 from cicscenario.cli.validate import validate
+from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import CommandEnded
 from cicscenario.engine.select import Selection, select_steps
 from cicscenario.errors import ExitCode, InvalidError, worst
@@ -171,6 +172,20 @@ def test_what_makes_the_next_combination_pointless_or_unwanted_ends_all(
     told = summary(tmp_path)["runs"]
     assert [run["verdict"] for run in told[made:]] == ["Not run"] * (4 - made)
     assert all(f"--set {values}" in run["next"] for run in told[made:] for values in run["combination"].split(","))
+
+
+def test_after_the_deadline_of_the_command_no_other_combination_is_begun(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about(file, [])
+    one, command = Runs(ExitCode.OK), MatrixCommand(RunPlace(file), View(), deadline=Deadline(1e-9))
+    assert each(command, several(file, []), one) is ExitCode.UNAVAILABLE
+    assert len(one.asked) == 1
+    assert [run["verdict"] for run in summary(tmp_path)["runs"][1:]] == ["Not run"] * 3
+    assert summary(tmp_path)["exit_code"] == ExitCode.UNAVAILABLE
+    told = capsys.readouterr().err
+    assert "the deadline of this command, 1e-09 s (--deadline), has passed; combination 2 of 4 was not begun" in told
+    assert "resume: cicscenario" in told
 
 
 def test_the_summary_is_there_after_each_combination(file: Path, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_run_that_stops_says_why_and_what_is_pending(sandbox: Sandbox, scenari
     assert "nothing was sent" in report["error"]
     assert {step["name"]: step["pending"] for step in report["steps"]}["gift"] == 12
     page = (sandbox.home / "runs" / "small" / "report.html").read_text()
-    assert "Stopped: a service does not answer, or a step failed" in page
+    assert "Stopped: a service does not answer, a step failed or a deadline passed" in page
     assert "cicscenario run " in page
 
 

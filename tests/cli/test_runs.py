@@ -50,7 +50,7 @@ def test_each_run_is_told_with_its_verdict_whatever_its_condition(
     found = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
     assert {name: line["verdict"] for name, line in found.items()} == {
         "good": "Everybody arrived",
-        "bad": "Stopped: a service does not answer, or a step failed",
+        "bad": "Stopped: a service does not answer, a step failed or a deadline passed",
         "killed": "Killed: it ended without a report",
         "now": "Under way",
         "damaged": "its records are damaged",

@@ -20,6 +20,7 @@ from cicscenario.engine.conclude import (
     write_files,
     write_transactions,
 )
+from cicscenario.engine.deadline import Deadlines
 from cicscenario.engine.events import Event, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
@@ -191,8 +192,10 @@ class Reported:
 
         request = RunRequest(tmp_path, lambda plan: tmp_path, NOTHING, lambda stop: nullcontext(), keep)
         plan = a_plan(tmp_path, FIRST, SECOND)
+        stopping = threading.Event()
+        deadlines = Deadlines(None, {}, stopping)
         self.run = Run(
-            request, plan, None, tmp_path, NOTHING, self.events.append, threading.Event(), store, ExitStack()
+            request, plan, None, tmp_path, NOTHING, self.events.append, stopping, deadlines, store, ExitStack()
         )
 
 

@@ -14,10 +14,11 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.readback import ReadBack
 from cicscenario.capabilities.step import Lane, Part, PlannedStep, Step
+from cicscenario.engine.deadline import Deadlines
 from cicscenario.engine.events import Event, StepProgressed
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.runner import Runner
-from cicscenario.errors import InterruptedRunError, UnavailableError
+from cicscenario.errors import DeadlineError, InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
 from cicscenario.retry import pause
@@ -338,3 +339,20 @@ def test_what_was_read_back_after_writing_is_remembered_for_the_checks(world: Wo
     world.run({"people": people, "a": writes}, size=10)
     assert [number for number in range(10) if number in world.read_back.of("a")] == [0, 2, 4, 6, 8]
     assert len(world.read_back.of("people")) == 0
+
+
+def test_a_step_that_is_not_done_in_its_time_stops_the_run_with_all_that_was_done(world: World) -> None:
+    """Its time is over when it is done for everybody, so the first step, which has less time, stops nothing."""
+
+    def slow(batch: Batch) -> Result:
+        result = Result(all_ok(batch)[:3])
+        batch.result.include(result)
+        pause(60, world.stopping)
+        return result
+
+    deadlines = Deadlines(None, {"people": 0.2, "slow": 0.6}, world.stopping)
+    with deadlines.watching(), pytest.raises(DeadlineError) as caught, deadlines.told(lambda: world.progress):
+        world.run({"people": people, "slow": slow}, deadlines=deadlines)
+    assert caught.value.step == "slow"
+    assert "15 of 50 people are done in it; waited for this machine's own work (slow, 35 people" in caught.value.message
+    assert world.store.counts() == {"people": (50, 0), "slow": (15, 0)}

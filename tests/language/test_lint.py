@@ -39,6 +39,7 @@ def found(folder: Path, text: str, *overrides: str) -> list[tuple[str, int, int]
         (HEAD + "checks: {include: [gas, faucet], exclude: [gas]}\n", [("L005", 4, 20)]),
         (HEAD + "checks: {include: [gas], exclude: [gas]}\n", [("L007", 4, 1), ("L005", 4, 20)]),
         (HEAD + "backend: cic_eth\ngas: 5\n", [("L008", 5, 1)]),
+        (HEAD + "backend: cic_eth\nsteps: {gas: {deadline: 5}, keystore: {deadline: 5}}\n", [("L008", 5, 29)]),
         (HEAD + "backend: {kind: cic_ussd, dialect: '2021', patience: 9}\n", []),
         (HEAD + "backend:\n  kind: cic_eth\n  dialect: '2021'\n  patience: 9\n", [("L008", 6, 3)]),
         (HEAD + "backend:\n  kind: eth\n  patience: 9\n  keystore: {kdf: none}\ngas: 5\n", [("L008", 6, 3)]),

@@ -191,7 +191,7 @@ VERDICTS = [
     (1, {"errors": 2}, "Not everybody arrived"),
     (0, {"pending": 5}, "Not finished"),
     (0, {"unmade": True}, "Not finished"),
-    (3, {"failed": 1}, "Stopped: a service does not answer, or a step failed"),
+    (3, {"failed": 1}, "Stopped: a service does not answer, a step failed or a deadline passed"),
     (130, {"pending": 5}, "Interrupted"),
 ]
 

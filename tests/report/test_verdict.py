@@ -43,7 +43,7 @@ def test_some_did_not_arrive() -> None:
     assert verdict_line(held) == f"21 of 1,000 people did not arrive: errors in 2 of 2 checks ({names})"
     stopped = report(exit_code=3, checks=wrong, astray=21)
     assert verdict_line(stopped) == (
-        "Stopped: a service does not answer, or a step failed: 21 of 1,000 people did not arrive:"
+        "Stopped: a service does not answer, a step failed or a deadline passed: 21 of 1,000 people did not arrive:"
         f" errors in 2 of 2 checks ({names})"
     )
     assert not ended(held, ExitCode.CHECKS_FAILED, 1, None).good
@@ -53,7 +53,7 @@ def test_a_run_that_stopped_says_where() -> None:
     steps = recordings.good()["steps"]
     steps[1] = steps[1] | {"ok": 480, "failed": 20, "pending": 500}
     line = verdict_line(report(exit_code=3, steps=steps, checks=[]))
-    assert line.startswith("Stopped: a service does not answer, or a step failed: 1,000 people; ")
+    assert line.startswith("Stopped: a service does not answer, a step failed or a deadline passed: 1,000 people; ")
     assert line.endswith(f"{steps[1]['name']}: 480 ok, 20 failed, 500 pending of 1,000")
 
 

@@ -16,6 +16,7 @@ from cicscenario.services.accounts import AccountsDatabase
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.meta import MetaClient, Wanted
 from cicscenario.services.ussd import UssdClient
+from cicscenario.transport.postgres import DatabaseTransaction
 from tests.support.celery_engine import CHAIN
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
 from tests.support.postgres import Postgres
@@ -224,12 +225,14 @@ def test_accounts_database_that_stands_still(postgres: Postgres, stopping: threa
     assert postgres._process
     frozen: list[int] = []
 
+    def freeze(transaction: DatabaseTransaction) -> None:
+        frozen.extend([postgres_process, *_children(postgres_process)])
+        for process in frozen:
+            os.kill(process, signal.SIGSTOP)
+        transaction.rows("SELECT 1")
+
     def read() -> None:
-        with accounts._transaction() as transaction:
-            frozen.extend([postgres_process, *_children(postgres_process)])
-            for process in frozen:
-                os.kill(process, signal.SIGSTOP)
-            transaction.rows("SELECT 1")
+        accounts._transact(freeze)
 
     postgres_process = postgres._process.pid
     try:

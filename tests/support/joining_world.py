@@ -51,6 +51,7 @@ class JoiningWorld:
         self.store: Store
         # what Redis shows
         self.redis_fails = False
+        self.repeats_itself = False  # whether the client sends again what is not answered
         self.has_keys = True  # whether cic-ussd's keys are in that Redis
         self.knows_queue = True  # whether the tasker's queue is
         self.engine: Callable[[str], AccountOutcome] = lambda root: Created(bytes.fromhex(root))

@@ -26,7 +26,7 @@ class PhoneJoining:
         (``gives_up``), it concerns everybody.
         """
         error: UssdError | None = None
-        for pause in PAUSES:
+        for pause in PAUSES[:1] if self._context.services.ussd.repeats_itself else PAUSES:
             if error and not error.answered:
                 self._context.stopping.wait(pause)
             request = _Request(self._context, person, may_choose)

@@ -46,14 +46,19 @@ class Calls:
         ends, quiet = self._round(phones), 0
         for phone in to_leave(ends):
             ends[phone] = self._anew(phone, ends[phone])
-        left = _failed(ends)
+        left = self._to_dial_again(ends)
         while left and quiet < len(ROUNDS) and not self._circuit.open:
             pause(ROUNDS[quiet], self._stopping)
             ends |= self._round(left)
-            still = _failed({phone: ends[phone] for phone in left})
+            still = self._to_dial_again({phone: ends[phone] for phone in left})
             quiet = 0 if len(still) < len(left) else quiet + 1
             left = still
         return ends
+
+    def _to_dial_again(self, ends: dict[str, End]) -> list[str]:
+        """Those whose dials failed; where the client repeats what is not answered, only those that were answered."""
+        again = not self._ussd.repeats_itself
+        return [phone for phone, end in ends.items() if isinstance(end, UssdError) and (again or end.answered)]
 
     def are_answered(self) -> bool:
         """Whether the interface answers anybody at present, which it does to a number that cannot be."""
@@ -84,7 +89,7 @@ class Calls:
             if error := self._circuit.open:
                 return f"was not dialled: {error.message}"
             end = self._once(phone)
-            for seconds in PAUSES[1:]:
+            for seconds in () if self._ussd.repeats_itself else PAUSES[1:]:
                 if not self._circuit.open:
                     break
                 pause(seconds, self._stopping)  # a dial that holds the interface ends by itself
@@ -101,7 +106,3 @@ class Calls:
         else:
             self._circuit.failed(end)
         return end
-
-
-def _failed(ends: dict[str, End]) -> list[str]:
-    return [phone for phone, end in ends.items() if isinstance(end, UssdError)]

@@ -4,7 +4,6 @@ import copy
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -22,7 +21,7 @@ from cicscenario.boundaries import Boundary
 from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import parse_json
 from cicscenario.printable import foreign
-from cicscenario.retry import pause
+from cicscenario.retry import Patience
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, SLACK, Exchange, TooLargeError, in_thread, metered, renew
@@ -45,7 +44,8 @@ _WRONG = (TypeError, ValueError, RecursionError, MemoryError, OverflowError)
 
 class Broker:
     """One Redis database and the engine's queue in it. ``timeout`` is seconds for one command and its whole answer, connecting
-    included; ``patience`` is how long reads are tried again while it cannot be reached. Safe for use by many threads.
+    included; ``patience`` is how long reads are tried again while it cannot be reached, unless ``meter`` gives a number of
+    ``retries``. Safe for use by many threads.
 
     ``user`` and ``password`` are those of Redis's access control lists; a password without a user is that of the server. Both
     may also be in ``url``. ``ca`` is a PEM file of authorities to trust beside the public ones. Raises InvalidError for an
@@ -118,22 +118,23 @@ class Broker:
 
         ``command`` raises TypeError or ValueError when the answer is not of the form that it expects.
         """
-        deadline = time.monotonic() + self._patience
+        return self._repeated(command, self._patience, longest=_COMMANDS * self._timeout)
+
+    def _repeated(self, command: Callable[["redis.Redis"], _T], seconds: float, *, longest: float | None = None) -> _T:
+        """Runs a command until it is answered; for ``seconds``, or as often as the environment says."""
+        meter = self._cancellation.meter
+        patience = Patience(
+            self.stopping, repeats=meter.repeats, retries=meter.retries, pauses=(), longest=_PAUSE
+        )  # fmt: skip
         while True:
             try:
-                with self.exchange(self._timeout, longest=_COMMANDS * self._timeout):
+                with self.exchange(self._timeout, longest=longest):
                     return command(self._redis)
-            except _GONE as error:
-                if isinstance(error, AuthenticationError | TooLargeError) or time.monotonic() > deadline:
-                    raise self.unavailable(error) from None
-                pause(_PAUSE, self.stopping)
-                self._cancellation.meter.repeats(self.unavailable(error).message)
-            except RedisError as error:
-                raise self.unavailable(error) from None
-            except _WRONG as error:
-                if time.monotonic() > deadline:
-                    raise self.unavailable(error) from None
-                self._cancellation.meter.repeats(self.unavailable(error).message)
+            except (*_GONE, *_WRONG, RedisError) as error:
+                told = self.unavailable(error)
+                if _is_lasting(error) or patience.is_over(seconds):
+                    raise told from None
+            patience.pause(told.message)
 
     @contextmanager
     def exchange(self, within: float, *, longest: float | None = None, counted: bool = True) -> Iterator[Exchange]:
@@ -171,11 +172,7 @@ class Broker:
 
     def ping(self) -> None:
         """Raises UnavailableError when Redis does not answer, without patience."""
-        try:
-            with self.exchange(self._timeout):
-                self._redis.ping()
-        except (*_GONE, RedisError, *_WRONG) as error:
-            raise self.unavailable(error) from None
+        self._repeated(lambda client: client.ping(), 0)
 
     def waiting(self) -> int:
         """Number of messages that no worker has fetched."""
@@ -220,6 +217,13 @@ class Broker:
             f"Redis {self.address} {trouble}: {foreign(self._redact(str(error)), 200) or type(error).__name__}{doubt}",
             hint="is it running, and is `custodial.broker` in the environment file right?",
         )
+
+
+def _is_lasting(error: BaseException) -> bool:
+    """Whether the same command would fail again: Redis has refused it, or its answer is too large."""
+    if isinstance(error, _GONE):
+        return isinstance(error, AuthenticationError | TooLargeError)
+    return isinstance(error, RedisError)
 
 
 def _is_gone(error: BaseException) -> bool:
