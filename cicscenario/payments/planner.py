@@ -1,0 +1,35 @@
+"""Plans payments: the same for one seed and one set of people, on any machine, however many are read at a time."""
+
+from collections.abc import Iterator, Sequence
+
+from cicscenario.errors import InvalidError
+from cicscenario.payments.payment import Payment
+from cicscenario.payments.spec import PaymentsSpec
+from cicscenario.payments.uniform import uniform_payments
+from cicscenario.wording import counted
+
+
+def plan_payments(
+    spec: PaymentsSpec, seed: int, places: Sequence[int], balances: Sequence[int], unit: int
+) -> Iterator[Payment]:
+    """The payments of ``spec`` in the order of sending, as many as it asks for.
+
+    ``places`` has the number of each person's place, and ``balances`` the base units that each person has before the first
+    payment; ``unit`` is the number of base units of a token. Raises InvalidError, before the first payment, when these people
+    cannot make any payment.
+    """
+    _check(spec, balances)
+    return uniform_payments(spec, seed, balances, unit)
+
+
+def _check(spec: PaymentsSpec, balances: Sequence[int]) -> None:
+    if spec.payments and len(balances) < 2:
+        raise InvalidError(
+            f"{counted(spec.payments, 'payment')} cannot be made by {counted(len(balances), 'person')}: nobody pays themselves",
+            hint="make a population of at least 2 people, or no payments",
+        )
+    if spec.payments and spec.overdrafts < 1 and not any(balances):
+        raise InvalidError(
+            f"{counted(spec.payments, 'payment')} cannot be made: none of the {counted(len(balances), 'person')} has money",
+            hint="give people an opening balance, or plan no payments",
+        )
