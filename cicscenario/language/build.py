@@ -22,6 +22,7 @@ from cicscenario.language.model import (
     PopulationOptions,
     Scenario,
     SignerEnvironment,
+    TrafficOptions,
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
@@ -77,10 +78,11 @@ def scenario(
         metadata=tuple(values["metadata"]),
         pins=_pins(values["pins"]),
         ussd_data=values["ussd_data"],
+        traffic=_traffic(values["traffic"]),
         checks=CheckOptions(
             include=None if include is None else tuple(include),
             exclude=tuple(checks["exclude"]),
-            balance_adjust=None if adjust is None else Decimal(adjust.removesuffix("%")) / 100,
+            balance_adjust=None if adjust is None else _share(adjust),
             read_again=checks["read_again"],
         ),
         environment=values["environment"],
@@ -161,6 +163,17 @@ def _pins(values: Values | None) -> PinOptions | None:
         return None
     fixed = values["fixed"]
     return PinOptions(values["scheme"], values["cost"], tuple(fixed) if fixed else None)
+
+
+def _traffic(values: Values | None) -> TrafficOptions | None:
+    if values is None:
+        return None
+    days, _, _ = values["span"].partition(" ")
+    return TrafficOptions(values["payments"], values["profile"], int(days), _share(values["overdrafts"]))
+
+
+def _share(percentage: str) -> Decimal:
+    return Decimal(percentage.removesuffix("%")) / 100
 
 
 def _revealing(values: Values, *secrets: str) -> Values:

@@ -13,6 +13,7 @@ _INCLUDE = "checks.include"
 _KIND: Path = ("backend", "kind")
 _SIZE: Path = ("population", "size")
 _THRESHOLD: Path = ("gift", "threshold")
+_TRAFFIC: Path = ("traffic",)
 
 
 def _numbers(region: str) -> int:
@@ -30,6 +31,12 @@ def _too_many(scenario: Scenario) -> Path | None:
 
 def _blame(path: Path, *, when: bool) -> Path | None:
     return path if when else None
+
+
+def _given(scenario: Scenario) -> bool:
+    """Whether people may get a gift; those of ``population.from`` bring its amount."""
+    gives = scenario.gift.threshold > 0 or scenario.population.source is not None
+    return gives and scenario.gift.method != "none"
 
 
 SCENARIO_RULES = (
@@ -82,6 +89,24 @@ SCENARIO_RULES = (
         lambda s: _blame(("ussd_data",), when=s.ussd_data and not s.backend.traits.has_phone_accounts),
         "USSD data with a backend that makes no accounts in the phone interface",
         "leave `ussd_data` out, or choose a backend by which people join by phone",
+    ),
+    Rule(
+        ("traffic", "backend.kind"),
+        lambda s: _blame(_TRAFFIC, when=s.traffic is not None and bool(s.backend.traits.no_payments)),
+        lambda s: f"payments with the backend `{s.backend.traits.kind}`, which {s.backend.traits.no_payments}",
+        "leave `traffic` out, or choose a backend whose people can pay each other",
+    ),
+    Rule(
+        ("traffic", "gift", "population.from", "backend.kind"),
+        lambda s: _blame(_TRAFFIC, when=s.traffic is not None and not s.backend.traits.no_payments and not _given(s)),
+        "payments without a gift: nobody has tokens to pay with",
+        "set `gift.threshold` to 1 or more: people pay what they got as a gift",
+    ),
+    Rule(
+        ("traffic", "population.size", "population.from"),
+        lambda s: _blame(_SIZE, when=s.traffic is not None and s.population.size == 1),
+        "payments with one person: nobody pays themselves",
+        "make `size` at least 2, or leave `traffic` out",
     ),
 )
 

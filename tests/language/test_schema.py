@@ -20,6 +20,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("population",): model.PopulationOptions,
         ("gift",): model.GiftOptions,
         ("pins",): model.PinOptions,
+        ("traffic",): model.TrafficOptions,
         ("checks",): model.CheckOptions,
     },
     "environment-v1": {

@@ -1,0 +1,71 @@
+"""The payments of a scenario: the same on every stack, and what everybody has afterwards."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cicscenario.capabilities.payments import payments_of, units
+from cicscenario.chain.contracts import COOLDOWN, Contracts, Faucet, Token
+from cicscenario.errors import InvalidError
+from cicscenario.payments.payment import Payment
+from cicscenario.plan.compile import compile_plan
+from cicscenario.vocabulary import load_scenario
+from tests.support.scenarios import written
+
+TOKEN, OTHER = Token(b"\x70" * 20, "GFT", 6, None), Token(b"\x71" * 20, "OTH", 6, None)
+
+
+def planned(folder: Path, size: int = 5, **keys: str) -> Any:
+    wanted = {"gift": "{threshold: 50}", "backend": "eth", "traffic": "{payments: 30, overdrafts: 10%}"} | keys
+    plan = compile_plan(load_scenario(written(folder, **wanted)))
+    return payments_of(plan.scenario, plan.population, size)
+
+
+def test_everybody_has_their_gift_and_what_payments_have_left_of_it(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    left = list(plan.gifts)
+    for payment in plan:
+        if not payment.refused:
+            left[payment.payer] -= payment.amount
+            left[payment.payee] += payment.amount
+            assert left[payment.payer] >= 0
+    assert plan.left == left
+    assert sum(plan.left) == sum(plan.gifts)
+    assert plan.made == [sum(payment.payer == person for payment in plan) for person in range(5)]
+    assert (plan.refused, sum(plan.made)) == (3, 30)
+    assert plan.busiest == (plan.made.index(max(plan.made)), max(plan.made))
+
+
+def test_they_are_planned_once_and_the_same_each_time(tmp_path: Path) -> None:
+    plan = compile_plan(
+        load_scenario(written(tmp_path, gift="{threshold: 50}", backend="eth", traffic="{payments: 30}"))
+    )
+    one, again = (payments_of(plan.scenario, plan.population, 5) for _ in range(2))
+    assert one is again
+    assert list(one) == list(one)
+    assert planned(tmp_path, traffic="{payments: 30}").identity == one.identity
+
+
+@pytest.mark.parametrize(
+    ("size", "keys"),
+    [(4, {}), (5, {"traffic": "{payments: 31, overdrafts: 10%}"}), (5, {"population": "{size: 5, seed: 2}"})],
+)
+def test_what_identifies_them_changes_with_any_of_them(tmp_path: Path, size: int, keys: dict[str, str]) -> None:
+    assert planned(tmp_path, size, **keys).identity != planned(tmp_path).identity
+
+
+def test_people_of_whom_nobody_has_a_gift_cannot_pay(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match="none of the 5 people has money"):
+        list(
+            planned(tmp_path, gift="{threshold: 50}", population="{size: 5, seed: 1}").__class__(
+                planned(tmp_path, traffic="{payments: 3}").spec, 1, [0] * 5, [0] * 5
+            )
+        )
+
+
+@pytest.mark.parametrize(("token", "more"), [(TOKEN, 7), (OTHER, 0)])
+def test_one_that_is_to_be_refused_asks_for_what_the_faucet_has_paid_too(token: Token, more: int) -> None:
+    contracts = Contracts(b"", b"", TOKEN, Faucet(b"\x72" * 20, token, 7, COOLDOWN))
+    assert units(Payment(0, 0, 1, 3, 0), contracts) == 3_000_000
+    assert units(Payment(0, 0, 1, 3, 0, True), contracts) == 3_000_000 + more
