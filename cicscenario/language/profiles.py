@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _KEY = ("population", "profile")
 _BY_GROUP = {"gender_by_occupation": "occupations", "products": "occupations", "languages_by_place": "places"}
 _COMMON = frozenset({"source", "licence", "people"})  #: keys that files of other programs have, too
 _MAY_BE_EMPTY = "products"
+_PAYMENTS = "payments"
 
 
 def named_profile(document: Mapping, problems: list[Diagnostic]) -> Profile | None:
@@ -154,6 +156,9 @@ def _contradictions(document: Mapping, invalid: set[str | int]) -> Iterator[Diag
     for key, entry in document.entries.items():
         if key in invalid or not isinstance(entry.value, Mapping):
             continue
+        if key == _PAYMENTS:
+            yield from _odd_quantiles(entry.value)
+            continue
         if key not in _BY_GROUP:
             yield from _without_weight(entry.value, key, entry.key)
             continue
@@ -177,6 +182,31 @@ def _without_weight(table: Mapping, name: str, place: Span) -> Iterator[Diagnost
             expected="at least one above 0",
             key=name.split(".")[0],
         )
+
+
+def _odd_quantiles(payments: Mapping) -> Iterator[Diagnostic]:
+    """Tables that do not say what the least and the most is, and values that are lower than those of fewer people."""
+    for name, entry in payments.entries.items():
+        if not isinstance(entry.value, Mapping):
+            continue
+        key, table = f"{_PAYMENTS}.{name}", entry.value.entries
+        missing = [share for share in ("0", "1") if share not in table]
+        if missing:
+            yield entry.key.diagnostic(
+                Code.MISSING_KEY,
+                f"`{name}` has no value at {missing[0]}",
+                key=key,
+                expected="the least value at 0, and the largest one at 1",
+            )
+        pairs = sorted((float(share), share, plain(one.value)) for share, one in table.items())
+        for (_, before, first), (_, share, second) in pairwise(pairs):
+            if second < first:
+                yield table[share].key.diagnostic(
+                    Code.CONTRADICTION,
+                    f"`{name}` is {second} at {share}, and {first} at {before}",
+                    key=key,
+                    expected="values that do not fall as the share of people rises",
+                )
 
 
 def _unknown_groups(document: Mapping, key: str, table: Mapping) -> Iterator[Diagnostic]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from cicscenario.errors import InvalidError
+from cicscenario.payments.community import community_payments
+from cicscenario.payments.figures import shipped_figures
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.spec import PaymentsSpec
 from cicscenario.payments.uniform import uniform_payments
@@ -19,7 +21,10 @@ def plan_payments(
     cannot make any payment.
     """
     _check(spec, balances)
-    return uniform_payments(spec, seed, balances, unit)
+    figures = spec.figures or shipped_figures(spec.profile)
+    if figures is None or not spec.payments:
+        return uniform_payments(spec, seed, balances, unit)
+    return community_payments(spec, figures, seed, places, balances, unit)
 
 
 def _check(spec: PaymentsSpec, balances: Sequence[int]) -> None:
