@@ -13,20 +13,24 @@ from cicscenario.profile import Profile
 from cicscenario.resources import profile_names, profile_path
 
 
+@dataclass(frozen=True)
 class Quantiles:
     """A distribution by its quantiles; between two of them it is linear. Only sums and products: the same on any machine."""
 
-    def __init__(self, values: Mapping[str, float]) -> None:
-        """Values by share of people, such as ``{"0": 1, "0.5": 2, "1": 481}``; "0" and "1" must be among them."""
-        pairs = sorted((float(share), value) for share, value in values.items())
-        self._shares = [share for share, _ in pairs]
-        self._values = [value for _, value in pairs]
+    shares: tuple[float, ...]  #: of people, rising from 0 to 1
+    values: tuple[float, ...]  #: that the share of people do not exceed
+
+    @classmethod
+    def of(cls, table: Mapping[str, float]) -> Self:
+        """From values by share of people, such as ``{"0": 1, "0.5": 2, "1": 481}``; "0" and "1" must be among them."""
+        pairs = sorted((float(share), float(value)) for share, value in table.items())
+        return cls(tuple(share for share, _ in pairs), tuple(value for _, value in pairs))
 
     def at(self, share: float) -> float:
         """The value that this share of people, 0 to 1, do not exceed."""
-        after = min(max(bisect_right(self._shares, share), 1), len(self._shares) - 1)
-        low, high = self._shares[after - 1 : after + 1]
-        first, last = self._values[after - 1 : after + 1]
+        after = min(max(bisect_right(self.shares, share), 1), len(self.shares) - 1)
+        low, high = self.shares[after - 1 : after + 1]
+        first, last = self.values[after - 1 : after + 1]
         return first + (last - first) * (share - low) / (high - low)
 
     def spread(self, number: int) -> list[float]:
@@ -51,7 +55,7 @@ class PaymentFigures:
     def of(cls, values: Mapping[str, Any]) -> Self:
         """The figures from the section ``payments`` of a valid profile."""
         known: dict[str, Any] = {
-            key: Quantiles(value) if isinstance(value, Mapping) else value for key, value in values.items()
+            key: Quantiles.of(value) if isinstance(value, Mapping) else value for key, value in values.items()
         }
         return cls(**known)
 

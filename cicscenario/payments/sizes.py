@@ -65,4 +65,4 @@ class Purses:
         return self._units(size)
 
     def _units(self, size: int) -> int:
-        return max(1, size * self._unit // HUNDREDTHS)
+        return max(1, (size * self._unit + HUNDREDTHS // 2) // HUNDREDTHS)

@@ -146,6 +146,23 @@ def test_twenty_thousand_people_pay_like_the_figure(figure: str) -> None:
     assert FIGURES[figure](sarafu()) == []
 
 
+def test_sizes_are_like_the_figure_in_whole_tokens_too() -> None:
+    """As many tokens, in a currency that has nothing smaller."""
+    tokens = [balance // UNIT for balance in balances()]
+    payments = plan_payments(PaymentsSpec(PAYMENTS, "sarafu-2020", 30), 1, places(), tokens, 1)
+    assert FIGURES["size"](Realised([one._replace(amount=one.amount * UNIT) for one in payments])) == []
+
+
+def test_people_with_less_money_pay_less_in_proportion() -> None:
+    """With a quarter of the gift that the community gave, payments are a quarter of its payments."""
+    spec = PaymentsSpec(PAYMENTS, "sarafu-2020", 30)
+    seen = Realised(list(plan_payments(spec, 1, places(), [100 * UNIT] * PEOPLE, UNIT)))
+    table = {share: str(float(value) / 4) for share, value in figures()["size"].items() if float(share) <= 0.95}
+    assert quantiles_off((seen.volume[person] / seen.sent[person] / UNIT for person in seen.sent), table, 0.1, 2) == []
+    for figure in ("payers", "receivers", "sent", "received", "partners", "within_place", "circulating"):
+        assert FIGURES[figure](seen) == []
+
+
 # --- a planner without one of its parts -----------------------------------------------------------------------------
 
 

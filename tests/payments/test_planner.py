@@ -165,6 +165,6 @@ def test_figures_of_ones_own_replace_those_of_the_profile() -> None:
 
 
 def test_quantiles_are_linear_between_two_of_them() -> None:
-    table = Quantiles({"1": 10, "0": 0, "0.5": 2})
+    table = Quantiles.of({"1": 10, "0": 0, "0.5": 2})
     assert [table.at(share) for share in (0, 0.25, 0.5, 0.75, 1)] == [0, 1, 2, 6, 10]
     assert table.spread(4) == [0.5, 1.5, 4.0, 8.0]
