@@ -7,25 +7,27 @@ from typing import NamedTuple
 from cicscenario.payments.deck import Deck
 from cicscenario.payments.figures import PaymentFigures
 from cicscenario.payments.holders import Holders
-from cicscenario.payments.lots import Lots
 from cicscenario.payments.network import connect
 from cicscenario.payments.overdrafts import Overdrafts
 from cicscenario.payments.payment import Payment
-from cicscenario.payments.roles import cast
-from cicscenario.payments.sizes import Purses, scale, sizes
+from cicscenario.payments.roles import assign_roles
+from cicscenario.payments.sizes import Amounts, scale, sizes
 from cicscenario.payments.spec import PaymentsSpec
+from cicscenario.payments.stream import RandomStream
 
 _SMALL = 0.1  #: the share of payers whose payments are small
 _PATIENCE = 7  #: how often a payment waits for its payer to have the money, before it becomes smaller
 _GIVEN_UP = 14  #: how often a payment waits for its payer to have anything
-_STANDSTILL = 32  #: payments one after the other that wait, before somebody with money pays who has none
+_STANDSTILL = 32  #: so many payments in a row that have to wait end by one from somebody who has money
 _LATER = 12  #: the part of a round of the deck after which a payment that waits is tried again
 
 
-class _Wish(NamedTuple):
-    due: int  #: number of cards drawn
-    pair: int
-    amount: int
+class _Pending(NamedTuple):
+    """A payment that is to be made, or tried again, when so many cards are drawn as ``due`` says."""
+
+    due: int
+    pair: int  #: index in the network
+    amount: int  #: base units
     left: int  #: payments that the payer still makes in this round, this one included
     waits: int
 
@@ -33,25 +35,27 @@ class _Wish(NamedTuple):
 def community_payments(
     spec: PaymentsSpec, figures: PaymentFigures, seed: int, places: Sequence[int], balances: Sequence[int], unit: int
 ) -> Iterator[Payment]:
-    """There must be two people, and one must have money unless all payments are to be refused.
+    """The payments in the order of sending. ``unit`` is the number of base units of a token.
+
+    There must be two people, and one must have money unless all payments are to be refused.
 
     But for their days, payments depend on nothing of ``spec.payments``: more of them begin with the same ones.
     """
-    small = int(figures.size.at(_SMALL) * scale(figures, balances, unit) * unit)
-    roles = cast(figures, Lots(seed, "roles"), places, balances, small)
-    network = connect(roles, places, figures.within_place, Lots(seed, "network"))
-    means = sizes(figures, Lots(seed, "sizes"), network, balances, unit)
-    purses = Purses(means, Lots(seed, "purses"), unit)
-    deck = Deck(network, Lots(seed, "deck"))
-    overdrafts, lots = Overdrafts(spec.overdrafts), Lots(seed, "overdrafts")
+    small = max(1, int(figures.size.at(_SMALL) * scale(figures, balances, unit) * unit))
+    roles = assign_roles(figures, RandomStream(seed, "roles"), places, balances, small)
+    network = connect(roles, places, figures.within_place, RandomStream(seed, "network"))
+    means = sizes(figures, RandomStream(seed, "sizes"), network, balances, unit)
+    amounts = Amounts(means, RandomStream(seed, "amounts"), unit)
+    deck = Deck(network, RandomStream(seed, "deck"))
+    overdrafts, stream = Overdrafts(spec.overdrafts), RandomStream(seed, "overdrafts")
     left = list(balances)
-    flow = _Flow(deck, purses, network.payers, network.payees, left, Lots(seed, "flow"))
+    flow = _Flow(deck, amounts, network.payers, network.payees, left, RandomStream(seed, "flow"))
     for number in range(spec.payments):
         refused = overdrafts.next()
         if refused:
-            pair = deck.peek(lots.number())
+            pair = deck.peek(stream.number())
             payer, payee = network.payers[pair], network.payees[pair]
-            amount = left[payer] + purses.mean(payer)
+            amount = left[payer] + amounts.mean(payer)
         else:
             payer, payee, amount = flow.next()
         yield Payment(number, payer, payee, amount, number * spec.span // spec.payments, refused)
@@ -61,48 +65,54 @@ class _Flow:
     """Takes cards, and moves money. A payment whose payer does not have the money waits; later it becomes smaller."""
 
     def __init__(
-        self, deck: Deck, purses: Purses, payers: Sequence[int], payees: Sequence[int], balances: list[int], lots: Lots
+        self,
+        deck: Deck,
+        amounts: Amounts,
+        payers: Sequence[int],
+        payees: Sequence[int],
+        balances: list[int],
+        stream: RandomStream,
     ) -> None:
-        self._deck, self._purses = deck, purses
+        self._deck, self._amounts = deck, amounts
         self._payers, self._payees = payers, payees
-        self._balances, self._lots = balances, lots
+        self._balances, self._stream = balances, stream
         self._paid = set(payees)
         self._holders = Holders(balances)
-        self._waiting: deque[_Wish] = deque()
+        self._waiting: deque[_Pending] = deque()
         self._drawn = 0
         self._later = 1 + len(deck) // _LATER
 
     def next(self) -> tuple[int, int, int]:
         """Payer, payee and amount of a payment that is possible now; it is then made."""
         for _ in range(_STANDSTILL):
-            wish = self._wish()
-            payer, payee = self._payers[wish.pair], self._payees[wish.pair]
-            if amount := self._possible(wish, self._balances[payer]):
+            pending = self._next_pending()
+            payer, payee = self._payers[pending.pair], self._payees[pending.pair]
+            if amount := self._possible(pending, self._balances[payer]):
                 break
-            if wish.waits < _GIVEN_UP:
-                self._waiting.append(wish._replace(due=self._drawn + self._later, waits=wish.waits + 1))
+            if pending.waits < _GIVEN_UP:
+                self._waiting.append(pending._replace(due=self._drawn + self._later, waits=pending.waits + 1))
         else:
-            payer, payee, amount = self._help(wish)
+            payer, payee, amount = self._from_holder(pending)
         self._holders.move(payer, payee, amount)
         return payer, payee, amount
 
-    def _wish(self) -> _Wish:
+    def _next_pending(self) -> _Pending:
         if self._waiting and self._waiting[0].due <= self._drawn:
             return self._waiting.popleft()
         self._drawn += 1
         pair, left = self._deck.draw()
-        return _Wish(self._drawn, pair, self._purses.next(self._payers[pair], left), left, 0)
+        return _Pending(self._drawn, pair, self._amounts.next(self._payers[pair], left), left, 0)
 
-    def _possible(self, wish: _Wish, balance: int) -> int:
-        """The base units to pay now; 0 to wait."""
-        if wish.amount <= balance:
-            return wish.amount
-        if self._payers[wish.pair] in self._paid and wish.waits < _PATIENCE:
+    def _possible(self, pending: _Pending, balance: int) -> int:
+        """The base units to pay now; 0 to wait. Who is never paid does not wait: waiting would bring no money."""
+        if pending.amount <= balance:
+            return pending.amount
+        if self._payers[pending.pair] in self._paid and pending.waits < _PATIENCE:
             return 0
-        return -(-balance // min(wish.left, 2))
+        return -(-balance // min(pending.left, 2))
 
-    def _help(self, wish: _Wish) -> tuple[int, int, int]:
-        """A payment by somebody who has money, when nobody who is to pay has: to the payer of a pair that waits."""
-        holder, payer = self._holders.at(self._lots.number()), self._payers[wish.pair]
-        payee = payer if payer != holder else self._payees[wish.pair]
-        return holder, payee, min(wish.amount, (self._balances[holder] + 1) // 2)
+    def _from_holder(self, pending: _Pending) -> tuple[int, int, int]:
+        """Payer, payee and amount when many payments in a row have to wait: somebody who has money pays a payer who has none."""
+        holder, payer = self._holders.at(self._stream.number()), self._payers[pending.pair]
+        payee = payer if payer != holder else self._payees[pending.pair]
+        return holder, payee, min(pending.amount, (self._balances[holder] + 1) // 2)

@@ -2,15 +2,15 @@
 
 from array import array
 
-from cicscenario.payments.lots import Lots
 from cicscenario.payments.network import Network
+from cicscenario.payments.stream import RandomStream
 
 
 class Deck:
     """Cards, each for one payment of a pair. A round has every card once; each round has an order of its own."""
 
-    def __init__(self, network: Network, lots: Lots) -> None:
-        self._lots = lots
+    def __init__(self, network: Network, stream: RandomStream) -> None:
+        self._stream = stream
         self._cards = array("q", (pair for pair, times in enumerate(network.times) for _ in range(times)))
         self._sent = network.sent()
         self._left = dict.fromkeys(self._sent, 0)
@@ -24,7 +24,7 @@ class Deck:
     def draw(self) -> tuple[int, int]:
         """A pair, and the number of cards that its payer had left in this round, this one included."""
         if self._next == len(self._cards):
-            self._lots.shuffle(self._cards)
+            self._stream.shuffle(self._cards)
             self._next = 0
             self._left.update(self._sent)
         pair = self._cards[self._next]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from math import fsum
 
 from cicscenario.payments.capacity import Capacity
-from cicscenario.payments.lots import Lots
 from cicscenario.payments.roles import Roles
+from cicscenario.payments.stream import RandomStream
 
 _TRIES = 8  #: draws of a partner, of which the first one that fits is taken
 
@@ -36,22 +36,22 @@ class Network:
         return found
 
 
-def connect(roles: Roles, places: Sequence[int], within_place: float, lots: Lots) -> Network:
+def connect(roles: Roles, places: Sequence[int], within_place: float, stream: RandomStream) -> Network:
     """Finds the partners of everybody who pays. Each receiver is paid as often as its role says, or nearly so.
 
     Pairs with many payments are made first, as only few receivers have room for them. ``within_place`` is the share of pairs
     in one place, as far as there are receivers with room there.
     """
     pairs = [
-        (times, lots.number() < within_place, payer)
+        (times, stream.number() < within_place, payer)
         for payer in roles.sent
         for times in split(roles.sent[payer], roles.partners[payer])
     ]
-    lots.shuffle(pairs)
+    stream.shuffle(pairs)
     pairs.sort(key=lambda pair: (-pair[0], not pair[1]))  # before others take the room in a place
-    market, network = _Market(roles, places, lots), Network()
+    receivers, network = _Receivers(roles, places, stream), Network()
     for times, near, payer in pairs:
-        network.add(payer, market.find(payer, times, near=near), times)
+        network.add(payer, receivers.find(payer, times, near=near), times)
     return network
 
 
@@ -67,11 +67,11 @@ def split(total: int, parts: int) -> Iterator[int]:
         given = upto
 
 
-class _Market:
+class _Receivers:
     """The receivers, those of one place side by side, with the payments that they are still to get."""
 
-    def __init__(self, roles: Roles, places: Sequence[int], lots: Lots) -> None:
-        self._lots = lots
+    def __init__(self, roles: Roles, places: Sequence[int], stream: RandomStream) -> None:
+        self._stream = stream
         self._people = sorted(roles.received, key=lambda person: places[person])
         self._places = [places[person] for person in self._people]
         self._of_person = places
@@ -99,7 +99,7 @@ class _Market:
         room = self._left.before(last) - below
         best: int | None = None
         for _ in range(_TRIES if room else 0):
-            place = self._left.find(below + self._lots.below(room))
+            place = self._left.find(below + self._stream.below(room))
             if self._people[place] in self._partners[payer]:
                 continue
             if best is None or self._left.values[place] > self._left.values[best]:
@@ -110,6 +110,6 @@ class _Market:
 
     def _any(self, payer: int) -> int:
         """A receiver whom the payer does not pay yet; a payer has fewer partners than there are receivers."""
-        start = self._lots.below(len(self._people))
+        start = self._stream.below(len(self._people))
         turns = ((start + turn) % len(self._people) for turn in range(len(self._people)))
         return next(place for place in turns if self._people[place] not in self._partners[payer])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cicscenario.payments.figures import PaymentFigures
-from cicscenario.payments.lots import Lots
+from cicscenario.payments.stream import RandomStream
 
 _NOISE = 0.1  #: who receives much pays much, within a factor of ten
 _TOP = 10  #: one of so many receivers gets what rounding leaves
@@ -20,22 +20,24 @@ class Roles:
     received: dict[int, int]  #: payments to each receiver, at least 1; their sum is about that of ``sent``
 
 
-def cast(figures: PaymentFigures, lots: Lots, places: Sequence[int], balances: Sequence[int], small: int) -> Roles:
-    """Gives the roles to people, of whom there must be two. ``small`` is a small payment, in base units.
+def assign_roles(
+    figures: PaymentFigures, stream: RandomStream, places: Sequence[int], balances: Sequence[int], small: int
+) -> Roles:
+    """Gives the roles to people, of whom there must be two. ``small`` is a small payment, in base units, at least 1.
 
     Every place has its share of payers and receivers. Those who have a small payment pay before those who have less, and these
     before those who have nothing. Those who pay are paid before those who do not, so that money comes round.
     """
     people = len(places)
-    order = sorted(lots.shuffled(people), key=lambda person: places[person])
+    order = sorted(stream.shuffled(people), key=lambda person: places[person])
     able, poor, broke = list[int](), list[int](), list[int]()
     for person in order:
         (able if balances[person] >= small else poor if balances[person] else broke).append(person)
     payers = _chosen([able, poor, broke], _within(figures.payers * people, people))
-    lots.shuffle(payers)
+    stream.shuffle(payers)
     sent = dict(zip(payers, _counts(figures.sent.spread(len(payers))), strict=True))
     wanted = _within(figures.receivers * people, people)
-    likely = {person: number / (_NOISE + lots.number()) for person, number in sent.items()}
+    likely = {person: number / (_NOISE + stream.number()) for person, number in sent.items()}
     rest = [person for person in order if person not in sent]
     received = _chosen([_best(order, places, likely, min(wanted, len(payers))), rest], wanted)
     received.sort(key=lambda person: likely.get(person, 0))

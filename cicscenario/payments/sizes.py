@@ -1,11 +1,11 @@
-"""How much people pay at a time: the mean size of each payer's payments."""
+"""How much people pay at a time: the mean size of each payer's payments, and the sizes one after the other."""
 
 from collections.abc import Mapping, Sequence
 from math import fsum  # the built-in sum of floats differs between versions of Python
 
 from cicscenario.payments.figures import PaymentFigures
-from cicscenario.payments.lots import Lots
 from cicscenario.payments.network import Network
+from cicscenario.payments.stream import RandomStream
 
 HUNDREDTHS = 100  #: of a token: the grain in which sizes are planned
 _ROUNDS = 4  #: how often sizes are found again, from what people receive by the sizes before
@@ -16,14 +16,16 @@ def scale(figures: PaymentFigures, balances: Sequence[int], unit: int) -> float:
     return min(1.0, sum(balances) / (len(balances) * unit * figures.gift))
 
 
-def sizes(figures: PaymentFigures, lots: Lots, network: Network, balances: Sequence[int], unit: int) -> dict[int, int]:
+def sizes(
+    figures: PaymentFigures, stream: RandomStream, network: Network, balances: Sequence[int], unit: int
+) -> dict[int, int]:
     """The mean size by payer, in hundredths of a token.
 
     Who has more for each payment, at first and from what is received, pays more at a time, with some chance in it.
     """
     sent, smaller = network.sent(), scale(figures, balances, unit)
     values = [value * smaller for value in figures.size.spread(len(sent))]
-    chance = {payer: 0.9 + 0.2 * lots.number() for payer in sent}
+    chance = {payer: 0.9 + 0.2 * stream.number() for payer in sent}
     found = dict.fromkeys(sent, fsum(values) / len(values))
     for _ in range(_ROUNDS):
         income = dict.fromkeys(sent, 0.0)
@@ -37,12 +39,12 @@ def sizes(figures: PaymentFigures, lots: Lots, network: Network, balances: Seque
     return {payer: max(1, int(size * HUNDREDTHS + 0.5)) for payer, size in found.items()}
 
 
-class Purses:
+class Amounts:
     """The sizes of a payer's payments one after the other: two by two their mean is the payer's mean."""
 
-    def __init__(self, means: Mapping[int, int], lots: Lots, unit: int) -> None:
+    def __init__(self, means: Mapping[int, int], stream: RandomStream, unit: int) -> None:
         self._means = means
-        self._lots = lots
+        self._stream = stream
         self._unit = unit
         self._second: dict[int, int] = {}  #: the second of two sizes, which is still to come
 
@@ -57,7 +59,7 @@ class Purses:
             return self._units(self._second.pop(payer))
         if left < 2:
             return self._units(mean)
-        size = int(mean * (0.5 + self._lots.number()))
+        size = int(mean * (0.5 + self._stream.number()))
         if mean >= 10 * HUNDREDTHS:
             size -= size % HUNDREDTHS  # people pay in whole tokens
         size = max(1, size)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from cicscenario.payments.holders import Holders
-from cicscenario.payments.lots import Lots
 from cicscenario.payments.overdrafts import Overdrafts
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.spec import PaymentsSpec
+from cicscenario.payments.stream import RandomStream
 
 
 def uniform_payments(spec: PaymentsSpec, seed: int, balances: Sequence[int], unit: int) -> Iterator[Payment]:
@@ -15,7 +15,7 @@ def uniform_payments(spec: PaymentsSpec, seed: int, balances: Sequence[int], uni
     There must be two people, and one must have money unless all payments are to be refused.
     """
     number_of, left = len(balances), list(balances)
-    draw, overdrafts = Lots(seed, "uniform").number, Overdrafts(spec.overdrafts)
+    draw, overdrafts = RandomStream(seed, "uniform").number, Overdrafts(spec.overdrafts)
     holders = Holders(left)
     for number in range(spec.payments):
         refused = overdrafts.next()

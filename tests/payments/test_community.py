@@ -177,12 +177,12 @@ def one_partner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def anybody_as_partner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each receiver is as likely."""
-    monkeypatch.setattr(network._Market, "_drawn", lambda *_: None)
+    monkeypatch.setattr(network._Receivers, "_drawn", lambda *_: None)
 
 
 def no_places(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = network.connect
-    monkeypatch.setattr(community, "connect", lambda cast, places, _, lots: usual(cast, places, 0.0, lots))
+    monkeypatch.setattr(community, "connect", lambda given, places, _, stream: usual(given, places, 0.0, stream))
 
 
 def one_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Places have their payers and receivers. The network has each payer's payments and partners, and pays receivers by their role."""
+"""Every place has its payers and receivers. The network has the payments and partners of each payer, as the roles say."""
 
 from collections import Counter, defaultdict
 
@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cicscenario.payments.figures import PaymentFigures, shipped_figures
-from cicscenario.payments.lots import Lots
 from cicscenario.payments.network import connect, split
-from cicscenario.payments.roles import Roles, cast
+from cicscenario.payments.roles import Roles, assign_roles
+from cicscenario.payments.stream import RandomStream
 
 
 def figures() -> PaymentFigures:
@@ -19,7 +19,7 @@ def figures() -> PaymentFigures:
 
 
 def roles(people: int, seed: int, places: list[int], balances: list[int] | None = None, small: int = 10) -> Roles:
-    return cast(figures(), Lots(seed, "roles"), places, balances or [10] * people, small)
+    return assign_roles(figures(), RandomStream(seed, "roles"), places, balances or [10] * people, small)
 
 
 @given(parts=st.integers(1, 30), more=st.integers(0, 500))
@@ -35,24 +35,24 @@ def test_payments_are_split_with_most_for_the_first_partner(parts: int, more: in
 @settings(max_examples=100, deadline=None)
 def test_each_payer_has_its_payments_and_partners(people: int, seed: int, number: int) -> None:
     places = [index * 31 % number for index in range(people)]
-    cast_ = roles(people, seed, places)
-    network = connect(cast_, places, 0.8, Lots(seed, "network"))
-    assert network.sent() == cast_.sent
-    assert Counter(network.payers) == cast_.partners
+    given_roles = roles(people, seed, places)
+    network = connect(given_roles, places, 0.8, RandomStream(seed, "network"))
+    assert network.sent() == given_roles.sent
+    assert Counter(network.payers) == given_roles.partners
     pairs = list(zip(network.payers, network.payees, strict=True))
     assert len(set(pairs)) == len(pairs), "no pair is there twice"
     assert all(payer != payee for payer, payee in pairs)
-    assert set(network.payees) <= cast_.received.keys()
+    assert set(network.payees) <= given_roles.received.keys()
 
 
 def test_receivers_are_paid_as_often_as_their_role_says() -> None:
     places = [index % 10 for index in range(2000)]
-    cast_ = roles(2000, 7, places)
+    given_roles = roles(2000, 7, places)
     received: dict[int, int] = defaultdict(int)
-    for _, payee, times in connect(cast_, places, 0.8, Lots(7, "network")).pairs():
+    for _, payee, times in connect(given_roles, places, 0.8, RandomStream(7, "network")).pairs():
         received[payee] += times
-    assert sum(received.values()) == sum(cast_.received.values()) == sum(cast_.sent.values())
-    assert sum(abs(received[person] - times) for person, times in cast_.received.items()) < 0.06 * sum(
+    assert sum(received.values()) == sum(given_roles.received.values()) == sum(given_roles.sent.values())
+    assert sum(abs(received[person] - times) for person, times in given_roles.received.items()) < 0.06 * sum(
         received.values()
     )
 
@@ -60,7 +60,7 @@ def test_receivers_are_paid_as_often_as_their_role_says() -> None:
 @pytest.mark.parametrize(("within", "least", "most"), [(0.0, 0.05, 0.2), (0.5, 0.45, 0.65), (1.0, 0.85, 1.0)])
 def test_pairs_are_in_one_place_as_often_as_asked_for(within: float, least: float, most: float) -> None:
     places = [index % 10 for index in range(2000)]
-    network = connect(roles(2000, 7, places), places, within, Lots(7, "network"))
+    network = connect(roles(2000, 7, places), places, within, RandomStream(7, "network"))
     near = sum(places[payer] == places[payee] for payer, payee, _ in network.pairs())
     assert least <= near / len(network.payers) <= most
 

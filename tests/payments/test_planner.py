@@ -1,6 +1,7 @@
 """Payments are as many as asked for, can be made in their order, and are the same for one seed."""
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cicscenario.errors import InvalidError
-from cicscenario.payments.figures import Quantiles, shipped_figures
+from cicscenario.payments.figures import PaymentFigures, Quantiles, shipped_figures
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.planner import plan_payments
 from cicscenario.payments.spec import PaymentsSpec
@@ -19,7 +20,7 @@ PROFILES = ("uniform", "sarafu-2020")
 #: sha256 over the first 500 payments of each profile, one a line, fields with blanks. Scenarios in use mean these payments.
 FIVE_HUNDRED = {
     "uniform": "d10e295bf554b1a618e907fbc251f7fe7c1af18b023072a618a3e4417f0fc398",
-    "sarafu-2020": "9cdb16cf30b14ff1dc7b5332e8994e3c5d200d533def7e5bf5f23adb4962dac0",
+    "sarafu-2020": "eda47350999b009fe62b87d596f90f12acdd95d020ca19feb920fecbc5af1ec0",
 }
 
 
@@ -60,6 +61,40 @@ def test_each_payment_can_be_made_in_its_turn(spec: PaymentsSpec, world: dict[st
             left[payment.payee] += payment.amount
         assert min(left[payment.payer], left[payment.payee]) >= 0
     assert sum(left) == sum(world["balances"]), "nothing is made or lost"
+
+
+@st.composite
+def quantiles(draw: st.DrawFn) -> Quantiles:
+    values = sorted(draw(st.lists(st.floats(0, 500), min_size=2, max_size=5)))
+    return Quantiles.of({str(place / (len(values) - 1)): value for place, value in enumerate(values)})
+
+
+@given(
+    figures=st.builds(
+        PaymentFigures,
+        payers=st.floats(0, 1),
+        receivers=st.floats(0, 1),
+        sent=quantiles(),
+        received=quantiles(),
+        partners=quantiles(),
+        size=quantiles(),
+        gift=st.floats(0.01, 1e6),
+        within_place=st.floats(0, 1),
+    ),
+    world=worlds(),
+    unit=st.sampled_from([1, 100, UNIT, 10**18]),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_figures_make_payments_that_are_possible(figures: PaymentFigures, world: dict[str, Any], unit: int) -> None:
+    left, number = list(world["balances"]), 0
+    spec = PaymentsSpec(300, figures=figures)
+    for payment in plan_payments(spec, world["seed"], world["places"], world["balances"], unit):
+        assert payment.payer != payment.payee
+        assert 1 <= payment.amount <= left[payment.payer]
+        left[payment.payer] -= payment.amount
+        left[payment.payee] += payment.amount
+        number += 1
+    assert number == 300
 
 
 @given(spec=specs, world=worlds())
@@ -155,6 +190,15 @@ def test_an_unknown_profile_is_told_with_those_that_there_are() -> None:
     with pytest.raises(InvalidError, match="no payments like those of sarafu-1920") as caught:
         planned(PaymentsSpec(1, "sarafu-1920"), [1, 1])
     assert caught.value.hint == "expected one of `uniform`, `sarafu-2020`"
+
+
+def test_figures_of_too_many_payments_are_told_before_anything_is_planned() -> None:
+    figures = shipped_figures("sarafu-2020")
+    assert figures
+    often = replace(figures, sent=Quantiles.of({"0": 10**8, "1": 10**8}), payers=0.5)
+    said = "by the figures of the profile, 2 people make 100,000,000 payments; at most 50,000,000 can be planned"
+    with pytest.raises(InvalidError, match=said):
+        plan_payments(PaymentsSpec(1, figures=often), 1, [0, 0], [1, 1], UNIT)
 
 
 def test_figures_of_ones_own_replace_those_of_the_profile() -> None:

@@ -5,7 +5,7 @@ from collections.abc import MutableSequence
 from typing import Any
 
 
-class Lots:
+class RandomStream:
     """The random numbers of one purpose. Only ``Random.random`` is used, which Python promises not to change."""
 
     def __init__(self, seed: int, purpose: str) -> None:
