@@ -16,9 +16,10 @@ from cicscenario.chain.intent import Intent
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import Recognised, Recogniser
 from cicscenario.language import Scenario
+from cicscenario.payments.figures import figures_of
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.planner import plan_payments
-from cicscenario.payments.spec import UNIFORM, PaymentsSpec
+from cicscenario.payments.spec import PaymentsSpec
 from cicscenario.people.person import Person
 from cicscenario.people.population import Population
 from cicscenario.state.ledgertable import PART
@@ -108,7 +109,8 @@ def payments_of(scenario: Scenario, population: Population, size: int) -> Planne
     """
     wanted = scenario.traffic
     assert wanted is not None
-    spec = PaymentsSpec(wanted.payments, wanted.profile, wanted.span, float(wanted.overdrafts))
+    figures = figures_of(wanted.profile)
+    spec = PaymentsSpec(wanted.payments, span=wanted.span, overdrafts=float(wanted.overdrafts), figures=figures)
     kept = _planned.setdefault(population, {})
     if (spec, size) not in kept:
         gifts = [population.gift(person) for person in range(size)]
@@ -123,7 +125,7 @@ def payments_in(context: RunContext) -> PlannedPayments:
 
 def _places(spec: PaymentsSpec, population: Population, size: int) -> Sequence[int]:
     """The number of each person's place, in the order in which they come up; payments that are like nobody's need none."""
-    if spec.profile == UNIFORM:
+    if spec.figures is None:
         return [0] * size
     numbers: dict[str, int] = {}
     found = []

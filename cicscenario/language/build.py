@@ -26,7 +26,7 @@ from cicscenario.language.model import (
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
-from cicscenario.language.profiles import UNIFORM
+from cicscenario.language.profiles import PAYERS, PEOPLE, UNIFORM
 from cicscenario.language.schema import Schema, secret_paths
 from cicscenario.language.secret import Secret, parse_secret
 from cicscenario.profile import Profile
@@ -42,14 +42,16 @@ def scenario(
     schema: Schema,
     backends: Mapped[str, BackendTraits],
     profile: Profile | None = None,
+    payers: Profile | None = None,
 ) -> Scenario:
-    """The scenario with the effective ``values``, and the profile that it names.
+    """The scenario with the effective ``values``, and the profiles that it names: of its people, and of their payments.
 
     Relative paths are resolved against the file that ``document`` names.
     """
     _resolve(values, document, ("environment",), keep=("sandbox",))
     _resolve(values, document, ("population", "from"))
-    _resolve(values, document, ("population", "profile"), keep=(UNIFORM, *profile_names()))
+    for place in (PEOPLE, PAYERS) if values["traffic"] else (PEOPLE,):
+        _resolve(values, document, place, keep=(UNIFORM, *profile_names()))
     secrets = [cast("tuple[str, ...]", secret) for secret in secret_paths(schema)]
     for secret in secrets:
         _resolve_secret(values, document, secret)
@@ -78,7 +80,7 @@ def scenario(
         metadata=tuple(values["metadata"]),
         pins=_pins(values["pins"]),
         ussd_data=values["ussd_data"],
-        traffic=_traffic(values["traffic"]),
+        traffic=_traffic(values["traffic"], payers),
         checks=CheckOptions(
             include=None if include is None else tuple(include),
             exclude=tuple(checks["exclude"]),
@@ -165,11 +167,11 @@ def _pins(values: Values | None) -> PinOptions | None:
     return PinOptions(values["scheme"], values["cost"], tuple(fixed) if fixed else None)
 
 
-def _traffic(values: Values | None) -> TrafficOptions | None:
+def _traffic(values: Values | None, profile: Profile | None) -> TrafficOptions | None:
     if values is None:
         return None
     days, _, _ = values["span"].partition(" ")
-    return TrafficOptions(values["payments"], values["profile"], int(days), _share(values["overdrafts"]))
+    return TrafficOptions(values["payments"], profile, int(days), _share(values["overdrafts"]))
 
 
 def _share(percentage: str) -> Decimal:

@@ -117,7 +117,7 @@ class TrafficOptions:
     """Payments between people, once all have arrived."""
 
     payments: int
-    profile: str  #: the name of the profile that says who pays whom
+    profile: Profile | None  #: that says who pays whom how much; None for payments that are like nobody's
     span: int  #: days
     overdrafts: Decimal  #: as a share: 0.01 for "1%"
 

@@ -3,7 +3,19 @@
 from fractions import Fraction
 
 
-def is_overdraft(number: int, share: float) -> bool:
-    """Whether the payment of this number, from 0 on, is one. The first n payments have the whole part of n x ``share``."""
-    part = Fraction(str(share))
-    return (number + 1) * part // 1 > number * part // 1
+class Overdrafts:
+    """A share of the payments, evenly among them: of the first n, the whole part of n times the share."""
+
+    def __init__(self, share: float) -> None:
+        """``share`` is 0 to 1, and is taken as it is written: 0.29 of 100 payments are 29."""
+        part = Fraction(str(share))
+        self._step, self._whole = part.numerator, part.denominator
+        self._sum = 0
+
+    def next(self) -> bool:
+        """Whether the next payment, beginning with the first one, is to be refused."""
+        self._sum += self._step
+        if self._sum < self._whole:
+            return False
+        self._sum -= self._whole
+        return True

@@ -1,12 +1,12 @@
 """Payments that are like nobody's: everybody who has money is as likely to pay, and everybody else to be paid."""
 
-import random
 from collections.abc import Iterator, Sequence
 
 from cicscenario.payments.holders import Holders
-from cicscenario.payments.overdrafts import is_overdraft
+from cicscenario.payments.overdrafts import Overdrafts
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.spec import PaymentsSpec
+from cicscenario.payments.stream import RandomStream
 
 
 def uniform_payments(spec: PaymentsSpec, seed: int, balances: Sequence[int], unit: int) -> Iterator[Payment]:
@@ -15,10 +15,10 @@ def uniform_payments(spec: PaymentsSpec, seed: int, balances: Sequence[int], uni
     There must be two people, and one must have money unless all payments are to be refused.
     """
     number_of, left = len(balances), list(balances)
-    draw = random.Random(f"{seed}|payments|uniform").random  # noqa: S311
+    draw, overdrafts = RandomStream(seed, "uniform").number, Overdrafts(spec.overdrafts)
     holders = Holders(left)
     for number in range(spec.payments):
-        refused = is_overdraft(number, spec.overdrafts)
+        refused = overdrafts.next()
         payer = int(draw() * number_of) if refused else holders.at(draw())
         payee = (payer + 1 + int(draw() * (number_of - 1))) % number_of
         amount = _part(left[payer], unit, draw())

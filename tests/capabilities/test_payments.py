@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cicscenario.capabilities.payments import payments_of, units
+from cicscenario.capabilities.payments import PlannedPayments, payments_of, units
 from cicscenario.chain.contracts import COOLDOWN, Contracts, Faucet, Token
 from cicscenario.errors import InvalidError
 from cicscenario.payments.payment import Payment
@@ -55,13 +55,20 @@ def test_what_identifies_them_changes_with_any_of_them(tmp_path: Path, size: int
     assert planned(tmp_path, size, **keys).identity != planned(tmp_path).identity
 
 
+def test_a_profile_decides_who_pays_and_its_people_live_in_places(tmp_path: Path) -> None:
+    """Places come from the people's documents: with all people in one place the payments are others."""
+    spread = planned(tmp_path, 40, population="{size: 40, seed: 1}", traffic="{payments: 200, profile: sarafu-2020}")
+    uniform = planned(tmp_path, 40, population="{size: 40, seed: 1}", traffic="{payments: 200}")
+    together = PlannedPayments(spread.spec, 1, spread.gifts, [0] * 40)
+    assert len({spread.identity, uniform.identity, together.identity}) == 3
+    assert spread.busiest[1] > uniform.busiest[1], "a few pay very often"
+    assert spread.spec.figures is not None
+
+
 def test_people_of_whom_nobody_has_a_gift_cannot_pay(tmp_path: Path) -> None:
+    spec = planned(tmp_path, traffic="{payments: 3}").spec
     with pytest.raises(InvalidError, match="none of the 5 people has money"):
-        list(
-            planned(tmp_path, gift="{threshold: 50}", population="{size: 5, seed: 1}").__class__(
-                planned(tmp_path, traffic="{payments: 3}").spec, 1, [0] * 5, [0] * 5
-            )
-        )
+        list(PlannedPayments(spec, 1, [0] * 5, [0] * 5))
 
 
 @pytest.mark.parametrize(("token", "more"), [(TOKEN, 7), (OTHER, 0)])
