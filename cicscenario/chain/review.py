@@ -60,8 +60,8 @@ class Review:
     With ``reconcile`` transactions that cannot be told count as another program's. ``lag`` is how long (seconds) to wait for
     a node that knows fewer transactions than it counts. ``used``: the run directory was used before, so an empty state does
     not mean that nothing was sent. ``undone`` is called before anything is written when blocks that were read are gone. ``clock``
-    gives seconds. ``person`` is who signs for themselves: of their transactions, those from the first one in the ledger on
-    are compared. None for the run's own signer.
+    gives seconds. ``person`` is who signs for themselves, and all of whose transactions are compared; None for the run's own
+    signer.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class Review:
         known = self._store.known_nonces(self._signer.address, 0)
         held = self._store.meta()
         if self._person is not None:
-            first = min(known, default=0)
+            first = 0
         elif NONCES in held:
             first = int(held[NONCES])
         elif known:

@@ -96,7 +96,7 @@ class Wallets:
             one.person
             for one, (mined, pending) in zip(known, counts, strict=True)
             if pending > one.highest + 1  # by transactions that the ledger does not know
-            or one.number != one.highest - one.lowest + 1
+            or one.number != one.highest + 1  # also of one who has used the key before: then nothing is found
             or (one.ended is not None and one.ended >= mined)  # the chain went back
         }
 

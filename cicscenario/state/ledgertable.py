@@ -107,8 +107,8 @@ class LedgerTable(Tables):
         """What the ledger has of everybody else who signs in this run."""
         ended = "max(CASE WHEN status IN ('mined', 'failed') THEN nonce END)"
         sql = (
-            f"SELECT signer, min(person), min(nonce), max(nonce), count(DISTINCT nonce), {ended},"  # noqa: S608
-            " min(CASE WHEN status IN ('signed', 'broadcast') THEN nonce END) FROM ledger WHERE signer <> ? GROUP BY signer"
+            f"SELECT signer, min(person), max(nonce), count(DISTINCT nonce), {ended} FROM ledger"  # noqa: S608
+            " WHERE signer <> ? GROUP BY signer"
         )
         return [KnownNonces(*row) for row in self._rows(sql, (signer,))]
 

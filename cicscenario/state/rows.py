@@ -45,18 +45,16 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class KnownNonces:
-    """What the ledger has of one signer: the lowest and the highest nonce, and how many different ones.
+    """What the ledger has of one signer: the highest nonce, and how many different ones.
 
-    ``ended`` is the highest nonce of a transaction that has ended, ``open`` the lowest of one that has not.
+    ``ended`` is the highest nonce of a transaction that has ended.
     """
 
     signer: bytes
     person: int
-    lowest: int
     highest: int
     number: int
     ended: int | None
-    open: int | None
 
 
 @dataclass(frozen=True)

@@ -168,9 +168,28 @@ def test_a_copy_that_lacks_the_last_part_finds_the_rest_on_the_chain(
     assert paid(session) == [1] * len(PARTS)
 
 
+def test_a_state_that_has_lost_the_first_part_finds_it_on_the_chain(
+    session: ChainSession, store: Store, tmp_path: Path
+) -> None:
+    """As a repair leaves a ledger of which some rows were damaged."""
+    store.flush()
+    shutil.copy(store.path, tmp_path / "damaged.sqlite")
+    send(session, store)
+    damaged = Store(tmp_path / "damaged.sqlite")
+    try:
+        damaged.add_transactions(row for row in store.parts_sent([one.purpose for one in PARTS]) if row.nonce)
+        send(session, damaged)
+        assert damaged.transaction_counts()["traffic"] == {"mined": len(PARTS)}
+    finally:
+        damaged.close()
+    assert paid(session) == [1] * len(PARTS)
+    assert nonces(session) == [EACH] * PEOPLE
+
+
 def test_who_has_used_the_key_before_goes_on_behind_that(session: ChainSession, store: Store) -> None:
     use_nonce(session, 2, 0)
-    send(session, store)
+    for _ in range(2):
+        send(session, store)
     assert paid(session) == [1] * len(PARTS)
     assert nonces(session) == [EACH + (person == 2) for person in range(PEOPLE)]
 

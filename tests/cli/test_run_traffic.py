@@ -1,5 +1,6 @@
 """People pay each other with their own keys: each payment once, whatever happens, and what was not made is found."""
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from cicscenario.chain.reading import numbers
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.state.store import STATE, Store
 from tests.oracle import Baseline, baseline, judge, place_of
+from tests.support.killed_runs import kill_world
 from tests.support.sandboxes import NODES, Run, Sandbox, send_from
 
 SCENARIO = """
@@ -230,3 +232,20 @@ def test_who_lost_their_tokens_fails_and_all_others_pay_and_it_goes_on_when_they
     assert left == [], "but for the transfer by hand, and what failed then"
     paid = [line for line in lines(run) if line[5] == "paid"]
     assert len(paid) == 54
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_is_killed_three_times_at_random_moments_pays_each_payment_once(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    with kill_world("eth_traffic", tmp_path, size=8) as world:
+        undisturbed = world.run(seed=1000 + seed)
+        whole = undisturbed.finish().seconds
+        assert undisturbed.verdict().lines() == []
+        run = world.run(seed=seed + 1)
+        for _ in range(3):
+            run.invoke(after=draw.uniform(0.3, 0.9) * whole)
+        run.finish()
+        assert run.by_hand == ""
+        assert run.verdict().lines() == []
