@@ -6,8 +6,10 @@ each time they are read; only a few numbers for each person are kept.
 
 import hashlib
 import weakref
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.chain.abi import pack
@@ -90,11 +92,43 @@ class PlannedPayments:
         """What identifies them: the number of people, and a digest of all payments."""
         return f"{self.size} {self._summary[3]}"
 
+    def made_by(self, person: int) -> list[Payment]:
+        """The payments that a person makes, in order. From the first call on, all of them are kept, in a table."""
+        first, table = self._by_payer
+        return [table.payment(person, at) for at in range(first[person], first[person + 1])]
+
+    @cached_property
+    def _by_payer(self) -> tuple[list[int], "_Table"]:
+        """Where each person's payments begin in a table that is sorted by payer, and the table."""
+        first = [0, *accumulate(self.made)]
+        following, table = first[:], _Table(first[-1])
+        for payment in self:
+            table.put(following[payment.payer], payment)
+            following[payment.payer] += 1
+        return first, table
+
     @property
     def busiest(self) -> tuple[int, int]:
         """The person who pays most often, and how often."""
         person = max(range(self.size), key=self.made.__getitem__)
         return person, self.made[person]
+
+
+class _Table:
+    """So many payments without their payers, in a few bytes each."""
+
+    def __init__(self, number: int) -> None:
+        self._numbers, self._payees, self._days = (array("Q", bytes(8 * number)) for _ in range(3))
+        self._amounts = [0] * number  # of any size
+        self._refused = bytearray(number)
+
+    def put(self, at: int, payment: Payment) -> None:
+        self._numbers[at], self._payees[at], self._days[at] = payment.number, payment.payee, payment.day
+        self._amounts[at], self._refused[at] = payment.amount, payment.refused
+
+    def payment(self, payer: int, at: int) -> Payment:
+        refused = bool(self._refused[at])
+        return Payment(self._numbers[at], payer, self._payees[at], self._amounts[at], self._days[at], refused)
 
 
 _planned: weakref.WeakKeyDictionary[Population, dict[tuple[PaymentsSpec, int], PlannedPayments]] = (
@@ -152,7 +186,7 @@ def payment_recogniser(context: RunContext) -> Callable[[Person], Recogniser]:
     """What says which payment a transaction of a person is."""
 
     def of_person(person: Person) -> Recogniser:
-        own = [payment for payment in payments_in(context) if payment.payer == person.id]
+        own = payments_in(context).made_by(person.id)
         payees = context.state.people_of(list({payment.payee for payment in own}))
         contracts, calls = context.services.chain.contracts, dict[SentCall, list[tuple[str, int]]]()
         for payment in own:

@@ -34,6 +34,8 @@ def test_everybody_has_their_gift_and_what_payments_have_left_of_it(tmp_path: Pa
     assert sum(plan.left) == sum(plan.gifts)
     assert plan.made == [sum(payment.payer == person for payment in plan) for person in range(5)]
     assert (plan.refused, sum(plan.made)) == (3, 30)
+    for person in range(5):
+        assert plan.made_by(person) == [payment for payment in plan if payment.payer == person]
     assert plan.busiest == (plan.made.index(max(plan.made)), max(plan.made))
 
 

@@ -41,7 +41,8 @@ def _planned(context: RunContext, payers: dict[int, bytes]) -> tuple[_ByPayer, _
     """By payer: how often each amount is to be paid to each account, and how often it is to be refused."""
     wanted, refused = dict[int, Counter[tuple[bytes, int]]](), dict[int, Counter[tuple[bytes, int]]]()
     contracts = context.services.chain.contracts
-    payments = (payment for payment in payments_in(context) if payment.payer in payers)
+    plan = payments_in(context)
+    payments = (payment for payer in payers for payment in plan.made_by(payer))
     while part := list(islice(payments, _PAGE)):
         payees = context.state.people_of(list({payment.payee for payment in part}))
         for payment in part:
