@@ -14,9 +14,9 @@ _PROGRAM = "cicscenario"
 UNKNOWN = "SCENARIO"  #: stands for a scenario whose file is not known
 #: The options of each command that say which run is meant, and where.
 _TAKES = {
-    "run": ("env", "dir", "node", "contracts", "set"),
-    "verify": ("env", "dir", "node", "contracts", "set"),
-    "repair": ("env", "dir", "node", "contracts", "set"),
+    "run": ("env", "dir", "node", "contracts", "pace", "set"),
+    "verify": ("env", "dir", "node", "contracts", "pace", "set"),
+    "repair": ("env", "dir", "node", "contracts", "pace", "set"),
     "plan": ("env", "dir", "set"),
     "state repair": ("env", "dir", "set"),
     "status": ("dir", "set"),
@@ -24,7 +24,7 @@ _TAKES = {
     "show": ("env", "dir", "set"),
     "watch": ("dir", "set"),
 }
-_KEPT = ("scenario", "env", "node", "contracts", "sets")
+_KEPT = ("scenario", "env", "node", "contracts", "pace", "sets")
 _given: "NamedRun | None" = None  # by the command line
 _named: "NamedRun | None" = None  # with what was chosen and recalled since
 _chosen: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ class NamedRun:
     dir: str | None = None
     node: str | None = None
     contracts: str | None = None
+    pace: str | None = None
     recalls: bool = False
 
     def kept(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def about(
     directory: Path | None = None,
     node: str | None = None,
     contracts: str | None = None,
+    pace: str | None = None,
     recalls: bool = False,
 ) -> None:
     """Says which run this process is about, for every command that is shown from now on: in errors, hints and reports.
@@ -27,7 +28,9 @@ def about(
     """
     sets = tuple(without_secrets(value) for value in overrides)
     name_run(
-        NamedRun(str(scenario), sets, env, None if directory is None else str(directory), node, contracts, recalls)
+        NamedRun(
+            str(scenario), sets, env, None if directory is None else str(directory), node, contracts, pace, recalls
+        )
     )
 
 

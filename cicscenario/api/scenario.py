@@ -43,13 +43,14 @@ def load(
     home: str | PathLike[str] | None = None,
     node: str | None = None,
     contracts: str | None = None,
+    pace: str | None = None,
     keep: bool = False,
 ) -> "LoadedScenario":
     """The scenario in the file ``path``, with the values of ``set`` in the place of its own.
 
     ``environment`` is ``"sandbox"`` or an environment file, in the place of the scenario's own; ``directory`` the run directory;
-    ``home`` the home folder, which has run directories and the sandbox (the usual one is that of the command line). ``node`` and
-    ``contracts`` are those of a sandbox that is started, and ``keep`` does not stop it afterwards.
+    ``home`` the home folder, which has run directories and the sandbox (the usual one is that of the command line). ``node``,
+    ``contracts`` and ``pace`` are those of a sandbox that is started, and ``keep`` does not stop it afterwards.
 
     Raises InvalidError with every error of the file, and when its matrix gives several scenarios.
     """
@@ -58,7 +59,7 @@ def load(
         _overrides(set),
         None if directory is None else Path(directory),
         None if environment is None else str(environment),
-        workspace.SandboxChoice(node, contracts, keep),
+        workspace.SandboxChoice(node, contracts, keep, pace),
         None if home is None else Path(home).absolute(),
     )
     with _told():
@@ -190,6 +191,7 @@ class LoadedScenario:
             directory=place.directory,
             node=place.sandbox.node,
             contracts=place.sandbox.contracts,
+            pace=place.sandbox.pace,
         )
         with _told():
             yield

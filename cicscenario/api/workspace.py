@@ -12,7 +12,8 @@ from cicscenario.errors import InvalidError
 from cicscenario.files import own_folder
 from cicscenario.language import Environment, Scenario, load_environment
 from cicscenario.plan.compile import Plan
-from cicscenario.sandbox.seen import faults_of
+from cicscenario.sandbox.pacing import refused, require_pace
+from cicscenario.sandbox.seen import faults_of, pace_of
 from cicscenario.sandbox.stack import finish_restore, sandbox, used
 
 
@@ -23,6 +24,7 @@ class SandboxChoice:
     node: str | None = None
     contracts: str | None = None
     keep: bool = False
+    pace: str | None = None
 
 
 def run_directory(scenario: Scenario, directory: Path | None, where: Path | None = None, *, make: bool = False) -> Path:
@@ -93,21 +95,37 @@ def environment(
             node=choice.node,
             contracts=choice.contracts,
             dialect=dialect,
+            pace=choice.pace,
             keep=choice.keep,
             progress=lambda *what: listener(ServiceStarting(*what)),
             user=user,
         ) as info:
-            yield _with_faults(load_environment(info.environment))
+            yield _as_seen(load_environment(info.environment))
     else:
         path = Path(named)
         found = load_environment(path)  # first: what is wrong with the file is told before a lock is waited for
         with used(path, user):
-            yield _with_faults(found)
+            found = _as_seen(found)
+            _require_pace(found, choice.pace)
+            yield found
 
 
-def _with_faults(found: Environment) -> Environment:
-    """An environment; if it is that of a sandbox, with the faults that are on in it."""
-    return replace(found, faults=faults_of(found.path))
+def _as_seen(found: Environment) -> Environment:
+    """An environment; if it is that of a sandbox, with its pace and the faults that are on in it."""
+    return replace(found, faults=faults_of(found.path), pace=pace_of(found.path))
+
+
+def _require_pace(found: Environment, asked: str | None) -> None:
+    """Raises an error unless the services of an environment that a file names have the pace that is asked for."""
+    require_pace(asked)
+    if asked is None or found.pace == asked:
+        return
+    if found.pace is None:
+        raise InvalidError(
+            f"--pace {asked}: {found.path} is not of a sandbox that has services with a pace",
+            hint="leave --pace out, or name the sandbox: --env sandbox",
+        )
+    raise refused(found.path.resolve().parent, found.pace, asked)
 
 
 def sandbox_services(plan: Plan) -> list[str]:

@@ -15,6 +15,9 @@ class NotKnown(str):
     __slots__ = ()
 
 
+ONE_BY_ONE = 100  #: people in a batch of a check that takes milliseconds for each of them
+
+
 @dataclass(frozen=True)
 class Check:
     """The declaration of a check. It applies to scenarios that meet all ``conditions``.
@@ -27,6 +30,8 @@ class Check:
     ``remedy`` is how a repair makes again what is gone or wrong; None: it is left alone. ``thorough`` makes a slower verifier,
     for a check that looks closely at some people only: `verify --thorough` asks it about everybody, and so does a repair when the
     quick one finds anything.
+
+    ``batch`` is how many people are asked about at a time. What a check has found so far is told after each batch.
     """
 
     name: str
@@ -40,12 +45,13 @@ class Check:
     remedy: Remedy | None = None
     thorough: Callable[[RunContext], Verifier] | None = None
     shows: tuple[str, ...] = ()
+    batch: int = 500
 
     def closely(self) -> "Check":
         """The same check with its thorough verifier, if it has one; what it compares is exact then."""
         if self.thorough is None:
             return self
-        return replace(self, verifier=self.thorough, allowed=lambda context: None, read_back_by=None)
+        return replace(self, verifier=self.thorough, allowed=lambda context: None, read_back_by=None, batch=ONE_BY_ONE)
 
     def applies(self, scenario: Scenario) -> bool:
         """Whether the scenario meets all conditions."""

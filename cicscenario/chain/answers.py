@@ -228,7 +228,8 @@ _ALWAYS_THERE = ("latest", "earliest", "0x0")
 def _fits(method: str, params: Sequence[Any], result: Any) -> bool:
     """Whether a result has the form that the Ethereum JSON-RPC specification gives it.
 
-    Of ``eth_getLogs`` any is accepted: some nodes answer null, and ``chain.follower`` then reads receipts instead.
+    Of ``eth_getLogs`` any is accepted: some nodes answer null, and ``chain.follower`` then reads receipts instead. So is any of
+    ``web3_clientVersion``, which may be empty: ``chain.survey`` then knows nothing of the program.
     """
     if method in _QUANTITIES:
         return isinstance(result, str) and _QUANTITY.fullmatch(result) is not None

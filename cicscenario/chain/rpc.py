@@ -27,7 +27,7 @@ from cicscenario.transport.traffic import Meter
 READS = frozenset({
     "eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance",
     "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionCount",
-    "eth_getTransactionReceipt",
+    "eth_getTransactionReceipt", "web3_clientVersion",
 })  # fmt: skip
 _LIMITED = (429, 503)  # HTTP: the server says when to come back, whatever the body is
 _TOO_LARGE = 413  # HTTP: Content Too Large

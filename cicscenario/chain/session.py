@@ -47,6 +47,7 @@ class ChainSession:
     gas_price: int
     block_gas_limit: int
     height: int  #: number of the newest block when the chain was opened
+    window: float  #: gas that may be in flight, as a share of the block gas limit
     silent: tuple[str, ...] = ()
 
     def ledger(
@@ -64,12 +65,11 @@ class ChainSession:
         stop = StopEvent(stopping)
         rpc = self.rpc.again(patience=PATIENCE, stopping=stop)
         follower = Follower(rpc, self.contracts.addresses, self.environment.confirmations)
-        window = int(self.block_gas_limit * self.environment.window)
         broadcaster = Broadcaster(
             store,
             rpc,
             follower,
-            window=window,
+            window=int(self.block_gas_limit * self.window),
             batch=self.environment.batch,
             patience=PATIENCE,
             fees=Fees(rpc, self.signer, self.environment.max_gas_price),
@@ -150,6 +150,7 @@ def connect(
         gas_price=found.facts.gas_price if environment.gas_price is None else environment.gas_price,
         block_gas_limit=found.facts.block_gas_limit,
         height=found.facts.height,
+        window=found.window,
         silent=found.silent,
     )
 

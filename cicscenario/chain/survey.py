@@ -15,17 +15,26 @@ _QUESTIONS: list[Call] = [
     ("eth_getBlockByNumber", ["latest", False]),
     ("eth_gasPrice", []),
 ]
+#: Blocks whose gas may be in flight: one that is mined, and the next, which is full before the run has seen the first.
+_WINDOW = 2.0
+_LESS_THAN_A_BLOCK = (
+    0.9  # anvil 1.7.1 loses transactions when a block is full; the base fee rises after each full block
+)
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What a node says about its chain. ``gas_price`` is in wei; 0 when it does not tell, and need not."""
+    """What a node says about its chain. ``gas_price`` is in wei; 0 when it does not tell, and need not.
+
+    ``window`` is the gas that may be in flight, as a share of a block's: that of the environment, or what the chain bears.
+    """
 
     chain_id: int
     genesis: str
     block_gas_limit: int
     gas_price: int
     height: int  #: number of its newest block
+    window: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class NodeSurvey:
     facts: NodeFacts
     urls: tuple[str, ...]
     silent: tuple[str, ...]
+    window: float  #: the least of the nodes'
 
 
 def survey(environment: ChainEnvironment, client: Callable[[Sequence[str]], Rpc]) -> NodeSurvey:
@@ -68,7 +78,8 @@ def survey(environment: ChainEnvironment, client: Callable[[Sequence[str]], Rpc]
                 f" {facts.genesis}",
                 hint="all nodes of `chain.rpc` in the environment file must serve the same chain",
             )
-    return NodeSurvey(found[first], tuple(found), tuple(error.message for error in silent))
+    window = min(facts.window for facts in found.values())
+    return NodeSurvey(found[first], tuple(found), tuple(error.message for error in silent), window)
 
 
 def _none_answers(silent: Sequence[UnavailableError]) -> UnavailableError:
@@ -89,14 +100,25 @@ def _facts(rpc: Rpc, environment: ChainEnvironment) -> NodeFacts:
     chain_id, genesis, newest, price = answers
     with protocol_errors(rpc):
         # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
-        suggested = 0 if isinstance(price, RpcError) else max(_number(price), 2 * _number(newest.get("baseFeePerGas")))
+        base_fee = _number(newest.get("baseFeePerGas"))
+        suggested = 0 if isinstance(price, RpcError) else max(_number(price), 2 * base_fee)
         return NodeFacts(
             _number(chain_id),
             foreign(genesis["hash"]).lower(),
             _number(newest["gasLimit"]),
             suggested,
             _number(newest["number"]),
+            environment.window or (_LESS_THAN_A_BLOCK if base_fee or _is_anvil(rpc) else _WINDOW),
         )
+
+
+def _is_anvil(rpc: Rpc) -> bool:
+    """Whether the node says so. Many do not tell what they are; some refuse a whole batch for this question, so it is alone."""
+    try:
+        (program,) = rpc.results([("web3_clientVersion", [])])
+    except UnavailableError:
+        return False
+    return isinstance(program, str) and program.startswith("anvil/")
 
 
 def _number(quantity: Any) -> int:

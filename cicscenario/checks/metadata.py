@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import ONE_BY_ONE, Check
 from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.capabilities.remedy import Remedy
@@ -32,6 +32,7 @@ def check(kind: MetadataKind) -> Check:
         read_back_by=kind.label,
         doubtful=lambda context: context.services.meta.was_away,
         remedy=Remedy(lambda *asked: work.metadata.judge(kind, *asked), (kind.label,)),
+        batch=ONE_BY_ONE,
     )
 
 

@@ -1,6 +1,6 @@
 """The check ussd: the phone interface shows the screen that the account's state requires."""
 
-from cicscenario.capabilities.check import Check
+from cicscenario.capabilities.check import ONE_BY_ONE, Check
 from cicscenario.capabilities.remedy import MendedWith, Remedy, always
 from cicscenario.checks import work
 from cicscenario.connections import Service
@@ -36,4 +36,5 @@ CHECK = Check(
         )
     ),
     shows=("accounts", "pins", "ussd_data"),
+    batch=ONE_BY_ONE,
 )

@@ -8,6 +8,7 @@ STEPS = (
 REPORTS = ("html", "junit", "markdown", "openmetrics", "json")  #: of this package
 SERVICES = ("node", "redis", "postgres", "meta", "custodial", "ussd")  #: of the sandbox
 CONTRACTS = ("classic", "latest")
+PACES = ("fast", "real")
 
 
 def steps() -> list[str]:
@@ -22,6 +23,10 @@ def nodes() -> list[str]:
 
 def contracts() -> list[str]:
     return list(CONTRACTS)
+
+
+def paces() -> list[str]:
+    return list(PACES)
 
 
 def services() -> list[str]:

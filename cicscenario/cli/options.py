@@ -79,6 +79,15 @@ Generation = Annotated[
         autocompletion=completion.contracts,
     ),
 ]
+Pace = Annotated[
+    str | None,
+    typer.Option(
+        "--pace",
+        metavar="fast|real",
+        help="The pace of a sandbox to start: real is that of the real services.",
+        autocompletion=completion.paces,
+    ),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not stop the sandbox that this command starts.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines (schemas/events-v1.json).")]
 Color = Annotated[

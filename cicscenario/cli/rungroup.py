@@ -25,6 +25,7 @@ from cicscenario.cli.options import (
     Only,
     OutputForm,
     Overrides,
+    Pace,
     Persons,
     Port,
     ReportFormat,
@@ -71,6 +72,7 @@ def run(
     ] = False,
     node: Node = None,
     contracts: Generation = None,
+    pace: Pace = None,
     keep: Keep = False,
     fail_fast: FailFast = False,
     save: Annotated[
@@ -107,9 +109,9 @@ def run(
         from cicscenario.cli.snapshot import place_to_save
 
         saved = place_to_save(save, yes=yes)
-    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
     options = RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved)
-    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
     verified = going_on("verify")
     others = {
         "--fresh": fresh,
@@ -138,6 +140,7 @@ def repair(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Needed where there is no terminal.")] = False,
     node: Node = None,
     contracts: Generation = None,
+    pace: Pace = None,
     keep: Keep = False,
     as_json: Json = False,
     color: Color = Colour.AUTO,
@@ -154,9 +157,9 @@ def repair(
     from cicscenario.cli.ending import watched
     from cicscenario.report.listeners import View
 
-    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
     options = repair_command.RepairOptions(yes)
-    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
     view = View(as_json, color, verbose)
     body = lambda listener: repair_command.repair(place, options, listener)  # noqa: E731
     end(watched(body, going_on("verify"), view, repaired=True))
@@ -243,6 +246,7 @@ def verify(
     ] = False,
     node: Node = None,
     contracts: Generation = None,
+    pace: Pace = None,
     keep: Keep = False,
     as_json: Json = False,
     color: Color = Colour.AUTO,
@@ -256,8 +260,8 @@ def verify(
     from cicscenario.cli.matrix import MatrixCommand, go_through, several
     from cicscenario.report.listeners import View
 
-    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts)
-    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep))
+    about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
+    place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
     view = View(as_json, color, verbose)
     body: OnPlace = lambda one, listener: verify_command.verify(one, include, exclude, listener, thorough=thorough)  # noqa: E731
     if found := several(scenario, overrides):

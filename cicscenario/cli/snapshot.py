@@ -15,6 +15,7 @@ from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, StateRe
 from cicscenario.printable import json_text, one_line, say
 from cicscenario.report.columns import columns
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.pacing import require_pace
 from cicscenario.sandbox.record import RECORD
 from cicscenario.sandbox.snapshot.container import manifest_of
 from cicscenario.sandbox.snapshot.manifest import Manifest
@@ -35,6 +36,7 @@ class UpOptions:
     faults: Sequence[str]
     dialect: str | None
     ports: Mapping[str, int] | None = None
+    pace: str | None = None
 
 
 def path_of(name: str, place: Path) -> Path:
@@ -87,6 +89,7 @@ def up(name: str, options: UpOptions, *, yes: bool) -> ExitCode:
             services=options.services or done.manifest.services,
             faults=options.faults or None,
             dialect=options.dialect or done.manifest.dialect,
+            pace=options.pace,
             ports=options.ports,
             progress=progress,
         )
@@ -114,6 +117,7 @@ def _restore(name: str, *, yes: bool, options: UpOptions | None = None) -> Resto
 
 
 def _require_choice(path: Path, manifest: Manifest, options: UpOptions) -> None:
+    require_pace(options.pace)
     for option, asked, made in (
         ("node", options.node, manifest.node),
         ("contracts", options.contracts, manifest.contracts),

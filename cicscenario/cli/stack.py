@@ -27,6 +27,7 @@ def up(
     services: Sequence[str] = (),
     faults: Sequence[str] = (),
     dialect: str | None = None,
+    pace: str | None = None,
     ports: Mapping[str, int] | None = None,
 ) -> ExitCode:
     """Starts ``services`` of the sandbox (none named: all that are installed), unless they are up already."""
@@ -41,6 +42,7 @@ def up(
             contracts=contracts,
             faults=faults or None,
             dialect=dialect,
+            pace=pace,
             ports=ports,
             progress=progress,
         )

@@ -6,7 +6,7 @@ import typer
 
 from cicscenario.cli import completion, stackseen
 from cicscenario.cli.boundary import end
-from cicscenario.cli.options import Format, Generation, Node, OutputForm
+from cicscenario.cli.options import Format, Generation, Node, OutputForm, Pace
 
 stack_app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="The sandbox: a local stack with the upstream contracts."
@@ -18,6 +18,7 @@ _SNAPSHOT = "A name in the home folder's `snapshots`, or a path that ends in .zs
 def stack_up(
     node: Node = None,
     contracts: Generation = None,
+    pace: Pace = None,
     services: Annotated[
         list[str],
         typer.Option(
@@ -68,7 +69,7 @@ def stack_up(
     if snapshot is not None:
         from cicscenario.cli import snapshot as snapshot_command
 
-        options = snapshot_command.UpOptions(node, contracts, services, faults, dialect, ports)
+        options = snapshot_command.UpOptions(node, contracts, services, faults, dialect, ports, pace)
         end(snapshot_command.up(snapshot, options, yes=yes))
     end(
         stack_command.up(
@@ -78,6 +79,7 @@ def stack_up(
             services=services,
             faults=faults,
             dialect=dialect,
+            pace=pace,
             ports=ports,
         )
     )

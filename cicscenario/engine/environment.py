@@ -7,7 +7,7 @@ from cicscenario.address import public
 from cicscenario.chainspec import ChainSpec
 from cicscenario.language import Environment, Secret
 
-_LEFT_OUT = ("version", "path", "faults")
+_LEFT_OUT = ("version", "path", "faults", "pace")
 
 
 def shown_environment(environment: Environment) -> dict[str, str]:

@@ -36,6 +36,8 @@ def open_services(
         listener(ServicesOpened(shown_environment(where)))
         if where.faults:
             listener(Noted(f"the sandbox has faults on: {', '.join(where.faults)}"))
+        if where.pace == "real":
+            listener(Noted("the sandbox keeps the real services' pace"))
         scenario = plan.scenario
         services = Connections(
             where,

@@ -17,7 +17,6 @@ from cicscenario.state.store import Store
 from cicscenario.wording import counted
 
 FAILING_SHOWN = 20
-_BATCH = 500
 _SAMPLE, _EVERY = 20, 10  # people whose results were read back and who are asked about: this many, or one in so many
 _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 
@@ -74,7 +73,7 @@ def _run_check(check: Check, context: RunContext, size: int, listener: Listener,
     why = ""
     failing: list[dict[str, object]] = []
     context.state.begin_findings(check.name)
-    batches = [(first, min(first + _BATCH, size)) for first in range(0, size, _BATCH)]
+    batches = [(first, min(first + check.batch, size)) for first in range(0, size, check.batch)]
     parts = _with_batches(batches, _Question(verifier, context.state, known), context.stopping)
     for (first, done), part in parts:
         if part is None:

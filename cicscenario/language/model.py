@@ -207,7 +207,9 @@ class ChainEnvironment:
     batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
-    window: float  #: gas of unconfirmed transactions, as a share of the block gas limit
+    window: (
+        float | None
+    )  #: gas of unconfirmed transactions, as a share of the block gas limit; None: see ``chain.survey``
     copy: str | None  #: which of several copies of one chain; None where there is one
     limits: Limits
 
@@ -288,6 +290,7 @@ class Environment:
     meta: MetaEnvironment | None
     path: Path
     faults: tuple[str, ...] = ()  #: that are on in a sandbox, as ``SERVICE.NAME[=VALUE]``; not from the file
+    pace: str | None = None  #: of a sandbox's services: fast or real; not from the file
 
     @property
     def chain_spec(self) -> ChainSpec | None:

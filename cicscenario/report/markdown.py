@@ -47,13 +47,15 @@ def as_markdown(recorded: Recorded) -> str:
 
 
 def _circumstances(report: dict[str, Any]) -> Iterator[str]:
-    """When the command began and how long it took, the profile of its people, and the faults that were on in its sandbox."""
+    """When the command began and how long it took, the profile of its people, and faults and pace of its sandbox."""
     if when := last_command(report):
         yield f"{escaped(when[0].upper() + when[1:])}."
     if profile := report.get("profile"):
         yield f"People drawn from the profile {escaped(profile['name'])}."
     if "faults" in report:
         yield f"The sandbox had faults on: {escaped(', '.join(report['faults']))}."
+    if report.get("pace") == "real":
+        yield "The sandbox kept the real services' pace."
 
 
 def _wrong(recorded: Recorded) -> list[str]:

@@ -75,13 +75,14 @@ def summary(end: RunEnd) -> dict[str, Any]:
 
 
 def _services(end: RunEnd) -> dict[str, Any]:
-    """Where the services were, which faults were on in them, and what they were asked; nothing when none was asked."""
+    """Where the services were, their faults and pace, and what they were asked; nothing when none was asked."""
     if end.services is None:
         return {}
     where = end.services.environment
     return {
         "environment": shown_environment(where),
         **({"faults": list(where.faults)} if where.faults else {}),
+        **({"pace": where.pace} if where.pace == "real" else {}),
         "requests": end.services.requests(),
         "traffic": end.services.traffic.document(),
     }

@@ -10,6 +10,7 @@ from cicscenario.errors import InvalidError, StateRefusedError
 from cicscenario.files import OWNER_ONLY, write_whole
 from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.nodes import NODES
+from cicscenario.sandbox.pace import FAST
 from cicscenario.sandbox.packages import PACKAGES
 
 RECORD = "stack.json"  #: name of its file in the sandbox's folder
@@ -34,6 +35,8 @@ class Record:
     temporary: list[str] = field(default_factory=list)
     #: names this copy of the chain: a snapshot that is restored twice gives two; empty in sandboxes from before there were any
     copy: str = ""
+    #: of the last start: fast, or real
+    pace: str = FAST
 
 
 def read_record(path: Path) -> Record | None:

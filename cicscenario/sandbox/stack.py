@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError, UnavailableError
@@ -15,9 +15,11 @@ from cicscenario.sandbox import nodes
 from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.guard import watch, watchdog_of
+from cicscenario.sandbox.pacing import settle
 from cicscenario.sandbox.process import HOLD
 from cicscenario.sandbox.record import ENVIRONMENT, RECORD, Record, choose, read_record, write_record
-from cicscenario.sandbox.services import SERVICES, options_of, with_needs
+from cicscenario.sandbox.request import StartRequest, start_request
+from cicscenario.sandbox.services import SERVICES, with_needs
 from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.snapshot.place import delete_sandbox, finish, is_decided
 from cicscenario.sandbox.space import full_disk_told
@@ -48,32 +50,6 @@ class ServiceStatus:
     detail: str
 
 
-@dataclass(frozen=True)
-class _StartRequest:
-    """What ``up`` or ``sandbox`` asks for. With ``options`` None, running services keep their options."""
-
-    services: tuple[str, ...]
-    node: str | None
-    contracts: str | None
-    options: dict[str, list[str]] | None
-    temporary: bool = field(kw_only=True)
-    ports: Mapping[str, int] | None = None
-
-
-def _start_request(
-    services: Iterable[str],
-    node: str | None,
-    contracts: str | None,
-    faults: Sequence[str] | None,
-    dialect: str | None,
-    *,
-    temporary: bool,
-) -> _StartRequest:
-    names = with_needs(services)
-    options = None if faults is None and dialect is None else options_of(faults or (), dialect)
-    return _StartRequest(names, node, contracts, options, temporary=temporary)
-
-
 def up(
     home: Path,
     *,
@@ -82,6 +58,7 @@ def up(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
+    pace: str | None = None,
     progress: Progress = silent,
     ports: Mapping[str, int] | None = None,
 ) -> StackInfo:
@@ -91,11 +68,15 @@ def up(
     with; for a new sandbox, embedded and classic. ``faults`` are switches such as ``custodial.signer-down``; ``dialect``
     is the phone interface's. If either is given, a running service with other options is restarted; if neither is given,
     running services keep their options. ``progress`` is called as services start. ``ports`` are those of services by name,
-    from now on; running services move to them. With an empty mapping, any that are free. Raises InvalidError for an unknown
-    name, StateRefusedError when the sandbox was made with another node or other contracts or when a service would have to
-    move that a run uses, and UnavailableError when a port is taken or a service does not start.
+    from now on; running services move to them. With an empty mapping, any that are free. ``pace`` is fast or real; services
+    that run with the other one are started again. The default is that of those that run, or fast.
+
+    Raises InvalidError for an unknown name, StateRefusedError when the sandbox was made with another node or other contracts or
+    when a service would have to move or change its pace that a run uses, and UnavailableError when a port is taken or a service
+    does not start.
     """
-    request = replace(_start_request(services, node, contracts, faults, dialect, temporary=False), ports=ports)
+    request = start_request(services, node, contracts, faults, dialect, pace, temporary=False)
+    request = replace(request, ports=ports, may_change_pace=True)
     stack = _Stack(home)
     with stack.locked():
         return StackInfo(stack.environment, stack.start(request, progress))
@@ -143,6 +124,7 @@ def sandbox(
     contracts: str | None = None,
     faults: Sequence[str] | None = None,
     dialect: str | None = None,
+    pace: str | None = None,
     keep: bool = False,
     progress: Progress = silent,
     user: str = "a program",
@@ -152,9 +134,9 @@ def sandbox(
     Several processes may use the sandbox at once. The last one to leave stops the services that were started by this
     function, unless one of the users asked to ``keep`` them. Services that were up before stay up. ``user`` describes this
     user to somebody who wants to stop the sandbox. ``progress`` is called as services start. The other parameters, and the
-    errors, are those of ``up``.
+    errors, are those of ``up``; StateRefusedError, too, when services that run have another ``pace``.
     """
-    request = _start_request(services, node, contracts, faults, dialect, temporary=not keep)
+    request = start_request(services, node, contracts, faults, dialect, pace, temporary=not keep)
     stack = _Stack(home)
     with stack.locked():
         info = StackInfo(stack.environment, stack.start(request, progress))
@@ -250,14 +232,16 @@ class _Stack:
         state = "down" if pid is None else "up" if service.answers(site) else "silent"
         return ServiceStatus(name, state, pid, service.address(site), service.detail(site))
 
-    def start(self, request: _StartRequest, progress: Progress = silent) -> bool:
+    def start(self, request: StartRequest, progress: Progress = silent) -> bool:
         """Starts the services that are not up, and completes an earlier start that was interrupted.
 
         Says whether it started any service. When it fails, it stops the services it has started.
         """
         record = choose(self.record(), request.node, request.contracts, self.folder)
+        may_change = self.refuse_users if request.may_change_pace else None
+        again = settle(record, request.pace, self.running(), may_change, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        request = self._settle_ports(record, request)
+        request = self._settle_ports(record, replace(request, services=with_needs({*request.services, *again})))
         starting = Starting(
             self.folder,
             request.services,
@@ -278,7 +262,7 @@ class _Stack:
             raise
         return bool(starting.started)
 
-    def _settle_ports(self, record: Record, request: _StartRequest) -> _StartRequest:
+    def _settle_ports(self, record: Record, request: StartRequest) -> StartRequest:
         """Makes sure that all chosen ports are free; stops services that have to move. The request, with those, too."""
         running = self.running()
         if request.ports is not None:
@@ -296,7 +280,7 @@ class _Stack:
         return request
 
     def _launch(
-        self, name: str, record: Record, request: _StartRequest, hold: int | None
+        self, name: str, record: Record, request: StartRequest, hold: int | None
     ) -> "subprocess.Popen[bytes] | None":
         """Starts a service unless it is up with the requested options: then it gives None. For ``hold`` see Starting."""
         service, daemon = SERVICES[name], self.daemon(name)
@@ -341,14 +325,15 @@ class _Stack:
     def start_with(self, options: dict[str, list[str]]) -> None:
         """Starts running services again, each with other options; they are as temporary as they were."""
         self.start(
-            _StartRequest(tuple(name for name in SERVICES if name in options), None, None, options, temporary=True)
+            StartRequest(tuple(name for name in SERVICES if name in options), None, None, options, temporary=True)
         )
 
     def start_again(self, names: Sequence[str]) -> None:
         """Starts services that ``stop_all`` has stopped, with the options that they had, and as temporary as they were."""
         if not names or (before := self.record()) is None:
             return
-        self.start(_StartRequest(tuple(names), None, None, dict(before.options), temporary=False))
+        options = dict(before.options)
+        self.start(StartRequest(tuple(names), None, None, options, temporary=False, pace=before.pace))
         if record := self.record():
             record.temporary = before.temporary
             write_record(self._record, record)

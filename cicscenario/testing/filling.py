@@ -1,6 +1,6 @@
 """Fills one stack: from the snapshot of an earlier run, or by a run of its scenario."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,23 +16,31 @@ from cicscenario.testing.stack import Stack
 
 
 @dataclass(frozen=True)
+class StackOptions:
+    """The sandbox that a stack is to be: the services that it has in any case, and how it is started."""
+
+    services: tuple[str, ...]
+    node: str | None
+    contracts: str | None
+    pace: str | None
+
+
+@dataclass(frozen=True)
 class Filling:
-    """What a stack is to be: its scenario, its home folder, the services that it has in any case, and its sandbox."""
+    """What a stack is to be: its scenario, its home folder, and its sandbox."""
 
     scenario: LoadedScenario
     home: Path
-    services: Sequence[str]
-    node: str | None
-    contracts: str | None
+    options: StackOptions
     tell: Callable[[str], None]
 
     def stack(self, shelf: Shelf | None) -> Stack:
         """The stack, which is up. Raises CicScenarioError, and then it is down."""
-        with_needs(self.services)  # first: a wrong name is told before a run begins
+        with_needs(self.options.services)  # first: a wrong name is told before a run begins
         try:
             restored = self._fill(shelf)
-            if self.services:
-                sandbox.up(self.home, services=self.services)
+            if self.options.services:
+                sandbox.up(self.home, services=self.options.services, pace=self.options.pace)
         except BaseException:
             sandbox.down(self.home, purge=True)
             raise
@@ -43,7 +51,7 @@ class Filling:
         if shelf is None:
             self._run(None)
             return False
-        place = shelf.place(self.scenario.model, self.node, self.contracts)
+        place = shelf.place(self.scenario.model, self.options.node, self.options.contracts)
         with shelf.alone(place):  # another process that fills the same stack is waited for
             there = place.exists()
             if not there:
@@ -71,7 +79,9 @@ class Filling:
         except FileNotFoundError:
             return f"{place} was deleted just now"
         try:
-            sandbox.up(self.home, services=done.manifest.services, dialect=done.manifest.dialect)
+            sandbox.up(
+                self.home, services=done.manifest.services, dialect=done.manifest.dialect, pace=self.options.pace
+            )
         except UnavailableError as error:
             error.add_note(f"it was made again from {place}")
             raise

@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cicscenario.api.scenario import Overrides, load
 from cicscenario.errors import CicScenarioError, as_told, in_lines
 from cicscenario.sandbox import stack as sandbox
 from cicscenario.sandbox.guard import end_with_this_process
-from cicscenario.testing.filling import Filling
+from cicscenario.testing.filling import Filling, StackOptions
 from cicscenario.testing.shelf import Shelf
 from cicscenario.testing.stack import Stack
 
@@ -44,17 +45,20 @@ class Stacks:
         services: Sequence[str] = (),
         node: str | None = None,
         contracts: str | None = None,
+        pace: str | None = None,
     ) -> Stack:
         """The stack that this scenario fills, with the values of ``set`` in the place of its own.
 
         It has the services that the scenario needs, and ``services``. ``node`` is embedded or anvil, ``contracts`` classic or
-        latest. The test fails, with what is wrong and what to do, when the scenario is not valid or the stack cannot be filled.
+        latest, ``pace`` fast or real. The test fails, with what is wrong and what to do, when the scenario is not valid or the
+        stack cannot be filled.
         """
         path = self._root / scenario
         given = tuple(set.items() if hasattr(set, "items") else set)
-        key = (path, repr(given), *sorted(services), node, contracts)
+        options = StackOptions(tuple(services), node, contracts, pace)
+        key = (path, repr(given), replace(options, services=tuple(sorted(services))))
         if key not in self._made:
-            self._made[key] = self._new(path, set, tuple(services), node, contracts)
+            self._made[key] = self._new(path, set, options)
         found = self._made[key]
         if isinstance(found, str):
             pytest.fail(found, pytrace=False)
@@ -69,19 +73,24 @@ class Stacks:
             sandbox.down(home, purge=True)
             shutil.rmtree(home, ignore_errors=True)
 
-    def _new(
-        self, path: Path, overrides: Overrides, services: tuple[str, ...], node: str | None, contracts: str | None
-    ) -> Stack | str:
+    def _new(self, path: Path, overrides: Overrides, options: StackOptions) -> Stack | str:
         """The stack, or the error in words: who asks for it again is told the same at once."""
         with _no_warnings():
             try:
                 home = self._new_home().absolute()
                 end_with_this_process(home)
                 scenario = load(
-                    path, overrides, environment="sandbox", home=home, node=node, contracts=contracts, keep=True
+                    path,
+                    overrides,
+                    environment="sandbox",
+                    home=home,
+                    node=options.node,
+                    contracts=options.contracts,
+                    pace=options.pace,
+                    keep=True,
                 )
                 self._homes.append(home)
-                return Filling(scenario, home, services, node, contracts, self._tell).stack(self._shelf)
+                return Filling(scenario, home, options, self._tell).stack(self._shelf)
             except (CicScenarioError, OSError) as error:
                 told = as_told(error)
                 if told is None:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.chain.abi import pack, to_hex
-from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER, Contracts
+from cicscenario.chain.abi import to_hex
 from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer, address_of
 from cicscenario.errors import CicScenarioError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.contracts import deploy
+from tests.benchmarks.ceiling import signed
 from tests.support.cputime import of_daemon
 from tests.support.sandboxes import needs_anvil
 
@@ -57,30 +57,17 @@ class Measured:
         contracts = discover(self.rpc, made.registry, None)
         signer, nonce, seconds = Signer(RUNNER, nodes.CHAIN_ID), 0, 0.0
         for first in range(0, people, BATCH):
-            for what in range(4):
-                raw = []
-                for number in range(first, min(first + BATCH, people)):
-                    to, data, value = _call(what, (10**39 + number).to_bytes(20, "big"), contracts)
-                    gas = 300_000 if data else 21_000
-                    raw.append(signer.sign(nonce=nonce, gas_price=10**9, gas=gas, to=to, value=value, data=data).raw)
-                    nonce += 1
-                began = time.monotonic()
-                self.rpc.calls([("eth_sendRawTransaction", [to_hex(one)]) for one in raw])
-                seconds += time.monotonic() - began
+            new = [(10**39 + number).to_bytes(20, "big") for number in range(first, min(first + BATCH, people))]
+            raw = signed(signer, contracts, nonce, new)
+            nonce += len(raw)
+            began = time.monotonic()
+            for place in range(0, len(raw), BATCH):
+                self.rpc.calls([("eth_sendRawTransaction", [to_hex(one)]) for one in raw[place : place + BATCH]])
+            seconds += time.monotonic() - began
         began = time.monotonic()
         while int(self.rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16) < nonce:
             time.sleep(0.01)
         return seconds + time.monotonic() - began
-
-
-def _call(what: int, person: bytes, contracts: Contracts) -> tuple[bytes, bytes, int]:
-    assert contracts.faucet
-    return (
-        (contracts.accounts_index, pack(ADD, person), 0),
-        (person, b"", 10**15),
-        (contracts.faucet.address, pack(GIVE_TO, person), 0),
-        (contracts.token.address, pack(TRANSFER, person, 7), 0),
-    )[what]
 
 
 @contextmanager

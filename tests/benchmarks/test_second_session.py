@@ -45,7 +45,8 @@ def seconds_until_begun(project: Path) -> tuple[float, str]:
 @pytest.mark.parametrize("scenario", ["tests/outside/scenarios/village.yaml", "scenarios/ussd-100.yaml"])
 def test_the_second_session_begins_at_once(scenario: str, tmp_path: Path) -> None:
     project = project_in(tmp_path / "project", TEST.replace("SCENARIO", Path(scenario).name))
-    shutil.copy(PROJECT / scenario, project)
+    for file in (PROJECT / scenario).parent.glob("*.yaml"):  # also those that it extends
+        shutil.copy(file, project)
     assert seconds_until_begun(project)[1].startswith("False")
     measured = []
     for _ in range(ROUNDS):

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cicscenario.chain.abi import pack, to_hex
-from cicscenario.chain.contracts import ADD
 from cicscenario.sandbox import stack
+from tests.benchmarks.ceiling import Ceiling, ceiling
 from tests.support.commands import command_environment, command_line
 from tests.support.sandboxes import NODES, Sandbox
 
@@ -29,7 +28,6 @@ gift: {threshold: 200}
 backend: {kind: eth, keystore: {kdf: none}}
 environment: sandbox
 """
-TRANSACTIONS_A_PERSON = 4
 TINY, SMALL, LARGE = 50, 1000, 10_000
 #: The short runs are where noise shows most, and cost least.
 ROUND, ROUNDS = (TINY, SMALL, SMALL, LARGE, SMALL), 3
@@ -69,33 +67,6 @@ def run(box: Sandbox, path: Path, size: int) -> Measured:
     return Measured(whole, max(step["seconds"] for step in report["steps"]), memory)
 
 
-def ceiling(box: Sandbox, count: int) -> float:
-    """Transactions a second of the node alone: registrations signed beforehand, in the same batches."""
-    session = box.session()
-    nonce = int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16)
-    raw = [
-        to_hex(
-            session.signer.sign(
-                nonce=nonce + n,
-                gas_price=10**9,
-                gas=120_000,
-                to=session.contracts.accounts_index,
-                value=0,
-                data=pack(ADD, (n + 1).to_bytes(20, "big")),
-            ).raw
-        )
-        for n in range(count)
-    ]
-    began = time.monotonic()
-    for start in range(0, count, 200):
-        session.rpc.calls([("eth_sendRawTransaction", [tx]) for tx in raw[start : start + 200]])
-    while (
-        int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16) < nonce + count
-    ):
-        time.sleep(0.02)
-    return count / (time.monotonic() - began)
-
-
 def median(runs: Sequence[Measured]) -> Measured:
     """Figure by figure: one slow moment of the machine spoils none of them."""
     return Measured(*(statistics.median(figures) for figures in zip(*map(astuple, runs), strict=True)))
@@ -108,23 +79,23 @@ def test_cost_a_person_is_flat_and_near_the_nodes_ceiling(
     path = tmp_path / "bench.yaml"
     path.write_text(SCENARIO)
     runs: dict[int, list[Measured]] = {size: [] for size in (TINY, SMALL, LARGE)}
-    tops: dict[str, list[float]] = {"new": [], "full": []}
+    tops: dict[str, list[Ceiling]] = {"new": [], "full": []}
     for size in ROUND * ROUNDS:
         # Always a new chain: what one run leaves behind would be the next one's burden.
         box = sandbox_of(node)
         runs[size].append(run(box, path, size))
         if size != SMALL:
-            tops["full" if size == LARGE else "new"].append(ceiling(box, 4000) / TRANSACTIONS_A_PERSON)
+            tops["full" if size == LARGE else "new"].append(ceiling(box, 1000))
         stack.down(box.home, purge=True)
     tiny, small, large = (median(runs[size]) for size in (TINY, SMALL, LARGE))
-    new, full = (statistics.median(tops[chain]) for chain in ("new", "full"))
+    new, full = (statistics.median_low(tops[chain]) for chain in ("new", "full"))
     # What starting costs is paid once; what a person costs is the rest: chain, files and checks.
     cost = (large.whole - tiny.whole) / (LARGE - TINY) / ((small.whole - tiny.whole) / (SMALL - TINY))
     small_rate, large_rate = SMALL / small.chain, LARGE / large.chain
     print(
         f"\n{node}: on chain {small_rate:.0f} people/s at {SMALL:,}, {large_rate:.0f} at {LARGE:,};"
-        f" ceiling {new:.0f} people/s on a new chain, {full:.0f} on one of {LARGE:,} people;"
-        f" ratio {small_rate / new:.2f} and {large_rate / full:.2f};"
+        f" ceiling {new} on a new chain, {full} on one of {LARGE:,} people;"
+        f" ratio {small_rate / new.rate:.2f} and {large_rate / full.rate:.2f};"
         f" whole command {small.whole:.1f} s and {large.whole:.1f} s, cost a person {cost:.2f} times;"
         f" memory {tiny.memory:.0f}, {small.memory:.0f} and {large.memory:.0f} MiB"
     )

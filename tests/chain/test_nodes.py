@@ -17,7 +17,8 @@ from tests.support.rude_node import Rudeness, RudeNode, calls_in, hang, refuse_a
 
 CHAIN_ID = 0x2324
 GONE = "http://127.0.0.1:9"
-_OTHERS = ("eth_sendRawTransaction", "eth_getLogs", "eth_getTransactionByHash", "eth_getTransactionReceipt")
+_OTHERS = ("eth_sendRawTransaction", "eth_getLogs", "web3_clientVersion", "eth_getTransactionByHash")
+_OTHERS += ("eth_getTransactionReceipt",)
 ALL = [(method, METHODS[method][0]) for method in METHODS if method not in _OTHERS]
 RIGHT = [METHODS[method][1] for method, _ in ALL]
 
@@ -129,12 +130,15 @@ def surveyed(tmp_path: Path, *urls: str, more: str = "") -> NodeSurvey:
     return survey(chain, lambda some: Rpc(some, timeout=0.3, patience=0.3))
 
 
-def test_one_node_is_asked_once(first: RudeNode, tmp_path: Path) -> None:
-    found = surveyed(tmp_path, first.url)
+def test_one_node_is_asked_once_and_about_its_program_only_when_that_matters(first: RudeNode, tmp_path: Path) -> None:
+    assert surveyed(tmp_path, first.url).window == 2.0
+    assert len(first.seen) == 2
+    found = surveyed(tmp_path, first.url, more="  window: 0.3\n")
+    assert found.window == 0.3
     assert found.urls == (first.url,)
     assert not found.silent
     assert (found.facts.chain_id, found.facts.genesis, found.facts.height) == (CHAIN_ID, BLOCK["hash"], 16)
-    assert len(first.seen) == 1
+    assert len(first.seen) == 3
 
 
 def test_a_node_that_does_not_answer_is_left_out_and_said(first: RudeNode, tmp_path: Path) -> None:
@@ -177,6 +181,28 @@ def test_a_question_that_is_refused_is_told_as_such(first: RudeNode, tmp_path: P
 def test_the_price_need_not_be_told_when_it_is_given(first: RudeNode, tmp_path: Path) -> None:
     first.rude = replace(lambda call: call["method"] == "eth_gasPrice", {"error": {"code": -32601, "message": "no"}})
     assert surveyed(tmp_path, first.url, more="  gas_price: 7\n").facts.chain_id == CHAIN_ID
+
+
+@pytest.mark.parametrize(
+    ("program", "base_fee", "window"),
+    [
+        ({"result": "Geth/v1.13.5-stable/linux-amd64/go1.21.4"}, None, 2.0),
+        ({"result": "OpenEthereum//v3.3.5"}, "0x0", 2.0),
+        ({"error": {"code": -32601, "message": "anvil/ is not told"}}, None, 2.0),
+        ({"result": None}, None, 2.0),
+        ({"error": {"code": -32603, "message": "internal error"}}, None, 2.0),
+        ({"result": "anvil/v1.7.1"}, None, 0.9),
+        ({"result": "Geth/v1.13.5-stable/linux-amd64/go1.21.4"}, "0x7", 0.9),
+    ],
+)
+def test_more_than_a_block_may_be_in_flight_where_full_blocks_do_no_harm(
+    first: RudeNode, second: RudeNode, tmp_path: Path, program: dict, base_fee: str | None, window: float
+) -> None:
+    newest = BLOCK | ({"baseFeePerGas": base_fee} if base_fee else {})
+    told = replace(lambda call: call["method"] == "web3_clientVersion", program)
+    blocks = replace(lambda call: call["method"] == "eth_getBlockByNumber", {"result": newest})
+    second.rude = lambda handler, body: blocks(handler, body) if base_fee else told(handler, body)
+    assert surveyed(tmp_path, first.url, second.url).window == window, "the least of the nodes' counts"
 
 
 def test_a_block_that_is_null_at_first_is_asked_for_again(first: RudeNode, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_what_is_asked_about_the_signer_is_of_this_chain(
 ) -> None:
     """A state begins with the signer's nonce: with one that is too low, what others have sent would be doubtful for ever."""
     none: Any = None
-    session = ChainSession(none, rpc, SIGNER, none, 1, OURS, 1, 1, 1)
+    session = ChainSession(none, rpc, SIGNER, none, 1, OURS, 1, 1, 1, 1.0)
     assert question(session) == 7
     node.served = [ANOTHER]
     with pytest.raises(UnavailableError, match="another chain"):

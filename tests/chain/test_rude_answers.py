@@ -133,14 +133,14 @@ def right(method: str, number: int) -> list[Any]:
 def tolerable(method: str, found: Any, number: int) -> bool:
     """An error of ours, the right value, or a value that its only reader takes for no proof.
 
-    null is a fact of a transaction or a receipt: the node does not know it. Logs and the hash of what was sent are judged
-    by those who read them, ``chain.follower`` and ``chain.broadcast``.
+    null is a fact of a transaction or a receipt: the node does not know it. Logs, the hash of what was sent and the name of the
+    node's program are judged by those who read them, ``chain.follower``, ``chain.broadcast`` and ``chain.survey``.
     """
     if isinstance(found, CicScenarioError) or found == right(method, number):
         return True
     if method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
         return all(one is None or one == METHODS[method][1] for one in found)
-    return method in ("eth_getLogs", "eth_sendRawTransaction")
+    return method in ("eth_sendRawTransaction", *_OF_ANY_FORM)
 
 
 @EACH_METHOD
@@ -193,7 +193,7 @@ def test_what_passes_is_sat_out_by_reads(node: RudeNode, kind: str) -> None:
     rpc = Rpc(node.url, timeout=30, patience=20)
     before = len(node.seen)
     node.rude = lambda handler, body: len(node.seen) <= before + 1 and BODIES[kind](handler, body)
-    methods = [method for method in READS if method not in ("eth_getLogs", *_MAY_BE_NULL)]
+    methods = [method for method in READS if method not in (*_OF_ANY_FORM, *_MAY_BE_NULL)]
     assert rpc.calls([(method, METHODS[method][0]) for method in methods]) == [METHODS[m][1] for m in methods]
 
 
@@ -221,6 +221,7 @@ def test_a_bad_connection_is_sat_out_by_reads(wire: RudeWire, kind: str) -> None
     wire.behave(polite)
 
 
+_OF_ANY_FORM = ("eth_getLogs", "web3_clientVersion")
 _MAY_BE_NULL = ("eth_getTransactionByHash", "eth_getTransactionReceipt")
 
 

@@ -48,10 +48,10 @@ def _of_this_test_only() -> Iterator[None]:
 @pytest.mark.parametrize("name", ["run", "verify", "repair"])
 def test_a_command_is_about_the_same_run_in_the_same_place(name: str) -> None:
     sets = ["gift={threshold: 3}", "population.size=5"]
-    about(Path("a b.yaml"), sets, env="e.yaml", directory=Path("runs/x"), node="anvil", contracts="latest")
+    about(Path("a b.yaml"), sets, env="e.yaml", directory=Path("runs/x"), node="anvil", contracts="latest", pace="real")
     assert shlex.split(going_on(name)) == [
         "cicscenario", name, "a b.yaml", "--env", "e.yaml", "--dir", "runs/x", "--node", "anvil", "--contracts", "latest",
-        "--set", sets[0], "--set", sets[1],
+        "--pace", "real", "--set", sets[0], "--set", sets[1],
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from cicscenario.cli import completion, options
 from cicscenario.report import all_forms
 from cicscenario.review import findings
 from cicscenario.sandbox.nodes import NODES
+from cicscenario.sandbox.pace import PACES
 from cicscenario.sandbox.packages import PACKAGES
 from cicscenario.steps import all_steps
 
@@ -36,6 +37,7 @@ def offered(*words: str) -> list[str]:
         (["run", "a.yaml", "--only", "pi"], ["pins"]),
         (["run", "a.yaml", "--node", ""], ["embedded", "anvil"]),
         (["stack", "up", "--contracts", ""], ["classic", "latest"]),
+        (["stack", "up", "--pace", ""], ["fast", "real"]),
         (["stack", "logs", "c"], ["custodial"]),
         (["stack", "up", "--service", "po"], ["postgres"]),
         (["stack", "faults", "set", "meta.s"], ["meta.strict"]),
@@ -59,6 +61,7 @@ def test_the_names_kept_here_are_those_of_the_registries() -> None:
     assert completion.steps() == [step.name for step in all_steps()]
     assert list(completion.NODES) == list(NODES)
     assert list(completion.CONTRACTS) == list(PACKAGES)
+    assert completion.PACES == PACES
     assert completion.checks() == [check.name for check in all_checks()]
     assert completion.reports() == [form.name for form in all_forms()]
     assert list(options.FindingsForm) == ["text", *findings.FORMATS]

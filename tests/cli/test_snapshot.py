@@ -227,6 +227,9 @@ def test_other_choices_are_refused(saved: Path, home: Path, there: dict[str, byt
         )
         with pytest.raises(StateRefusedError, match=f"was made with --{name} .*, not {choice}"):
             snapshot.up(str(saved), options, yes=True)
+    slow = snapshot.UpOptions(None, None, services=(), faults=(), dialect=None, pace="slow")
+    with pytest.raises(InvalidError, match="unknown pace: slow"):
+        snapshot.up(str(saved), slow, yes=True)
     assert everything(home) == there
 
 

@@ -54,6 +54,20 @@ def test_faults_that_are_on_are_told_once_when_the_services_are_open(tmp_path: P
         assert "faults" not in next(event for event in told if isinstance(event, ServicesOpened)).settings
 
 
+def test_the_real_pace_is_told_and_the_fast_one_is_not(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("CIC_KEY", "0x" + "12" * 32)
+    place = tmp_path / "staging.yaml"
+    place.write_text(ENVIRONMENT)
+    plan = compile_plan(load_scenario(written(tmp_path, backend="eth", environment=str(place))))
+    for pace in (None, "fast", "real"):
+        where, told = replace(load_environment(place), pace=pace), list[Event]()
+        with open_services(plan, lambda plan, where=where: nullcontext(where), threading.Event(), told.append):
+            pass
+        said = [event.text for event in told if isinstance(event, Noted)]
+        assert said == (["the sandbox keeps the real services' pace"] if pace == "real" else [])
+        assert "pace" not in next(event for event in told if isinstance(event, ServicesOpened)).settings
+
+
 def test_where_they_are_is_told_without_secrets(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CIC_KEY", "0x" + "12" * 32)
     place = tmp_path / "staging.yaml"

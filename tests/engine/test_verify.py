@@ -3,14 +3,17 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cicscenario.capabilities.check import Check, NotKnown
+from cicscenario.capabilities.check import ONE_BY_ONE, Check, NotKnown
 from cicscenario.capabilities.context import RunContext
-from cicscenario.engine.events import CheckFinished
+from cicscenario.checks import all_checks
+from cicscenario.connections import Service
+from cicscenario.engine.events import CheckFinished, CheckProgressed
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
@@ -110,6 +113,26 @@ def test_nobody_is_asked_about_whose_result_the_run_has_read_back(store: Store) 
     (told,) = [event for event in events if isinstance(event, CheckFinished)]
     assert told.read_back == row.read_back
     assert store.checks()["asking"] == row
+
+
+def test_how_far_a_check_is_is_told_after_each_of_its_batches(store: Store) -> None:
+    most: list[int] = []
+
+    def verifier(people: Sequence[Person]) -> dict[int, str]:
+        most.append(len(people))
+        return {}
+
+    events: list[Any] = []
+    verify([replace(asking(verifier), batch=1000)], context(store, threading.Event()), PEOPLE, events.append)
+    assert [event.done for event in events if isinstance(event, CheckProgressed)] == [0, 1000, 2000, 3000, 4000]
+    assert most == [1000] * 5
+
+
+def test_a_check_that_asks_about_one_person_at_a_time_tells_how_far_it_is() -> None:
+    slow = [check for check in all_checks() if {Service.USSD, Service.META} & {*check.services}]
+    assert len(slow) > 3
+    assert {check.batch for check in slow} == {ONE_BY_ONE}
+    assert {check.closely().batch for check in all_checks() if check.thorough} == {ONE_BY_ONE}
 
 
 def read_back(store: Store) -> RunContext:

@@ -68,6 +68,14 @@ def test_the_reports_name_the_faults_that_were_on(tmp_path: Path) -> None:
     assert "aults on" not in rendered(good, "html") + rendered(good, "markdown")
 
 
+def test_the_reports_say_that_the_pace_was_the_real_services(tmp_path: Path) -> None:
+    place = recordings.run_directory(tmp_path, recordings.good() | {"pace": "real"})
+    assert "<dt>Pace</dt><dd>that of the real services</dd>" in rendered(place, "html")
+    assert "The sandbox kept the real services' pace." in rendered(place, "markdown").replace("\\", "")
+    good = recordings.run_directory(tmp_path / "good", recordings.good())
+    assert "real services" not in rendered(good, "html") + rendered(good, "markdown")
+
+
 def test_the_page_says_who_needed_no_transaction(tmp_path: Path) -> None:
     """Thirty are done, and one of them was given nothing."""
     money = [{"step": "gift", "giver": "the signer", "people": 30, "amount": "1,000 GFT"}]

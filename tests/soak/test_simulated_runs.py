@@ -110,6 +110,13 @@ def test_each_kind_of_fault_alone(kind: Kind) -> None:
 
 
 @pytest.mark.slow
+def test_a_restart_of_postgresql_while_a_change_is_made_loses_nothing() -> None:
+    named = boundaries("existing")
+    for at in range(named["before accounts.change"], named["after accounts.change"]):
+        assert Case(1, "existing", 20, (Fault(at, Kind.RESTARTED),)).run().problems == [], at
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", KNOWN, ids=repr)
 def test_what_once_failed(case: Case) -> None:
     assert case.run().problems == []

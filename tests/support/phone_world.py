@@ -39,11 +39,15 @@ ALL_CHECKS = [
 
 
 class PhoneWorld:
-    """A whole sandbox in ``home``, up with these faults."""
+    """A whole sandbox in ``home``, up with these faults, and at this pace."""
 
-    def __init__(self, home: Path, *, faults: Sequence[str] = (), dialect: str | None = None) -> None:
+    def __init__(
+        self, home: Path, *, faults: Sequence[str] = (), dialect: str | None = None, pace: str | None = None
+    ) -> None:
         self.home = home
-        self.environment = stack.up(home, services=EVERYTHING, faults=list(faults), dialect=dialect).environment
+        self.environment = stack.up(
+            home, services=EVERYTHING, faults=list(faults), dialect=dialect, pace=pace
+        ).environment
 
     def close(self) -> None:
         if "services" in self.__dict__:

@@ -23,6 +23,7 @@ METHODS: dict[str, tuple[list[Any], Any]] = {
     "eth_blockNumber": ([], "0x10"),
     "eth_chainId": ([], "0x2324"),
     "eth_gasPrice": ([], "0x1"),
+    "web3_clientVersion": ([], "Readable/v1"),
     "eth_estimateGas": ([{"to": "0x" + "11" * 20}], "0x5208"),
     "eth_getBalance": (["0x" + "11" * 20, "latest"], "0x7"),
     "eth_getTransactionCount": (["0x" + "11" * 20, "latest"], "0x3"),

@@ -15,6 +15,7 @@ from typing import Any
 from pysequoia import PySigner, SignatureMode, Tsk, sign
 
 from cicscenario.sandbox.meta.keys import WriterKeys
+from cicscenario.sandbox.pace import FAST
 from tests.support.meta_wire import WireAnswer, ask
 from tests.support.openpgp_keys import RECORDED_KEYS
 from tests.support.processes import free_port
@@ -95,7 +96,9 @@ class RunningMeta:
 
 
 class ClockedMeta(RunningMeta):
-    """The same with a clock of its own."""
+    """The same with a clock of its own; at its start it has the ``pace`` that was set before."""
+
+    pace = FAST
 
     def _command(self) -> list[str]:
         return [
@@ -103,6 +106,7 @@ class ClockedMeta(RunningMeta):
             str(Path(__file__).with_name("clocked_meta.py")),
             str(self.folder),
             str(self.port),
+            self.pace,
             *self.faults,
         ]
 

@@ -15,3 +15,11 @@ SET_READY = "cic_eth.queue.state.set_ready"
 SET_WAITFORGAS = "cic_eth.queue.state.set_waitforgas"
 CUSTOM = "cic_eth.eth.tx.custom"
 VERIFY_PROOFS = "cic_eth.eth.trust.verify_proofs"
+
+#: Those that make, check, store or release a transaction, and take more time in the real engine than others.
+OF_TRANSACTIONS = frozenset(
+    {
+        REGISTER, GIFT, TRANSFER, CUSTOM, CHECK_GAS, REFILL_GAS, SET_READY, SET_WAITFORGAS,
+        CACHE_ACCOUNT_DATA, CACHE_GIFT_DATA, CACHE_TRANSFER_DATA, CACHE_GAS_DATA,
+    }
+)  # fmt: skip

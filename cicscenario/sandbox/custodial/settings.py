@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.sandbox.custodial.faults import EngineFaults
+from cicscenario.sandbox.pace import FAST, add_option
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class EngineSettings:
     transfer_callbacks: tuple[tuple[str, str], ...]  #: queue and task name
     faults: EngineFaults
     arguments: tuple[str, ...]
+    pace: str = FAST
 
     def dsn(self, name: str) -> str:
         """The connection string of database ``name``."""
@@ -51,6 +53,7 @@ def read_settings(arguments: list[str]) -> EngineSettings:
         "--transfer-callbacks", default="", metavar="QUEUE:TASK,...", help="tasks to send for every transfer"
     )
     parser.add_argument("--fault", action="append", default=[], metavar="NAME[=VALUE]", help=EngineFaults.__doc__)
+    add_option(parser)
     options = parser.parse_args(arguments)
     try:
         faults = EngineFaults.parse(options.fault)
@@ -70,4 +73,5 @@ def read_settings(arguments: list[str]) -> EngineSettings:
         transfer_callbacks=tuple((queue, task) for queue, task in callbacks),
         faults=faults,
         arguments=tuple(arguments),
+        pace=options.pace,
     )

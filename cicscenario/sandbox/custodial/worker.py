@@ -32,18 +32,20 @@ from cicscenario.sandbox.custodial.errors import SeppukuError
 from cicscenario.sandbox.custodial.outbox import PostingApp
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.taskworker import TaskWorker
+from cicscenario.sandbox.pace import Work, WorkPace
 
 _PAUSES = (0.0, *[1.0] * 29)  # seconds before each attempt when the database does not answer
 
 
 class EngineTask(celery.Task):  # type: ignore[misc]
-    """Applies the fault switches to a task, and runs it again when the connection to the database was lost."""
+    """Applies the fault switches to a task, and the pace; runs it again when the connection to the database was lost."""
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         context: EngineContext = self.app.engine_context
         self.app.fault_counters.before_task()
+        self.app.pace.wait(Work.TRANSACTION if self.name in names.OF_TRANSACTIONS else Work.TASK)
         if self.name in context.settings.faults.fail_task:
             raise RuntimeError(f"{self.name} fails because the sandbox was asked to let it fail")
         for attempt in Attempts(pauses=_PAUSES, always_once=True):
@@ -81,6 +83,7 @@ def make_app(settings: EngineSettings) -> celery.Celery:
         broker_transport_options={"visibility_timeout": settings.faults.visibility_timeout},
     )
     app.engine_context = EngineContext(settings)
+    app.pace = WorkPace(settings.pace)
     app.fault_counters = FaultCounters(settings, os.getppid())
     for module in (tasks, transaction_tasks, gas_tasks, token_tasks, trust_tasks, statement_tasks):
         module.add_to(app)

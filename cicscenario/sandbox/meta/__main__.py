@@ -10,6 +10,7 @@ from cicscenario.sandbox.meta.operations import Operations
 from cicscenario.sandbox.meta.server import MetaServer, serve
 from cicscenario.sandbox.meta.signatures import TrustedKeys
 from cicscenario.sandbox.meta.store import EntryStore
+from cicscenario.sandbox.pace import Work, WorkPace, add_option
 from cicscenario.sandbox.process import exit_code_of, require_loopback, server_parser
 
 
@@ -18,17 +19,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="a fault of faults.py; repeatable"
     )
+    add_option(parser)
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> None:
     require_loopback(arguments.host, "metadata server")
-    faults = parse(arguments.fault)
+    faults, pace = parse(arguments.fault), WorkPace(arguments.pace)
     store = EntryStore(arguments.data)
     try:
-        ensure_keys(arguments.data)
-        operations = Operations(store, TrustedKeys(trusted_keys(arguments.data)), faults)
-        asyncio.run(serve(MetaServer(operations, faults), arguments.host, arguments.port))
+        with pace.taking(Work.START):
+            ensure_keys(arguments.data)
+            operations = Operations(store, TrustedKeys(trusted_keys(arguments.data)), faults)
+        asyncio.run(serve(MetaServer(operations, faults, pace), arguments.host, arguments.port))
     finally:
         store.close()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
@@ -12,6 +12,7 @@ from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.answers import Answer, CrashError
 from cicscenario.sandbox.meta.faults import MetaFaults
 from cicscenario.sandbox.meta.operations import Operations
+from cicscenario.sandbox.pace import Work, WorkPace
 
 _POINTER = re.compile(r"/([a-fA-F0-9]{64})/?")
 _MODE = "X-CIC-AUTOMERGE"
@@ -27,12 +28,32 @@ _GRACE = 0.5  # seconds that running requests have to finish when the server sto
 _HANG_POLL = 0.1  # seconds between looks whether the client of a hanging request has disconnected
 
 
-class MetaServer:
-    """Answers requests one at a time, except those that a fault delays."""
+#: What each kind of request takes in the real server, by method and mode. An immutable entry was not measured.
+_WORK = {
+    ("GET", None): Work.READ,
+    ("GET", "client"): Work.READ,
+    ("POST", "server"): Work.STEP,
+    ("PUT", "server"): Work.STEP,
+    ("PUT", "client"): Work.DOCUMENT,
+}
+_MISSING = 404
 
-    def __init__(self, operations: Operations, faults: MetaFaults) -> None:
+
+class MetaServer:
+    """Answers requests one at a time, except those that a fault delays. ``sleep`` waits so many seconds."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        faults: MetaFaults,
+        pace: WorkPace | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._operations = operations
         self._faults = faults
+        self._pace = pace or WorkPace()
+        self._sleep = sleep
+        self._turn = asyncio.Lock()
         self._requests = 0
         self._put_under_way = False
 
@@ -59,20 +80,34 @@ class MetaServer:
             return web.Response()  # is not sent: the connection is closed
         self._put_under_way = True
         try:
-            await asyncio.sleep(_PUT_TIME)
+            if not self._pace.is_real:
+                await self._sleep(_PUT_TIME)
             return await self._answer(request, body)
         finally:
             self._put_under_way = False
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         try:
-            answer = self._route(request, body)
+            answer = await self._in_time(request, body)
         except CrashError:
             return _drop(request)
         response = await self._send(request, answer)
         if answer.fatal and request.transport is not None:
             request.transport.close()
         return response
+
+    async def _in_time(self, request: web.BaseRequest, body: bytes) -> Answer:
+        """The answer; at the real pace, when its time is over and those that came before have had theirs."""
+        if not self._pace.is_real:
+            return self._route(request, body)
+        async with self._turn:
+            began = self._pace.now()
+            answer = self._route(request, body)
+            work = _WORK.get((request.method, _mode(request)))
+            if work is Work.READ and answer.status == _MISSING:
+                work = Work.MISSING
+            await self._sleep(self._pace.left(work, began))
+            return answer
 
     def _route(self, request: web.BaseRequest, body: bytes) -> Answer:
         if request.method not in ("GET", "POST", "PUT"):
@@ -86,8 +121,7 @@ class MetaServer:
         return self._entry(request, found[1].lower(), body)
 
     def _entry(self, request: web.BaseRequest, pointer: str, body: bytes) -> Answer:
-        operations, mode = self._operations, request.headers.get(_MODE)
-        mode = mode if mode in ("client", "server", "immutable") else None
+        operations, mode = self._operations, _mode(request)
         table: dict[tuple[str, str | None], Callable[[], Answer]] = {
             ("GET", None): lambda: operations.get_value(pointer),
             ("GET", "client"): lambda: operations.get_envelope(pointer),
@@ -117,6 +151,11 @@ class MetaServer:
         if length < len(body) and request.transport is not None:
             request.transport.write(body[length:])  # the real server, too, sends more bytes than Content-Length says
         return response
+
+
+def _mode(request: web.BaseRequest) -> str | None:
+    mode = request.headers.get(_MODE)
+    return mode if mode in ("client", "server", "immutable") else None
 
 
 def _is_due(count: int, every: int) -> bool:

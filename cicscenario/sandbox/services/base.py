@@ -13,6 +13,7 @@ from typing import ClassVar
 from cicscenario.files import write_once
 from cicscenario.sandbox.daemon import Command
 from cicscenario.sandbox.nodes import HOST
+from cicscenario.sandbox.pace import FAST
 from cicscenario.sandbox.record import Record
 
 _PATIENCE = 2.0  # seconds to connect
@@ -56,6 +57,7 @@ class ServiceDaemon(ABC):
     needs: ClassVar[tuple[str, ...]] = ()  #: services without which this one is of no use
     after: ClassVar[tuple[str, ...]] = ()  #: those of them that must be up before this one is started
     modules: ClassVar[tuple[str, ...]] = ()  #: Python modules that must be installed
+    has_pace: ClassVar[bool] = False  #: whether it can be as slow as the real service
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM  #: makes the process save its data and exit
     abandon_signal: ClassVar[signal.Signals] = signal.SIGKILL  #: ends it when its data has been deleted
     #: Its data, for snapshots: files in the sandbox's folder, and folders with all that is in them. Whatever names a port or a
@@ -104,7 +106,12 @@ class ServiceDaemon(ABC):
 
     def detail(self, site: Site) -> str:
         """The last column of ``stack status``: the options of the last start."""
-        return " ".join(site.record.options.get(self.name, []))
+        return " ".join(self.options(site))
+
+    def options(self, site: Site) -> list[str]:
+        """The options of its start that a user has chosen, such as faults, and a pace that is not the fast one."""
+        pace = ["--pace", site.record.pace] if self.has_pace and site.record.pace != FAST else []
+        return site.record.options.get(self.name, []) + pace
 
     def variables(self, site: Site) -> dict[str, str]:
         """Its addresses, users, and files of secrets, for ``stack env``. Never a secret itself."""

@@ -23,6 +23,7 @@ class CustodialDaemon(ServiceDaemon):
     name = "custodial"
     needs = after = ("node", "redis", "postgres")
     modules = ("celery", "cryptography")
+    has_pace = True
     kept = ("custodial",)
 
     def form(self, record: Record) -> str:
@@ -42,7 +43,7 @@ class CustodialDaemon(ServiceDaemon):
         ]  # fmt: skip
         if "ussd" in site.running:
             command += ["--transfer-callbacks", _TRANSFER_CALLBACK]
-        return Command(command + site.record.options.get(self.name, []), for_daemons())
+        return Command(command + self.options(site), for_daemons())
 
     def answers(self, site: Site) -> bool:
         """Whether the engine's heartbeat key in Redis, which expires after some seconds, has its process id."""

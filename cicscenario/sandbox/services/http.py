@@ -27,12 +27,14 @@ def _request(method: str, url: str) -> requests.Response | None:
 
 
 class _HttpDaemon(ServiceDaemon):
+    has_pace = True
+
     def _start(self, site: Site, *arguments: str) -> Command:
         command = [
             sys.executable, "-m", self.modules[0], "--host", nodes.HOST, "--port", str(site.port(self.name)),
             *arguments,
         ]  # fmt: skip
-        return Command(command + site.record.options.get(self.name, []), for_daemons())
+        return Command(command + self.options(site), for_daemons())
 
 
 class MetaDaemon(_HttpDaemon):

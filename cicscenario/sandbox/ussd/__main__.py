@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
+from cicscenario.sandbox.pace import WorkPace, add_option
 from cicscenario.sandbox.process import exit_code_of, require_loopback, stop_event
 from cicscenario.sandbox.ussd.database import DatabaseAddress
 from cicscenario.sandbox.ussd.faults import parse_faults
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dialect", choices=DIALECTS, default=CURRENT, help="2021 is cic-ussd of that year")
     parser.add_argument("--fallback-language", choices=("sw", "en"), default="sw")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME=VALUE", help="repeatable")
+    add_option(parser)
     parser.add_argument("--verbose", action="store_true", help="log why a request failed")
     return parser
 
@@ -79,6 +81,7 @@ def _settings(arguments: argparse.Namespace) -> UssdSettings:
         dialect=arguments.dialect,
         fallback=arguments.fallback_language,
         faults=parse_faults(arguments.fault),
+        pace=WorkPace(arguments.pace),
     )
 
 

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.jsontext import parse_json
 from cicscenario.people import pointer
+from cicscenario.sandbox.pace import FIGURES, Work, WorkPace
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.metaclient import MetaError, SigningMetaClient
 from cicscenario.sandbox.ussd.profiles import normalised
@@ -41,15 +42,17 @@ class QueuedEntry:
 
 
 class MetadataWriter:
-    """Writes the entries of METADATA_QUEUE, four at a time.
+    """Writes the entries of METADATA_QUEUE, four at a time; at the real pace, one after the other.
 
     It repeats each write until the entry is stored, the server has refused it eight times, or ``stop`` is set.
     """
 
-    def __init__(self, client: SigningMetaClient, stop: threading.Event) -> None:
+    def __init__(self, client: SigningMetaClient, stop: threading.Event, pace: WorkPace) -> None:
         self._client = client
         self._stop = stop
-        self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="metadata")
+        self._pace = pace
+        writers = FIGURES[Work.ENTRY].at_once if pace.is_real else _WRITERS
+        self._pool = ThreadPoolExecutor(writers, thread_name_prefix="metadata")
 
     def handle(self, messages: list[str], again: bool) -> None:
         """Returns when all entries are written. Raises MetaStoppedError when ``stop`` is set before."""
@@ -72,6 +75,7 @@ class MetadataWriter:
                 # earlier attempt was stored.
                 if (again or failures) and self._client.get(key) == value:
                     return True
+                self._pace.wait(Work.ENTRY)
                 self._client.put(key, value)
             except MetaError as error:
                 _log.warning("metadata %s…: %s; trying again", key[:8], error)

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.leanredis import LeanRedis
+from cicscenario.sandbox.pace import WorkPace
 from cicscenario.sandbox.ussd.accounts import UssdAccounts
 from cicscenario.sandbox.ussd.cache import Cache, key, languages_key
 from cicscenario.sandbox.ussd.conversation import Conversation
@@ -45,6 +46,7 @@ class UssdSettings:
     dialect: str = CURRENT
     fallback: str = "sw"
     faults: UssdFaults = field(default_factory=UssdFaults)
+    pace: WorkPace = field(default_factory=WorkPace)
 
 
 class UssdService:
@@ -59,7 +61,7 @@ class UssdService:
         self._engine = CeleryEngineClient(settings.broker, settings.chain)
         self._store_defaults(settings)
         self._meta = SigningMetaClient(settings.meta, settings.signer)
-        self._writer = MetadataWriter(self._meta, self._stop)
+        self._writer = MetadataWriter(self._meta, self._stop, settings.pace)
         self._metadata = MetadataSync(self._meta, self._redis)
         reports = Reports(
             settings.dialect, self._databases[1], self._redis, settings.tokens, settings.faults, self._meta,
@@ -69,9 +71,8 @@ class UssdService:
             Reader(Inbox(settings.broker, QUEUE), settings.faults.slow_callback, reports.handle, self._stop),
             Reader(Inbox(settings.broker, METADATA_QUEUE), settings.faults.meta_delay, self._writer.handle, self._stop),
         ]
-        gate = UssdApplication(
-            settings.dialect, self._menus, self._conversation(settings).answer, settings.faults.error_every
-        )
+        converse = self._conversation(settings).answer
+        gate = UssdApplication(settings.dialect, self._menus, converse, settings.faults.error_every, settings.pace)
         self._server = UssdServer(settings.host, settings.port, gate)
         self._front = threading.Thread(target=self._server.serve_until_ended, name="front", daemon=True)
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 import phonenumbers
 
+from cicscenario.sandbox.pace import Work, WorkPace
 from cicscenario.sandbox.process import cannot_listen, require_loopback
 from cicscenario.sandbox.ussd.accounts import international_form
 from cicscenario.sandbox.ussd.conversation import UssdRequest
@@ -54,7 +55,10 @@ class DroppedError(Exception):
 class UssdApplication:
     """Does what cic-ussd's WSGI application does: checks the request, then passes it to ``converse``, one at a time."""
 
-    def __init__(self, dialect: str, menus: Menus, converse: Callable[[UssdRequest], str], error_every: int) -> None:
+    def __init__(
+        self, dialect: str, menus: Menus, converse: Callable[[UssdRequest], str], error_every: int, pace: WorkPace
+    ) -> None:
+        self._pace = pace
         self._is_old = dialect == OLD
         self._menus = menus
         self._converse = converse
@@ -98,7 +102,7 @@ class UssdApplication:
         if not _PHONE.match(call.phone):
             return UssdReply(400, "Invalid phone number format")
         try:
-            with self._lock:
+            with self._lock, self._pace.taking(Work.POST):
                 return UssdReply(200, "OK,", self._converse(call))
         except Exception as error:  # cic-ussd answers any exception in the same way
             # Logs only the text of our own exceptions: another text may contain the input, which may be a PIN.

@@ -5,11 +5,14 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cicscenario.sandbox import stack
+from cicscenario.sandbox.pace import FAST, FIGURES, REAL, Work
 from tests.support.running_engine import RunningEngine
 from tests.support.waiting import eventually
 
@@ -18,6 +21,7 @@ LOCKED = ["create-account-locked", "create-account-locked-error-links"]
 SIGNER_DOWN = ["create-account-signer-down", "create-account-signer-down-error-links"]
 WHOLE = 8  # entries of a creation that goes well: what its five tasks send for the registration adds three
 HELD = "have-account"  # its recorded account is another engine's
+AT_THE_REAL_PACE = ["create-account", "create-account-wrong-chain", "default-token-callback", "unregistered-task"]
 PLAIN = [name for name in RECORDINGS if name not in (*LOCKED, *SIGNER_DOWN, HELD)]
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADDRESS = re.compile(r"\b[0-9a-fA-F]{40}\b")
@@ -115,6 +119,25 @@ def test_and_without_a_signer(engine: RunningEngine) -> None:
     finally:
         engine.start()
     check(engine, "create-account-no-register")
+
+
+@pytest.mark.slow
+def test_and_at_the_pace_of_the_real_engine(engine: RunningEngine) -> None:
+    stack.up(engine.home, pace=REAL)
+    try:
+        for name in AT_THE_REAL_PACE:
+            check(engine, name)
+        began = time.monotonic()
+        with engine.listen() as listener:
+            for _ in range(10):
+                engine.create()
+            listener.wait(10)
+        assert time.monotonic() - began >= 10 * 3 * FIGURES[Work.TASK].seconds / 2, "three tasks each, two at a time"
+        accounts = [message["result"] for message in listener.messages]
+        eventually(lambda: engine.are_done(accounts))
+        assert time.monotonic() - began >= 10 * 13 * FIGURES[Work.TRANSACTION].seconds / 2
+    finally:
+        stack.up(engine.home, pace=FAST)
 
 
 def test_a_held_key_is_told_by_the_address_as_it_was_given(engine: RunningEngine) -> None:

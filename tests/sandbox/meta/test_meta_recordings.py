@@ -8,6 +8,7 @@ stands for the answer to the POST before it. ``dropped`` is where the real serve
 import base64
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from cicscenario.sandbox.meta.keys import WriterKeys, trusted_keys
 from cicscenario.sandbox.meta.signatures import TrustedKeys, Verdict
+from cicscenario.sandbox.pace import FIGURES, REAL, Work
 from tests.support.meta_wire import WireAnswer
 from tests.support.openpgp_keys import RECORDED_KEYS
 from tests.support.running_meta import ClockedMeta
@@ -23,6 +25,10 @@ from tests.support.running_meta import ClockedMeta
 RECORDINGS = {
     path.stem: json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "recordings").glob("*")
 }
+AT_THE_REAL_PACE = [
+    "crash-null-value", "get-missing", "header-method-pairs", "immutable", "one-step-person", "other-methods",
+    "put-server-malformed", "two-step-bad-signature", "two-step-merge", "two-step-preferences",
+]  # fmt: skip
 _VOLATILE = ("date", "connection", "keep-alive")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r'timestamp\\",\\"value\\",(\d{10})')
@@ -74,22 +80,39 @@ def is_cut(step: dict[str, Any]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory, writer_keys: WriterKeys) -> Iterator[dict[bool, ClockedMeta]]:
-    """Two servers: the second one counts Content-Length as the real one does, which not every client survives."""
+def recorded(tmp_path_factory: pytest.TempPathFactory, writer_keys: WriterKeys) -> Iterator[dict[str, ClockedMeta]]:
+    """Three servers. One counts Content-Length as the real one does, which not every client survives; one is as slow."""
     folder = tmp_path_factory.mktemp("recorded")
     servers = {
-        False: ClockedMeta(folder / "right", writer_keys).start(),
-        True: ClockedMeta(folder / "cutting", writer_keys, "truncate-non-ascii").start(),
+        "right": ClockedMeta(folder / "right", writer_keys),
+        "cutting": ClockedMeta(folder / "cutting", writer_keys, "truncate-non-ascii"),
+        REAL: ClockedMeta(folder / REAL, writer_keys),
     }
+    servers[REAL].pace = REAL
+    for server in servers.values():
+        server.start()
     yield servers
     for server in servers.values():
         server.stop()
 
 
 @pytest.mark.parametrize("name", sorted(RECORDINGS))
-def test_every_recorded_exchange_comes_out_the_same(name: str, recorded: dict[bool, ClockedMeta]) -> None:
+def test_every_recorded_exchange_comes_out_the_same(name: str, recorded: dict[str, ClockedMeta]) -> None:
     steps = RECORDINGS[name]["steps"]
-    server = recorded[any(map(is_cut, steps))]
+    replay(steps, recorded["cutting" if any(map(is_cut, steps)) else "right"])
+
+
+@pytest.mark.parametrize("name", AT_THE_REAL_PACE)
+def test_at_the_real_pace_too(name: str, recorded: dict[str, ClockedMeta]) -> None:
+    began = time.monotonic()
+    steps = RECORDINGS[name]["steps"]
+    replay(steps, recorded[REAL])
+    asked = [step["send"] for step in steps if not step.get("dropped")]
+    puts = [headers for method, _, headers in asked if (method, headers.get("X-CIC-AUTOMERGE")) == ("PUT", "server")]
+    assert time.monotonic() - began >= len(puts) * FIGURES[Work.STEP].seconds
+
+
+def replay(steps: list[dict[str, Any]], server: ClockedMeta) -> None:
     server.set_clock(1700000000)
     reply = ""
     for number, step in enumerate(steps):

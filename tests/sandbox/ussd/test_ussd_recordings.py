@@ -6,6 +6,7 @@ Answers must be the same to the byte, and so must the rows and the metadata that
 import json
 import re
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,8 @@ from urllib.parse import urlencode
 import pytest
 
 from cicscenario.people import pointer
+from cicscenario.sandbox.pace import FIGURES, REAL, Work, WorkPace
+from tests.support.handclock import HandClock
 from tests.support.ussd_world import DROPPED, FORM, Answer, World
 from tests.support.waiting import eventually
 
@@ -26,6 +29,12 @@ RECORDINGS = sorted(sorted((Path(__file__).parent / "recordings").glob("*.json")
 #: The recorder met the new language half a second before the sandbox would: the dial itself had asked for it.
 _OLD_MENU = "Sarafu Network\n1. English\n2. Kiswahili\n3. Help"
 _EARLIER = {f"CON Welcome to {_OLD_MENU}": f"CON Karibu {_OLD_MENU}"}
+AT_THE_REAL_PACE = [
+    "content_types", "onboard_en", "paths_methods", "pin_mismatch_en", "preferences_change", "fallback_en_onboard_en",
+    "old_onboard_en", "old_protocol",
+]  # fmt: skip
+WAITED: list[float] = []
+COUNTED = WorkPace(REAL, clock=HandClock(0.0), sleep=WAITED.append)
 _HASH = re.compile(r"\$2b\$08\$.{53}|gAAAAA[\w-]{156}==")
 
 
@@ -36,8 +45,12 @@ def recording(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def stage(recording: Any, worlds: Any) -> "Stage":
+    return stage_of(recording, worlds)
+
+
+def stage_of(recording: Any, worlds: Any, **settings: Any) -> "Stage":
     dialect = "2021" if recording["server"] == "2021" else "current"
-    return Stage(worlds.kept(dialect=dialect, fallback=recording["fallback"]))
+    return Stage(worlds.kept(dialect=dialect, fallback=recording["fallback"], **settings))
 
 
 class Stage:
@@ -155,6 +168,23 @@ def shape(value: Any) -> Any:
 
 
 def test_the_recorded_conversation_goes_the_same(recording: Any, stage: Stage) -> None:
+    play(recording, stage)
+
+
+@pytest.mark.parametrize("name", AT_THE_REAL_PACE)
+def test_at_the_real_pace_too(name: str, worlds: Any) -> None:
+    """Its waits are counted, and not waited for: as many as there are requests of phones, and entries."""
+    recording = json.loads((RECORDINGS[0].parent / f"{name}.json").read_text("utf-8"))
+    WAITED.clear()
+    play(recording, stage_of(recording, worlds, pace=COUNTED))
+    asked = [step for step in recording["steps"] if (step.get("answer") or [0, ""])[1] == "OK,"]
+    waited = Counter(WAITED)
+    assert waited.keys() <= {FIGURES[Work.POST].seconds, FIGURES[Work.ENTRY].seconds}
+    assert waited[FIGURES[Work.POST].seconds] >= len(asked)
+    assert waited[FIGURES[Work.ENTRY].seconds] >= (2 if name.endswith("onboard_en") else 0)
+
+
+def play(recording: Any, stage: Stage) -> None:
     world, phone = stage.world, recording["before"].get("phone")
     stage.prepare(recording["before"])
     for step in recording["steps"]:
