@@ -127,6 +127,14 @@ def test_each_person_has_a_nonce_sequence_and_each_part_is_carried_out_once(
     assert store.transaction_counts()["traffic"] == {"mined": len(PARTS)}
 
 
+def test_they_are_in_the_ledger_before_anybody_may_send_them(session: ChainSession, store: Store) -> None:
+    one, seen = ledger(session, store), list[str]()
+    one.review()
+    one._broadcaster.submit = lambda rows: seen.extend(store.transaction(row.hash).status for row in rows)  # type: ignore
+    one.begin_own(PARTS, PLAIN_TRANSFER_GAS)
+    assert seen == ["signed"] * len(PARTS)
+
+
 def test_what_was_signed_and_not_sent_is_sent_by_the_next_run_byte_for_byte(
     session: ChainSession, store: Store
 ) -> None:
