@@ -1,6 +1,6 @@
 """The check traffic: each payment is on the chain once, with its amount, payer and payee.
 
-Nothing is repaired: what was paid is not paid again, and a payment that is missing is made by ``run``.
+Nothing is repaired: what was paid is not paid again, and a payment that was not made is made by the next run.
 """
 
 from cicscenario.capabilities.check import Check
@@ -22,5 +22,5 @@ CHECK = Check(
     ),
     lambda run: work.traffic.verifier(run),
     (Service.CHAIN,),
-    remedy=Remedy(always(LeftAlone("payments are never repaired: one that was not made is made by `run`"))),
+    remedy=Remedy(always(LeftAlone("payments are never repaired; one that was not made is made when the run goes on"))),
 )

@@ -63,7 +63,9 @@ def boundaries(where: str, size: int = 20) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("where", ["eth", "existing", *map(slow, ("cic_eth", "cic_ussd", "cic_ussd_pins"))])
+@pytest.mark.parametrize(
+    "where", ["eth", "eth_traffic", "existing", *map(slow, ("cic_eth", "cic_ussd", "cic_ussd_pins"))]
+)
 def test_after_a_kill_at_any_named_boundary_one_more_run_is_enough(where: str) -> None:
     named = {name: at for name, at in boundaries(where).items() if name.startswith(("before ", "after "))}
     assert len(named) > 15

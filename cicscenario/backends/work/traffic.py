@@ -21,6 +21,7 @@ from cicscenario.chain.rpc import Call, RpcError
 from cicscenario.chain.session import PATIENCE, ChainSession
 from cicscenario.chain.wallets import OwnPart
 from cicscenario.errors import StateRefusedError, StepFailedError, UnavailableError
+from cicscenario.invocation import going_on
 from cicscenario.payments.payment import Payment
 from cicscenario.state.rows import LedgerRow
 from cicscenario.wording import counted
@@ -168,7 +169,7 @@ class _Session:
             raise StepFailedError(
                 f"{self._step} would fail: {to_hex(intent.to)} on {chain.rpc.name} rejects payment {payment.number} of person"
                 f" {payment.payer} ({to_hex(payer)}): {revert_reason(error.data) or error.text}; none was sent",
-                hint="does the account have its gift, and enough native currency? `cicscenario verify` tells",
+                hint=f"does the account have its gift, and enough native currency? {going_on('verify')} tells",
             ) from None
 
     def _require_gas(self, gas: int) -> None:
