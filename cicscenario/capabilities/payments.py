@@ -170,28 +170,35 @@ def _places(spec: PaymentsSpec, population: Population, size: int) -> Sequence[i
     return found
 
 
-def units(payment: Payment, contracts: Contracts) -> int:
-    """What a payment asks for, in base units. One that is to be refused also asks for what the faucet may have paid."""
+def units(plan: PlannedPayments, payment: Payment, contracts: Contracts) -> int:
+    """What a payment asks for, in base units.
+
+    One that is to be refused also asks for all that everybody has got: a chain that goes back may carry out transactions in
+    another order, and in none of them may it succeed.
+    """
+    if not payment.refused:
+        return contracts.token.base_units(payment.amount)
     faucet = contracts.faucet
-    more = faucet.amount if payment.refused and faucet and faucet.token == contracts.token else 0
-    return contracts.token.base_units(payment.amount) + more
+    paid_out = faucet.amount * plan.size if faucet and faucet.token == contracts.token else 0
+    return contracts.token.base_units(payment.amount + sum(plan.gifts)) + paid_out
 
 
-def payment_intent(payment: Payment, contracts: Contracts, payee: bytes) -> Intent:
+def payment_intent(plan: PlannedPayments, payment: Payment, contracts: Contracts, payee: bytes) -> Intent:
     """The transaction of a payment; ``payee`` is the account."""
-    return Intent(payment.payer, contracts.token.address, pack(TRANSFER, payee, units(payment, contracts)))
+    return Intent(payment.payer, contracts.token.address, pack(TRANSFER, payee, units(plan, payment, contracts)))
 
 
 def payment_recogniser(context: RunContext) -> Callable[[Person], Recogniser]:
     """What says which payment a transaction of a person is."""
 
     def of_person(person: Person) -> Recogniser:
-        own = payments_in(context).made_by(person.id)
+        plan = payments_in(context)
+        own = plan.made_by(person.id)
         payees = context.state.people_of(list({payment.payee for payment in own}))
         contracts, calls = context.services.chain.contracts, dict[SentCall, list[tuple[str, int]]]()
         for payment in own:
             if (payee := payees.get(payment.payee)) and payee.address:
-                intent = payment_intent(payment, contracts, payee.address)
+                intent = payment_intent(plan, payment, contracts, payee.address)
                 call = SentCall(intent.to, intent.value, intent.data)
                 calls.setdefault(call, []).append((purpose_of(payment.number), person.id))
         return lambda call: Recognised(tuple(calls.get(call, ())))

@@ -60,7 +60,7 @@ class Ledger:
         self._next_nonce = 0
         self._review = Review(
             store, rpc, broadcaster.follower, signer, gas_price, recognise=recognise, used=used, undone=undone,
-            reconcile=reconcile, lag=lag, stopping=stopping, clock=clock,
+            reconcile=reconcile, lag=lag, stopping=stopping, clock=clock, undo_others=self._undo_others,
         )  # fmt: skip
 
         def review_of(signer: Signer, recognise: Recogniser, person: int) -> Review:
@@ -73,7 +73,7 @@ class Ledger:
 
     def __enter__(self) -> "Ledger":
         free = self.review()
-        self._broadcaster.start(self._signer.address, self._undo)
+        self._broadcaster.start(self._signer.address, self._review.undo)
         last = self._store.last_nonce(self._signer.address)
         self._next_nonce = max(free, 0 if last is None else last + 1)
         return self
@@ -88,8 +88,7 @@ class Ledger:
             self._wallets.review()
         return free
 
-    def _undo(self, block: int) -> None:
-        self._review.undo(block)
+    def _undo_others(self, block: int) -> None:
         if self._wallets:
             self._wallets.undo(block)
 

@@ -61,7 +61,7 @@ class Review:
     a node that knows fewer transactions than it counts. ``used``: the run directory was used before, so an empty state does
     not mean that nothing was sent. ``undone`` is called before anything is written when blocks that were read are gone. ``clock``
     gives seconds. ``person`` is who signs for themselves, and all of whose transactions are compared; None for the run's own
-    signer.
+    signer. ``undo_others`` reopens what others have sent, when blocks that were read are gone.
     """
 
     def __init__(
@@ -80,8 +80,10 @@ class Review:
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         person: int | None = None,
+        undo_others: Callable[[int], None] = lambda block: None,
     ) -> None:
         self._person = person
+        self._undo_others = undo_others
         self._store = store
         self._rpc = rpc
         self._follower = follower
@@ -150,6 +152,7 @@ class Review:
         """Reopens transactions that ended after ``block``, the newest that is left of those that were read."""
         self._undone()
         self.take_back(self._store.settled_above(self._signer.address, block))
+        self._undo_others(block)
 
     def take_back(self, rows: Sequence[LedgerRow]) -> None:
         """Reopens transactions of the signer, and withdraws the outcomes of their people.

@@ -310,7 +310,7 @@ class _Simulation:
         found = [*arrived(people, size, done, paid=_PAID if traits.sovereign else (), gifts=traits.makes_accounts)]
         if scenario.traffic:
             plan = payments_of(scenario, self._scene.plan.population, size)
-            found += exchanged(people, self._chain, plan)
+            found += exchanged(people, self._chain, plan, sum(plan.gifts))
             people = {person: (account, plan.left[person]) for person, (account, _) in people.items()}
         if traits.makes_accounts:
             found += served(people, self._chain)

@@ -124,7 +124,7 @@ def test_what_once_failed(case: Case) -> None:
     assert case.run().problems == []
 
 
-@pytest.mark.parametrize("where", ["eth", slow("cic_eth")])
+@pytest.mark.parametrize("where", ["eth", "eth_traffic", slow("cic_eth")])
 def test_a_chain_that_goes_back_after_the_last_look_is_seen_by_the_next_run(where: str) -> None:
     last = max(boundaries(where).values())
     case = Case(1, where, 20, (Fault(last, Kind.SET_BACK, 40),))

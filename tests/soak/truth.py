@@ -97,8 +97,11 @@ def served(people: People, chain: SimChain) -> Iterator[str]:
             yield f"{whose} has {held} base units, and its gift is {gift}"
 
 
-def exchanged(people: People, chain: SimChain, plan: Iterable[Payment]) -> Iterator[str]:
-    """Each planned payment is carried out once, or refused if it is to be; people have sent nothing else."""
+def exchanged(people: People, chain: SimChain, plan: Iterable[Payment], gifts: int) -> Iterator[str]:
+    """Each planned payment is carried out once, or refused if it is to be; people have sent nothing else.
+
+    ``gifts`` is the sum of all gifts in tokens: what is to be refused asks for all that there is beside its amount.
+    """
     accounts = {account for account, _ in people.values()}
     paid, refused = Counter[tuple[bytes, bytes, int]](), Counter[tuple[bytes, bytes, int]]()
     for block, one in chain.mined():
@@ -108,7 +111,7 @@ def exchanged(people: People, chain: SimChain, plan: Iterable[Payment]) -> Itera
             (paid if block.receipts[one.hash]["status"] == "0x1" else refused)[moved] += 1
     wanted, to_refuse = Counter[tuple[bytes, bytes, int]](), Counter[tuple[bytes, bytes, int]]()
     for payment in plan:
-        extra = FAUCET_AMOUNT if payment.refused else 0
+        extra = gifts * 10**6 + FAUCET_AMOUNT * len(people) if payment.refused else 0
         moved = (people[payment.payer][0], people[payment.payee][0], payment.amount * 10**6 + extra)
         (to_refuse if payment.refused else wanted)[moved] += 1
     if lost := wanted - paid:

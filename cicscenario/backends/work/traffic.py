@@ -128,7 +128,7 @@ class _Session:
         return [(payment, _problem(payment, last.get(purpose_of(payment.number)))) for payment in payments]
 
     def _intent(self, payment: Payment) -> Intent:
-        return payment_intent(payment, self._contracts, self._accounts[payment.payee])
+        return payment_intent(self._plan, payment, self._contracts, self._accounts[payment.payee])
 
     def _last(self, payments: Sequence[Payment]) -> dict[str, LedgerRow]:
         """The last transaction of each payment that has one."""

@@ -49,7 +49,7 @@ def _planned(context: RunContext, payers: dict[int, bytes]) -> tuple[_ByPayer, _
             payee = payees.get(payment.payee)
             account = payee.address if payee and payee.address else b""  # nobody can have paid to no account
             table = refused if payment.refused else wanted
-            table.setdefault(payment.payer, Counter())[account, units(payment, contracts)] += 1
+            table.setdefault(payment.payer, Counter())[account, units(plan, payment, contracts)] += 1
     return wanted, refused
 
 
