@@ -159,7 +159,7 @@ class Runner:
             *_, future = self._next_finished()
             self._under_way -= 1
             if failure := future.exception():
-                return failure
+                return self._cause or failure
         return self._cause
 
     def _advance(self, batch: _OpenBatch) -> bool:

@@ -150,6 +150,23 @@ def test_what_stops_it_is_raised(world: World) -> None:
         world.run({"people": people, "b": breaks}, together="b")
 
 
+def test_an_outcome_of_it_that_cannot_be_saved_is_the_error_and_not_that_it_was_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waits(batch: Batch) -> Result:
+        monkeypatch.setattr(world.store, "commit", full)
+        batch.result.done(0)
+        assert world.stopping.wait(20)
+        raise InterruptedRunError("stopped while it waited")
+
+    def full(*_: Any) -> Any:
+        monkeypatch.undo()  # there is room again a moment later
+        raise UnavailableError("the disk is full")
+
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        world.run({"people": people, "b": waits}, together="b")
+
+
 @pytest.mark.parametrize("lane", [Lane.SERVICE, Lane.CHAIN, Lane.BACKGROUND])
 def test_what_stops_a_step_is_raised_and_no_batch_begins_after_it(world: World, lane: Lane) -> None:
     """Batches that wait for a thread count, too: the one thread of the first step would have made all people."""
