@@ -33,6 +33,7 @@ class Profile:
     ages: Weights = field(default_factory=dict)  #: by ``LOW-HIGH`` years, on the day ``measured``
     joined: Weights = field(default_factory=dict)  #: by month, as ``2020-04``
     locales: tuple[str, ...] = ()  #: of Faker, for names
+    payments: Mapping[str, Any] = field(default_factory=dict)  #: how people pay; it decides nothing about who they are
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

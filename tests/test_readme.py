@@ -107,7 +107,9 @@ def test_every_scenario_is_valid_and_named_after_its_file(scenario: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["eth-100", "eth-mint", "eth-vars", "eth-demurrage", "custodial-100"])
+@pytest.mark.parametrize(
+    "name", ["eth-100", "eth-mint", "eth-vars", "eth-demurrage", "village-eth-100", "custodial-100"]
+)
 def test_the_scenarios_to_learn_from_run(name: str, tmp_path: Path) -> None:
     done = cicscenario(tmp_path / "home", "run", str(ROOT / "scenarios" / f"{name}.yaml"))
     assert done.returncode == 0, done.stderr

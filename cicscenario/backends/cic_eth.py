@@ -11,6 +11,7 @@ BACKEND = BackendDescriptor(
     kind="cic_eth",
     summary="the custodial engine makes the accounts, and gives gas and triggers the faucet by itself",
     keys=KeyHolder.ENGINE,
+    no_payments="has no keys, and does not ask the engine to transfer yet",
     options={"patience": PATIENCE},
     open=lambda run: work.cic_eth.CicEthBackend(run),
     accounts=BackendPart("have the custodial engine make accounts", Lane.SERVICE, (Service.CUSTODIAL,)),

@@ -34,6 +34,7 @@ BACKEND = BackendDescriptor(
     keys=KeyHolder.ENGINE,
     joins_by_phone=True,
     has_phone_accounts=True,
+    no_payments="does not pay by phone yet",
     options={"dialect": DIALECT, "patience": PATIENCE},
     open=lambda run: work.cic_ussd.CicUssdBackend(run),
     accounts=BackendPart("join by phone, one dial each", Lane.SERVICE, (Service.USSD, Service.META)),

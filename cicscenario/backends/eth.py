@@ -45,6 +45,20 @@ class FaucetCost(Cost):
         return [not_asked("a faucet", "named by the registry")]
 
 
+class TrafficCost(Cost):
+    """The cost of payments. People send them and pay for their gas, so they need enough native currency."""
+
+    def transactions(self, pending: Pending) -> int:
+        return work.traffic.transactions_left(pending)
+
+    def needs(self, pending: Pending, session: "ChainSession") -> Sequence[Need]:
+        return work.traffic.needs(pending, session)
+
+    def offline_needs(self, pending: Pending) -> Sequence[Need]:
+        person, gas = work.traffic.most_gas(pending)
+        return [not_asked(f"`gas` for the payments of person {person}, who makes most", needed=gas, unit="gas")]
+
+
 _KEYSTORE = {
     "description": "The V3 keystore files, one per person; `eth` only.",
     "type": "object",
@@ -79,6 +93,7 @@ BACKEND = BackendDescriptor(
     kind="eth",
     summary="each person has a key of their own, which the run holds",
     keys=KeyHolder.RUN,
+    no_payments="",
     options={"keystore": _KEYSTORE},
     open=lambda run: work.eth.EthBackend(run),
     keys_in=lambda directory: work.eth.keys_in(directory),
@@ -103,5 +118,12 @@ BACKEND = BackendDescriptor(
         FaucetCost(gas=134_000),
         applies=lambda s: s.faucet,
         money=Money(lambda scenario: FAUCET_CONTRACT, faucet_paid),
+    ),
+    traffic=BackendPart(
+        "have people pay each other",
+        Lane.CHAIN,
+        _CHAIN,
+        TrafficCost(gas=72_500, by_people=True),
+        applies=lambda s: s.traffic is not None,
     ),
 )

@@ -11,6 +11,7 @@ BACKEND = BackendDescriptor(
     summary="the accounts that the people of `population.from` have already; nothing is sent on chain",
     keys=KeyHolder.OTHERS,
     has_phone_accounts=True,
+    no_payments="sends nothing",
     options={"dialect": DIALECT},
     needs=lambda survey: work.existing.needs(survey),
     rules=(READABLE_PINS,),

@@ -34,6 +34,10 @@ class Backend(ABC):
         """Triggers the token faucet, or waits until the stack has."""
         raise NotImplementedError
 
+    def traffic(self, step: str) -> Executor:
+        """Has people pay each other; the executor gets everybody at once, by id."""
+        raise NotImplementedError
+
     def private_key(self, person: Person) -> bytes:
         """The 32-byte private key of the person's account. Only for backends whose keys the run holds."""
         raise NotImplementedError

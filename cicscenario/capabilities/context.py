@@ -34,7 +34,8 @@ class RunContext:
     ``stopping`` is set when the run must stop: every wait ends then. Only the engine writes ``state``, with one exception:
     backends write requests, which must be on disk before they are sent. ``written_to_accounts`` are the names of the plan's
     steps that write to the phone interface's account table. ``read_back`` is what this process has read back after writing.
-    ``tell`` shows the user a line at once. ``redo`` is what a repair makes again: empty in any other run.
+    ``tell`` shows the user a line at once. ``redo`` is what a repair makes again: empty in any other run. ``size`` is the
+    number of people in the plan.
     """
 
     scenario: Scenario
@@ -50,6 +51,7 @@ class RunContext:
     read_back: ReadBack = field(default_factory=ReadBack)
     tell: Callable[[str], None] = lambda text: None
     redo: Redo = field(default_factory=Redo)
+    size: int = 0
 
     @property
     def backend(self) -> "Backend":

@@ -76,10 +76,11 @@ class Pending:
 class Cost:
     """The cost of a step that sends one transaction per person. Subclasses override what differs.
 
-    ``gas`` is the expected gas use of one transaction, rounded up.
+    ``gas`` is the expected gas use of one transaction, rounded up. ``by_people``: people send and pay for them, not the signer.
     """
 
     gas: int
+    by_people: bool = False
 
     def transactions(self, pending: Pending) -> int:
         """The number of transactions still to be sent."""

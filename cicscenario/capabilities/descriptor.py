@@ -57,6 +57,7 @@ class BackendDescriptor(BackendTraits):
     registration: BackendPart | None = None
     gas: BackendPart | None = None
     faucet: BackendPart | None = None
+    traffic: BackendPart | None = None
     rules: tuple[Rule, ...] = ()
     needs: Callable[[Survey], Sequence[Need]] = lambda survey: ()
     unfit: Callable[[Scenario, "Person"], str | None] = lambda scenario, person: None

@@ -7,7 +7,7 @@ from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result, Wait
 from cicscenario.chain.abi import revert_reason, to_hex
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.chain.rpc import RpcError
 from cicscenario.chain.session import PATIENCE
 from cicscenario.chain.trace import ancestor

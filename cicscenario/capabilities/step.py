@@ -58,7 +58,8 @@ class Step:
     the step again for a person creates and pays nothing twice. ``lost`` makes a verifier that finds people whose result is
     gone, without asking a service; every run repeats the step for them (only if it is ``repeatable``). ``repair`` gives how a
     repair makes the result for scenarios that do not have this step, since another program makes it there.
-    ``lacking`` is what people have for whom it failed, such as "no account".
+    ``lacking`` is what people have for whom it failed, such as "no account". ``together``: it is carried out for all people
+    at once, when the steps before it are done for everybody; its batch has ids only.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Step:
     file: ResultFile | None = None
     repair: Callable[[Scenario], Part | None] = lambda scenario: None
     lacking: str = ""
+    together: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,15 @@ def written(end: End) -> tuple[bytes, str, int, str | None]:
 class Adoption:
     """What is to be written, in one transaction: ends of transactions, those that are replaced, and new rows.
 
-    ``gas_price`` (wei) is for transactions that use up a nonce.
+    ``gas_price`` (wei) is for transactions that use up a nonce. ``person`` is who signs for themselves; None for the run's own
+    signer.
     """
 
     store: Store
     rpc: Rpc
     signer: Signer
     gas_price: int
+    person: int | None = None
     ends: list[tuple[bytes, str, int, str | None]] = field(default_factory=list)
     replaced: list[LedgerRow] = field(default_factory=list)
     rows: list[LedgerRow] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Adoption:
 
     def use_up(self, nonce: int) -> None:
         """A transaction that does nothing is to be sent with this nonce."""
-        self.rows.append(filler(self.signer, nonce, self.gas_price))
+        self.rows.append(filler(self.signer, nonce, self.gas_price, self.person))
 
     def take(self, ends: Sequence[End]) -> None:
         """A transaction has ended, and ``ends`` has it for each purpose and person that it may be for.

@@ -99,15 +99,16 @@ class Broadcaster:
     def resume(self, signer: bytes, undo: Undo) -> None:
         """Queues the transactions that an earlier run left open, in nonce order; ``Review`` has looked them up before.
 
-        ``undo`` is called when blocks that were read are gone, with the number of the newest that is left.
+        Those of ``signer``, the run's own, come before those of others. ``undo`` is called when blocks that were read are
+        gone, with the number of the newest that is left.
         """
         self._signer, self._undo = signer, undo
-        outstanding = self._store.outstanding(signer)
+        outstanding = self._store.all_outstanding(signer)
         self._older = {row.hash: row for row in self._store.replaced_by(outstanding)}
         self.submit(outstanding)
 
     def recheck_failed(self, failed: Sequence[LedgerRow]) -> None:
-        """Looks up failed transactions of one purpose again, since after a reorganisation they may have been mined.
+        """Looks up failed transactions again, since after a reorganisation they may have been mined.
 
         A node that does not know one that could still be mined may lag: after ``patience`` seconds, UnavailableError is raised.
         """
@@ -125,7 +126,7 @@ class Broadcaster:
     def _still_unknown(self, failed: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Records those that succeeded after all; gives those that the node does not know, although they could still be mined."""
         ends = self.follower.receipts(failed)
-        self._settle(list({end.row.person: end for end in ends if end.ok}.values()))
+        self._settle(list({(end.row.purpose, end.row.person): end for end in ends if end.ok}.values()))
         known = {end.row.hash for end in ends}
         unknown = [row for row in failed if row.hash not in known]
         taken = {row.hash for row in self.follower.taken(unknown)}
@@ -156,7 +157,7 @@ class Broadcaster:
                 self._mutex.notify_all()
                 while self._to_look_back and not (self._fatal or self._stopping.is_set()):
                     self._mutex.wait(_STOP_POLL)
-            outstanding = self._store.outstanding(self._signer)
+            outstanding = self._store.all_outstanding(self._signer)
             self.expect(outstanding).wait()
             if self._fatal:
                 raise self._fatal
@@ -229,7 +230,7 @@ class Broadcaster:
             self._undone = True
             self._in_flight.clear()
             self._unaccepted = Unaccepted(self._clock)
-            self._waiting = {row.hash: row for row in self._store.outstanding(self._signer)}
+            self._waiting = {row.hash: row for row in self._store.all_outstanding(self._signer)}
         return True
 
     def raise_if_stalled(self, moved: bool) -> None:
@@ -260,7 +261,7 @@ class Broadcaster:
             self._raise_prices()
             rows = list(self._in_flight.values())
             self._broadcast(rows[: self._batch])
-            if rows and not self._unaccepted and release(self._rpc, rows[0]):
+            if rows and not self._unaccepted and release(self._rpc, rows):
                 self._broadcast(rows)
 
     def _raise_prices(self) -> None:
@@ -368,8 +369,7 @@ class Broadcaster:
 
     def _look_up_used(self, used: Sequence[tuple[LedgerRow, RpcError]]) -> None:
         """Their nonces are used: by themselves, which a node that lags may learn later; or else by others."""
-        nonces = {row.nonce for row, _ in used}
-        older = [row for row in self._older.values() if row.nonce in nonces]
+        older = [row for row in self._older.values() if row.place in {one.place for one, _ in used}]
         self._settle(self.follower.receipts([*(row for row, _ in used), *older]))
         late = [row for row, _ in used if self._unaccepted.has(row.hash, seconds=self._lag)]
         if late and (taken := self.follower.taken(late)):
@@ -397,4 +397,4 @@ class Broadcaster:
         if not self._older:
             return [row.hash]
         rows = (*self._in_flight.values(), *self._waiting.values(), *self._older.values())
-        return [row.hash, *(one.hash for one in rows if one.nonce == row.nonce and one.hash != row.hash)]
+        return [row.hash, *(one.hash for one in rows if one.place == row.place and one.hash != row.hash)]

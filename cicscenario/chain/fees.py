@@ -19,22 +19,32 @@ from cicscenario.wording import agreeing, counted
 
 @dataclass(frozen=True)
 class LowPrice:
-    """A gas price (wei) that is too low, and why. ``enough`` is one that is not; ``allowed``: it may be paid."""
+    """A gas price (wei) that is too low, and why. ``enough`` is one that is not; ``allowed``: it may be paid.
+
+    ``own``: the transaction is of the run's signer; else somebody signed for themselves, and it is not replaced.
+    """
 
     row: LedgerRow
     price: int
     enough: int
     why: str
     allowed: bool
+    own: bool = True
 
     def error(self, node: str, seconds: float) -> ReconcileError:
         return ReconcileError(
             f"no transaction was mined on {node} for {seconds:.0f} seconds: {self.row.purpose} of person {self.row.person}"
             f" (nonce {self.row.nonce}, {to_hex(self.row.hash)}) was signed at a gas price of {self.price:,} wei, and"
             f" {self.why}. At least {self.enough:,} wei would be enough",
-            hint="it is mined, with all after it, when the price falls; then run the same command again. Or set"
-            f" `chain.max_gas_price` in the environment file, to {self.enough} or more: transactions that wait are then"
-            " replaced, each by one with the same nonce and a higher price, and nobody is paid twice",
+            hint="it is mined, with all after it, when the price falls; then run the same command again"
+            + (self._replaced if self.own else ". What people sign for themselves is not replaced: they pay for it"),
+        )
+
+    @property
+    def _replaced(self) -> str:
+        return (
+            f". Or set `chain.max_gas_price` in the environment file, to {self.enough} or more: transactions that wait are then"
+            " replaced, each by one with the same nonce and a higher price, and nobody is paid twice"
         )
 
 
@@ -58,10 +68,11 @@ class Fees:
 
         None when the price is not too low, or may not be raised. Raises ReconcileError when the signer cannot pay for them.
         """
-        self.low = low = self.too_low(rows[0]) if rows else None
+        own = [row for row in rows if row.signer == self._signer.address]
+        self.low = low = self.too_low((own or rows)[0]) if rows else None
         if low is None or not low.allowed:
             return {}
-        new = self.replacements(rows, low.enough)
+        new = self.replacements(own, low.enough)
         self.least = max(self.least, low.enough)
         self.moved()
         return new
@@ -83,8 +94,9 @@ class Fees:
             return None
         least = max(base, _raised(price))
         enough = max(asked, 2 * base, _raised(price) if base > price else 2 * price)
-        allowed = self._most is not None and self._most >= least
-        return LowPrice(row, price, min(enough, self._most) if self._most and allowed else enough, why, allowed)
+        own = row.signer == self._signer.address
+        allowed = own and self._most is not None and self._most >= least
+        return LowPrice(row, price, min(enough, self._most) if self._most and allowed else enough, why, allowed, own)
 
     def replacements(self, rows: Sequence[LedgerRow], price: int) -> dict[bytes, LedgerRow]:
         """New transactions at ``price`` (wei) for those of ``rows`` that have a lower one, by the hash of the replaced."""

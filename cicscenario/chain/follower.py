@@ -263,7 +263,7 @@ class Follower:
         return {row.hash: _reason(row, answer) for row, answer in zip(reverted, answers, strict=True)}
 
     def taken(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those of ``rows``, all of one signer, that can never be mined, because other transactions used their nonces.
+        """Those of ``rows`` that can never be mined, because other transactions used their nonces.
 
         The nonce and the transactions are read in one request, as far as the node takes several calls in one. A load
         balancer may pass two requests to two nodes, and a nonce from a node that is ahead, together with a transaction
@@ -284,20 +284,26 @@ class Follower:
             return [row for row, used in self._unknown(rows, "latest") if row.nonce >= used]
 
     def _unknown(self, rows: Sequence[LedgerRow], block: str) -> list[tuple[LedgerRow, int]]:
-        """Those of ``rows`` that the node does not know, each with the signer's next nonce at ``block``."""
+        """Those of ``rows`` that the node does not know, each with its signer's next nonce at ``block``."""
         found: list[tuple[LedgerRow, int]] = []
-        step = max(1, self._rpc.batch - 1)
+        one_signer = len({row.signer for row in rows}) == 1
+        step = max(1, self._rpc.batch - 1 if one_signer else self._rpc.batch // 2)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
-            used, *answers = self._rpc.results(
+            signers = list(dict.fromkeys(row.signer for row in part))
+            answers = self._rpc.results(
                 [
-                    ("eth_getTransactionCount", [to_hex(part[0].signer), block]),
+                    *(("eth_getTransactionCount", [to_hex(signer), block]) for signer in signers),
                     *(("eth_getTransactionByHash", [to_hex(row.hash)]) for row in part),
                 ]
             )
-            if isinstance(used, RpcError):
-                continue  # without the nonce, such as on a node that keeps no old state, nothing is proved
-            found += [(row, int(used, 16)) for row, answer in zip(part, answers, strict=True) if answer is None]
+            used = dict(zip(signers, answers, strict=False))
+            for row, answer in zip(part, answers[len(signers) :], strict=True):
+                nonce = used[row.signer]
+                if answer is None and not isinstance(
+                    nonce, RpcError
+                ):  # without the nonce, such as on a node that keeps no
+                    found.append((row, int(nonce, 16)))  # old state, nothing is proved
         return found
 
 

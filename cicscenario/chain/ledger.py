@@ -8,27 +8,17 @@ be mined. One thread, ``chain.broadcast.Broadcaster``, does the sending.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.intent import Intent
 from cicscenario.chain.review import Recogniser, Review, unrecognised
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
 from cicscenario.chain.ticket import Ticket
+from cicscenario.chain.wallets import OwnKeys, OwnPart, Wallets
 from cicscenario.printable import foreign
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
-
-
-@dataclass(frozen=True)
-class Intent:
-    """A transaction to send for one person; ``value`` in wei."""
-
-    person: int
-    to: bytes
-    data: bytes = b""
-    value: int = 0
-
 
 GasLimit = Callable[[Intent], int]  #: the gas limit for transactions like the one given
 
@@ -41,7 +31,7 @@ class Ledger:
     run directory was used before, so an empty state does not mean that nothing was sent. ``undone`` is called when
     blocks that were read are gone. ``lag`` is how long (seconds) to wait for a node that knows fewer transactions than the
     ledger. After ``stopping`` is set, every wait ends within a second
-    with InterruptedRunError.
+    with InterruptedRunError. ``own``: the keys of people who sign for themselves.
     """
 
     def __init__(
@@ -59,6 +49,7 @@ class Ledger:
         lag: float = 60,
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        own: OwnKeys | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
@@ -69,8 +60,16 @@ class Ledger:
         self._next_nonce = 0
         self._review = Review(
             store, rpc, broadcaster.follower, signer, gas_price, recognise=recognise, used=used, undone=undone,
-            reconcile=reconcile, lag=lag, stopping=stopping, clock=clock,
+            reconcile=reconcile, lag=lag, stopping=stopping, clock=clock, undo_others=self._undo_others,
         )  # fmt: skip
+
+        def review_of(signer: Signer, recognise: Recogniser, person: int) -> Review:
+            return Review(
+                store, rpc, broadcaster.follower, signer, self._price(), recognise=recognise, undone=undone,
+                reconcile=reconcile, lag=lag, stopping=stopping, clock=clock, person=person,
+            )  # fmt: skip
+
+        self._wallets = Wallets(store, rpc, signer, broadcaster, own, self._price, review_of, stopping) if own else None
 
     def __enter__(self) -> "Ledger":
         free = self.review()
@@ -84,7 +83,14 @@ class Ledger:
 
         Returns the next nonce that is free on the chain. Raises as entering does.
         """
-        return self._review.run()
+        free = self._review.run()
+        if self._wallets:
+            self._wallets.review()
+        return free
+
+    def _undo_others(self, block: int) -> None:
+        if self._wallets:
+            self._wallets.undo(block)
 
     def __exit__(self, *_: object) -> None:
         self._broadcaster.stop()
@@ -129,6 +135,16 @@ class Ledger:
             self._admit(rows)
         return ticket
 
+    def begin_own(self, parts: Sequence[OwnPart], gas: int) -> Ticket:
+        """The same for transactions that people sign for themselves, with a gas limit of ``gas``; see ``Wallets.begin``."""
+        if self._wallets is None:
+            raise AssertionError("a ledger without people's keys cannot sign for them")
+        return self._wallets.begin(parts, gas)
+
+    def _price(self) -> int:
+        fees = self._broadcaster.fees
+        return max(self._gas_price, fees.least) if fees else self._gas_price
+
     def _admit(self, rows: list[LedgerRow]) -> None:
         """Commits, then sends: this order ensures that a gift is sent once. The nonces are used up by the commit."""
         self._store.add_transactions(rows)
@@ -136,11 +152,9 @@ class Ledger:
         self._broadcaster.submit(rows)
 
     def _sign(self, purpose: str, intent: Intent, nonce: int, gas: int) -> LedgerRow:
-        fees = self._broadcaster.fees
-        price = max(self._gas_price, fees.least) if fees else self._gas_price
         signed = self._signer.sign(
             nonce=nonce,
-            gas_price=price,
+            gas_price=self._price(),
             gas=gas,
             to=intent.to,
             value=intent.value,

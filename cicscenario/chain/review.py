@@ -60,7 +60,8 @@ class Review:
     With ``reconcile`` transactions that cannot be told count as another program's. ``lag`` is how long (seconds) to wait for
     a node that knows fewer transactions than it counts. ``used``: the run directory was used before, so an empty state does
     not mean that nothing was sent. ``undone`` is called before anything is written when blocks that were read are gone. ``clock``
-    gives seconds.
+    gives seconds. ``person`` is who signs for themselves, and all of whose transactions are compared; None for the run's own
+    signer. ``undo_others`` reopens what others have sent, when blocks that were read are gone.
     """
 
     def __init__(
@@ -78,7 +79,11 @@ class Review:
         undone: Callable[[], None] = lambda: None,
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        person: int | None = None,
+        undo_others: Callable[[int], None] = lambda block: None,
     ) -> None:
+        self._person = person
+        self._undo_others = undo_others
         self._store = store
         self._rpc = rpc
         self._follower = follower
@@ -122,7 +127,7 @@ class Review:
         if wanted or gaps:
             self._decide(found, ends, taken, gaps, height)
         self._store.withdraw_unproved()
-        if "lineage" in self._store.meta():
+        if self._person is None and "lineage" in self._store.meta():
             self._store.set_meta({NONCES: str(mined)})
             self._store.set_trace(self._follower.trace.sparse())
         return pending
@@ -141,20 +146,21 @@ class Review:
             self.undo(gone)
         mined, *_ = self._counts()
         if lost := self._store.settled_from(self._signer.address, mined):
-            self._undo(lost)
+            self.take_back(lost)
 
     def undo(self, block: int) -> None:
         """Reopens transactions that ended after ``block``, the newest that is left of those that were read."""
         self._undone()
-        self._undo(self._store.settled_above(self._signer.address, block))
+        self.take_back(self._store.settled_above(self._signer.address, block))
+        self._undo_others(block)
 
-    def _undo(self, rows: Sequence[LedgerRow]) -> None:
-        """Reopens transactions, and withdraws the outcomes of their people.
+    def take_back(self, rows: Sequence[LedgerRow]) -> None:
+        """Reopens transactions of the signer, and withdraws the outcomes of their people.
 
         One that failed and was followed by another for the same person is not sent again: if both were carried out now, the
         person would be paid twice. It may be in a block again; if not, its nonce is used up.
         """
-        followed = self._followed(rows)
+        followed = followed_by_others(self._store, rows)
         ends, mined = self._ends_of(followed)
         adoption = self._adoption()
         for row in followed:
@@ -179,16 +185,6 @@ class Review:
             if not open_ or self._clock() - began >= self._lag:
                 return ends, mined
             pause(min(_LOOK_AGAIN, self._lag), self._stopping)
-
-    def _followed(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """Those that failed, and have another transaction for the same purpose and person."""
-        failed = [row for row in rows if row.status == "failed"]
-        number = Counter((row.purpose, row.person) for row in failed)
-        return [
-            row
-            for row in failed
-            if number[row.purpose, row.person] > 1 or self._store.live_transactions(row.purpose, [row.person])
-        ]
 
     def _gaps(self, pending: int) -> list[int]:
         """Nonces that nothing has any more, before others that are outstanding: what had them is gone from the chain."""
@@ -219,7 +215,9 @@ class Review:
         """The nonces that are used, also by transactions that are pending in the node, and not in the ledger."""
         known = self._store.known_nonces(self._signer.address, 0)
         held = self._store.meta()
-        if NONCES in held:
+        if self._person is not None:
+            first = 0
+        elif NONCES in held:
             first = int(held[NONCES])
         elif known:
             first = min(known)
@@ -275,7 +273,7 @@ class Review:
         adoption.write()
 
     def _adoption(self) -> Adoption:
-        return Adoption(self._store, self._rpc, self._signer, self._gas_price)
+        return Adoption(self._store, self._rpc, self._signer, self._gas_price, self._person)
 
     def _doubt(self, one: ChainTransaction) -> str | None:
         if self._store.transaction(one.hash):
@@ -284,6 +282,17 @@ class Review:
         if recognised.claims and one.raw is None:
             return "it is of a type that cannot be recorded"
         return recognised.doubt
+
+
+def followed_by_others(store: Store, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+    """Those that failed, and have another transaction for the same purpose and person."""
+    failed = [row for row in rows if row.status == "failed"]
+    number = Counter((row.purpose, row.person) for row in failed)
+    return [
+        row
+        for row in failed
+        if number[row.purpose, row.person] > 1 or store.live_transactions(row.purpose, [row.person])
+    ]
 
 
 def _reconcile() -> str:

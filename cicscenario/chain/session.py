@@ -11,13 +11,15 @@ from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
+from cicscenario.chain.intent import Intent
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.reading import as_numbers, on_this_chain, up_to_date
 from cicscenario.chain.review import Recogniser, unrecognised
 from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import KEY_BYTES, Signer, why_not_a_key
 from cicscenario.chain.survey import survey
+from cicscenario.chain.wallets import OwnKeys
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.inputs import read_input
 from cicscenario.language import ChainEnvironment
@@ -57,6 +59,7 @@ class ChainSession:
         undone: Callable[[], None] = lambda: None,
         reconcile: bool = False,
         stopping: threading.Event | None = None,
+        own: OwnKeys | None = None,
     ) -> Ledger:
         """The ledger of this chain's signer; enter it before use. For the options see Ledger."""
         stop = StopEvent(stopping)
@@ -74,19 +77,23 @@ class ChainSession:
         )
         return Ledger(
             store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, undone=undone,
-            reconcile=reconcile, stopping=stop,
+            reconcile=reconcile, stopping=stop, own=own,
         )  # fmt: skip
 
     def estimate(
-        self, intent: Intent, height: Callable[[], int] = lambda: 0, stopping: threading.Event | None = None
+        self,
+        intent: Intent,
+        height: Callable[[], int] = lambda: 0,
+        stopping: threading.Event | None = None,
+        sender: bytes | None = None,
     ) -> int:
-        """A gas limit for transactions like ``intent``. Raises RpcError when ``intent`` would revert.
+        """A gas limit for transactions like ``intent``, of the run's signer or of ``sender``. Raises RpcError if it would revert.
 
         A node that lags may not have what the transaction depends on. ``height`` gives the newest block that the ledger knows:
         a revert only counts from a node that has it.
         """
         call = {
-            "from": to_hex(self.signer.address),
+            "from": to_hex(sender or self.signer.address),
             "to": to_hex(intent.to),
             "data": to_hex(intent.data),
             "value": hex(intent.value),

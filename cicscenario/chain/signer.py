@@ -59,7 +59,7 @@ class Signer:
 
     def __init__(self, private_key: bytes, chain_id: int) -> None:
         self._key = coincurve.PrivateKey(private_key)
-        self._chain_id = chain_id
+        self.chain_id = chain_id
         self.address = address_of(private_key)
 
     def __repr__(self) -> str:
@@ -68,8 +68,8 @@ class Signer:
     def sign(self, *, nonce: int, gas_price: int, gas: int, to: bytes, value: int, data: bytes) -> Signed:
         """``gas_price`` and ``value`` in wei, ``gas`` is the limit."""
         fields: list[int | bytes] = [nonce, gas_price, gas, to, value, data]
-        digest = keccak(rlp.encode([*fields, self._chain_id, 0, 0], _TRANSACTION))
+        digest = keccak(rlp.encode([*fields, self.chain_id, 0, 0], _TRANSACTION))
         signature = self._key.sign_recoverable(digest, hasher=None)
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-        raw = rlp.encode([*fields, signature[64] + 35 + 2 * self._chain_id, r, s], _TRANSACTION)
+        raw = rlp.encode([*fields, signature[64] + 35 + 2 * self.chain_id, r, s], _TRANSACTION)
         return Signed(raw, keccak(raw))

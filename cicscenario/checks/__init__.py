@@ -17,6 +17,7 @@ from cicscenario.checks import (
     keystore,
     metadata,
     pins,
+    traffic,
     ussd,
     ussd_data,
 )
@@ -30,6 +31,7 @@ def all_checks() -> tuple[Check, ...]:
         accounts_index.CHECK,
         gas.CHECK,
         faucet.CHECK,
+        traffic.CHECK,
         balance.CHECK,
         keystore.CHECK,
         custodial_key.CHECK,

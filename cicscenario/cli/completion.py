@@ -3,7 +3,7 @@
 NODES = ("embedded", "anvil")
 STEPS = (
     *("population", "accounts", "registration", "gift", "faucet", "gas", "keystore"),
-    *("metadata", "metadata_phone", "metadata_preferences", "metadata_custom", "pins", "ussd_data"),
+    *("metadata", "metadata_phone", "metadata_preferences", "metadata_custom", "pins", "ussd_data", "traffic"),
 )  #: of this package
 REPORTS = ("html", "junit", "markdown", "openmetrics", "json")  #: of this package
 SERVICES = ("node", "redis", "postgres", "meta", "custodial", "ussd")  #: of the sandbox

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.capabilities.money import said_by_chain
+from cicscenario.capabilities.payments import PAYMENTS
 from cicscenario.capabilities.pinsource import PinSource, pin_source
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.reading import block_time
@@ -23,6 +24,7 @@ from cicscenario.language.dotted import flatten
 from cicscenario.people.population import Population
 from cicscenario.plan.compile import Plan
 from cicscenario.state.store import Store
+from cicscenario.wording import counted
 
 _PROFILE = "profile"  # in the state: the digest of the profile that people are drawn from
 _PINS = "pins_from"  # in the state: where people's PINs are from, for a run that has set any
@@ -34,7 +36,7 @@ _MAY_CHANGE = (
     "steps",
 )  # fmt: skip
 #: Keys that may be extended between runs, but not reduced. The new steps are executed for all people.
-_MAY_GROW = ("metadata", "pins", "ussd_data")
+_MAY_GROW = ("metadata", "pins", "ussd_data", "traffic")
 #: Keys that states of earlier versions do not have, with the value that their runs had.
 _CAME_LATER = {"population.profile": "uniform"}
 
@@ -49,7 +51,7 @@ def compare(store: Store, plan: Plan, services: Connections | None, *, people: b
     held = store.meta()
     if not held:
         return
-    differences = _scenario_differences(parse_json(held["scenario"]), plan.scenario)
+    differences = _scenario_differences(parse_json(held["scenario"]), plan.scenario) + _payment_differences(held, plan)
     differences += place_differences(held, plan, services) if services else []
     if people:
         differences += _source_differences(store, held, plan) + _profile_differences(held, plan.scenario)
@@ -168,11 +170,20 @@ def _grew(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether the change only adds work: a metadata kind, PINs where there were none, or USSD data."""
     if not key.startswith(_MAY_GROW):
         return False
-    if key.startswith("pins"):
-        return not any(name.startswith("pins") for name in before)
+    if key.startswith(("pins", "traffic")):
+        return not any(name.startswith(key.partition(".")[0]) and before[name] is not None for name in before)
     if isinstance(now.get(key), list):
         return set(before.get(key) or ()) <= set(now[key])
     return before.get(key) in (None, False) and now.get(key) is not None
+
+
+def _payment_differences(held: dict[str, str], plan: Plan) -> list[str]:
+    """Whether there are more people than when the payments began; then others would pay others."""
+    size = int(held[PAYMENTS].partition(" ")[0]) if PAYMENTS in held else plan.size
+    if plan.size == size:
+        return []
+    before, now = counted(size, "person"), counted(plan.size, "person")
+    return [f"the payments between {before} have begun, and there would be {now}: they would pay differently"]
 
 
 # --- the source of the people -------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from functools import cached_property
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.descriptor import descriptor
+from cicscenario.capabilities.payments import payment_recogniser
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import Recognised
+from cicscenario.chain.wallets import OwnKeys
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
 from cicscenario.wording import counted
@@ -31,6 +33,14 @@ class _Table:
     @cached_property
     def places(self) -> set[int | None]:
         return {place for *_, place in self.shapes}
+
+
+def own_keys(plan: Plan, context: RunContext) -> OwnKeys | None:
+    """The keys of people who send payments themselves, in a plan in which they do."""
+    keys_in = descriptor(plan.scenario).keys_in
+    if keys_in is None or not any(step.cost and step.cost.by_people for step in plan.steps):
+        return None
+    return OwnKeys(keys_in(context.directory), payment_recogniser(context))
 
 
 class PlanRecogniser:
@@ -70,7 +80,7 @@ class PlanRecogniser:
         table = _Table()
         senders: dict[str, TransactionExecutor] = {}
         for step in self._plan.steps:
-            if step.cost is not None:
+            if step.cost is not None and not step.cost.by_people:
                 executor = step.executor(context)
                 if isinstance(executor, TransactionExecutor):
                     senders[step.name] = executor

@@ -40,7 +40,7 @@ from cicscenario.engine.events import (
 from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.progress import Progress
-from cicscenario.engine.recognise import PlanRecogniser
+from cicscenario.engine.recognise import PlanRecogniser, own_keys
 from cicscenario.engine.records import Recorder, earlier_timeline, who, write_progress
 from cicscenario.engine.runner import Runner
 from cicscenario.engine.select import EVERYTHING, Selection, select_steps
@@ -211,7 +211,16 @@ def context_of(
 ) -> RunContext:
     """The context for the plan's checks."""
     written = tuple(step.name for step in plan.steps if Service.ACCOUNTS in step.services)
-    return RunContext(plan.scenario, directory, plan.population, services, state, stopping, written_to_accounts=written)
+    return RunContext(
+        plan.scenario,
+        directory,
+        plan.population,
+        services,
+        state,
+        stopping,
+        written_to_accounts=written,
+        size=plan.size,
+    )
 
 
 def look_back(this: Run) -> None:
@@ -230,6 +239,7 @@ def open_ledger(this: Run) -> Ledger:
         undone=lambda: this.state.withdraw(observed),
         reconcile=this.request.reconcile,
         stopping=this.stopping,
+        own=own_keys(this.plan, this.context()),
     )
 
 

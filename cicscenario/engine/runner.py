@@ -78,9 +78,11 @@ class Runner:
         self._store = context.state
         self._progress = progress
         self._steps = {step.name: step for step in plan.steps if only is None or step.name in only}
+        self._together = [step for step in self._steps.values() if step.step.together]
         self._executors = {name: step.executor(context) for name, step in self._steps.items()}
         self._names = {step.name for step in plan.steps}
-        self._unselected = self._names - set(self._steps)
+        self._batched = {name: step for name, step in self._steps.items() if step not in self._together}
+        self._unselected = self._names - set(self._batched)
         self._listener = listener
         self._batch = batch
         self._record = record
@@ -112,7 +114,7 @@ class Runner:
         error: BaseException | None = None
         try:
             with self._deadlines.seeing(lambda: self._waits.all(self._active_waits())):
-                error = self._schedule()
+                error = self._schedule() or self._schedule_together()
         finally:
             for pool in self._pools.values():
                 pool.shutdown(cancel_futures=True)
@@ -153,7 +155,22 @@ class Runner:
                 open_batches.remove(batch)
 
     def _open(self, first: int) -> _OpenBatch:
-        return _OpenBatch(first, min(first + self._batch, self._plan.size), dict(self._steps), set(self._unselected))
+        return _OpenBatch(first, min(first + self._batch, self._plan.size), dict(self._batched), set(self._unselected))
+
+    def _schedule_together(self) -> BaseException | None:
+        """Executes the steps for everybody at once, one after the other, once all those before are done for everybody."""
+        for step in self._together:
+            counts = self._store.counts()
+            before = self._names.intersection(step.after)
+            if self._stopping.is_set() or any(counts.get(name, (0, 0))[0] < self._plan.size for name in before):
+                break
+            self._submit(_OpenBatch(0, self._plan.size, {}, set()), step)
+            *_, future = self._next_finished()
+            self._under_way -= 1
+            self._deadlines.ended(step.name)
+            if failure := future.exception():
+                return self._cause or failure
+        return self._cause
 
     def _advance(self, batch: _OpenBatch) -> bool:
         """Starts every step that has become ready. Returns whether the batch still counts as open."""
@@ -265,6 +282,7 @@ class Runner:
             ids = {person for person in ids if person in self._redo.of(step.name)}
         for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
-        people = [p for p in self._store.people(first, stop) if p.id in ids] if step.after else []
+        with_people = bool(step.after) and not step.step.together
+        people = [p for p in self._store.people(first, stop) if p.id in ids] if with_people else []
         with self._mutex:
             return Batch(sorted(ids), people, fresh=frozenset(of.fresh))

@@ -19,6 +19,7 @@ from cicscenario.language.model import (
     PopulationOptions,
     Scenario,
     SignerEnvironment,
+    TrafficOptions,
     UssdEnvironment,
 )
 from cicscenario.language.secret import Secret
@@ -47,6 +48,7 @@ __all__ = [
     "Secret",
     "SeveralRunsError",
     "SignerEnvironment",
+    "TrafficOptions",
     "UssdEnvironment",
     "Vocabulary",
     "is_environment",

@@ -41,6 +41,12 @@ _UNITS: dict[str, dict[str, Decimal]] = {
         **dict.fromkeys(("d", "day", "days"), Decimal(86_400)),
         **dict.fromkeys(("w", "week", "weeks"), Decimal(604_800)),
     },
+    "days": {
+        **dict.fromkeys(("d", "day", "days"), Decimal(1)),
+        **dict.fromkeys(("w", "week", "weeks"), Decimal(7)),
+        **dict.fromkeys(("month", "months"), Decimal(30)),
+        **dict.fromkeys(("year", "years"), Decimal(365)),
+    },
     "wei": {
         "wei": Decimal(1),
         "kwei": Decimal(10**3),

@@ -23,10 +23,11 @@ from cicscenario.language.model import (
     Scenario,
     SignerEnvironment,
     StepOptions,
+    TrafficOptions,
     UssdEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
-from cicscenario.language.profiles import UNIFORM
+from cicscenario.language.profiles import PAYERS, PEOPLE, UNIFORM
 from cicscenario.language.schema import Schema, secret_paths
 from cicscenario.language.secret import Secret, parse_secret
 from cicscenario.profile import Profile
@@ -42,15 +43,17 @@ def scenario(
     schema: Schema,
     backends: Mapped[str, BackendTraits],
     profile: Profile | None = None,
+    payers: Profile | None = None,
 ) -> Scenario:
-    """The scenario with the effective ``values``, and the profile that it names.
+    """The scenario with the effective ``values``, and the profiles that it names: of its people, and of their payments.
 
     Relative paths are resolved against the file that ``document`` names.
     """
     _resolve(values, document, ("environment",), keep=("sandbox",))
     _resolve(values, document, ("population", "from"))
     _resolve(values, document, ("pins", "from"))
-    _resolve(values, document, ("population", "profile"), keep=(UNIFORM, *profile_names()))
+    for place in (PEOPLE, PAYERS) if values["traffic"] else (PEOPLE,):
+        _resolve(values, document, place, keep=(UNIFORM, *profile_names()))
     secrets = [cast("tuple[str, ...]", secret) for secret in secret_paths(schema)]
     for secret in secrets:
         _resolve_secret(values, document, secret)
@@ -80,10 +83,11 @@ def scenario(
         metadata=tuple(values["metadata"]),
         pins=_pins(values["pins"]),
         ussd_data=values["ussd_data"],
+        traffic=_traffic(values["traffic"], payers),
         checks=CheckOptions(
             include=None if include is None else tuple(include),
             exclude=tuple(checks["exclude"]),
-            balance_adjust=None if adjust is None else Decimal(adjust.removesuffix("%")) / 100,
+            balance_adjust=None if adjust is None else _share(adjust),
             read_again=checks["read_again"],
         ),
         environment=values["environment"],
@@ -165,6 +169,17 @@ def _pins(values: Values | None) -> PinOptions | None:
         return None
     fixed = values["fixed"]
     return PinOptions(values["scheme"], values["cost"], tuple(fixed) if fixed else None, _path(values["from"]))
+
+
+def _traffic(values: Values | None, profile: Profile | None) -> TrafficOptions | None:
+    if values is None:
+        return None
+    days, _, _ = values["span"].partition(" ")
+    return TrafficOptions(values["payments"], profile, int(days), _share(values["overdrafts"]))
+
+
+def _share(percentage: str) -> Decimal:
+    return Decimal(percentage.removesuffix("%")) / 100
 
 
 def _revealing(values: Values, *secrets: str) -> Values:

@@ -20,7 +20,7 @@ from cicscenario.language.matrixproblems import told_once
 from cicscenario.language.model import Environment, Scenario
 from cicscenario.language.nodes import Mapping, compose, plain
 from cicscenario.language.permission import unpermitted
-from cicscenario.language.profiles import leave_to_profile, named_profile
+from cicscenario.language.profiles import PAYERS, PEOPLE, leave_to_profile, named_profile
 from cicscenario.language.references import missing_files
 from cicscenario.language.rules import contradictions
 from cicscenario.language.schema import Path as KeyPath
@@ -128,14 +128,15 @@ def _load_case(
     if files:
         problems.extend(missing_files(document))
     values = effective(schema, plain(document))
-    profile = named_profile(document, problems)
+    profile = named_profile(document, PEOPLE, problems)
+    payers = named_profile(document, PAYERS, problems)
     if profile:
         leave_to_profile(profile, document, values)
     if combination:
         _give_seed(values, combination)
     # Invalid values are replaced before the rules are applied, so that all errors of a file are reported at once.
     readable = _effective_values(repaired(schema, values, wrong))
-    scenario = build.scenario(path, document, readable, schema, vocabulary.backends, profile)
+    scenario = build.scenario(path, document, readable, schema, vocabulary.backends, profile, payers)
     problems.extend(contradictions(vocabulary, document, scenario, wrong))
     return Loaded(document, _effective_values(values), replace(scenario, combination=combination))
 

@@ -63,7 +63,8 @@ class BackendTraits:
     """The properties of a backend that the language, checks and plan use. They must not compare the backend's name.
 
     ``options`` are the keys of ``backend`` for this kind, each with its JSON schema. ``languages`` are the language codes
-    that its people can have; None for any.
+    that its people can have; None for any. ``no_payments`` is the reason why its people cannot pay each other, which follows
+    "which"; empty when they can.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class BackendTraits:
     joins_by_phone: bool = False  #: people join through the phone interface, which also writes some metadata entries
     has_phone_accounts: bool = False  #: its people can have rows in the phone interface's account table
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    no_payments: str = "makes no payments"
 
     @property
     def custodial(self) -> bool:
@@ -120,6 +122,16 @@ class PinOptions:
 
 
 @dataclass(frozen=True)
+class TrafficOptions:
+    """Payments between people, once all have arrived."""
+
+    payments: int
+    profile: Profile | None  #: that says who pays whom how much; None for payments that are like nobody's
+    span: int  #: days
+    overdrafts: Decimal  #: as a share: 0.01 for "1%"
+
+
+@dataclass(frozen=True)
 class CheckOptions:
     """The selection of checks."""
 
@@ -151,6 +163,7 @@ class Scenario:
     metadata: tuple[str, ...]  #: names of metadata kinds
     pins: PinOptions | None
     ussd_data: bool  #: whether status and language are written to the account table
+    traffic: TrafficOptions | None
     checks: CheckOptions
     environment: str | None  #: ``sandbox`` or an absolute path
     path: Path

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,17 @@ from cicscenario.resources import load_schema, profile_names, profile_path
 UNIFORM = "uniform"  #: the name for no profile
 PROFILE = "profile-v1"  #: the schema
 VERSION = 1
-_KEY = ("population", "profile")
+PEOPLE, PAYERS = ("population", "profile"), ("traffic", "profile")  #: the keys of a scenario that name profiles
 #: Tables by group, and the table that has their groups.
 _BY_GROUP = {"gender_by_occupation": "occupations", "products": "occupations", "languages_by_place": "places"}
 _COMMON = frozenset({"source", "licence", "people"})  #: keys that files of other programs have, too
 _MAY_BE_EMPTY = "products"
+_PAYMENTS = "payments"
 
 
-def named_profile(document: Mapping, problems: list[Diagnostic]) -> Profile | None:
-    """The profile that a scenario names; None for ``uniform``, and when it cannot be read: its errors are then added."""
-    node = scalar_at(document, _KEY)
+def named_profile(document: Mapping, key: tuple[str, str], problems: list[Diagnostic]) -> Profile | None:
+    """The profile that a scenario names at ``key``; None for ``uniform``, and when it cannot be read: then adds its errors."""
+    node = scalar_at(document, key)
     if node is None or not isinstance(node.value, str) or not node.value or "\0" in node.value or node.value == UNIFORM:
         return None
     shipped = profile_path(node.value)
@@ -33,11 +35,11 @@ def named_profile(document: Mapping, problems: list[Diagnostic]) -> Profile | No
         return load_profile(shipped or node.span.source.folder / node.value, named_by_file=shipped is None)
     except DiagnosticsError as error:
         first = error.diagnostics[0]
-        problems.extend(error.diagnostics if first.line else [_unread(node, first)])
+        problems.extend(error.diagnostics if first.line else [_unread(node, ".".join(key), first)])
         return None
 
 
-def _unread(node: Scalar, problem: Diagnostic) -> Diagnostic:
+def _unread(node: Scalar, key: str, problem: Diagnostic) -> Diagnostic:
     """The error for a file that cannot be read, at the place that names it."""
     names, folder = [UNIFORM, *profile_names()], node.span.source.folder
     written = str(node.value)
@@ -47,7 +49,7 @@ def _unread(node: Scalar, problem: Diagnostic) -> Diagnostic:
     return node.span.diagnostic(
         Code.NO_SUCH_FILE,
         f"the profile {written} cannot be read: {problem.message}",
-        key=".".join(_KEY),
+        key=key,
         expected=f"{', '.join(f'`{name}`' for name in names)}, or the path of a profile file",
         suggestion=guess if guess != written else None,
     )
@@ -154,6 +156,9 @@ def _contradictions(document: Mapping, invalid: set[str | int]) -> Iterator[Diag
     for key, entry in document.entries.items():
         if key in invalid or not isinstance(entry.value, Mapping):
             continue
+        if key == _PAYMENTS:
+            yield from _odd_quantiles(entry.value)
+            continue
         if key not in _BY_GROUP:
             yield from _without_weight(entry.value, key, entry.key)
             continue
@@ -177,6 +182,31 @@ def _without_weight(table: Mapping, name: str, place: Span) -> Iterator[Diagnost
             expected="at least one above 0",
             key=name.split(".")[0],
         )
+
+
+def _odd_quantiles(payments: Mapping) -> Iterator[Diagnostic]:
+    """Tables that do not say what the least and the most is, and values that are lower than those of fewer people."""
+    for name, entry in payments.entries.items():
+        if not isinstance(entry.value, Mapping):
+            continue
+        key, table = f"{_PAYMENTS}.{name}", entry.value.entries
+        missing = [share for share in ("0", "1") if share not in table]
+        if missing:
+            yield entry.key.diagnostic(
+                Code.MISSING_KEY,
+                f"`{name}` has no value at {missing[0]}",
+                key=key,
+                expected="the least value at 0, and the largest one at 1",
+            )
+        pairs = sorted((float(share), share, plain(one.value)) for share, one in table.items())
+        for (_, before, first), (_, share, second) in pairwise(pairs):
+            if second < first:
+                yield table[share].key.diagnostic(
+                    Code.CONTRADICTION,
+                    f"`{name}` is {second} at {share}, and {first} at {before}",
+                    key=key,
+                    expected="values that do not fall as the share of people rises",
+                )
 
 
 def _unknown_groups(document: Mapping, key: str, table: Mapping) -> Iterator[Diagnostic]:

@@ -103,6 +103,8 @@ def _texts(value: Any, written: str | None, schema: Schema) -> Iterator[str]:
     text = written if written is not None else str(value)
     if schema.get("x-unit") == "percent":
         yield from _percentages(text)
+    if schema.get("x-unit") == "days" and (days := amount(text, "days")) is not None:
+        yield f"{number_text(days)} day{'s' if days != 1 else ''}"
     known = FORMATS.get(schema.get("format", ""))
     if known:
         yield from known.meant(text)
@@ -120,7 +122,8 @@ def _percentages(text: str) -> Iterator[str]:
     number = amount(text, "percent")
     if number is not None:
         shares = [number * 100, number] if 0 < abs(number) < 1 and not has_unit(text) else [number]
-        yield from (f"{'-' if share < 0 else '+'}{number_text(abs(share))}%" for share in shares)
+        signed = [f"{'-' if share < 0 else '+'}{number_text(abs(share))}%" for share in shares]
+        yield from (*signed, *(text.removeprefix("+") for text in signed))  # a key takes one or the other
 
 
 def _lists(value: Any, schema: Schema, valid: Valid) -> Iterator[list[Any]]:

@@ -16,6 +16,7 @@ _SIZE: Path = ("population", "size")
 _COLUMNS: Path = ("population", "columns")
 _PIN_COLUMN: Path = (*_COLUMNS, "pin")
 _THRESHOLD: Path = ("gift", "threshold")
+_TRAFFIC: Path = ("traffic",)
 
 
 def _numbers(region: str) -> int:
@@ -42,6 +43,12 @@ def _has_pin_column(scenario: Scenario) -> bool:
 def _read_twice(scenario: Scenario) -> Path | None:
     field = read_twice(scenario.population.columns or {})
     return None if field is None else (*_COLUMNS, field)
+
+
+def _given(scenario: Scenario) -> bool:
+    """Whether people may get a gift; those of ``population.from`` bring its amount."""
+    gives = scenario.gift.threshold > 0 or scenario.population.source is not None
+    return gives and scenario.gift.method != "none"
 
 
 SCENARIO_RULES = (
@@ -128,6 +135,24 @@ SCENARIO_RULES = (
         lambda s: _blame(("pins", "from"), when=bool(s.pins and s.pins.source and (s.pins.fixed or s.pins.cost))),
         "hashes of PINs, and how PINs are made and hashed",
         "leave `pins.from` out, or `fixed` and `cost`",
+    ),
+    Rule(
+        ("traffic", "backend.kind"),
+        lambda s: _blame(_TRAFFIC, when=s.traffic is not None and bool(s.backend.traits.no_payments)),
+        lambda s: f"payments with the backend `{s.backend.traits.kind}`, which {s.backend.traits.no_payments}",
+        "leave `traffic` out, or choose a backend whose people can pay each other",
+    ),
+    Rule(
+        ("traffic", "gift", "population.from", "backend.kind"),
+        lambda s: _blame(_TRAFFIC, when=s.traffic is not None and not s.backend.traits.no_payments and not _given(s)),
+        "payments without a gift: nobody has tokens to pay with",
+        "set `gift.threshold` to 1 or more: people pay what they got as a gift",
+    ),
+    Rule(
+        ("traffic", "population.size", "population.from"),
+        lambda s: _blame(_SIZE, when=s.traffic is not None and s.population.size == 1),
+        "payments with one person: nobody pays themselves",
+        "make `size` at least 2, or leave `traffic` out",
     ),
 )
 

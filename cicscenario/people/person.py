@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from eth_hash.auto import keccak
-
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError
 from cicscenario.jsontext import parse_json
@@ -111,6 +109,8 @@ def parse_address(text: object) -> bytes | None:
 def checksum(address: bytes) -> str:
     """The address with EIP-55 checksum (mixed case) and 0x."""
     digits = address.hex()
+    from eth_hash.auto import keccak  # not at the top: the names of steps load this module, and need no hash
+
     mask = keccak(digits.encode()).hex()
     return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in zip(digits, mask, strict=False))
 

@@ -28,6 +28,7 @@ class StepWork:
     native: int
     tokens: int
     deadline: float | None = None  #: seconds, from when the step begins to work
+    by_people: bool = False  #: people send these transactions and pay the gas, not the signer
 
 
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
@@ -41,7 +42,9 @@ def work(plan: Plan, store: Store | None) -> list[StepWork]:
         native, tokens = sends * cost.native(plan.scenario), cost.tokens(pending)
         gas, within = sends * cost.gas, plan.scenario.deadlines.get(step.name)
         to_do = plan.size - done
-        lines.append(StepWork(step.name, step.summary, to_do, done, failed, sends, gas, native, tokens, within))
+        lines.append(
+            StepWork(step.name, step.summary, to_do, done, failed, sends, gas, native, tokens, within, cost.by_people)
+        )
     return lines
 
 
@@ -92,12 +95,16 @@ def survey(plan: Plan, services: Connections) -> list[Need]:
 
 def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
     """The funds and roles that the signer needs for the work in ``lines``, looked up on the chain."""
-    native = sum(line.gas * session.gas_price + line.native for line in lines)
+    native = sum(line.gas * session.gas_price + line.native for line in lines if not line.by_people)
     hint = f"send native currency to {to_hex(session.signer.address)}"
     found = [amount("native currency", native, session.balance(), "wei", hint)]
     for cost, pending in _sending(plan, store):
         found += cost.needs(pending, session)
     return found
+
+
+def _own_gas(lines: Sequence[StepWork]) -> int:
+    return sum(line.gas for line in lines if not line.by_people)
 
 
 def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) -> list[Need]:
@@ -107,7 +114,7 @@ def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) ->
     """
     if not plan.sends:
         return []
-    found = [not_asked("native currency for fees", needed=sum(line.gas for line in lines), unit="gas")]
+    found = [not_asked("native currency for fees", needed=_own_gas(lines), unit="gas")]
     for cost, pending in _sending(plan, store):
         found += cost.offline_needs(pending)
     return found

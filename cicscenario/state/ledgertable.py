@@ -7,7 +7,7 @@ from typing import Any
 
 from cicscenario.jsontext import parse_json
 from cicscenario.state import writes
-from cicscenario.state.rows import LedgerRow
+from cicscenario.state.rows import KnownNonces, LedgerRow
 from cicscenario.state.tables import PAGE, Tables
 
 _COLUMNS = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"
@@ -20,9 +20,14 @@ UPDATE ledger SET status = 'replaced' WHERE {_LIVE} AND hash <> ?
 
 #: The key of ``trace`` in the table meta.
 _TRACE = "blocks"
+PART = "/"  #: between a step's name and the number of a part, in the purpose of a step that sends many for one person
+_STEP = f"CASE instr(purpose, '{PART}') WHEN 0 THEN purpose ELSE substr(purpose, 1, instr(purpose, '{PART}') - 1) END"
+
+#: A part that failed may have been meant to: its step is withdrawn only when it is open again.
 _WITHDRAW_UNPROVED = f"""
 DELETE FROM outcomes WHERE ok AND (step, person) IN (
-  SELECT purpose, person FROM ledger AS one WHERE status <> 'mined' AND NOT EXISTS (
+  SELECT {_STEP}, person FROM ledger AS one WHERE status <> 'mined'
+    AND (instr(purpose, '{PART}') = 0 OR status IN ('signed', 'broadcast')) AND NOT EXISTS (
     SELECT 1 FROM ledger WHERE purpose = one.purpose AND person = one.person AND {_LIVE} AND status = 'mined'
   )
 )
@@ -69,6 +74,44 @@ class LedgerTable(Tables):
         """Those of the transactions that have ended."""
         return self._found(f"status IN ('mined', 'failed') AND hash IN ({','.join('?' * len(hashes))})", hashes)
 
+    def all_outstanding(self, signer: bytes) -> list[LedgerRow]:
+        """The same of everybody who signs in this run, ``signer`` first."""
+        return self._found("status IN ('signed', 'broadcast') ORDER BY signer <> ?, nonce, id", (signer,))
+
+    def outstanding_of_others(self, signer: bytes) -> list[LedgerRow]:
+        """The same without those of ``signer``."""
+        return [row for row in self.all_outstanding(signer) if row.signer != signer]
+
+    def parts_sent(self, purposes: Sequence[str]) -> list[LedgerRow]:
+        """Transactions of these purposes that are not replaced, in the order in which they were signed."""
+        marks = ",".join("?" * len(purposes))
+        live = self._whole("ledger", f"WHERE purpose IN ({marks}) AND {_LIVE}", purposes)
+        failed = self._whole("ledger", f"WHERE purpose IN ({marks}) AND status = 'failed'", purposes)
+        return [LedgerRow(*row[1:]) for row in sorted(live + failed)]
+
+    def parts_ended(self, step: str) -> Iterator[tuple[int, int, bool]]:
+        """The parts of a step that have ended: number, person, and whether the transaction was mined or failed."""
+        for purpose, person, status in self._rows(
+            "SELECT purpose, person, status FROM ledger WHERE purpose > ? AND purpose < ? AND status IN ('mined', 'failed')",
+            (f"{step}{PART}", f"{step}{chr(ord(PART) + 1)}"),
+        ):
+            yield int(purpose.partition(PART)[2]), person, status == "mined"
+
+    def first_block_of_parts(self, step: str) -> int | None:
+        """The lowest number of a block in which a part of a step ended."""
+        sql = "SELECT min(block) FROM ledger WHERE purpose > ? AND purpose < ?"
+        first: int | None = self._rows(sql, (f"{step}{PART}", f"{step}{chr(ord(PART) + 1)}"))[0][0]
+        return first
+
+    def other_signers(self, signer: bytes) -> list[KnownNonces]:
+        """What the ledger has of everybody else who signs in this run."""
+        ended = "max(CASE WHEN status IN ('mined', 'failed') THEN nonce END)"
+        sql = (
+            f"SELECT signer, min(person), max(nonce), count(DISTINCT nonce), {ended} FROM ledger"  # noqa: S608
+            " WHERE signer <> ? GROUP BY signer"
+        )
+        return [KnownNonces(*row) for row in self._rows(sql, (signer,))]
+
     def settled_from(self, signer: bytes, nonce: int) -> list[LedgerRow]:
         """Ended transactions with this nonce or a higher one. With the node's next nonce: those whose blocks the node lacks."""
         return self._found("signer = ? AND nonce >= ? AND status IN ('mined', 'failed')", (signer, nonce))
@@ -76,6 +119,11 @@ class LedgerTable(Tables):
     def settled_above(self, signer: bytes, block: int) -> list[LedgerRow]:
         """Transactions that ended in blocks after ``block``, in nonce order."""
         condition = "signer = ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce"
+        return self._found(condition, (signer, block))
+
+    def settled_above_of_others(self, signer: bytes, block: int) -> list[LedgerRow]:
+        """The same of everybody else who signs in this run."""
+        condition = "signer <> ? AND block > ? AND status IN ('mined', 'failed') ORDER BY nonce, id"
         return self._found(condition, (signer, block))
 
     def replaced_by(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
@@ -95,7 +143,7 @@ class LedgerTable(Tables):
             db.executemany("UPDATE ledger SET block = NULL WHERE hash = ?", [*marks, *((h,) for h in aside)])
             db.executemany("UPDATE ledger SET status = 'broadcast' WHERE hash = ?", marks)
             db.executemany(
-                "DELETE FROM outcomes WHERE (step, person) IN (SELECT purpose, person FROM ledger WHERE hash = ?)",
+                f"DELETE FROM outcomes WHERE (step, person) IN (SELECT {_STEP}, person FROM ledger WHERE hash = ?)",  # noqa: S608
                 marks,
             )
 
@@ -128,6 +176,12 @@ class LedgerTable(Tables):
     def last_nonce(self, signer: bytes) -> int | None:
         last: int | None = self._rows("SELECT max(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
         return last
+
+    def last_nonces(self, signers: Sequence[bytes]) -> dict[bytes, int]:
+        """The highest nonce in the ledger of each of these signers; one that has none is left out."""
+        marks = ",".join("?" * len(signers))
+        sql = f"SELECT signer, max(nonce) FROM ledger WHERE signer IN ({marks}) GROUP BY signer"  # noqa: S608
+        return dict(self._rows(sql, signers))
 
     def add_transactions(self, rows: Iterable[LedgerRow]) -> None:
         """Commits transactions, durably. Raises StateRefusedError if one for the same purpose and person has not failed."""
@@ -189,9 +243,9 @@ class LedgerTable(Tables):
             return db.execute(_WITHDRAW_UNPROVED).rowcount
 
     def transaction_counts(self) -> dict[str, dict[str, int]]:
-        """Number of transactions by purpose and status."""
+        """Number of transactions by purpose and status. The parts of a step are counted together."""
         counts: dict[str, dict[str, int]] = {}
-        for purpose, status, number in self._rows("SELECT purpose, status, count(*) FROM ledger GROUP BY 1, 2"):
+        for purpose, status, number in self._rows(f"SELECT {_STEP}, status, count(*) FROM ledger GROUP BY 1, 2"):  # noqa: S608
             counts.setdefault(purpose, {})[status] = number
         return counts
 

@@ -37,6 +37,25 @@ class LedgerRow:
     block: int | None = None
     detail: str | None = None
 
+    @property
+    def place(self) -> tuple[bytes, int]:
+        """The signer and the nonce: of all transactions with the same, only one can be mined."""
+        return self.signer, self.nonce
+
+
+@dataclass(frozen=True)
+class KnownNonces:
+    """What the ledger has of one signer: the highest nonce, and how many different ones.
+
+    ``ended`` is the highest nonce of a transaction that has ended.
+    """
+
+    signer: bytes
+    person: int
+    highest: int
+    number: int
+    ended: int | None
+
 
 @dataclass(frozen=True)
 class RequestRow:

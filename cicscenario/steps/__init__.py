@@ -19,6 +19,7 @@ from cicscenario.steps import (
     pins,
     population,
     registration,
+    traffic,
     ussd_data,
 )
 
@@ -37,5 +38,6 @@ def all_steps() -> tuple[Step, ...]:
         *map(metadata.step, all_kinds()),
         pins.STEP,
         ussd_data.STEP,
+        traffic.STEP,
     )
     return registered("steps", built_in, Step, lambda step: step.name)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from cicscenario.capabilities.sending import TransactionExecutor
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.chain.rpc import RpcError
 from cicscenario.chain.session import PATIENCE
 from cicscenario.errors import StepFailedError

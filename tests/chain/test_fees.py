@@ -11,7 +11,8 @@ from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.envelope import gas_price_of
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.refusal import Refusal, refusal
 from cicscenario.chain.review import NONCES
 from cicscenario.chain.rpc import RpcError

@@ -13,7 +13,8 @@ from cicscenario.chain.abi import from_hex, pack, to_hex, word
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import BALANCE_OF, GIVE_TO, TRANSFER, eth_call
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
-from cicscenario.chain.ledger import GasLimit, Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import GasLimit, Ledger
 from cicscenario.chain.rpc import Call, Rpc, RpcError
 from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import Signer

@@ -29,7 +29,8 @@ from cicscenario.chain.abi import pack
 from cicscenario.chain.broadcast import Broadcaster, Undo
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.ledger import GasLimit, Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import GasLimit, Ledger
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import NONCES, Recognised
 from cicscenario.chain.rpc import Call

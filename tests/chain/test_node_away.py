@@ -13,7 +13,8 @@ import pytest
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.rpc import Rpc, UnansweredError
 from cicscenario.chain.session import ChainSession
 from cicscenario.errors import InterruptedRunError, UnavailableError

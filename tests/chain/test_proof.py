@@ -11,7 +11,8 @@ from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER
 from cicscenario.chain.follower import End, Follower
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.proof import Log, ProofVerdict, SentCall, judge
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.session import ChainSession

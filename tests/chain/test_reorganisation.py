@@ -7,7 +7,8 @@ import pytest
 
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import NONCES, Recognised
 from cicscenario.chain.rpc import Call, RpcError

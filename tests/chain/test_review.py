@@ -10,7 +10,8 @@ from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.follower import Follower
-from cicscenario.chain.ledger import Intent, Ledger
+from cicscenario.chain.intent import Intent
+from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.lookup import NonceLookup
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import NONCES, Recognised

@@ -47,6 +47,7 @@ def verify(rpc: Rpc, name: str, *, height: int = 0, known: int = 0, stopping: th
     """The problems; ``height`` is the one at which the chain was opened, ``known`` that of the ledger's last block."""
     scenario = SimpleNamespace(
         faucet=True,
+        traffic=None,
         gift=SimpleNamespace(method="transfer"),
         checks=SimpleNamespace(balance_adjust=None),
         backend=SimpleNamespace(traits=SimpleNamespace(custodial=False)),

@@ -35,7 +35,7 @@ HEAVY = (
         "rlp",
     ),
     *("eth_hash", "sqlite3", "ssl", "urllib3", "web3"),
-    *(f"cicscenario.{room}" for room in ("engine", "legacy", "plan", "report", "sandbox", "serve", "steps")),
+    *(f"cicscenario.{room}" for room in ("engine", "legacy", "plan", "report", "sandbox", "serve")),
     *(
         f"cicscenario.{module}"
         for module in ("chain.rpc", "chain.session", "chain.ledger", "state.store", "people.pins")

@@ -11,7 +11,7 @@ import pytest
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import TRANSFER
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.sandbox import stack
 from cicscenario.state.store import Store
 from tests.support.sandboxes import Run, Sandbox, gifts_since, send_from, with_keystore

@@ -34,7 +34,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PEOPLE = 5
 SCENARIO = "version: 1\nname: {kind}\npopulation: {{size: 5, seed: 7}}\ngift: {{threshold: 9}}\n{more}"
 BACKENDS = {
-    "eth": "backend: {kind: eth, keystore: {kdf: light}}\nmetadata: [person]\n",
+    "eth": "backend: {kind: eth, keystore: {kdf: light}}\nmetadata: [person]\n"
+    "gas: 10000000000000000\ntraffic: {payments: 9}\n",
     "cic_eth": "backend: {kind: cic_eth, patience: 90}\nmetadata: [person, custom]\n",
     "cic_ussd": "backend: {kind: cic_ussd, patience: 90}\nmetadata: [person, phone, preferences, custom]\n"
     "pins: {scheme: bcrypt, cost: 4}\nussd_data: true\n",

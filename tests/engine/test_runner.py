@@ -50,13 +50,21 @@ class World:
         self.events: list[Event] = []
         self.read_back = ReadBack()
 
-    def run(self, steps: dict[str, Executor], size: int = 50, *, lane: Lane = Lane.SERVICE, **more: Any) -> None:
-        """Steps in order, each after the one before it."""
+    def run(
+        self,
+        steps: dict[str, Executor],
+        size: int = 50,
+        *,
+        lane: Lane = Lane.SERVICE,
+        together: str = "",
+        **more: Any,
+    ) -> None:
+        """Steps in order, each after the one before it; the one with the name ``together`` is for everybody at once."""
         nothing: Any = None
         names = list(steps)
         planned = tuple(
             PlannedStep(
-                Step(name, nothing, after=tuple(names[number - 1 : number])),
+                Step(name, nothing, after=tuple(names[number - 1 : number]), together=name == together),
                 Part(name, lane if number else Lane.CPU, lambda context, step: steps[step]),
             )
             for number, name in enumerate(names)
@@ -99,6 +107,65 @@ def test_who_failed_goes_no_further_and_is_tried_again_by_the_next_run(world: Wo
     assert world.store.counts() == {"people": (50, 0), "a": (49, 1), "b": (49, 0)}
     world.run({"people": people, "a": ok, "b": ok})
     assert world.store.counts()["b"] == (50, 0)
+
+
+def test_a_step_for_everybody_at_once_begins_when_all_are_through_the_steps_before(world: World) -> None:
+    seen: list[Batch] = []
+
+    def all_at_once(batch: Batch) -> Result:
+        assert world.store.counts()["a"] == (50, 0)
+        seen.append(batch)
+        return ok(batch)
+
+    world.run({"people": people, "a": ok, "b": all_at_once}, together="b")
+    (batch,) = seen
+    assert (list(batch.ids), list(batch.people)) == (list(range(50)), [])
+    assert world.store.counts()["b"] == (50, 0)
+    world.run({"people": people, "a": ok, "b": all_at_once}, together="b")
+    assert len(seen) == 1
+
+
+def test_it_does_not_begin_while_anybody_is_not_and_gets_those_who_are_left(world: World) -> None:
+    begun: list[Batch] = []
+
+    def fails(batch: Batch) -> Result:
+        return Result([Outcome(number, ok=number != 7, detail=None if number != 7 else "no") for number in batch.ids])
+
+    def half(batch: Batch) -> Result:
+        begun.append(batch)
+        return Result([Outcome(number, ok=True) for number in batch.ids if number < 20 or len(begun) > 1])
+
+    world.run({"people": people, "a": fails, "b": half}, together="b")
+    assert begun == []
+    for _ in range(2):
+        world.run({"people": people, "a": ok, "b": half}, together="b")
+    assert [list(batch.ids) for batch in begun] == [list(range(50)), list(range(20, 50))]
+    assert world.store.counts()["b"] == (50, 0)
+
+
+def test_what_stops_it_is_raised(world: World) -> None:
+    def breaks(batch: Batch) -> Result:
+        raise UnavailableError("the service is gone")
+
+    with pytest.raises(UnavailableError, match="gone"):
+        world.run({"people": people, "b": breaks}, together="b")
+
+
+def test_an_outcome_of_it_that_cannot_be_saved_is_the_error_and_not_that_it_was_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waits(batch: Batch) -> Result:
+        monkeypatch.setattr(world.store, "commit", full)
+        batch.result.done(0)
+        assert world.stopping.wait(20)
+        raise InterruptedRunError("stopped while it waited")
+
+    def full(*_: Any) -> Any:
+        monkeypatch.undo()  # there is room again a moment later
+        raise UnavailableError("the disk is full")
+
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        world.run({"people": people, "b": waits}, together="b")
 
 
 @pytest.mark.parametrize("lane", [Lane.SERVICE, Lane.CHAIN, Lane.BACKGROUND])

@@ -31,6 +31,15 @@ languages_by_place:
 ages: {18-34: 2, unknown: 1}
 joined: {2021-02: 1}
 locales: [sw]
+payments:
+  payers: 0.6
+  receivers: 0.3
+  sent: {0: 1, 0.5: 2, 1: 50}
+  received: {0: 1, 0.5: 3, 1: 100}
+  partners: {0: 1, 1: 9}
+  size: {0: 10, 1: 400}
+  gift: 400
+  within_place: 0.8
 """
 
 
@@ -52,6 +61,7 @@ def test_a_profile_is_read(tmp_path: Path) -> None:
     assert found.occupations == {"Shop": 2, "Transport": 0.5}
     assert found.spoken() == {"sw", "en"}
     assert found.locales == ("sw",)
+    assert found.payments["sent"] == {"0": 1, "0.5": 2, "1": 50}
 
 
 def test_json_is_the_same(tmp_path: Path) -> None:
@@ -61,7 +71,9 @@ def test_json_is_the_same(tmp_path: Path) -> None:
 
 def test_the_digest_is_that_of_what_decides_who_people_are(tmp_path: Path) -> None:
     first = load_profile(profile(tmp_path)).digest
-    said = PROFILE.replace("name: village", "name: other\npeople: 5\nsource: here")
+    said = PROFILE.replace("name: village", "name: other\npeople: 5\nsource: here").replace(
+        "payers: 0.6", "payers: 0.7"
+    )
     assert load_profile(profile(tmp_path, said)).digest == first
     for was, now in (("Miyani: 7", "Miyani: 8"), ("03-31", "03-30"), ("locales: [sw]", "")):
         assert load_profile(profile(tmp_path, PROFILE.replace(was, now))).digest != first
@@ -104,6 +116,11 @@ MISTAKES = [
     ("2021-02: 1", "2021-04: 1", "15:10", "people joined in 2021-04, after the day of the figures", "mend the month"),
     ("locales: [sw]", "locales: [xx_YY]", "16:11", "`xx_YY` is not a value for `locales`", "a locale of Faker"),
     ("places:", "population: {size: 1}\nplaces:", "10:1", "only scenarios and environment files have `population`", "measured"),
+    ("payers: 0.6", "payers: 1.6", "18:11", "`1.6` is not a value for `payments.payers`", "at most 1"),
+    ("  gift: 400\n", "", "17:1", "`gift` is missing", "such as `gift: 400`"),
+    ("sent: {0: 1, 0.5: 2", "sent: {0: 1, half: 2", "20:16", "`half` is not a share of people from 0 to 1", ""),
+    ("sent: {0: 1, 0.5: 2", "sent: {0: 1, 0.5: 51", "20:25", "`sent` is 50 at 1, and 51 at 0.5", "do not fall"),
+    ("size: {0: 10, 1: 400}", "size: {0: 10, 0.9: 400}", "23:3", "`size` has no value at 1", "the largest one at 1"),
     ("places: {Miyani: 7", "places: {Miyani: 7, Miyani: 7", "10:21", "Miyani", ""),
 ]  # fmt: skip
 

@@ -20,6 +20,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("population",): model.PopulationOptions,
         ("gift",): model.GiftOptions,
         ("pins",): model.PinOptions,
+        ("traffic",): model.TrafficOptions,
         ("checks",): model.CheckOptions,
     },
     "environment-v1": {
@@ -33,7 +34,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         **{(service, "limits"): model.Limits for service in ("chain", "custodial", "ussd", "accounts", "meta")},
     },
 }
-NOT_WRITTEN = {"path", "document", "combination", "faults"}  # what a model knows beside what its file says
+NOT_WRITTEN = {"path", "document", "combination", "faults", "pace"}  # what a model knows beside what its file says
 RENAMED = {"from": "source"}  # a word that Python keeps for itself
 WORKED_IN = {"extends", "vars", "matrix"}  # what is gone when a model is made
 

@@ -32,6 +32,7 @@ class Log:
     address: str
     kind: str
     words: tuple[str, ...]
+    transaction: str = ""  #: its hash
 
     def names(self, account: str) -> bool:
         return word(account) in self.words
@@ -103,14 +104,23 @@ class Chain:
                 log["address"][2:].lower(),
                 log["topics"][0],
                 (*(topic[2:] for topic in log["topics"][1:]), *_words(log["data"][2:])),
+                log["transactionHash"][2:].lower(),
             )
             for log in self.call("eth_getLogs", asked)
         ]
 
     def payments_since(self, block: int, token: str) -> list[tuple[str, str, int]]:
         """(from, to, base units) of each transfer of a token after a block."""
-        transfers = [log.words for log in self.logs_since(block, token) if log.kind == _TRANSFER]
-        return [(sender[24:], recipient[24:], int(amount, 16)) for sender, recipient, amount in transfers]
+        return [one for those in self.transfers_since(block, token).values() for one in those]
+
+    def transfers_since(self, block: int, token: str) -> dict[str, list[tuple[str, str, int]]]:
+        """The same by the hash of the transaction."""
+        found: dict[str, list[tuple[str, str, int]]] = {}
+        for log in self.logs_since(block, token):
+            if log.kind == _TRANSFER:
+                sender, recipient, amount = log.words
+                found.setdefault(log.transaction, []).append((sender[24:], recipient[24:], int(amount, 16)))
+        return found
 
     def contract(self, registry: str, name: str) -> str:
         """The address that the registry has under a name."""

@@ -13,7 +13,7 @@ from eth_account import Account
 from eth_hash.auto import keccak
 
 from tests.oracle.chain import word
-from tests.oracle.run import Member, Wanted, members, wanted
+from tests.oracle.run import Member, Paid, Wanted, members, paid, wanted
 from tests.oracle.world import Baseline, Place, bare
 
 _ACTIVE = 2  # of cic-ussd's AccountStatus
@@ -56,7 +56,10 @@ def judge(scenario: Path, place: Place, directory: Path, since: Baseline | None 
     asked, people = wanted(scenario), members(directory)
     _population(verdict, asked, people)
     there = [person for person in people if person.account]
-    _chain(verdict, asked, there, place, since)
+    payments = paid(directory)
+    _chain(verdict, asked, there, place, since, payments)
+    if asked.payments:
+        _payments(verdict, asked, there, place, since, payments)
     _orphans(verdict, people, place, since)
     if "meta" in place.environment:
         _metadata(verdict, asked, there, place)
@@ -65,7 +68,7 @@ def judge(scenario: Path, place: Place, directory: Path, since: Baseline | None 
         _result_files(verdict, asked, people, directory)
     if asked.keyfiles:
         _keyfiles(verdict, there, directory)
-    _transaction_files(verdict, place, since, directory)
+    _transaction_files(verdict, place, since, directory, {person.account for person in there})
     return verdict
 
 
@@ -84,7 +87,9 @@ def _population(verdict: Verdict, asked: Wanted, people: list[Member]) -> None:
             verdict.lost.append(f"{person}: no account")
 
 
-def _chain(verdict: Verdict, asked: Wanted, people: list[Member], place: Place, since: Baseline) -> None:
+def _chain(
+    verdict: Verdict, asked: Wanted, people: list[Member], place: Place, since: Baseline, own: list[Paid]
+) -> None:
     chain = place.chain
     index, token, faucet = (
         chain.contract(place.registry, name) for name in ("AccountRegistry", "DefaultToken", "Faucet")
@@ -111,11 +116,38 @@ def _chain(verdict: Verdict, asked: Wanted, people: list[Member], place: Place, 
             verdict.once(person, "gas gift", len(gas))
         if asked.faucet:
             verdict.once(person, "use of the faucet", sum(log.names(person.account) for log in used))
-        verdict.equal(person, "token balance", balance, due + paid_out)
+        moved = sum(one.amount for one in own if not one.refused and one.payee == person.number)
+        moved -= sum(one.amount for one in own if not one.refused and one.payer == person.number)
+        verdict.equal(person, "token balance", balance, due + paid_out + moved)
     mine = {person.account for person in people}
     for _, to, amount in (one for one in payments if one[0] == place.signer and one[1] not in mine):
         verdict.wrong.append(f"{amount} base units went to {to}, who is nobody of this run")
     _signer(verdict, asked, people, place, since, [one for one in sent if one.sender == place.signer])
+
+
+def _payments(
+    verdict: Verdict, asked: Wanted, people: list[Member], place: Place, since: Baseline, own: list[Paid]
+) -> None:
+    """What people have sent is what the run says of its payments, one transaction for each, and nothing else."""
+    accounts = {person.number: person.account for person in people}
+    sent = {one.hash: one for one in place.chain.sent_since(since.block) if one.sender in accounts.values()}
+    chain, token = place.chain, place.chain.contract(place.registry, "DefaultToken")
+    moved = chain.transfers_since(since.block, token)
+    verdict.equal("payments", "numbers", sorted(one.number for one in own), list(range(asked.payments)))
+    refused = sum(one.refused for one in own)
+    verdict.equal("payments", "number of refused ones", refused, int(round(asked.payments * asked.overdrafts, 9)))
+    for digest, times in Counter(one.hash for one in own).items():
+        verdict.once(f"payment in {digest}", "line in payments.csv", times)
+    for one in own:
+        there = sent.pop(one.hash, None)
+        if there is None:
+            verdict.lost.append(f"payment {one.number}: {one.hash} is not on the chain, or in two lines")
+            continue
+        verdict.equal(f"payment {one.number}", "payer", there.sender, accounts[one.payer])
+        verdict.equal(f"payment {one.number}", "success", there.ok, not one.refused)
+        expected = [] if one.refused else [(accounts[one.payer], accounts[one.payee], one.amount)]
+        verdict.equal(f"payment {one.number}", "transfer", moved.get(one.hash, []), expected)
+    verdict.doubled.extend(f"{one.sender} has sent {digest}, which is no payment" for digest, one in sent.items())
 
 
 def _signer(
@@ -225,9 +257,12 @@ def _keyfiles(verdict: Verdict, people: list[Member], directory: Path) -> None:
         verdict.equal(person, "account of the key", bare(Account.from_key(key).address), person.account)
 
 
-def _transaction_files(verdict: Verdict, place: Place, since: Baseline, directory: Path) -> None:
-    """Each transaction of the signer is under ``tx``, whole and named by its hash, and nothing else is."""
-    sent = {one.hash for one in place.chain.sent_since(since.block) if one.sender == place.signer}
+def _transaction_files(
+    verdict: Verdict, place: Place, since: Baseline, directory: Path, accounts: Collection[str]
+) -> None:
+    """Each transaction of the signer and of people is under ``tx``, whole and named by its hash, and nothing else is."""
+    senders = {place.signer, *accounts} if (directory / "payments.csv").exists() else {place.signer}
+    sent = {one.hash for one in place.chain.sent_since(since.block) if one.sender in senders}
     _none_but(verdict, directory / "tx", sent)
     for name in sorted(sent):
         path = directory / "tx" / name

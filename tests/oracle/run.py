@@ -41,6 +41,8 @@ class Wanted:
     pins: bool
     ussd_data: bool
     keyfiles: bool
+    payments: int = 0
+    overdrafts: float = 0.0  #: share of the payments
 
     def pin(self, number: int) -> str:
         """The four digits of a person, as the documentation of scenarios says that they are drawn."""
@@ -67,7 +69,32 @@ def wanted(scenario: Path) -> Wanted:
         document.get("pins") is not None,
         document.get("ussd_data", False),
         kind == "eth" and kdf != "none",
+        (document.get("traffic") or {}).get("payments", 0),
+        float((document.get("traffic") or {}).get("overdrafts", "0%").removesuffix("%")) / 100,
     )
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A line of ``payments.csv``: people by number, base units, and the hash without 0x."""
+
+    number: int
+    payer: int
+    payee: int
+    amount: int
+    refused: bool
+    hash: str
+
+
+def paid(directory: Path) -> list[Paid]:
+    """What a run says of its payments."""
+    path = directory / "payments.csv"
+    lines = path.read_text().splitlines()[1:] if path.exists() else []
+    rows = [line.split(",") for line in lines]
+    return [
+        Paid(int(number), int(payer), int(payee), int(amount), outcome == "refused", digest.removeprefix("0x"))
+        for number, _, payer, payee, amount, outcome, digest in rows
+    ]
 
 
 def members(directory: Path) -> list[Member]:

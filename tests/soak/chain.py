@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any
 
+import coincurve
 import rlp
 
 from cicscenario.chain.abi import to_hex
@@ -195,6 +196,17 @@ class SimChain:
         shown = self.shown
         blocks = ((one, self._mined.get(one)) for one in hashes)
         return [None if block is None or block.number > shown else block.receipts[one] for one, block in blocks]
+
+
+@lru_cache(_SENT_MANY_TIMES)
+def sender_of(raw: bytes) -> bytes:
+    """Who has signed a legacy transaction with replay protection (EIP-155)."""
+    *fields, v, r, s = rlp.decode(raw)
+    number = int.from_bytes(v, "big") - 35
+    digest = keccak(rlp.encode([*fields, number // 2, 0, 0]))
+    signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([number % 2])
+    public = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    return bytes(keccak(public.format(compressed=False)[1:])[12:])
 
 
 @cache

@@ -33,7 +33,7 @@ _signed: dict[tuple[Any, ...], Signed] = {}
 
 
 def _kept_sign(self: Signer, **fields: Any) -> Signed:
-    key = (self.address, self._chain_id, *fields.values())
+    key = (self.address, self.chain_id, *fields.values())
     if key not in _signed:
         _signed[key] = _sign(self, **fields)
     return _signed[key]

@@ -8,4 +8,8 @@ KNOWN: tuple[Case, ...] = (
     Case(85, "cic_ussd", 49, (Fault(266, Kind.EMPTIED),), confirmations=2),
     Case(40014, "cic_ussd", 15, (Fault(378, Kind.EMPTIED),)),
     Case(40046, "cic_ussd", 25, (Fault(368, Kind.BROKEN), Fault(735, Kind.EMPTIED))),
+    # A chain that went back carried out payments in another order: one that was to be refused succeeded.
+    Case(1115, "eth_traffic", 18, (Fault(415, Kind.REORG, 3),)),
+    # It had the payments again before the gifts, so that they failed; only those of the signer were looked at again.
+    Case(1157, "eth_traffic", 6, (Fault(391, Kind.REORG, 7),)),
 )

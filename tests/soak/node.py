@@ -8,7 +8,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from cicscenario.chain.abi import from_hex, to_hex
-from tests.soak.chain import SimChain, SimTransaction
+from tests.soak.chain import SimChain, SimTransaction, sender_of
 from tests.soak.contracts import REGISTRY, Message, RevertedError
 from tests.soak.world import AnswerTimeoutError, ConnectionLostError, NoConnectionError, World
 
@@ -47,12 +47,11 @@ def over_http(world: World, what: str, carry_out: Callable[[], _T], timeout: flo
 
 
 class SimNode:
-    """Answers for a chain. ``signers`` signed what the product sends; there is only one of them."""
+    """Answers for a chain."""
 
-    def __init__(self, chain: SimChain, network: int, signer: bytes) -> None:
+    def __init__(self, chain: SimChain, network: int) -> None:
         self.chain = chain
         self._network = network
-        self._signer = signer
 
     def answer(self, body: Any) -> Any:
         """The body of a reply to the body of a request."""
@@ -126,6 +125,7 @@ class SimNode:
             for receipt in block.receipts.values()
             for log in receipt["logs"]
             if log["address"] in query["address"]
+            and all(topic in wanted for topic, wanted in zip(log["topics"], query.get("topics", ()), strict=False))
         ]
 
     def _eth_getTransactionReceipt(self, digest: str) -> Any:
@@ -138,7 +138,7 @@ class SimNode:
         return found and {"hash": digest, "blockNumber": found["blockNumber"]}
 
     def _eth_sendRawTransaction(self, raw: str) -> str:
-        one = SimTransaction.of(from_hex(raw), self._signer)
+        one = SimTransaction.of(from_hex(raw), sender_of(from_hex(raw)))
         refused = self.chain.take(one)
         if refused:
             raise _RefusedError(refused)

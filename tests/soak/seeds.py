@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.soak.faults import FOR_A_PERSON, Fault, Kind, draw
-from tests.soak.scenes import SCENES
 from tests.soak.simulation import Ended, simulate
 
 #: Boundaries of a run without faults, about; faults are drawn within a few more.
-_BOUNDARIES = {"eth": 330, "cic_eth": 350, "cic_ussd": 2000, "cic_ussd_pins": 1500, "existing": 560}
+_BOUNDARIES = {"eth": 330, "cic_eth": 350, "cic_ussd": 2000, "cic_ussd_pins": 1500, "existing": 560, "eth_traffic": 420}
 _CHAIN = (Kind.REORG, Kind.SET_BACK, Kind.DROP, Kind.LAG, Kind.OTHER)
 _ENGINE = (Kind.DROPPED, Kind.REPEATED, Kind.PAUSED, Kind.WORKERS, Kind.CUT, Kind.EMPTIED)
 _PHONE = (Kind.TASKER, Kind.TASKER_PAUSED)
@@ -22,6 +21,10 @@ _KINDS = {
     "cic_ussd_pins": (*_EVERYWHERE, *_CHAIN, *_ENGINE, *_PHONE, *_TABLE),
     "existing": (*_EVERYWHERE, *_TABLE),
 }
+
+
+DRAWN = tuple(_KINDS)  #: the scenes that a seed chooses from; any other is run where it is asked for
+_KINDS_OF_ALL = _KINDS | {"eth_traffic": _KINDS["eth"]}
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ class Case:
         return simulate(self.seed, self.scene, self.size, self.faults, confirmations=self.confirmations)
 
 
-def case_of(seed: int, scenes: Sequence[str] = tuple(SCENES)) -> Case:
+def case_of(seed: int, scenes: Sequence[str] = DRAWN) -> Case:
     """The case of a seed."""
     random = Random(f"{seed} case")
     scene = random.choice(scenes)
     size = 20 + int(31 * random.random() ** 2)  # 20 to 50, small ones more often: two cost as much as a large one
-    faults = draw(random, _KINDS[scene], int(1.3 * _BOUNDARIES[scene]))
+    faults = draw(random, _KINDS_OF_ALL[scene], int(1.3 * _BOUNDARIES[scene]))
     return Case(seed, scene, size, faults, random.choice((0, 0, 2)))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import requests  # noqa: F401 -- loaded before the runtime is swapped
 
 from cicscenario import boundaries
+from cicscenario.capabilities.payments import payments_of
 from cicscenario.chain.signer import address_of
 from cicscenario.engine import records
 from cicscenario.engine import run as engine
@@ -43,6 +44,7 @@ from tests.soak.truth import (
     at_rest,
     doubled,
     entered,
+    exchanged,
     is_claimed,
     opened,
     paid_by,
@@ -100,7 +102,7 @@ class _Simulation:
         self._scene = scene(name, size, confirmations)
         self.world = World(seed, faults)
         self._chain = SimChain(lambda: self.world.now, frozenset({_SIGNER, WRITER, GIFTER}))
-        self._node = SimNode(self._chain, NETWORK, _SIGNER)
+        self._node = SimNode(self._chain, NETWORK)
         self.world.on = {
             Kind.REORG: self._chain.reorganise,
             Kind.SET_BACK: lambda depth: self._chain.reorganise(depth, waiting_again=False),
@@ -306,6 +308,10 @@ class _Simulation:
         done = paid_by(self._chain, _SIGNER)
         done = Counter({one: n for one, n in done.items() if one[1] not in self._others})
         found = [*arrived(people, size, done, paid=_PAID if traits.sovereign else (), gifts=traits.makes_accounts)]
+        if scenario.traffic:
+            plan = payments_of(scenario, self._scene.plan.population, size)
+            found += exchanged(people, self._chain, plan, sum(plan.gifts))
+            people = {person: (account, plan.left[person]) for person, (account, _) in people.items()}
         if traits.makes_accounts:
             found += served(people, self._chain)
         if traits.custodial and not self._struck(frozenset({Kind.OLDER})):  # what was asked for since is not known

@@ -63,7 +63,9 @@ def boundaries(where: str, size: int = 20) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("where", ["eth", "existing", *map(slow, ("cic_eth", "cic_ussd", "cic_ussd_pins"))])
+@pytest.mark.parametrize(
+    "where", ["eth", "eth_traffic", "existing", *map(slow, ("cic_eth", "cic_ussd", "cic_ussd_pins"))]
+)
 def test_after_a_kill_at_any_named_boundary_one_more_run_is_enough(where: str) -> None:
     named = {name: at for name, at in boundaries(where).items() if name.startswith(("before ", "after "))}
     assert len(named) > 15
@@ -122,7 +124,7 @@ def test_what_once_failed(case: Case) -> None:
     assert case.run().problems == []
 
 
-@pytest.mark.parametrize("where", ["eth", slow("cic_eth")])
+@pytest.mark.parametrize("where", ["eth", "eth_traffic", slow("cic_eth")])
 def test_a_chain_that_goes_back_after_the_last_look_is_seen_by_the_next_run(where: str) -> None:
     last = max(boundaries(where).values())
     case = Case(1, where, 20, (Fault(last, Kind.SET_BACK, 40),))

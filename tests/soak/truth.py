@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from cicscenario.chain import keyfile
 from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER
 from cicscenario.chain.signer import address_of
 from cicscenario.errors import InvalidError
+from cicscenario.payments.payment import Payment
 from cicscenario.people import pointer
 from tests.soak.chain import SimChain
 from tests.soak.contracts import FAUCET, FAUCET_AMOUNT, INDEX, TOKEN
@@ -94,6 +95,31 @@ def served(people: People, chain: SimChain) -> Iterator[str]:
             yield f"lost: {whose} has no gas"
         if (held := state.balance(account)) != gift * 10**6 + FAUCET_AMOUNT:
             yield f"{whose} has {held} base units, and its gift is {gift}"
+
+
+def exchanged(people: People, chain: SimChain, plan: Iterable[Payment], gifts: int) -> Iterator[str]:
+    """Each planned payment is carried out once, or refused if it is to be; people have sent nothing else.
+
+    ``gifts`` is the sum of all gifts in tokens: what is to be refused asks for all that there is beside its amount.
+    """
+    accounts = {account for account, _ in people.values()}
+    paid, refused = Counter[tuple[bytes, bytes, int]](), Counter[tuple[bytes, bytes, int]]()
+    for block, one in chain.mined():
+        message = one.message
+        if message.sender in accounts and message.to == TOKEN:
+            moved = (message.sender, message.account, int.from_bytes(message.argument(1), "big"))
+            (paid if block.receipts[one.hash]["status"] == "0x1" else refused)[moved] += 1
+    wanted, to_refuse = Counter[tuple[bytes, bytes, int]](), Counter[tuple[bytes, bytes, int]]()
+    for payment in plan:
+        extra = gifts * 10**6 + FAUCET_AMOUNT * len(people) if payment.refused else 0
+        moved = (people[payment.payer][0], people[payment.payee][0], payment.amount * 10**6 + extra)
+        (to_refuse if payment.refused else wanted)[moved] += 1
+    if lost := wanted - paid:
+        yield f"{lost.total()} payments were not made"
+    if more := paid - wanted:
+        yield f"{more.total()} payments are too many"
+    if to_refuse - refused:
+        yield f"{(to_refuse - refused).total()} payments that are to be refused were not sent"
 
 
 def accounted(people: People, made: Sequence[bytes], state: Path, *, may_lose: bool) -> Iterator[str]:

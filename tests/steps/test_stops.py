@@ -15,7 +15,7 @@ from cicscenario.capabilities.executor import Batch, Executor, Result
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
 from cicscenario.chain.broadcast import Ticket
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.errors import InterruptedRunError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import Outcome

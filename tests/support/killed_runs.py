@@ -24,11 +24,14 @@ environment: sandbox
 #: What each backend has in its scenarios beside people, gifts and metadata.
 BACKENDS = {
     "eth": "backend: {{kind: eth, keystore: {{kdf: light}}}}\n",
+    "eth_traffic": "backend: {{kind: eth, keystore: {{kdf: none}}}}\ngas: 10000000000000000\n"
+    "traffic: {{payments: 40, overdrafts: 10%}}\n",
     "cic_eth": "backend: {{kind: cic_eth, patience: {patience}}}\n",
     "cic_ussd": "backend: {{kind: cic_ussd, patience: {patience}}}\npins: {{scheme: bcrypt, cost: 4}}\nussd_data: true\n",
 }
 _SERVICES = {
     "eth": ("node", "meta"),
+    "eth_traffic": ("node", "meta"),
     "cic_eth": ("node", "custodial", "meta"),
     "cic_ussd": ("node", "custodial", "meta", "ussd"),
 }

@@ -6,7 +6,7 @@ tests/cli/test_every_boundary.py).
 
 from collections.abc import Iterable
 
-_ALL = ("eth", "cic_eth", "cic_ussd")
+_ALL = ("eth", "eth_traffic", "cic_eth", "cic_ussd")
 _ANY_RUN = {
     "chain.send", "file.open", "file.replace", "file.replace_again", "lock.take", "log.line", "meta.store",
     "state.broadcast", "state.checks", "state.checks_forgotten", "state.identity", "state.make", "state.outcomes",
@@ -23,6 +23,7 @@ def _each(backends: Iterable[str], boundaries: set[str]) -> dict[str, set[str]]:
 REACHED: dict[str, dict[str, set[str]]] = {
     "run": {
         "eth": {*_ANY_RUN, "file.create", "keystore.file"},
+        "eth_traffic": {*_ANY_RUN, "file.create"},
         "cic_eth": {*_ANY_RUN, *_ANY_ENGINE, "engine.create"},
         "cic_ussd": {*_ANY_RUN, *_ANY_ENGINE, "accounts.change", "phone.post"},
     },

@@ -11,5 +11,6 @@ if TYPE_CHECKING:
     from cicscenario.backends.work import eth as eth
     from cicscenario.backends.work import existing as existing
     from cicscenario.backends.work import joining as joining
+    from cicscenario.backends.work import traffic as traffic
 else:
     __getattr__ = on_first_use(__name__)

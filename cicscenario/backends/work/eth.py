@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from cicscenario.backends.work.traffic import TrafficExecutor
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Need, Pending, amount
@@ -13,7 +14,7 @@ from cicscenario.capabilities.roles import PROBE_ADDRESS, role
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD, BALANCE_OF, GIVE_TO, eth_call
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.chain.reading import numbers
 from cicscenario.chain.session import ChainSession
 from cicscenario.chain.signer import address_of, derive_key
@@ -63,6 +64,9 @@ class EthBackend(Backend):
 
     def faucet(self, step: str) -> Executor:
         return TransactionExecutor(self._context, step, _faucet)
+
+    def traffic(self, step: str) -> Executor:
+        return TrafficExecutor(self._context, step)
 
     def private_key(self, person: Person) -> bytes:
         """Raises StateRefusedError when the person's account was not derived from this secret."""

@@ -1,4 +1,4 @@
-"""Compares token balances with gift plus faucet payout, in base units.
+"""Compares token balances with gift plus faucet payout, in base units. With payments, all of them are expected to be made.
 
 With demurrage, balances shrink every minute, and a transfer may arrive one base unit short because of rounding.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.payments import payments_in
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import BALANCE_OF, Token, eth_call
 from cicscenario.chain.reading import block_time
@@ -49,7 +50,8 @@ def bounds(context: RunContext, token: Token) -> Bounds:
 
 def _expected(context: RunContext, token: Token, person: Person) -> int:
     contracts, scenario = context.services.chain.contracts, context.scenario
-    gift = token.base_units(person.gift) if token == contracts.token and scenario.gift.method != "none" else 0
+    given = payments_in(context).left[person.id] if scenario.traffic else person.gift
+    gift = token.base_units(given) if token == contracts.token and scenario.gift.method != "none" else 0
     faucet = contracts.faucet
     paid = faucet.amount if faucet and scenario.faucet and faucet.token == token else 0
     return gift + paid

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from cicscenario.steps.work import keystore as keystore
     from cicscenario.steps.work import metadata as metadata
     from cicscenario.steps.work import pins as pins
+    from cicscenario.steps.work import traffic as traffic
     from cicscenario.steps.work import ussd_data as ussd_data
 else:
     __getattr__ = on_first_use(__name__)

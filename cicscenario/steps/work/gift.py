@@ -9,7 +9,7 @@ from cicscenario.capabilities.roles import PROBE_ADDRESS, role
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import BALANCE_OF, MINT_TO, TRANSFER, eth_call
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.chain.reading import numbers
 from cicscenario.chain.session import ChainSession
 from cicscenario.language import Scenario

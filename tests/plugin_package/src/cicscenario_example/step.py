@@ -7,7 +7,7 @@ from cicscenario.capabilities.cost import Cost, Need, Pending, not_asked
 from cicscenario.capabilities.executor import Executor
 from cicscenario.capabilities.sending import TransactionExecutor
 from cicscenario.capabilities.step import Lane, Part, Step
-from cicscenario.chain.ledger import Intent
+from cicscenario.chain.intent import Intent
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
 from cicscenario.people.person import Person

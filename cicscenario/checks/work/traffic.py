@@ -1,0 +1,102 @@
+"""Holds the planned payments against the token's Transfer logs, which are read for many payers at a time."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from cicscenario.capabilities.context import RunContext, Verifier, seen_height
+from cicscenario.capabilities.payments import TRAFFIC, payments_in, units
+from cicscenario.chain.abi import from_hex, to_hex
+from cicscenario.chain.reading import up_to_date
+from cicscenario.chain.rpc import Call, RpcError, protocol_errors
+from cicscenario.people.person import Person
+
+_TRANSFER = to_hex(keccak(b"Transfer(address,address,uint256)"))
+_PAGE = 1000  # payments whose payees are read at a time
+_Paid = Counter[tuple[bytes, bytes, int]]  # payer, payee, base units
+
+
+def verifier(context: RunContext) -> Verifier:
+    """Compares the payments of some payers with what the chain has of them."""
+
+    def verify(people: Sequence[Person]) -> dict[int, str]:
+        payers = {person.id: person.account for person in people}
+        planned, refused = _planned(context, payers)
+        first = context.state.first_block_of_parts(TRAFFIC)
+        accounts = [account for person, account in payers.items() if person in planned or person in refused]
+        found = _Paid() if first is None or not accounts else _transfers(context, accounts, first)
+        said = ((person, _problem(payers[person], planned, refused, person, found)) for person in payers)
+        return {person: what for person, what in said if what is not None}
+
+    return verify
+
+
+_ByPayer = dict[int, Counter[tuple[bytes, int]]]
+
+
+def _planned(context: RunContext, payers: dict[int, bytes]) -> tuple[_ByPayer, _ByPayer]:
+    """By payer: how often each amount is to be paid to each account, and how often it is to be refused."""
+    wanted, refused = dict[int, Counter[tuple[bytes, int]]](), dict[int, Counter[tuple[bytes, int]]]()
+    contracts = context.services.chain.contracts
+    plan = payments_in(context)
+    payments = (payment for payer in payers for payment in plan.made_by(payer))
+    while part := list(islice(payments, _PAGE)):
+        payees = context.state.people_of(list({payment.payee for payment in part}))
+        for payment in part:
+            payee = payees.get(payment.payee)
+            account = payee.address if payee and payee.address else b""  # nobody can have paid to no account
+            table = refused if payment.refused else wanted
+            table.setdefault(payment.payer, Counter())[account, units(plan, payment, contracts)] += 1
+    return wanted, refused
+
+
+def _problem(account: bytes, planned: _ByPayer, refused: _ByPayer, person: int, found: _Paid) -> str | None:
+    own = planned.get(person, Counter())
+    for (payee, amount), times in own.items():
+        seen = found[account, payee, amount]
+        if seen != times:
+            missing = f"{times - seen} of {times} payments" if seen < times else f"{seen} payments instead of {times}"
+            where = "missing on the chain" if seen < times else "on the chain"
+            return f"{missing} of {amount} base units to {to_hex(payee)}: {where}"
+    for payee, amount in refused.get(person, Counter()):
+        if (payee, amount) not in own and found[account, payee, amount]:
+            return f"a payment of {amount} base units to {to_hex(payee)} should have been refused, and is on the chain"
+    return None
+
+
+def _transfers(context: RunContext, payers: Sequence[bytes], first: int) -> _Paid:
+    """What these accounts have transferred of the gift's token since a block, from a node that has all that the run knows."""
+    chain = context.services.chain
+    topics = [_TRANSFER, [to_hex(payer.rjust(32, b"\0")) for payer in payers]]
+    address = to_hex(chain.contracts.token.address)
+    found = _Paid()
+    with protocol_errors(chain.rpc):
+        last = int(chain.rpc.call("eth_blockNumber"), 16)
+        spans = [(first, max(first, last, seen_height(chain, context.state)))]
+        while spans:
+            start, end = spans.pop()
+            call: Call = (
+                "eth_getLogs",
+                [{"fromBlock": hex(start), "toBlock": hex(end), "address": address, "topics": topics}],
+            )
+            (answer,) = up_to_date(chain.rpc, [call], lambda: seen_height(chain, context.state), context.stopping)
+            if isinstance(answer, RpcError):
+                if start == end or not answer.is_too_many_logs:
+                    raise answer
+                middle = (start + end) // 2
+                spans += [(start, middle), (middle + 1, end)]
+                continue
+            found.update(map(_moved, answer))
+    return found
+
+
+def _moved(log: Any) -> tuple[bytes, bytes, int]:
+    """Payer, payee and base units of a Transfer log."""
+    words = [from_hex(topic) for topic in log["topics"][1:]]
+    data = from_hex(log["data"])
+    words += [data[at : at + 32] for at in range(0, len(data), 32)]
+    payer, payee, amount = words[:3]
+    return payer[12:], payee[12:], int.from_bytes(amount, "big")

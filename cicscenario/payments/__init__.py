@@ -1,0 +1,1 @@
+"""Who pays whom how much and when, planned from a seed before anything is sent."""

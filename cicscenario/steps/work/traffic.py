@@ -1,0 +1,32 @@
+"""Writes ``payments.csv``: what was paid, or refused as it should be, in the order in which it was planned."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.payments import payments_in, purpose_of
+from cicscenario.chain.abi import to_hex
+from cicscenario.chain.proof import SentCall
+from cicscenario.files import OWNER_ONLY, replacing
+
+HEAD = "number,day,payer,payee,amount,outcome,hash"
+_PAGE = 500  # payments whose transactions are read at a time
+
+
+def write_file(context: RunContext, path: Path) -> None:
+    """Writes the payments that have ended as they should. ``payer`` and ``payee`` are people, ``amount`` is in base units."""
+    with replacing(path, mode=OWNER_ONLY) as file:
+        file.writelines(f"{line}\n".encode() for line in _lines(context))
+
+
+def _lines(context: RunContext) -> Iterator[str]:
+    yield HEAD
+    payments = iter(payments_in(context))
+    while part := list(islice(payments, _PAGE)):
+        rows = {row.purpose: row for row in context.state.parts_sent([purpose_of(one.number) for one in part])}
+        for one in part:
+            row = rows.get(purpose_of(one.number))
+            if row is not None and row.status == ("failed" if one.refused else "mined"):
+                outcome, asked = "refused" if one.refused else "paid", SentCall.of(row.raw).argument(1)
+                yield f"{one.number},{one.day},{one.payer},{one.payee},{asked},{outcome},{to_hex(row.hash)}"
