@@ -96,10 +96,14 @@ def test_a_choice_by_phone_that_may_have_been_taken_is_not_made_again(after: int
     "kind", [Kind.DROP, Kind.LOST, *map(slow, (Kind.UNSENT, Kind.DOUBLED, Kind.SLOW, Kind.LAG))], ids=str
 )
 def test_what_passes_is_borne_in_the_same_run(kind: Kind) -> None:
-    for name, at in boundaries("eth").items():
+    """But for an answer that is waited for in vain when the chain is opened: then a node is given up after its time-out."""
+    named = boundaries("eth")
+    for name, at in named.items():
         if name.startswith(("request ", "after chain.send")):
             ended = Case(1, "eth", 20, (Fault(at, kind, 3),)).run()
-            assert (ended.codes, ended.problems) == ([0], []), name
+            may_be_given_up = kind is Kind.LOST and at < named["before state.make"]
+            assert ended.problems == [], name
+            assert ended.codes == [0] or (may_be_given_up and ended.codes == [3, 0]), name
 
 
 @pytest.mark.slow
