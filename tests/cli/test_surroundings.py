@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,19 @@ ussd_data: true
 environment: sandbox
 """
 BARE = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+def _is_open(file: str) -> bool:
+    """Whether other users may enter all folders above a file."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(file).parents)
+
+
+#: Python may be in a home folder that is closed to others.
+_MAY_BE_RUN = _is_open(sys.executable) and _is_open(str(Path(sys.executable).resolve()))
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not _MAY_BE_RUN,
+    reason="only root can become another user, who must be able to run this Python",
+)
 
 
 @pytest.fixture
