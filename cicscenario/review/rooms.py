@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cicscenario.errors import InvalidError
@@ -82,17 +83,27 @@ def imported(module: Path) -> set[str]:
 
 
 def _names(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+    for name, line in _imports(module.read_text("utf-8")):
+        if not name:
+            raise InvalidError(f"{module}:{line}: a relative import", hint=f"write it in full, from {_PACKAGE} on")
+        yield name
+
+
+@cache  # by its text: what takes long is to parse it, and copies of the package differ in a few modules
+def _imports(text: str) -> tuple[tuple[str, int], ...]:
+    """The modules and names that a module imports, each with its line; empty for a relative import."""
+    found: list[tuple[str, int]] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level:
-            raise InvalidError(
-                f"{module}:{node.lineno}: a relative import", hint=f"write it in full, from {_PACKAGE} on"
-            )
+            found.append(("", node.lineno))
         elif isinstance(node, ast.ImportFrom) and node.module == _PACKAGE:
-            yield from (f"{_PACKAGE}.{alias.name}" for alias in node.names if not alias.name.startswith("__"))
+            names = (alias.name for alias in node.names if not alias.name.startswith("__"))
+            found += ((f"{_PACKAGE}.{name}", node.lineno) for name in names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            found.append((node.module, node.lineno))
+    return tuple(found)
 
 
 def read_rooms(package: Path) -> dict[str, Room]:
