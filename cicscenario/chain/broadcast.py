@@ -36,8 +36,7 @@ _RESEND_AFTER = 3.0  # seconds without progress before transactions are sent aga
 _RESEND_AT_MOST = 30.0
 _LAG = 10.0  # seconds for nodes that lag behind others at the same address to catch up
 
-#: Reopens transactions that ended after a block.
-Undo = Callable[[int], None]
+Undo = Callable[[int], None]  #: reopens transactions that ended after a block
 
 
 class Broadcaster:
@@ -222,8 +221,8 @@ class Broadcaster:
                 self._mutex.notify_all()
 
     def _reopen(self) -> bool:
-        """Takes back what ended in blocks that are gone: all that is outstanding then is sent again, in nonce order."""
-        if (block := self.follower.take_undone()) is None:
+        """Takes back what ended in blocks that are gone, and sends all that is outstanding again; after an error, once more."""
+        if (block := self.follower.undone) is None:
             return False
         self._undo(block)
         with self._mutex:
@@ -231,6 +230,7 @@ class Broadcaster:
             self._in_flight.clear()
             self._unaccepted = Unaccepted(self._clock)
             self._waiting = {row.hash: row for row in self._store.all_outstanding(self._signer)}
+        self.follower.taken_back()
         return True
 
     def raise_if_stalled(self, moved: bool) -> None:

@@ -41,7 +41,7 @@ class Follower:
     UnavailableError when the node does not answer, or lacks the next block although it reported a later one.
 
     When the chain has other blocks than those that were read, the follower goes back to the newest one that both have; see
-    ``take_undone``. A node that has fewer blocks than before may only lag; that its chain was set back is believed after
+    ``undone``. A node that has fewer blocks than before may only lag; that its chain was set back is believed after
     ``lag`` seconds, or when its newest block is another one. ``clock`` gives seconds.
     """
 
@@ -75,10 +75,14 @@ class Follower:
         """Whether the node has fewer blocks than this has read: what it refuses now, it may accept when it has caught up."""
         return self._lower_since is not None or self.block < self._highest
 
-    def take_undone(self) -> int | None:
-        """The newest block that is left of those that were read, once after some are gone; None when none are."""
-        undone, self._undone = self._undone, None
-        return undone
+    @property
+    def undone(self) -> int | None:
+        """The newest block that is left of those that were read, after some are gone; None when all is taken back."""
+        return self._undone
+
+    def taken_back(self) -> None:
+        """What ended in the blocks that are gone is taken back."""
+        self._undone = None
 
     def look_back(self) -> bool:
         """Looks whether the blocks that were read are still there. False: the node has fewer blocks, and may only lag."""

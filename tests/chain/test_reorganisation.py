@@ -109,6 +109,26 @@ def test_what_was_in_blocks_that_are_gone_is_sent_again_in_the_same_run(world: W
     assert {row.hash for row in world.store.transactions()} == before
 
 
+def test_an_error_while_it_is_taken_back_has_it_taken_back_again(world: World) -> None:
+    """The run stood still for ever: transactions were outstanding that nobody watched."""
+    world.paid_everybody()
+    world.chain.set_back(3, waiting_again=False)
+    for number in (4, 5, 6, 7):
+        world.chain.blocks.append(type(world.chain.blocks[0])(number, f"0x{number:064x}", world.chain.blocks[-1].hash))
+    undo, failures = world.broadcaster._undo, [UnavailableError("disk I/O error")]
+
+    def undo_once_in_vain(block: int) -> None:
+        undo(block)
+        if failures:
+            raise failures.pop()
+
+    world.broadcaster._undo = undo_once_in_vain
+    world.round(8, mines=True)
+    assert not failures
+    assert world.received() == [1] * PEOPLE
+    assert world.store.transaction_counts() == {"gas": {"mined": PEOPLE}}
+
+
 def test_a_node_that_lags_for_a_while_undoes_nothing(world: World) -> None:
     world.paid_everybody()
     newest = world.rpc._eth_blockNumber

@@ -210,6 +210,7 @@ def _can_unshare() -> bool:
 
 
 @pytest.mark.slow
+@as_root
 @pytest.mark.skipif(not _can_unshare(), reason="cannot take /tmp away from a process here")
 @pytest.mark.parametrize("runtime", [True, False])
 def test_without_tmp_a_run_needs_the_runtime_folder_of_the_user(place: Path, runtime: bool) -> None:
