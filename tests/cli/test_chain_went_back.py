@@ -35,6 +35,7 @@ def set_back(session: ChainSession, mark: str) -> None:
     assert session.rpc.call("evm_revert", mark) is True
 
 
+@pytest.mark.slow
 def test_a_run_that_was_done_is_done_again(run: Run) -> None:
     assert run.command("--until", "registration").returncode == 0
     session, first = run.box.session(), run.box.block()

@@ -60,6 +60,7 @@ def holds(run: Run, first: int, after: int) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_copy_from_before_the_gifts_pays_nobody_again(run: Run, tmp_path: Path) -> None:
     first = run.box.block()
     after = finished_with_copies(run, tmp_path, "registration")

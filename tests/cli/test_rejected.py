@@ -85,6 +85,7 @@ def test_by_default_nothing_is_changed_and_all_of_them_are_listed(world: World) 
     assert world.meta.requests == []
 
 
+@pytest.mark.slow
 def test_the_others_go_on_and_it_is_said_everywhere(world: World) -> None:
     for number in (0, 7):
         world.file("src", number).write_bytes(world.file("src", number).read_bytes()[:-9])

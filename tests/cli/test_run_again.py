@@ -124,6 +124,7 @@ def test_the_plan_of_another_scenario_is_refused_as_its_run_would_be(run: Run, t
     assert grown.returncode == 0, grown.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_was_refused_has_not_changed_whose_the_state_is(run: Run) -> None:
     assert run.command().returncode == 0
     refused = run.command("--set", "population.size=15", "--set", "gift.threshold=200", "--set", "metadata=[person]")
