@@ -17,6 +17,7 @@ from cicscenario.chain.contracts import TRANSFER, Contracts
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.review import Recognised, Recogniser
+from cicscenario.chain.signer import address_of
 from cicscenario.language import Scenario
 from cicscenario.payments.figures import figures_of
 from cicscenario.payments.payment import Payment
@@ -188,8 +189,11 @@ def payment_intent(plan: PlannedPayments, payment: Payment, contracts: Contracts
     return Intent(payment.payer, contracts.token.address, pack(TRANSFER, payee, units(plan, payment, contracts)))
 
 
-def payment_recogniser(context: RunContext) -> Callable[[Person], Recogniser]:
-    """What says which payment a transaction of a person is."""
+def payment_recogniser(context: RunContext, key: Callable[[Person], bytes]) -> Callable[[Person], Recogniser]:
+    """What says which payment a transaction of a person is.
+
+    ``key`` gives a person's private key: who has lost their account in the state gets the same one again.
+    """
 
     def of_person(person: Person) -> Recogniser:
         plan = payments_in(context)
@@ -197,8 +201,8 @@ def payment_recogniser(context: RunContext) -> Callable[[Person], Recogniser]:
         payees = context.state.people_of(list({payment.payee for payment in own}))
         contracts, calls = context.services.chain.contracts, dict[SentCall, list[tuple[str, int]]]()
         for payment in own:
-            if (payee := payees.get(payment.payee)) and payee.address:
-                intent = payment_intent(plan, payment, contracts, payee.address)
+            if payee := payees.get(payment.payee):
+                intent = payment_intent(plan, payment, contracts, payee.address or address_of(key(payee)))
                 call = SentCall(intent.to, intent.value, intent.data)
                 calls.setdefault(call, []).append((purpose_of(payment.number), person.id))
         return lambda call: Recognised(tuple(calls.get(call, ())))

@@ -40,7 +40,8 @@ def own_keys(plan: Plan, context: RunContext) -> OwnKeys | None:
     keys_in = descriptor(plan.scenario).keys_in
     if keys_in is None or not any(step.cost and step.cost.by_people for step in plan.steps):
         return None
-    return OwnKeys(keys_in(context.directory), payment_recogniser(context))
+    key = keys_in(context.directory)
+    return OwnKeys(key, payment_recogniser(context, key))
 
 
 class PlanRecogniser:

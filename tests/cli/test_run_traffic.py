@@ -17,6 +17,7 @@ from cicscenario.state.store import STATE, Store
 from tests.oracle import Baseline, baseline, judge, place_of
 from tests.support.killed_runs import kill_world
 from tests.support.sandboxes import NODES, Run, Sandbox, send_from
+from tests.support.states import alter
 
 SCENARIO = """
 version: 1
@@ -91,6 +92,23 @@ def test_each_payment_is_made_once_and_everybody_has_what_the_plan_says(
     again = run.command()
     assert "nothing to do: 12 of 12 people" in again.stdout
     assert box.block() == height
+
+
+@pytest.mark.parametrize(("kind", "whose"), [("paid", "payee"), ("refused", "payee"), ("paid", "payer")])
+def test_a_payment_is_not_sent_again_when_the_state_has_lost_it_and_an_account(run: Run, kind: str, whose: str) -> None:
+    """What a repair of the state makes again has no account before the next run has begun."""
+    before = since(run.box)
+    assert run.command().returncode == 0
+    last = {line[2]: line for line in lines(run)}  # of each payer
+    number, _, payer, payee, *_ = next(line for line in last.values() if line[5] == kind)
+    alter(run.place / STATE, "people", f"id = {payer if whose == 'payer' else payee}", "phone", "+254700000000")
+    alter(run.place / STATE, "ledger", f"purpose = 'traffic/{number}'", "detail", "damaged")
+    place = ("--dir", str(run.place), "--env", str(run.box.environment))
+    repaired = run.box.command("state", "repair", str(run.scenario), *place)
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    done = run.command()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert findings(run, before) == []
 
 
 def test_the_plan_counts_the_payments_and_not_their_gas_among_what_the_signer_needs(run: Run) -> None:

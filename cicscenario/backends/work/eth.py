@@ -69,7 +69,7 @@ class EthBackend(Backend):
         return TrafficExecutor(self._context, step)
 
     def private_key(self, person: Person) -> bytes:
-        """Raises StateRefusedError when the person's account was not derived from this secret."""
+        """Raises StateRefusedError when the person has an account that was not derived from this secret."""
         return _private_key(self._secret, self._path, person)
 
 
@@ -82,7 +82,7 @@ def keys_in(directory: Path) -> Callable[[Person], bytes]:
 
 def _private_key(secret: bytes, path: Path, person: Person) -> bytes:
     key = derive_key(secret, person.id)
-    if address_of(key) != person.address:
+    if person.address is not None and address_of(key) != person.address:
         raise StateRefusedError(
             f"the account of person {person.id} was not derived from the secret in {path}",
             hint="restore the secret of this run; without it the keys of its accounts are lost",
