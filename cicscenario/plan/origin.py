@@ -37,7 +37,7 @@ def origin_words(document: dict[str, Any]) -> list[str]:
     if document.get("unread"):
         lines.append(f"not read: {', '.join(document['unread'])}")
     if "pin_hashes" in document:
-        lines.append(f"PIN hashes: {document['pins']}")
+        lines.append(f"PIN hashes: {document['pin_hashes']}")
     return [one_line(line) for line in lines]
 
 
