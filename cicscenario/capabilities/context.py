@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # every declaration names the context, and a run alone makes 
     from cicscenario.chain.ledger import Ledger
     from cicscenario.chain.session import ChainSession
     from cicscenario.connections import Connections
+    from cicscenario.legacy.hashtable import HashTable
     from cicscenario.people.person import Person
     from cicscenario.people.population import Population
     from cicscenario.state.store import Store
@@ -35,7 +36,7 @@ class RunContext:
     backends write requests, which must be on disk before they are sent. ``written_to_accounts`` are the names of the plan's
     steps that write to the phone interface's account table. ``read_back`` is what this process has read back after writing.
     ``tell`` shows the user a line at once. ``redo`` is what a repair makes again: empty in any other run. ``size`` is the
-    number of people in the plan.
+    number of people in the plan, and ``hashes`` has those of their PINs, if the scenario brings them.
     """
 
     scenario: Scenario
@@ -52,6 +53,7 @@ class RunContext:
     tell: Callable[[str], None] = lambda text: None
     redo: Redo = field(default_factory=Redo)
     size: int = 0
+    hashes: "HashTable | None" = None
 
     @property
     def backend(self) -> "Backend":

@@ -28,17 +28,17 @@ class PinSource:
     hashed: Callable[[Person], str | None] | None = None
 
 
-def pin_source(scenario: Scenario, population: Population | None = None) -> PinSource:
-    """The PINs of a scenario that has ``pins``. ``population`` is that of the run, if its people are read already.
+def pin_source(scenario: Scenario, population: Population | None = None, hashes: HashTable | None = None) -> PinSource:
+    """The PINs of a scenario that has ``pins``. ``population`` and ``hashes`` are those of the run, if they are read already.
 
     Raises InvalidError when the file that they are in cannot be read.
     """
     wanted = scenario.pins
     assert wanted is not None  # otherwise nobody gets a PIN
     if wanted.source is not None:
-        hashes = hash_table(scenario, BadRecords())
-        assert hashes is not None
-        return PinSource(HASHES, lambda person: None, hashes.of)
+        brought = hashes or hash_table(scenario, BadRecords())
+        assert brought is not None
+        return PinSource(HASHES, lambda person: None, brought.of)
     made = Pins(scenario.population.seed, wanted.fixed or ())
     table = population if isinstance(population, PeopleTable) else _table(scenario)
     if table is not None and table.has_pins:

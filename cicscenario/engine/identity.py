@@ -199,7 +199,7 @@ def _source(plan: Plan) -> dict[str, str]:
         return {_PROFILE: people.profile.digest} if people.profile else {}
     found = {"source_size": str(plan.size), "source": plan.fingerprint.of(plan.size)}
     if plan.scenario.pins is not None:
-        found[_PINS] = pin_source(plan.scenario, plan.population).kind
+        found[_PINS] = pin_source(plan.scenario, plan.population, plan.hashes).kind
     if plan.pin_fingerprint:
         found[_HASHES] = plan.pin_fingerprint.of(plan.size)
     return found
@@ -228,7 +228,7 @@ def _pin_differences(held: Mapping[str, str], plan: Plan, size: int) -> list[str
     """
     if _PINS not in held or plan.scenario.pins is None:
         return []
-    now = pin_source(plan.scenario, plan.population).kind
+    now = pin_source(plan.scenario, plan.population, plan.hashes).kind
     if now != held[_PINS]:
         return [f"the PINs of the people: from {held[_PINS]} in the state, from {now} now"]
     if plan.pin_fingerprint and plan.pin_fingerprint.of(size) != held.get(_HASHES):

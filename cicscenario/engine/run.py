@@ -220,6 +220,7 @@ def context_of(
         stopping,
         written_to_accounts=written,
         size=plan.size,
+        hashes=plan.hashes,
     )
 
 

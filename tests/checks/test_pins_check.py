@@ -30,6 +30,7 @@ def context(wrong: int) -> Any:
     return SimpleNamespace(
         scenario=SimpleNamespace(pins=wanted, population=SimpleNamespace(seed=SEED, source=None)),
         population=None,
+        hashes=None,
         services=SimpleNamespace(accounts=SimpleNamespace(read=read), pepper=None),
         stopping=threading.Event(),
     )

@@ -197,6 +197,13 @@ def test_hashes_are_brought_for_people_of_any_source(tmp_path: Path, source: str
     assert (brought.kind, brought.pin(found.population.person(0))) == (HASHES, None)
     assert brought.hashed
     assert brought.hashed(found.population.person(1)) == HASH
+    assert origin_words(origin_document(found.scenario, found.population) or {})[-1] == (
+        f"PIN hashes: {tmp_path / 'pins.csv'}"
+    )
+    (tmp_path / "pins.csv").unlink()
+    read = pin_source(found.scenario, found.population, found.hashes)
+    assert read.hashed
+    assert read.hashed(found.population.person(1)) == HASH, "the list is read once for a plan"
     hashes(tmp_path, 1)
     with pytest.raises(BadRecordsError, match=rf"there is no PIN hash of \{phone(2)} in pins\.csv"):
         plan(tmp_path, pins="{from: pins.csv}", population=f"{{from: {source}}}")

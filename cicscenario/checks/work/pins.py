@@ -13,7 +13,7 @@ def verifier(context: RunContext, sample: int) -> Verifier:
     """Looks at the form of each hash, and verifies one in ``sample``; a hash that the scenario brings is compared."""
     wanted = context.scenario.pins
     assert wanted is not None  # otherwise the check does not apply
-    source = pin_source(context.scenario, context.population)
+    source = pin_source(context.scenario, context.population, context.hashes)
     pepper = context.services.pepper
 
     def look(person: Person, row: AccountRow) -> str | None:

@@ -21,7 +21,7 @@ def executor(context: RunContext) -> Executor:
     """Writes the hashes about every second, while it makes further ones."""
     wanted = context.scenario.pins
     assert wanted is not None  # otherwise the plan does not have this step
-    source = pin_source(context.scenario, context.population)
+    source = pin_source(context.scenario, context.population, context.hashes)
     if source.hashed is not None:
         return _brought(context, source.hashed)
     hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
