@@ -60,6 +60,11 @@ class PlannedPayments:
         return self._gifts
 
     @cached_property
+    def all_gifts(self) -> int:
+        """The gifts of everybody, in whole tokens."""
+        return sum(self._gifts)
+
+    @cached_property
     def _summary(self) -> tuple[list[int], list[int], int, str]:
         """By person: the number of payments, and the tokens afterwards; the number of refused ones; and a digest of all."""
         made, left, refused, digest = [0] * self.size, list(self._gifts), 0, hashlib.sha256()
@@ -181,7 +186,7 @@ def units(plan: PlannedPayments, payment: Payment, contracts: Contracts) -> int:
         return contracts.token.base_units(payment.amount)
     faucet = contracts.faucet
     paid_out = faucet.amount * plan.size if faucet and faucet.token == contracts.token else 0
-    return contracts.token.base_units(payment.amount + sum(plan.gifts)) + paid_out
+    return contracts.token.base_units(payment.amount + plan.all_gifts) + paid_out
 
 
 def payment_intent(plan: PlannedPayments, payment: Payment, contracts: Contracts, payee: bytes) -> Intent:

@@ -18,6 +18,8 @@ MINT_TO = bytes.fromhex("449a52f8")  # mintTo(address,uint256)
 BALANCE_OF = bytes.fromhex("70a08231")  # balanceOf(address)
 COOLDOWN = bytes.fromhex("b222e0c2")  # cooldown(address)
 CHECK = bytes.fromhex("c23697a8")  # check(address)
+#: The first topic of a log of Transfer(address,address,uint256): sender, recipient, base units.
+TRANSFER_EVENT = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 
 @dataclass(frozen=True)

@@ -304,10 +304,9 @@ class Follower:
             used = dict(zip(signers, answers, strict=False))
             for row, answer in zip(part, answers[len(signers) :], strict=True):
                 nonce = used[row.signer]
-                if answer is None and not isinstance(
-                    nonce, RpcError
-                ):  # without the nonce, such as on a node that keeps no
-                    found.append((row, int(nonce, 16)))  # old state, nothing is proved
+                # Without the nonce, such as on a node that keeps no old state, nothing is proved.
+                if answer is None and not isinstance(nonce, RpcError):
+                    found.append((row, int(nonce, 16)))
         return found
 
 

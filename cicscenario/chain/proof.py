@@ -17,12 +17,11 @@ import rlp
 from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import from_hex, to_hex
-from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER
+from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER, TRANSFER_EVENT
 from cicscenario.state.rows import LedgerRow
 
 Log = Mapping[str, Any]  #: as JSON-RPC gives it
 
-_TRANSFER_EVENT = to_hex(keccak(b"Transfer(address,address,uint256)"))
 _FAUCET_FAIL_EVENT = to_hex(keccak(b"FaucetFail(address,address,uint256)"))
 
 _PLACES = {1: 4, 2: 5}  # where the recipient is among the fields of a typed transaction
@@ -77,7 +76,7 @@ def judge(row: LedgerRow, logs: Sequence[Log], contracts: Collection[str]) -> Pr
     return rule(row, message, logs, contracts) if rule else ProofVerdict(ok=True)
 
 
-def _words(log: Log) -> list[int]:
+def event_words(log: Log) -> list[int]:
     """The arguments of an event, in order: first the indexed ones, which are topics, then the others, which are data."""
     data = from_hex(log["data"])
     plain = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
@@ -96,14 +95,14 @@ def _missing(row: LedgerRow, contract: str, what: str) -> ProofVerdict:
 
 
 def _is_registered(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts: Collection[str]) -> ProofVerdict:
-    if any(_of(log, message.to) and message.argument(0) in _words(log) for log in logs):
+    if any(_of(log, message.to) and message.argument(0) in event_words(log) for log in logs):
         return ProofVerdict(ok=True)
     return _missing(row, f"the accounts index at {to_hex(message.to)}", f"entry of {message.account}")
 
 
 def _is_transferred(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts: Collection[str]) -> ProofVerdict:
     sender, recipient, value = int.from_bytes(row.signer, "big"), message.argument(0), message.argument(1)
-    moves = [_words(log) for log in logs if _of(log, message.to) and log["topics"][:1] == [_TRANSFER_EVENT]]
+    moves = [event_words(log) for log in logs if _of(log, message.to) and log["topics"][:1] == [TRANSFER_EVENT]]
     if [sender, recipient, value] in moves:
         return ProofVerdict(ok=True)
     moved = sum(move[2] for move in moves if move[:2] == [sender, recipient] and len(move) == 3)
@@ -113,7 +112,7 @@ def _is_transferred(row: LedgerRow, message: SentCall, logs: Sequence[Log], cont
 def _is_minted(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts: Collection[str]) -> ProofVerdict:
     """The token's Mint log, or a Transfer log from the zero address; in both the recipient is the second argument."""
     recipient, value = message.argument(0), message.argument(1)
-    words = [_words(log) for log in logs if _of(log, message.to)]
+    words = [event_words(log) for log in logs if _of(log, message.to)]
     moved = [word[2] for word in words if len(word) == 3 and word[1] == recipient]
     return ProofVerdict(ok=True) if value in moved else _amount(row, message, max(moved, default=0))
 
@@ -133,7 +132,7 @@ def _is_given(row: LedgerRow, message: SentCall, logs: Sequence[Log], contracts:
     """A log of the faucet that names the recipient, or a token's log of a payment to them, of any amount, even 0."""
     recipient = message.argument(0)
     for log in logs:
-        words = _words(log)
+        words = event_words(log)
         if _of(log, message.to):
             given = recipient in words and log["topics"][:1] != [_FAUCET_FAIL_EVENT]
         else:

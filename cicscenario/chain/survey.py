@@ -17,9 +17,8 @@ _QUESTIONS: list[Call] = [
 ]
 #: Blocks whose gas may be in flight: one that is mined, and the next, which is full before the run has seen the first.
 _WINDOW = 2.0
-_LESS_THAN_A_BLOCK = (
-    0.9  # anvil 1.7.1 loses transactions when a block is full; the base fee rises after each full block
-)
+#: anvil 1.7.1 loses transactions when a block is full, and the base fee rises after each full block.
+_LESS_THAN_A_BLOCK = 0.9
 
 
 @dataclass(frozen=True)

@@ -84,11 +84,11 @@ def going_on_with(plan: Plan, store: Store, *, wrong: bool, scenario: str | Path
     As long as a step is not done for everybody, it is ``run``: a repair makes again only what was there once. It is ``run``
     also when a check is not made yet.
     """
-    if wrong and _is_done(plan, store):
+    if not _is_done(plan, store):
+        return going_on("run", scenario=scenario)
+    if wrong:
         return going_on("repair", scenario=scenario)
-    if _is_done(plan, store) and _is_proved(plan, store):
-        return None
-    return going_on("run", scenario=scenario)
+    return None if _is_proved(plan, store) else going_on("run", scenario=scenario)
 
 
 def write_files(plan: Plan, context: RunContext) -> None:

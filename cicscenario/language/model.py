@@ -23,9 +23,8 @@ class PopulationOptions:
 
     size: int | None  #: None for all people of ``source``
     source: Path | None  #: `from`: the folder or table of existing people; None to generate people
-    columns: (
-        Mapping[str, str] | None
-    )  #: headings of the table ``source`` by field; None: those with the names of fields
+    #: headings of the table ``source`` by field; None: those with the names of fields
+    columns: Mapping[str, str] | None
     seed: int
     profile: Profile | None  #: None for people without one
     locales: tuple[str, ...]  #: Faker locales; empty for those of the profile or the region
@@ -230,9 +229,8 @@ class ChainEnvironment:
     batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request
     confirmations: int  #: blocks that must follow a transaction's block
-    window: (
-        float | None
-    )  #: gas of unconfirmed transactions, as a share of the block gas limit; None: see ``chain.survey``
+    #: gas of unconfirmed transactions, as a share of the block gas limit; None: see ``chain.survey``
+    window: float | None
     copy: str | None  #: which of several copies of one chain; None where there is one
     limits: Limits
 

@@ -103,10 +103,6 @@ def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: S
     return found
 
 
-def _own_gas(lines: Sequence[StepWork]) -> int:
-    return sum(line.gas for line in lines if not line.by_people)
-
-
 def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) -> list[Need]:
     """The needs that are known without the chain, which has the gas price and the signer's funds and roles.
 
@@ -114,7 +110,8 @@ def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) ->
     """
     if not plan.sends:
         return []
-    found = [not_asked("native currency for fees", needed=_own_gas(lines), unit="gas")]
+    gas = sum(line.gas for line in lines if not line.by_people)
+    found = [not_asked("native currency for fees", needed=gas, unit="gas")]
     for cost, pending in _sending(plan, store):
         found += cost.offline_needs(pending)
     return found

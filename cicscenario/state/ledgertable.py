@@ -93,14 +93,14 @@ class LedgerTable(Tables):
         """The parts of a step that have ended: number, person, and whether the transaction was mined or failed."""
         for purpose, person, status in self._rows(
             "SELECT purpose, person, status FROM ledger WHERE purpose > ? AND purpose < ? AND status IN ('mined', 'failed')",
-            (f"{step}{PART}", f"{step}{chr(ord(PART) + 1)}"),
+            _all_parts(step),
         ):
             yield int(purpose.partition(PART)[2]), person, status == "mined"
 
     def first_block_of_parts(self, step: str) -> int | None:
         """The lowest number of a block in which a part of a step ended."""
         sql = "SELECT min(block) FROM ledger WHERE purpose > ? AND purpose < ?"
-        first: int | None = self._rows(sql, (f"{step}{PART}", f"{step}{chr(ord(PART) + 1)}"))[0][0]
+        first: int | None = self._rows(sql, _all_parts(step))[0][0]
         return first
 
     def other_signers(self, signer: bytes) -> list[KnownNonces]:
@@ -255,3 +255,8 @@ class LedgerTable(Tables):
         while rows := self._whole("ledger", f"WHERE id > ? ORDER BY id LIMIT {PAGE}", (last,)):
             yield from (LedgerRow(*row[1:]) for row in rows)
             last = rows[-1][0]
+
+
+def _all_parts(step: str) -> tuple[str, str]:
+    """Between these two are the purposes of all parts of a step."""
+    return f"{step}{PART}", f"{step}{chr(ord(PART) + 1)}"

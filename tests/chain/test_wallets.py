@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,12 @@ def send(session: ChainSession, store: Store) -> None:
         one.begin_own(PARTS, PLAIN_TRANSFER_GAS).wait()
 
 
+def copied(store: Store, folder: Path) -> Path:
+    """A copy of the state as it is now."""
+    store.flush()
+    return Path(shutil.copy(store.path, folder / "copy.sqlite"))
+
+
 def use_nonce(session: ChainSession, person: int, nonce: int, to: bytes = b"\x99" * 20, value: int = 5) -> None:
     """Another program uses the key of a person."""
     signed = Signer(derive_key(SECRET, person), session.chain_id).sign(
@@ -147,15 +154,11 @@ def test_what_was_signed_and_not_sent_is_sent_by_the_next_run_byte_for_byte(
 
 def test_an_older_copy_of_the_state_pays_nobody_twice(session: ChainSession, store: Store, tmp_path: Path) -> None:
     """It has none of what people have sent: their transactions are found on the chain, and taken over."""
-    store.flush()
-    shutil.copy(store.path, tmp_path / "older.sqlite")
+    path = copied(store, tmp_path)
     send(session, store)
-    older = Store(tmp_path / "older.sqlite")
-    try:
+    with closing(Store(path)) as older:
         send(session, older)
         assert older.transaction_counts()["traffic"] == {"mined": len(PARTS)}
-    finally:
-        older.close()
     assert paid(session) == [1] * len(PARTS)
     assert nonces(session) == [EACH] * PEOPLE
 
@@ -165,14 +168,10 @@ def test_a_copy_that_lacks_the_last_part_finds_the_rest_on_the_chain(
 ) -> None:
     with ledger(session, store) as one:
         one.begin_own(PARTS[:PEOPLE], PLAIN_TRANSFER_GAS).wait()
-    store.flush()
-    shutil.copy(store.path, tmp_path / "older.sqlite")
+    path = copied(store, tmp_path)
     send(session, store)
-    older = Store(tmp_path / "older.sqlite")
-    try:
+    with closing(Store(path)) as older:
         send(session, older)
-    finally:
-        older.close()
     assert paid(session) == [1] * len(PARTS)
 
 
@@ -180,16 +179,12 @@ def test_a_state_that_has_lost_the_first_part_finds_it_on_the_chain(
     session: ChainSession, store: Store, tmp_path: Path
 ) -> None:
     """As a repair leaves a ledger of which some rows were damaged."""
-    store.flush()
-    shutil.copy(store.path, tmp_path / "damaged.sqlite")
+    path = copied(store, tmp_path)
     send(session, store)
-    damaged = Store(tmp_path / "damaged.sqlite")
-    try:
+    with closing(Store(path)) as damaged:
         damaged.add_transactions(row for row in store.parts_sent([one.purpose for one in PARTS]) if row.nonce)
         send(session, damaged)
         assert damaged.transaction_counts()["traffic"] == {"mined": len(PARTS)}
-    finally:
-        damaged.close()
     assert paid(session) == [1] * len(PARTS)
     assert nonces(session) == [EACH] * PEOPLE
 

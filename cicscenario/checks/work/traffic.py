@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from cicscenario.capabilities.context import RunContext, Verifier, seen_height
 from cicscenario.capabilities.payments import TRAFFIC, payments_in, units
-from cicscenario.chain.abi import from_hex, to_hex
+from cicscenario.chain.abi import to_hex
+from cicscenario.chain.contracts import TRANSFER_EVENT
+from cicscenario.chain.proof import event_words
 from cicscenario.chain.reading import up_to_date
 from cicscenario.chain.rpc import Call, RpcError, protocol_errors
 from cicscenario.people.person import Person
 
-_TRANSFER = to_hex(keccak(b"Transfer(address,address,uint256)"))
 _PAGE = 1000  # payments whose payees are read at a time
-_Paid = Counter[tuple[bytes, bytes, int]]  # payer, payee, base units
+_Paid = Counter[tuple[int, int, int]]  # payer and payee, as numbers, and base units
 
 
 def verifier(context: RunContext) -> Verifier:
@@ -55,14 +54,18 @@ def _planned(context: RunContext, payers: dict[int, bytes]) -> tuple[_ByPayer, _
 
 def _problem(account: bytes, planned: _ByPayer, refused: _ByPayer, person: int, found: _Paid) -> str | None:
     own = planned.get(person, Counter())
+
+    def times_paid(payee: bytes, amount: int) -> int:
+        return found[int.from_bytes(account, "big"), int.from_bytes(payee, "big"), amount]
+
     for (payee, amount), times in own.items():
-        seen = found[account, payee, amount]
+        seen = times_paid(payee, amount)
         if seen != times:
             missing = f"{times - seen} of {times} payments" if seen < times else f"{seen} payments instead of {times}"
             where = "missing on the chain" if seen < times else "on the chain"
             return f"{missing} of {amount} base units to {to_hex(payee)}: {where}"
     for payee, amount in refused.get(person, Counter()):
-        if (payee, amount) not in own and found[account, payee, amount]:
+        if (payee, amount) not in own and times_paid(payee, amount):
             return f"a payment of {amount} base units to {to_hex(payee)} should have been refused, and is on the chain"
     return None
 
@@ -70,7 +73,7 @@ def _problem(account: bytes, planned: _ByPayer, refused: _ByPayer, person: int, 
 def _transfers(context: RunContext, payers: Sequence[bytes], first: int) -> _Paid:
     """What these accounts have transferred of the gift's token since a block, from a node that has all that the run knows."""
     chain = context.services.chain
-    topics = [_TRANSFER, [to_hex(payer.rjust(32, b"\0")) for payer in payers]]
+    topics = [TRANSFER_EVENT, [to_hex(payer.rjust(32, b"\0")) for payer in payers]]
     address = to_hex(chain.contracts.token.address)
     found = _Paid()
     with protocol_errors(chain.rpc):
@@ -93,10 +96,7 @@ def _transfers(context: RunContext, payers: Sequence[bytes], first: int) -> _Pai
     return found
 
 
-def _moved(log: Any) -> tuple[bytes, bytes, int]:
+def _moved(log: Any) -> tuple[int, int, int]:
     """Payer, payee and base units of a Transfer log."""
-    words = [from_hex(topic) for topic in log["topics"][1:]]
-    data = from_hex(log["data"])
-    words += [data[at : at + 32] for at in range(0, len(data), 32)]
-    payer, payee, amount = words[:3]
-    return payer[12:], payee[12:], int.from_bytes(amount, "big")
+    payer, payee, amount = event_words(log)[:3]
+    return payer, payee, amount

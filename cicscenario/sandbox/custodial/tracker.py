@@ -7,6 +7,7 @@ from eth_hash.auto import keccak
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from cicscenario.chain.abi import from_hex, to_hex
+from cicscenario.chain.contracts import TRANSFER_EVENT
 from cicscenario.sandbox.custodial import database, names
 from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
 from cicscenario.sandbox.custodial.context import EngineContext, checksummed
@@ -15,7 +16,6 @@ from cicscenario.sandbox.custodial.sending import TaskSender
 
 # The event's address is indexed in the classic accounts index; in the latest it is in the data.
 _ADDED = {to_hex(keccak(b"AddressAdded(address,uint256)")), to_hex(keccak(b"AddressAdded(address)"))}
-_TRANSFER = to_hex(keccak(b"Transfer(address,address,uint256)"))
 _BLOCKS_AT_ONCE = 20
 
 
@@ -63,7 +63,7 @@ class Tracker:
         done = self._finish_mined(cursor, hashes, {log["transactionHash"].removeprefix("0x") for log in logs})
         self._resume(cursor, {t["to"][2:].lower() for t in mined if t["to"] and int(t["value"], 16)})
         if self._callbacks.wanted:
-            self._send_callbacks(done, [log for log in logs if log["topics"][0] == _TRANSFER])
+            self._send_callbacks(done, [log for log in logs if log["topics"][0] == TRANSFER_EVENT])
         self._sender.flush()
 
     def _gift(self, registered: Sequence[str]) -> None:
