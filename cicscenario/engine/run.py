@@ -279,7 +279,8 @@ def execute(this: Run, plan: Plan | None = None) -> None:
             this.progress = _progress(this, plan)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.title, str(this.directory), plan.size, done))
-            record = Recorder(this.directory, this.progress)
+            pool = this.services.workers
+            record = Recorder(this.directory, this.progress, pool.seen if pool else lambda: None)
             Runner(
                 plan, context, this.progress, this.listener, only=this.selected, record=record, deadlines=this.deadlines
             ).run()

@@ -296,6 +296,18 @@ class MetaEnvironment:
 
 
 @dataclass(frozen=True)
+class WorkersEnvironment:
+    """The Redis over which workers take tasks of runs, and the secret that they and the runs share."""
+
+    broker: str  #: see ``redisaddress.FORMS``
+    user: str | None
+    password: Secret | None
+    secret: Secret
+    patience: float  #: seconds without any answer of a worker, after which a run gives up
+    timeout: float  #: seconds for one command of Redis
+
+
+@dataclass(frozen=True)
 class Environment:
     """The services of a stack. None for a service that it does not have."""
 
@@ -309,6 +321,7 @@ class Environment:
     ussd: UssdEnvironment | None
     accounts: AccountsEnvironment | None
     meta: MetaEnvironment | None
+    workers: WorkersEnvironment | None
     path: Path
     faults: tuple[str, ...] = ()  #: that are on in a sandbox, as ``SERVICE.NAME[=VALUE]``; not from the file
     pace: str | None = None  #: of a sandbox's services: fast or real; not from the file

@@ -2,9 +2,11 @@
 
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
-from cicscenario.chain.keyfile import encrypt, problem_of, write_keyfile
+from cicscenario.chain.keyfile import problem_of, write_keyfile
 from cicscenario.files import inner_folder
 from cicscenario.state.directory import run_secret
+from cicscenario.steps.work.labour import labour
+from cicscenario.workers.kinds import keystore_items
 
 
 def executor(context: RunContext) -> Executor:
@@ -14,12 +16,16 @@ def executor(context: RunContext) -> Executor:
 
     def run(batch: Batch) -> Result:
         inner_folder(context.directory / KEYSTORE)
+        missing = []
         for person in batch.people:
-            if context.stopping.is_set():
-                break
-            path = context.keyfile(person.account)
-            if problem_of(path, person.account):  # else it is of a run that was killed before it had counted the file
-                write_keyfile(path, encrypt(context.backend.private_key(person), password, kdf))
+            if problem_of(context.keyfile(person.account), person.account):
+                missing.append(person)
+            else:  # it is of a run that was killed before it had counted the file
+                batch.result.done(person.id)
+        keys = keystore_items(context.backend.private_key(person) for person in missing)
+        for index, text in labour(context, batch, "keystore", {"kdf": kdf, "password": password}, keys):
+            person = missing[index]
+            write_keyfile(context.keyfile(person.account), text.encode("ascii"))
             batch.result.done(person.id)
         return batch.result
 
