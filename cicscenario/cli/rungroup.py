@@ -84,7 +84,7 @@ def run(
             metavar="N",
             min=0,
             max=256,
-            help="Start N workers for keystore files and PIN hashes, at the Redis of the environment; see `worker`.",
+            help="Start N workers for keystore files and PIN hashes, at the Redis of the environment.",
         ),
     ] = 0,
     save: Annotated[

@@ -139,6 +139,11 @@ class Recorder:
         if time.monotonic() >= self._next:
             with suppress(OSError):
                 write_progress(self._directory, self._progress)
-                if (seen := self._workers()) is not None:
-                    write_workers(self._directory, seen)
+            self.now()
             self._next = time.monotonic() + _EVERY
+
+    def now(self) -> None:
+        """Writes what is known about workers."""
+        with suppress(OSError):
+            if (seen := self._workers()) is not None:
+                write_workers(self._directory, seen)

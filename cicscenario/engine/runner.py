@@ -104,7 +104,7 @@ class Runner:
             Lane.CHAIN: ThreadPoolExecutor(_OPEN_BATCHES * _CHAIN_STEPS_AT_ONCE, "chain"),
             Lane.SERVICE: ThreadPoolExecutor(_OPEN_BATCHES * _SERVICE_STEPS_AT_ONCE, "service"),
             Lane.BACKGROUND: ThreadPoolExecutor(
-                _BACKGROUND_AT_WORKERS if context.services.workers else cpu_count() or 1, "background"
+                _BACKGROUND_AT_WORKERS if context.workers else cpu_count() or 1, "background"
             ),
         }
 

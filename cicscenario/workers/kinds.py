@@ -1,7 +1,7 @@
 """The kinds of work that workers do. Each is a function of what the task brings, and changes nothing anywhere."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Kind:
     """One kind of work. ``seconds`` estimates one item, and ``proper`` is whether a result has the right form."""
 
     one: Callable[[Common, str], str]
-    here: Callable[[Common, Sequence[str], threading.Event], Iterator[str]]  #: in this process; ends early when stopped
+    here: Callable[[Common, Iterable[str], threading.Event], Iterator[str]]  #: in this process; ends early when stopped
     seconds: Callable[[Common], float]
     proper: Callable[[Common, str], bool]
 
@@ -34,18 +34,18 @@ def _keyfile(common: Common, key: str) -> str:
     return encrypt(bytes.fromhex(key), common["password"], common["kdf"]).decode("ascii")
 
 
-def _keyfiles_here(common: Common, keys: Sequence[str], stopping: threading.Event) -> Iterator[str]:
+def _keyfiles_here(common: Common, keys: Iterable[str], stopping: threading.Event) -> Iterator[str]:
     for key in keys:
+        yield _keyfile(common, key)
         if stopping.is_set():
             return
-        yield _keyfile(common, key)
 
 
 def _hasher(common: Common) -> PinHasher:
     return PinHasher(common["scheme"], cost=common["cost"], pepper=common["pepper"])
 
 
-def _hashes_here(common: Common, pins: Sequence[str], stopping: threading.Event) -> Iterator[str]:
+def _hashes_here(common: Common, pins: Iterable[str], stopping: threading.Event) -> Iterator[str]:
     yield from _hasher(common).hash_many(pins, stopping)
 
 
@@ -70,6 +70,6 @@ KINDS = {
 }
 
 
-def keystore_items(keys: Iterable[bytes]) -> list[str]:
-    """Private keys as items of the kind ``keystore``."""
-    return [key.rjust(KEY_BYTES, b"\0").hex() for key in keys]
+def keystore_item(key: bytes) -> str:
+    """A private key as an item of the kind ``keystore``."""
+    return key.rjust(KEY_BYTES, b"\0").hex()

@@ -9,14 +9,16 @@ import queue
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from redis import Redis
 
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError, InterruptedRunError, UnavailableError
 from cicscenario.jsontext import parse_json
+from cicscenario.printable import foreign
 from cicscenario.services.custodial.broker import Broker, of_type, task_id
 from cicscenario.services.custodial.messages import TaskMessages
 from cicscenario.wording import counted
@@ -87,6 +89,8 @@ class WorkerPool:
         self._error: CicScenarioError | None = None
         self._progress = clock()
         self._told: set[str] = set()
+        self._began: float | None = None
+        self._done: dict[str, Counter[str]] = {}  # items that this run has taken, by worker and kind
         self._workers: list[SeenWorker] | None = None  # None until it was asked
         self.tell: Callable[[str], None] = lambda text: None  #: shows the user a line
 
@@ -103,6 +107,7 @@ class WorkerPool:
         with self._mutex:
             if not self._tasks:
                 self._progress = self._clock()
+                self._began = self._began or self._progress
             self._tasks |= {task.id: task for task in tasks}
         try:
             self._send(tasks)
@@ -144,7 +149,7 @@ class WorkerPool:
             if state.seconds >= state.patience:
                 raise UnavailableError(
                     f"no worker of {state.place} has answered for {state.patience:g} s: {state.seen}",
-                    hint="start one: `cicscenario worker --env FILE` with the same `workers` section",
+                    hint="is one started, with the same `workers.broker` and `workers.secret`?",
                 )
 
     def state(self) -> PoolState:
@@ -155,9 +160,24 @@ class WorkerPool:
             )
 
     def seen(self) -> list[SeenWorker] | None:
-        """The workers at the last look; None before the first."""
+        """The workers at the last look, with what this run has had of each; None before the first.
+
+        Rates are from the first task to the last result. Workers that are gone since are among them.
+        """
         with self._mutex:
-            return self._workers
+            if self._workers is None:
+                return None
+            seconds = max(self._progress - (self._began or 0.0), 0.1)
+            gone = self._done.keys() - {worker.name for worker in self._workers}
+            every = [*self._workers, *(SeenWorker(name, VERSION) for name in sorted(gone))]
+            return [
+                replace(
+                    worker,
+                    done=dict(done := self._done.get(worker.name, Counter())),
+                    rates={kind: round(number / seconds, 2) for kind, number in done.items()},
+                )
+                for worker in every
+            ]
 
     def close(self) -> None:
         """Ends the thread that takes results."""
@@ -220,6 +240,9 @@ class WorkerPool:
         with self._mutex:
             first = self._tasks.pop(task, None)
             self._progress = self._clock()
+            if first:
+                name = foreign(str(content.get("worker")), 100)
+                self._done.setdefault(name, Counter())[waiting.kind] += waiting.size
         if first:
             waiting.answered.put((waiting, results))
 

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from urllib.parse import quote
 
 from celery import Celery
 from celery.loaders.app import AppLoader
+from celery.platforms import SecurityWarning
 from redis import Redis
 
 from cicscenario.boundaries import Boundary
@@ -183,6 +185,7 @@ def _celery_address(place: WorkerPlace) -> str:
 
 def work(place: WorkerPlace, threads: int, say: Callable[[str], None]) -> None:
     """Takes tasks until the process is asked to stop; tasks under way are finished first."""
+    warnings.filterwarnings("ignore", category=SecurityWarning)  # as root: only JSON is taken
     logging.basicConfig(level=logging.ERROR, format="worker: %(message)s", force=True)
     worker = Worker(place, say)
     worker.broker.ping()

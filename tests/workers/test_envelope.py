@@ -16,7 +16,14 @@ def sealed() -> str:
     return Envelope(SECRET, LINEAGE).seal(Direction.TASK, TASK, CONTENT)
 
 
-def opens(text: str, *, secret: str = SECRET, lineage: str = LINEAGE, task: str = TASK, direction: Direction = Direction.TASK) -> bool:  # fmt: skip
+def opens(
+    text: str,
+    *,
+    secret: str = SECRET,
+    lineage: str = LINEAGE,
+    task: str = TASK,
+    direction: Direction = Direction.TASK,
+) -> bool:
     try:
         return Envelope(secret, lineage).open(direction, task, text) == (VERSION, CONTENT)
     except SealError:

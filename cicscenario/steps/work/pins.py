@@ -31,7 +31,7 @@ def executor(context: RunContext) -> Executor:
     def run(batch: Batch) -> Result:
         rows: list[tuple[Person, str]] = []
         since = context.clock()
-        at_once = len(batch.people) if context.services.workers else _HASHED_AT_ONCE
+        at_once = len(batch.people) if context.workers else _HASHED_AT_ONCE
         for start in range(0, len(batch.people), at_once):
             known = _pins(batch.people[start : start + at_once], source, batch.result)
             people = list(known)
