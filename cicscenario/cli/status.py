@@ -93,7 +93,7 @@ def _workers(place: Path) -> Iterator[str]:
     """A line for each worker that the run has seen last."""
     for one in (read_workers(place) or {"workers": []})["workers"]:
         parts = [
-            f"{int(done):,} of {kind} done, {float(one['rates'].get(kind, 0)):g}/s"
+            f"{int(done):,} {kind} done, {float(one['rates'].get(kind, 0)):g}/s"
             for kind, done in sorted(one["done"].items())
         ]
         if not one["usable"]:

@@ -9,6 +9,7 @@ from cicscenario.chain.keyfile import encrypt
 from cicscenario.chain.signer import KEY_BYTES
 from cicscenario.people.pins import DEFAULT_COST, PinHasher, scheme_of
 
+KEYFILES, HASHES = "keyfiles", "hashes"  #: names of the kinds
 Common = Mapping[str, Any]  #: what all items of a task share; plain data, as JSON has it
 _TASK_SECONDS = 0.5  # of work in one task: short enough to be done again, long enough that messages do not count
 _MOST = 100  # items in one task
@@ -55,13 +56,13 @@ def _hash_seconds(common: Common) -> float:
 
 
 KINDS = {
-    "keystore": Kind(
+    KEYFILES: Kind(
         _keyfile,
         _keyfiles_here,
         lambda common: _STRENGTH_SECONDS[common["kdf"]],
         lambda common, text: text.startswith("{"),  # each is read again where it was written
     ),
-    "pins": Kind(
+    HASHES: Kind(
         lambda common, pin: _hasher(common).hash(pin),
         _hashes_here,
         _hash_seconds,
@@ -71,5 +72,5 @@ KINDS = {
 
 
 def keystore_item(key: bytes) -> str:
-    """A private key as an item of the kind ``keystore``."""
+    """A private key as an item of the kind ``keyfiles``."""
     return key.rjust(KEY_BYTES, b"\0").hex()

@@ -9,7 +9,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 import uuid
 import warnings
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from redis import Redis
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError
 from cicscenario.printable import foreign
+from cicscenario.retry import pause
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.transport.redisaddress import RedisAddress
 from cicscenario.transport.tls import authorities
@@ -111,7 +111,7 @@ class Worker:
         if why not in self._told:
             self._told.add(why)
             self._say(why)
-        time.sleep(_REFUSED)
+        pause(_REFUSED, None)
 
     def beat_until(self, ended: threading.Event) -> None:
         """Gives signs of life until the event is set, and says once that Redis is away, and that it is back."""

@@ -14,6 +14,7 @@ from cicscenario.workers import pool as pool_module
 from cicscenario.workers import worker as worker_module
 from cicscenario.workers.beats import beat, seen_workers
 from cicscenario.workers.envelope import VERSION, Direction, Envelope
+from cicscenario.workers.kinds import HASHES
 from cicscenario.workers.pool import WorkerPool, described, result_message
 from cicscenario.workers.worker import Worker, WorkerPlace, make_app
 from tests.support.valkey import Valkey
@@ -80,7 +81,7 @@ class Asked:
 
     def _ask(self, pool: WorkerPool, pins: list[str]) -> None:
         try:
-            for index, hashed in pool.each(LINEAGE, "pins", PINS, pins):
+            for index, hashed in pool.each(LINEAGE, HASHES, PINS, pins):
                 self.found[index] = hashed
                 self.times += 1
         except BaseException as error:
@@ -104,7 +105,7 @@ def test_the_results_are_those_of_the_items(valkey: Valkey) -> None:
     assert sorted(found) == list(range(150))
     for pin in (0, 99, 100, 149):
         assert bcrypt.checkpw(f"{pin:04}".encode(), found[pin].encode())
-    assert hand.worker.activity.document()["done"] == {"pins": 150}
+    assert hand.worker.activity.document()["done"] == {"hashes": 150}
 
 
 def test_a_task_that_is_lost_is_sent_again_and_a_late_result_is_not_heard(valkey: Valkey) -> None:
@@ -222,16 +223,16 @@ def test_a_task_of_a_run_that_has_ended_is_not_worked_on(valkey: Valkey) -> None
     assert 0 < valkey.client.ttl(names.wanted(session)) <= 60
     valkey.client.delete(names.wanted(session))
     hand.worker.work(task, *arguments)
-    assert hand.worker.activity.document()["done"] == {"pins": 1}
+    assert hand.worker.activity.document()["done"] == {"hashes": 1}
 
 
 def test_workers_are_seen_while_they_give_signs_of_life(valkey: Valkey) -> None:
     hand = Hand(valkey)
-    hand.worker.activity.finished("pins", 120)
+    hand.worker.activity.finished(HASHES, 120)
     hand.beat()
     (seen,) = seen_workers(hand.worker.broker, Envelope(SECRET, ""))
-    assert (seen.name, seen.version, seen.usable, seen.done) == (hand.worker.name, VERSION, True, {"pins": 120})
-    assert 100 < seen.rates["pins"] <= 120
+    assert (seen.name, seen.version, seen.usable, seen.done) == (hand.worker.name, VERSION, True, {"hashes": 120})
+    assert 100 < seen.rates[HASHES] <= 120
     assert described([seen]) == "1 worker there"
     with hand.worker.activity.at("task-1"):
         hand.beat()

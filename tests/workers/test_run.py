@@ -7,81 +7,28 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from cicscenario.chain.keyfile import decrypt, problem_of
-from cicscenario.sandbox import stack
+from cicscenario.boundaries import FAILPOINT
+from cicscenario.chain.keyfile import decrypt
 from tests.support.commands import command_environment, command_line
+from tests.support.reached import of_situation
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.worker_processes import SECRET, start_worker
+from tests.support.worker_runs import WorkerWorld, whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-SCENARIO = """version: 1
-name: {name}
-population: {{size: {size}, seed: 7}}
-gift: {{threshold: 9}}
-backend: {{kind: eth, keystore: {{kdf: light}}}}
-"""
-
-
-class World:
-    """A sandbox with a node, a Valkey for workers, and an environment file that names both."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, self.folder = folder / "home", folder
-        self.info = stack.up(self.home, services=["node"])
-        self.valkey = Valkey(folder)
-        secret = folder / "secret"
-        secret.write_text(SECRET)
-        self.environment = folder / "environment.yaml"
-        self.environment.write_text(
-            f"extends: {self.info.environment}\nworkers: {{broker: '{self.valkey.url}', secret: 'file:{secret}', patience: 60}}\n"
-        )
-
-    def start(self, name: str, size: int) -> "subprocess.Popen[bytes]":
-        path = self.folder / f"{name}.yaml"
-        path.write_text(SCENARIO.format(name=name, size=size))
-        arguments = command_line("run", str(path), "--env", str(self.environment))
-        with (self.folder / "run.log").open("ab") as log:
-            return subprocess.Popen(arguments, env=command_environment(self.home), stdout=log, stderr=log)
-
-    def said(self) -> str:
-        return (self.folder / "run.log").read_text()
-
-    def directory(self, name: str) -> Path:
-        return self.home / "runs" / name
-
-    def written(self, name: str) -> int:
-        return len(list((self.directory(name) / "keystore").glob("*.json")))
-
-    def close(self) -> None:
-        self.valkey.close()
-        stack.down(self.home)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("workers"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerWorld]:
+    made = WorkerWorld(tmp_path_factory.mktemp("workers"))
     try:
         yield made
     finally:
         made.close()
-
-
-def whole(world: World, name: str, size: int) -> None:
-    """Everybody has one file, which opens with the run's password and is of the account that it is named by."""
-    directory = world.directory(name)
-    files = sorted((directory / "keystore").glob("*.json"))
-    assert len(files) == size
-    password = (directory / "keystore.password").read_text()
-    for path in files:
-        assert problem_of(path, bytes.fromhex(path.stem)) is None
-    assert decrypt(files[0].read_bytes(), password)
-    report = json.loads((directory / "report.json").read_text())
-    assert report["exit_code"] == 0
 
 
 class Monitor:
@@ -117,7 +64,7 @@ for line in s.makefile(errors="replace"): print(line, end="", flush=True)
 """
 
 
-def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(world: World) -> None:
+def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(world: WorkerWorld) -> None:
     workers = [start_worker(world.environment) for _ in range(2)]
     monitor = Monitor(world.valkey)
     try:
@@ -141,15 +88,15 @@ def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(wor
         assert secret not in crossed
     assert "ciphertext" not in crossed
     seen = json.loads((directory / "workers.json").read_text())["workers"]
-    assert sum(one["done"].get("keystore", 0) for one in seen) == 40
+    assert sum(one["done"].get("keyfiles", 0) for one in seen) == 40
     assert len([one for one in seen if one["done"]]) == 2
     command = command_line("status", str(world.folder / "shared.yaml"))
     done = subprocess.run(command, env=command_environment(world.home), capture_output=True, text=True)
-    assert done.stdout.count("of keystore done") == 2, done.stdout
+    assert done.stdout.count("keyfiles done") == 2, done.stdout
     assert codes == [0, 0], (world.folder / "worker.log").read_text()
 
 
-def test_kills_of_workers_broker_and_run_lose_nothing_and_double_nothing(world: World) -> None:
+def test_kills_of_workers_broker_and_run_lose_nothing_and_double_nothing(world: WorkerWorld) -> None:
     """Each is killed while files are written; who was killed is started again."""
     name, size = "killed", 140
     workers = [start_worker(world.environment) for _ in range(2)]
@@ -177,3 +124,27 @@ def test_kills_of_workers_broker_and_run_lose_nothing_and_double_nothing(world: 
         for worker in workers:
             worker.kill()
             worker.wait()
+
+
+def test_a_run_and_a_worker_that_are_killed_at_each_boundary(
+    world: WorkerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, size = "boundaries", 12
+    helper = start_worker(world.environment)
+    try:
+        for point in of_situation("run with workers"):
+            run = world.start(name, size, f"{point}:1:kill")
+            assert run.wait(60) == -signal.SIGKILL, (point, world.said())
+        helper.send_signal(signal.SIGSTOP)
+        for point in of_situation("worker"):
+            monkeypatch.setenv(FAILPOINT, f"{point}:1:kill")
+            killed = start_worker(world.environment)
+            monkeypatch.delenv(FAILPOINT)
+            run = world.start(name, size) if point == "workers.answer:before" else run
+            assert killed.wait(60) == -signal.SIGKILL, point
+        helper.send_signal(signal.SIGCONT)
+        assert run.wait(120) == 0, world.said()
+        whole(world, name, size)
+    finally:
+        helper.kill()
+        helper.wait()

@@ -9,7 +9,7 @@ from cicscenario.files import inner_folder
 from cicscenario.people.person import Person
 from cicscenario.state.directory import run_secret
 from cicscenario.steps.work.labour import labour
-from cicscenario.workers.kinds import keystore_item
+from cicscenario.workers.kinds import KEYFILES, keystore_item
 
 
 def executor(context: RunContext) -> Executor:
@@ -20,7 +20,7 @@ def executor(context: RunContext) -> Executor:
     def run(batch: Batch) -> Result:
         inner_folder(context.directory / KEYSTORE)
         begun: list[Person] = []
-        for index, text in labour(context, batch, "keystore", {"kdf": kdf, "password": password}, keys(batch, begun)):
+        for index, text in labour(context, batch, KEYFILES, {"kdf": kdf, "password": password}, keys(batch, begun)):
             person = begun[index]
             write_keyfile(context.keyfile(person.account), text.encode("ascii"))
             batch.result.done(person.id)
