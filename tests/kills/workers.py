@@ -36,16 +36,20 @@ class WorkerKills:
         self._run = self._begin()
 
     def _begin(self) -> "subprocess.Popen[bytes]":
-        return self.world.start(f"run-{self._number}", self.size)
+        name = f"run-{self._number}"
+        self._before = self.world.written(name)
+        return self.world.start(name, self.size)
 
     def kill(self, what: str) -> None:
-        """One kill while a run is under way."""
-        until = time.monotonic() + self.random.uniform(0.2, 4)
-        while time.monotonic() < until:
+        """One kill while a run is under way, and after it has written a file since the last one: else it would get nowhere."""
+        until = time.monotonic() + self.random.uniform(0.2, 2)
+        latest = time.monotonic() + _LONGEST
+        while time.monotonic() < until or (not self._gets_on() and time.monotonic() < latest):
             if self._run.poll() is not None:
                 self._ended(self._run.returncode)
             time.sleep(0.05)
         self.kills[what] += 1
+        self._before = self.world.written(f"run-{self._number}")
         if what == "worker":
             number = self.random.randrange(len(self._workers))
             self._workers[number].kill()
@@ -59,6 +63,10 @@ class WorkerKills:
             self._run.wait()
             self._look()
             self._run = self._begin()
+
+    def _gets_on(self) -> bool:
+        """Whether the run has written a file since the last kill."""
+        return self.world.written(f"run-{self._number}") > self._before
 
     def finish(self) -> None:
         """Lets the last run come to its end."""
@@ -101,21 +109,25 @@ def main() -> int:
     options.add_argument("--runs", type=int, default=20, help="kills of the run")
     options.add_argument("--brokers", type=int, default=10, help="kills of the broker")
     options.add_argument("--people", type=int, default=150, help="of each run")
+    options.add_argument("--seconds", type=float, default=3600, help="no kill after this time")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     order = ["worker"] * given.workers + ["run"] * given.runs + ["broker"] * given.brokers
+    until = time.monotonic() + given.seconds
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         campaign = WorkerKills(Path(folder), given.people, given.seed)
         campaign.random.shuffle(order)
         try:
             for what in order:
+                if time.monotonic() >= until:
+                    break
                 campaign.kill(what)
             campaign.finish()
         finally:
             campaign.close()
     found = campaign.found
     killed = ", ".join(f"{what} {number}" for what, number in sorted(campaign.kills.items()))
-    figures = [len(order), *(found[name] for name in _HEAD[2:])]
+    figures = [sum(campaign.kills.values()), *(found[name] for name in _HEAD[2:])]
     print(f"| {' | '.join(_HEAD)} |\n|:--|{'--:|' * len(figures)}\n| {killed} | {' | '.join(map(str, figures))} |")
     return int(any(found[name] for name in _HEAD[4:]))
 
