@@ -104,8 +104,8 @@ def write_progress(directory: Path, progress: Progress) -> None:
 
 
 def write_workers(directory: Path, workers: Sequence["SeenWorker"]) -> None:
-    """Writes ``workers.json``: the time in Unix seconds, and each worker with what it does in a second."""
-    document = {"at": round(time.time()), "workers": [worker.document() for worker in workers]}
+    """Writes ``workers.json``: each worker, with what the run has had of it, and how much a second."""
+    document = {"workers": [worker.document() for worker in workers]}
     write_whole(directory / WORKERS, json.dumps(document, indent=2) + "\n", mode=FOR_ALL, again=True)
 
 

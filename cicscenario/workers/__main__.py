@@ -1,12 +1,12 @@
 """A worker that a run starts on its own machine, for itself. It ends when the run ends: its standard input ends then."""
 
-import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
+from cicscenario.jsontext import parse_json
 from cicscenario.workers.worker import WorkerPlace, work
 
 
@@ -17,7 +17,7 @@ def _end_with_the_run() -> None:
 
 def main() -> None:
     """The first line of standard input says where the broker is: it has secrets, which no argument may have."""
-    settings = json.loads(sys.stdin.readline())
+    settings = parse_json(sys.stdin.readline())
     threads = settings.pop("threads")
     ca = settings.pop("ca")
     threading.Thread(target=_end_with_the_run, daemon=True).start()

@@ -11,7 +11,7 @@ from tests.support.commands import command_environment, command_line
 from tests.support.valkey import Valkey
 from tests.support.worker_processes import SECRET
 
-SCENARIO = """version: 1
+_SCENARIO = """version: 1
 name: {name}
 population: {{size: {size}, seed: 7}}
 gift: {{threshold: 9}}
@@ -35,7 +35,7 @@ class WorkerWorld:
 
     def start(self, name: str, size: int, failpoint: str = "") -> "subprocess.Popen[bytes]":
         path = self.folder / f"{name}.yaml"
-        path.write_text(SCENARIO.format(name=name, size=size))
+        path.write_text(_SCENARIO.format(name=name, size=size))
         arguments = command_line("run", str(path), "--env", str(self.environment))
         environment = command_environment(self.home) | ({FAILPOINT: failpoint} if failpoint else {})
         with (self.folder / "run.log").open("ab") as log:
