@@ -3,15 +3,29 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.payments import payments_in, purpose_of
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.proof import SentCall
 from cicscenario.files import OWNER_ONLY, replacing
+from cicscenario.payments.payment import Payment
 
 HEAD = "number,day,payer,payee,amount,outcome,hash"
 _PAGE = 500  # payments whose transactions are read at a time
+
+
+class Made(NamedTuple):
+    """A payment that has ended as it should."""
+
+    payment: Payment
+    amount: int  #: base units that were asked for
+    hash: bytes
+
+    @property
+    def outcome(self) -> str:
+        return "refused" if self.payment.refused else "paid"
 
 
 def write_file(context: RunContext, path: Path) -> None:
@@ -22,11 +36,17 @@ def write_file(context: RunContext, path: Path) -> None:
 
 def _lines(context: RunContext) -> Iterator[str]:
     yield HEAD
+    for one in made(context):
+        number, payer, payee, _, day, _ = one.payment
+        yield f"{number},{day},{payer},{payee},{one.amount},{one.outcome},{to_hex(one.hash)}"
+
+
+def made(context: RunContext) -> Iterator[Made]:
+    """The payments that have ended as they should, in the order in which they were planned. Reads some of them at a time."""
     payments = iter(payments_in(context))
     while part := list(islice(payments, _PAGE)):
         rows = {row.purpose: row for row in context.state.parts_sent([purpose_of(one.number) for one in part])}
         for one in part:
             row = rows.get(purpose_of(one.number))
             if row is not None and row.status == ("failed" if one.refused else "mined"):
-                outcome, asked = "refused" if one.refused else "paid", SentCall.of(row.raw).argument(1)
-                yield f"{one.number},{one.day},{one.payer},{one.payee},{asked},{outcome},{to_hex(row.hash)}"
+                yield Made(one, SentCall.of(row.raw).argument(1), row.hash)
