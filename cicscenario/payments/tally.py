@@ -1,4 +1,4 @@
-"""Payments that were made, counted as they come: by person, pair and day. Its size grows with people and pairs, not with payments."""
+"""Payments that were made, counted as they come: by person, pair and day. Its size grows with people and pairs."""
 
 from array import array
 from collections.abc import Sequence

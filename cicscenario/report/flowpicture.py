@@ -20,6 +20,7 @@ _SHOWN = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)  #: quantiles; the data ha
 MEDIAN, NINE_OF_TEN, MOST = "half of them", "90 % of them", "all of them"
 _LARGEST = 6  #: flows between places that are told in words
 _HUBS = (("received", "Who was paid most often", "by people"), ("sent", "Who paid most often", "people paid"))
+_NONE = "\N{EN DASH}"
 _UNKNOWN = "place not known"
 _SHADES = 0.08  #: the weakest shade of a flow that there is
 
@@ -104,9 +105,7 @@ def picture(payments: dict[str, Any], people: Sequence[dict[str, Any]]) -> Pictu
         [_share(one) for one in payments["shares"]],
         [(_WORDS[one["figure"]], list(_quantiles(one))) for one in payments["distributions"] if one["found"]],
         _map(payments["places"], payments["paid"]) if payments["paid"] else None,
-        [
-            (title, partners, [_hub(one, known) for one in hubs[name]]) for name, title, partners in _HUBS if hubs[name]
-        ],
+        [(title, partners, [_hub(one, known) for one in hubs[name]]) for name, title, partners in _HUBS if hubs[name]],
         payments.get("profile", ""),
         _note(payments),
     )
@@ -116,7 +115,9 @@ def told(payments: dict[str, Any]) -> str:
     """What became of the payments, in a sentence."""
     waiting = payments["planned"] - payments["paid"] - payments["refused"]
     parts = [f"{payments['paid']:,} of {counted(payments['planned'], 'payment')} were paid"]
-    parts += [f"{payments['refused']:,} asked for more than the payer had, and were refused"] if payments["refused"] else []
+    parts += (
+        [f"{payments['refused']:,} asked for more than the payer had, and were refused"] if payments["refused"] else []
+    )
     parts += [f"{waiting:,} are not made"] if waiting else []
     return f"{'; '.join(parts)}. {int(payments['tokens']):,} tokens changed hands."
 
@@ -133,9 +134,8 @@ def _calendar(held: dict[str, Any]) -> Calendar:
     planned, paid, refused = held["planned"], held["paid"], held["refused"]
     top, number = max([*planned, 1]), max(len(planned), 1)
     bars = []
-    for place, days in enumerate(planned):
-        waiting = max(days - paid[place] - refused[place], 0)
-        heights = (round(100 * value / top, 2) for value in (paid[place], refused[place], waiting))
+    for place, (days, made, failed) in enumerate(zip(planned, paid, refused, strict=False)):
+        heights = (round(100 * value / top, 2) for value in (made, failed, max(days - made - failed, 0)))
         bars.append(Bar(round(100 * (place + 0.06) / number, 3), round(88 / number, 3), *heights))
     first = planned.index(max(planned)) * held["width"] if planned else 0
     last = min(first + held["width"], held["days"]) - 1
@@ -145,31 +145,42 @@ def _calendar(held: dict[str, Any]) -> Calendar:
 
 
 def _share(one: dict[str, Any]) -> Beside:
-    found, wanted = (one.get(name) for name in ("found", "wanted"))
-    bars = [None if value is None else round(100 * value, 1) for value in (found, wanted)]
-    return Beside(_WORDS[one["figure"]], *("–" if bar is None else f"{bar:.1f} %" for bar in bars), *bars)
+    def said(value: float | None) -> str:
+        return _NONE if value is None else f"{100 * value:.1f} %"
+
+    found, wanted = one.get("found"), one.get("wanted")
+    return Beside(_WORDS[one["figure"]], said(found), said(wanted), _percent(found, 1), _percent(wanted, 1))
 
 
 def _quantiles(one: dict[str, Any]) -> Iterator[Beside]:
     """The quantiles that are shown. Bars grow with the logarithm, as the largest values are a thousand times the others."""
     wanted = one.get("wanted") or [None] * len(one["shares"])
-    rows = [row for row in zip(one["shares"], one["found"], wanted, strict=True) if row[0] in _SHOWN]
+    rows = [row for row in zip(one["shares"], one["found"], wanted, strict=False) if row[0] in _SHOWN]
     top = log1p(max([value for row in rows for value in row[1:] if value is not None] or [1])) or 1.0
-    for share, *values in rows:
+    for share, found, expected in rows:
         name = {1.0: MOST, 0.9: NINE_OF_TEN, 0.5: MEDIAN}.get(share, f"{100 * share:g} % of them")
-        bars = [None if value is None else round(100 * log1p(value) / top, 1) for value in values]
-        yield Beside(name, *map(_amount, values), *bars)
+        bars = (_percent(None if value is None else log1p(value), top) for value in (found, expected))
+        yield Beside(name, _amount(found), _amount(expected), *bars)
+
+
+def _percent(value: float | None, top: float) -> float | None:
+    return None if value is None else round(100 * value / top, 1)
 
 
 def _amount(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
+    if value is None:
+        return _NONE
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
 
 
 def _map(held: dict[str, Any], paid: int) -> PlaceMap:
     """The strongest shade is that of the largest flow between places that have names."""
-    rows, others, named = held["payments"], held["others"], len(held["names"])
+    others, named = held["others"], len(held["names"])
     names = [name or _UNKNOWN for name in held["names"]] + ([counted(others, "other place")] if others else [])
-    flows = [(rows[payer][payee], payer, payee) for payer in range(named) for payee in range(named)]
+    rows = [row[: len(names)] for row in held["payments"][: len(names)]]
+    flows = [
+        (number, payer, payee) for payer, row in enumerate(rows[:named]) for payee, number in enumerate(row[:named])
+    ]
     top = max([number for number, _, _ in flows] or [0]) or 1
     largest = [
         f"{number:,} within {names[payer]}" if payer == payee else f"{number:,} from {names[payer]} to {names[payee]}"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cicscenario.capabilities.payments import PAYMENTS, TRAFFIC, PlannedPayments, Places, payments_of, places_of
+from cicscenario.capabilities.payments import PAYMENTS, TRAFFIC, Places, PlannedPayments, payments_of, places_of
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.payments.comparison import Distribution, Share, distributions, shares, usual_payments
 from cicscenario.payments.tally import Tally
@@ -28,7 +28,7 @@ def flows(end: RunEnd) -> dict[str, Any] | None:
 
 
 class FlowsNow:
-    """The same of a run that is under way. Finding it out takes at most one in so many seconds: what it was is shown meanwhile."""
+    """The same of a run that is under way. Finding it out takes at most one in so many seconds; meanwhile it stays."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -50,7 +50,8 @@ class FlowsNow:
             if self._planned is None:
                 self._planned = _read(end)
             self._found = flows_of(*self._planned, end.store, traffic.profile)
-            self._due = self._clock() + _SHARE * (self._clock() - began)
+            after = self._clock()
+            self._due = after + _SHARE * (after - began)
         return self._found
 
 
@@ -100,7 +101,9 @@ def _document(
     figures, spec = planned.spec.figures, planned.spec
     known = {"profile": profile.name, "usual": usual_payments(figures, planned.size)} if figures and profile else {}
     found = [
-        one for one in distributions(tally, figures, planned.gifts) if one.name != "size" or planned.all_gifts < _LARGEST
+        one
+        for one in distributions(tally, figures, planned.gifts)
+        if one.name != "size" or planned.all_gifts < _LARGEST
     ]
     return {
         "planned": spec.payments,

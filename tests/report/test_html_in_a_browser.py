@@ -70,6 +70,7 @@ def variants() -> dict[str, Recorded]:
     under_way = good | {
         "checks": [],
         "transactions": {},
+        "payments": recordings.payments(),
         "steps": [step | {"ok": 10, "pending": 990} for step in good["steps"]],
     }
     return {
