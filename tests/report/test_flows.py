@@ -1,9 +1,11 @@
 """The payments of a run as its reports show them: from the plan and the ledger, of bounded size, and silent without `traffic`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from cicscenario.capabilities.payments import Places, payments_of, purpose_of
 from cicscenario.engine.conclude import RunEnd
@@ -13,6 +15,7 @@ from cicscenario.report.flowpicture import picture
 from cicscenario.report.flows import FlowsNow, flows, flows_of, hubs_in
 from cicscenario.report.rendered import recorded
 from cicscenario.report.summary import write_record
+from cicscenario.resources import load_schema
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support import recordings
@@ -149,6 +152,29 @@ def test_what_is_drawn_says_what_is_known() -> None:
     (title, _, people), _ = drawn.hubs
     assert title == "Who was paid most often"
     assert [(one.person, one.name) for one in people][1:] == [(29, "Ann 29"), (77, "")]
+
+
+def changed(held: Any, path: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
+    """The recorded payments with each value in turn missing, or another."""
+    for key, value in held.items() if isinstance(held, dict) else enumerate(held):
+        for change in ("gone", 0, "x", [], {}):
+            whole: Any = recordings.payments()
+            holder = whole
+            for part in path:
+                holder = holder[part]
+            if change == "gone":
+                del holder[key]
+            else:
+                holder[key] = change
+            yield whole
+        if isinstance(value, dict | list):
+            yield from changed(value, (*path, key))
+
+
+def test_whatever_the_schema_lets_through_can_be_drawn() -> None:
+    form = Draft202012Validator(load_schema("report-v1")["properties"]["payments"])
+    drawn = [picture(one, []) for one in changed(recordings.payments()) if form.is_valid(one)]
+    assert len(drawn) > 50
 
 
 def test_nothing_is_drawn_of_payments_that_nobody_has_made() -> None:

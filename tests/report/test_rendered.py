@@ -60,7 +60,10 @@ def test_the_reports_show_the_profile_that_people_are_drawn_from(good: Path, bad
     assert "drawn from" not in rendered(good, "html") + rendered(good, "markdown")
 
 
-def test_the_reports_show_the_payments_of_a_run_that_has_any(good: Path, bad: Path) -> None:
+def test_the_reports_show_the_payments_of_a_run_that_has_any(good: Path, tmp_path: Path) -> None:
+    bad = recordings.run_directory(
+        tmp_path / "paying", recordings.bad() | {"payments": recordings.payments()}, failed=3
+    )
     page, text = rendered(bad, "html"), rendered(bad, "markdown").replace("\\", "")
     for said in (page, text):
         assert "96 of 120 payments were paid; 3 asked for more than the payer had, and were refused" in said

@@ -66,7 +66,6 @@ def bad() -> dict[str, Any]:
     }  # fmt: skip
     report["chain"] = {"spec": "evm:byzantium:8996:bloxberg", "chain_id": "8996", "signer": "0x" + "12" * 20}
     report |= {"began": "2026-11-26T09:00:00+00:00", "seconds": 58.25, "astray": 21}
-    report["payments"] = payments()
     report["traffic"] = {
         "meta": {
             "requests": 3000, "repeated": 4, "refused": 3, "unanswered": 1,
