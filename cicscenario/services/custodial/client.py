@@ -15,6 +15,7 @@ from cicscenario.printable import foreign
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.madetransfers import MadeTransfers
 from cicscenario.services.custodial.meaning import no_role
 from cicscenario.services.custodial.messages import Messages
 from cicscenario.services.custodial.outcome import AccountOutcome, Failed, Lost, Signing, Trace
@@ -120,6 +121,10 @@ class CustodialClient:
         ``register`` has the engine register each account in the accounts index.
         """
         return AccountRequests(self._broker, self._messages, self._tracer, channel, self._callback, register=register)
+
+    def made_transfers(self) -> MadeTransfers:
+        """The transfers that the engine has made or may make, whoever asks for them."""
+        return MadeTransfers(self._broker, self._questions, self._chain)
 
     def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """The present outcome of each account creation, whoever asked for it, by the id of its first task."""

@@ -1,0 +1,102 @@
+"""The transfers that the engine has made with the keys of accounts, whoever asked for them, and the tasks that may make more.
+
+The engine's tables have each transaction of an account as soon as it is signed, sent or not. Before, it is a message on the
+queue that has the account's address in it. Source: cic-eth 0.12.10, ``cic_eth.queue.query.get_account_tx``, which gives the
+signed bytes by hash.
+"""
+
+import base64
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cicscenario.chain.contracts import TRANSFER
+from cicscenario.chain.proof import SentCall
+from cicscenario.jsontext import parse_json
+from cicscenario.services.custodial import tasks
+from cicscenario.services.custodial.broker import Broker
+from cicscenario.services.custodial.outcome import Failed, Lost
+from cicscenario.services.custodial.pending import fetched_hashes
+from cicscenario.services.custodial.questions import Questions
+from cicscenario.services.custodial.results import TaskRecord
+
+_LONGEST = 600.0  # seconds without an end to the answers
+_PAGE = 200  # messages in one read
+
+
+@dataclass(frozen=True)
+class MadeTransfer:
+    """A signed transfer: ``token`` and ``payee`` have 20 bytes, ``amount`` is in base units. It may not be sent, or have failed."""
+
+    hash: bytes
+    token: bytes
+    payee: bytes
+    amount: int
+
+
+class MadeTransfers:
+    """Looks them up on the queue of ``broker``. ``chain`` is the chain spec as tasks have it. Raises what ``Broker.read`` raises."""
+
+    def __init__(self, broker: Broker, questions: Questions, chain: Mapping[str, Any]) -> None:
+        self._broker = broker
+        self._questions = questions
+        self._chain = chain
+
+    def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, list[MadeTransfer] | Failed | Lost]:
+        """The transfers by each account, to others; Failed or Lost where they are not known."""
+        calls: list[tuple[str, list[Any]]] = [
+            (tasks.ACCOUNT_TRANSACTIONS, [self._chain, account.hex()]) for account in accounts
+        ]
+        answers = self._questions.ask(calls, timeout, _LONGEST)
+        return {
+            account: _made(account, answer.result) if isinstance(answer, TaskRecord) else answer
+            for account, answer in zip(accounts, answers, strict=True)
+        }
+
+    def waiting(self, accounts: Collection[bytes]) -> set[bytes]:
+        """Those of the accounts for which a task waits, on the queue or with a worker that has not begun it."""
+        wanted = {account.hex(): account for account in accounts}
+        found: set[bytes] = set()
+        for text in self._messages() if wanted else ():
+            words = _body(text)
+            found |= {account for address, account in wanted.items() if address in words}
+        return found
+
+    def _messages(self) -> Iterator[Any]:
+        for text in self._broker.messages():
+            yield _parsed(text)
+        for name in self._broker.read(fetched_hashes):
+            texts = self._broker.read(lambda client, name=name: list(client.hscan_iter(name, count=_PAGE)))  # type: ignore[misc]
+            for _, text in texts:
+                entry = _parsed(text)
+                yield entry[0] if isinstance(entry, list) and entry else None
+
+
+def _made(account: bytes, result: Any) -> list[MadeTransfer]:
+    found = []
+    for digest, raw in result.items() if isinstance(result, dict) else ():
+        call = SentCall.of(_bytes(raw))
+        payee = call.argument(0).to_bytes(32, "big")[12:]
+        if call.function == TRANSFER and payee != account:
+            found.append(MadeTransfer(_bytes(digest), call.to, payee, call.argument(1)))
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    """Hexadecimal, with or without 0x."""
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError:
+        return None
+
+
+def _body(message: Any) -> str:
+    """Arguments of a task and of those that follow it; empty for what is no message of Celery's protocol 2."""
+    try:
+        return base64.b64decode(message["body"]).decode("utf-8", "replace").lower()
+    except (ValueError, KeyError, TypeError):
+        return ""
