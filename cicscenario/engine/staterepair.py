@@ -158,6 +158,7 @@ class _New:
             "outcomes": self._outcomes,
             "ledger": self._ledger,
             "requests": self._requests,
+            "payments": lambda: self._of_the_plan("payments"),
             "checks": lambda: self._found.sound("checks"),
             "findings": lambda: self._found.sound("findings"),
         }

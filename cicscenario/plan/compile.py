@@ -56,7 +56,7 @@ class Plan:
     @property
     def sends(self) -> bool:
         """Whether it sends transactions of its own."""
-        return any(step.cost for step in self.steps)
+        return any(step.sends for step in self.steps)
 
 
 def compile_plan(scenario: Scenario, held: Store | None = None) -> Plan:

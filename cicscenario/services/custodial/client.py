@@ -23,6 +23,7 @@ from cicscenario.services.custodial.pending import VISIBILITY_TIMEOUT
 from cicscenario.services.custodial.questions import Answer, Call, Questions
 from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
+from cicscenario.services.custodial.transfers import Transfers
 from cicscenario.services.custodial.workers import count_workers
 from cicscenario.transport.traffic import Meter
 from cicscenario.wording import agreeing, counted
@@ -133,6 +134,21 @@ class CustodialClient:
     def beside(self, queue: str) -> Broker:
         """Another queue of the same Redis."""
         return self._broker.beside(queue)
+
+    def transfers(self) -> Transfers:
+        """Requests for transfers of tokens."""
+        return Transfers(self._broker, self._messages, self._tracer)
+
+    def token_address(self, symbol: str, timeout: float = 10) -> bytes:
+        """The address of the token that the engine transfers for a symbol; ``timeout`` is in seconds."""
+        answer = self._questions.ask([(tasks.RESOLVE_TOKENS, [[symbol], self._chain])], timeout)[0]
+        if not isinstance(answer, TaskRecord):
+            raise self._problem(answer)
+        found = answer.result[0] if isinstance(answer.result, list) and answer.result else {}
+        address = address_in(found.get("address")) if isinstance(found, dict) else None
+        if address is None:
+            raise UnavailableError(f"the custodial engine answers with no valid token: {found!r:.200} ({self.address})")
+        return address
 
     # --- is it ready --------------------------------------------------------------------------------------------
 

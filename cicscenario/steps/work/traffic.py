@@ -5,10 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.payments import payments_in, purpose_of
+from cicscenario.capabilities.payments import payments_in, purpose_of, units
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.proof import SentCall
 from cicscenario.files import OWNER_ONLY, replacing
+from cicscenario.payments.payment import Payment
 
 HEAD = "number,day,payer,payee,amount,outcome,hash"
 _PAGE = 500  # payments whose transactions are read at a time
@@ -22,11 +23,21 @@ def write_file(context: RunContext, path: Path) -> None:
 
 def _lines(context: RunContext) -> Iterator[str]:
     yield HEAD
-    payments = iter(payments_in(context))
+    plan = payments_in(context)
+    payments = iter(plan)
     while part := list(islice(payments, _PAGE)):
-        rows = {row.purpose: row for row in context.state.parts_sent([purpose_of(one.number) for one in part])}
+        numbers = [one.number for one in part]
+        rows = {row.purpose: row for row in context.state.parts_sent([purpose_of(number) for number in numbers])}
+        asked = context.state.payments(numbers)
         for one in part:
-            row = rows.get(purpose_of(one.number))
+            outcome, row = "refused" if one.refused else "paid", rows.get(purpose_of(one.number))
             if row is not None and row.status == ("failed" if one.refused else "mined"):
-                outcome, asked = "refused" if one.refused else "paid", SentCall.of(row.raw).argument(1)
-                yield f"{one.number},{one.day},{one.payer},{one.payee},{asked},{outcome},{to_hex(row.hash)}"
+                yield _line(one, SentCall.of(row.raw).argument(1), outcome, row.hash)
+            for found in [found for found in asked.get(one.number, ()) if found.status == outcome][:1]:
+                yield _line(one, units(plan, one, context.services.chain.contracts), outcome, found.hash)
+
+
+def _line(payment: Payment, asked: int, outcome: str, digest: bytes | None) -> str:
+    """``digest`` is None where there is no transaction: a service has refused to make one."""
+    who = f"{payment.number},{payment.day},{payment.payer},{payment.payee}"
+    return f"{who},{asked},{outcome},{to_hex(digest) if digest else ''}"
