@@ -6,7 +6,6 @@ block an account, and a prompt that was left open is shown again at the next dia
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
@@ -54,13 +53,8 @@ class PhoneMenus:
         self._ussd = ussd
         self._stopping = stopping
 
-    def pay(
-        self, phone: str, pin: str, payee: str, amount: int, symbol: str, requesting: Callable[[str], None]
-    ) -> Paying:
-        """Sends ``amount`` whole tokens to the phone number ``payee``.
-
-        ``requesting`` is called with the session's id right before the PIN, which is the input that pays.
-        """
+    def pay(self, phone: str, pin: str, payee: str, amount: int, symbol: str) -> Paying:
+        """Sends ``amount`` whole tokens of the token with this symbol to the phone number ``payee``."""
         start = self._start(phone)
         if not start.text.partition("\n")[0].endswith(f" {symbol}"):
             raise self._other(start, f"a balance in {symbol}: the phone would send another token", answered=True)
@@ -71,7 +65,6 @@ class PhoneMenus:
             return Paying.NOT_ENOUGH
         if not re.search(rf"(?<![\d.]){re.escape(f'{float(amount)} {symbol}')}\b", prompt.text):
             raise self._other(prompt, f"the amount {float(amount)} {symbol}")
-        requesting(prompt.session)
         paid = self._ussd.send(prompt, pin)
         if paid.state is not State.PAID:
             refused = paid.state in (State.WRONG_PIN, State.BLOCKED)
@@ -105,7 +98,7 @@ class PhoneMenus:
                 failure, session, goes_on = error, error.session, True  # an open prompt without its data is answered so
             if screen and screen.state is State.START:
                 return screen
-            if not goes_on or (screen and screen.state in (State.PIN_ENTRY, State.LANGUAGE_MENU)):
+            if not goes_on or (screen and screen.state is State.LANGUAGE_MENU):  # there, any input may make an account
                 break
             pause(seconds, self._stopping)
             try:

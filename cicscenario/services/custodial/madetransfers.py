@@ -26,7 +26,7 @@ _PAGE = 200  # messages in one read
 
 @dataclass(frozen=True)
 class MadeTransfer:
-    """A signed transfer: ``token`` and ``payee`` have 20 bytes, ``amount`` is in base units. It may not be sent, or have failed."""
+    """A signed transfer, sent or not: ``token`` and ``payee`` have 20 bytes, ``amount`` is in base units."""
 
     hash: bytes
     token: bytes
@@ -35,7 +35,7 @@ class MadeTransfer:
 
 
 class MadeTransfers:
-    """Looks them up on the queue of ``broker``. ``chain`` is the chain spec as tasks have it. Raises what ``Broker.read`` raises."""
+    """Looks them up on the queue of ``broker``, and raises what it raises. ``chain`` is the chain spec as tasks have it."""
 
     def __init__(self, broker: Broker, questions: Questions, chain: Mapping[str, Any]) -> None:
         self._broker = broker
