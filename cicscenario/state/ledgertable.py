@@ -97,11 +97,6 @@ class LedgerTable(Tables):
         ):
             yield int(purpose.partition(PART)[2]), person, status == "mined"
 
-    def first_block(self) -> int:
-        """The lowest number of a block in which a transaction ended; 0 without one."""
-        first: int | None = self._rows("SELECT min(block) FROM ledger")[0][0]
-        return first or 0
-
     def other_signers(self, signer: bytes) -> list[KnownNonces]:
         """What the ledger has of everybody else who signs in this run."""
         ended = "max(CASE WHEN status IN ('mined', 'failed') THEN nonce END)"

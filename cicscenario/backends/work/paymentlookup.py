@@ -10,7 +10,7 @@ from typing import Any
 
 from cicscenario.backends.work.paymentservice import Order
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.payments import PlannedPayments, units
+from cicscenario.capabilities.payments import PlannedPayments, first_block, units
 from cicscenario.capabilities.transfers import Transfer, transfer_in, transfers
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.contracts import TRANSFER_EVENT
@@ -91,7 +91,7 @@ class PaymentLookup:
         rows = state.payments_by(people)
         seen: dict[bytes, list[Transfer]] = {}
         owners = [self._accounts[person] for person in people]
-        for one in transfers(self._context, owners, state.first_block(), self.head()):
+        for one in transfers(self._context, owners, first_block(self._context), self.head()):
             seen.setdefault(one.payer, []).append(one)
         undone: list[PaymentRow] = []
         new: list[PaymentRow] = []

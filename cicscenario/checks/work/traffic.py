@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.payments import payments_in, units
+from cicscenario.capabilities.payments import first_block, payments_in, units
 from cicscenario.capabilities.transfers import transfers
 from cicscenario.chain.abi import to_hex
 from cicscenario.people.person import Person
@@ -20,7 +20,7 @@ def verifier(context: RunContext) -> Verifier:
     def verify(people: Sequence[Person]) -> dict[int, str]:
         payers = {person.id: person.account for person in people}
         planned, refused = _planned(context, payers)
-        first = context.state.first_block()
+        first = first_block(context)
         accounts = [account for person, account in payers.items() if person in planned or person in refused]
         found = _Paid(one[:3] for one in transfers(context, accounts, first))
         said = ((person, _problem(payers[person], planned, refused, person, found)) for person in payers)
