@@ -1,0 +1,84 @@
+"""The engine's tables have the transfers of an account, and its queue the tasks that may make one."""
+
+import base64
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from cicscenario.chain.abi import pack
+from cicscenario.chain.contracts import GIVE_TO, TRANSFER
+from cicscenario.chain.signer import Signer
+from cicscenario.services.custodial.madetransfers import MadeTransfer, MadeTransfers
+from cicscenario.services.custodial.outcome import Failed
+from cicscenario.services.custodial.results import TaskRecord
+
+PAYER, PAYEE, TOKEN = b"\xaa" * 20, b"\xbb" * 20, b"\x70" * 20
+SIGNER = Signer(b"\x01" * 32, 8996)
+
+
+def signed(payee: bytes, units: int, *, function: bytes = TRANSFER, nonce: int = 0) -> tuple[str, str]:
+    """Hash and bytes, as the engine's task gives them."""
+    made = SIGNER.sign(nonce=nonce, gas_price=1, gas=9, to=TOKEN, value=0, data=pack(function, payee, units))
+    return made.hash.hex(), made.raw.hex()
+
+
+def message(*words: Any) -> bytes:
+    """A message of Celery's protocol 2 on the engine's queue."""
+    body = base64.b64encode(json.dumps([list(words), {}, {"callbacks": None}]).encode()).decode()
+    return json.dumps({"body": body, "headers": {"id": "1", "task": "t"}}).encode()
+
+
+class Broker:
+    def __init__(self, *queued: bytes, fetched: tuple[bytes, ...] = ()) -> None:
+        self._queued = queued
+        self._client: Any = SimpleNamespace(
+            scan_iter=lambda **_: [b"unacked"],
+            hscan_iter=lambda name, count: [(str(n).encode(), one) for n, one in enumerate(fetched)],
+        )
+
+    def messages(self) -> Any:
+        return iter(self._queued)
+
+    def read(self, command: Any) -> Any:
+        return command(self._client)
+
+
+class Questions:
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.asked: list[Any] = []
+
+    def ask(self, calls: Any, timeout: float, longest: float) -> list[Any]:
+        self.asked += calls
+        return [self._answer for _ in calls]
+
+
+def made(answer: Any, *, broker: Any = None) -> MadeTransfers:
+    return MadeTransfers(broker or Broker(), Questions(answer), {"arch": "evm"})  # type: ignore[arg-type]
+
+
+def record(*transactions: tuple[str, str]) -> TaskRecord:
+    return TaskRecord("SUCCESS", dict(transactions))
+
+
+def test_the_transfers_of_an_account_are_read_from_their_signed_bytes() -> None:
+    digest, raw = signed(PAYEE, 7)
+    assert made(record((digest, raw))).of([PAYER], 1) == {PAYER: [MadeTransfer(bytes.fromhex(digest), TOKEN, PAYEE, 7)]}
+    assert made(record((f"0x{digest}", f"0x{raw}"))).of([PAYER], 1)[PAYER]
+
+
+def test_what_the_account_has_received_and_what_is_no_transfer_is_left_out() -> None:
+    assert made(record(signed(PAYER, 7), signed(PAYEE, 7, function=GIVE_TO))).of([PAYER], 1) == {PAYER: []}
+
+
+def test_a_failed_question_is_no_empty_list() -> None:
+    failed = Failed("task", "Error", "no", "it failed")
+    assert made(failed).of([PAYER], 1) == {PAYER: failed}
+
+
+def test_an_account_with_a_task_on_the_queue_or_with_a_worker_waits() -> None:
+    other = b"\xcc" * 20
+    fetched = json.dumps([json.loads(message(["GFT"], PAYEE.hex())), "exchange", "cic-eth"]).encode()
+    service = made(None, broker=Broker(message(["GFT"], {}, 16, PAYER.hex()), b"no json", fetched=(fetched, b"[]")))
+    assert service.waiting([PAYER, PAYEE, other]) == {PAYER, PAYEE}
+    assert service.waiting([]) == set()
