@@ -1,6 +1,7 @@
 """A payment by phone is dialled once, and again only when neither the engine nor its queue has anything of it."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from cicscenario.backends.work import phonepayments
 from cicscenario.backends.work.paymentservice import Declined, Gone, Order, Signed, UnderWay
 from cicscenario.backends.work.phonepayments import PhonePayments, phone_units
 from cicscenario.chain.contracts import Token
+from cicscenario.errors import InvalidError
 from cicscenario.payments.payment import Payment
 from cicscenario.people.person import Person
 from cicscenario.services.custodial.madetransfers import MadeTransfer
@@ -17,6 +19,8 @@ from cicscenario.services.custodial.outcome import Lost, Trace
 from cicscenario.services.ussd import UssdError
 from cicscenario.services.ussd_menus import Paying
 from cicscenario.state.rows import PaymentRow
+from cicscenario.vocabulary import load_scenario
+from tests.support.scenarios import written
 
 TOKEN = Token(b"\x70" * 20, "GFT", 6, None)
 PATIENCE, GRACE = 40.0, 10.0  # seconds; the second in which the engine must have answered others
@@ -268,3 +272,16 @@ def test_where_the_engine_cannot_be_asked_only_an_earlier_run_s_payment_is_gone_
     assert gone_after(stack, service, earlier) == PATIENCE / 2
     assert gone_after(stack, service, one) is None
     assert "add `custodial`" in said(service, one).why
+
+
+def test_payments_need_pins_that_somebody_knows(tmp_path: Path) -> None:
+    """The other rules are among the mistakes of ``tests/language``; this one needs people from a table."""
+    (tmp_path / "people.csv").write_text(
+        "phone,first name,last name\n+254711000001,Amina,Otieno\n+254711000002,Joy,Auma\n"
+    )
+    (tmp_path / "pins.csv").write_text("")
+    keys = {"pins": "{scheme: bcrypt, from: pins.csv}", "ussd_data": "true", "traffic": "{payments: 3}"}
+    keys |= {"population": "{from: people.csv}", "gift": "{threshold: 5}", "backend": "cic_ussd"}
+    with pytest.raises(InvalidError) as caught:
+        load_scenario(written(tmp_path, **keys))
+    assert "PINs that nobody knows" in str(caught.value)
