@@ -10,11 +10,12 @@ import pytest
 from cicscenario.backends.work import phonepayments
 from cicscenario.backends.work.paymentservice import Declined, Gone, Order, Signed, UnderWay
 from cicscenario.backends.work.phonepayments import PhonePayments, phone_units
-from cicscenario.chain.contracts import Token
+from cicscenario.chain.abi import pack
+from cicscenario.chain.contracts import TRANSFER, Token
+from cicscenario.chain.signer import Signer
 from cicscenario.errors import InvalidError
 from cicscenario.payments.payment import Payment
 from cicscenario.people.person import Person
-from cicscenario.services.custodial.madetransfers import MadeTransfer
 from cicscenario.services.custodial.outcome import Lost, Trace
 from cicscenario.services.ussd import UssdError
 from cicscenario.services.ussd_menus import Paying
@@ -23,6 +24,7 @@ from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
 
 TOKEN = Token(b"\x70" * 20, "GFT", 6, None)
+SIGNER = Signer(b"\1" * 32, 8996)
 PATIENCE, GRACE = 40.0, 10.0  # seconds; the second in which the engine must have answered others
 NO_ANSWER = UssdError("nobody answers", taken=False, answered=False)
 IN_DOUBT = UssdError("closed the connection", taken=None, answered=False)
@@ -40,7 +42,7 @@ class Stack:
         self.now = 1000.0
         self.says: list[Paying | UssdError] = []  # what dials end with, before they end well
         self.dialled: list[tuple[str, str, str, int]] = []
-        self.made: dict[bytes, list[MadeTransfer]] = {}
+        self.made: dict[bytes, dict[bytes, bytes]] = {}
         self.queued: set[bytes] = set()
         self.rows: list[PaymentRow] = []
         self.silent: str | None = None  # why the engine does not answer
@@ -84,7 +86,7 @@ class Stack:
     def unwell(self, timeout: float = 5) -> str | None:
         return self.silent
 
-    def made_transfers(self) -> "Stack":
+    def account_transactions(self) -> "Stack":
         return self
 
     def waiting(self, accounts: Collection[bytes]) -> set[bytes]:
@@ -93,7 +95,7 @@ class Stack:
     def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, Any]:
         if self.silent:
             return {one: Lost(Trace.QUEUED, self.silent) for one in accounts}
-        return {one: self.made.get(one, []) for one in accounts}
+        return {one: self.made.get(one, {}) for one in accounts}
 
     # the state
     def payments_by(self, people: Sequence[int]) -> dict[int, list[PaymentRow]]:
@@ -120,8 +122,12 @@ def order(number: int = 1, *, whole: int = 5, refused: bool = False, units: int 
     return Order(f"request {number}", payment, b"\2" * 20, b"\3" * 20, units or TOKEN.base_units(whole))
 
 
-def transfer(digest: bytes, one: Order, **other: Any) -> MadeTransfer:
-    return MadeTransfer(digest, **({"token": TOKEN.address, "payee": one.payee, "amount": one.units} | other))
+def transfer(
+    digest: bytes, one: Order, *, token: bytes = TOKEN.address, payee: bytes | None = None, amount: int | None = None
+) -> dict[bytes, bytes]:
+    """A signed transfer, as the engine lists it."""
+    data = pack(TRANSFER, payee or one.payee, amount or one.units)
+    return {digest: SIGNER.sign(nonce=0, gas_price=1, gas=1, to=token, value=0, data=data).raw}
 
 
 def said(service: PhonePayments, one: Order) -> Any:
@@ -228,17 +234,14 @@ def gone_after(stack: Stack, service: PhonePayments, one: Order, *, most: float 
 def test_the_engine_s_transfer_to_the_payee_of_the_amount_is_the_payment(stack: Stack) -> None:
     service, one = phones(stack), order()
     service.send([one])
-    stack.made[one.payer] = [
-        transfer(b"other payee", one, payee=b"\4" * 20),
-        transfer(b"more", one, amount=one.units + 1),
-    ]
-    stack.made[one.payer] += [transfer(b"other token", one, token=b"\5" * 20), transfer(b"mine", one)]
+    stack.made[one.payer] = transfer(b"payee", one, payee=b"\4" * 20) | transfer(b"more", one, amount=one.units + 1)
+    stack.made[one.payer] |= transfer(b"token", one, token=b"\5" * 20) | transfer(b"mine", one)
     assert said(service, one) == Signed(b"mine")
 
 
 def test_a_transfer_of_another_payment_or_of_an_earlier_attempt_is_not_this_one(stack: Stack) -> None:
     service, one = phones(stack), order(2)
-    stack.made[one.payer] = [transfer(b"first", one), transfer(b"failed", one)]
+    stack.made[one.payer] = transfer(b"first", one) | transfer(b"failed", one)
     stack.rows = [PaymentRow("a", 1, 1, "paid", b"first"), PaymentRow("b", 2, 1, "failed", b"failed")]
     assert isinstance(said(service, one), UnderWay)
 

@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.check import NotKnown
-from cicscenario.chain.contracts import Token
+from cicscenario.chain.abi import pack
+from cicscenario.chain.contracts import TRANSFER, Token
+from cicscenario.chain.signer import Signer
 from cicscenario.checks.statement import CHECK
 from cicscenario.checks.work import statement
 from cicscenario.payments.payment import Payment
 from cicscenario.people.person import Person
-from cicscenario.services.custodial.madetransfers import MadeTransfer
 from cicscenario.services.custodial.outcome import Lost, Trace
 from cicscenario.services.ussd import UssdError
 from cicscenario.services.ussd_menus import StatementLine
 
 TOKEN = Token(b"\x70" * 20, "GFT", 6, None)
+SIGNER = Signer(b"\1" * 32, 8996)
 PAYMENTS = [Payment(0, 0, 1, 5, 0, False), Payment(1, 2, 0, 7, 0, False), Payment(2, 0, 2, 900, 0, True)]
 SILENT = UssdError("nobody answers", taken=False, answered=False)
 
@@ -73,11 +75,11 @@ class World:
             raise found
         return found
 
-    def made_transfers(self) -> "World":
+    def account_transactions(self) -> "World":
         return self
 
     def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, Any]:
-        return {one: self.listed.get(one, []) for one in accounts}
+        return {one: self.listed.get(one, {}) for one in accounts}
 
     def people_of(self, ids: Sequence[int]) -> dict[int, Person]:
         return {number: person(number) for number in ids}
@@ -153,24 +155,26 @@ def test_an_interface_that_answers_nobody_is_given_up_and_nothing_is_known() -> 
     assert len(world.read) <= 4
 
 
-def transfer(payee: int, units: int, token: bytes = TOKEN.address) -> MadeTransfer:
-    return MadeTransfer(b"hash", token, person(payee).account, units)
+def transfer(payee: int, units: int, token: bytes = TOKEN.address) -> dict[bytes, bytes]:
+    data = pack(TRANSFER, person(payee).account, units)
+    signed = SIGNER.sign(nonce=0, gas_price=1, gas=1, to=token, value=0, data=data)
+    return {signed.hash: signed.raw}
 
 
 @pytest.mark.parametrize(
     ("listed", "right"),
     [
-        ([transfer(1, 5_000_000)], True),
-        ([transfer(2, 1), transfer(1, 5_000_000)], True),
-        ([], False),
-        ([transfer(2, 5_000_000)], False),
-        ([transfer(1, 5_000_001)], False),
-        ([transfer(1, 5_000_000, b"\5" * 20)], False),
+        (transfer(1, 5_000_000), True),
+        (transfer(2, 1) | transfer(1, 5_000_000), True),
+        ({}, False),
+        (transfer(2, 5_000_000), False),
+        (transfer(1, 5_000_001), False),
+        (transfer(1, 5_000_000, b"\5" * 20), False),
     ],
 )
-def test_the_engine_s_list_has_each_payment_with_payee_and_amount(listed: list[MadeTransfer], right: bool) -> None:
+def test_the_engine_s_list_has_each_payment_with_payee_and_amount(listed: dict[bytes, bytes], right: bool) -> None:
     world = World([], by_phone=False)
-    world.listed = {person(0).account: listed, person(2).account: [transfer(0, 7_000_000)]}
+    world.listed = {person(0).account: listed, person(2).account: transfer(0, 7_000_000)}
     found = problems(world, 0, 1, 2)
     assert (found == {}) is right
     assert right or "lacks payment 0" in found[0]
@@ -180,7 +184,7 @@ def test_equal_payments_are_counted_in_the_engine_s_list(monkeypatch: pytest.Mon
     twice = [Payment(0, 0, 1, 5, 0, False), Payment(1, 0, 1, 5, 0, False)]
     monkeypatch.setattr(statement, "payments_in", lambda context: Plan(twice))
     world = World([], by_phone=False)
-    world.listed = {person(0).account: [transfer(1, 5_000_000)]}
+    world.listed = {person(0).account: transfer(1, 5_000_000)}
     assert "lacks payment 1" in problems(world, 0)[0]
 
 

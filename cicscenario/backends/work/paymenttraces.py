@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from cicscenario.backends.work.losttasks import LostTasks
 from cicscenario.backends.work.paymentservice import Gone, Order, Said, Signed, UnderWay
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.madetransfers import MadeTransfer, transfers_by
 from cicscenario.errors import UnavailableError
-from cicscenario.services.custodial.madetransfers import MadeTransfer
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 
 _ANSWER = 3.0  # seconds in which an engine at work answers a question
@@ -68,18 +68,18 @@ class PaymentTraces:
         return UnderWay(why)
 
     def _by_engine(self, orders: Sequence[Order]) -> dict[str, Said]:
-        engine = self._services.custodial.made_transfers()
+        engine = self._services.custodial.account_transactions()
         payers = [one.payer for one in orders]
         waiting = engine.waiting(payers)  # before the engine's tables are read: a task may end in between
-        made = engine.of(payers, _ANSWER)
+        listed = engine.of(payers, _ANSWER)
         taken = self._taken(orders)
         ends: dict[str, Lost] = {}
         found: dict[str, Said] = {}
         for one in orders:
-            those = made[one.payer]
+            those = listed[one.payer]
             if isinstance(those, Failed | Lost):
                 ends[one.id] = Lost(Trace.QUEUED, str(those))
-            elif mine := [transfer for transfer in those if self._is(transfer, one) and transfer.hash not in taken]:
+            elif mine := [made for made in transfers_by(one.payer, those) if self._is(made, one, taken)]:
                 found[one.id] = Signed(mine[-1].hash)
             elif one.payer in waiting:
                 ends[one.id] = Lost(Trace.QUEUED, "tasks for the payer wait for the custodial engine")
@@ -88,9 +88,9 @@ class PaymentTraces:
         gone = self._lost.among(ends)
         return found | {name: Gone(end.why) if name in gone else UnderWay(end.why) for name, end in ends.items()}
 
-    def _is(self, made: MadeTransfer, order: Order) -> bool:
+    def _is(self, made: MadeTransfer, order: Order, taken: Collection[bytes]) -> bool:
         token = self._services.chain.contracts.token.address
-        return (made.token, made.payee, made.amount) == (token, order.payee, order.units)
+        return made.hash not in taken and (made.token, made.payee, made.amount) == (token, order.payee, order.units)
 
     def _taken(self, orders: Sequence[Order]) -> set[bytes]:
         """The transactions of other payments of these payers, and of earlier attempts."""

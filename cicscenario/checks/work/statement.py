@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from cicscenario.capabilities.check import NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.madetransfers import transfers_by
 from cicscenario.capabilities.payments import payments_in, units
 from cicscenario.capabilities.pinsource import pin_source
 from cicscenario.chain.abi import to_hex
@@ -32,15 +33,16 @@ def _by_engine(context: RunContext, people: Sequence[Person]) -> dict[int, str]:
     """Those of whose payments the engine lists too few."""
     plan, contracts = payments_in(context), context.services.chain.contracts
     payers = [person for person in people if plan.made[person.id]]
-    listed = context.services.custodial.made_transfers().of([person.account for person in payers], _ANSWER)
+    listed = context.services.custodial.account_transactions().of([person.account for person in payers], _ANSWER)
     problems: dict[int, str] = {}
     for person in payers:
-        made = listed[person.account]
-        if isinstance(made, Failed | Lost):
-            problems[person.id] = NotKnown(f"not known: {made}")
+        signed = listed[person.account]
+        if isinstance(signed, Failed | Lost):
+            problems[person.id] = NotKnown(f"not known: {signed}")
             continue
         own = [payment for payment in plan.made_by(person.id) if not payment.refused]
         payees = context.state.people_of(list({payment.payee for payment in own}))
+        made = transfers_by(person.account, signed)
         there = [(one.payee, one.amount) for one in made if one.token == contracts.token.address]
         for payment in own:
             payee = payees.get(payment.payee)

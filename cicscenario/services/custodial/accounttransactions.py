@@ -1,4 +1,4 @@
-"""The transfers that the engine has made with the keys of accounts, whoever asked for them, and the tasks that may make more.
+"""The transactions that the engine has made with the keys of accounts, whoever asked for them, and tasks that may make more.
 
 The engine's tables have each transaction of an account as soon as it is signed, sent or not. Before, it is a message on the
 queue that has the account's address in it. Source: cic-eth 0.12.10, ``cic_eth.queue.query.get_account_tx``, which gives the
@@ -7,11 +7,8 @@ signed bytes by hash.
 
 import base64
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from cicscenario.chain.contracts import TRANSFER
-from cicscenario.chain.proof import SentCall
 from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker
@@ -24,17 +21,10 @@ _LONGEST = 600.0  # seconds without an end to the answers
 _PAGE = 200  # messages in one read
 
 
-@dataclass(frozen=True)
-class MadeTransfer:
-    """A signed transfer, sent or not: ``token`` and ``payee`` have 20 bytes, ``amount`` is in base units."""
-
-    hash: bytes
-    token: bytes
-    payee: bytes
-    amount: int
+Signed = Mapping[bytes, bytes]  #: the bytes of signed transactions, sent or not, by hash
 
 
-class MadeTransfers:
+class AccountTransactions:
     """Looks them up on the queue of ``broker``, and raises what it raises. ``chain`` is the chain spec as tasks have it."""
 
     def __init__(self, broker: Broker, questions: Questions, chain: Mapping[str, Any]) -> None:
@@ -42,14 +32,14 @@ class MadeTransfers:
         self._questions = questions
         self._chain = chain
 
-    def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, list[MadeTransfer] | Failed | Lost]:
-        """The transfers by each account, to others; Failed or Lost where they are not known."""
+    def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, Signed | Failed | Lost]:
+        """The transactions from and to each account; Failed or Lost where they are not known. ``timeout`` is in seconds."""
         calls: list[tuple[str, list[Any]]] = [
             (tasks.ACCOUNT_TRANSACTIONS, [self._chain, account.hex()]) for account in accounts
         ]
         answers = self._questions.ask(calls, timeout, _LONGEST)
         return {
-            account: _made(account, answer.result) if isinstance(answer, TaskRecord) else answer
+            account: _signed(answer.result) if isinstance(answer, TaskRecord) else answer
             for account, answer in zip(accounts, answers, strict=True)
         }
 
@@ -72,14 +62,9 @@ class MadeTransfers:
                 yield entry[0] if isinstance(entry, list) and entry else None
 
 
-def _made(account: bytes, result: Any) -> list[MadeTransfer]:
-    found = []
-    for digest, raw in result.items() if isinstance(result, dict) else ():
-        call = SentCall.of(_bytes(raw))
-        payee = call.argument(0).to_bytes(32, "big")[12:]
-        if call.function == TRANSFER and payee != account:
-            found.append(MadeTransfer(_bytes(digest), call.to, payee, call.argument(1)))
-    return found
+def _signed(result: Any) -> Signed:
+    found = result.items() if isinstance(result, dict) else ()
+    return {_bytes(digest): _bytes(raw) for digest, raw in found}
 
 
 def _bytes(text: str) -> bytes:

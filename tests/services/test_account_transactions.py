@@ -1,25 +1,15 @@
-"""The engine's tables have the transfers of an account, and its queue the tasks that may make one."""
+"""The engine's tables have the transactions of an account, and its queue the tasks that may make one."""
 
 import base64
 import json
 from types import SimpleNamespace
 from typing import Any
 
-from cicscenario.chain.abi import pack
-from cicscenario.chain.contracts import GIVE_TO, TRANSFER
-from cicscenario.chain.signer import Signer
-from cicscenario.services.custodial.madetransfers import MadeTransfer, MadeTransfers
+from cicscenario.services.custodial.accounttransactions import AccountTransactions
 from cicscenario.services.custodial.outcome import Failed
 from cicscenario.services.custodial.results import TaskRecord
 
-PAYER, PAYEE, TOKEN = b"\xaa" * 20, b"\xbb" * 20, b"\x70" * 20
-SIGNER = Signer(b"\x01" * 32, 8996)
-
-
-def signed(payee: bytes, units: int, *, function: bytes = TRANSFER, nonce: int = 0) -> tuple[str, str]:
-    """Hash and bytes, as the engine's task gives them."""
-    made = SIGNER.sign(nonce=nonce, gas_price=1, gas=9, to=TOKEN, value=0, data=pack(function, payee, units))
-    return made.hash.hex(), made.raw.hex()
+PAYER, PAYEE = b"\xaa" * 20, b"\xbb" * 20
 
 
 def message(*words: Any) -> bytes:
@@ -53,22 +43,18 @@ class Questions:
         return [self._answer for _ in calls]
 
 
-def made(answer: Any, *, broker: Any = None) -> MadeTransfers:
-    return MadeTransfers(broker or Broker(), Questions(answer), {"arch": "evm"})  # type: ignore[arg-type]
+def made(answer: Any, *, broker: Any = None) -> AccountTransactions:
+    return AccountTransactions(broker or Broker(), Questions(answer), {"arch": "evm"})  # type: ignore[arg-type]
 
 
 def record(*transactions: tuple[str, str]) -> TaskRecord:
     return TaskRecord("SUCCESS", dict(transactions))
 
 
-def test_the_transfers_of_an_account_are_read_from_their_signed_bytes() -> None:
-    digest, raw = signed(PAYEE, 7)
-    assert made(record((digest, raw))).of([PAYER], 1) == {PAYER: [MadeTransfer(bytes.fromhex(digest), TOKEN, PAYEE, 7)]}
-    assert made(record((f"0x{digest}", f"0x{raw}"))).of([PAYER], 1)[PAYER]
-
-
-def test_what_the_account_has_received_and_what_is_no_transfer_is_left_out() -> None:
-    assert made(record(signed(PAYER, 7), signed(PAYEE, 7, function=GIVE_TO))).of([PAYER], 1) == {PAYER: []}
+def test_the_transactions_of_an_account_are_signed_bytes_by_hash_with_or_without_0x() -> None:
+    expected = {PAYER: {b"\1\2": b"\3\4"}}
+    assert made(record(("0102", "0304"))).of([PAYER], 1) == expected
+    assert made(record(("0x0102", "0x0304"))).of([PAYER], 1) == expected
 
 
 def test_a_failed_question_is_no_empty_list() -> None:
