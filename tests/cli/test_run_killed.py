@@ -15,7 +15,11 @@ OTHERS = ("verify", "report", "export")
 MANY = ("file.replace:before", "file.replace:after")
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+#: The points of payments by phone are those of the other two; ``python -m tests.kills`` kills runs at them.
+SHORT = [backend for backend in BACKENDS if backend != "cic_ussd_traffic"]
+
+
+@pytest.fixture(scope="module", params=SHORT)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillWorld]:
     """A sandbox with what the backend needs, in which a person is killed for often."""
     with kill_world(request.param, tmp_path_factory.mktemp(request.param), size=4) as made:
