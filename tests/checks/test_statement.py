@@ -51,12 +51,17 @@ class World:
         self.waited: list[float] = []
         self.listed: dict[bytes, Any] = {}
         traits = SimpleNamespace(joins_by_phone=by_phone)
+        self.now = 0.0
+        self.tasks_until = 0.0  # until when the tasker has tasks for everybody
         services = SimpleNamespace(
-            ussd=self, custodial=self, chain=SimpleNamespace(contracts=SimpleNamespace(token=TOKEN, faucet=None))
+            ussd_tasks=self,
+            ussd=self,
+            custodial=self,
+            chain=SimpleNamespace(contracts=SimpleNamespace(token=TOKEN, faucet=None)),
         )
         self.context: Any = SimpleNamespace(
             scenario=SimpleNamespace(backend=SimpleNamespace(traits=traits)), services=services, population=self,
-            hashes=None, stopping=self, state=self,
+            hashes=None, stopping=self, state=self, clock=lambda: self.now,
         )  # fmt: skip
 
     person = staticmethod(person)
@@ -66,7 +71,11 @@ class World:
 
     def wait(self, seconds: float) -> bool:
         self.waited.append(seconds)
+        self.now += seconds
         return False
+
+    def left(self, accounts: Sequence[bytes]) -> dict[bytes, str]:
+        return dict.fromkeys(accounts, "statement_callback waits") if self.now < self.tasks_until else {}
 
     def statement(self, phone: str, pin: str) -> list[StatementLine]:
         self.read.append((phone, pin))
@@ -131,6 +140,15 @@ def test_a_statement_that_lacks_one_is_read_again_and_then_wrong(lines: list[Sta
 
 def test_one_that_comes_late_is_right() -> None:
     assert problems(World([], [GOT], [SENT, GOT]), 0) == {}
+
+
+def test_a_statement_whose_tasks_wait_for_the_tasker_is_waited_for_without_more_dials() -> None:
+    """Each dial gives it another task."""
+    world = World([], [SENT, GOT])
+    world.tasks_until = 60.0
+    assert problems(world, 0) == {}
+    assert len(world.read) == 2
+    assert world.now >= 60.0
 
 
 def test_a_full_statement_may_have_any_of_theirs_twice_and_nothing_else() -> None:

@@ -1,6 +1,7 @@
 """Holds the planned payments against what people are told of their transactions, by phone or by the custodial engine."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from cicscenario.capabilities.check import NotKnown
@@ -9,6 +10,7 @@ from cicscenario.capabilities.madetransfers import transfers_by
 from cicscenario.capabilities.payments import payments_in, units
 from cicscenario.capabilities.pinsource import pin_source
 from cicscenario.chain.abi import to_hex
+from cicscenario.errors import UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.retry import pause
 from cicscenario.services.circuit import CircuitBreaker
@@ -19,6 +21,7 @@ from cicscenario.wording import counted
 
 _LINES = 9  # of a statement by phone
 _AGAIN = (0.0, 0.5, 1.0, 2.0)  # seconds before a statement is read: a dial asks for it, and the tasker brings it later
+_LONGEST, _LOOK = 120.0, 1.0  # seconds for the tasker's tasks, and between two looks at them
 _ANSWER = 60.0  # seconds for the engine's answers
 
 
@@ -100,6 +103,8 @@ class _Statements:
         problem: str | None = None
         for seconds in _AGAIN:
             pause(seconds, self._context.stopping)
+            if problem:
+                self._await_tasker(person)
             if failure := self._circuit.open:
                 return NotKnown(f"was not dialled: {failure.message}")
             try:
@@ -117,6 +122,13 @@ class _Statements:
             if problem is None:
                 break
         return problem
+
+    def _await_tasker(self, person: Person) -> None:
+        """Waits, but not for ever, while the tasker has tasks for a person before it, which may be their statement."""
+        tasks, until = self._context.services.ussd_tasks, self._context.clock() + _LONGEST
+        with suppress(UnavailableError):  # the statement alone then shows it
+            while tasks and tasks.left([person.account]) and self._context.clock() < until:
+                pause(_LOOK, self._context.stopping)
 
 
 def _compared(lines: Sequence[StatementLine], entries: Sequence[_Entry], symbol: str) -> str | None:
