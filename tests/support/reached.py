@@ -13,6 +13,7 @@ _ANY_RUN = {
     "state.place", "state.reopened", "state.settled", "state.signed", "state.trace",
 }  # fmt: skip
 _ANY_ENGINE = {"engine.ask_workers", "engine.push", "state.answered", "state.requested"}
+_ASKED_PAYMENTS = {"state.payments_answered", "state.payments_asked"}
 
 
 def _each(backends: Iterable[str], boundaries: set[str]) -> dict[str, set[str]]:
@@ -25,9 +26,10 @@ REACHED: dict[str, dict[str, set[str]]] = {
         "eth": {*_ANY_RUN, "file.create", "keystore.file"},
         "eth_traffic": {*_ANY_RUN, "file.create"},
         "cic_eth": {*_ANY_RUN, *_ANY_ENGINE, "engine.create"},
+        "cic_eth_traffic": {*_ANY_RUN, *_ANY_ENGINE, *_ASKED_PAYMENTS, "engine.create", "engine.transfer"},
         "cic_ussd": {*_ANY_RUN, *_ANY_ENGINE, "accounts.change", "phone.post"},
     },
-    "export": _each(_ALL, {"export.files", "file.open", "folder.place"}),
+    "export": _each((*_ALL, "cic_eth_traffic"), {"export.files", "file.open", "folder.place"}),
     # A phone number belongs to its account, so a fresh run of the same people is refused with cic_ussd.
     "fresh": _each(("eth", "cic_eth"), {"directory.set_aside"}),
     "older format": _each(_ALL, {"state.convert"}),
