@@ -6,6 +6,8 @@ import pytest
 
 from cicscenario.chain.abi import to_hex
 from tests.oracle import baseline, judge, place_of
+from tests.support.killed_runs import kill_world
+from tests.support.reached import of_situation
 from tests.support.sandboxes import Run, Sandbox
 
 pytestmark = pytest.mark.slow
@@ -45,3 +47,20 @@ def test_each_payment_is_made_and_everybody_has_what_the_plan_says(run: Run) -> 
     again = run.command()
     assert "nothing to do: 12 of 12 people" in again.stdout
     assert run.box.block() == height
+
+
+@pytest.mark.timeout(300)
+def test_killed_wherever_it_asks_or_writes_down_what_came_of_it_no_payment_is_lost_or_made_twice(
+    tmp_path: Path,
+) -> None:
+    """Each process but the first resumes what was killed at an earlier point, and is killed at a later one."""
+    backend = "cic_eth_traffic"
+    with kill_world(backend, tmp_path, size=4) as world:
+        run = world.run(seed=1, patience=12)
+        for point in of_situation("payments by the engine", backend):
+            end = run.invoke(failpoint=f"{point}:1:kill")
+            assert end.killed, f"{point} was not passed: {end.code} {end.said}"
+        run.finish()
+        assert not run.by_hand, run.by_hand
+        assert run.verdict().lines() == []
+        assert run.finish().said.count("nothing to do") == 1

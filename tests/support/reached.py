@@ -26,10 +26,9 @@ REACHED: dict[str, dict[str, set[str]]] = {
         "eth": {*_ANY_RUN, "file.create", "keystore.file"},
         "eth_traffic": {*_ANY_RUN, "file.create"},
         "cic_eth": {*_ANY_RUN, *_ANY_ENGINE, "engine.create"},
-        "cic_eth_traffic": {*_ANY_RUN, *_ANY_ENGINE, *_ASKED_PAYMENTS, "engine.create", "engine.transfer"},
         "cic_ussd": {*_ANY_RUN, *_ANY_ENGINE, "accounts.change", "phone.post"},
     },
-    "export": _each((*_ALL, "cic_eth_traffic"), {"export.files", "file.open", "folder.place"}),
+    "export": _each(_ALL, {"export.files", "file.open", "folder.place"}),
     # A phone number belongs to its account, so a fresh run of the same people is refused with cic_ussd.
     "fresh": _each(("eth", "cic_eth"), {"directory.set_aside"}),
     "older format": _each(_ALL, {"state.convert"}),
@@ -40,6 +39,7 @@ REACHED: dict[str, dict[str, set[str]]] = {
     # Only a run through the engine asks it anything.
     "registration reverted": _each(("cic_eth", "cic_ussd"), {"engine.register"}),
     "faucet refuses": _each(("cic_eth", "cic_ussd"), {"engine.gift"}),
+    "payments by the engine": {"cic_eth_traffic": {*_ASKED_PAYMENTS, "engine.transfer"}},
     "engine paused": _each(("cic_eth", "cic_ussd"), {"engine.take_back"}),
     "report to a file": {"": {"report.output", "file.replace"}},
     # These two need no run; a process of their own is killed.
