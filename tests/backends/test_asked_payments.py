@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cicscenario.backends.work.paymentservice import Declined, Gone, Order, Said, Signed, UnderWay
+from cicscenario.backends.work.paymentservice import Declined, Gone, HasTransaction, Order, Said, UnderWay
 from cicscenario.capabilities.payments import PAYMENTS
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.payments.payment import Payment
-from tests.support.payments_world import PaymentsWorld, account, digest_of, payments_world
+from tests.support.payments_world import PaymentsWorld, account_that_pays, digest_of, payments_world
 
 #: Person 0 pays three times, the first two times the same; 1 spends what 0 pays; 2 asks for too much, and is paid after that.
 PLAN = [
@@ -107,7 +107,7 @@ def test_what_was_carried_out_before_the_run_was_killed_is_not_asked_for_again(w
     service.end = every(Gone("nowhere"))  # type: ignore[method-assign]
     world.run(service)
     assert 0 not in service.numbers
-    assert world.paid().count((account(0), account(1), 20)) == 2, "it has an equal one behind it"
+    assert world.paid().count((account_that_pays(0), account_that_pays(1), 20)) == 2, "it has an equal one behind it"
 
 
 def test_what_may_still_come_is_waited_for(world_of: Worlds) -> None:
@@ -140,7 +140,7 @@ def test_what_was_never_taken_is_asked_for_again(world_of: Worlds) -> None:
 def test_what_the_state_has_lost_is_counted_on_the_chain(world_of: Worlds) -> None:
     """Of two equal payments the chain has one, and the state knows of none."""
     world = world_of()
-    world.chain.mine(Order("of another state", PLAN[0], account(0), account(1), 20_000_000))
+    world.chain.mine(Order("of another state", PLAN[0], account_that_pays(0), account_that_pays(1), 20_000_000))
     service = world.service()
     world.run(service)
     assert sorted(service.numbers) == [1, 2, 3, 4, 5]
@@ -188,7 +188,7 @@ def lost_once(world: PaymentsWorld, *, made: bool, end: Said = Gone("nowhere")) 
             world.chain.blocks[0].append((order, digest_of(order.id), True))  # in a block that was read before
 
     service.carry_out = lose  # type: ignore[method-assign]
-    service.end = lambda order: end if order.id == "request 1" else Signed(digest_of(order.id))  # type: ignore[method-assign]
+    service.end = lambda order: end if order.id == "request 1" else HasTransaction(digest_of(order.id))  # type: ignore[method-assign]
     return service
 
 
@@ -210,7 +210,7 @@ def test_it_is_not_when_the_chain_has_the_payment(world_of: Worlds) -> None:
 
 def test_it_is_not_while_the_payer_has_something_with_the_node(world_of: Worlds) -> None:
     world = world_of(PLAN[:1])
-    world.chain.pending.add(account(0))
+    world.chain.pending.add(account_that_pays(0))
     service = lost_once(world, made=False)
     ok, why = world.run(service)[0]
     assert not ok
@@ -221,7 +221,7 @@ def test_it_is_not_while_the_payer_has_something_with_the_node(world_of: Worlds)
 
 def test_it_is_not_when_its_transaction_is_known(world_of: Worlds) -> None:
     world = world_of(PLAN[:1])
-    service = lost_once(world, made=False, end=Signed(digest_of("request 1")))
+    service = lost_once(world, made=False, end=HasTransaction(digest_of("request 1")))
     assert not world.run(service)[0][0]
     later = world.service()
     later.end = every(Gone("its results have expired"))  # type: ignore[method-assign]
@@ -306,7 +306,7 @@ def test_what_a_chain_that_went_back_has_lost_is_open_again_or_asked_for_again(w
     def end(order: Order) -> Said:
         if order.id == "request 2":
             world.chain.blocks.append([second])
-        return Signed(digest_of(order.id))
+        return HasTransaction(digest_of(order.id))
 
     service.end = end  # type: ignore[method-assign]
     world.run(service)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cicscenario.backends.work import phonepayments
-from cicscenario.backends.work.paymentservice import Declined, Gone, Order, Signed, UnderWay
+from cicscenario.backends.work.paymentservice import Declined, Gone, HasTransaction, Order, UnderWay
 from cicscenario.backends.work.phonepayments import PhonePayments, phone_units
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import TRANSFER, Token
@@ -236,7 +236,7 @@ def test_the_engine_s_transfer_to_the_payee_of_the_amount_is_the_payment(stack: 
     service.send([one])
     stack.made[one.payer] = transfer(b"payee", one, payee=b"\4" * 20) | transfer(b"more", one, amount=one.units + 1)
     stack.made[one.payer] |= transfer(b"token", one, token=b"\5" * 20) | transfer(b"mine", one)
-    assert said(service, one) == Signed(b"mine")
+    assert said(service, one) == HasTransaction(b"mine")
 
 
 def test_a_transfer_of_another_payment_or_of_an_earlier_attempt_is_not_this_one(stack: Stack) -> None:

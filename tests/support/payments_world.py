@@ -13,7 +13,7 @@ from eth_hash.auto import keccak
 
 from cicscenario.backends.work import askedpayments
 from cicscenario.backends.work.askedpayments import AskedTraffic
-from cicscenario.backends.work.paymentservice import Order, PaymentService, Said, Signed
+from cicscenario.backends.work.paymentservice import HasTransaction, Order, PaymentService, Said
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.payments import PlannedPayments
@@ -25,10 +25,10 @@ from cicscenario.people.person import Person
 from cicscenario.state.rows import PaymentRow
 from cicscenario.state.store import STATE, Store
 
-TOKEN = Token(b"\x70" * 20, "GFT", 6, None)
+PAID_TOKEN = Token(b"\x70" * 20, "GFT", 6, None)
 
 
-def account(person: int) -> bytes:
+def account_that_pays(person: int) -> bytes:
     return bytes([0xA0 + person]) * 20
 
 
@@ -92,7 +92,7 @@ class PaidChain:
 def _log(order: Order, digest: bytes) -> dict[str, Any]:
     topics = [TRANSFER_EVENT, *(to_hex(one.rjust(32, b"\0")) for one in (order.payer, order.payee))]
     data = to_hex(order.units.to_bytes(32, "big"))
-    return {"address": to_hex(TOKEN.address), "topics": topics, "data": data, "transactionHash": to_hex(digest)}
+    return {"address": to_hex(PAID_TOKEN.address), "topics": topics, "data": data, "transactionHash": to_hex(digest)}
 
 
 class StandInService(PaymentService):
@@ -131,7 +131,7 @@ class StandInService(PaymentService):
         return {one.id: self.end(one) for one in orders}
 
     def end(self, order: Order) -> Said:
-        return Signed(digest_of(order.id))
+        return HasTransaction(digest_of(order.id))
 
     @property
     def numbers(self) -> list[int]:
@@ -161,7 +161,7 @@ class PaymentsWorld:
         self.plan, self.size, self.chain = PaidPlan(payments, size), size, PaidChain()
         self.now, self.waits, self.ids = 1000.0, 0, 0
         made = [Person(i, "{}", f"+2547{i:08}", "en", (), bytes(20), 100, None) for i in range(size)]
-        self.store.commit("population", [], made, [(i, account(i)) for i in range(size)])
+        self.store.commit("population", [], made, [(i, account_that_pays(i)) for i in range(size)])
         self.stopping = _Stopping(self)
 
     def service(self, most: int = 10) -> StandInService:
@@ -170,7 +170,7 @@ class PaymentsWorld:
     def run(self, service: PaymentService) -> dict[int, tuple[bool, str | None]]:
         """One run of the step for everybody. Gives the outcome of each person, and its detail."""
         environment = SimpleNamespace(confirmations=0)
-        contracts = Contracts(b"", b"", TOKEN, None)
+        contracts = Contracts(b"", b"", PAID_TOKEN, None)
         chain = SimpleNamespace(rpc=self.chain, contracts=contracts, height=0, environment=environment)
         nothing: Any = None
         services: Any = SimpleNamespace(chain=chain)
@@ -193,7 +193,11 @@ class PaymentsWorld:
 
     def wanted(self) -> list[tuple[bytes, bytes, int]]:
         """What it should have at the end."""
-        return [(account(one.payer), account(one.payee), one.amount) for one in self.plan if not one.refused]
+        return [
+            (account_that_pays(one.payer), account_that_pays(one.payee), one.amount)
+            for one in self.plan
+            if not one.refused
+        ]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ have the payment, and the payer has nothing with the node: a payment is made at 
 from collections.abc import Sequence
 
 from cicscenario.backends.work.paymentservice import Order, PaymentService
-from cicscenario.backends.work.paymentwaiting import End, PaymentRequests, Request
+from cicscenario.backends.work.paymentwaiting import PaymentEnd, PaymentRequests, Request
 from cicscenario.backends.work.tally import PAGE, Tally, accounts_in, begin
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result
@@ -74,7 +74,7 @@ class _Session:
         self._requests.add(requests)
         self._service.began_earlier([one.order.id for one in requests])
 
-        def ended(request: Request, end: End) -> None:
+        def ended(request: Request, end: PaymentEnd) -> None:
             if end.status == "asked":
                 self._given_up[request.order.payment.payer] = end.why or ""
 
@@ -130,7 +130,7 @@ class _Session:
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 
-    def _ended(self, request: Request, end: End) -> None:
+    def _ended(self, request: Request, end: PaymentEnd) -> None:
         payment = request.order.payment
         if end.lost:
             self._lost.append(payment)

@@ -5,7 +5,15 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from cicscenario.backends.work.losttasks import LostTasks
-from cicscenario.backends.work.paymentservice import Declined, Gone, Order, PaymentService, Said, Signed, UnderWay
+from cicscenario.backends.work.paymentservice import (
+    Declined,
+    Gone,
+    HasTransaction,
+    Order,
+    PaymentService,
+    Said,
+    UnderWay,
+)
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.stall import Movement
 from cicscenario.chain.abi import to_hex
@@ -79,7 +87,7 @@ class EnginePayments(PaymentService):
         found: dict[str, Said] = {}
         for request, end in ends.items():
             if isinstance(end, Transferred):
-                found[request] = Signed(end.hash)
+                found[request] = HasTransaction(end.hash)
             elif isinstance(end, Failed):
                 found[request] = Declined(end.advised, stops=_is_general(end))
                 self._well_until = -math.inf

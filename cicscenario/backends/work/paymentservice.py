@@ -20,7 +20,7 @@ class Order(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Signed:
+class HasTransaction:
     """There is a transaction with this hash. It may not be sent yet."""
 
     hash: bytes
@@ -52,7 +52,7 @@ class Gone:
     why: str
 
 
-Said = Signed | Declined | UnderWay | Gone
+Said = HasTransaction | Declined | UnderWay | Gone
 
 
 class PaymentService(ABC):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from cicscenario.backends.work.losttasks import LostTasks
-from cicscenario.backends.work.paymentservice import Gone, Order, Said, Signed, UnderWay
+from cicscenario.backends.work.paymentservice import Gone, HasTransaction, Order, Said, UnderWay
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.madetransfers import MadeTransfer, transfers_by
 from cicscenario.errors import UnavailableError
@@ -80,7 +80,7 @@ class PaymentTraces:
             if isinstance(those, Failed | Lost):
                 ends[one.id] = Lost(Trace.QUEUED, str(those))
             elif mine := [made for made in transfers_by(one.payer, those) if self._is(made, one, taken)]:
-                found[one.id] = Signed(mine[-1].hash)
+                found[one.id] = HasTransaction(mine[-1].hash)
             elif one.payer in waiting:
                 ends[one.id] = Lost(Trace.QUEUED, "tasks for the payer wait for the custodial engine")
             else:

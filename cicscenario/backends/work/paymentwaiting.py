@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cicscenario.backends.work.paymentlookup import PaymentLookup, Receipt
-from cicscenario.backends.work.paymentservice import Declined, Gone, Order, PaymentService, Said, Signed
+from cicscenario.backends.work.paymentservice import Declined, Gone, HasTransaction, Order, PaymentService, Said
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Result, Wait
 from cicscenario.capabilities.payments import PlannedPayments
@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class End:
+class PaymentEnd:
     """How a request ended, for the state and for the payer. With ``asked`` it is open, and no longer waited for in this run.
 
     ``lost``: it may be asked for again at once. ``stops``: why others would fail as well.
@@ -83,7 +83,7 @@ class PaymentRequests:
         """Holds what these people have paid against the chain; see ``PaymentLookup.compare``."""
         self.done |= self._lookup.compare(people)
 
-    def wait_while(self, more: Callable[[], bool], ended: Callable[[Request, End], None]) -> None:
+    def wait_while(self, more: Callable[[], bool], ended: Callable[[Request, PaymentEnd], None]) -> None:
         """Waits while ``more`` is true, and the run is not stopped. What has ended is written down, and then told."""
         self._timer.restart()
         pause = _SHORTEST
@@ -108,23 +108,23 @@ class PaymentRequests:
         what = f"payments by {self._service.name}"
         self._result.wait = Wait(what, self._timer.since_progress(), self._service.patience, seen)
 
-    def _write(self, ends: dict[int, End]) -> None:
+    def _write(self, ends: dict[int, PaymentEnd]) -> None:
         rows = [_row(self._under_way[number].order, end.status, end.hash, end.why) for number, end in ends.items()]
         if rows:
             self._context.state.answer_payments(rows)
 
-    def _give_up(self) -> dict[int, End]:
+    def _give_up(self) -> dict[int, PaymentEnd]:
         """The ends of those under way, which stay open, so that the next run waits for them."""
         found = self._full_look(list(self._under_way.values()))
         shown, seconds = self._service.shown(), self._timer.seconds()
         for number, one in self._under_way.items():
             why = f"it is not on the chain, and nothing has moved for {seconds:.0f} seconds: {one.last}{shown}"
-            found.setdefault(number, End("asked", one.known, why))
+            found.setdefault(number, PaymentEnd("asked", one.known, why))
         return found
 
     # --- what has ended, by the payment's number ----------------------------------------------------------------------
 
-    def _look(self) -> dict[int, End]:
+    def _look(self) -> dict[int, PaymentEnd]:
         ends = self._news()
         now = self._context.clock()
         if now - self._asked < _ASK_EVERY:
@@ -139,19 +139,19 @@ class PaymentRequests:
             ends |= self._ask(slow)
         return ends
 
-    def _news(self) -> dict[int, End]:
+    def _news(self) -> dict[int, PaymentEnd]:
         by_payer = {one.order.payer: one.order for one in self._under_way.values()}
-        ends: dict[int, End] = {}
+        ends: dict[int, PaymentEnd] = {}
         for moved in self._lookup.news(list(by_payer)) if by_payer else ():
             order = by_payer[moved.payer]
             if (order.payee, order.units) == (moved.payee, moved.amount):
                 ends.setdefault(order.payment.number, _paid(order, moved.hash))
         return ends
 
-    def _ask(self, slow: Sequence[Request]) -> dict[int, End]:
+    def _ask(self, slow: Sequence[Request]) -> dict[int, PaymentEnd]:
         """What the service and the receipts of its transactions say."""
         said = self._service.look([one.order for one in slow])
-        ends: dict[int, End] = {}
+        ends: dict[int, PaymentEnd] = {}
         for one in slow:
             what = said[one.order.id]
             if isinstance(what, Declined):
@@ -169,14 +169,14 @@ class PaymentRequests:
         signed = []
         for one in slow:
             what = said[one.order.id]
-            if isinstance(what, Signed) and one.known != what.hash:
+            if isinstance(what, HasTransaction) and one.known != what.hash:
                 one.known = what.hash
                 signed.append(_row(one.order, "asked", what.hash))
             one.last = f"its transaction is {to_hex(one.known)}" if one.known else getattr(what, "why", "")
         if signed:
             self._context.state.answer_payments(signed)
 
-    def _look_for(self, gone: Sequence[Request]) -> dict[int, End]:
+    def _look_for(self, gone: Sequence[Request]) -> dict[int, PaymentEnd]:
         """Requests of which nothing is left: those that the chain has are made, others are lost."""
         if not gone:
             return {}
@@ -185,15 +185,18 @@ class PaymentRequests:
         waiting = self._lookup.waiting([one.order for one in left])
         for one in left:
             if one.order.id not in waiting:
-                found[one.order.payment.number] = End("failed", why=f"it was lost: {one.last}", lost=True)
+                found[one.order.payment.number] = PaymentEnd("failed", why=f"it was lost: {one.last}", lost=True)
         return found
 
-    def _full_look(self, requests: Sequence[Request]) -> dict[int, End]:
+    def _full_look(self, requests: Sequence[Request]) -> dict[int, PaymentEnd]:
         """Those of the payments that the chain has, looked for in all blocks."""
         self.compare(sorted({one.order.payment.payer for one in requests}))
         rows = self._context.state.payments([one.order.payment.number for one in requests])
         return {
-            number: End("paid", row.hash) for number, those in rows.items() for row in those if row.status == "paid"
+            number: PaymentEnd("paid", row.hash)
+            for number, those in rows.items()
+            for row in those
+            if row.status == "paid"
         }
 
 
@@ -201,23 +204,25 @@ def _row(order: Order, status: str, digest: bytes | None, why: str | None = None
     return PaymentRow(order.id, order.payment.number, order.payment.payer, status, digest, why)
 
 
-def _declined(payment: Payment, what: Declined) -> End:
+def _declined(payment: Payment, what: Declined) -> PaymentEnd:
     if payment.refused and what.refused:
-        return End("refused", why=what.why)
-    return End("failed", why=what.why, stops=what.why if what.stops else None)
+        return PaymentEnd("refused", why=what.why)
+    return PaymentEnd("failed", why=what.why, stops=what.why if what.stops else None)
 
 
-def _paid(order: Order, digest: bytes) -> End:
+def _paid(order: Order, digest: bytes) -> PaymentEnd:
     """A payment that was carried out; one that is to be refused should not have been."""
     if order.payment.refused:
-        return End("failed", digest, f"it asked for more than person {order.payment.payer} had, and was not refused")
-    return End("paid", digest)
+        return PaymentEnd(
+            "failed", digest, f"it asked for more than person {order.payment.payer} had, and was not refused"
+        )
+    return PaymentEnd("paid", digest)
 
 
-def _by_receipt(order: Order, digest: bytes, receipt: Receipt) -> End:
+def _by_receipt(order: Order, digest: bytes, receipt: Receipt) -> PaymentEnd:
     if any((one.payer, one.payee, one.amount) == (order.payer, order.payee, order.units) for one in receipt.moved):
         return _paid(order, digest)
     if order.payment.refused:
-        return End("refused", digest)
+        return PaymentEnd("refused", digest)
     how = "was mined, and has transferred nothing" if receipt.ok else "failed"
-    return End("failed", digest, f"its transaction {to_hex(digest)} {how}")
+    return PaymentEnd("failed", digest, f"its transaction {to_hex(digest)} {how}")

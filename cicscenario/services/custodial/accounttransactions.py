@@ -21,7 +21,7 @@ _LONGEST = 600.0  # seconds without an end to the answers
 _PAGE = 200  # messages in one read
 
 
-Signed = Mapping[bytes, bytes]  #: the bytes of signed transactions, sent or not, by hash
+SignedByHash = Mapping[bytes, bytes]  #: the bytes of signed transactions, sent or not, by hash
 
 
 class AccountTransactions:
@@ -32,7 +32,7 @@ class AccountTransactions:
         self._questions = questions
         self._chain = chain
 
-    def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, Signed | Failed | Lost]:
+    def of(self, accounts: Sequence[bytes], timeout: float) -> dict[bytes, SignedByHash | Failed | Lost]:
         """The transactions from and to each account; Failed or Lost where they are not known. ``timeout`` is in seconds."""
         calls: list[tuple[str, list[Any]]] = [
             (tasks.ACCOUNT_TRANSACTIONS, [self._chain, account.hex()]) for account in accounts
@@ -62,7 +62,7 @@ class AccountTransactions:
                 yield entry[0] if isinstance(entry, list) and entry else None
 
 
-def _signed(result: Any) -> Signed:
+def _signed(result: Any) -> SignedByHash:
     found = result.items() if isinstance(result, dict) else ()
     return {_bytes(digest): _bytes(raw) for digest, raw in found}
 
