@@ -220,9 +220,19 @@ def test_it_is_not_while_the_payer_has_something_with_the_node(world_of: Worlds)
 
 
 def test_it_is_not_when_its_transaction_is_known(world_of: Worlds) -> None:
+    """The run that was told of it ends before it has seen what becomes of it."""
     world = world_of(PLAN[:1])
-    service = lost_once(world, made=False, end=HasTransaction(digest_of("request 1")))
-    assert not world.run(service)[0][0]
+    service = lost_once(world, made=False)
+    answers = iter([HasTransaction(digest_of("request 1"))])
+
+    def end(order: Order) -> Said:
+        if answer := next(answers, None):
+            return answer
+        raise UnavailableError("no answer")
+
+    service.end = end
+    with pytest.raises(UnavailableError):
+        world.run(service)
     later = world.service()
     later.end = every(Gone("its results have expired"))  # type: ignore[method-assign]
     assert not world.run(later)[0][0]
