@@ -30,6 +30,8 @@ from cicscenario.state.ledgertable import PART
 
 TRAFFIC = "traffic"  #: the step
 PAYMENTS = "payments"  #: key of the state's identity: what identifies the payments that have begun
+FIRST_BLOCK = "first_block"  #: key of the state's identity: the newest block when the state was made
+_DEEPEST = 1000  # blocks that a chain may go back
 _UNIT = 1  # payments are planned in whole tokens
 
 
@@ -172,6 +174,14 @@ def payments_of(scenario: Scenario, population: Population, size: int) -> Planne
 def payments_in(context: RunContext) -> PlannedPayments:
     """The payments of a run."""
     return payments_of(context.scenario, context.population, context.size)
+
+
+def first_block(context: RunContext) -> int:
+    """The number of a block before which the people of a run have paid nobody; their accounts were made after it.
+
+    What is known of the payments themselves does not tell: the state may be an older copy, and the chain may have gone back.
+    """
+    return max(0, int(context.state.meta().get(FIRST_BLOCK, "0")) - _DEEPEST)
 
 
 def places_of(population: Population, size: int) -> Places:

@@ -76,14 +76,14 @@ def _counted(planned: PlannedPayments, places: Places, store: Store) -> tuple[Ta
     ended, tally = _ended(store, planned.spec.payments), Tally(planned.size, planned.spec.span)
     crossing: Counter[tuple[int, int]] = Counter()
     for payment in planned:
-        made = ended[payment.number] == (_FAILED if payment.refused else _MINED)
+        made = ended[payment.number] in (_AS_PLANNED, _FAILED if payment.refused else _MINED)
         tally.add(payment, made=made)
         if made and not payment.refused:
             crossing[places.of_people[payment.payer], places.of_people[payment.payee]] += 1
     return tally, crossing
 
 
-_FAILED, _MINED = 1, 2
+_FAILED, _MINED, _AS_PLANNED = 1, 2, 3
 
 
 def _ended(store: Store, number: int) -> bytearray:
@@ -92,6 +92,9 @@ def _ended(store: Store, number: int) -> bytearray:
     for payment, _, mined in store.parts_ended(TRAFFIC):
         if payment < number:
             found[payment] = max(found[payment], _MINED if mined else _FAILED)
+    for payment in store.payments_done():
+        if payment < number:
+            found[payment] = _AS_PLANNED
     return found
 
 

@@ -135,8 +135,10 @@ def test_the_plan_counts_the_payments_and_not_their_gas_among_what_the_signer_ne
     arguments = ("plan", str(run.scenario), "--dir", str(run.place), "--env", str(run.box.environment))
     plan = yaml.safe_load(run.box.command(*arguments, "--format", "json").stdout)
     (step,) = [step for step in plan["steps"] if step["name"] == "traffic"]
-    assert (step["transactions"], step["by_people"]) == (60, True)
-    own = sum(one["gas"] * run.box.session().gas_price + one["native"] for one in plan["steps"] if not one["by_people"])
+    assert (step["transactions"], step["sender"]) == (60, "people")
+    own = sum(
+        one["gas"] * run.box.session().gas_price + one["native"] for one in plan["steps"] if one["sender"] == "signer"
+    )
     (native,) = [need for need in plan["needs"] if need["what"] == "native currency"]
     assert int(native["needed"]) == own
     assert run.command().returncode == 0
