@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cicscenario.backends import work
-from cicscenario.capabilities.cost import Cost, Need, Pending, not_asked
+from cicscenario.capabilities.cost import Cost, Need, Pending, Sender, not_asked
 from cicscenario.capabilities.descriptor import BackendDescriptor, BackendPart
 from cicscenario.capabilities.money import FAUCET_CONTRACT, NATIVE, NATIVE_DECIMALS, SIGNER, Money, Sum, faucet_paid
 from cicscenario.capabilities.step import Lane
@@ -123,7 +123,7 @@ BACKEND = BackendDescriptor(
         "have people pay each other",
         Lane.CHAIN,
         _CHAIN,
-        TrafficCost(gas=72_500, by_people=True),
+        TrafficCost(gas=72_500, sender=Sender.PEOPLE),
         applies=lambda s: s.traffic is not None,
     ),
 )

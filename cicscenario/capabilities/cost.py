@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     from cicscenario.chain.session import ChainSession
     from cicscenario.people.population import Population
     from cicscenario.state.store import Store
+
+
+class Sender(StrEnum):
+    """Who sends the transactions of a step, and pays for their gas."""
+
+    SIGNER = "signer"  #: the run's signer
+    PEOPLE = "people"  #: people, with keys that the run holds
+    SERVICE = "service"  #: a service that the run asks to
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,11 @@ class Pending:
 class Cost:
     """The cost of a step that sends one transaction per person. Subclasses override what differs.
 
-    ``gas`` is the expected gas use of one transaction, rounded up. ``by_people``: people send and pay for them, not the signer.
+    ``gas`` is the expected gas use of one transaction, rounded up; 0 for those of a service.
     """
 
     gas: int
-    by_people: bool = False
+    sender: Sender = Sender.SIGNER
 
     def transactions(self, pending: Pending) -> int:
         """The number of transactions still to be sent."""

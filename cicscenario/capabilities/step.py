@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cicscenario.capabilities.context import RunContext, Verifier
-from cicscenario.capabilities.cost import Cost
+from cicscenario.capabilities.cost import Cost, Sender
 from cicscenario.capabilities.money import Money
 from cicscenario.connections import Service
 from cicscenario.language import Scenario
@@ -67,7 +67,7 @@ class Step:
     after: tuple[str, ...] = ()
     repeatable: bool = False
     lost: Callable[[RunContext], Verifier] | None = None
-    file: ResultFile | None = None
+    files: tuple[ResultFile, ...] = ()
     repair: Callable[[Scenario], Part | None] = lambda scenario: None
     lacking: str = ""
     together: bool = False
@@ -103,6 +103,11 @@ class PlannedStep:
     @property
     def cost(self) -> Cost | None:
         return self.part.cost
+
+    @property
+    def sends(self) -> bool:
+        """Whether the run itself sends transactions in this step."""
+        return self.cost is not None and self.cost.sender is not Sender.SERVICE
 
     @property
     def money(self) -> Money | None:

@@ -121,6 +121,7 @@ def _lines(told: History, size: int, source: str | None) -> Iterator[str]:
         yield from _table((end.name, end.result, _shown(end.at), end.detail or "") for end in ends)
     yield from _sent(told)
     yield from _asked(told)
+    yield from _payments(told)
 
 
 def _found(there: Sequence[Presence]) -> Iterator[str]:
@@ -147,6 +148,15 @@ def _asked(told: History) -> Iterator[str]:
         account = f", account {one.account}" if one.account else ""
         channel = f", callback on {one_line(one.channel)}" if one.channel else ""
         yield f"  {one_line(one.id)}: {one.status}{account}{channel}"
+        if one.detail:
+            yield f"    {one_line(one.detail)}"
+
+
+def _payments(told: History) -> Iterator[str]:
+    if told.payments:
+        yield "payments asked of a service:"
+    for one in told.payments:
+        yield f"  payment {one.number}: {one.status}{f', {one.hash}' if one.hash else ''}, {one_line(one.id)}"
         if one.detail:
             yield f"    {one_line(one.detail)}"
 

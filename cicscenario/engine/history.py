@@ -11,7 +11,7 @@ from cicscenario.chain.contracts import MINT_TO, TRANSFER
 from cicscenario.chain.proof import SentCall
 from cicscenario.people.person import Person, checksum
 from cicscenario.plan.compile import Plan
-from cicscenario.state.rows import CheckRow, Failure, LedgerRow, Made, RequestRow
+from cicscenario.state.rows import CheckRow, Failure, LedgerRow, Made, PaymentRow, RequestRow
 from cicscenario.state.store import Store
 
 
@@ -56,6 +56,17 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class AskedPayment:
+    """A request for a payment that the person makes, to a service that holds the key. ``hash`` is its transaction's."""
+
+    number: int
+    id: str
+    status: str
+    hash: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True)
 class History:
     """Everything that a state has about one person."""
 
@@ -65,6 +76,7 @@ class History:
     checks: tuple[Ended, ...]
     transactions: tuple[Sent, ...]
     requests: tuple[Asked, ...]
+    payments: tuple[AskedPayment, ...]
 
     @property
     def who(self) -> dict[str, Any]:
@@ -100,6 +112,7 @@ def history(plan: Plan, store: Store, person: Person) -> History:
         tuple(_check(name, held.get(name), found.get(name), person.id, store) for name in names),
         tuple(_sent(row, store.meta()) for row in store.transactions_of(person.id)),
         tuple(_asked(row) for row in store.requests([person.id]).get(person.id, ())),
+        tuple(_payment(row) for row in store.payments_by([person.id]).get(person.id, ())),
     )
 
 
@@ -141,6 +154,10 @@ def whole_tokens(units: int, decimals: int) -> str:
 
 def _asked(row: RequestRow) -> Asked:
     return Asked(row.id, row.status, row.channel, checksum(row.address) if row.address else None, row.detail)
+
+
+def _payment(row: PaymentRow) -> AskedPayment:
+    return AskedPayment(row.number, row.id, row.status, to_hex(row.hash) if row.hash else None, row.detail)
 
 
 def listed(people: Sequence[Person]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.capabilities.money import said_by_chain
-from cicscenario.capabilities.payments import PAYMENTS
+from cicscenario.capabilities.payments import FIRST_BLOCK, PAYMENTS
 from cicscenario.capabilities.pinsource import PinSource, pin_source
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.reading import block_time
@@ -88,6 +88,8 @@ def claim(store: Store, plan: Plan, services: Connections, *, used: bool = False
         current |= said_by_chain(services.chain)
     if not held:
         current |= {"lineage": uuid.uuid4().hex, "since": str(_time(services) if plan.on_chain else 0)}
+        if plan.on_chain:
+            current[FIRST_BLOCK] = "0" if used else str(services.chain.height)
         if plan.sends:
             current[NONCES] = "0" if used else str(services.chain.next_nonce())
     if (named := named_run()) and not named.recalls:

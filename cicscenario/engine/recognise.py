@@ -6,6 +6,7 @@ from functools import cached_property
 
 from cicscenario.capabilities.backend import Backend
 from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.cost import Sender
 from cicscenario.capabilities.descriptor import descriptor
 from cicscenario.capabilities.payments import payment_recogniser
 from cicscenario.capabilities.sending import TransactionExecutor
@@ -38,7 +39,7 @@ class _Table:
 def own_keys(plan: Plan, context: RunContext) -> OwnKeys | None:
     """The keys of people who send payments themselves, in a plan in which they do."""
     keys_in = descriptor(plan.scenario).keys_in
-    if keys_in is None or not any(step.cost and step.cost.by_people for step in plan.steps):
+    if keys_in is None or not any(step.cost and step.cost.sender is Sender.PEOPLE for step in plan.steps):
         return None
     key = keys_in(context.directory)
     return OwnKeys(key, payment_recogniser(context, key))
@@ -81,7 +82,7 @@ class PlanRecogniser:
         table = _Table()
         senders: dict[str, TransactionExecutor] = {}
         for step in self._plan.steps:
-            if step.cost is not None and not step.cost.by_people:
+            if step.cost is not None and step.cost.sender is Sender.SIGNER:
                 executor = step.executor(context)
                 if isinstance(executor, TransactionExecutor):
                     senders[step.name] = executor

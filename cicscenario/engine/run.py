@@ -232,7 +232,7 @@ def look_back(this: Run) -> None:
 
 def open_ledger(this: Run) -> Ledger:
     """The ledger of this run, not entered yet. When the chain went back, what others send is looked at again, too."""
-    observed = [step.name for step in this.plan.steps if Service.CHAIN in step.services and step.cost is None]
+    observed = [step.name for step in this.plan.steps if Service.CHAIN in step.services and not step.sends]
     return this.services.chain.ledger(
         this.state,
         recognise=PlanRecogniser(this.plan, this.context()),

@@ -158,6 +158,7 @@ class _New:
             "outcomes": self._outcomes,
             "ledger": self._ledger,
             "requests": self._requests,
+            "payments": lambda: self._of_the_plan("payments"),
             "checks": lambda: self._found.sound("checks"),
             "findings": lambda: self._found.sound("findings"),
         }
@@ -246,6 +247,11 @@ class _New:
             )
         if not self._found.complete("ledger") and self._plan.sends:
             done.again.append("transactions are lost: the next run looks up on the chain what the signer has sent")
+        if self._plan.scenario.traffic and traits.custodial and not self._found.complete("payments"):
+            done.unproven.append(
+                "requests for payments are lost: the next run looks up on the chain what people have paid. What the service has"
+                " taken and not yet carried out would be made twice: wait until it has, and run the same command then"
+            )
         if (people := self._without_request()) and traits.joins_by_phone:
             done.again.append(f"{_people(people)} may have dialled: the next run looks for their phone pointers first")
         elif people:
@@ -256,7 +262,7 @@ class _New:
             )
 
 
-_PERSON_AT = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2}
+_PERSON_AT = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2, "payments": 3}
 
 
 def _row_of(person: Person) -> Row:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from cicscenario.capabilities.cost import Cost, Need, Pending, amount, not_asked
+from cicscenario.capabilities.cost import Cost, Need, Pending, Sender, amount, not_asked
 from cicscenario.capabilities.descriptor import Survey, descriptor
 from cicscenario.capabilities.step import PlannedStep
 from cicscenario.chain.abi import to_hex
@@ -28,7 +28,7 @@ class StepWork:
     native: int
     tokens: int
     deadline: float | None = None  #: seconds, from when the step begins to work
-    by_people: bool = False  #: people send these transactions and pay the gas, not the signer
+    sender: Sender = Sender.SIGNER  #: who sends these transactions and pays the gas
 
 
 def work(plan: Plan, store: Store | None) -> list[StepWork]:
@@ -43,7 +43,7 @@ def work(plan: Plan, store: Store | None) -> list[StepWork]:
         gas, within = sends * cost.gas, plan.scenario.deadlines.get(step.name)
         to_do = plan.size - done
         lines.append(
-            StepWork(step.name, step.summary, to_do, done, failed, sends, gas, native, tokens, within, cost.by_people)
+            StepWork(step.name, step.summary, to_do, done, failed, sends, gas, native, tokens, within, cost.sender)
         )
     return lines
 
@@ -95,7 +95,7 @@ def survey(plan: Plan, services: Connections) -> list[Need]:
 
 def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
     """The funds and roles that the signer needs for the work in ``lines``, looked up on the chain."""
-    native = sum(line.gas * session.gas_price + line.native for line in lines if not line.by_people)
+    native = sum(line.gas * session.gas_price + line.native for line in lines if line.sender is Sender.SIGNER)
     hint = f"send native currency to {to_hex(session.signer.address)}"
     found = [amount("native currency", native, session.balance(), "wei", hint)]
     for cost, pending in _sending(plan, store):
@@ -110,7 +110,7 @@ def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) ->
     """
     if not plan.sends:
         return []
-    gas = sum(line.gas for line in lines if not line.by_people)
+    gas = sum(line.gas for line in lines if line.sender is Sender.SIGNER)
     found = [not_asked("native currency for fees", needed=gas, unit="gas")]
     for cost, pending in _sending(plan, store):
         found += cost.offline_needs(pending)

@@ -22,14 +22,24 @@ COLUMNS = {
     "outcomes": ("step", "person", "ok", "detail", "at"),
     "ledger": (*("id", "purpose", "person", "signer", "nonce", "hash", "raw", "gas", "status", "block", "detail"),),
     "requests": ("sequence", "id", "person", "channel", "status", "address", "detail"),
+    "payments": ("sequence", "id", "number", "person", "status", "hash", "detail"),
     "checks": ("name", "errors", "total", "allowed", "failing", "read_back", "at"),
     "findings": ("name", "first", "failing"),
 }
 #: The column that has the person, and how many columns are enough to name a row.
-_PERSON = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2}
-_NAMED_BY = {"meta": 1, "people": 1, "outcomes": 2, "ledger": 3, "requests": 3, "checks": 1, "findings": 2}
+_PERSON = {"people": 0, "outcomes": 1, "ledger": 2, "requests": 2, "payments": 3}
+_NAMED_BY = {
+    "meta": 1,
+    "people": 1,
+    "outcomes": 2,
+    "ledger": 3,
+    "requests": 3,
+    "payments": 4,
+    "checks": 1,
+    "findings": 2,
+}
 #: The column that counts the rows of a table from 1; SQLite remembers the last one that it gave out.
-COUNTED_BY = {"ledger": "id", "requests": "sequence"}
+COUNTED_BY = {"ledger": "id", "requests": "sequence", "payments": "sequence"}
 
 _NUMBERS = {"ok", "person", "nonce", "gas", "block", "gift", "sequence", "errors", "total", "read_back", "at", "first"}
 _BYTES = {"old_address", "address", "signer", "hash", "raw"}

@@ -97,12 +97,6 @@ class LedgerTable(Tables):
         ):
             yield int(purpose.partition(PART)[2]), person, status == "mined"
 
-    def first_block_of_parts(self, step: str) -> int | None:
-        """The lowest number of a block in which a part of a step ended."""
-        sql = "SELECT min(block) FROM ledger WHERE purpose > ? AND purpose < ?"
-        first: int | None = self._rows(sql, _all_parts(step))[0][0]
-        return first
-
     def other_signers(self, signer: bytes) -> list[KnownNonces]:
         """What the ledger has of everybody else who signs in this run."""
         ended = "max(CASE WHEN status IN ('mined', 'failed') THEN nonce END)"

@@ -198,6 +198,25 @@ CREATE TABLE findings (
 ) WITHOUT ROWID
 """
 
+#: Payments that are asked of a service.
+_PAYMENTS = """
+CREATE TABLE payments (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  number INTEGER NOT NULL,
+  person INTEGER NOT NULL REFERENCES people (id),
+  status TEXT NOT NULL CHECK (status IN ('asked', 'paid', 'refused', 'failed')),
+  hash BLOB,
+  detail TEXT,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('payments', sequence, id, number, person, status, hash, detail)
+  ) STORED
+);
+CREATE INDEX payments_by_number ON payments (number);
+CREATE INDEX payments_by_person ON payments (person);
+CREATE INDEX payments_open ON payments (number) WHERE status = 'asked'
+"""
+
 #: Pairs of a version and the SQL that converts it to the next one. Semicolons only between statements.
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (1, _ORDER_OF_REQUESTS),
@@ -205,6 +224,7 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
     (3, _REPLACED),
     (4, _DIGESTS),
     (5, _TIMES),
+    (6, _PAYMENTS),
 )
 SCHEMA_VERSION = MIGRATIONS[-1][0] + 1
 WITH_DIGESTS = 5  #: the first version that has digests

@@ -75,6 +75,22 @@ class RequestRow:
 
 
 @dataclass(frozen=True)
+class PaymentRow:
+    """A request for a payment, to a service that holds the keys: ``id`` is the service's, ``person`` pays.
+
+    ``hash`` is that of its transaction, once it is known. ``sequence`` is as in ``RequestRow``.
+    """
+
+    id: str
+    number: int  #: of the payment
+    person: int
+    status: str = "asked"  #: asked (what came of it is unknown), paid, refused (as it should be) or failed
+    hash: bytes | None = None
+    detail: str | None = None
+    sequence: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
 class Orphans:
     """Accounts that belong to no person: those that exist (``certain``), and requests that may have made one (``possible``)."""
 

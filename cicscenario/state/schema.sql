@@ -72,6 +72,23 @@ CREATE TABLE requests (
 );
 CREATE INDEX requests_of_person ON requests (person);
 
+-- The payments that were asked of a service that holds the keys itself; each written before it is asked.
+CREATE TABLE payments (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which they were written, without a gap
+  id TEXT NOT NULL UNIQUE,       -- as the service knows the request; or of a transfer that was found on the chain
+  number INTEGER NOT NULL,       -- of the payment; it may be asked for again when nothing came of a request
+  person INTEGER NOT NULL REFERENCES people (id),  -- who pays
+  status TEXT NOT NULL CHECK (status IN ('asked', 'paid', 'refused', 'failed')),
+  hash BLOB,                     -- of its transaction, once that is known
+  detail TEXT,
+  digest BLOB NOT NULL GENERATED ALWAYS AS (
+    row_digest('payments', sequence, id, number, person, status, hash, detail)
+  ) STORED
+);
+CREATE INDEX payments_by_number ON payments (number);
+CREATE INDEX payments_by_person ON payments (person);
+CREATE INDEX payments_open ON payments (number) WHERE status = 'asked';
+
 CREATE TABLE checks (
   name TEXT PRIMARY KEY,
   errors INTEGER NOT NULL,

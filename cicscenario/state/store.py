@@ -12,6 +12,7 @@ from cicscenario.people.person import Person
 from cicscenario.state import writes
 from cicscenario.state.findingtable import FindingTable
 from cicscenario.state.ledgertable import LedgerTable
+from cicscenario.state.paymenttable import PaymentTable
 from cicscenario.state.persontable import PersonTable
 from cicscenario.state.requesttable import RequestTable
 from cicscenario.state.rows import Outcome
@@ -21,11 +22,11 @@ STATE = "state.sqlite"  #: name of the file in a run directory
 _HALF = 2**32  # gifts are summed in two halves, since SQLite's integers overflow at 2**63
 
 
-class Store(LedgerTable, RequestTable, FindingTable, PersonTable):
+class Store(LedgerTable, RequestTable, PaymentTable, FindingTable, PersonTable):
     """One run's state, safe for use by many threads; every method is one transaction.
 
-    Opening it is told at ``Tables``. The methods for transactions, requests, checks and failures, and single people are those
-    of ``LedgerTable``, ``RequestTable``, ``FindingTable`` and ``PersonTable``.
+    Opening it is told at ``Tables``. The methods for transactions, requests, payments, checks and failures, and single people
+    are those of ``LedgerTable``, ``RequestTable``, ``PaymentTable``, ``FindingTable`` and ``PersonTable``.
     """
 
     # --- identity -----------------------------------------------------------------------------------------------

@@ -11,5 +11,7 @@ REOPENED = Boundary("state.reopened")  #: that ended transactions are open again
 TRACE = Boundary("state.trace")  #: which blocks were read
 REQUESTED = Boundary("state.requested")  #: requests for accounts, before they are sent
 ANSWERED = Boundary("state.answered")  #: the results of requests
+PAYMENTS_ASKED = Boundary("state.payments_asked")  #: requests for payments, before they are sent
+PAYMENTS_ANSWERED = Boundary("state.payments_answered")  #: what came of these requests
 CHECKS = Boundary("state.checks")  #: the results of checks
 CHECKS_FORGOTTEN = Boundary("state.checks_forgotten")

@@ -8,7 +8,7 @@ import pytest
 
 from cicscenario.backends.eth import TrafficCost
 from cicscenario.backends.work.traffic import GAS_LIMIT
-from cicscenario.capabilities.cost import Pending
+from cicscenario.capabilities.cost import Pending, Sender
 from cicscenario.capabilities.payments import payments_of
 from cicscenario.chain.contracts import Token
 from cicscenario.plan.compile import compile_plan
@@ -16,7 +16,7 @@ from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
 
 PRICE = 10**9
-COST = TrafficCost(gas=72_500, by_people=True)
+COST = TrafficCost(gas=72_500, sender=Sender.PEOPLE)
 
 
 @pytest.fixture

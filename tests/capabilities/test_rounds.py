@@ -114,3 +114,55 @@ def test_what_depends_on_one_that_failed_is_not_given_out_and_all_else_is() -> N
     assert [payment.number for payment in rounds.next_round()] == [3], "the tokens are still there"
     assert rounds.next_round() == []
     assert [payment.number for payment in rounds.waiting] == [1]
+
+
+# --- one of each payer at a time ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("ahead", "most"), [(5000, 1000), (10, 3), (20, 1)])
+def test_one_of_each_payer_is_under_way_and_all_come_about(seed: int, ahead: int, most: int) -> None:
+    """They end in any order, and further ones are given out before all of them have."""
+    payments, draw = planned(120, seed), random.Random(seed)
+    rounds = Rounds(payments, GIFTS, nothing_before, ahead=ahead, one_each=True)
+    balances, order, under_way = list(GIFTS), list[Payment](), list[Payment]()
+    while found := rounds.next_round(most) or under_way:
+        under_way += found if found is not under_way else []
+        assert len({payment.payer for payment in under_way}) == len(under_way)
+        payment = under_way.pop(draw.randrange(len(under_way)))
+        enough = balances[payment.payer] >= payment.amount
+        assert enough != payment.refused, f"{payment} in this order"
+        if enough:
+            balances[payment.payer] -= payment.amount
+            balances[payment.payee] += payment.amount
+        rounds.paid(payment)
+        order.append(payment)
+    assert sorted(order) == payments
+    for payer in range(len(GIFTS)):
+        own = [payment.number for payment in order if payment.payer == payer]
+        assert own == sorted(own)
+
+
+def test_no_more_are_given_out_than_there_is_room_for() -> None:
+    rounds = Rounds([Payment(n, n, n + 1, 5, 0) for n in range(4)], [5] * 5, nothing_before, one_each=True)
+    assert [payment.number for payment in rounds.next_round(3)] == [0, 1, 2]
+    assert [payment.number for payment in rounds.next_round(3)] == [3]
+
+
+def test_who_asks_for_too_much_is_paid_no_more_while_that_is_under_way() -> None:
+    payments = [Payment(0, 0, 1, 6, 0, True), Payment(1, 1, 0, 5, 0)]
+    rounds = Rounds(payments, [5, 5], nothing_before, one_each=True)
+    (first,) = rounds.next_round()
+    assert rounds.next_round() == []
+    rounds.paid(first)
+    assert [payment.number for payment in rounds.next_round()] == [1]
+
+
+def test_nothing_of_a_payer_is_given_out_after_one_that_failed() -> None:
+    payments = [Payment(0, 0, 1, 5, 0), Payment(1, 0, 1, 1, 0), Payment(2, 1, 0, 1, 0)]
+    rounds = Rounds(payments, [9, 9], nothing_before, one_each=True)
+    first, other = rounds.next_round()
+    rounds.failed(first)
+    rounds.paid(other)
+    assert rounds.next_round() == []
+    assert [payment.number for payment in rounds.waiting] == [1]

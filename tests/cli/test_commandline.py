@@ -120,7 +120,7 @@ def claimed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr("cicscenario.engine.identity.said_by_chain", lambda session: {})
     monkeypatch.setattr("cicscenario.engine.identity._time", lambda services: 0)
     about(Path("a.yaml"), ["x.y=1"], env="envs/e.yaml", directory=Path("d"), node="anvil")
-    claim(store, plan, SimpleNamespace(chain=SimpleNamespace(next_nonce=lambda: 0)))  # type: ignore[arg-type]
+    claim(store, plan, SimpleNamespace(chain=SimpleNamespace(next_nonce=lambda: 0, height=0)))  # type: ignore[arg-type]
     return store
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.killed_runs import BACKENDS, KilledRun, KillWorld, kill_world
+from tests.support.killed_runs import KilledRun, KillWorld, kill_world
 from tests.support.reached import REACHED, of_situation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -15,7 +15,7 @@ OTHERS = ("verify", "report", "export")
 MANY = ("file.replace:before", "file.replace:after")
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=REACHED["run"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillWorld]:
     """A sandbox with what the backend needs, in which a person is killed for often."""
     with kill_world(request.param, tmp_path_factory.mktemp(request.param), size=4) as made:

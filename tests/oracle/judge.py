@@ -68,7 +68,7 @@ def judge(scenario: Path, place: Place, directory: Path, since: Baseline | None 
         _result_files(verdict, asked, people, directory)
     if asked.keyfiles:
         _keyfiles(verdict, there, directory)
-    _transaction_files(verdict, place, since, directory, {person.account for person in there})
+    _transaction_files(verdict, place, since, directory, {one.account for one in there if asked.backend == "eth"})
     return verdict
 
 
@@ -126,19 +126,29 @@ def _chain(
 
 
 def _payments(
-    verdict: Verdict, asked: Wanted, people: list[Member], place: Place, since: Baseline, own: list[Paid]
+    verdict: Verdict, asked: Wanted, people: list[Member], place: Place, since: Baseline, made: list[Paid]
 ) -> None:
-    """What people have sent is what the run says of its payments, one transaction for each, and nothing else."""
+    """What people have sent to the token is what the run says of its payments, one transaction for each, and nothing else.
+
+    People whose keys the run holds send nothing else to others either; those of the engine trigger the faucet themselves.
+    """
     accounts = {person.number: person.account for person in people}
-    sent = {one.hash: one for one in place.chain.sent_since(since.block) if one.sender in accounts.values()}
     chain, token = place.chain, place.chain.contract(place.registry, "DefaultToken")
+    own = asked.backend == "eth"
+    sent = {
+        one.hash: one
+        for one in chain.sent_since(since.block)
+        if one.sender in accounts.values() and (own or one.to == token)
+    }
     moved = chain.transfers_since(since.block, token)
-    verdict.equal("payments", "numbers", sorted(one.number for one in own), list(range(asked.payments)))
-    refused = sum(one.refused for one in own)
+    verdict.equal("payments", "numbers", sorted(one.number for one in made), list(range(asked.payments)))
+    refused = sum(one.refused for one in made)
     verdict.equal("payments", "number of refused ones", refused, int(round(asked.payments * asked.overdrafts, 9)))
-    for digest, times in Counter(one.hash for one in own).items():
+    by_phone = [one for one in made if one.refused and not one.hash and asked.backend == "cic_ussd"]
+    made = [one for one in made if one not in by_phone]  # the phone refuses before there is a transaction
+    for digest, times in Counter(one.hash for one in made).items():
         verdict.once(f"payment in {digest}", "line in payments.csv", times)
-    for one in own:
+    for one in made:
         there = sent.pop(one.hash, None)
         if there is None:
             verdict.lost.append(f"payment {one.number}: {one.hash} is not on the chain, or in two lines")

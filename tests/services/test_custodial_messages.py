@@ -105,3 +105,24 @@ def test_every_message_is_of_its_own() -> None:
     assert [message["headers"]["root_id"] for message in made] == roots
     assert len({message["properties"]["delivery_tag"] for message in made}) == len(roots)
     assert len({message["body"] for message in made}) == 1
+
+
+def test_a_transfer_is_asked_for_by_the_tasks_of_the_engines_own_client() -> None:
+    """Source: ``Api.transfer`` in cic_eth/api/api_task.py. Its error link is only set when a callback is asked for."""
+    payer, payee, chain = "0a" * 20, "0b" * 20, SPEC.asdict()
+    message = opened(MESSAGES.transfer("root", payer, payee, 5_500_000, "GFT"))
+    assert (message["headers"]["task"], message["headers"]["id"]) == ("cic_eth.admin.ctrl.check_lock", "root")
+    (arguments, _, links), found = message["body"], []
+    assert arguments == [["GFT"], chain, 16, payer]
+    (link,) = links["callbacks"]
+    while True:
+        assert link["options"]["queue"] == "cic-eth"
+        found.append((link["task"], link["args"]))
+        if not (more := link["options"].get("link")):
+            break
+        (link,) = more
+    assert found == [
+        ("cic_eth.eth.nonce.reserve_nonce", [chain, payer]),
+        ("cic_eth.eth.erc20.resolve_tokens_by_symbol", [chain]),
+        ("cic_eth.eth.erc20.transfer", [payer, payee, 5_500_000, chain]),
+    ]

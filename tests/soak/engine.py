@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from cicscenario.chain.abi import pack, to_hex
-from cicscenario.chain.contracts import ADD, GIVE_TO
+from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER
 from cicscenario.services.custodial import tasks
 from tests.soak.chain import SimChain, SimTransaction
 from tests.soak.contracts import FAUCET, INDEX, REGISTRY, TOKEN, Message
@@ -107,10 +107,10 @@ class SimEngine:
         for _ in range(times):
             self._redis.publish(destination.rpartition(":")[2], text)
 
-    def _reserve_nonce(self, root: str, account: str, spec: Any, role: str | None = None) -> str:
-        sender = WRITER if role == tasks.WRITER_ROLE else bytes.fromhex(account)
+    def _reserve_nonce(self, root: str, chained: Any, spec: Any, whose: str | None = None) -> Any:
+        sender = WRITER if whose == tasks.WRITER_ROLE else bytes.fromhex(whose or chained)
         self._reserved[root] = self._reserve(sender)
-        return account
+        return chained
 
     def _register(self, root: str, account: str, spec: Any) -> str:
         address = bytes.fromhex(account)
@@ -123,6 +123,11 @@ class SimEngine:
         address = bytes.fromhex(account)
         self._send(address, self._reserved[root], Message(address, FAUCET, 0, pack(GIVE_TO, address)))
         return [account]
+
+    def _transfer(self, root: str, tokens: list[Any], payer: str, payee: str, units: int, spec: Any) -> str:
+        sender = bytes.fromhex(payer)
+        data = pack(TRANSFER, bytes.fromhex(payee), units)
+        return self._send(sender, self._reserved[root], Message(sender, TOKEN, 0, data))
 
     # --- tracker and dispatcher -------------------------------------------------------------------------------------
 
@@ -158,15 +163,15 @@ class SimEngine:
         self.workers.later(pause, self._round)
 
     def _operator(self) -> None:
-        """A person uses up a nonce of a role for which there has been no transaction for minutes, as
+        """A person uses up a nonce for which there has been no transaction for minutes, as
         ``docs/engine-standstill.md`` tells: workers that are killed between reserving a nonce and signing leave it unused.
         """
-        for role in (WRITER, GIFTER):
-            nonce = self._chain.count(role)
-            hole = nonce < self._nonces.get(role, 0) and (role, nonce) not in self._used
-            since = self._holes.setdefault((role, nonce), self._world.now) if hole else self._world.now
+        for sender, following in list(self._nonces.items()):
+            nonce = self._chain.count(sender)
+            hole = nonce < following and (sender, nonce) not in self._used
+            since = self._holes.setdefault((sender, nonce), self._world.now) if hole else self._world.now
             if self._world.now - since > _STANDSTILL:
-                self._send(role, nonce, Message(role, role, 0, b""))
+                self._send(sender, nonce, Message(sender, sender, 0, b""))
 
     def _follow(self, sent: str) -> None:
         """What comes after a mined transaction."""
@@ -186,12 +191,14 @@ def _role(engine: SimEngine, root: str, role: str, spec: Any) -> list[list[str]]
 
 
 _TASKS: dict[str, Callable[..., Any]] = {
-    tasks.CHECK_LOCK: lambda engine, root, chained, spec, flags: chained,
+    tasks.CHECK_LOCK: lambda engine, root, chained, spec, flags, *account: chained,
     tasks.CREATE: SimEngine._create,
     tasks.CALLBACK: SimEngine._callback,
     tasks.RESERVE_NONCE: SimEngine._reserve_nonce,
     tasks.REGISTER: SimEngine._register,
     tasks.GIFT: SimEngine._gift,
+    tasks.RESOLVE_TOKENS: lambda engine, root, symbols, spec: [{"symbol": "GFT", "address": TOKEN.hex(), "converters": []}],
+    tasks.TRANSFER: SimEngine._transfer,
     tasks.HAVE: lambda engine, root, account, spec: account if bytes.fromhex(account) in engine.keys else None,
     tasks.ROLE_ACCOUNT: _role,
     tasks.DEFAULT_TOKEN: lambda engine, root: {

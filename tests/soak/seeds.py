@@ -8,7 +8,15 @@ from tests.soak.faults import FOR_A_PERSON, Fault, Kind, draw
 from tests.soak.simulation import Ended, simulate
 
 #: Boundaries of a run without faults, about; faults are drawn within a few more.
-_BOUNDARIES = {"eth": 330, "cic_eth": 350, "cic_ussd": 2000, "cic_ussd_pins": 1500, "existing": 560, "eth_traffic": 420}
+_BOUNDARIES = {
+    "eth": 330,
+    "cic_eth": 350,
+    "cic_ussd": 2000,
+    "cic_ussd_pins": 1500,
+    "existing": 560,
+    "eth_traffic": 420,
+    "cic_eth_traffic": 700,
+}
 _CHAIN = (Kind.REORG, Kind.SET_BACK, Kind.DROP, Kind.LAG, Kind.OTHER)
 _ENGINE = (Kind.DROPPED, Kind.REPEATED, Kind.PAUSED, Kind.WORKERS, Kind.CUT, Kind.EMPTIED)
 _PHONE = (Kind.TASKER, Kind.TASKER_PAUSED)
@@ -24,7 +32,7 @@ _KINDS = {
 
 
 DRAWN = tuple(_KINDS)  #: the scenes that a seed chooses from; any other is run where it is asked for
-_KINDS_OF_ALL = _KINDS | {"eth_traffic": _KINDS["eth"]}
+_KINDS_OF_ALL = _KINDS | {"eth_traffic": _KINDS["eth"], "cic_eth_traffic": _KINDS["cic_eth"]}
 
 
 @dataclass(frozen=True)

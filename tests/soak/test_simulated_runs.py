@@ -37,7 +37,8 @@ def test_without_faults_one_run_is_enough(where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "number"), [("eth", 6), ("cic_eth", 4), ("cic_ussd", 2), ("cic_ussd_pins", 2), ("existing", 4)]
+    ("where", "number"),
+    [("eth", 6), ("cic_eth", 4), ("cic_ussd", 2), ("cic_ussd_pins", 2), ("existing", 4), ("cic_eth_traffic", 3)],
 )
 def test_whatever_goes_wrong_everybody_arrives_exactly_once(where: str, number: int) -> None:
     for seed in range(number):
@@ -64,7 +65,7 @@ def boundaries(where: str, size: int = 20) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "where", ["eth", "eth_traffic", "existing", *map(slow, ("cic_eth", "cic_ussd", "cic_ussd_pins"))]
+    "where", ["eth", "eth_traffic", "existing", *map(slow, ("cic_eth", "cic_eth_traffic", "cic_ussd", "cic_ussd_pins"))]
 )
 def test_after_a_kill_at_any_named_boundary_one_more_run_is_enough(where: str) -> None:
     named = {name: at for name, at in boundaries(where).items() if name.startswith(("before ", "after "))}
@@ -128,7 +129,7 @@ def test_what_once_failed(case: Case) -> None:
     assert case.run().problems == []
 
 
-@pytest.mark.parametrize("where", ["eth", "eth_traffic", slow("cic_eth")])
+@pytest.mark.parametrize("where", ["eth", "eth_traffic", *map(slow, ("cic_eth", "cic_eth_traffic"))])
 def test_a_chain_that_goes_back_after_the_last_look_is_seen_by_the_next_run(where: str) -> None:
     last = max(boundaries(where).values())
     case = Case(1, where, 20, (Fault(last, Kind.SET_BACK, 40),))

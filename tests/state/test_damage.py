@@ -22,6 +22,7 @@ ROWS = {
     "outcomes": ("step = 'accounts' AND person = 1", "outcomes: step 'accounts', person 1"),
     "ledger": ("id = 2", "ledger: id 2, purpose 'gift', person 1"),
     "requests": ("sequence = 2", "requests: sequence 2, id 'request 1', person 1"),
+    "payments": ("sequence = 1", "payments: sequence 1, id 'payment 0', number 0, person 0"),
     "checks": ("name = 'balance'", "checks: name 'balance'"),
     "findings": ("name = 'balance'", "findings: name 'balance', first 0"),
 }
@@ -50,7 +51,7 @@ def test_a_changed_value_is_named(path: Path, table: str, column: str) -> None:
     where, named = ROWS[table]
     with closing(sqlite3.connect(path)) as db:
         ((value,),) = db.execute(f"SELECT {column} FROM {table} WHERE {where}")
-    new = {"mined": "failed", "broadcast": "signed", "created": "asked"}.get(value) or changed(value)
+    new = {"mined": "failed", "broadcast": "signed", "created": "asked", "paid": "failed"}.get(value) or changed(value)
     alter(path, table, where, column, new)
     with pytest.raises(StateRefusedError) as refused:
         Store(path)

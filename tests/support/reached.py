@@ -13,6 +13,7 @@ _ANY_RUN = {
     "state.place", "state.reopened", "state.settled", "state.signed", "state.trace",
 }  # fmt: skip
 _ANY_ENGINE = {"engine.ask_workers", "engine.push", "state.answered", "state.requested"}
+_ASKED_PAYMENTS = {"state.payments_answered", "state.payments_asked"}
 
 
 def _each(backends: Iterable[str], boundaries: set[str]) -> dict[str, set[str]]:
@@ -38,6 +39,7 @@ REACHED: dict[str, dict[str, set[str]]] = {
     # Only a run through the engine asks it anything.
     "registration reverted": _each(("cic_eth", "cic_ussd"), {"engine.register"}),
     "faucet refuses": _each(("cic_eth", "cic_ussd"), {"engine.gift"}),
+    "payments by the engine": {"cic_eth_traffic": {*_ASKED_PAYMENTS, "engine.transfer"}},
     "engine paused": _each(("cic_eth", "cic_ussd"), {"engine.take_back"}),
     "report to a file": {"": {"report.output", "file.replace"}},
     # These two need no run; a process of their own is killed.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.people.person import Person
-from cicscenario.state.rows import CheckRow, LedgerRow, Made, Outcome, RequestRow
+from cicscenario.state.rows import CheckRow, LedgerRow, Made, Outcome, PaymentRow, RequestRow
 from cicscenario.state.store import Store
 
 PAYER = b"\x01" * 20
@@ -46,6 +46,8 @@ def filled(path: Path, people: int = 4) -> Path:
     store.mark_broadcast([transaction(1).hash])
     store.settle([(transaction(0).hash, "mined", 7, None)])
     store.commit("gift", [Outcome(n, ok=True) for n in range(2)])  # the transaction of person 1 is still open
+    store.add_payments([PaymentRow(f"payment {n}", n, 0) for n in range(3)])
+    store.answer_payments([PaymentRow("payment 0", 0, 0, "paid", b"p" * 32), PaymentRow("payment 1", 1, 0, "refused")])
     store.begin_findings("balance")
     store.add_findings("balance", 0, {2: ("short", Made.YES)})
     store.record_checks([CheckRow("balance", 1, people, "2%", [{"person": 2, "problem": "short"}])])
@@ -80,6 +82,8 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "withdraw_unproved": lambda store: store.withdraw_unproved(),
     "add_requests": lambda store: store.add_requests([RequestRow(f"new {n}", 3, "channel") for n in range(30)]),
     "answer_requests": lambda store: store.answer_requests([RequestRow("request 3", 3, "", "failed", None, "refused")]),
+    "add_payments": lambda store: store.add_payments([PaymentRow(f"more {n}", n, 1) for n in range(3, 30)]),
+    "answer_payments": lambda store: store.answer_payments([PaymentRow("payment 2", 2, 0, "paid", b"q" * 32)]),
     "record_checks": lambda store: store.record_checks([CheckRow("gas", 0, 4, None, [])]),
     "forget_checks": lambda store: store.forget_checks(),
 }
@@ -122,6 +126,7 @@ def everything(store: Store) -> list[Any]:
         [store.outstanding(PAYER), store.settled_from(PAYER, 0), store.last_nonce(PAYER), store.height()],
         [store.live_transactions("gift", people), store.failed_transactions("gift", people)],
         [store.requests(people), store.last_request(), store.orphans(), store.checks()],
+        [store.payments([0, 1, 2]), store.payments_by(people), store.open_payments(), store.payments_done()],
         list(store.failed(list(store.checks()))),
     ]
 

@@ -8,15 +8,19 @@ engine may still have it under way.
 
 import uuid
 from collections.abc import Collection, Sequence
+from functools import partial
 
+from cicscenario.backends.work.askedpayments import AskedTraffic
 from cicscenario.backends.work.custodial import CustodialBackend
+from cicscenario.backends.work.enginepayments import EnginePayments
 from cicscenario.backends.work.losttasks import LostTasks
 from cicscenario.backends.work.slots import Slots
 from cicscenario.backends.work.standstill import READ_ON
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Result, Wait
+from cicscenario.capabilities.executor import Batch, Executor, Result, Wait
 from cicscenario.capabilities.stall import StallTimer
 from cicscenario.people.person import Person
+from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing
 from cicscenario.state.rows import RequestRow
 
@@ -34,6 +38,7 @@ class CicEthBackend(CustodialBackend):
         self._accounts = context.services.custodial.accounts(self._channel)
         where = context.services.environment.custodial
         in_flight = where.in_flight if where else _AT_ONCE
+        self._in_flight = in_flight
         self._slots = Slots(in_flight)
         self._at_once = min(_AT_ONCE, in_flight)
         self._patience: float = context.scenario.backend.option("patience")
@@ -44,6 +49,11 @@ class CicEthBackend(CustodialBackend):
 
     def close(self) -> None:
         self._accounts.close()
+
+    def traffic(self, step: str) -> Executor:
+        shown = partial(self._standstill, tasks.GIFTER_ROLE)
+        service = EnginePayments(self._context, self._in_flight, self.movements(), shown, self._patience)
+        return AskedTraffic(self._context, step, service)
 
     def accounts(self, batch: Batch) -> Result:
         people, made = batch.people, batch.result

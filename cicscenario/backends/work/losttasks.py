@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 
 from cicscenario.backends.work.heartbeat import Heartbeat
-from cicscenario.services.custodial.outcome import AccountOutcome, Lost
+from cicscenario.services.custodial.outcome import AccountOutcome, Lost, Transferred
 
 _LOST_AFTER = 10.0  # seconds in which the engine answers others, until a task that is nowhere counts as lost
 _LOST_SHARE = 0.5  # the same as a share of the patience, if that is shorter
@@ -30,7 +30,7 @@ class LostTasks:
         with self._mutex:
             self._seen |= dict.fromkeys(roots, -math.inf)
 
-    def among(self, ends: Mapping[str, AccountOutcome]) -> set[str]:
+    def among(self, ends: Mapping[str, AccountOutcome | Transferred]) -> set[str]:
         """Those of the root tasks, with their present outcomes, that count as lost. Asks the engine if any is nowhere."""
         now = self._clock()
         nowhere = {root for root, end in ends.items() if isinstance(end, Lost) and end.nowhere}

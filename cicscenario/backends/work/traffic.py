@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cicscenario.backends.work.tally import PAGE, Tally, accounts_in, begin
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Need, Pending, amount
 from cicscenario.capabilities.executor import Batch, Result, Wait
@@ -20,14 +21,13 @@ from cicscenario.chain.reading import as_numbers, on_this_chain
 from cicscenario.chain.rpc import Call, RpcError
 from cicscenario.chain.session import PATIENCE, ChainSession
 from cicscenario.chain.wallets import OwnPart
-from cicscenario.errors import StateRefusedError, StepFailedError, UnavailableError
+from cicscenario.errors import StepFailedError, UnavailableError
 from cicscenario.invocation import going_on
 from cicscenario.payments.payment import Payment
 from cicscenario.state.rows import LedgerRow
 from cicscenario.wording import counted
 
 GAS_LIMIT = 120_000  #: of a payment: twice what a transfer to an account without tokens needs, and enough for demurrage
-_PAGE = 1000  # people who are read at a time
 
 
 class TrafficExecutor:
@@ -38,26 +38,10 @@ class TrafficExecutor:
         self._step = step
 
     def __call__(self, batch: Batch) -> Result:
-        plan, result = payments_in(self._context), batch.result
-        self._begin(plan)
-        for person in batch.ids:
-            if not plan.made[person]:
-                result.done(person, "no payment to make")
+        plan = payments_in(self._context)
+        begin(self._context, plan)
         _Session(self._context, self._step, plan, batch).carry_out()
-        return result
-
-    def _begin(self, plan: PlannedPayments) -> None:
-        """Keeps what identifies the payments before the first one is sent. Raises StateRefusedError when it was another."""
-        state = self._context.state
-        held = state.meta().get(PAYMENTS)
-        if held is None:
-            state.set_meta({PAYMENTS: plan.identity})
-        elif held != plan.identity:
-            raise StateRefusedError(
-                f"{state.path}: the payments that are planned now are not those that the run began with, so which of them"
-                " were made cannot be told; none was sent",
-                hint="go on with the cicscenario that began this run, or begin another with --dir or --fresh",
-            )
+        return batch.result
 
 
 class _Session:
@@ -71,10 +55,8 @@ class _Session:
         self._ledger = context.ledger
         self._contracts = context.services.chain.contracts
         self._result = batch.result
-        self._wanted = set(batch.ids)
-        self._left = list(plan.made)  # payments that each person has still to make
-        self._failed: dict[int, str] = {}
-        self._accounts = self._read_accounts()
+        self._tally = Tally(plan, batch)
+        self._accounts = accounts_in(context, plan)
         self._gas = 0
 
     def carry_out(self) -> None:
@@ -82,34 +64,20 @@ class _Session:
         while not self._context.stopping.is_set():
             ready = rounds.next_round()
             for payment in rounds.take_earlier():
-                self._made(payment)
+                self._tally.made(payment)
             if not ready:
                 break
             self._gas = self._gas or self._open(ready)
             for payment, why in self._send(ready):
                 if why is None:
                     rounds.paid(payment)
-                    self._made(payment)
+                    self._tally.made(payment)
                 else:
-                    if not payment.refused:
-                        rounds.failed(payment)
-                    self._fail(payment.payer, why)
+                    rounds.failed(payment)
+                    self._tally.fail(payment.payer, why)
         else:
             return
-        for payment in rounds.waiting:
-            self._fail(payment.payer, f"payment {payment.number} waits for tokens of a payment that failed")
-        for payer, why in self._failed.items():
-            self._result.fail(payer, why)
-
-    def _made(self, payment: Payment) -> None:
-        payer = payment.payer
-        self._left[payer] -= 1
-        if not self._left[payer] and payer in self._wanted:
-            self._result.done(payer, counted(self._plan.made[payer], "payment"))
-
-    def _fail(self, payer: int, why: str) -> None:
-        if payer in self._wanted:
-            self._failed.setdefault(payer, why)
+        self._tally.end(rounds.waiting)
 
     # --- a round ------------------------------------------------------------------------------------------------------
 
@@ -142,15 +110,6 @@ class _Session:
 
     # --- before the first one -----------------------------------------------------------------------------------------
 
-    def _read_accounts(self) -> list[bytes]:
-        """Each person's account. All have one: the steps before are done for everybody."""
-        state = self._context.state
-        return [
-            person.account
-            for first in range(0, self._plan.size, _PAGE)
-            for person in state.people(first, min(first + _PAGE, self._plan.size))
-        ]
-
     def _open(self, ready: Sequence[Payment]) -> int:
         """The gas limit of payments. Raises StepFailedError when one would fail, or when people cannot pay for their gas."""
         first = next((payment for payment in ready if not payment.refused), None)
@@ -179,8 +138,8 @@ class _Session:
         for _, person, _ in self._context.state.parts_ended(self._step):
             left[person] -= 1
         payers = [person for person, number in enumerate(left) if number > 0]
-        for start in range(0, len(payers), _PAGE):
-            part = payers[start : start + _PAGE]
+        for start in range(0, len(payers), PAGE):
+            part = payers[start : start + PAGE]
             calls: list[Call] = [("eth_getBalance", [to_hex(self._accounts[person]), "latest"]) for person in part]
             found = as_numbers(chain.rpc, calls, on_this_chain(chain.rpc, calls, self._context.stopping))
             for person, held in zip(part, found, strict=True):
@@ -214,6 +173,8 @@ def transactions_left(pending: Pending) -> int:
     if pending.state is None or PAYMENTS not in pending.state.meta():
         return plan.spec.payments
     refused = {payment.number for payment in plan if payment.refused} if plan.refused else set()
+    if asked := pending.state.payments_done():
+        return plan.spec.payments - len(asked)
     ended = {number for number, _, mined in pending.state.parts_ended(pending.step) if mined != (number in refused)}
     return plan.spec.payments - len(ended)
 
@@ -224,14 +185,19 @@ def needs(pending: Pending, session: ChainSession) -> list[Need]:
     person, number = plan.busiest
     needed = number * GAS_LIMIT * session.gas_price
     hint = f"set `gas: {needed}` in the scenario: people pay for the gas of their payments"
-    found = [
-        amount(f"`gas` for {counted(number, 'payment')} of person {person}", needed, pending.scenario.gas, "wei", hint)
+    return [
+        amount(f"`gas` for {counted(number, 'payment')} of person {person}", needed, pending.scenario.gas, "wei", hint),
+        *token_needs(session),
     ]
+
+
+def token_needs(session: ChainSession) -> list[Need]:
+    """A token whose balances stay: what people have must not depend on the time."""
     token = session.contracts.token
-    if token.decay is not None:
-        hint = "leave `traffic` out, or choose another token in `gift.token`"
-        found.append(Need(f"balances of {token.symbol} that stay", "yes", "no, they shrink", ok=False, hint=hint))
-    return found
+    if token.decay is None:
+        return []
+    hint = "leave `traffic` out, or choose another token in `gift.token`"
+    return [Need(f"balances of {token.symbol} that stay", "yes", "no, they shrink", ok=False, hint=hint)]
 
 
 def most_gas(pending: Pending) -> tuple[int, int]:

@@ -3,19 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
-from cicscenario.capabilities.context import RunContext, Verifier, seen_height
-from cicscenario.capabilities.payments import TRAFFIC, payments_in, units
+from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.payments import first_block, payments_in, units
+from cicscenario.capabilities.transfers import transfers
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.contracts import TRANSFER_EVENT
-from cicscenario.chain.proof import event_words
-from cicscenario.chain.reading import up_to_date
-from cicscenario.chain.rpc import Call, RpcError, protocol_errors
 from cicscenario.people.person import Person
 
 _PAGE = 1000  # payments whose payees are read at a time
-_Paid = Counter[tuple[int, int, int]]  # payer and payee, as numbers, and base units
+_Paid = Counter[tuple[bytes, bytes, int]]  # payer, payee, and base units
 
 
 def verifier(context: RunContext) -> Verifier:
@@ -24,9 +20,9 @@ def verifier(context: RunContext) -> Verifier:
     def verify(people: Sequence[Person]) -> dict[int, str]:
         payers = {person.id: person.account for person in people}
         planned, refused = _planned(context, payers)
-        first = context.state.first_block_of_parts(TRAFFIC)
+        first = first_block(context)
         accounts = [account for person, account in payers.items() if person in planned or person in refused]
-        found = _Paid() if first is None or not accounts else _transfers(context, accounts, first)
+        found = _Paid(one[:3] for one in transfers(context, accounts, first))
         said = ((person, _problem(payers[person], planned, refused, person, found)) for person in payers)
         return {person: what for person, what in said if what is not None}
 
@@ -56,7 +52,7 @@ def _problem(account: bytes, planned: _ByPayer, refused: _ByPayer, person: int, 
     own = planned.get(person, Counter())
 
     def times_paid(payee: bytes, amount: int) -> int:
-        return found[int.from_bytes(account, "big"), int.from_bytes(payee, "big"), amount]
+        return found[account, payee, amount]
 
     for (payee, amount), times in own.items():
         seen = times_paid(payee, amount)
@@ -68,35 +64,3 @@ def _problem(account: bytes, planned: _ByPayer, refused: _ByPayer, person: int, 
         if (payee, amount) not in own and times_paid(payee, amount):
             return f"a payment of {amount} base units to {to_hex(payee)} should have been refused, and is on the chain"
     return None
-
-
-def _transfers(context: RunContext, payers: Sequence[bytes], first: int) -> _Paid:
-    """What these accounts have transferred of the gift's token since a block, from a node that has all that the run knows."""
-    chain = context.services.chain
-    topics = [TRANSFER_EVENT, [to_hex(payer.rjust(32, b"\0")) for payer in payers]]
-    address = to_hex(chain.contracts.token.address)
-    found = _Paid()
-    with protocol_errors(chain.rpc):
-        last = int(chain.rpc.call("eth_blockNumber"), 16)
-        spans = [(first, max(first, last, seen_height(chain, context.state)))]
-        while spans:
-            start, end = spans.pop()
-            call: Call = (
-                "eth_getLogs",
-                [{"fromBlock": hex(start), "toBlock": hex(end), "address": address, "topics": topics}],
-            )
-            (answer,) = up_to_date(chain.rpc, [call], lambda: seen_height(chain, context.state), context.stopping)
-            if isinstance(answer, RpcError):
-                if start == end or not answer.is_too_many_logs:
-                    raise answer
-                middle = (start + end) // 2
-                spans += [(start, middle), (middle + 1, end)]
-                continue
-            found.update(map(_moved, answer))
-    return found
-
-
-def _moved(log: Any) -> tuple[int, int, int]:
-    """Payer, payee and base units of a Transfer log."""
-    payer, payee, amount = event_words(log)[:3]
-    return payer, payee, amount

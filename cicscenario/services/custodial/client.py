@@ -14,6 +14,7 @@ from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
+from cicscenario.services.custodial.accounttransactions import AccountTransactions
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import no_role
 from cicscenario.services.custodial.messages import Messages
@@ -22,6 +23,7 @@ from cicscenario.services.custodial.pending import VISIBILITY_TIMEOUT
 from cicscenario.services.custodial.questions import Answer, Call, Questions
 from cicscenario.services.custodial.results import TaskRecord, address_in
 from cicscenario.services.custodial.tracing import Tracer
+from cicscenario.services.custodial.transfers import Transfers
 from cicscenario.services.custodial.workers import count_workers
 from cicscenario.transport.traffic import Meter
 from cicscenario.wording import agreeing, counted
@@ -121,6 +123,10 @@ class CustodialClient:
         """
         return AccountRequests(self._broker, self._messages, self._tracer, channel, self._callback, register=register)
 
+    def account_transactions(self) -> AccountTransactions:
+        """The transactions that the engine has made or may make for accounts, whoever asks for them."""
+        return AccountTransactions(self._broker, self._questions, self._chain)
+
     def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """The present outcome of each account creation, whoever asked for it, by the id of its first task."""
         return self._tracer.outcomes(root_ids) if root_ids else {}
@@ -128,6 +134,21 @@ class CustodialClient:
     def beside(self, queue: str) -> Broker:
         """Another queue of the same Redis."""
         return self._broker.beside(queue)
+
+    def transfers(self) -> Transfers:
+        """Requests for transfers of tokens."""
+        return Transfers(self._broker, self._messages, self._tracer)
+
+    def token_address(self, symbol: str, timeout: float = 10) -> bytes:
+        """The address of the token that the engine transfers for a symbol; ``timeout`` is in seconds."""
+        answer = self._questions.ask([(tasks.RESOLVE_TOKENS, [[symbol], self._chain])], timeout)[0]
+        if not isinstance(answer, TaskRecord):
+            raise self._problem(answer)
+        found = answer.result[0] if isinstance(answer.result, list) and answer.result else {}
+        address = address_in(found.get("address")) if isinstance(found, dict) else None
+        if address is None:
+            raise UnavailableError(f"the custodial engine answers with no valid token: {found!r:.200} ({self.address})")
+        return address
 
     # --- is it ready --------------------------------------------------------------------------------------------
 

@@ -120,6 +120,13 @@ class Messages(TaskMessages):
         gift = self._signature(tasks.GIFT, self._chain)
         return self._message(root_id, tasks.RESERVE_NONCE, [address, self._chain], [gift], [])
 
+    def transfer(self, root_id: str, payer: str, payee: str, units: int, symbol: str) -> bytes:
+        """The engine's own ``transfer`` of ``units`` base units of a token; accounts are hexadecimal, without 0x."""
+        transfer = self._signature(tasks.TRANSFER, payer, payee, units, self._chain)
+        resolve = self._signature(tasks.RESOLVE_TOKENS, self._chain, link=[transfer])
+        reserve = self._signature(tasks.RESERVE_NONCE, self._chain, payer, link=[resolve])
+        return self._message(root_id, tasks.CHECK_LOCK, [[symbol], self._chain, tasks.QUEUE_LOCK, payer], [reserve], [])
+
     def _signature(self, task: str, *arguments: Any, **options: Any) -> Signature:
         return self._app.signature(task, args=arguments, queue=self._queue, **options)
 

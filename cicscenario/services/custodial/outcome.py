@@ -47,6 +47,13 @@ class Created:
 
 
 @dataclass(frozen=True)
+class Transferred:
+    """The engine has a transaction for a transfer, with this 32-byte ``hash``. That alone does not mean that it was sent."""
+
+    hash: bytes
+
+
+@dataclass(frozen=True)
 class Signing:
     """How far the engine has come with one transaction: a task reserves its nonce, and the next one signs it.
 

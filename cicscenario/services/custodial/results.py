@@ -13,10 +13,11 @@ from cicscenario.jsontext import parse_json
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker, list_of
 from cicscenario.services.custodial.meaning import explain
-from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing, Trace, Transferred
 
 _PREFIX = "celery-task-meta-"
 _ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
+_HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _BATCH = 500
 _FINAL = {"FAILURE", "REVOKED"}
 
@@ -91,7 +92,10 @@ class Results:
         return self._broker.read(lambda client: list_of(bytes | None, client.mget(names), len(names)))
 
     def trees(self, roots: Sequence[str]) -> dict[str, TaskRecord]:
-        """The records of account creations, from the root to the registration, by task id: four requests per 500 roots."""
+        """The records of account creations, from the root to the registration, by task id: four requests per 500 roots.
+
+        Those of transfers are as deep.
+        """
         level: list[str] = list(roots)
         tree: dict[str, TaskRecord] = {}
         for _ in (tasks.CHECK_LOCK, tasks.CREATE, tasks.RESERVE_NONCE, tasks.REGISTER):
@@ -124,6 +128,25 @@ def outcome(root_id: str, tree: Tree, spec: str = "SPEC") -> AccountOutcome:
         return Failed(tasks.CREATE, "no exception", repr(create.result)[:100], "the engine answered without an address")
     nonce = create.children[1] if len(create.children) > 1 else None
     return Created(address, signing(nonce, tree, tasks.REGISTER, spec).failed if nonce else None)
+
+
+def transfer_outcome(root_id: str, tree: Tree, spec: str = "SPEC") -> Transferred | Failed | Lost:
+    """What the tree of one transfer says; each task has sent the next one. As ``outcome``."""
+    task_id: str | None = root_id
+    for task in (tasks.CHECK_LOCK, tasks.RESERVE_NONCE, tasks.RESOLVE_TOKENS, tasks.TRANSFER):
+        entry = tree.get(task_id) if task_id else None
+        if entry is None or not entry.done:
+            if task_id == root_id:
+                return Lost(Trace.UNKNOWN, "the custodial engine has no result of it", root_id)
+            return Lost(Trace.RUNNING, f"the custodial engine has begun it, but {task} has no result yet", task_id)
+        if entry.failed:
+            return explain(task, entry.result, spec)
+        task_id = entry.children[0] if entry.children else None
+        result = entry.result
+    match = _HASH.fullmatch(result) if isinstance(result, str) else None
+    if match is None:
+        return Failed(tasks.TRANSFER, "no exception", repr(result)[:100], "the engine answered without a transaction")
+    return Transferred(bytes.fromhex(match[1]))
 
 
 def registration_root(root_id: str, tree: Tree) -> str | None:

@@ -1,13 +1,17 @@
 """What became of tasks of the engine: from the results, and for those without one from the places where Redis holds them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.broker import Broker
-from cicscenario.services.custodial.outcome import AccountOutcome, Lost, Signing, Trace
+from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Signing, Trace, Transferred
 from cicscenario.services.custodial.pending import PendingTasks, TaskPlace, clock_time
 from cicscenario.services.custodial.results import Results, Tree, outcome, registration_root, signing
+
+_Outcome = TypeVar("_Outcome", bound=Created | Transferred | Failed | Lost)
+Judge = Callable[[str, Tree, str], _Outcome]  #: root id, results, chain spec
 
 
 class Tracer:
@@ -24,7 +28,11 @@ class Tracer:
 
     def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """The present outcome of each creation, without waiting."""
-        found = self._outcomes(root_ids, self._results.trees(root_ids))
+        return self.trace(root_ids, outcome)
+
+    def trace(self, root_ids: Sequence[str], judge: Judge[_Outcome]) -> dict[str, _Outcome | Lost]:
+        """The present outcome of each root task, without waiting; ``judge`` reads it from the tree of results."""
+        found = self._outcomes(root_ids, judge)
         lost = {root: end for root, end in found.items() if isinstance(end, Lost)}
         if not lost:
             return found
@@ -32,12 +40,12 @@ class Tracer:
         found |= {root: self._placed(end, places[end.task]) for root, end in lost.items() if end.task in places}
         # a worker may have taken a message after the results were read
         nowhere = [root for root, end in lost.items() if end.task not in places]
-        again = self._outcomes(nowhere, self._results.trees(nowhere))
+        again = self._outcomes(nowhere, judge)
         return found | {root: _nowhere(end) if isinstance(end, Lost) else end for root, end in again.items()}
 
     def final(self, root_ids: Collection[str]) -> dict[str, AccountOutcome]:
         """The outcomes that are known from results alone; those without one are left out."""
-        found = self._outcomes(list(root_ids), self._results.trees(list(root_ids)))
+        found = self._outcomes(list(root_ids), outcome)
         return {root: last for root, last in found.items() if not isinstance(last, Lost)}
 
     def registrations(self, root_ids: Sequence[str]) -> dict[str, Signing]:
@@ -56,8 +64,9 @@ class Tracer:
         places = self.pending.find({one.task for one in found.values() if one.task})
         return {nonce: replace(one, alive=one.task in places) for nonce, one in found.items()}
 
-    def _outcomes(self, root_ids: Sequence[str], tree: Tree) -> dict[str, AccountOutcome]:
-        return {root: outcome(root, tree, self._spec) for root in root_ids}
+    def _outcomes(self, root_ids: Sequence[str], judge: Judge[_Outcome]) -> dict[str, _Outcome | Lost]:
+        tree = self._results.trees(root_ids)
+        return {root: judge(root, tree, self._spec) for root in root_ids}
 
     def _placed(self, end: Lost, place: TaskPlace) -> Lost:
         if not place.fetched:
@@ -75,7 +84,7 @@ class Tracer:
 
 
 def _nowhere(end: Lost) -> Lost:
-    """The same, for a creation whose next task was looked for and not found."""
+    """The same, for one whose next task was looked for and not found."""
     return replace(
         end, why=f"{end.why}, and its task is neither on the queue nor with a worker that has yet to begin it"
     )
