@@ -53,7 +53,7 @@ class Hand:
 
     def fetch(self) -> tuple[str, list[Any]]:
         """The next task, removed from the queue: its id and arguments."""
-        message = json.loads(eventually(lambda: self.valkey.client.rpop(names.QUEUE), "waited for a task"))
+        message = json.loads(eventually(lambda: self.valkey.client.rpop(names.QUEUE), "waited for a task", 15))
         from base64 import b64decode
 
         return message["headers"]["id"], json.loads(b64decode(message["body"]))[0]
