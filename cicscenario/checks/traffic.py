@@ -23,4 +23,5 @@ CHECK = Check(
     lambda run: work.traffic.verifier(run),
     (Service.CHAIN,),
     remedy=Remedy(always(LeftAlone("payments are never repaired; one that was not made is made when the run goes on"))),
+    batch=4000,  # for each batch, all blocks since the start are read
 )

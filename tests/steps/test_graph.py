@@ -14,7 +14,7 @@ from cicscenario.capabilities.payments import payments_in, units
 from cicscenario.chain.contracts import COOLDOWN, Contracts, Faucet, Token
 from cicscenario.plan.compile import compile_plan
 from cicscenario.steps.work import graph
-from cicscenario.steps.work.traffic import Made
+from cicscenario.steps.work.traffic import EndedPayment
 from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
 
@@ -35,9 +35,9 @@ def context(folder: Path, decimals: int = 6) -> RunContext:
 def made(monkeypatch: pytest.MonkeyPatch) -> None:
     """All payments but the first were made."""
 
-    def from_the_plan(run: RunContext) -> Iterator[Made]:
+    def from_the_plan(run: RunContext) -> Iterator[EndedPayment]:
         plan, contracts = payments_in(run), run.services.chain.contracts
-        return (Made(one, units(plan, one, contracts), b"\x01" * 32) for one in plan if one.number)
+        return (EndedPayment(one, units(plan, one, contracts), b"\x01" * 32) for one in plan if one.number)
 
     monkeypatch.setattr(graph, "made", from_the_plan)
 

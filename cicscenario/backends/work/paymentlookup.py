@@ -21,7 +21,7 @@ from cicscenario.state.rows import PaymentRow
 
 
 @dataclass(frozen=True)
-class Receipt:
+class PaymentReceipt:
     """A transaction in a block with enough blocks on top: whether it has not failed, and what it has transferred."""
 
     ok: bool
@@ -57,20 +57,20 @@ class PaymentLookup:
         """A transaction is that of a payment: it is not news any more."""
         self._known.add(digest)
 
-    def receipts(self, hashes: Sequence[bytes]) -> dict[bytes, Receipt]:
+    def receipts(self, hashes: Sequence[bytes]) -> dict[bytes, PaymentReceipt]:
         """Those of the transactions that are in a block with enough blocks on top."""
         if not hashes:
             return {}
         chain, head = self._context.services.chain, self.head()
         calls: list[Call] = [("eth_getTransactionReceipt", [to_hex(one)]) for one in hashes]
-        found: dict[bytes, Receipt] = {}
+        found: dict[bytes, PaymentReceipt] = {}
         with protocol_errors(chain.rpc):
             answers = on_this_chain(chain.rpc, calls, self._context.stopping)
             for digest, answer in zip(hashes, answers, strict=True):
                 if isinstance(answer, RpcError):
                     raise answer
                 if answer is not None and int(answer["blockNumber"], 16) <= head:
-                    found[digest] = Receipt(int(answer["status"], 16) == 1, tuple(self._moved(answer["logs"])))
+                    found[digest] = PaymentReceipt(int(answer["status"], 16) == 1, tuple(self._moved(answer["logs"])))
         return found
 
     def _moved(self, logs: Iterable[Any]) -> Iterable[Transfer]:

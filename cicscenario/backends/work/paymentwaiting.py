@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cicscenario.backends.work.paymentlookup import PaymentLookup, Receipt
+from cicscenario.backends.work.paymentlookup import PaymentLookup, PaymentReceipt
 from cicscenario.backends.work.paymentservice import Declined, Gone, HasTransaction, Order, PaymentService, Said
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Result, Wait
@@ -219,7 +219,7 @@ def _paid(order: Order, digest: bytes) -> PaymentEnd:
     return PaymentEnd("paid", digest)
 
 
-def _by_receipt(order: Order, digest: bytes, receipt: Receipt) -> PaymentEnd:
+def _by_receipt(order: Order, digest: bytes, receipt: PaymentReceipt) -> PaymentEnd:
     if any((one.payer, one.payee, one.amount) == (order.payer, order.payee, order.units) for one in receipt.moved):
         return _paid(order, digest)
     if order.payment.refused:

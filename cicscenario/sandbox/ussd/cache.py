@@ -27,7 +27,7 @@ def languages_key() -> str:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class ReceivedTokens:
     """A received token; ``sender``, if there is one, sent it as the token ``sent``. Addresses have 20 bytes."""
 
     holder: bytes
@@ -148,7 +148,7 @@ class Cache:
         """Details of a token, or None."""
         return _parsed(self._text(_data_key(symbol)))
 
-    def add_receipts(self, receipts: Sequence[Receipt], data: Mapping[str, Any]) -> None:
+    def add_receipts(self, receipts: Sequence[ReceivedTokens], data: Mapping[str, Any]) -> None:
         """Adds received tokens, in their order, and details of tokens by symbol; in two round trips."""
         entries = {_data_key(symbol): json.dumps(details) for symbol, details in data.items()}
         names = list(dict.fromkeys(_symbols_key(receipt.holder) for receipt in receipts))

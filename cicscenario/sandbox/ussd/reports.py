@@ -13,7 +13,7 @@ from redis import Redis
 from cicscenario.errors import CicScenarioError
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.accounts import NewAccount, find_existing, insert
-from cicscenario.sandbox.ussd.cache import Cache, Receipt, key
+from cicscenario.sandbox.ussd.cache import Cache, ReceivedTokens, key
 from cicscenario.sandbox.ussd.database import Database
 from cicscenario.sandbox.ussd.engine import ACCOUNT_CREATED, STATEMENT, TRANSACTION
 from cicscenario.sandbox.ussd.faults import UssdFaults, is_affected
@@ -185,7 +185,7 @@ class Reports:
         return entry if isinstance(entry, dict) else {}
 
 
-def _receipt(task: Task) -> Receipt | None:
+def _receipt(task: Task) -> ReceivedTokens | None:
     """What a task reports as received; None for a task that is dropped."""
     try:
         result, kind, status = task.arguments
@@ -198,7 +198,7 @@ def _receipt(task: Task) -> Receipt | None:
     if status != 0:
         _log.warning("task %s reports a failed transaction; dropped", task.root)
         return None
-    return Receipt(holder, symbol, sender, sent)
+    return ReceivedTokens(holder, symbol, sender, sent)
 
 
 def _raw(address: str) -> bytes:

@@ -16,7 +16,7 @@ HEAD = "number,day,payer,payee,amount,outcome,hash"
 _PAGE = 500  # payments whose transactions are read at a time
 
 
-class Made(NamedTuple):
+class EndedPayment(NamedTuple):
     """A payment that has ended as it should."""
 
     payment: Payment
@@ -41,7 +41,7 @@ def _lines(context: RunContext) -> Iterator[str]:
         yield f"{number},{day},{payer},{payee},{one.amount},{one.outcome},{to_hex(one.hash) if one.hash else ''}"
 
 
-def made(context: RunContext) -> Iterator[Made]:
+def made(context: RunContext) -> Iterator[EndedPayment]:
     """The payments that have ended as they should, in the order in which they were planned. Reads some of them at a time."""
     plan = payments_in(context)
     payments = iter(plan)
@@ -52,6 +52,6 @@ def made(context: RunContext) -> Iterator[Made]:
         for one in part:
             outcome, row = "refused" if one.refused else "paid", rows.get(purpose_of(one.number))
             if row is not None and row.status == ("failed" if one.refused else "mined"):
-                yield Made(one, SentCall.of(row.raw).argument(1), row.hash)
+                yield EndedPayment(one, SentCall.of(row.raw).argument(1), row.hash)
             for found in [found for found in asked.get(one.number, ()) if found.status == outcome][:1]:
-                yield Made(one, units(plan, one, context.services.chain.contracts), found.hash)
+                yield EndedPayment(one, units(plan, one, context.services.chain.contracts), found.hash)
