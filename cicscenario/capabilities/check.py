@@ -22,6 +22,8 @@ ONE_BY_ONE = 100  #: people in a batch of a check that takes milliseconds for ea
 class Check:
     """The declaration of a check. It applies to scenarios that meet all ``conditions``.
 
+    It asks ``services``, and ``more_services``, which depend on the scenario.
+
     ``allowed`` describes the tolerance of the comparison in words; it gives None when the comparison is exact.
     ``read_back_by`` names a step that asks the same question about each person after writing: a run does not ask it again,
     unless ``doubtful`` says that the service may have lost since what it had. ``shows`` names the steps whose result the check
@@ -46,12 +48,17 @@ class Check:
     thorough: Callable[[RunContext], Verifier] | None = None
     shows: tuple[str, ...] = ()
     batch: int = 500
+    more_services: Callable[[Scenario], tuple[Service, ...]] = lambda scenario: ()
 
     def closely(self) -> "Check":
         """The same check with its thorough verifier, if it has one; what it compares is exact then."""
         if self.thorough is None:
             return self
         return replace(self, verifier=self.thorough, allowed=lambda context: None, read_back_by=None, batch=ONE_BY_ONE)
+
+    def asks(self, scenario: Scenario) -> tuple[Service, ...]:
+        """The services that it asks for this scenario."""
+        return (*self.services, *self.more_services(scenario))
 
     def applies(self, scenario: Scenario) -> bool:
         """Whether the scenario meets all conditions."""

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import NamedTuple
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.chain.abi import pack
@@ -139,9 +140,17 @@ class _Table:
         return Payment(self._numbers[at], payer, self._payees[at], self._amounts[at], self._days[at], refused)
 
 
+class Places(NamedTuple):
+    """Where people live: the number of each person's place, in the order in which they come up, and the places by number."""
+
+    of_people: Sequence[int]
+    names: Sequence[str]  #: empty for the place of those whose place is not known
+
+
 _planned: weakref.WeakKeyDictionary[Population, dict[tuple[PaymentsSpec, int], PlannedPayments]] = (
     weakref.WeakKeyDictionary()
 )
+_places: weakref.WeakKeyDictionary[Population, dict[int, Places]] = weakref.WeakKeyDictionary()
 
 
 def payments_of(scenario: Scenario, population: Population, size: int) -> PlannedPayments:
@@ -156,7 +165,9 @@ def payments_of(scenario: Scenario, population: Population, size: int) -> Planne
     kept = _planned.setdefault(population, {})
     if (spec, size) not in kept:
         gifts = [population.gift(person) for person in range(size)]
-        kept[spec, size] = PlannedPayments(spec, scenario.population.seed, gifts, _places(spec, population, size))
+        # payments that are like nobody's need no places
+        places = places_of(population, size).of_people if figures else [0] * size
+        kept[spec, size] = PlannedPayments(spec, scenario.population.seed, gifts, places)
     return kept[spec, size]
 
 
@@ -173,17 +184,22 @@ def first_block(context: RunContext) -> int:
     return max(0, int(context.state.meta().get(FIRST_BLOCK, "0")) - _DEEPEST)
 
 
-def _places(spec: PaymentsSpec, population: Population, size: int) -> Sequence[int]:
-    """The number of each person's place, in the order in which they come up; payments that are like nobody's need none."""
-    if spec.figures is None:
-        return [0] * size
+def places_of(population: Population, size: int) -> Places:
+    """Where people ``0 <= id < size`` of a population live. Reads each of them once."""
+    kept = _places.setdefault(population, {})
+    if size not in kept:
+        kept[size] = _read_places(population, size)
+    return kept[size]
+
+
+def _read_places(population: Population, size: int) -> Places:
     numbers: dict[str, int] = {}
-    found = []
+    found = array("Q", bytes(8 * size))
     for person in range(size):
         location = population.person(person).document.get("location")
         name = location.get("area_name") if isinstance(location, dict) else None
-        found.append(numbers.setdefault(str(name), len(numbers)))
-    return found
+        found[person] = numbers.setdefault(str(name), len(numbers))
+    return Places(found, ["" if name == str(None) else name for name in numbers])
 
 
 def units(plan: PlannedPayments, payment: Payment, contracts: Contracts) -> int:

@@ -67,7 +67,7 @@ class Step:
     after: tuple[str, ...] = ()
     repeatable: bool = False
     lost: Callable[[RunContext], Verifier] | None = None
-    file: ResultFile | None = None
+    files: tuple[ResultFile, ...] = ()
     repair: Callable[[Scenario], Part | None] = lambda scenario: None
     lacking: str = ""
     together: bool = False

@@ -68,8 +68,8 @@ def _step(name: str) -> str:
     lines += [f"  does     {summary} (backend {', '.join(kinds)})" for summary, kinds in ways.items()]
     if step.repeatable:
         lines.append("  again    whenever its result is gone or wrong")
-    if step.file:
-        lines.append(f"  writes   {step.file.name}, at the end of every run")
+    if step.files:
+        lines.append(f"  writes   {', '.join(file.name for file in step.files)}, at the end of every run")
     return "\n".join(lines)
 
 

@@ -33,7 +33,7 @@ def export(path: Path, target: Path, overrides: Sequence[str], directory: Path |
                 ((row.hash, row.raw) for row in store.transactions()),
                 chain_spec=_chain_spec(store),
                 keyfile=lambda person: _keyfile(place, person),
-                beside=[place / step.file.name for step in all_steps() if step.file],
+                beside=[place / file.name for step in all_steps() for file in step.files],
             )
         say(f"{counted(store.population(), 'person')} written to {target}")
     finally:

@@ -58,7 +58,7 @@ class RunEnd:
 
 def nothing_left(plan: Plan, store: Store, directory: Path, selected: Collection[str] | None) -> bool:
     """Whether every person is done in every step, every check passed for all of them, and every result file exists."""
-    files = [directory / step.step.file.name for step in plan.steps if step.step.file]
+    files = [directory / file.name for step in plan.steps for file in step.step.files]
     return (
         selected is None and _is_done(plan, store) and _is_proved(plan, store) and all(file.exists() for file in files)
     )
@@ -92,9 +92,9 @@ def going_on_with(plan: Plan, store: Store, *, wrong: bool, scenario: str | Path
 
 
 def write_files(plan: Plan, context: RunContext) -> None:
-    """Writes the result file of each step that has one."""
+    """Writes the result files of the steps that have any."""
     for planned in plan.steps:
-        if file := planned.step.file:
+        for file in planned.step.files:
             file.write(context, context.directory / file.name, context.state.pages(through=planned.name))
 
 

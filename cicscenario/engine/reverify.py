@@ -56,7 +56,8 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
             run.stoppable(stopping.set),
         ):
             listener(StageStarted(ASKING))
-            ask_services(services, {service for check in checks for service in check.services} | _chain(plan))
+            asked = {service for check in checks for service in check.asks(scenario)}
+            ask_services(services, asked | _chain(plan))
             compare(store, plan, services, people=False)
             context = context_of(plan, directory, services, store, stopping)
             rows = verify(checks, context, plan.size, listener, astray)

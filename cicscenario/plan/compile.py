@@ -35,7 +35,7 @@ class Plan:
     def services(self) -> tuple[Service, ...]:
         """The services that its steps and checks need, in a fixed order."""
         needed = {service for step in self.steps for service in step.services}
-        needed |= {service for check in self.checks for service in check.services}
+        needed |= {service for check in self.checks for service in check.asks(self.scenario)}
         return tuple(service for service in Service if service in needed)
 
     @cached_property

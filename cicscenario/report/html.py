@@ -22,6 +22,7 @@ from cicscenario.files import OWNER_ONLY
 from cicscenario.plan.makeup import largest
 from cicscenario.printable import json_text, printable
 from cicscenario.report.axis import WORKED, Axis, DrawnStep
+from cicscenario.report.flowpicture import picture
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, milliseconds
@@ -66,6 +67,7 @@ def as_html(recorded: Recorded, *, live: float | None = None) -> str:
             sessions=axis.sessions if axis else [],
             places=_places(report),
             flows=_flows(recorded),
+            payments=picture(held, roster["people"]) if (held := report.get("payments")) else None,
             make_up=[(name, largest(groups)) for name, groups in report.get("profile", {}).get("figures", {}).items()],
             problems=recorded.problems,
             most_problems=_PROBLEMS,

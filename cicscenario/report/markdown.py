@@ -7,12 +7,14 @@ from typing import Any
 from cicscenario.engine.failing import FAILING
 from cicscenario.engine.problems import Problem
 from cicscenario.printable import one_line, printable
+from cicscenario.report.flowpicture import MEDIAN, MOST, NINE_OF_TEN, picture
 from cicscenario.report.form import ReportForm
 from cicscenario.report.problems import named, one_of_them, where, who
 from cicscenario.report.recorded import Recorded, check_notes, milliseconds
 from cicscenario.report.took import last_command
 
 _PROBLEMS = 20  #: problems that are shown
+_QUANTILES = (MEDIAN, NINE_OF_TEN, MOST)  #: that are shown
 
 
 def as_markdown(recorded: Recorded) -> str:
@@ -35,6 +37,8 @@ def as_markdown(recorded: Recorded) -> str:
         parts.append(escaped(rejected))
     if report["transactions"]:
         parts.append("Transactions: " + "; ".join(_transactions(report["transactions"])) + ".")
+    if payments := report.get("payments"):
+        parts += _payments(payments)
     if report.get("traffic"):
         head = "| service | requests | repeated | refused | unanswered | p50 | p95 | p99 |"
         parts.append(table(head, ":--" + "|--:" * 7, _traffic_rows(recorded)))
@@ -108,6 +112,20 @@ def _traffic_rows(recorded: Recorded) -> list[list[str]]:
         + [milliseconds(held["seconds"][share]) for share in ("p50", "p95", "p99")]
         for service, held in recorded.report["traffic"].items()
     ]
+
+
+def _payments(payments: dict[str, Any]) -> list[str]:
+    """What became of the payments, and some figures of them beside the profile. It names nobody."""
+    drawn = picture(payments, [])
+    rows = [[one.name, one.found, one.wanted] for one in drawn.shares]
+    for title, figures in drawn.figures:
+        rows += [[f"{title}: {one.name}", one.found, one.wanted] for one in figures if one.name in _QUANTILES]
+    profile = payments.get("profile")
+    head, rule = "| payments | paid |", ":--|--:"
+    if profile:
+        head, rule = f"{head} {escaped(profile)} |", f"{rule}|--:"
+    shown = [row if profile else row[:2] for row in rows]
+    return [escaped(drawn.told), table(head, rule, shown), *([escaped(drawn.note)] if drawn.note else [])]
 
 
 def _transactions(counts: dict[str, dict[str, Any]]) -> list[str]:

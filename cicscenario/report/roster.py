@@ -1,6 +1,6 @@
 """Writes ``people.json``: the people that a report shows, of bounded number. Those with problems come first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,18 @@ def read_roster(directory: Path) -> dict[str, Any] | None:
         return None
 
 
-def write_roster(end: RunEnd) -> None:
-    """Writes the people to the run directory."""
-    write_whole(end.directory / PEOPLE, json_text(roster(end), separators=(",", ":")) + "\n")
+def write_roster(end: RunEnd, also: Collection[int] = ()) -> None:
+    """Writes the people to the run directory. For ``also`` see ``roster``."""
+    write_whole(end.directory / PEOPLE, json_text(roster(end, also), separators=(",", ":")) + "\n")
 
 
-def roster(end: RunEnd) -> dict[str, Any]:
-    """The content of ``people.json``; ``schemas/people-v1.json`` defines its shape. Reads only the people who are shown."""
+def roster(end: RunEnd, also: Collection[int] = ()) -> dict[str, Any]:
+    """The content of ``people.json``; ``schemas/people-v1.json`` defines its shape. Reads only the people who are shown.
+
+    ``also`` are people whom the report names elsewhere.
+    """
     problems = _problems(end)
-    shown = sorted({*problems, *range(min(FIRST, end.plan.size))})
+    shown = sorted({*problems, *range(min(FIRST, end.plan.size)), *also})
     steps = [step.name for step in end.plan.steps]
     rows = [_row(who, person, problems.get(who, []), left) for who, person, left in _people(end.store, shown, steps)]
     return {

@@ -18,6 +18,7 @@ from cicscenario.language import Scenario
 from cicscenario.language.schema import secret_paths
 from cicscenario.plan.makeup import profile_document
 from cicscenario.printable import json_text
+from cicscenario.report.flows import flows, hubs_in
 from cicscenario.report.roster import write_roster
 from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import scenario_schema
@@ -26,8 +27,11 @@ REPORT = "report.json"
 _FAILING = 20  #: failing people shown per step
 
 
-def summary(end: RunEnd) -> dict[str, Any]:
-    """The content of ``report.json``, without the secrets of the environment and the scenario."""
+def summary(end: RunEnd, payments: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The content of ``report.json``, without the secrets of the environment and the scenario.
+
+    ``payments`` is what ``flows`` says, which takes longer to find out than everything else.
+    """
     plan, store = end.plan, end.store
     counts = store.counts()
     report = {
@@ -54,6 +58,8 @@ def summary(end: RunEnd) -> dict[str, Any]:
         report["money"] = money
     if profile := profile_document(plan.scenario):
         report["profile"] = profile
+    if payments:
+        report["payments"] = payments
     if plan.rejected and plan.rejected.count:
         report["rejected"] = plan.rejected.document()
     if plan.scenario.backend.traits.custodial:
@@ -174,5 +180,6 @@ def write_record(end: RunEnd) -> None:
     write_failing(end.plan, end.store, end.directory)
     if end.progress:
         write_progress(end.directory, end.progress)
-    write_roster(end)
-    write_whole(end.directory / REPORT, json_text(summary(end), indent=2) + "\n", mode=FOR_ALL)
+    payments = flows(end)
+    write_roster(end, hubs_in(payments))
+    write_whole(end.directory / REPORT, json_text(summary(end, payments), indent=2) + "\n", mode=FOR_ALL)

@@ -163,7 +163,11 @@ def _steps() -> str:
         rows = [("after", ", ".join(f"`{name}`" for name in step.after) or "nothing")]
         rows += [("does", f"{summary} ({_values(kinds)}; lane {lane})") for (summary, lane), kinds in ways.items()]
         rows += [("done again", "whenever its result is gone or wrong")] if step.repeatable else []
-        rows += [("writes", f"`{step.file.name}`, at the end of every run")] if step.file else []
+        rows += (
+            [("writes", f"{_values([file.name for file in step.files])}, at the end of every run")]
+            if step.files
+            else []
+        )
         rows += [("key", row) for row in _reasons(step.name, "steps")]
         parts += [f"## `{step.name}`", _rows(rows)]
     return _page("Steps", parts)

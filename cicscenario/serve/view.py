@@ -14,6 +14,7 @@ from cicscenario.engine.stopwatch import now
 from cicscenario.errors import CicScenarioError, ExitCode, InvalidError, as_told
 from cicscenario.language import Scenario
 from cicscenario.plan.compile import compile_plan
+from cicscenario.report.flows import FlowsNow, hubs_in
 from cicscenario.report.html import as_html, message_page
 from cicscenario.report.now import Now, read_now, unended
 from cicscenario.report.recorded import Phase, Recorded
@@ -65,6 +66,7 @@ class RunView:
 
     def __post_init__(self) -> None:
         self._mutex = threading.Lock()
+        self._flows = FlowsNow(self.clock)
         self._page = ""
         self._due = 0.0
         self._store: Store | None = None
@@ -127,12 +129,13 @@ class RunView:
         rows = [held[check.name] for check in plan.checks if check.name in held]
         end = RunEnd(plan, store, self.directory, ExitCode.OK, checks=rows)
         doing = self._now(phase)
-        report = summary(end)
+        payments = self._flows(end)
+        report = summary(end, payments)
         if doing.settings:
             report["environment"] = doing.settings
         if doing.traffic:
             report["traffic"] = doing.traffic
-        return Recorded(report, read_progress(self.directory), roster(end), phase, doing)
+        return Recorded(report, read_progress(self.directory), roster(end, hubs_in(payments)), phase, doing)
 
     def _open(self) -> Store | None:
         """The state: another one when the run was begun anew."""

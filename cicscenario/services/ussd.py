@@ -44,6 +44,7 @@ _NO_SUCH_PATH = (405, "Play by the rules")  # cic-ussd's answer to anything but 
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _OF_A_PROXY = (502, 503, 504)  # what a proxy says when it does not reach cic-ussd, which never says it
 _BACK = "0"
+_DOUBT = "; whether the input was taken is not known"
 _DEEPEST = 8  # menus that a session is left by, at most
 _REPEATS = (0.0, 0.0, 0.0)  # a request is sent twice again to a server that asks for a pause, which it says
 
@@ -60,11 +61,15 @@ class UssdError(UnavailableError):
     def __init__(
         self, message: str, *, taken: bool | None, hint: str | None = None, answered: bool = True, session: str = ""
     ) -> None:
-        doubt = "" if taken is False else "; whether the input was taken is not known"
-        super().__init__(message + doubt, hint=hint)
+        super().__init__(message + ("" if taken is False else _DOUBT), hint=hint)
         self.taken = taken
         self.answered = answered
         self.session = session
+
+    def without_effect(self) -> "UssdError":
+        """The same, for an input that does nothing but show a menu."""
+        words = self.message.removesuffix(_DOUBT)
+        return UssdError(words, taken=False, hint=self.hint, answered=self.answered, session=self.session)
 
 
 class Joining(StrEnum):

@@ -1,6 +1,7 @@
 """Recognises the screens of the phone interface by their whole text, in every language.
 
-The texts are in ussd_screens.yaml, and those of further menus, which are all one state, in ussd_menus.yaml.
+The texts are in ussd_screens.yaml, and those of further menus in ussd_menus.yaml. These are all one state, but for the menus of
+payments and statements.
 """
 
 import re
@@ -63,7 +64,16 @@ class State(StrEnum):
     HELP = "help"
     BALANCE_PIN = "balance_pin"
     ACCOUNT_MENU = "account_menu"
-    MENU = "menu"  #: another menu of a registered number, such as that of a profile or a transfer
+    RECIPIENT = "enter_transaction_recipient"
+    AMOUNT = "enter_transaction_amount"
+    PAYMENT_PIN = "transaction_pin_authorization"
+    PAID = "exit_successful_transaction"
+    NOT_ENOUGH = "exit_insufficient_balance"
+    NO_RECIPIENT = "exit_invalid_recipient"
+    STATEMENT_PIN = "account_statement_pin_authorization"
+    STATEMENT = "first_transaction_set"  #: any page of a statement
+    STATEMENT_EMPTY = "first_transaction_set_empty"  #: a page without transactions
+    MENU = "menu"  #: another menu of a registered number, such as that of a profile
     UNKNOWN_SERVICE_CODE = "unknown_service_code"
     UNKNOWN = "unknown"
 
@@ -74,6 +84,15 @@ IN_ACCOUNT = frozenset(
         State.START,
         State.ACCOUNT_MENU,
         State.MENU,
+        State.RECIPIENT,
+        State.AMOUNT,
+        State.PAYMENT_PIN,
+        State.PAID,
+        State.NOT_ENOUGH,
+        State.NO_RECIPIENT,
+        State.STATEMENT_PIN,
+        State.STATEMENT,
+        State.STATEMENT_EMPTY,
         State.BALANCE_PIN,
         State.WRONG_PIN,
         State.HELP,
@@ -83,6 +102,14 @@ IN_ACCOUNT = frozenset(
         State.LANGUAGE_MENU_3,
     }
 )
+
+
+_MENU_STATES = {state.value: state for state in State} | {
+    "middle_transaction_set": State.STATEMENT,
+    "last_transaction_set": State.STATEMENT,
+    "middle_transaction_set_empty": State.STATEMENT_EMPTY,
+    "last_transaction_set_empty": State.STATEMENT_EMPTY,
+}
 
 
 @dataclass(frozen=True)
@@ -127,7 +154,11 @@ def _table(dialect: Dialect) -> list[tuple[re.Pattern[str], State, str]]:
     rows = [(State(state), language, text) for state, texts in screens.items() for language, text in texts.items()]
     # Texts with much of their own come before those in which almost anything may stand.
     rows += sorted(
-        ((State.MENU, language, text) for texts in menus.values() for language, text in texts.items()),
+        (
+            (_MENU_STATES.get(name, State.MENU), language, text)
+            for name, texts in menus.items()
+            for language, text in texts.items()
+        ),
         key=lambda row: -len(row[2]),
     )
     return [(_pattern(text), state, language) for state, language, text in rows]

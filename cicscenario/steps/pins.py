@@ -12,6 +12,6 @@ STEP = Step(
     lambda scenario: _PART if scenario.pins is not None else None,
     after=(accounts.STEP.name,),
     repeatable=True,
-    file=ResultFile("pins.csv", lambda run, path, pages: work.pins.write_file(run, path, pages)),
+    files=(ResultFile("pins.csv", lambda run, path, pages: work.pins.write_file(run, path, pages)),),
     lacking="no PIN",
 )

@@ -1,4 +1,4 @@
-"""The step traffic: people pay each other, once everybody has arrived; and ``payments.csv``, which lists what was paid."""
+"""The step traffic: people pay each other, once everybody has arrived; its two files list what was paid."""
 
 from cicscenario.capabilities.descriptor import backend_part
 from cicscenario.capabilities.step import ResultFile, Step
@@ -10,7 +10,10 @@ STEP = Step(
     after=tuple(
         one.STEP.name for one in (accounts, registration, gift, faucet, gas, pins, ussd_data)
     ),  # everybody has arrived
-    file=ResultFile("payments.csv", lambda run, path, pages: work.traffic.write_file(run, path)),
+    files=(
+        ResultFile("payments.csv", lambda run, path, pages: work.traffic.write_file(run, path)),
+        ResultFile("payments.graphml", lambda run, path, pages: work.graph.write_file(run, path)),
+    ),
     lacking="a payment that was not made",
     together=True,
 )

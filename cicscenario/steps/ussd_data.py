@@ -15,6 +15,6 @@ STEP = Step(
     lambda scenario: _PART if scenario.ussd_data else None,
     after=(accounts.STEP.name,),
     repeatable=True,
-    file=ResultFile("ussd_data.csv", lambda run, path, pages: work.ussd_data.write_file(path, pages)),
+    files=(ResultFile("ussd_data.csv", lambda run, path, pages: work.ussd_data.write_file(path, pages)),),
     lacking="no status and language in the account table",
 )

@@ -138,7 +138,7 @@ def test_an_unknown_check_is_an_error_that_names_it(sandbox: Sandbox, scenario: 
     refused = sandbox.command("verify", str(scenario), "--include", "balanse")
     assert refused.returncode == 2
     assert "unknown check: balanse" in refused.stderr
-    assert "accounts_index, gas, faucet, traffic, balance, keystore" in refused.stderr
+    assert "accounts_index, gas, faucet, traffic, balance, statement, keystore" in refused.stderr
 
 
 def test_people_who_were_never_made_are_errors(done: Sandbox, scenario: Path) -> None:

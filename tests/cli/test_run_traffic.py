@@ -4,6 +4,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -69,6 +70,24 @@ def lines(run: Run) -> list[list[str]]:
     return [line.split(",") for line in (run.place / "payments.csv").read_text().splitlines()[1:]]
 
 
+def graph_is_that_of_the_list(run: Run) -> None:
+    """``payments.graphml`` has the lines of ``payments.csv``, and what the chain says that everybody has."""
+    space = {"g": "http://graphml.graphdrawing.org/xmlns"}
+    graph = ElementTree.parse(run.place / "payments.graphml").getroot()
+    held = {
+        kind: {one.get("id"): [data.text for data in one] for one in graph.iterfind(f"g:graph/g:{kind}", space)}
+        for kind in ("node", "edge")
+    }
+    parties = [(one.get("source"), one.get("target")) for one in graph.iterfind("g:graph/g:edge", space)]
+    assert list(held["edge"].values()) == [[line[0], line[4], line[1], line[5]] for line in lines(run)]
+    assert parties == [(f"n{line[2]}", f"n{line[3]}") for line in lines(run)]
+    chain, token = run.box.session(), run.report()["chain"]["token"]
+    calls = [
+        eth_call(bytes.fromhex(token.removeprefix("0x")), pack(BALANCE_OF, address_of(key(run, n)))) for n in range(12)
+    ]
+    assert [int(held["node"][f"n{n}"][-1]) for n in range(12)] == numbers(chain.rpc, calls)
+
+
 def verify(run: Run) -> dict[str, int]:
     """Errors by check, of those that have any."""
     run.box.command("verify", str(run.scenario), "--dir", str(run.place), "--env", str(run.box.environment))
@@ -88,6 +107,7 @@ def test_each_payment_is_made_once_and_everybody_has_what_the_plan_says(
     assert run.report()["transactions"]["traffic"] == {"mined": 54, "failed": 6}
     assert [line[5] for line in lines(run)].count("refused") == 6
     assert [int(line[1]) for line in lines(run)] == [number * 30 // 60 for number in range(60)]
+    graph_is_that_of_the_list(run)
     height = box.block()
     again = run.command()
     assert "nothing to do: 12 of 12 people" in again.stdout

@@ -143,4 +143,4 @@ def test_every_key_and_check_of_the_page_about_the_old_tools_exists() -> None:
     known = {*keys(load_schema("scenario-v1")), *load_schema("environment-v1")["properties"]}
     known |= {check.name for check in all_checks()} | {step.name for step in all_steps()}
     assert named - known <= {"verify"}
-    assert {check.name for check in all_checks()} <= named | {"gas", "traffic"}
+    assert {check.name for check in all_checks()} <= named | {"gas", "traffic", "statement"}

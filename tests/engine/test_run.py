@@ -131,7 +131,7 @@ def test_a_long_reason_is_told_in_lines(tmp_path: Path, store: Store) -> None:
 
 def test_there_is_something_left_while_a_file_is_missing(tmp_path: Path, store: Store) -> None:
     lists = ResultFile("list.csv", lambda context, path, pages: path.write_text(str(sum(map(len, pages)))) and None)
-    plan = a_plan(tmp_path, FIRST, planned("second", "first", file=lists), size=2)
+    plan = a_plan(tmp_path, FIRST, planned("second", "first", files=(lists,)), size=2)
     store.set_meta({"scenario": json.dumps(plan.scenario.canonical())})
     assert not nothing_left(plan, store, tmp_path, None)
     context = RunContext(plan.scenario, tmp_path, NOTHING, NOTHING, store, threading.Event())

@@ -47,7 +47,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         file.unlink()
     failed = cicscenario(place / "home", "verify", str(scenario))
     assert failed.returncode == 1, failed.stdout + failed.stderr
-    hostile = recordings.run_directory(place / "hostile", recordings.bad(), failed=3)
+    hostile = recordings.run_directory(
+        place / "hostile", recordings.bad() | {"payments": recordings.payments()}, failed=3
+    )
     write_reports(hostile)
     drawn = {name: written_page(place / f"{name}.html", held) for name, held in variants().items()}
     return drawn | {"passing": passing, "failing": run / "report.html", "hostile": hostile / "report.html"}
@@ -70,6 +72,7 @@ def variants() -> dict[str, Recorded]:
     under_way = good | {
         "checks": [],
         "transactions": {},
+        "payments": recordings.payments(),
         "steps": [step | {"ok": 10, "pending": 990} for step in good["steps"]],
     }
     return {

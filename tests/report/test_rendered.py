@@ -60,6 +60,21 @@ def test_the_reports_show_the_profile_that_people_are_drawn_from(good: Path, bad
     assert "drawn from" not in rendered(good, "html") + rendered(good, "markdown")
 
 
+def test_the_reports_show_the_payments_of_a_run_that_has_any(good: Path, tmp_path: Path) -> None:
+    bad = recordings.run_directory(
+        tmp_path / "paying", recordings.bad() | {"payments": recordings.payments()}, failed=3
+    )
+    page, text = rendered(bad, "html"), rendered(bad, "markdown").replace("\\", "")
+    for said in (page, text):
+        assert "96 of 120 payments were paid; 3 asked for more than the payer had, and were refused" in said
+    assert "| people who paid | 31.0 % | 61.1 % |" in text
+    assert "| Payments of each payer: all of them | 30 | 481 |" in text
+    assert "payments.graphml" in page
+    assert page.count("<script") == 2, "names of places are escaped"
+    silent = rendered(good, "html") + rendered(good, "markdown")
+    assert not re.search(r"payments|\.hubs|\.calendar|\.beside", silent)
+
+
 def test_the_reports_name_the_faults_that_were_on(tmp_path: Path) -> None:
     place = recordings.run_directory(tmp_path, recordings.good() | {"faults": ["custodial.delay=2", "meta.strict"]})
     assert '<dt>Faults on</dt><dd class="bad-text">custodial.delay=2, meta.strict</dd>' in rendered(place, "html")

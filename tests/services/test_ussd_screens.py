@@ -237,14 +237,32 @@ def test_every_menu_that_a_server_shows_is_recognised_in_its_language(dialect: D
 @pytest.mark.parametrize(
     ("language", "body"),
     [
-        ("sw", "CON Weka nambari ya simu\n0. Rudi"),
+        ("sw", "CON Weka jina lako la mwisho\n0. Rudi"),
         ("luo", "CON Choose a number or symbol from your balances:\n1. GFT 1234.56\n0. Chien\n11. Nyime\n00. Wuok"),
-        ("en", "CON Received 3.0 GFT From A B +2547 15/04/22, 11:20 AM\n0. Back\n11. Next\n00. Exit"),
         ("bor", "CON Makhaa karaa kor\n0.Dheebi"),
     ],
 )
 def test_other_menus_are_one_state(language: str, body: str) -> None:
     assert (recognise(body, CURRENT).state, recognise(body, CURRENT).language) == (State.MENU, language)
+
+
+@pytest.mark.parametrize(
+    ("state", "body"),
+    [
+        ("enter_transaction_recipient", "CON Weka nambari ya simu\n0. Rudi"),
+        ("enter_transaction_amount", "CON Maximum: 1234.56 GFT\nEnter amount\n0. Back"),
+        ("transaction_pin_authorization", "CON A will receive 5.0 GFT from B.\nPlease enter your PIN to confirm.\n0. Back"),
+        ("exit_insufficient_balance", "CON Payment of 5.0 GFT to A has failed due to insufficient balance\nBalance: 1\n00. Back\n99. Exit"),  # noqa: E501
+        ("exit_successful_transaction", "CON Ombi lako limetumwa. A atapokea 5.0 GFT kutoka kwa B\n00. Rudi\n99. Ondoka"),
+        ("exit_invalid_recipient", "CON Mpokeaji wa nambari hapatikani au sio sahihi.\n00. Jaribu tena\n99. Ondoka"),
+        ("account_statement_pin_authorization", "CON Please enter your PIN to view statement\n0. Back"),
+        ("first_transaction_set", "CON Received 3.0 GFT From A B +2547 15/04/22, 11:20 AM\n0. Back\n11. Next\n00. Exit"),
+        ("first_transaction_set", "CON Received 3.0 GFT From A B +2547 15/04/22, 11:20 AM\n22. Previous\n00. Exit"),
+        ("first_transaction_set_empty", "CON No transaction history\n11. Next\n22. Previous\n00. Exit"),
+    ],
+)  # fmt: skip
+def test_menus_of_payments_and_statements_are_states_of_their_own(state: str, body: str) -> None:
+    assert recognise(body, CURRENT).state == state
 
 
 @pytest.mark.parametrize("body", ["CON anything\n0. Back\n11. Next\n00. Exit", "CON what\n0. Back\n9. Exit"])

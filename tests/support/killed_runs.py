@@ -29,6 +29,8 @@ BACKENDS = {
     "cic_eth": "backend: {{kind: cic_eth, patience: {patience}}}\n",
     "cic_eth_traffic": "backend: {{kind: cic_eth, patience: {patience}}}\ntraffic: {{payments: 40, overdrafts: 10%}}\n",
     "cic_ussd": "backend: {{kind: cic_ussd, patience: {patience}}}\npins: {{scheme: bcrypt, cost: 4}}\nussd_data: true\n",
+    "cic_ussd_traffic": "backend: {{kind: cic_ussd, patience: {patience}}}\npins: {{scheme: bcrypt, cost: 4}}\n"
+    "ussd_data: true\ntraffic: {{payments: 40, overdrafts: 10%}}\n",
 }
 _SERVICES = {
     "eth": ("node", "meta"),
@@ -36,6 +38,7 @@ _SERVICES = {
     "cic_eth": ("node", "custodial", "meta"),
     "cic_eth_traffic": ("node", "custodial", "meta"),
     "cic_ussd": ("node", "custodial", "meta", "ussd"),
+    "cic_ussd_traffic": ("node", "custodial", "meta", "ussd"),
 }
 _RESUMABLE = (3, 130)  # exit codes after which the same command goes on
 _RESUMES = 5  # times that the same command may be needed

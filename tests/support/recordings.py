@@ -76,6 +76,25 @@ def bad() -> dict[str, Any]:
     return report
 
 
+def payments() -> dict[str, Any]:
+    """Of 120 payments in 30 days some are made; one of the places has a hostile name, one has none, and some are others."""
+    hubs = [
+        {"person": n, "payments": 90 - n, "partners": 9, "tokens": str(3 * 10 ** (n % 40))} for n in (0, 29, 77)
+    ]  # of 77 nothing is known
+    table = {"shares": [0.5, 0.9, 1], "found": [2, 11, 30], "wanted": [2, 11.5, 481]}
+    return {
+        "planned": 120, "paid": 96, "refused": 3, "tokens": "9007199254740993", "profile": HOSTILE, "usual": 4000,
+        "calendar": {"days": 30, "width": 6, "planned": [24] * 5, "paid": [24, 24, 24, 23, 1], "refused": [0, 0, 0, 1, 2]},
+        "shares": [
+            {"figure": "payers", "found": 0.31, "wanted": 0.611}, {"figure": "receivers", "found": 0.2, "wanted": 0.336},
+            {"figure": "within_place", "wanted": 0.8},
+        ],
+        "distributions": [{"figure": name, **table} for name in ("sent", "size")],
+        "places": {"names": [HOSTILE, ""], "others": 12, "within": 60, "payments": [[40, 3, 0], [9, 4, 1], [0, 0, 39]]},
+        "hubs": {"received": hubs, "sent": hubs[:1]},
+    }  # fmt: skip
+
+
 def problems() -> list[Problem]:
     """Those of ``bad``: a step that failed for three, whom a check does not pass for that reason, and 22 others."""
     three = tuple(Affected(n, HOSTILE, f"{HOSTILE} {n}\x00\x1b[31m") for n in range(3))

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ SPEC = ChainSpec.parse("evm:byzantium:8996:bloxberg")
 
 
 class MemoryRedis:
-    """The two commands of Redis that the conversation needs."""
+    """The commands of Redis that the conversation needs."""
 
     def __init__(self) -> None:
         self.entries: dict[str, str] = {}
@@ -35,6 +35,12 @@ class MemoryRedis:
 
     def set(self, name: str, value: str, ex: int | None = None) -> None:
         self.entries[name] = value
+
+    def mget(self, names: Sequence[str]) -> list[str | None]:
+        return [self.entries.get(name) for name in names]
+
+    def mset(self, entries: Mapping[str, str]) -> None:
+        self.entries |= entries
 
 
 class MemoryBook:

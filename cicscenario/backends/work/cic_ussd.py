@@ -17,14 +17,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from cicscenario.backends.work.askedpayments import AskedTraffic
 from cicscenario.backends.work.choices import Choice, Choices, Fate
 from cicscenario.backends.work.custodial import CustodialBackend
 from cicscenario.backends.work.joining import unfit
 from cicscenario.backends.work.lost_entries import LostEntries
 from cicscenario.backends.work.phone_joining import PhoneJoining
 from cicscenario.backends.work.phone_waiting import WaitingPeople
+from cicscenario.backends.work.phonepayments import PhonePayments
 from cicscenario.capabilities.context import RunContext
-from cicscenario.capabilities.executor import Batch, Result, Wait
+from cicscenario.capabilities.executor import Batch, Executor, Result, Wait
 from cicscenario.capabilities.stall import Movement, StallTimer
 from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
 from cicscenario.language import Scenario
@@ -65,6 +67,10 @@ class CicUssdBackend(CustodialBackend):
         if self._context.services.environment.accounts is not None:
             found.append(lambda: self._context.services.accounts.count())
         return found
+
+    def traffic(self, step: str) -> Executor:
+        service = PhonePayments(self._context, [*self.movements(), *self._own_movements()], self._patience)
+        return AskedTraffic(self._context, step, service)
 
     def accounts(self, batch: Batch) -> Result:
         made = batch.result

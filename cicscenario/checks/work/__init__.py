@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cicscenario.checks.work import metadata as metadata
     from cicscenario.checks.work import pins as pins
     from cicscenario.checks.work import sent as sent
+    from cicscenario.checks.work import statement as statement
     from cicscenario.checks.work import traffic as traffic
     from cicscenario.checks.work import ussd as ussd
     from cicscenario.checks.work import ussd_data as ussd_data

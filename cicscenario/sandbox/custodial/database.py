@@ -169,6 +169,22 @@ class EngineDatabase:
             cursor.execute("SELECT 1 FROM otx WHERE purpose = 'register' AND account = %s LIMIT 1", (account,))
             return bool(cursor.fetchall())
 
+    def signed_of(self, address: str) -> dict[str, str]:
+        """The signed bytes of the transactions from or for ``address``, by hash."""
+        with self._statement() as cursor:
+            cursor.execute(
+                "SELECT tx_hash, signed_tx FROM otx WHERE sender = %(address)s OR account = %(address)s ORDER BY id",
+                {"address": address},
+            )
+            return dict(cursor.fetchall())
+
+    def dated(self, hashes: Collection[str]) -> list[tuple[Otx, str, int]]:
+        """Transactions with their status, and when they were made, in Unix seconds."""
+        with self._statement() as cursor:
+            columns = _SELECT.replace(" FROM", ", status, floor(extract(epoch FROM date_created))::bigint FROM", 1)
+            cursor.execute(f"{columns} WHERE tx_hash = ANY(%s)", (list(hashes),))
+            return [(Otx(*row[:7]), row[7], row[8]) for row in cursor.fetchall()]
+
     def ready(self, limit: int) -> list[Otx]:
         """Transactions that are ready and have not been sent, the lowest nonces first."""
         with self._statement() as cursor:

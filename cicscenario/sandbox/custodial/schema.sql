@@ -33,10 +33,12 @@ CREATE TABLE IF NOT EXISTS otx (
   nonce bigint NOT NULL,
   tx_hash char(64) NOT NULL UNIQUE,
   signed_tx text NOT NULL,
+  date_created timestamptz NOT NULL DEFAULT now(),
   date_sent timestamptz
 );
 CREATE INDEX IF NOT EXISTS otx_open ON otx (status, sender, nonce) WHERE status NOT IN ('final', 'failed');
 CREATE INDEX IF NOT EXISTS otx_account ON otx (account);
+CREATE INDEX IF NOT EXISTS otx_sender ON otx (sender);
 -- The tracker's cursor: the last block that it has read.
 CREATE TABLE IF NOT EXISTS syncer (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -46,6 +48,7 @@ CREATE TABLE IF NOT EXISTS syncer (
 ALTER TABLE nonce_task_reservation ADD COLUMN IF NOT EXISTS nonce bigint;
 DELETE FROM nonce_task_reservation WHERE nonce IS NULL;
 ALTER TABLE otx DROP CONSTRAINT IF EXISTS otx_purpose_account_key, DROP CONSTRAINT IF EXISTS otx_purpose_check;
+ALTER TABLE otx ADD COLUMN IF NOT EXISTS date_created timestamptz NOT NULL DEFAULT now();
 UPDATE otx SET status = 'ready' WHERE status = 'signed';
 -- The engine's loop waits for this notification, see ``wakeup.py``.
 CREATE OR REPLACE FUNCTION tell_of_otx() RETURNS trigger LANGUAGE plpgsql AS $$

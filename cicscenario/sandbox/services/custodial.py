@@ -10,13 +10,12 @@ from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services.base import ServiceDaemon, Site, form_of
 from cicscenario.sandbox.services.node import owner_file
 from cicscenario.sandbox.services.postgres import PASSWORD
-from cicscenario.sandbox.services.redis import broker_url
+from cicscenario.sandbox.services.redis import broker_url, replies
 from cicscenario.shell import for_daemons
 
 QUEUE = "cic-eth"
 #: Source: ``TASKS_TRANSFER_CALLBACKS`` of the stack's own deployment.
 _TRANSFER_CALLBACK = "cic-ussd:cic_ussd.tasks.callback_handler.transaction_callback"
-_PATIENCE = 2.0  # seconds
 
 
 class CustodialDaemon(ServiceDaemon):
@@ -47,17 +46,9 @@ class CustodialDaemon(ServiceDaemon):
 
     def answers(self, site: Site) -> bool:
         """Whether the engine's heartbeat key in Redis, which expires after some seconds, has its process id."""
-        from redis import Redis
-        from redis.exceptions import RedisError
-
-        pid = Daemon(self.name, site.folder).pid()
-        client = Redis.from_url(broker_url(site), socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE)
-        try:
-            return pid is not None and _is_running(pid) and client.get(heartbeat_key(QUEUE)) == str(pid).encode()
-        except RedisError:
+        if (pid := Daemon(self.name, site.folder).pid()) is None or not _is_running(pid):
             return False
-        finally:
-            client.close()
+        return replies(site, f"GET {heartbeat_key(QUEUE)}", f"${len(str(pid))}", str(pid))
 
     def address(self, site: Site) -> str:
         return f"{broker_url(site)} {QUEUE}"

@@ -9,11 +9,25 @@ from cicscenario.sandbox.record import Record
 from cicscenario.sandbox.services.base import ServiceDaemon, Site
 from cicscenario.shell import for_daemons
 
-_PATIENCE = 2.0  # seconds for a PING
+_PATIENCE = 2.0  # seconds for a reply
 
 
 def broker_url(site: Site) -> str:
     return f"redis://{HOST}:{site.port(RedisDaemon.name)}/0"
+
+
+def replies(site: Site, command: str, *lines: str) -> bool:
+    """Whether the server replies to a command with exactly these lines.
+
+    A start asks many times a second, for which a client of the library would make a connection with five commands each.
+    """
+    try:
+        with socket.create_connection((HOST, site.port(RedisDaemon.name)), timeout=_PATIENCE) as connection:
+            connection.sendall(f"{command}\r\n".encode())
+            reply = connection.makefile("rb")
+            return all(reply.readline() == f"{line}\r\n".encode() for line in lines)
+    except OSError:
+        return False
 
 
 class RedisDaemon(ServiceDaemon):
@@ -40,12 +54,7 @@ class RedisDaemon(ServiceDaemon):
         return Command(command, for_daemons())
 
     def answers(self, site: Site) -> bool:
-        try:
-            with socket.create_connection((HOST, site.port(self.name)), timeout=_PATIENCE) as connection:
-                connection.sendall(b"PING\r\n")  # Valkey answers with an error while it loads its file
-                return connection.recv(7) == b"+PONG\r\n"
-        except OSError:
-            return False
+        return replies(site, "PING", "+PONG")  # Valkey answers with an error while it loads its file
 
     def address(self, site: Site) -> str:
         return broker_url(site)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,26 @@ def languages_key() -> str:
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """A received token; ``sender``, if there is one, sent it as the token ``sent``. Addresses have 20 bytes."""
+
+    holder: bytes
+    symbol: str
+    sender: bytes | None
+    sent: str
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Symbols of an account's tokens: the ``active`` one, those it has received, its last ones. None for what is not known."""
+
+    active: str | None
+    received: list[str] | None
+    last_sent: str | None
+    last_received: str | None
+
+
+@dataclass(frozen=True)
 class Cache:
     """The cache entries. ``redis`` must decode its responses; addresses have 20 bytes."""
 
@@ -34,6 +55,10 @@ class Cache:
     def _text(self, name: str) -> str | None:
         text: str | None = self.redis.get(name)  # type: ignore[assignment]  # typed for the asynchronous client too
         return text
+
+    def _texts(self, names: Sequence[str]) -> list[str | None]:
+        texts: list[str | None] = self.redis.mget(names) if names else []  # type: ignore[assignment]
+        return texts
 
     def session(self, session_id: str) -> Session | None:
         text = self._text(session_id)
@@ -74,8 +99,7 @@ class Cache:
 
     def creations(self, tasks: list[str]) -> list[str | None]:
         """Phone numbers of task ids; None for an unknown task id."""
-        texts: list[str | None] = self.redis.mget(tasks)  # type: ignore[assignment]
-        return [parse_json(text)["phone_number"] if text else None for text in texts]
+        return [parse_json(text)["phone_number"] if text else None for text in self._texts(tasks)]
 
     def end_creation(self, task: str, phone: str, to: Pipeline) -> None:
         to.set(task, json.dumps(_creation(task, phone, "CREATED")), ex=_CREATION_LIFE)
@@ -101,28 +125,43 @@ class Cache:
     def set_active_token(self, address: bytes, symbol: str, to: "Pipeline | None" = None) -> None:
         (to or self.redis).set(key(":cic.token.active", address), symbol)
 
-    def last_token(self, address: bytes, way: str) -> str | None:
-        """Symbol of the token that an account has last ``sent`` or ``received``, or None."""
-        return self._text(key(f":cic.token.last.{way}", address))
+    def holdings(self, address: bytes) -> Holdings:
+        """What is known of an account's tokens, in one round trip."""
+        active, received, sent, last = self._texts(
+            [
+                key(":cic.token.active", address), _symbols_key(address), _last_key(address, "sent"),
+                _last_key(address, "received"),
+            ]
+        )  # fmt: skip
+        return Holdings(active, _parsed(received), sent, last)
 
     def save_last_token(self, address: bytes, way: str, symbol: str) -> None:
-        self.redis.set(key(f":cic.token.last.{way}", address), symbol)
+        """``way`` is ``sent`` or ``received``."""
+        self.redis.set(_last_key(address, way), symbol)
+
+    def tokens_data(self, symbols: Sequence[str]) -> dict[str, Any]:
+        """``token_data`` by symbol, in one round trip."""
+        texts = self._texts([_data_key(symbol) for symbol in symbols])
+        return dict(zip(symbols, map(_parsed, texts), strict=True))
 
     def token_data(self, symbol: str) -> Any:
         """Details of a token, or None."""
-        return _parsed(self._text(key(":cic.token.data", symbol.encode())))
+        return _parsed(self._text(_data_key(symbol)))
 
-    def save_token_data(self, symbol: str, data: Any) -> None:
-        self.redis.set(key(":cic.token.data", symbol.encode()), json.dumps(data))
-
-    def token_symbols(self, address: bytes) -> Any:
-        """Symbols of the tokens that an account has received, or None."""
-        return _parsed(self._text(key(":cic.token.symbols.list", address)))
-
-    def add_token_symbol(self, address: bytes, symbol: str) -> None:
-        known = self.token_symbols(address) or []
-        if symbol not in known:
-            self.redis.set(key(":cic.token.symbols.list", address), json.dumps([*known, symbol]))
+    def add_receipts(self, receipts: Sequence[Receipt], data: Mapping[str, Any]) -> None:
+        """Adds received tokens, in their order, and details of tokens by symbol; in two round trips."""
+        entries = {_data_key(symbol): json.dumps(details) for symbol, details in data.items()}
+        names = list(dict.fromkeys(_symbols_key(receipt.holder) for receipt in receipts))
+        lists = dict(zip(names, self._texts(names), strict=True))
+        for receipt in receipts:
+            name = _symbols_key(receipt.holder)
+            known = _parsed(lists[name]) or []
+            if receipt.symbol not in known:
+                lists[name] = entries[name] = json.dumps([*known, receipt.symbol])
+            entries[_last_key(receipt.holder, "received")] = receipt.symbol
+            if receipt.sender is not None:
+                entries[_last_key(receipt.sender, "sent")] = receipt.sent
+        self.redis.mset(entries)
 
     def balances(self, address: bytes, symbol: str) -> Any:
         """The balances that were last read from the chain, or None."""
@@ -135,15 +174,30 @@ class Cache:
         """What an account can spend of a token, in whole tokens, or None."""
         return self._text(key(":cic.balance.adjusted_spendable", address, symbol.encode()))
 
-    def save_spendable(self, address: bytes, symbol: str, amount: float) -> None:
-        self.redis.set(key(":cic.balance.adjusted_spendable", address, symbol.encode()), repr(amount))
+    def save_wallet(
+        self, address: bytes, symbol: str, balances: Mapping[str, Any], spendable: float, listed: list[Any]
+    ) -> None:
+        """Saves balances by symbol, what can be spent of the token ``symbol``, and the list of tokens; in one round trip."""
+        entries = {key(":cic.balances", address, held.encode()): json.dumps(each) for held, each in balances.items()}
+        entries[key(":cic.balance.adjusted_spendable", address, symbol.encode())] = repr(spendable)
+        entries[key(":cic.token.data.list", address)] = json.dumps(listed)
+        self.redis.mset(entries)
 
     def listed_tokens(self, address: bytes) -> Any:
         """The tokens of an account in the order of its menu, or None."""
         return _parsed(self._text(key(":cic.token.data.list", address)))
 
-    def save_listed_tokens(self, address: bytes, tokens: Any) -> None:
-        self.redis.set(key(":cic.token.data.list", address), json.dumps(tokens))
+
+def _symbols_key(address: bytes) -> str:
+    return key(":cic.token.symbols.list", address)
+
+
+def _last_key(address: bytes, way: str) -> str:
+    return key(f":cic.token.last.{way}", address)
+
+
+def _data_key(symbol: str) -> str:
+    return key(":cic.token.data", symbol.encode())
 
 
 def _parsed(text: str | None) -> Any:

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import parse_json
+from cicscenario.sandbox.leanredis import round_trip
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,16 @@ _PATIENCE = 30.0  # seconds to wait for a message; then it is waited for again
 _SLACK = 10.0  # seconds that Redis may be late
 _POLL = 0.05  # seconds between attempts to end a wait
 _PAUSE = 0.5  # seconds after a failure
+#: Moves up to ARGV[1] messages, and gives them. It goes out together with the command that waits for the first.
+_TAKE = """
+local taken = {}
+for number = 1, ARGV[1] do
+    local message = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
+    if not message then break end
+    taken[number] = message
+end
+return taken
+"""
 
 
 @dataclass(frozen=True)
@@ -70,15 +81,9 @@ class Inbox:
 
     def take(self, most: int, patience: float) -> list[str]:
         """Up to ``most`` messages, oldest first; waits ``patience`` seconds for the first."""
-        # redis-py's types allow neither a fraction of a second nor the result of the synchronous client.
-        first: Any = self._redis.blmove(self.name, self._taken, patience, "RIGHT", "LEFT")  # type: ignore[arg-type]
-        if first is None:
-            return []
-        with self._redis.pipeline(transaction=False) as pipe:
-            waiting = self._redis.llen(self.name)
-            for _ in range(min(most - 1, waiting)):
-                pipe.lmove(self.name, self._taken, src="RIGHT", dest="LEFT")
-            return [message for message in [first, *pipe.execute()] if message is not None]
+        wait = ("BLMOVE", self.name, self._taken, "RIGHT", "LEFT", patience)
+        first, others = round_trip(self._redis, [wait, ("EVAL", _TAKE, 2, self.name, self._taken, most - 1)])
+        return [message.decode() for message in (first, *others) if message is not None]
 
     def end_wait(self) -> None:
         """Lets a ``take`` in another thread return without a message."""
@@ -98,10 +103,7 @@ class Inbox:
 
     def done(self, messages: Sequence[str]) -> None:
         """Deletes messages that were taken."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            for message in messages:
-                pipe.lrem(self._taken, -1, message)
-            pipe.execute()
+        round_trip(self._redis, [("LREM", self._taken, -1, message) for message in messages])
 
 
 #: Arguments: messages, and whether they may have been handled before. When it raises, it is called with them again.

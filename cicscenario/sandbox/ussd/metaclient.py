@@ -17,6 +17,7 @@ from cicscenario.jsontext import parse_json
 _log = logging.getLogger(__name__)
 
 _TIMEOUT = 5.0  # seconds; the server never answers a write that takes longer
+_KEPT = 4.0  # seconds that an idle connection is used again: the server closes it after five
 _TRIES = 5  # of the second step of a write
 
 
@@ -50,14 +51,14 @@ class EntrySigner:
 
 
 class SigningMetaClient:
-    """A client of the server at ``url``. Thread-safe: each thread has its own connection. Raises MetaError."""
+    """A client of the server at ``url``. Thread-safe: each request has a connection of its own. Raises MetaError."""
 
     def __init__(self, url: str, signer: EntrySigner) -> None:
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path.rstrip("/")
         self._signer = signer
-        self._local = threading.local()
-        self._open: list[http.client.HTTPConnection] = []
+        #: Each with the time when it was last used. Shared by all threads: each dial is answered by a new one.
+        self._idle: list[tuple[http.client.HTTPConnection, float]] = []
         # The real server loses a write that arrives during another one.
         self._one_put = threading.Lock()
 
@@ -104,31 +105,28 @@ class SigningMetaClient:
         try:
             connection.request(method, f"{self._path}/{pointer}", body.encode() if body else None, headers)
             response = connection.getresponse()
-            return response.status, response.read().decode()
+            answer = response.status, response.read().decode()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._drop()
+            connection.close()
             raise MetaError(f"no answer to a {method}: {error!r}", answered=False) from None
+        self._idle.append((connection, time.monotonic()))
+        return answer
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        # The server closes a connection after five idle seconds, so an older one is not used again.
-        if connection is None or time.monotonic() - self._local.used > 4:
-            self._drop()
-            connection = self._local.connection = http.client.HTTPConnection(self._host, self._port)
-            self._open.append(connection)
-        self._local.used = time.monotonic()
+        """An open connection that nobody uses, or a new one."""
+        while self._idle:
+            connection, used = self._idle.pop()
+            if time.monotonic() - used < _KEPT:
+                break
+            connection.close()
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port)
         connection.timeout = timeout
         if connection.sock:
             connection.sock.settimeout(timeout)
         return connection
 
-    def _drop(self) -> None:
-        if connection := getattr(self._local, "connection", None):
-            connection.close()
-            self._open.remove(connection)
-            self._local.connection = None
-
     def close(self) -> None:
-        """Closes the connections of all threads; the threads must have ended."""
-        while self._open:
-            self._open.pop().close()
+        """Closes the connections; nobody may use one any more."""
+        while self._idle:
+            self._idle.pop()[0].close()

@@ -1,5 +1,6 @@
 """Handles the custodial engine's reports: new accounts, received tokens and statements."""
 
+import itertools
 import json
 import logging
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from redis import Redis
 from cicscenario.errors import CicScenarioError
 from cicscenario.people import pointer
 from cicscenario.sandbox.ussd.accounts import NewAccount, find_existing, insert
-from cicscenario.sandbox.ussd.cache import Cache, key
+from cicscenario.sandbox.ussd.cache import Cache, Receipt, key
 from cicscenario.sandbox.ussd.database import Database
 from cicscenario.sandbox.ussd.engine import ACCOUNT_CREATED, STATEMENT, TRANSACTION
 from cicscenario.sandbox.ussd.faults import UssdFaults, is_affected
@@ -57,13 +58,16 @@ class Reports:
         """Handles messages. When PostgreSQL, Redis or the chain fail, it raises, and may be called with the same again."""
         tasks = list(_decoded(messages))
         self._accounts([task for task in tasks if task.name == ACCOUNT_CREATED], again)
-        for task in tasks:
-            if task.name == TRANSACTION:
-                self._transaction(task)
-            elif task.name == STATEMENT:
-                self._statement(task)
-            elif task.name != ACCOUNT_CREATED:
-                _log.info("task %s is not for the sandbox; dropped", task.name)
+        for name, group in itertools.groupby(
+            tasks, lambda task: task.name
+        ):  # a statement and a transaction keep their order
+            if name == TRANSACTION:
+                self._transactions(list(group))
+            elif name == STATEMENT:
+                for task in group:
+                    self._statement(task)
+            elif name != ACCOUNT_CREATED:
+                _log.info("task %s is not for the sandbox; dropped", name)
 
     def _accounts(self, tasks: list[Task], again: bool) -> None:
         reports = self._known(tasks)
@@ -145,26 +149,14 @@ class Reports:
             return
         _log.warning("task %s reports that there is no statement; dropped", task.root)
 
-    def _transaction(self, task: Task) -> None:
-        """Adds a received token to the cache. cic-ussd asks the engine about the token; the sandbox asks the chain."""
-        try:
-            result, kind, status = task.arguments
-            holder, symbol = _raw(result["recipient"]), result["destination_token_symbol"]
-            sender = _raw(result["sender"]) if kind == "transfer" else None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            _log.warning("task %s does not report a transaction: %r; dropped", task.root, error)
-            return
-        if status != 0:
-            _log.warning("task %s reports a failed transaction; dropped", task.root)
-            return
-        data = self._cache.token_data(symbol) or self._token_data(symbol)
-        if data is None:
-            return
-        self._cache.save_token_data(symbol, data)
-        self._cache.add_token_symbol(holder, symbol)
-        self._cache.save_last_token(holder, "received", symbol)
-        if sender is not None:
-            self._cache.save_last_token(sender, "sent", str(result.get("source_token_symbol")))
+    def _transactions(self, tasks: list[Task]) -> None:
+        """Adds received tokens to the cache. cic-ussd asks the engine about a token; the sandbox asks the chain."""
+        receipts = [receipt for receipt in map(_receipt, tasks) if receipt is not None]
+        data = self._cache.tokens_data(list(dict.fromkeys(receipt.symbol for receipt in receipts)))
+        new = {symbol: self._token_data(symbol) for symbol, details in data.items() if not details}
+        known = [receipt for receipt in receipts if data[receipt.symbol] or new[receipt.symbol]]
+        if known:
+            self._cache.add_receipts(known, {symbol: details for symbol, details in new.items() if details})
 
     def _token_data(self, symbol: str) -> dict[str, Any] | None:
         token = self._tokens.default()
@@ -191,6 +183,22 @@ class Reports:
             _log.info("metadata of token %s could not be read: %s", symbol, error)
             return {}
         return entry if isinstance(entry, dict) else {}
+
+
+def _receipt(task: Task) -> Receipt | None:
+    """What a task reports as received; None for a task that is dropped."""
+    try:
+        result, kind, status = task.arguments
+        holder, symbol = _raw(result["recipient"]), result["destination_token_symbol"]
+        sender = _raw(result["sender"]) if kind == "transfer" else None
+        sent = str(result.get("source_token_symbol"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _log.warning("task %s does not report a transaction: %r; dropped", task.root, error)
+        return None
+    if status != 0:
+        _log.warning("task %s reports a failed transaction; dropped", task.root)
+        return None
+    return Receipt(holder, symbol, sender, sent)
 
 
 def _raw(address: str) -> bytes:

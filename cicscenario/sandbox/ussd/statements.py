@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from cicscenario.sandbox.ussd.accounts import AccountBook
+from cicscenario.sandbox.ussd.accounts import AccountBook, UssdAccount
 from cicscenario.sandbox.ussd.cache import Cache
 from cicscenario.sandbox.ussd.menus import OLD, Menus
 from cicscenario.sandbox.ussd.profiles import Profiles
@@ -31,26 +32,32 @@ class Statements:
     def add(self, address: str, transactions: Iterable[Mapping[str, Any]]) -> None:
         """Adds an account's transactions, in the engine's form, to its statement; those that are there stay as they are."""
         raw = bytes.fromhex(address.removeprefix("0x"))
+        account = self._accounts.by_address(address)
+        if account is None:
+            return
         known = self._cache.statement(raw) or []
+        name = cache(self._name)  # the engine lists all of an account's transactions each time
         for transaction in transactions:
             if transaction.get("source_token") == _ZERO:
                 continue
             if not self._is_old and transaction.get("status") != "SUCCESS":
                 continue
-            for entry in self._entries(address, transaction):
+            for entry in self._entries(account, address, transaction, name):
                 if entry not in known:
                     known.append(entry)
         self._cache.save_statement(raw, known)
 
-    def _entries(self, address: str, transaction: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _name(self, address: str) -> str:
+        account = self._accounts.by_address(address)
+        return self._profiles.name(account) if account else _STRANGER
+
+    def _entries(
+        self, account: UssdAccount, address: str, transaction: Mapping[str, Any], name: Callable[[str], str]
+    ) -> Iterator[dict[str, Any]]:
         sides = {"recipient": ("destination", "to_value"), "sender": ("source", "from_value")}
         for role, (side, value) in sides.items():
             if transaction.get(role) != address:
                 continue
-            account = self._accounts.by_address(address)
-            if account is None:
-                return
-            other = self._accounts.by_address(transaction.get("sender" if role == "recipient" else "recipient", ""))
             language = self._cache.language(account.raw_address)
             action, direction = (self._menus.word(tag, language) for tag in _TAGS[role])
             symbol = transaction.get(f"{side}_token_symbol")
@@ -63,8 +70,8 @@ class Statements:
                 "token_value": transaction.get(f"{side}_token_value") or transaction.get(value),
                 "token_decimals": transaction.get(f"{side}_token_decimals"),
                 "timestamp": transaction.get("timestamp"),
-                "alt_metadata_id": self._profiles.name(other) if other else _STRANGER,
-                "metadata_id": self._profiles.name(account),
+                "alt_metadata_id": name(transaction.get("sender" if role == "recipient" else "recipient", "")),
+                "metadata_id": name(address),
             }
 
 

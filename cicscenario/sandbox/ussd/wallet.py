@@ -4,7 +4,7 @@ from decimal import ROUND_DOWN, Decimal
 from math import trunc
 from typing import Any, Protocol
 
-from cicscenario.sandbox.ussd.cache import Cache
+from cicscenario.sandbox.ussd.cache import Cache, Holdings
 from cicscenario.sandbox.ussd.tokens import TokenInfo, Tokens
 
 _CENT = Decimal("0.01")
@@ -38,57 +38,31 @@ class CurrentWallet:
         self._tokens = tokens
 
     def symbol(self, address: bytes) -> str:
-        symbol = self._cache.active_token(address)
-        if symbol is None:
-            raise NoScreenError("No active token set.")
-        return symbol
+        return _active(self._cache.active_token(address))
 
     def _data(self, symbol: str) -> dict[str, Any]:
-        data: dict[str, Any] | None = self._cache.token_data(symbol)
-        if data is None:
-            raise NoScreenError("no token has been reported for this account")
-        return data
+        return _known(self._cache.token_data(symbol))
 
     def refresh(self, address: bytes) -> None:
-        symbol = self.symbol(address)
-        decimals = self._data(symbol)["decimals"]
-        symbols = self._cache.token_symbols(address)
-        if symbols is None:
+        holdings = self._cache.holdings(address)
+        symbol, received = _active(holdings.active), holdings.received
+        held = list(dict.fromkeys([symbol, *(received or [])]))
+        data = self._cache.tokens_data(held)
+        decimals = _known(data[symbol])["decimals"]
+        if received is None:
             raise NoScreenError("no token has been reported for this account")
-        for held in dict.fromkeys([symbol, *symbols]):
-            units = self._tokens.balance(self._contract(held).address, address)
-            self._cache.save_balances(
-                address, held, {"balance_network": units, "balance_incoming": 0, "balance_outgoing": 0}
-            )
-        spendable = self._cache.balances(address, symbol)
-        self._cache.save_spendable(address, symbol, cut(_sum(spendable, incoming=False), decimals))
-        self._cache.save_listed_tokens(address, self._listed(address, symbols))
+        balances = {each: self._balances(each, address) for each in held}
+        entries = [_entry(_known(data[each]), balances[each]) for each in received]
+        spendable = cut(_sum(balances[symbol], incoming=False), decimals)
+        self._cache.save_wallet(address, symbol, balances, spendable, _listed(entries, holdings))
+
+    def _balances(self, symbol: str, address: bytes) -> dict[str, int]:
+        units = self._tokens.balance(self._contract(symbol).address, address)
+        return {"balance_network": units, "balance_incoming": 0, "balance_outgoing": 0}
 
     def _contract(self, symbol: str) -> TokenInfo:
         default = self._tokens.default()
         return default if symbol == default.symbol else self._tokens.by_symbol(symbol)
-
-    def _listed(self, address: bytes, symbols: list[str]) -> list[dict[str, Any]]:
-        """The token that was last sent, the one that was last received, and the others, the highest balance first."""
-        entries = [self._entry(address, symbol) for symbol in symbols]
-        listed: list[dict[str, Any]] = []
-        for way in ("sent", "received"):
-            last = self._cache.last_token(address, way)
-            if found := next((entry for entry in entries if entry["symbol"] == last), None):
-                entries.remove(found)
-                listed.append(found)
-        return listed + sorted(entries, key=lambda entry: float(entry["balance"]), reverse=True)
-
-    def _entry(self, address: bytes, symbol: str) -> dict[str, Any]:
-        data = self._data(symbol)
-        return {
-            "name": data.get("name"),
-            "symbol": data.get("symbol"),
-            "issuer": data.get("issuer"),
-            "contact": data["contact"].get("phone"),
-            "location": data.get("location"),
-            "balance": cut(_sum(self._cache.balances(address, symbol)), data["decimals"]),
-        }
 
     def balance(self, address: bytes) -> float:
         symbol = self.symbol(address)
@@ -100,6 +74,40 @@ class CurrentWallet:
 
     def units(self, address: bytes, amount: float) -> int:
         return int(amount * 10 ** self._data(self.symbol(address))["decimals"])
+
+
+def _active(symbol: str | None) -> str:
+    if symbol is None:
+        raise NoScreenError("No active token set.")
+    return symbol
+
+
+def _known(data: dict[str, Any] | None) -> dict[str, Any]:
+    if data is None:
+        raise NoScreenError("no token has been reported for this account")
+    return data
+
+
+def _entry(data: dict[str, Any], balances: dict[str, int]) -> dict[str, Any]:
+    """A token in the list of tokens."""
+    return {
+        "name": data.get("name"),
+        "symbol": data.get("symbol"),
+        "issuer": data.get("issuer"),
+        "contact": data["contact"].get("phone"),
+        "location": data.get("location"),
+        "balance": cut(_sum(balances), data["decimals"]),
+    }
+
+
+def _listed(entries: list[dict[str, Any]], holdings: Holdings) -> list[dict[str, Any]]:
+    """The token that was last sent, the one that was last received, and the others, the highest balance first."""
+    listed: list[dict[str, Any]] = []
+    for last in (holdings.last_sent, holdings.last_received):
+        if found := next((entry for entry in entries if entry["symbol"] == last), None):
+            entries.remove(found)
+            listed.append(found)
+    return listed + sorted(entries, key=lambda entry: float(entry["balance"]), reverse=True)
 
 
 class OldWallet:

@@ -14,6 +14,7 @@ from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.printable import foreign
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
+from cicscenario.services.custodial.accounttransactions import AccountTransactions
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.meaning import no_role
 from cicscenario.services.custodial.messages import Messages
@@ -121,6 +122,10 @@ class CustodialClient:
         ``register`` has the engine register each account in the accounts index.
         """
         return AccountRequests(self._broker, self._messages, self._tracer, channel, self._callback, register=register)
+
+    def account_transactions(self) -> AccountTransactions:
+        """The transactions that the engine has made or may make for accounts, whoever asks for them."""
+        return AccountTransactions(self._broker, self._questions, self._chain)
 
     def outcomes(self, root_ids: Sequence[str]) -> dict[str, AccountOutcome]:
         """The present outcome of each account creation, whoever asked for it, by the id of its first task."""

@@ -11,6 +11,7 @@ TRANSFER = "cic_eth.eth.erc20.transfer"
 HAVE = "cic_eth.eth.account.have"
 ROLE_ACCOUNT = "cic_eth.eth.account.role_account"
 DEFAULT_TOKEN = "cic_eth.eth.erc20.default_token"  # noqa: S105
+ACCOUNT_TRANSACTIONS = "cic_eth.queue.query.get_account_tx"
 
 REGISTRY = "cic_eth.task.registry"
 

@@ -6,6 +6,7 @@ from cicscenario.capabilities.deferred import on_first_use
 
 if TYPE_CHECKING:
     from cicscenario.steps.work import gift as gift
+    from cicscenario.steps.work import graph as graph
     from cicscenario.steps.work import keystore as keystore
     from cicscenario.steps.work import metadata as metadata
     from cicscenario.steps.work import pins as pins

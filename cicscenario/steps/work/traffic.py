@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.payments import payments_in, purpose_of, units
@@ -15,6 +16,18 @@ HEAD = "number,day,payer,payee,amount,outcome,hash"
 _PAGE = 500  # payments whose transactions are read at a time
 
 
+class Made(NamedTuple):
+    """A payment that has ended as it should."""
+
+    payment: Payment
+    amount: int  #: base units that were asked for
+    hash: bytes | None  #: None where there is no transaction: a service has refused to make one
+
+    @property
+    def outcome(self) -> str:
+        return "refused" if self.payment.refused else "paid"
+
+
 def write_file(context: RunContext, path: Path) -> None:
     """Writes the payments that have ended as they should. ``payer`` and ``payee`` are people, ``amount`` is in base units."""
     with replacing(path, mode=OWNER_ONLY) as file:
@@ -23,6 +36,13 @@ def write_file(context: RunContext, path: Path) -> None:
 
 def _lines(context: RunContext) -> Iterator[str]:
     yield HEAD
+    for one in made(context):
+        number, payer, payee, _, day, _ = one.payment
+        yield f"{number},{day},{payer},{payee},{one.amount},{one.outcome},{to_hex(one.hash) if one.hash else ''}"
+
+
+def made(context: RunContext) -> Iterator[Made]:
+    """The payments that have ended as they should, in the order in which they were planned. Reads some of them at a time."""
     plan = payments_in(context)
     payments = iter(plan)
     while part := list(islice(payments, _PAGE)):
@@ -32,12 +52,6 @@ def _lines(context: RunContext) -> Iterator[str]:
         for one in part:
             outcome, row = "refused" if one.refused else "paid", rows.get(purpose_of(one.number))
             if row is not None and row.status == ("failed" if one.refused else "mined"):
-                yield _line(one, SentCall.of(row.raw).argument(1), outcome, row.hash)
+                yield Made(one, SentCall.of(row.raw).argument(1), row.hash)
             for found in [found for found in asked.get(one.number, ()) if found.status == outcome][:1]:
-                yield _line(one, units(plan, one, context.services.chain.contracts), outcome, found.hash)
-
-
-def _line(payment: Payment, asked: int, outcome: str, digest: bytes | None) -> str:
-    """``digest`` is None where there is no transaction: a service has refused to make one."""
-    who = f"{payment.number},{payment.day},{payment.payer},{payment.payee}"
-    return f"{who},{asked},{outcome},{to_hex(digest) if digest else ''}"
+                yield Made(one, units(plan, one, context.services.chain.contracts), found.hash)

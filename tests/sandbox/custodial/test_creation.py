@@ -270,6 +270,11 @@ def test_the_engine_transfers_the_tokens_of_its_accounts(engine: RunningEngine) 
     assert engine.entry(reserve.apply_async().id)["status"] == "SUCCESS"
     eventually(lambda: balance_of(engine, payee) != before[1])
     assert [balance_of(engine, account) for account in accounts] == [before[0] - 1_500_000, before[1] + 1_500_000]
+    for account in accounts:
+        made = engine.ask("cic_eth.queue.query.get_account_tx", CHAIN_SPEC, account)["result"]
+        told = engine.ask("cic_eth.ext.tx.tx_collate", made, CHAIN_SPEC, 0, 9)["result"]
+        (one,) = [one for one in told if one.get("source_token_symbol") == "GFT"]
+        assert (one["sender"], one["recipient"], one["from_value"]) == (payer, payee, 1_500_000)
     several = engine.ask("cic_eth.eth.erc20.transfer", [*tokens, *tokens], payer, payee, 1, CHAIN_SPEC)
     assert several["result"]["exc_type"] == "NotImplementedError"
     unreserved = engine.ask("cic_eth.eth.erc20.transfer", tokens, payer, payee, 1, CHAIN_SPEC)
