@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cicscenario.backends.work.paymentservice import Order, PaymentService
 from cicscenario.backends.work.paymentwaiting import PaymentEnd, PaymentRequests, Request
-from cicscenario.backends.work.tally import PAGE, Tally, accounts_in, begin
+from cicscenario.backends.work.tally import PAGE, PaymentTally, accounts_in, begin
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Result
 from cicscenario.capabilities.payments import PlannedPayments, payments_in, units
@@ -41,7 +41,7 @@ class _Session:
         self._state = context.state
         self._plan = plan
         self._service = service
-        self._tally = Tally(plan, batch)
+        self._tally = PaymentTally(plan, batch)
         self._accounts = accounts_in(context, plan)
         self._requests = PaymentRequests(context, plan, self._accounts, service, batch.result)
         self._rounds = Rounds(plan, plan.gifts, self._settled, one_each=True)

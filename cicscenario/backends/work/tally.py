@@ -36,7 +36,7 @@ def accounts_in(context: RunContext, plan: PlannedPayments) -> list[bytes]:
     ]
 
 
-class Tally:
+class PaymentTally:
     """Counts the payments that have ended, and gives outcomes of people to the result of ``batch``.
 
     People who pay nobody are done at once; the others when all of their payments have ended as they should.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cicscenario.backends.work.tally import PAGE, Tally, accounts_in, begin
+from cicscenario.backends.work.tally import PAGE, PaymentTally, accounts_in, begin
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Need, Pending, amount
 from cicscenario.capabilities.executor import Batch, Result, Wait
@@ -55,7 +55,7 @@ class _Session:
         self._ledger = context.ledger
         self._contracts = context.services.chain.contracts
         self._result = batch.result
-        self._tally = Tally(plan, batch)
+        self._tally = PaymentTally(plan, batch)
         self._accounts = accounts_in(context, plan)
         self._gas = 0
 
