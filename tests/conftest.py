@@ -8,6 +8,7 @@ from pathlib import Path
 import eth_account  # noqa: F401  # the tests' oracle; see below
 import pytest
 
+from cicscenario.invocation import name_run
 from cicscenario.sandbox import stack
 from tests.support.engine_repair import repair
 from tests.support.running_engine import RunningEngine
@@ -23,6 +24,13 @@ sys.setrecursionlimit(1000)
 
 
 collect_ignore = ["outside"]  # a project of its own, which test_outside.py runs
+
+
+@pytest.fixture(autouse=True)
+def _unnamed() -> Iterator[None]:
+    """What a test's commands in this process have said of their run is not said in the messages of the next test."""
+    yield
+    name_run(None)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -
     try:
         assert done.returncode == 0, done.stdout + done.stderr
         for check in all_checks():
-            if check.name not in ("keystore", "traffic"):  # which this scenario does not have
+            if check.name not in ("keystore", "traffic", "statement"):  # which this scenario does not have
                 assert f"{check.name}: 0 errors of 1000" in done.stdout
         source = f"population.from={tmp_path / 'runs' / 'ussd-1k'}"
         for name in ("metadata-only", "pins-only"):
@@ -48,7 +48,7 @@ def test_the_first_runs_a_scenario_after_installing_everything(tmp_path: Path) -
 def test_the_second_and_the_slow_tests_are_what_continuous_integration_calls() -> None:
     lines = CI.read_text("utf-8").splitlines()
     first = lines.index(SETUP[1])
-    ((slow, marker),) = re.findall(r"`(\S*python -m pytest -m (\w+))`", README)
+    ((slow, marker),) = re.findall(r"`(\S*python -m pytest -m (\w+) -n 4)`", README)
     assert slow in lines[first:]
     told = subprocess.run([sys.executable, "-m", "pytest", "--markers"], cwd=ROOT, capture_output=True, text=True)
     assert f"@pytest.mark.{marker}:" in told.stdout
@@ -81,7 +81,7 @@ def test_continuous_integration_runs_all_and_fails_when_any_does(
     assert done.returncode == (tests or slow or worlds), done.stderr
     assert done.stdout.splitlines() == [
         "-m pytest",
-        "-m pytest -m slow",
+        "-m pytest -m slow -n 4",
         "-m tests.soak --seeds 2000",
         f"exit codes: tests {tests}, slow tests {slow}, simulated worlds {worlds}",
     ]

@@ -132,9 +132,10 @@ class Daemon:
         answer in time.
         """
         deadline = time.monotonic() + _START
-        while not answers():
-            if process.poll() is not None or time.monotonic() > deadline:
-                ended = f"ended with {process.returncode}" if process.poll() is not None else "did not answer"
+        # One that has ended is not up: when its address answers, it is another program.
+        while (code := process.poll()) is not None or not answers():
+            if code is not None or time.monotonic() > deadline:
+                ended = "did not answer" if code is None else f"ended with {code}"
                 process.kill()
                 process.wait()
                 self._wait_until_gone(process.pid, _KILL)  # its child processes may hold the lock a moment longer

@@ -1,15 +1,24 @@
-"""Ports that the user has chosen, instead of any that are free; and who holds one that is taken."""
+"""Ports of the sandbox: any that are free, or those that the user has chosen; and who holds one that is taken."""
 
+import contextlib
+import secrets
+import socket
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from cicscenario.errors import UnavailableError
 from cicscenario.printable import one_line
-from cicscenario.sandbox.nodes import is_free
+from cicscenario.sandbox.nodes import HOST
 
 #: The services that listen, each with its port in the upstream stack's docker-compose.yml with RUN_MASK=63.
 #: Source: docs/docker-compose.md. The custodial engine has none: it listens to Redis.
 UPSTREAM: Mapping[str, int] = {"node": 63545, "redis": 63379, "postgres": 63432, "meta": 63380, "ussd": 63315}
+
+#: Where free ports are looked for. The kernel gives none of these to an outgoing connection, which would hold it between the
+#: choice and the start of the service. By default it gives those from 32768 up; ``_OUTGOING`` has the first and the last.
+_FIRST, _END = 20_000, 32_768
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_TRIES = 100
 
 _NOBODY = "0"  # inode of a socket whose program has ended
 
@@ -17,6 +26,30 @@ _NOBODY = "0"  # inode of a socket whose program has ended
 def from_base(base: int) -> dict[str, int]:
     """The ports from ``base`` up, one for each service that listens."""
     return {name: base + number for number, name in enumerate(UPSTREAM)}
+
+
+def free_port() -> int:
+    """A free port of the loopback interface; no outgoing connection will take it, as far as the kernel's settings allow."""
+    end = _END
+    with contextlib.suppress(OSError, ValueError, IndexError):  # a system without /proc
+        end = min(end, int(_OUTGOING.read_text("ascii").split()[0]))
+    for _ in range(_TRIES if end - _FIRST > _TRIES else 0):
+        if is_free(port := _FIRST + secrets.randbelow(end - _FIRST)):
+            return port
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        any_port: int = probe.getsockname()[1]
+        return any_port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def require_free(wanted: Mapping[str, int], leaving: Collection[int] = ()) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.files import OWNER_ONLY, make_folder, open_in_place, write_whole
-from cicscenario.sandbox import nodes
-from cicscenario.sandbox import ports as chosen_ports
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.guard import watch, watchdog_of
 from cicscenario.sandbox.pacing import settle
+from cicscenario.sandbox.ports import free_port, is_free, require_free
 from cicscenario.sandbox.process import HOLD
 from cicscenario.sandbox.record import ENVIRONMENT, RECORD, Record, choose, read_record, write_record
 from cicscenario.sandbox.request import StartRequest, start_request
@@ -27,6 +26,8 @@ from cicscenario.sandbox.starting import Progress, Starting, silent
 from cicscenario.sandbox.users import Users
 
 __all__ = ["ServiceStatus", "StackInfo", "down", "running_environment", "sandbox", "status", "up", "used"]
+
+_PORT_TRIES = 3  # how often all is started again when a port was taken before its service started
 
 CHAIN_ONLY = ("node",)  #: services of a run with sovereign accounts
 
@@ -241,8 +242,20 @@ class _Stack:
         may_change = self.refuse_users if request.may_change_pace else None
         again = settle(record, request.pace, self.running(), may_change, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        request = self._settle_ports(record, replace(request, services=with_needs({*request.services, *again})))
-        starting = Starting(
+        request = replace(request, services=with_needs({*request.services, *again}))
+        for tries in range(_PORT_TRIES, -1, -1):
+            request = self._settle_ports(record, request)
+            starting = self._starting(record, request, progress)
+            try:
+                self._start_whole(starting, record)
+                break
+            except UnavailableError:
+                if not tries or all(is_free(record.ports[name]) for name in starting.started):
+                    raise
+        return bool(starting.started)
+
+    def _starting(self, record: Record, request: StartRequest, progress: Progress) -> Starting:
+        return Starting(
             self.folder,
             request.services,
             record,
@@ -250,6 +263,9 @@ class _Stack:
             lambda name, hold: self._launch(name, record, request, hold),
             progress,
         )
+
+    def _start_whole(self, starting: Starting, record: Record) -> None:
+        """Starts all, or leaves none of them running."""
         try:
             watch(self.folder)
             starting.start()
@@ -260,7 +276,6 @@ class _Stack:
             if not self.running():
                 self.watchdog.stop()
             raise
-        return bool(starting.started)
 
     def _settle_ports(self, record: Record, request: StartRequest) -> StartRequest:
         """Makes sure that all chosen ports are free; stops services that have to move. The request, with those, too."""
@@ -271,7 +286,7 @@ class _Stack:
         staying = {name for name in running if record.fixed.get(name, record.ports[name]) == record.ports[name]}
         wanted = {name: record.fixed[name] for name in request.services if name in record.fixed.keys() - staying}
         moving = [name for name in reversed(tuple(SERVICES)) if name in running & wanted.keys()]
-        chosen_ports.require_free(wanted, [record.ports[name] for name in moving])
+        require_free(wanted, [record.ports[name] for name in moving])
         if moving:
             self.refuse_users()
         for name in moving:
@@ -297,8 +312,8 @@ class _Stack:
         else:
             record.options[name] = (request.options or {}).get(name, [])
             temporary = request.temporary
-        if name not in record.ports or not nodes.is_free(record.ports[name]):
-            record.ports[name] = nodes.free_port()
+        if name not in record.ports or not is_free(record.ports[name]):
+            record.ports[name] = free_port()
         record.temporary = [other for other in record.temporary if other != name] + [name] * temporary
         make_folder(self.temporary)
         service.prepare(site)

@@ -91,12 +91,18 @@ class sqlite_errors:  # noqa: N801 -- of a ``with`` statement; a generator takes
             raise advice from error
 
 
+#: In SQLite's words: a table is not as it was made. All statements are ours, so its definition was changed since.
+_LACKING = ("no such column", "no such table", "has no column named")
+
+
 def _advice(path: Path, error: BaseException) -> UnavailableError | StateRefusedError | None:
     """What is raised instead of an error of SQLite; None for any other, and for a fault of ours."""
     if isinstance(error, UnicodeDecodeError):  # in the text of SQLite's error, which quotes a definition
         return damaged(path, "the definition of its tables cannot be read")
     if isinstance(error, sqlite3.OperationalError):
         if "UTF-8" in str(error):  # the only one that tells of what is in a row
+            return damaged(path, error)
+        if any(words in str(error) for words in _LACKING):
             return damaged(path, error)
         return UnavailableError(f"cannot use {path}: {error}", hint=_why_not(path))
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):

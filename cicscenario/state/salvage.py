@@ -67,8 +67,7 @@ class Salvage:
             for row in self._rows(table):
                 if not self._fits(table, row):
                     self.damage.append(named(table, row))
-            with suppress(sqlite3.Error):
-                self.damage += [gap] if self.digests and (gap := missing(db, table)) else []
+            self._look_at_the_number(table)
 
     def _look_at_the_whole(self) -> None:
         for (found,) in self._db.execute(f"PRAGMA integrity_check({_STRUCTURE})"):
@@ -82,6 +81,13 @@ class Salvage:
             )
         elif unlike and self.version == SCHEMA_VERSION:
             self.damage.append(unlike)
+
+    def _look_at_the_number(self, table: str) -> None:
+        try:
+            self.damage += [gap] if self.digests and (gap := missing(self._db, table)) else []
+        except sqlite3.Error as error:
+            if not self.damage:  # else it is no other than what was noted before
+                self._note("the numbers of rows", f"cannot be read: {error}")
 
     def _note(self, where: str, what: str) -> None:
         self.damage.append(Damage("file", where, what))
@@ -116,6 +122,8 @@ class Salvage:
         self._there[table] = there
         if not there:
             raise sqlite3.DatabaseError(f"it has no table {table}")
+        if lost := set(COLUMNS[table]) - there - set(_ABSENT):
+            raise sqlite3.DatabaseError(f"its table {table} has no column {min(lost)}")
         columns = ", ".join(name if name in there else f"{_ABSENT[name]} AS {name}" for name in COLUMNS[table])
         digest = ", digest" if self.digests else ""
         order = ", ".join(f"{number} {direction}" for number in range(1, _KEY.get(table, 1) + 1))

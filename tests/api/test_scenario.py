@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,19 +20,12 @@ from cicscenario.errors import (
     InvalidError,
     StateRefusedError,
 )
-from cicscenario.invocation import name_run
 from cicscenario.people.person import parse_address
 from cicscenario.people.pins import Pins
 from tests.support.failing_states import failing_run
 from tests.support.sandboxes import Sandbox, send_from
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _of_this_test_only() -> Iterator[None]:
-    yield
-    name_run(None)
 
 
 def test_a_scenario_is_planned_run_and_verified(

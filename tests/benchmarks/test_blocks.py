@@ -20,6 +20,7 @@ from cicscenario.chain.signer import address_of
 from cicscenario.errors import CicScenarioError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.contracts import deploy
+from cicscenario.sandbox.ports import free_port
 from tests.support.commands import cicscenario
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
@@ -48,7 +49,7 @@ chain:
 @contextmanager
 def chain(folder: Path, block_time: float, gas_limit: int) -> Iterator[tuple[Rpc, str]]:
     """A node that mines at intervals, and the registry of the contracts on it."""
-    port, funds = nodes.free_port(), nodes.FUNDS
+    port, funds = free_port(), nodes.FUNDS
     command = [sys.executable, "-m", "cicscenario.sandbox.node", "--host", nodes.HOST, "--port", str(port)]
     command += ["--data", str(folder), "--block-time", str(block_time), "--gas-limit", str(gas_limit)]
     command += [f"--rich=0x{address_of(key).hex()}={funds}" for key in (OWNER, RUNNER)]

@@ -21,6 +21,7 @@ from cicscenario.chain.signer import Signer, address_of
 from cicscenario.errors import CicScenarioError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.contracts import deploy
+from cicscenario.sandbox.ports import free_port
 from tests.benchmarks.ceiling import signed
 from tests.support.cputime import of_daemon
 from tests.support.sandboxes import needs_anvil
@@ -74,7 +75,7 @@ class Measured:
 def running(kind: str, folder: Path) -> Iterator[Measured]:
     """A node with its data in ``folder``; it is stopped as `stack down` does it."""
     folder.mkdir(exist_ok=True)
-    port, funded = nodes.free_port(), [address_of(OWNER), address_of(RUNNER)]
+    port, funded = free_port(), [address_of(OWNER), address_of(RUNNER)]
     command = nodes.NODES[kind](folder, port, funded)
     process = subprocess.Popen(command.command, env=os.environ, stdout=sys.stderr)
     try:

@@ -4,7 +4,6 @@ import ast
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,7 @@ import cicscenario
 from cicscenario.api.naming import about
 from cicscenario.cli.commandline import as_given, shown
 from cicscenario.engine.identity import claim, recall_named
-from cicscenario.invocation import _TAKES, UNKNOWN, going_on, name_run
+from cicscenario.invocation import _TAKES, UNKNOWN, going_on
 from cicscenario.plan.compile import compile_plan
 from cicscenario.state.store import Store
 from cicscenario.vocabulary import load_scenario
@@ -37,12 +36,6 @@ WHOLE = (
 )  # fmt: skip
 PACKAGE = Path(cicscenario.__file__).parent
 KEY = "4f" * 32
-
-
-@pytest.fixture(autouse=True)
-def _of_this_test_only() -> Iterator[None]:
-    yield
-    name_run(None)
 
 
 @pytest.mark.parametrize("name", ["run", "verify", "repair"])

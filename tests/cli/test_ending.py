@@ -1,7 +1,6 @@
 """What is said when checks have failed."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from cicscenario.report.summary import write_record
 from cicscenario.state.rows import CheckRow
 from tests.support import recordings
 from tests.support.failing_states import failing_run
-
-
-@pytest.fixture(autouse=True)
-def _of_this_test_only() -> Iterator[None]:
-    yield
-    name_run(None)
 
 
 def test_failed_checks_are_told_again_with_the_commands_that_repair_and_that_ask_again(

@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +28,7 @@ from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import CommandEnded
 from cicscenario.engine.select import Selection, select_steps
 from cicscenario.errors import ExitCode, InvalidError, worst
-from cicscenario.invocation import going_on, name_run, recall
+from cicscenario.invocation import going_on, recall
 from cicscenario.report.listeners import View
 from cicscenario.report.matrix import CombinationEnd, MatrixSummary
 from cicscenario.resources import load_schema
@@ -48,12 +47,6 @@ backend: {kind: eth, keystore: {kdf: none}}
 environment: sandbox
 """
 LABELS = [f"gift.threshold={gift},population.size={size}" for gift in (0, 4) for size in (3, 5)]
-
-
-@pytest.fixture(autouse=True)
-def _of_this_test_only() -> Iterator[None]:
-    yield
-    name_run(None)
 
 
 @pytest.fixture

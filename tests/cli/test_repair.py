@@ -17,9 +17,9 @@ from cicscenario.chain.contracts import TRANSFER
 from cicscenario.chain.signer import derive_key
 from cicscenario.resources import load_schema
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.ports import free_port
 from cicscenario.vocabulary import load_scenario
 from tests.support.commands import command_environment, command_line
-from tests.support.processes import free_port
 from tests.support.repair_world import (
     contents,
     delete_entries,

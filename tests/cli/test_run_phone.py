@@ -15,8 +15,8 @@ from cicscenario.metadata import all_kinds
 from cicscenario.people.person import Person
 from cicscenario.people.pins import Pins, verify
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.ports import free_port
 from tests.support.phone_world import ALL_CHECKS, SCENARIO, PhoneWorld, killed_again_and_again
-from tests.support.processes import free_port
 from tests.support.sandboxes import Sandbox, gifts_since
 
 pytestmark = pytest.mark.timeout(300)

@@ -15,11 +15,11 @@ from cicscenario.engine.run import RunRequest
 from cicscenario.errors import ExitCode, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from cicscenario.people.generator import Generator
+from cicscenario.sandbox.ports import free_port
 from cicscenario.state.rows import CheckRow, Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support.openpgp_keys import PASSPHRASE, WRITER
-from tests.support.processes import free_port
 from tests.support.scenarios import written
 from tests.support.stub_meta import StubMeta
 

@@ -16,6 +16,7 @@ from cicscenario.errors import UnavailableError
 from cicscenario.sandbox import contracts, nodes
 from cicscenario.sandbox.contracts import FAUCET_AMOUNT, SUPPLY, Deployment, deploy
 from cicscenario.sandbox.daemon import Daemon
+from cicscenario.sandbox.ports import free_port
 from tests.support.sandboxes import GENERATIONS, NODES
 
 OWNER_KEY, RUNNER_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
@@ -45,7 +46,7 @@ class Chain:
 def rpc(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rpc]:
     """A bare node with two rich accounts."""
     folder: Path = tmp_path_factory.mktemp("node")
-    port = nodes.free_port()
+    port = free_port()
     rpc = Rpc(f"http://127.0.0.1:{port}")
     command = nodes.NODES[request.param](folder / "chain", port, [OWNER, RUNNER])
     daemon = Daemon("node", folder)

@@ -82,6 +82,13 @@ def test_one_that_ends_at_once_shows_its_last_words(daemon: Daemon) -> None:
     assert daemon.pid() is None
 
 
+def test_one_that_has_ended_is_not_up_because_another_program_answers_at_its_port(daemon: Daemon) -> None:
+    process = daemon.launch(["sh", "-c", "echo the port is taken >&2; exit 1"], ENVIRONMENT)
+    process.wait()
+    with pytest.raises(UnavailableError, match=r"ended with 1 .*\n  the port is taken"):
+        daemon.wait_until_up(process, lambda: True)
+
+
 def test_one_that_never_answers_is_ended(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "_START", 0.2)
     with pytest.raises(UnavailableError, match="did not answer"):

@@ -1,5 +1,6 @@
 """Ports that the user chooses: a taken one is told by name, before anything is started or stopped."""
 
+import contextlib
 import os
 import re
 import socket
@@ -9,8 +10,7 @@ import pytest
 
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.sandbox import ports, stack
-from cicscenario.sandbox.ports import UPSTREAM, from_base, require_free
-from tests.support.processes import free_port
+from cicscenario.sandbox.ports import UPSTREAM, free_port, from_base, require_free
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -41,6 +41,57 @@ def test_a_taken_port_is_told_with_the_service_and_with_who_holds_it() -> None:
         assert "node" not in taken.value.message
         require_free({"redis": first}, leaving=[first])
     require_free({"redis": first, "meta": second})
+
+
+def test_no_outgoing_connection_takes_a_port_that_was_found_free(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(20_000 <= free_port() < outgoing for _ in range(100))
+    monkeypatch.setattr(ports, "_OUTGOING", setting := tmp_path / "range")
+    setting.write_text("20500\t60999\n")
+    assert all(20_000 <= free_port() < 20_500 for _ in range(100))
+    for few in ("1024\t65535\n", "20010\t60999\n"):
+        setting.write_text(few)
+        assert free_port() > 0, "any, when the kernel leaves none to choose from"
+
+
+def test_a_port_that_is_taken_is_not_found_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as listening:
+        drawn = iter([listening.getsockname()[1] - 20_000, 7_000])
+        monkeypatch.setattr(ports.secrets, "randbelow", lambda end: next(drawn))
+        assert free_port() == 27_000
+
+
+class PortThief:
+    """Gives ports of which others take the first ``times`` before the service that is to have it starts."""
+
+    def __init__(self, times: int) -> None:
+        self.taken = [socket.socket() for _ in range(times)]
+        for holding in self.taken:
+            holding.bind(("127.0.0.1", free_port()))
+        self.given = [holding.getsockname()[1] for holding in self.taken]
+
+    def __call__(self) -> int:
+        return self.given.pop(0) if self.given else free_port()
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+def test_a_port_that_is_taken_before_its_service_starts_is_replaced(
+    home: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    thief = PortThief(times)
+    monkeypatch.setattr(stack, "free_port", thief)
+    with contextlib.ExitStack() as held:
+        for holding in thief.taken:
+            held.enter_context(holding)
+        if times == 4:  # every time
+            with pytest.raises(UnavailableError, match="node ended with 3 when it was started"):
+                stack.up(home)
+            assert not thief.given
+        else:
+            assert stack.up(home).started
+            assert port_of(home) not in [holding.getsockname()[1] for holding in thief.taken]
 
 
 def test_a_port_whose_holder_nobody_tells_is_told_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox.ports import free_port
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.accounts import AccountRequests
 from cicscenario.services.custodial.client import CustodialClient
 from cicscenario.services.custodial.outcome import AccountOutcome, Created, Failed, Lost, Trace
 from tests.support.celery_engine import CHAIN, roots, worker
-from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually, soon
 

@@ -12,12 +12,12 @@ import pytest
 
 from cicscenario.chainspec import ChainSpec
 from cicscenario.errors import InvalidError, UnavailableError
+from cicscenario.sandbox.ports import free_port
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.custodial.client import CustodialClient, EngineToken
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace
 from cicscenario.services.custodial.workers import count_workers
 from tests.support.celery_engine import CHAIN, ENGINE_REGISTRY, ROLES, worker
-from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 
 SPEC = ChainSpec.parse(CHAIN)

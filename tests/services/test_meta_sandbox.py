@@ -16,10 +16,10 @@ import pytest
 
 from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.people import pointer
+from cicscenario.sandbox.ports import free_port
 from cicscenario.services.meta import MetaClient, Wanted
 from tests.support.meta_entries import have_all
 from tests.support.openpgp_keys import KEYS, PASSPHRASE
-from tests.support.processes import free_port
 
 if find_spec("cicscenario.sandbox.meta") is None:
     pytest.skip("the sandbox has no metadata server", allow_module_level=True)

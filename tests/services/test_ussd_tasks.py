@@ -10,9 +10,9 @@ from celery import Celery
 from kombu import Connection
 
 from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.ports import free_port
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.services.ussd_tasks import QUEUE, Creation, UssdTasks, WaitingTask
-from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 
 CALLBACK = "cic_ussd.tasks.callback_handler.account_creation_callback"

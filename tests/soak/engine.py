@@ -9,6 +9,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import rlp
+
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER
 from cicscenario.services.custodial import tasks
@@ -129,6 +131,15 @@ class SimEngine:
         data = pack(TRANSFER, bytes.fromhex(payee), units)
         return self._send(sender, self._reserved[root], Message(sender, TOKEN, 0, data))
 
+    def _transactions(self, root: str, spec: Any, account: str) -> dict[str, str]:
+        """What was sent by an account, or pays it, by hash. It is as signed, but for the signature."""
+        address = bytes.fromhex(account)
+        return {
+            sent: to_hex(rlp.encode([one.nonce, 1, 1, message.to, message.value, message.data, 0, 0, 0]))
+            for sent, (one, _) in self._sent.items()
+            if address in ((message := one.message).sender, message.data[16:36])
+        }
+
     # --- tracker and dispatcher -------------------------------------------------------------------------------------
 
     def _send(self, sender: bytes, nonce: int, message: Message) -> str:
@@ -199,6 +210,7 @@ _TASKS: dict[str, Callable[..., Any]] = {
     tasks.GIFT: SimEngine._gift,
     tasks.RESOLVE_TOKENS: lambda engine, root, symbols, spec: [{"symbol": "GFT", "address": TOKEN.hex(), "converters": []}],
     tasks.TRANSFER: SimEngine._transfer,
+    tasks.ACCOUNT_TRANSACTIONS: SimEngine._transactions,
     tasks.HAVE: lambda engine, root, account, spec: account if bytes.fromhex(account) in engine.keys else None,
     tasks.ROLE_ACCOUNT: _role,
     tasks.DEFAULT_TOKEN: lambda engine, root: {

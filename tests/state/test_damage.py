@@ -12,6 +12,7 @@ import pytest
 
 from cicscenario.errors import StateRefusedError
 from cicscenario.state.integrity import COLUMNS
+from cicscenario.state.salvage import salvaged
 from cicscenario.state.store import Store
 from tests.support.states import PAYER, alter, everything, filled
 
@@ -116,6 +117,32 @@ def test_an_index_that_leads_to_another_row_is_noticed(base: Path, tmp_path: Pat
     path.write_bytes(raw)
     with pytest.raises(StateRefusedError, match="outstanding"):
         Store(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "other"),
+    [
+        ("sqlite_sequence", "seq)", "sep)"),  # SQLite's own, for which there is no digest
+        ("sqlite_sequence", "(name", "(nama"),
+        ("people", "address", "addresx"),
+        ("ledger", "nonce", "nonse"),
+        ("ledger", "CREATE TABLE ledger", "CREATE TABLE ledgex"),
+    ],
+)
+def test_a_definition_that_was_changed_is_damage(base: Path, tmp_path: Path, name: str, word: str, other: str) -> None:
+    """A flipped bit in the name of a column makes our own statements wrong: SQLite says so, and not that the file is damaged."""
+    path = tmp_path / "state.sqlite"
+    with closing(sqlite3.connect(base)) as db:
+        (sql,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ? AND type = 'table'", (name,)).fetchone()
+    assert word in sql
+    raw = base.read_bytes()
+    path.write_bytes(raw.replace(sql.encode(), sql.replace(word, other).encode()))
+    found = read(path)
+    assert isinstance(found, StateRefusedError), found
+    assert "is damaged" in found.message
+    assert "state repair" in found.hint
+    with salvaged(path) as rest:
+        assert rest.damage
 
 
 # --- any byte ---------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_people_and_payments_are_nodes_and_edges(tmp_path: Path, made: None) -> 
         held = nodes[f"n{person}"]
         place = run.population.person(person).document["location"]["area_name"]
         assert (held["person"], held["place"]) == (str(person), place)
-        assert (held["gift"], held["balance"]) == (
+        assert (held["given"], held["balance"]) == (
             str(plan.gifts[person] * 10**6),
             str(left[person] * 10**6 + 7),  # the faucet's payout
         )

@@ -23,12 +23,12 @@ from eth_account import Account
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.daemon import Daemon
 from cicscenario.sandbox.nodes import NODES
+from cicscenario.sandbox.ports import free_port
 from tests.oracle import Baseline, Place, baseline, judge, place_of
 from tests.support import hostile_wire as faults
 from tests.support.hostile_wire import LASTING, Fault, Hold, HostileWire
 from tests.support.phone_world import EVERYTHING
 from tests.support.postgres import USER, Postgres
-from tests.support.processes import free_port
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.zygote import Command, End, Zygote

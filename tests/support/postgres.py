@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import psycopg2
 
+from cicscenario.sandbox.ports import free_port
 from cicscenario.sandbox.services.postgres import reachable_programs
-from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
 USER, PASSWORD = "cicscenario", "quite-secret"

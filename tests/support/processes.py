@@ -1,16 +1,7 @@
 """What the kernel knows of processes: open files, open ports, free ports."""
 
 import contextlib
-import socket
 from pathlib import Path
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def open_files(pid: int | None) -> set[str]:

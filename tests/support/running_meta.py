@@ -16,9 +16,9 @@ from pysequoia import PySigner, SignatureMode, Tsk, sign
 
 from cicscenario.sandbox.meta.keys import WriterKeys
 from cicscenario.sandbox.pace import FAST
+from cicscenario.sandbox.ports import free_port
 from tests.support.meta_wire import WireAnswer, ask
 from tests.support.openpgp_keys import RECORDED_KEYS
-from tests.support.processes import free_port
 
 ROOT_FOLDER = Path(__file__).parents[2]  # the package is imported from where these tests are
 ROOT = "00000000-0000-0000-0000-000000000000"

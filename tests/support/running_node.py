@@ -17,7 +17,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
 from cicscenario.sandbox.nodes import anvil_path
-from tests.support.processes import free_port
+from cicscenario.sandbox.ports import free_port
 
 CHAIN_ID = 8996
 GAS_LIMIT = 30_000_000

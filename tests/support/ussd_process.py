@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Self
 
+from cicscenario.sandbox.ports import free_port
 from tests.support.fake_chain import REGISTRY, FakeChain
 from tests.support.fake_meta import FakeMeta, key
 from tests.support.postgres import PASSWORD, USER, Postgres
-from tests.support.processes import free_port
 from tests.support.ussd_world import emptied_database, request
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually

@@ -8,7 +8,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.support.processes import free_port
+from cicscenario.sandbox.ports import free_port
 from tests.support.waiting import eventually
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.errors import StateRefusedError, UnavailableError
-from cicscenario.sandbox import nodes, stack
+from cicscenario.sandbox import stack
+from cicscenario.sandbox.ports import free_port
 from cicscenario.sandbox.record import RECORD, Record, new_copy, write_record
 from cicscenario.sandbox.services import SERVICES, with_needs
 from cicscenario.sandbox.snapshot import place
@@ -96,6 +97,6 @@ def _unpack(snapshot: OpenSnapshot, folder: Path) -> None:
 
 def _write_record(manifest: Manifest, folder: Path) -> None:
     """The record of the new sandbox. Ports are new ones, for another sandbox from the same snapshot may be up."""
-    ports = {name: nodes.free_port() for name in manifest.services}
+    ports = {name: free_port() for name in manifest.services}
     record = Record(manifest.node, manifest.contracts, manifest.registry, ports, copy=new_copy())
     write_record(folder / RECORD, record)

@@ -18,7 +18,7 @@ from cicscenario.steps.work.traffic import made
 
 _SPACE = "http://graphml.graphdrawing.org/xmlns"
 _LARGEST = 2**63 - 1  # of a GraphML long
-_PERSON = (("person", "int"), ("place", "string"), ("gift", "amount"), ("balance", "amount"))
+_PERSON = (("person", "int"), ("place", "string"), ("given", "amount"), ("balance", "amount"))
 _PAYMENT = (("number", "int"), ("amount", "amount"), ("day", "int"), ("state", "string"))
 
 

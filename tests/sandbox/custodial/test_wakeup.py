@@ -10,8 +10,8 @@ import pytest
 from cicscenario.sandbox.custodial import database
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.wakeup import Wakeup
+from cicscenario.sandbox.ports import free_port
 from tests.support.postgres import PASSWORD, USER, Postgres
-from tests.support.processes import free_port
 from tests.support.running_node import RunningNode
 from tests.support.waiting import PATIENCE, eventually
 

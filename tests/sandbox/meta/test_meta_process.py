@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.sandbox.meta.keys import WriterKeys
-from cicscenario.sandbox.nodes import free_port
+from cicscenario.sandbox.ports import free_port
 from tests.support.meta_wire import parse, request_bytes, talk
 from tests.support.openpgp_keys import RECORDED_KEYS
 from tests.support.running_meta import (

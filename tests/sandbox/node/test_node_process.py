@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import free_port
+from cicscenario.sandbox.ports import free_port
 from tests.support.running_node import RICH, RunningNode, Wallet, creation
 
 # SSTORE(NUMBER, CALLVALUE); LOG0 of it

@@ -10,7 +10,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from cicscenario.errors import UnavailableError
 from cicscenario.sandbox.news import BLOCKS, news
-from tests.support.processes import free_port
+from cicscenario.sandbox.ports import free_port
 from tests.support.running_node import RICH, RunningNode, Wallet
 
 _PATIENCE = 60  # seconds

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from cicscenario.errors import UnavailableError
+from cicscenario.sandbox.ports import free_port
 from cicscenario.sandbox.ussd.accounts import NewAccount, insert
 from cicscenario.sandbox.ussd.database import Database, DatabaseAddress, prepare
 from tests.support.postgres import Postgres
-from tests.support.processes import free_port
 from tests.support.ussd_world import database_address
 
 ACCOUNT = [
