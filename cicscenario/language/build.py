@@ -178,7 +178,19 @@ def _traffic(values: Values | None, profile: Profile | None) -> TrafficOptions |
     if values is None:
         return None
     days, _, _ = values["span"].partition(" ")
-    return TrafficOptions(values["payments"], profile, int(days), _share(values["overdrafts"]))
+    return TrafficOptions(
+        values["payments"],
+        _decimal(values["per_person"]),
+        _decimal(values["duration"]),
+        values["rate"],
+        profile,
+        int(days),
+        _share(values["overdrafts"]),
+    )
+
+
+def _decimal(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def _share(percentage: str) -> Decimal:
