@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.filler import filler
 from cicscenario.chain.follower import End
+from cicscenario.chain.gasprice import GasPrice
 from cicscenario.chain.rpc import Rpc, protocol_errors
 from cicscenario.chain.signer import Signer
 from cicscenario.state.rows import LedgerRow
@@ -28,7 +29,7 @@ class Adoption:
     store: Store
     rpc: Rpc
     signer: Signer
-    gas_price: int
+    gas_price: GasPrice
     person: int | None = None
     ends: list[tuple[bytes, str, int, str | None]] = field(default_factory=list)
     replaced: list[LedgerRow] = field(default_factory=list)

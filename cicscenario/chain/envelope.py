@@ -11,6 +11,7 @@ import rlp
 from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import from_hex
+from cicscenario.chain.gasprice import DynamicFee, GasPrice, most_of
 from cicscenario.chain.proof import SentCall
 
 
@@ -38,15 +39,18 @@ class ChainTransaction:
         return cls(digest, _number(fields["nonce"]), _number(fields["gas"]), call, block, known)
 
 
-#: Where the price, or its maximum, is among the fields of a signed transaction, by type.
-_PRICE = {1: 2, 2: 3}
+def fees_of(raw: bytes) -> GasPrice:
+    """What a signed transaction offers for gas, in wei."""
+    typed = raw[0] in (1, 2)
+    fields = rlp.decode(raw[1:] if typed else raw)
+    if raw[0] == 2:
+        return DynamicFee(most=int.from_bytes(fields[3]), priority=int.from_bytes(fields[2]))
+    return int.from_bytes(fields[2 if typed else 1])
 
 
 def gas_price_of(raw: bytes) -> int:
     """The gas price of a signed transaction in wei; of EIP-1559, the most that it pays."""
-    typed = raw[0] in _PRICE
-    fields = rlp.decode(raw[1:] if typed else raw)
-    return int.from_bytes(fields[_PRICE[raw[0]] if typed else 1])
+    return most_of(fees_of(raw))
 
 
 def _raw(fields: Mapping[str, Any]) -> bytes | None:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cicscenario.chain.abi import to_hex
-from cicscenario.chain.envelope import gas_price_of
+from cicscenario.chain.envelope import fees_of, gas_price_of
+from cicscenario.chain.gasprice import at, raised
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.rpc import Rpc, RpcError, protocol_errors
 from cicscenario.chain.signer import Signer
@@ -92,15 +93,18 @@ class Fees:
             why = f"the node refuses it: {self.refused}"
         else:
             return None
-        least = max(base, _raised(price))
-        enough = max(asked, 2 * base, _raised(price) if base > price else 2 * price)
+        least = max(base, raised(price))
+        enough = max(asked, 2 * base, raised(price) if base > price else 2 * price)
         own = row.signer == self._signer.address
         allowed = own and self._most is not None and self._most >= least
         return LowPrice(row, price, min(enough, self._most) if self._most and allowed else enough, why, allowed, own)
 
     def replacements(self, rows: Sequence[LedgerRow], price: int) -> dict[bytes, LedgerRow]:
-        """New transactions at ``price`` (wei) for those of ``rows`` that have a lower one, by the hash of the replaced."""
-        old = [row for row in rows if _raised(gas_price_of(row.raw)) <= price]
+        """New transactions at ``price`` (wei) for those of ``rows`` that have a lower one, by the hash of the replaced.
+
+        Each has the type of the one that it replaces; of EIP-1559, both fees rise.
+        """
+        old = [row for row in rows if raised(gas_price_of(row.raw)) <= price]
         calls = [SentCall.of(row.raw) for row in old]
         needed = sum(row.gas * price + call.value for row, call in zip(old, calls, strict=True))
         with protocol_errors(self._rpc):
@@ -110,17 +114,17 @@ class Fees:
         new = {}
         for row, call in zip(old, calls, strict=True):
             signed = self._signer.sign(
-                nonce=row.nonce, gas_price=price, gas=row.gas, to=call.to, value=call.value, data=call.data
+                nonce=row.nonce,
+                gas_price=at(fees_of(row.raw), price),
+                gas=row.gas,
+                to=call.to,
+                value=call.value,
+                data=call.data,
             )
             new[row.hash] = LedgerRow(
                 row.purpose, row.person, row.signer, row.nonce, signed.hash, signed.raw, row.gas, "signed"
             )
         return new
-
-
-def _raised(price: int) -> int:
-    """The least price at which every node takes another transaction instead: an eighth more (OpenEthereum; others a tenth)."""
-    return price + price // 8 + 1
 
 
 def _too_poor(signer: Signer, number: int, price: int, needed: int, held: int) -> CicScenarioError:

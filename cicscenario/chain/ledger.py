@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.gasprice import GasPrice, at, most_of
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.review import Recogniser, Review, unrecognised
 from cicscenario.chain.rpc import Rpc
@@ -40,7 +41,7 @@ class Ledger:
         rpc: Rpc,
         signer: Signer,
         broadcaster: Broadcaster,
-        gas_price: int,
+        gas_price: GasPrice,
         *,
         recognise: Recogniser = unrecognised,
         used: bool = False,
@@ -141,9 +142,9 @@ class Ledger:
             raise AssertionError("a ledger without people's keys cannot sign for them")
         return self._wallets.begin(parts, gas)
 
-    def _price(self) -> int:
+    def _price(self) -> GasPrice:
         fees = self._broadcaster.fees
-        return max(self._gas_price, fees.least) if fees else self._gas_price
+        return at(self._gas_price, max(most_of(self._gas_price), fees.least)) if fees else self._gas_price
 
     def _admit(self, rows: list[LedgerRow]) -> None:
         """Commits, then sends: this order ensures that a gift is sent once. The nonces are used up by the commit."""

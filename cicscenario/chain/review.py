@@ -16,6 +16,7 @@ from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import Adoption, written
 from cicscenario.chain.envelope import ChainTransaction
 from cicscenario.chain.follower import End, Follower
+from cicscenario.chain.gasprice import GasPrice
 from cicscenario.chain.lookup import NonceLookup
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.reading import as_numbers, on_this_chain
@@ -70,7 +71,7 @@ class Review:
         rpc: Rpc,
         follower: Follower,
         signer: Signer,
-        gas_price: int,
+        gas_price: GasPrice,
         *,
         recognise: Recogniser = unrecognised,
         reconcile: bool = False,

@@ -11,6 +11,7 @@ from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
+from cicscenario.chain.gasprice import DynamicFee, GasPrice
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
 from cicscenario.chain.ledger import Ledger
@@ -36,7 +37,10 @@ PATIENCE = 120.0  #: the same once it is open: long enough for a node that resta
 
 @dataclass(frozen=True)
 class ChainSession:
-    """An open chain. ``gas_price`` is in wei. ``silent`` are the addresses that did not answer, each with what happened."""
+    """An open chain. ``gas_price`` is the most that is paid, in wei.
+
+    ``silent`` are the addresses that did not answer, each with what happened.
+    """
 
     environment: ChainEnvironment
     rpc: Rpc
@@ -49,6 +53,13 @@ class ChainSession:
     height: int  #: number of the newest block when the chain was opened
     window: float  #: gas that may be in flight, as a share of the block gas limit
     silent: tuple[str, ...] = ()
+    #: wei, of EIP-1559: ``maxPriorityFeePerGas``, and ``gas_price`` is ``maxFeePerGas``; None: transactions are legacy ones
+    priority_fee: int | None = None
+
+    @property
+    def price(self) -> GasPrice:
+        """What transactions are signed with."""
+        return self.gas_price if self.priority_fee is None else DynamicFee(self.gas_price, self.priority_fee)
 
     def ledger(
         self,
@@ -76,7 +87,7 @@ class ChainSession:
             stopping=stop,
         )
         return Ledger(
-            store, rpc, self.signer, broadcaster, self.gas_price, recognise=recognise, used=used, undone=undone,
+            store, rpc, self.signer, broadcaster, self.price, recognise=recognise, used=used, undone=undone,
             reconcile=reconcile, stopping=stop, own=own,
         )  # fmt: skip
 
@@ -147,11 +158,12 @@ def connect(
         contracts=discover(rpc, from_hex(environment.registry), token),
         chain_id=found.facts.chain_id,
         genesis=found.facts.genesis,
-        gas_price=found.facts.gas_price if environment.gas_price is None else environment.gas_price,
+        gas_price=found.facts.gas_price,
         block_gas_limit=found.facts.block_gas_limit,
         height=found.facts.height,
         window=found.window,
         silent=found.silent,
+        priority_fee=found.facts.priority_fee,
     )
 
 

@@ -3,13 +3,17 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Any
 
 import coincurve
 import rlp
 from eth_hash.auto import keccak
 from rlp.sedes import List, big_endian_int, binary
 
+from cicscenario.chain.gasprice import DynamicFee, GasPrice
+
 KEY_BYTES = 32
+DYNAMIC_FEE = b"\x02"  #: the type of an EIP-1559 transaction, its first byte
 
 
 def why_not_a_key(key: bytes) -> str | None:
@@ -43,6 +47,9 @@ def derive_key(secret: bytes, person: int) -> bytes:
 
 #: nonce, gas price, gas limit, to, value, data, v, r, s. rlp could infer the types, but that takes longer than encoding.
 _TRANSACTION = List([big_endian_int] * 3 + [binary, big_endian_int, binary] + [big_endian_int] * 3)
+#: Of EIP-1559, from the chain id to the access list, which is empty; and the same with the signature.
+_UNSIGNED = List([big_endian_int] * 5 + [binary, big_endian_int, binary, List([])])
+_DYNAMIC = List([big_endian_int] * 5 + [binary, big_endian_int, binary, List([])] + [big_endian_int] * 3)
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -55,7 +62,7 @@ class Signed:
 
 
 class Signer:
-    """Signs legacy transactions with replay protection (EIP-155) for one key on one chain."""
+    """Signs transactions for one key on one chain: legacy ones with replay protection (EIP-155), and those of EIP-1559."""
 
     def __init__(self, private_key: bytes, chain_id: int) -> None:
         self._key = coincurve.PrivateKey(private_key)
@@ -65,11 +72,24 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer(0x{self.address.hex()})"
 
-    def sign(self, *, nonce: int, gas_price: int, gas: int, to: bytes, value: int, data: bytes) -> Signed:
-        """``gas_price`` and ``value`` in wei, ``gas`` is the limit."""
+    def sign(self, *, nonce: int, gas_price: GasPrice, gas: int, to: bytes, value: int, data: bytes) -> Signed:
+        """``gas_price`` and ``value`` in wei, ``gas`` is the limit. The type follows from the kind of price."""
+        if isinstance(gas_price, DynamicFee):
+            return self._dynamic(nonce, gas_price, gas, to, value, data)
         fields: list[int | bytes] = [nonce, gas_price, gas, to, value, data]
         digest = keccak(rlp.encode([*fields, self.chain_id, 0, 0], _TRANSACTION))
-        signature = self._key.sign_recoverable(digest, hasher=None)
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-        raw = rlp.encode([*fields, signature[64] + 35 + 2 * self.chain_id, r, s], _TRANSACTION)
+        parity, r, s = self._signature(digest)
+        raw = rlp.encode([*fields, parity + 35 + 2 * self.chain_id, r, s], _TRANSACTION)
         return Signed(raw, keccak(raw))
+
+    def _dynamic(self, nonce: int, fee: DynamicFee, gas: int, to: bytes, value: int, data: bytes) -> Signed:
+        """A transaction of EIP-1559, with an empty access list; EIP-2718: its type comes first."""
+        fields: list[Any] = [self.chain_id, nonce, fee.priority, fee.most, gas, to, value, data, []]
+        digest = keccak(DYNAMIC_FEE + rlp.encode(fields, _UNSIGNED))
+        raw = DYNAMIC_FEE + rlp.encode([*fields, *self._signature(digest)], _DYNAMIC)
+        return Signed(raw, keccak(raw))
+
+    def _signature(self, digest: bytes) -> tuple[int, int, int]:
+        """The parity of the curve point, r and s."""
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        return signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")

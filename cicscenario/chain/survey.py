@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cicscenario.chain.rpc import Call, Rpc, RpcError, protocol_errors
-from cicscenario.errors import UnavailableError
+from cicscenario.errors import InvalidError, UnavailableError
 from cicscenario.language import ChainEnvironment
 from cicscenario.printable import foreign
 
@@ -23,7 +23,11 @@ _LESS_THAN_A_BLOCK = 0.9
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What a node says about its chain. ``gas_price`` is in wei; 0 when it does not tell, and need not.
+    """What a node says about its chain.
+
+    ``gas_price`` is what is to be paid, in wei, at most: that of the environment, or what the node suggests.
+
+    ``priority_fee`` is that of EIP-1559, in wei; None when transactions are to be legacy ones.
 
     ``window`` is the gas that may be in flight, as a share of a block's: that of the environment, or what the chain bears.
     """
@@ -32,6 +36,7 @@ class NodeFacts:
     genesis: str
     block_gas_limit: int
     gas_price: int
+    priority_fee: int | None
     height: int  #: number of its newest block
     window: float
 
@@ -88,8 +93,12 @@ def _none_answers(silent: Sequence[UnavailableError]) -> UnavailableError:
 
 def _facts(rpc: Rpc, environment: ChainEnvironment) -> NodeFacts:
     answers: list[Any] = rpc.results(_QUESTIONS)
+    given = (
+        None not in (environment.max_fee_per_gas, environment.max_priority_fee_per_gas)
+        or environment.gas_price is not None
+    )
     for (method, _), answer in zip(_QUESTIONS, answers, strict=True):
-        needed = method != "eth_gasPrice" or environment.gas_price is None
+        needed = method != "eth_gasPrice" or not given
         if isinstance(answer, RpcError) and needed:
             raise UnavailableError(
                 answer.message,
@@ -98,17 +107,52 @@ def _facts(rpc: Rpc, environment: ChainEnvironment) -> NodeFacts:
             ) from answer
     chain_id, genesis, newest, price = answers
     with protocol_errors(rpc):
-        # The price of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
         base_fee = _number(newest.get("baseFeePerGas"))
-        suggested = 0 if isinstance(price, RpcError) else max(_number(price), 2 * base_fee)
+        suggested = 0 if isinstance(price, RpcError) else _number(price)
+        most, priority = _fees(rpc, environment, suggested, base_fee if newest.get("baseFeePerGas") else None)
         return NodeFacts(
             _number(chain_id),
             foreign(genesis["hash"]).lower(),
             _number(newest["gasLimit"]),
-            suggested,
+            most,
+            priority,
             _number(newest["number"]),
             environment.window or (_LESS_THAN_A_BLOCK if base_fee or _is_anvil(rpc) else _WINDOW),
         )
+
+
+def _fees(rpc: Rpc, environment: ChainEnvironment, suggested: int, base: int | None) -> tuple[int, int | None]:
+    """The most that is to be paid for gas, in wei, and the priority fee of EIP-1559; None for legacy transactions.
+
+    ``suggested`` is the node's gas price: the base fee, and the priority fee that it suggests. ``base`` is the base fee of its
+    newest block; None when the chain has none. Raises InvalidError when the environment's fees contradict one another, or the
+    chain.
+    """
+    given, tip, most = environment.gas_price, environment.max_priority_fee_per_gas, environment.max_fee_per_gas
+    if given is not None or base is None:
+        if tip is not None or most is not None:
+            raise _no_dynamic_fee(rpc, environment)
+        return suggested if given is None else given, None
+    # The fees of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
+    wanted = max(0, suggested - base) if tip is None else tip
+    if most is None:
+        return max(suggested, 2 * base + wanted), wanted
+    if tip is not None and tip > most:
+        raise InvalidError(
+            f"chain.max_priority_fee_per_gas is {tip:,} wei, more than chain.max_fee_per_gas, which is {most:,} wei",
+            hint="the priority fee is a part of the maximum fee",
+        )
+    return most, min(wanted, most)
+
+
+def _no_dynamic_fee(rpc: Rpc, environment: ChainEnvironment) -> InvalidError:
+    name = "max_priority_fee_per_gas" if environment.max_fee_per_gas is None else "max_fee_per_gas"
+    both = environment.gas_price is not None
+    why = "`chain.gas_price` is given, too" if both else f"the blocks of {rpc.name} have no base fee"
+    return InvalidError(
+        f"chain.{name} is for transactions of EIP-1559, but {why}",
+        hint=f"leave out `chain.{name}` in the environment file" + (", or `chain.gas_price`" if both else ""),
+    )
 
 
 def _is_anvil(rpc: Rpc) -> bool:

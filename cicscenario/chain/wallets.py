@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import written
 from cicscenario.chain.broadcast import Broadcaster
+from cicscenario.chain.gasprice import GasPrice
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.reading import as_numbers, on_this_chain
 from cicscenario.chain.review import Recogniser, Review, followed_by_others
@@ -55,7 +56,7 @@ class Wallets:
         signer: Signer,
         broadcaster: Broadcaster,
         own: OwnKeys,
-        price: Callable[[], int],
+        price: Callable[[], GasPrice],
         review: Callable[[Signer, Recogniser, int], Review],
         stopping: threading.Event | None = None,
     ) -> None:

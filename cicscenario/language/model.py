@@ -236,7 +236,9 @@ class ChainEnvironment:
     spec: ChainSpec
     registry: str  #: address, ``0x`` and 40 hexadecimal digits
     signer: SignerEnvironment
-    gas_price: int | None  #: wei; None to ask the node
+    gas_price: int | None  #: wei, for legacy transactions; None to ask the node
+    max_fee_per_gas: int | None  #: wei, of EIP-1559; None to ask the node
+    max_priority_fee_per_gas: int | None  #: the same
     max_gas_price: int | None  #: wei; up to this price, transactions that wait are replaced; None: none are
     batch: int  #: JSON-RPC calls in one HTTP request, at most
     timeout: float  #: seconds for one request

@@ -73,7 +73,8 @@ class Pool:
             waiting.clear()
 
     def _replace(self, rival: Transaction, tx: Transaction) -> None:
-        if tx.price * 100 < rival.price * (100 + _PRICE_BUMP) or tx.price <= rival.price:
+        fees = ((tx.max_fee, rival.max_fee), (tx.max_priority_fee, rival.max_priority_fee))
+        if any(new * 100 < old * (100 + _PRICE_BUMP) or new <= old for new, old in fees):
             raise JsonRpcError(SERVER_ERROR, "replacement transaction underpriced")
         del self._by_hash[rival.hash]
         if (tx.sender, tx.nonce) in self._ready:
