@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cicscenario.chain.abi import from_hex
 from cicscenario.chain.broadcast import Broadcaster
-from cicscenario.chain.envelope import gas_price_of
+from cicscenario.chain.envelope import fees_of, gas_price_of
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
+from cicscenario.chain.gasprice import DynamicFee, GasPrice, at, most_of, raised
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.ledger import Ledger
 from cicscenario.chain.refusal import Refusal, refusal
@@ -64,7 +67,9 @@ class CostlyRpc(FakeRpc):
 
 
 class World:
-    """``most`` is the price up to which transactions may be replaced."""
+    """``most`` is the price up to which transactions may be replaced, ``price`` what they are signed with at first."""
+
+    price: GasPrice = 1
 
     def __init__(self, folder: Path) -> None:
         self.seconds = 0.0
@@ -84,7 +89,7 @@ class World:
             clock=lambda: self.seconds,
         )
         self.broadcaster.start = self.broadcaster.resume  # type: ignore[method-assign]
-        return Ledger(self.store, self.rpc, SIGNER, self.broadcaster, 1, lag=0).__enter__()
+        return Ledger(self.store, self.rpc, SIGNER, self.broadcaster, self.price, lag=0).__enter__()
 
     def pay(self, ledger: Ledger, people: range = range(PEOPLE)) -> Ticket:
         return ledger.begin("gas", [Intent(n, account(n), value=3) for n in people], lambda one: 21_000)
@@ -101,9 +106,10 @@ class World:
         return [to.count(account(n)) for n in range(PEOPLE)]
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=[1, DynamicFee(1, 1)], ids=["legacy", "EIP-1559"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     world = World(tmp_path)
+    world.price = request.param
     yield world
     world.store.close()
 
@@ -265,3 +271,32 @@ def test_a_replacement_that_is_too_cheap_is_another_thing() -> None:
 def test_the_price_of_each_type_is_read() -> None:
     legacy = Transaction(SIGNER.sign(nonce=0, gas_price=7, gas=21_000, to=b"\x01" * 20, value=1, data=b"").raw)
     assert gas_price_of(legacy.raw) == legacy.gas_price == 7
+    dynamic = Transaction(
+        SIGNER.sign(nonce=0, gas_price=DynamicFee(7, 2), gas=21_000, to=b"\x01" * 20, value=1, data=b"").raw
+    )
+    assert fees_of(dynamic.raw) == DynamicFee(dynamic.gas_price, dynamic.priority_fee) == DynamicFee(7, 2)
+    assert gas_price_of(dynamic.raw) == 7, "the most that it pays"
+
+
+def test_a_replacement_keeps_the_type_and_raises_both_fees(tmp_path: Path) -> None:
+    """A state of an earlier run has legacy transactions; they stay such, beside later ones of EIP-1559."""
+    world = World(tmp_path)
+    world.pay(world.start(10**6), range(2))
+    world.price = DynamicFee(100, 3)
+    world.pay(world.start(10**6))
+    world.chain.base = 300
+    world.rounds(40)
+    mined = [fees_of(row.raw) for row in world.store.transactions() if row.status == "mined"]
+    assert world.received() == [1] * PEOPLE
+    assert mined == [600, 600, DynamicFee(600, 18), DynamicFee(600, 18)]
+    world.store.close()
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 10**12))
+def test_a_higher_maximum_raises_the_priority_fee_as_every_node_asks(one: int, other: int, more: int) -> None:
+    old = DynamicFee(max(one, other), min(one, other))
+    new = at(old, raised(old.most) + more)
+    assert isinstance(new, DynamicFee)
+    assert new.priority >= raised(old.priority)
+    assert new.priority <= new.most == most_of(new)
+    assert at(old, old.most) == old

@@ -12,7 +12,9 @@ import pytest
 from cicscenario.chain.abi import from_hex, pack, to_hex, word
 from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import BALANCE_OF, GIVE_TO, TRANSFER, eth_call
+from cicscenario.chain.envelope import ChainTransaction, fees_of
 from cicscenario.chain.follower import PLAIN_TRANSFER_GAS, Follower
+from cicscenario.chain.gasprice import DynamicFee
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.ledger import GasLimit, Ledger
 from cicscenario.chain.rpc import Call, Rpc, RpcError
@@ -496,3 +498,23 @@ def test_a_transaction_is_written_down_before_anybody_may_send_it() -> None:
     intents = [Intent(person, b"\x01" * 20) for person in range(2)]
     Ledger(store, nothing, SIGNER, broadcaster, 1).begin("gift", intents, lambda intent: 21_000)
     assert order == ["2 written", "2 submitted"]
+
+
+def test_transactions_have_the_fees_of_eip_1559_where_blocks_have_a_base_fee(
+    session: ChainSession, store: Store
+) -> None:
+    """Both nodes mine them, pay the price that their receipts tell, and give the signed bytes back."""
+    follower = Follower(session.rpc, session.contracts.addresses)
+    broadcaster = Broadcaster(store, session.rpc, follower, window=session.block_gas_limit)
+    assert isinstance(session.price, DynamicFee)
+    with Ledger(store, session.rpc, session.signer, broadcaster, session.price) as own:
+        own.send("gas", intents(3), limit(21_000))
+    for row in store.transactions():
+        fields, receipt = session.rpc.calls(
+            [("eth_getTransactionByHash", [to_hex(row.hash)]), ("eth_getTransactionReceipt", [to_hex(row.hash)])]
+        )
+        assert receipt["type"] == fields["type"] == "0x2"
+        assert ChainTransaction.of(fields, int(receipt["blockNumber"], 16)).raw == row.raw
+        assert fees_of(row.raw) == session.price
+        assert int(receipt["effectiveGasPrice"], 16) <= session.gas_price
+    assert received(session, 3) == [1] * 3

@@ -13,7 +13,7 @@ from cicscenario.chain.survey import NodeSurvey, survey
 from cicscenario.errors import InterruptedRunError, InvalidError, UnavailableError
 from cicscenario.language import load_environment
 from tests.support.readable_chain import BLOCK, METHODS, ReadableChain
-from tests.support.rude_node import Rudeness, RudeNode, calls_in, hang, refuse_all, replace, reset, status
+from tests.support.rude_node import Rudeness, RudeNode, calls_in, each_reply, hang, refuse_all, replace, reset, status
 
 CHAIN_ID = 0x2324
 GONE = "http://127.0.0.1:9"
@@ -181,6 +181,57 @@ def test_a_question_that_is_refused_is_told_as_such(first: RudeNode, tmp_path: P
 def test_the_price_need_not_be_told_when_it_is_given(first: RudeNode, tmp_path: Path) -> None:
     first.rude = replace(lambda call: call["method"] == "eth_gasPrice", {"error": {"code": -32601, "message": "no"}})
     assert surveyed(tmp_path, first.url, more="  gas_price: 7\n").facts.chain_id == CHAIN_ID
+
+
+def suggesting_50(base: str | None) -> Rudeness:
+    """A node that answers 50 wei to eth_gasPrice, and whose blocks have this base fee, or none."""
+    block = {key: value for key, value in BLOCK.items() if key != "baseFeePerGas"}
+    block |= {"baseFeePerGas": base} if base else {}
+
+    def changed(reply: dict) -> dict:
+        result = reply["result"]
+        return reply | {"result": block if isinstance(result, dict) else "0x32" if result == "0x1" else result}
+
+    return each_reply(changed)
+
+
+@pytest.mark.parametrize(
+    ("base", "more", "fees"),
+    [
+        (None, "", (50, None)),
+        (None, "  gas_price: 7\n", (7, None)),
+        ("0x0", "", (50, 50)),
+        ("0x14", "", (70, 30)),  # twice the base fee of 20, and what the node's price of 50 is above it
+        ("0x64", "", (200, 0)),
+        ("0x14", "  gas_price: 7\n", (7, None)),
+        ("0x14", "  max_fee_per_gas: 60\n", (60, 30)),
+        ("0x14", "  max_fee_per_gas: 25\n", (25, 25)),
+        ("0x14", "  max_priority_fee_per_gas: 5\n", (50, 5)),
+        ("0x14", "  max_fee_per_gas: 90\n  max_priority_fee_per_gas: 5\n", (90, 5)),
+    ],
+)
+def test_the_fees_are_those_of_eip_1559_where_blocks_have_a_base_fee(
+    first: RudeNode, tmp_path: Path, base: str | None, more: str, fees: tuple[int, int | None]
+) -> None:
+    first.rude = suggesting_50(base)
+    facts = surveyed(tmp_path, first.url, more=more).facts
+    assert (facts.gas_price, facts.priority_fee) == fees
+
+
+@pytest.mark.parametrize(
+    ("base", "more", "said"),
+    [
+        (None, "  max_fee_per_gas: 5\n", "chain.max_fee_per_gas is .* but the blocks of .* have no base fee"),
+        ("0x0", "  gas_price: 7\n  max_priority_fee_per_gas: 5\n", "but `chain.gas_price` is given, too"),
+        ("0x0", "  max_fee_per_gas: 5\n  max_priority_fee_per_gas: 6\n", "6 wei, more than chain.max_fee_per_gas"),
+    ],
+)
+def test_fees_that_contradict_one_another_or_the_chain_are_an_error_of_the_file(
+    first: RudeNode, tmp_path: Path, base: str | None, more: str, said: str
+) -> None:
+    first.rude = suggesting_50(base)
+    with pytest.raises(InvalidError, match=said):
+        surveyed(tmp_path, first.url, more=more)
 
 
 @pytest.mark.parametrize(

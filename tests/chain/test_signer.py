@@ -5,6 +5,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cicscenario.chain.gasprice import DynamicFee
 from cicscenario.chain.signer import Signer, address_of, derive_key
 
 KEYS = st.integers(1, 2**255).map(lambda number: number.to_bytes(32, "big"))
@@ -36,6 +37,27 @@ def test_a_signed_transaction_equals_the_reference_librarys(
         },
         key,
     )
+    assert ours.raw == bytes(theirs.raw_transaction)
+    assert ours.hash == bytes(theirs.hash)
+
+
+@given(
+    KEYS,
+    st.integers(0, 2**40),
+    st.tuples(st.integers(0, 10**12), st.integers(0, 10**12)).map(sorted),
+    st.integers(21000, 10**7),
+    st.integers(0, 10**24),
+    st.binary(max_size=100),
+    st.integers(1, 2**62),
+)
+def test_so_does_one_with_the_fees_of_eip_1559(
+    key: bytes, nonce: int, fees: list[int], gas: int, value: int, data: bytes, chain: int
+) -> None:
+    priority, most = fees
+    to, price = bytes(range(20)), DynamicFee(most, priority)
+    ours = Signer(key, chain).sign(nonce=nonce, gas_price=price, gas=gas, to=to, value=value, data=data)
+    fields = {"nonce": nonce, "gas": gas, "to": "0x" + to.hex(), "value": value, "data": data, "chainId": chain}
+    theirs = Account.sign_transaction(fields | {"maxFeePerGas": most, "maxPriorityFeePerGas": priority}, key)
     assert ours.raw == bytes(theirs.raw_transaction)
     assert ours.hash == bytes(theirs.hash)
 

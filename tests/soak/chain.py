@@ -27,18 +27,19 @@ class SimTransaction:
     hash: str
     message: Message
     nonce: int
-    gas_price: int
+    gas_price: int  #: of EIP-1559, the maximum fee
     raw: bytes = b""  #: empty for those of programs whose signatures nobody looks at
+    priority: int | None = None  #: of EIP-1559
 
     @cached_property
     def shown(self) -> dict[str, str]:
         """As JSON-RPC shows it. Nobody changes it."""
         message = self.message
-        fields: Any = rlp.decode(self.raw) if self.raw else [b""] * 9
-        numbers = {"gas": fields[2], **dict(zip("vrs", fields[6:9], strict=True))}
+        fields: Any = _fields(self.raw) if self.raw else [b""] * 9
+        numbers = {"gas": fields[2 if self.priority is None else 4], **dict(zip("vrs", fields[-3:], strict=True))}
         return {
             "hash": self.hash,
-            "type": "0x0",
+            **self._kind,
             "from": to_hex(message.sender),
             "to": to_hex(message.to),
             "value": hex(message.value),
@@ -48,12 +49,29 @@ class SimTransaction:
             **{name: hex(int.from_bytes(part, "big")) for name, part in numbers.items()},
         }
 
+    @property
+    def _kind(self) -> dict[str, Any]:
+        if self.priority is None:
+            return {"type": "0x0"}
+        fields: Any = _fields(self.raw)
+        own = {"type": "0x2", "accessList": [], "chainId": to_hex(fields[0])}
+        return own | {"maxFeePerGas": hex(self.gas_price), "maxPriorityFeePerGas": hex(self.priority)}
+
+    def displaces(self, other: "SimTransaction") -> bool:
+        """Whether both of its fees are higher, as nodes ask of another transaction with the same nonce."""
+        tips = [one.gas_price if one.priority is None else one.priority for one in (self, other)]
+        return self.gas_price > other.gas_price and tips[0] > tips[1]
+
     @classmethod
     @lru_cache(_SENT_MANY_TIMES)
     def of(cls, raw: bytes, sender: bytes) -> "SimTransaction":
-        nonce, price, _, to, value, data = rlp.decode(raw)[:6]
+        if _is_dynamic(raw):
+            _, nonce, tip, price, _, to, value, data = _fields(raw)[:8]
+        else:
+            (nonce, price, _, to, value, data), tip = _fields(raw)[:6], None
         message = Message(sender, to, int.from_bytes(value, "big"), data)
-        return cls(to_hex(keccak(raw)), message, int.from_bytes(nonce, "big"), int.from_bytes(price, "big"), raw)
+        numbers = [None if one is None else int.from_bytes(one, "big") for one in (nonce, price, tip)]
+        return cls(to_hex(keccak(raw)), message, numbers[0], numbers[1], raw, numbers[2])
 
 
 @dataclass(slots=True)
@@ -93,7 +111,7 @@ class SimChain:
             return "nonce too low"
         for other in list(self.waiting.values()):
             if (other.nonce, other.message.sender) == (one.nonce, one.message.sender):
-                if one.gas_price <= other.gas_price:
+                if not one.displaces(other):
                     return "replacement transaction underpriced"
                 del self.waiting[other.hash]
         self.waiting[one.hash] = one
@@ -200,13 +218,21 @@ class SimChain:
 
 @lru_cache(_SENT_MANY_TIMES)
 def sender_of(raw: bytes) -> bytes:
-    """Who has signed a legacy transaction with replay protection (EIP-155)."""
-    *fields, v, r, s = rlp.decode(raw)
-    number = int.from_bytes(v, "big") - 35
-    digest = keccak(rlp.encode([*fields, number // 2, 0, 0]))
+    """Who has signed a transaction: a legacy one with replay protection (EIP-155), or one of EIP-1559."""
+    *fields, v, r, s = _fields(raw)
+    number = int.from_bytes(v, "big") - (0 if _is_dynamic(raw) else 35)
+    digest = keccak(raw[:1] + rlp.encode(fields) if _is_dynamic(raw) else rlp.encode([*fields, number // 2, 0, 0]))
     signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([number % 2])
     public = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
     return bytes(keccak(public.format(compressed=False)[1:])[12:])
+
+
+def _is_dynamic(raw: bytes) -> bool:
+    return raw[0] == 2
+
+
+def _fields(raw: bytes) -> Any:
+    return rlp.decode(raw[1:] if _is_dynamic(raw) else raw)
 
 
 @cache

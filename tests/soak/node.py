@@ -47,10 +47,11 @@ def over_http(world: World, what: str, carry_out: Callable[[], _T], timeout: flo
 
 
 class SimNode:
-    """Answers for a chain."""
+    """Answers for a chain. ``has_base_fee``: transactions may be those of EIP-1559; the base fee is always 0."""
 
-    def __init__(self, chain: SimChain, network: int) -> None:
+    def __init__(self, chain: SimChain, network: int, *, has_base_fee: bool = False) -> None:
         self.chain = chain
+        self._base_fee = {"baseFeePerGas": "0x0"} if has_base_fee else {}
         self._network = network
 
     def answer(self, body: Any) -> Any:
@@ -87,6 +88,7 @@ class SimNode:
             "hash": block.hash,
             "parentHash": self.chain.blocks[max(0, at - 1)].hash,
             "gasLimit": hex(GAS_LIMIT),
+            **self._base_fee,
             "timestamp": hex(1_700_000_000 + int(block.time)),
             "transactions": [one.shown if full else one.hash for one in block.transactions],
         }

@@ -102,7 +102,7 @@ class _Simulation:
         self._scene = scene(name, size, confirmations)
         self.world = World(seed, faults)
         self._chain = SimChain(lambda: self.world.now, frozenset({_SIGNER, WRITER, GIFTER}))
-        self._node = SimNode(self._chain, NETWORK)
+        self._node = SimNode(self._chain, NETWORK, has_base_fee=seed % 2 == 1)
         self.world.on = {
             Kind.REORG: self._chain.reorganise,
             Kind.SET_BACK: lambda depth: self._chain.reorganise(depth, waiting_again=False),

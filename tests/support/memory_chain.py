@@ -32,18 +32,29 @@ class Transaction:
 
     @property
     def nonce(self) -> int:
-        return self._number(0)
+        return int.from_bytes(self._fields[1 if self._is_dynamic else 0])
 
     @property
     def gas_price(self) -> int:
-        return self._number(1)
+        """Of EIP-1559, the maximum fee."""
+        return int.from_bytes(self._fields[3 if self._is_dynamic else 1])
+
+    @property
+    def priority_fee(self) -> int:
+        """Of a legacy transaction, its gas price."""
+        return int.from_bytes(self._fields[2]) if self._is_dynamic else self.gas_price
 
     @property
     def message(self) -> SentCall:
         return SentCall.of(self.raw)
 
-    def _number(self, position: int) -> int:
-        return int.from_bytes(rlp.decode(self.raw)[position], "big")
+    @property
+    def _is_dynamic(self) -> bool:
+        return self.raw[0] == 2
+
+    @property
+    def _fields(self) -> list[bytes]:
+        return list(rlp.decode(self.raw[1:] if self._is_dynamic else self.raw))
 
 
 @dataclass
@@ -77,7 +88,9 @@ class MemoryChain:
             return "nonce too low"
         for other in list(self.waiting.values()):
             if other.nonce == transaction.nonce:
-                if transaction.gas_price <= other.gas_price:
+                # As geth: a tenth more, of both fees.
+                fees = (transaction.gas_price, other.gas_price), (transaction.priority_fee, other.priority_fee)
+                if any(10 * new < 11 * old or new <= old for new, old in fees):
                     return "replacement transaction underpriced"
                 del self.waiting[other.hash]
         self.waiting[transaction.hash] = transaction
