@@ -221,18 +221,6 @@ def test_a_replacement_must_pay_more(node: RunningNode, wallet: Wallet) -> None:
     assert node.rpc("eth_getTransactionReceipt", second)["status"] == "0x1"
 
 
-@pytest.mark.parametrize("fees", [(200, 50), (100, 100), (200, 54), (109, 100)])
-def test_a_replacement_must_raise_both_fees(node: RunningNode, wallet: Wallet, fees: tuple[int, int]) -> None:
-    """By a tenth, as in geth (core/txpool/legacypool/list.go)."""
-    wallet.send(to=STRANGER, nonce=0, gasPrice=None, maxFeePerGas=100, maxPriorityFeePerGas=50)
-    most, priority = fees
-    cheaper = wallet.sign(to=RICH.address, nonce=0, gasPrice=None, maxFeePerGas=most, maxPriorityFeePerGas=priority)
-    assert "replacement transaction underpriced" in refused(node, "eth_sendRawTransaction", cheaper).message
-    second = wallet.send(to=RICH.address, nonce=0, gasPrice=None, maxFeePerGas=110, maxPriorityFeePerGas=55)
-    node.rpc("evm_mine")
-    assert node.rpc("eth_getTransactionReceipt", second)["status"] == "0x1"
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
