@@ -68,7 +68,11 @@ class Chain:
         return tx.hash
 
     def mine_ready(self) -> None:
-        """Mines all ready transactions of the pool, in as many blocks as the gas limit requires."""
+        """Mines all ready transactions of the pool, in as many blocks as the gas limit requires.
+
+        Raises OSError when a block cannot be written; see ``write_out``.
+        """
+        self._journal.write_out()
         while self.pool.ready:
             self.mine()
         # Each is at least twice as large as the last, so that all together cost no more than two of the last.
@@ -95,6 +99,16 @@ class Chain:
         raw = tuple(receipt.tx.raw for receipt in receipts)
         self._journal.append_block(BlockRecord(block.number, timestamp, raw, results_of(receipts)))
         return block
+
+    def write_out(self) -> None:
+        """Writes the blocks that could not be written before. Raises JsonRpcError when it cannot be done now.
+
+        Until then nobody may be told of the chain: a killed node would not know what its clients have seen.
+        """
+        try:
+            self._journal.write_out()
+        except OSError as error:
+            raise JsonRpcError(SERVER_ERROR, f"{error.filename} cannot be written: {error.strerror}") from None
 
     def snapshot(self) -> int:
         """Makes a snapshot of the newest block. While one is open, every overwritten value stays in memory."""
@@ -136,6 +150,7 @@ class Chain:
         if not self.history.is_on_disk:  # a journal of an earlier version
             return
         try:
+            self._journal.write_out()  # else the checkpoint would be one of another journal
             self._checkpoint.write(self.history, self.evm)
         except OSError as error:
             print(f"the checkpoint cannot be written: {error}", file=sys.stderr)
