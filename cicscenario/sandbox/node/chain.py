@@ -8,7 +8,7 @@ from pathlib import Path
 from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block, receipt_after
 from cicscenario.sandbox.node.checkpoint import Checkpoint
-from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
+from cicscenario.sandbox.node.errors import INTERNAL_ERROR, SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.evm import Evm, Message, RejectedError
 from cicscenario.sandbox.node.history import BlockHistory
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
@@ -103,12 +103,13 @@ class Chain:
     def write_out(self) -> None:
         """Writes the blocks that could not be written before. Raises JsonRpcError when it cannot be done now.
 
-        Until then nobody may be told of the chain: a killed node would not know what its clients have seen.
+        Until then nobody may be told of the chain: a killed node would not know what its clients have seen. Clients take the
+        error for one that passes.
         """
         try:
             self._journal.write_out()
         except OSError as error:
-            raise JsonRpcError(SERVER_ERROR, f"{error.filename} cannot be written: {error.strerror}") from None
+            raise JsonRpcError(INTERNAL_ERROR, f"{error.filename} cannot be written: {error.strerror}") from None
 
     def snapshot(self) -> int:
         """Makes a snapshot of the newest block. While one is open, every overwritten value stays in memory."""

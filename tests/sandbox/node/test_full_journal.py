@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cicscenario.sandbox.node.errors import JsonRpcError
+from cicscenario.sandbox.node.errors import INTERNAL_ERROR, JsonRpcError
 from cicscenario.sandbox.node.journal import FILE_NAME
 from tests.support.reopened_chain import ReopenedChain
 
@@ -40,8 +40,9 @@ def test_a_block_that_is_not_written_is_told_when_it_is(world: ReopenedChain, si
         with pytest.raises(OSError, match="File too large"):
             send(world, size)
         for name in ("eth_blockNumber", "eth_chainId"):
-            with pytest.raises(JsonRpcError, match=rf"{FILE_NAME} cannot be written: .*too large"):
+            with pytest.raises(JsonRpcError, match=rf"{FILE_NAME} cannot be written: .*too large") as refused:
                 world.methods.call(name, [])
+            assert refused.value.code == INTERNAL_ERROR, "one that passes: nothing is said about a transaction"
         with pytest.raises(OSError, match="File too large"):
             world.chain.mine_ready()
     assert int(world.methods.call("eth_blockNumber", []), 16) == int(head, 16) + 1
