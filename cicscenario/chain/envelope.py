@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rlp
 from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import from_hex
 from cicscenario.chain.gasprice import DynamicFee, GasPrice, most_of
 from cicscenario.chain.proof import SentCall
+from cicscenario.chain.rlpcode import rlp_decoded, rlp_encoded
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ChainTransaction:
 def fees_of(raw: bytes) -> GasPrice:
     """What a signed transaction offers for gas, in wei."""
     typed = raw[0] in (1, 2)
-    fields = rlp.decode(raw[1:] if typed else raw)
+    fields = rlp_decoded(raw[1:] if typed else raw)
     if raw[0] == 2:
         return DynamicFee(most=int.from_bytes(fields[3]), priority=int.from_bytes(fields[2]))
     return int.from_bytes(fields[2 if typed else 1])
@@ -61,10 +61,8 @@ def _raw(fields: Mapping[str, Any]) -> bytes | None:
 
 
 def _legacy(fields: Mapping[str, Any]) -> bytes:
-    encoded: bytes = rlp.encode(
-        [_number(fields["nonce"]), _number(fields["gasPrice"]), *_message(fields), *_signature(fields)]
-    )
-    return encoded
+    body = [_number(fields["nonce"]), _number(fields["gasPrice"]), *_message(fields), *_signature(fields)]
+    return rlp_encoded(body)
 
 
 def _with_access_list(fields: Mapping[str, Any]) -> bytes:
@@ -81,8 +79,7 @@ def _typed(kind: int, fields: Mapping[str, Any], fees: list[int]) -> bytes:
         for entry in fields.get("accessList") or ()
     ]
     body = [_number(fields["chainId"]), _number(fields["nonce"]), *fees, *_message(fields), access, *_signature(fields)]
-    encoded: bytes = rlp.encode(body)
-    return bytes([kind]) + encoded
+    return bytes([kind]) + rlp_encoded(body)
 
 
 def _message(fields: Mapping[str, Any]) -> list[int | bytes]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import coincurve
-import rlp
 from eth_hash.auto import keccak
-from rlp.sedes import List, big_endian_int, binary
 
 from cicscenario.chain.gasprice import DynamicFee, GasPrice
+from cicscenario.chain.rlpcode import dynamic_fee_encoder, legacy_encoder
 
 KEY_BYTES = 32
 DYNAMIC_FEE = b"\x02"  #: the type of an EIP-1559 transaction, its first byte
@@ -45,11 +44,6 @@ def derive_key(secret: bytes, person: int) -> bytes:
     raise AssertionError("unreachable: each draw fails with probability 2**-127")
 
 
-#: nonce, gas price, gas limit, to, value, data, v, r, s. rlp could infer the types, but that takes longer than encoding.
-_TRANSACTION = List([big_endian_int] * 3 + [binary, big_endian_int, binary] + [big_endian_int] * 3)
-#: Of EIP-1559, from the chain id to the access list, which is empty; and the same with the signature.
-_UNSIGNED = List([big_endian_int] * 5 + [binary, big_endian_int, binary, List([])])
-_DYNAMIC = List([big_endian_int] * 5 + [binary, big_endian_int, binary, List([])] + [big_endian_int] * 3)
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -77,16 +71,17 @@ class Signer:
         if isinstance(gas_price, DynamicFee):
             return self._dynamic(nonce, gas_price, gas, to, value, data)
         fields: list[int | bytes] = [nonce, gas_price, gas, to, value, data]
-        digest = keccak(rlp.encode([*fields, self.chain_id, 0, 0], _TRANSACTION))
+        encoded = legacy_encoder()
+        digest = keccak(encoded([*fields, self.chain_id, 0, 0]))
         parity, r, s = self._signature(digest)
-        raw = rlp.encode([*fields, parity + 35 + 2 * self.chain_id, r, s], _TRANSACTION)
+        raw = encoded([*fields, parity + 35 + 2 * self.chain_id, r, s])
         return Signed(raw, keccak(raw))
 
     def _dynamic(self, nonce: int, fee: DynamicFee, gas: int, to: bytes, value: int, data: bytes) -> Signed:
         """A transaction of EIP-1559, with an empty access list; EIP-2718: its type comes first."""
         fields: list[Any] = [self.chain_id, nonce, fee.priority, fee.most, gas, to, value, data, []]
-        digest = keccak(DYNAMIC_FEE + rlp.encode(fields, _UNSIGNED))
-        raw = DYNAMIC_FEE + rlp.encode([*fields, *self._signature(digest)], _DYNAMIC)
+        digest = keccak(DYNAMIC_FEE + dynamic_fee_encoder(signed=False)(fields))
+        raw = DYNAMIC_FEE + dynamic_fee_encoder(signed=True)([*fields, *self._signature(digest)])
         return Signed(raw, keccak(raw))
 
     def _signature(self, digest: bytes) -> tuple[int, int, int]:
