@@ -1,6 +1,7 @@
 """The end of a run: tests whether work is left, writes the result files, and raises an error for incomplete steps."""
 
 import os
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,7 @@ from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import inner_folder, own_folder, write_whole
+from cicscenario.files import inner_folder, own_folder, sweep, write_whole
 from cicscenario.invocation import UNKNOWN, going_on
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
@@ -25,6 +26,8 @@ from cicscenario.wording import counted
 
 TRANSACTIONS = "tx"  #: folder of the run directory
 REJECTED = "rejected.csv"  #: file of the run directory
+_DIGITS = 2  # of the names of its folders
+_HASH = re.compile("[0-9a-f]{64}")
 _LINE = 200  # characters of a detail that is told in one line
 
 
@@ -99,17 +102,40 @@ def write_files(plan: Plan, context: RunContext) -> None:
 
 
 def write_transactions(directory: Path, store: Store) -> None:
-    """Writes each transaction to ``tx/<hash>``: the raw signed bytes in hexadecimal, without 0x.
+    """Writes each transaction to ``tx/<first two digits>/<hash>``: the raw signed bytes in hexadecimal, without 0x.
 
-    Keeps files that are there. One of another size is written again: a power cut may have cut it off.
+    By the digits, which are those of the hash, a folder has a few thousand files where all have millions. Keeps files that are
+    there. One of another size is written again: a power cut may have cut it off. The files of earlier versions, which had no
+    inner folders, are moved there.
     """
-    folder = inner_folder(directory / TRANSACTIONS)
-    with os.scandir(folder) as entries:
-        there = {(entry.name, entry.stat(follow_symlinks=False).st_size) for entry in entries}
+    top = inner_folder(directory / TRANSACTIONS)
+    sweep(top)
+    _move_inwards(top)
+    folders: dict[str, Path] = {}
     for row in store.transactions():
-        raw = row.raw.hex()
-        if (name := row.hash.hex(), len(raw)) not in there:
-            write_whole(folder / name, raw, many=True)
+        raw, name = row.raw.hex(), row.hash.hex()
+        if (digits := name[:_DIGITS]) not in folders:
+            folders[digits] = inner_folder(top / digits)
+            sweep(folders[digits])
+        if _size(f"{folders[digits]}/{name}") != len(raw):
+            write_whole(folders[digits] / name, raw, many=True)
+
+
+def _move_inwards(top: Path) -> None:
+    with os.scandir(top) as entries:
+        names = [
+            entry.name for entry in entries if _HASH.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    for name in names:
+        (top / name).replace(inner_folder(top / name[:_DIGITS]) / name)
+
+
+def _size(path: str) -> int | None:
+    """The size of a file, and not of what a link there points to; None when it is not there."""
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return None
 
 
 def write_rejected(directory: Path, records: BadRecords) -> None:

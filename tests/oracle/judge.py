@@ -273,9 +273,11 @@ def _transaction_files(
     """Each transaction of the signer and of people is under ``tx``, whole and named by its hash, and nothing else is."""
     senders = {place.signer, *accounts} if (directory / "payments.csv").exists() else {place.signer}
     sent = {one.hash for one in place.chain.sent_since(since.block) if one.sender in senders}
-    _none_but(verdict, directory / "tx", sent)
+    _none_but(verdict, directory / "tx", {name[:2] for name in sent})
+    for folder in sorted({name[:2] for name in sent}):
+        _none_but(verdict, directory / "tx" / folder, {name for name in sent if name.startswith(folder)})
     for name in sorted(sent):
-        path = directory / "tx" / name
+        path = directory / "tx" / name[:2] / name
         if not path.exists():
             verdict.lost.append(f"transaction {name} has no file")
         elif keccak(bytes.fromhex(path.read_text())).hex() != name:
