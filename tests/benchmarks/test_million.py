@@ -6,6 +6,7 @@ Run by its own command: ``python -m pytest -n 0 -m million -s tests/benchmarks``
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -21,6 +22,7 @@ from cicscenario.sandbox.daemon import Daemon
 from tests.benchmarks.reads import read_everybody
 from tests.benchmarks.test_throughput import peak_memory
 from tests.support.commands import command_environment, command_line
+from tests.support.cputime import of_daemon
 from tests.support.sandboxes import Run, Sandbox
 
 pytestmark = [pytest.mark.million, pytest.mark.timeout(12 * 3600)]
@@ -49,6 +51,8 @@ class Command:
     memory: float = 0.0
     at: dict[str, float] = field(default_factory=dict)  #: seconds until the first event of a kind or stage
     seconds: float = 0.0
+    before: float = field(default_factory=lambda: processor())
+    cpu: float = 0.0  #: seconds of a processor
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         threading.Thread(target=self._watch, daemon=True).start()
@@ -61,6 +65,7 @@ class Command:
             yield event
         self.process.wait()
         self.seconds = time.monotonic() - self.began
+        self.cpu = processor() - self.before
 
     def _watch(self) -> None:
         while self.process.poll() is None:
@@ -73,6 +78,12 @@ class Command:
             pass
         assert self.process.returncode == 0
         return self
+
+
+def processor() -> float:
+    """Seconds of a processor that all commands have used which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def command(run: Run, *arguments: str) -> Command:
@@ -133,7 +144,7 @@ def disk(folder: Path) -> Disk:
 def show(what: str, one: Command) -> None:
     """Prints the figures of a command."""
     stages = ", ".join(f"{stage} at {at:.1f} s" for stage, at in one.at.items() if stage[0].islower())
-    print(f"{what}: {one.seconds:.1f} s, {one.memory:.0f} MiB; {stages}", flush=True)
+    print(f"{what}: {one.seconds:.1f} s, {one.cpu:.1f} s of a processor, {one.memory:.0f} MiB; {stages}", flush=True)
 
 
 def show_steps(run: Run) -> None:
@@ -151,10 +162,17 @@ def test_a_million_people(sandbox_of: Callable[..., Sandbox], tmp_path: Path) ->
     assert node
     print(f"\n{PEOPLE:,} people with keys of their own, embedded node", flush=True)
     half = killed_half_way(run)
-    show(f"run, killed at half ({PEOPLE / 2 / half.seconds:.0f} people/s)", half)
+    show("run, killed at half", half)
     rest = command(run, "run").ended()
     show("run, going on", rest)
     show_steps(run)
+    cpu = half.cpu + rest.cpu, of_daemon(node)
+    print(
+        f"people/s: {PEOPLE / 2 / half.seconds:.0f} until it was killed, {PEOPLE / (half.seconds + rest.seconds):.0f} in all;"
+        f" milliseconds of a processor a person: runner {cpu[0] / PEOPLE * 1000:.2f}, node {cpu[1] / PEOPLE * 1000:.2f};"
+        f" goes on with people {rest.at['StepProgressed']:.1f} s after its start",
+        flush=True,
+    )
     nothing = command(run, "run").ended()
     show("run, nothing left", nothing)
     verify = command(run, "verify").ended()
@@ -165,9 +183,15 @@ def test_a_million_people(sandbox_of: Callable[..., Sandbox], tmp_path: Path) ->
     state = sum(one.stat().st_size for one in run.place.glob("state.sqlite*")) / 1e6
     there = disk(run.place)
     print(f"run directory: {there}; state {state:,.0f} MB", flush=True)
-    assert run.errors().keys()
-    assert all(found == (0, PEOPLE) for found in run.errors().values())
-    assert max(one.memory for one in (half, rest, nothing, verify)) <= MEMORY
-    assert rest.at["StepProgressed"] <= GOES_ON
-    assert verify.seconds <= VERIFY * reading.seconds
-    assert there.widest <= FOLDER
+    errors = run.errors()
+    assert errors
+    assert set(errors.values()) == {(0, PEOPLE)}
+    memory = max(one.memory for one in (half, rest, nothing, verify))
+    limits = {
+        f"memory of a command: {memory:.0f} MiB, at most {MEMORY:.0f}": memory <= MEMORY,
+        f"seconds until it goes on: {rest.at['StepProgressed']:.1f}, at most {GOES_ON}": rest.at["StepProgressed"]
+        <= GOES_ON,
+        f"verify: {verify.seconds:.1f} s, at most {VERIFY} times {reading}": verify.seconds <= VERIFY * reading.seconds,
+        f"entries of a folder: {there.widest:,}, at most {FOLDER:,}": there.widest <= FOLDER,
+    }
+    assert not [what for what, held in limits.items() if not held]
