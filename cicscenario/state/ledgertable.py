@@ -261,6 +261,13 @@ class LedgerTable(Tables):
             counts.setdefault(purpose, {})[status] = number
         return counts
 
+    def transactions_by_hash(self) -> Iterator[LedgerRow]:
+        """All transactions in the order of their hashes, read a page at a time."""
+        last = b""
+        while rows := self._whole("ledger", f"WHERE hash > ? ORDER BY hash LIMIT {PAGE}", (last,)):
+            yield from (LedgerRow(*row[1:]) for row in rows)
+            last = rows[-1][5]
+
     def transactions(self) -> Iterator[LedgerRow]:
         """All transactions in the order in which they were signed, read a page at a time."""
         last = 0

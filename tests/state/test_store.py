@@ -275,6 +275,14 @@ def test_nonces_without_a_gap_cost_one_count(store: Store, monkeypatch: pytest.M
     assert len(asked) == 1
 
 
+def test_transactions_come_in_the_order_of_their_hashes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgertable, "PAGE", 3)
+    hashes = [bytes([number * 37 % 256]) * 32 for number in range(10)]
+    rows = [replace(transaction(nonce, purpose=f"traffic/{nonce}"), hash=one) for nonce, one in enumerate(hashes)]
+    store.add_transactions(rows)
+    assert list(store.transactions_by_hash()) == sorted(rows, key=lambda row: row.hash)
+
+
 def test_outcomes_are_counted_in_parts(store: Store) -> None:
     store.commit("population", [Outcome(n, ok=True) for n in range(3, 10)], people=[person(n) for n in range(3, 10)])
     store.commit("accounts", [Outcome(n, ok=n != 6) for n in range(8)])
