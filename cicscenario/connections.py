@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # each is loaded when it is first needed: a scenario without 
     from cicscenario.services.meta import MetaClient
     from cicscenario.services.ussd import UssdClient
     from cicscenario.services.ussd_tasks import UssdTasks
+    from cicscenario.workers.pool import WorkerPool
 
 
 class Service(StrEnum):
@@ -182,6 +183,32 @@ class Connections:
             meter=self._meter(Service.ACCOUNTS, where.limits),
         )
 
+    @cached_property
+    def workers(self) -> "WorkerPool | None":
+        """The workers that do slow work of this run; None when it does all by itself."""
+        where = self.environment.workers
+        if where is None:
+            return None
+        from cicscenario.services.custodial.broker import Broker
+        from cicscenario.workers import names
+        from cicscenario.workers.envelope import require_secret
+        from cicscenario.workers.pool import WorkerPool
+
+        broker = Broker(
+            where.broker,
+            names.QUEUE,
+            timeout=where.timeout,
+            patience=where.patience,
+            stopping=self._stopping,
+            user=where.user,
+            password=_revealed(where.password),
+            ca=self.environment.ca,
+            section="workers",
+        )
+        return WorkerPool(
+            broker, require_secret(where.secret.reveal()), patience=where.patience, stopping=self._stopping
+        )
+
     @property
     def pepper(self) -> str | None:
         """What PINs of the scheme ``fernet`` are encrypted with."""
@@ -209,6 +236,8 @@ class Connections:
         """Ends the connections that are kept open."""
         if "meta" in self.__dict__:
             self.meta.close()
+        if pool := self.__dict__.get("workers"):
+            pool.close()
 
 
 def _revealed(secret: Secret | None) -> str | None:

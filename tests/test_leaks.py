@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.leaks import ProcessWatch, Secrets
+from tests.support.waiting import eventually
 
 TEXT = 'pä"ss/w ör\\d+7-abc'
 KEY = bytes(range(100, 132))
@@ -68,6 +69,8 @@ def test_it_is_found_in_processes(where: str) -> None:
     variables = {"X": f"a{KEY.hex()}"} if where == "variables" else {}
     with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE) as process:
         watch, careless = ProcessWatch(SECRETS), ProcessWatch(SECRETS, may_have=["X"])
+        place = Path("/proc", str(process.pid))  # the kernel shows them a moment after the program is there
+        eventually(lambda: (place / "cmdline").read_bytes() and ((place / "environ").read_bytes() or not variables))
         watch.look()
         careless.look()
         process.communicate(b"\n")

@@ -106,6 +106,17 @@ def test_every_scenario_is_valid_and_named_after_its_file(scenario: Path) -> Non
     assert {one.name for one in load_scenarios(scenario)} == {scenario.stem}
 
 
+def test_the_table_of_times_names_scenarios_with_their_people_and_payments() -> None:
+    rows = re.findall(
+        r"^\| \[`([\w-]+)`\]\(scenarios/([\w-]+)\.yaml\).*? \| ([\d,]+) \| ([\d,]*) ?\| .*\d s \|$", README, re.M
+    )
+    assert len(rows) == 3
+    for name, file, people, payments in rows:
+        scenario = load_scenario(ROOT / "scenarios" / f"{file}.yaml")
+        assert (scenario.name, f"{scenario.population.size:,}") == (name, people)
+        assert (f"{scenario.traffic.payments:,}" if scenario.traffic else "") == payments
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["eth-100", "eth-mint", "eth-vars", "eth-demurrage", "village-eth-100", "custodial-100"]

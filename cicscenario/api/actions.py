@@ -28,6 +28,7 @@ class RunOptions:
     reconcile: bool = False
     save: Path | None = None  #: where the sandbox is saved when the run is green
     deadline: Deadline | None = None  #: of the command
+    workers: int = 0  #: number of workers to start beside the run
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def run(
         fresh=options.fresh,
         reconcile=options.reconcile,
         deadline=options.deadline,
+        workers=options.workers,
     )
     if not options.save:
         return engine.run(request, listener)

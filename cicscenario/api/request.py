@@ -1,5 +1,6 @@
 """Which run is meant, and the request for it that is given to the engine."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Listener
 from cicscenario.engine.run import RunRequest, Stoppable
 from cicscenario.engine.select import EVERYTHING, Selection
+from cicscenario.language import Environment
+from cicscenario.plan.compile import Plan
 from cicscenario.report.summary import write_record
 
 
@@ -39,13 +42,23 @@ def run_request(
     reconcile: bool = False,
     command: str = "run",
     deadline: Deadline | None = None,
+    workers: int = 0,
 ) -> RunRequest:
     """The request for this run. ``listener`` is told of the services of a sandbox that start; for ``make_home`` see
-    ``workspace.run_directory``."""
+    ``workspace.run_directory``. ``workers``: so many are started beside the run."""
+
+    def environment(plan: Plan) -> AbstractContextManager[Environment]:
+        opened = workspace.environment(plan, place.env, place.sandbox, listener, place.home)
+        if not workers:
+            return opened
+        from cicscenario.api.localworkers import with_workers
+
+        return with_workers(opened, workers)
+
     return RunRequest(
         path=place.scenario,
         directory=lambda scenario: workspace.run_directory(scenario, place.directory, place.home, make=make_home),
-        environment=lambda plan: workspace.environment(plan, place.env, place.sandbox, listener, place.home),
+        environment=environment,
         stoppable=stoppable,
         report=write_record,
         overrides=place.overrides,

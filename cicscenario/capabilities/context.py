@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # every declaration names the context, and a run alone makes 
     from cicscenario.people.person import Person
     from cicscenario.people.population import Population
     from cicscenario.state.store import Store
+    from cicscenario.workers.pool import WorkerPool
 
 KEYSTORE = "keystore"  #: folder of a run directory
 #: Verifies people who have an account. Returns the problem of each failing person by id; a person who passes is left out.
@@ -54,6 +55,7 @@ class RunContext:
     redo: Redo = field(default_factory=Redo)
     size: int = 0
     hashes: "HashTable | None" = None
+    workers: "WorkerPool | None" = None  #: None when this process does all work
 
     @property
     def backend(self) -> "Backend":

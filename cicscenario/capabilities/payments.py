@@ -161,7 +161,7 @@ def payments_of(scenario: Scenario, population: Population, size: int) -> Planne
     wanted = scenario.traffic
     assert wanted is not None
     figures = figures_of(wanted.profile)
-    spec = PaymentsSpec(wanted.payments, span=wanted.span, overdrafts=float(wanted.overdrafts), figures=figures)
+    spec = PaymentsSpec(wanted.among(size), span=wanted.span, overdrafts=float(wanted.overdrafts), figures=figures)
     kept = _planned.setdefault(population, {})
     if (spec, size) not in kept:
         gifts = [population.gift(person) for person in range(size)]

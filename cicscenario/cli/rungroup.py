@@ -77,6 +77,16 @@ def run(
     keep: Keep = False,
     fail_fast: FailFast = False,
     deadline: Deadline = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            max=256,
+            help="Start N workers for keystore files and PIN hashes, at the Redis of the environment.",
+        ),
+    ] = 0,
     save: Annotated[
         str | None,
         typer.Option(
@@ -114,7 +124,7 @@ def run(
         saved = place_to_save(save, yes=yes)
     place = RunPlace(scenario, tuple(overrides), directory, env, SandboxChoice(node, contracts, keep, pace))
     until_when = deadline_of(deadline)
-    options = RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, until_when)
+    options = RunOptions(Selection(until, since, tuple(only)), fresh, reconcile, saved, until_when, workers)
     about(scenario, overrides, env=env, directory=directory, node=node, contracts=contracts, pace=pace)
     verified = going_on("verify")
     others = {
@@ -236,6 +246,29 @@ def status(
 
     about(scenario, overrides, directory=directory, recalls=True)
     end(status_command.status(scenario, overrides, directory, fmt))
+
+
+@run_app.command()
+def worker(
+    env: Annotated[
+        Path, typer.Option("--env", metavar="FILE", help="The environment file, for its section `workers`.")
+    ],
+    broker: Annotated[
+        str | None,
+        typer.Option("--broker", metavar="URL", help="Another address of the Redis than that of `workers.broker`."),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, max=1024, help="Tasks at a time. Default: one for each core."),
+    ] = None,
+) -> None:
+    """Do slow work of runs: keystore files and PIN hashes. It joins all runs of its broker, until ^C.
+
+    A standard keystore file takes 256 MiB of memory for each task at a time.
+    """
+    from cicscenario.cli import worker as worker_command
+
+    end(worker_command.worker(env, broker, threads))
 
 
 @run_app.command()

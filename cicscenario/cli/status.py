@@ -10,6 +10,7 @@ from cicscenario.api import workspace
 from cicscenario.cli.commandline import choose
 from cicscenario.engine.conclude import RunEnd
 from cicscenario.engine.identity import recall_named
+from cicscenario.engine.records import read_workers
 from cicscenario.engine.verify import finished
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import Scenario
@@ -80,10 +81,24 @@ def _show(
         say(_ended(last))
     for step in report["steps"]:
         say(f"  {step['name']:<22}{step['ok']:>9} ok {step['failed']:>7} failed {step['pending']:>9} pending")
+    for line in _workers(place):
+        say(line)
     for row in rows:
         say("  " + check_line(finished(row)))
     if "next" in report:
         say(f"next: {report['next']}")
+
+
+def _workers(place: Path) -> Iterator[str]:
+    """A line for each worker that the run has seen last."""
+    for one in (read_workers(place) or {"workers": []})["workers"]:
+        parts = [
+            f"{int(done):,} {kind} done, {float(one['rates'].get(kind, 0)):g}/s"
+            for kind, done in sorted(one["done"].items())
+        ]
+        if not one["usable"]:
+            parts = ["takes no tasks of this run: another version or secret"]
+        yield f"  worker {one_line(str(one['name']))}: {one_line(', '.join(parts) or 'nothing done yet')}"
 
 
 def _last(place: Path) -> Recorded | None:

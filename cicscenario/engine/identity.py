@@ -151,6 +151,8 @@ def _scenario_differences(held: dict[str, Any], scenario: Scenario) -> list[str]
     document = scenario.canonical()
     before, now = _CAME_LATER | flatten(held), flatten(document)
     free = (*_MAY_CHANGE, *_idle_options(scenario, {*before, *now}))
+    if now.get("traffic.duration") is None:  # else it says how many payments there are
+        free = (*free, "traffic.rate")
     differences = [
         f"{key}: {before.get(key)!r} in the state, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())

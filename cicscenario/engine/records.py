@@ -4,10 +4,10 @@ import getpass
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
@@ -19,7 +19,11 @@ from cicscenario.inputs import LARGE, read_input
 from cicscenario.jsontext import JsonTextError, parse_json
 from cicscenario.resources import load_schema
 
+if TYPE_CHECKING:  # a run without workers loads nothing of them
+    from cicscenario.workers.beats import SeenWorker
+
 PROGRESS = "progress.json"
+WORKERS = "workers.json"  #: what the last run has seen of its workers
 _EVERY = 1.0  # seconds between two records while the run is under way
 _LARGEST = 2**53  # of the numbers in a record; beyond it, floats skip integers
 _AS_WRITTEN = ("document", "environment")  # the user's own values, which are only shown
@@ -99,19 +103,47 @@ def write_progress(directory: Path, progress: Progress) -> None:
         write_whole(directory / PROGRESS, text + "\n", mode=FOR_ALL, again=True)
 
 
+def write_workers(directory: Path, workers: Sequence["SeenWorker"]) -> None:
+    """Writes ``workers.json``: each worker, with what the run has had of it, and how much a second."""
+    document = {"workers": [worker.document() for worker in workers]}
+    write_whole(directory / WORKERS, json.dumps(document, indent=2) + "\n", mode=FOR_ALL, again=True)
+
+
+def read_workers(directory: Path) -> dict[str, Any] | None:
+    """What ``write_workers`` has written; None when there is nothing that can be read."""
+    try:
+        found = parse_json(read_input(directory / WORKERS))
+        lines = [(one["name"], bool(one["usable"]), dict(one["done"]), dict(one["rates"])) for one in found["workers"]]
+        numbers = [float(number) for _, _, done, rates in lines for number in (*done.values(), *rates.values())]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if all(number >= 0 for number in numbers) else None
+
+
 class Recorder:
     """Writes the progress of a run that is under way, at most once a second, for those who watch it, and for its next session.
 
     A failure to write is not told: the state, and the reports at the end, are written in the same folder.
     """
 
-    def __init__(self, directory: Path, progress: Progress) -> None:
+    def __init__(
+        self, directory: Path, progress: Progress, workers: "Callable[[], Sequence[SeenWorker] | None]" = lambda: None
+    ) -> None:
+        """``workers`` gives those that the run has seen last; None when it has none."""
         self._directory = directory
         self._progress = progress
+        self._workers = workers
         self._next = 0.0
 
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
             with suppress(OSError):
                 write_progress(self._directory, self._progress)
+            self.now()
             self._next = time.monotonic() + _EVERY
+
+    def now(self) -> None:
+        """Writes what is known about workers."""
+        with suppress(OSError):
+            if (seen := self._workers()) is not None:
+                write_workers(self._directory, seen)

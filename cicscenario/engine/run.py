@@ -270,7 +270,7 @@ def execute(this: Run, plan: Plan | None = None) -> None:
         ledger = None
         if plan.sends:
             ledger = opened.enter_context(open_ledger(this))
-        context = replace(context, ledger=ledger)
+        context = replace(context, ledger=ledger, workers=this.services.workers)
         backend = descriptor(plan.scenario).open(context)
         opened.callback(backend.close)
         context = replace(context, opened=backend)
@@ -278,10 +278,12 @@ def execute(this: Run, plan: Plan | None = None) -> None:
             this.progress = _progress(this, plan)
             done = {name: tally.ok for name, tally in this.progress.steps.items()}
             this.listener(RunStarted(plan.scenario.title, str(this.directory), plan.size, done))
-            record = Recorder(this.directory, this.progress)
+            pool = context.workers
+            record = Recorder(this.directory, this.progress, pool.seen if pool else lambda: None)
             Runner(
                 plan, context, this.progress, this.listener, only=this.selected, record=record, deadlines=this.deadlines
             ).run()
+            record.now()
             if ledger is not None:
                 this.listener(StageStarted("waiting until all transactions are confirmed"))
             if ledger is None or not ledger.finish():

@@ -26,6 +26,7 @@ _OPEN_BATCHES = 10  # keeps the ledger's window of unconfirmed transactions full
 _CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch are independent
 _SERVICE_STEPS_AT_ONCE = 7  # so are the waits for the engine, the metadata kinds, PINs and USSD data
 _LOOK = 100  # batches that are looked at together, whether they are through
+_BACKGROUND_AT_WORKERS = 16  # batches whose work is at workers, so that there is enough for many machines
 _SAVE_EVERY = 0.5  # seconds between two saves of what active batches have done so far
 
 
@@ -103,7 +104,9 @@ class Runner:
             Lane.CPU: ThreadPoolExecutor(1, "cpu"),
             Lane.CHAIN: ThreadPoolExecutor(_OPEN_BATCHES * _CHAIN_STEPS_AT_ONCE, "chain"),
             Lane.SERVICE: ThreadPoolExecutor(_OPEN_BATCHES * _SERVICE_STEPS_AT_ONCE, "service"),
-            Lane.BACKGROUND: ThreadPoolExecutor(cpu_count() or 1, "background"),
+            Lane.BACKGROUND: ThreadPoolExecutor(
+                _BACKGROUND_AT_WORKERS if context.workers else cpu_count() or 1, "background"
+            ),
         }
 
     def run(self) -> None:

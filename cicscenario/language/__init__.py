@@ -21,6 +21,7 @@ from cicscenario.language.model import (
     SignerEnvironment,
     TrafficOptions,
     UssdEnvironment,
+    WorkersEnvironment,
 )
 from cicscenario.language.secret import Secret
 from cicscenario.language.vocabulary import Condition, Rule, Vocabulary
@@ -51,6 +52,7 @@ __all__ = [
     "TrafficOptions",
     "UssdEnvironment",
     "Vocabulary",
+    "WorkersEnvironment",
     "is_environment",
     "load_environment",
     "load_scenario",

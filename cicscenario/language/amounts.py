@@ -15,6 +15,7 @@ _ABOUT = re.compile(
 _LETTERS = str.maketrans("OolI", "0011")
 _PART = re.compile(r"\s*(?:,|and\b)?\s*([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z]+)")  #: of ``1 h 30 min``
 _ETHER = re.compile(r"\beth\b")
+_RATE = re.compile(r"(.+?)\s*(?:requests?|payments?)?\s*(?:/|\bper\b|\ban?\b)\s*([a-z]+)", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z\u00b5%\u2030]+|[0-9/]")
 
 #: What a word behind a number multiplies it by. In a key with a unit, the words of that unit come first.
@@ -78,12 +79,16 @@ _MEASURES = frozenset(word for words in _UNITS.values() for word in words)
 def amount(text: str, unit: str | None = None) -> Decimal | None:
     """The number that a text means, such as 1000 for ``1,000``, ``1k`` and ``1000 people``.
 
-    ``unit`` is that of the key: then ``2 min`` is 120 for seconds, and ``90%`` is 0.9 for a share. None when the text is no
+    ``unit`` is that of the key: then ``2 min`` is 120 for seconds, ``90%`` is 0.9 for a share, and ``30/min`` is 0.5 for
+    ``requests/s``. None when the text is no
     number, and when it has a unit that cannot be converted to that of the key.
     """
     text = _in_digits(without_about(text.strip().strip("\"'")))
     if unit == "seconds" and (total := _together(text)) is not None:
         return total
+    if unit and unit.endswith("/s") and (rate := _RATE.fullmatch(text)):
+        number, seconds = amount(rate[1]), _UNITS["seconds"].get(rate[2].casefold())
+        return None if number is None or seconds is None else number / seconds
     found = _FORM.fullmatch(text)
     if not found or not any(character.isdigit() for character in found[2]):
         return None

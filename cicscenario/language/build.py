@@ -25,6 +25,7 @@ from cicscenario.language.model import (
     StepOptions,
     TrafficOptions,
     UssdEnvironment,
+    WorkersEnvironment,
 )
 from cicscenario.language.nodes import Mapping, written_at
 from cicscenario.language.profiles import PAYERS, PEOPLE, UNIFORM
@@ -112,6 +113,7 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         if values[name]:
             values[name] |= {"limits": Limits(**values[name]["limits"])}
     custodial, ussd, accounts, meta = (values[name] for name in ("custodial", "ussd", "accounts", "meta"))
+    workers = values["workers"]
     return Environment(
         version=values["version"],
         name=values["name"],
@@ -123,6 +125,7 @@ def environment(path: Path, document: Mapping, values: Values) -> Environment:
         ussd=UssdEnvironment(**_revealing(ussd, "password")) if ussd else None,
         accounts=_accounts(accounts, document) if accounts else None,
         meta=MetaEnvironment(**_revealing(meta, "key", "passphrase")) if meta else None,
+        workers=WorkersEnvironment(**_revealing(workers, "password", "secret")) if workers else None,
         path=path,
     )
 
@@ -175,7 +178,19 @@ def _traffic(values: Values | None, profile: Profile | None) -> TrafficOptions |
     if values is None:
         return None
     days, _, _ = values["span"].partition(" ")
-    return TrafficOptions(values["payments"], profile, int(days), _share(values["overdrafts"]))
+    return TrafficOptions(
+        values["payments"],
+        _decimal(values["per_person"]),
+        _decimal(values["duration"]),
+        values["rate"],
+        profile,
+        int(days),
+        _share(values["overdrafts"]),
+    )
+
+
+def _decimal(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def _share(percentage: str) -> Decimal:

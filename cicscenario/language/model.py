@@ -124,10 +124,22 @@ class PinOptions:
 class TrafficOptions:
     """Payments between people, once all have arrived."""
 
-    payments: int
+    payments: int | None  #: how many; None when ``per_person``, or ``duration`` and ``rate``, say it
+    per_person: Decimal | None
+    duration: Decimal | None  #: seconds
+    rate: float | None  #: payments a second; None for as fast as it goes
     profile: Profile | None  #: that says who pays whom how much; None for payments that are like nobody's
     span: int  #: days
     overdrafts: Decimal  #: as a share: 0.01 for "1%"
+
+    def among(self, size: int) -> int:
+        """The number of payments among ``size`` people, rounded down, and at least 1."""
+        if self.payments is not None:
+            return self.payments
+        wanted = (
+            self.per_person * size if self.per_person is not None else (self.duration or 0) * Decimal(str(self.rate))
+        )
+        return max(1, int(wanted))
 
 
 @dataclass(frozen=True)
@@ -296,6 +308,18 @@ class MetaEnvironment:
 
 
 @dataclass(frozen=True)
+class WorkersEnvironment:
+    """The Redis over which workers take tasks of runs, and the secret that they and the runs share."""
+
+    broker: str  #: see ``redisaddress.FORMS``
+    user: str | None
+    password: Secret | None
+    secret: Secret
+    patience: float  #: seconds without any answer of a worker, after which a run gives up
+    timeout: float  #: seconds for one command of Redis
+
+
+@dataclass(frozen=True)
 class Environment:
     """The services of a stack. None for a service that it does not have."""
 
@@ -309,6 +333,7 @@ class Environment:
     ussd: UssdEnvironment | None
     accounts: AccountsEnvironment | None
     meta: MetaEnvironment | None
+    workers: WorkersEnvironment | None
     path: Path
     faults: tuple[str, ...] = ()  #: that are on in a sandbox, as ``SERVICE.NAME[=VALUE]``; not from the file
     pace: str | None = None  #: of a sandbox's services: fast or real; not from the file

@@ -17,6 +17,7 @@ _COLUMNS: Path = ("population", "columns")
 _PIN_COLUMN: Path = (*_COLUMNS, "pin")
 _THRESHOLD: Path = ("gift", "threshold")
 _TRAFFIC: Path = ("traffic",)
+_MOST_PAYMENTS = 10_000_000  # as the schema says of ``traffic.payments``
 
 
 def _numbers(region: str) -> int:
@@ -49,6 +50,19 @@ def _given(scenario: Scenario) -> bool:
     """Whether people may get a gift; those of ``population.from`` bring its amount."""
     gives = scenario.gift.threshold > 0 or scenario.population.source is not None
     return gives and scenario.gift.method != "none"
+
+
+def _numbers_of_payments(scenario: Scenario) -> list[str]:
+    """The keys that say how many payments there are."""
+    wanted = scenario.traffic
+    return [name for name in ("payments", "per_person", "duration") if wanted and getattr(wanted, name) is not None]
+
+
+def _too_many_payments(scenario: Scenario) -> Path | None:
+    said, size = _numbers_of_payments(scenario), scenario.population.size or 0
+    if scenario.traffic is None or len(said) != 1 or (said == ["duration"] and scenario.traffic.rate is None):
+        return None
+    return _blame((*_TRAFFIC, said[0]), when=scenario.traffic.among(size) > _MOST_PAYMENTS)
 
 
 SCENARIO_RULES = (
@@ -147,6 +161,35 @@ SCENARIO_RULES = (
         lambda s: _blame(_TRAFFIC, when=s.traffic is not None and not s.backend.traits.no_payments and not _given(s)),
         "payments without a gift: nobody has tokens to pay with",
         "set `gift.threshold` to 1 or more: people pay what they got as a gift",
+    ),
+    Rule(
+        ("traffic",),
+        lambda s: _blame(_TRAFFIC, when=s.traffic is not None and not _numbers_of_payments(s)),
+        "payments, and nothing says how many",
+        "add `payments`, or `per_person`, or `duration` with `rate`",
+    ),
+    Rule(
+        ("traffic.payments", "traffic.per_person", "traffic.duration"),
+        lambda s: _blame((*_TRAFFIC, *_numbers_of_payments(s)[-1:]), when=len(_numbers_of_payments(s)) > 1),
+        lambda s: (
+            f"{' and '.join(f'`{name}`' for name in _numbers_of_payments(s))} both say how many payments there are"
+        ),
+        "leave all but one of them out",
+    ),
+    Rule(
+        ("traffic.duration", "traffic.rate"),
+        lambda s: _blame(
+            (*_TRAFFIC, "duration"),
+            when=s.traffic is not None and s.traffic.duration is not None and not s.traffic.rate,
+        ),
+        "a duration of payments without their rate",
+        "add `rate`, the number of payments a second; or say `payments` instead",
+    ),
+    Rule(
+        ("traffic.per_person", "traffic.duration", "traffic.rate", "population.size"),
+        _too_many_payments,
+        f"more than {_MOST_PAYMENTS:,} payments",
+        "make it smaller",
     ),
     Rule(
         ("traffic", "population.size", "population.from"),

@@ -12,7 +12,7 @@ from cicscenario.errors import InvalidError
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli", "testing"), ("api",), ("serve",),
     ("report", "review"), ("engine",), ("plan",), ("vocabulary",), ("steps", "checks", "backends"),
-    ("metadata",), ("capabilities",), ("connections",), ("services", "chain", "legacy"), ("state",), ("payments",),
+    ("metadata",), ("capabilities",), ("connections",), ("workers",), ("services", "chain", "legacy"), ("state",), ("payments",),
     ("language", "people"),
     ("resources", "chainspec", "address", "numberplan"), ("transport", "profile"), ("inputs", "jsontext"),
     ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable", "wording"),

@@ -97,6 +97,40 @@ def test_no_more_are_under_way_than_the_service_allows(world_of: Worlds, most: i
     assert sorted(world.paid()) == sorted(world.wanted())
 
 
+@pytest.mark.parametrize("rate", [0.005, 0.5, 4.0])
+def test_each_is_asked_for_when_it_is_due(world_of: Worlds, rate: float) -> None:
+    world = world_of()
+    world.rate = rate
+    service, times = world.service(), list[float]()
+    carry_out = service.carry_out
+
+    def timed(order: Order) -> None:
+        times.append(world.now)
+        carry_out(order)
+
+    service.carry_out = timed  # type: ignore[method-assign]
+    outcomes = world.run(service)
+    assert all(ok for ok, _ in outcomes.values())
+    assert all(at - times[0] >= number / rate - 1e-6 for number, at in enumerate(times))
+    assert times[-1] - times[0] <= 5 / rate + 3, "and not much later, by the waits for the chain"
+
+
+def test_a_long_wait_for_the_next_one_is_not_that_of_a_service_that_does_nothing(world_of: Worlds) -> None:
+    world = world_of()
+    world.rate = 0.005
+    service, made = world.service(), set[str]()
+    service.carry_out = lambda order: None  # type: ignore[method-assign]
+
+    def later(order: Order) -> Said:
+        if order.id not in made:
+            made.add(order.id)
+            world.chain.mine(order, ok=not order.payment.refused)
+        return HasTransaction(digest_of(order.id))
+
+    service.end = later  # type: ignore[method-assign]
+    assert world.run(service) == dict.fromkeys((1, 2, 3), (True, "1 payment")) | {0: (True, "3 payments")}
+
+
 # --- killed, and gone on with ---------------------------------------------------------------------------------------
 
 

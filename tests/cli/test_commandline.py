@@ -21,7 +21,7 @@ from tests.support.scenarios import written
 
 COMMANDS = (
     *_TAKES, "runs", "compare", "validate", "diff", "new", "fmt", "schema", "explain", "config", "export", "profile", "stack",
-    "state",
+    "state", "worker",
 )  # fmt: skip
 #: A command as a whole, as a part in backticks, or as options of `run` that a sentence asks for.
 BY_HAND = re.compile(

@@ -174,6 +174,28 @@ def test_payments_can_be_added_to_people_who_are_there_and_then_are_as_they_are(
     assert run.command().returncode == 4
 
 
+def test_payments_at_a_rate_are_not_sooner_and_their_number_stays(run: Run) -> None:
+    before = since(run.box)
+    run.scenario.write_text(SCENARIO.replace("payments: 60", "duration: 3, rate: 20"))
+    done = run.command()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run.report()["transactions"]["traffic"] == {"mined": 54, "failed": 6}
+    (step,) = [step for step in run.report()["steps"] if step["name"] == "traffic"]
+    assert step["seconds"] > 59 / 20, "the last one is due then"
+    assert findings(run, before) == []
+    assert run.command("--set", "traffic.duration=4", "--set", "traffic.rate=15").returncode == 4, (
+        "its duration may not"
+    )
+    run.scenario.write_text(SCENARIO.replace("payments: 60", "duration: 3, rate: 20"))
+    assert run.command("--set", "traffic.rate=21").returncode == 4, "nor the number that it makes of it"
+
+
+def test_the_rate_of_payments_that_have_begun_may_change(run: Run) -> None:
+    assert run.command("--set", "traffic.rate=1000").returncode == 0
+    assert run.command("--set", "traffic.rate=2000").returncode == 0
+    assert run.command().returncode == 0
+
+
 def test_payments_that_would_be_planned_otherwise_now_are_not_begun(run: Run) -> None:
     assert run.command("--until", "gas").returncode == 0
     store = Store(run.place / STATE)

@@ -31,6 +31,7 @@ MODELS: dict[str, dict[tuple[str, ...], type]] = {
         ("ussd",): model.UssdEnvironment,
         ("accounts",): model.AccountsEnvironment,
         ("meta",): model.MetaEnvironment,
+        ("workers",): model.WorkersEnvironment,
         **{(service, "limits"): model.Limits for service in ("chain", "custodial", "ussd", "accounts", "meta")},
     },
 }

@@ -34,9 +34,6 @@ class Log:
     words: tuple[str, ...]
     transaction: str = ""  #: its hash
 
-    def names(self, account: str) -> bool:
-        return word(account) in self.words
-
 
 class Chain:
     """One node."""

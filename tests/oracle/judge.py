@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ import bcrypt
 from eth_account import Account
 from eth_hash.auto import keccak
 
-from tests.oracle.chain import word
+from tests.oracle.chain import Log, word
 from tests.oracle.run import Member, Paid, Wanted, members, paid, wanted
 from tests.oracle.world import Baseline, Place, bare
 
@@ -100,29 +100,41 @@ def _chain(
     payments = chain.payments_since(since.block, token)
     registered = chain.logs_since(since.block, index)
     used = chain.logs_since(since.block, faucet)
+    registrations, faucet_uses = _named(registered), _named(used)
+    gifts, gas_gifts = defaultdict[str, list[int]](list), Counter[str]()
+    for sender, to, amount in payments:
+        if sender == place.signer:
+            gifts[to].append(amount)
+    gas_gifts.update(one.to for one in sent if one.plain and one.ok and one.value)
+    moved = Counter[int]()
+    for payment in (one for one in own if not one.refused):
+        moved[payment.payee] += payment.amount
+        moved[payment.payer] -= payment.amount
     balances = chain.views(token, "balanceOf(address)", [word(person.account) for person in people])
     in_index = chain.views(index, "have(address)", [word(person.account) for person in people])
     for person, balance, known in zip(people, balances, in_index, strict=True):
         due = person.gift * unit if asked.gifts else 0
-        verdict.once(person, "registration", sum(log.names(person.account) for log in registered))
+        verdict.once(person, "registration", registrations[word(person.account)])
         verdict.equal(person, "entry in the accounts index", known, 1)
-        got = [amount for sender, to, amount in payments if to == person.account and sender == place.signer]
+        got = gifts[person.account]
         if due or got:
             verdict.once(person, "gift", len(got))
         if got:
             verdict.equal(person, "sum of the gifts", sum(got), due)
-        gas = [one for one in sent if one.to == person.account and one.plain and one.ok and one.value]
         if asked.gas:
-            verdict.once(person, "gas gift", len(gas))
+            verdict.once(person, "gas gift", gas_gifts[person.account])
         if asked.faucet:
-            verdict.once(person, "use of the faucet", sum(log.names(person.account) for log in used))
-        moved = sum(one.amount for one in own if not one.refused and one.payee == person.number)
-        moved -= sum(one.amount for one in own if not one.refused and one.payer == person.number)
-        verdict.equal(person, "token balance", balance, due + paid_out + moved)
+            verdict.once(person, "use of the faucet", faucet_uses[word(person.account)])
+        verdict.equal(person, "token balance", balance, due + paid_out + moved[person.number])
     mine = {person.account for person in people}
     for _, to, amount in (one for one in payments if one[0] == place.signer and one[1] not in mine):
         verdict.wrong.append(f"{amount} base units went to {to}, who is nobody of this run")
     _signer(verdict, asked, people, place, since, [one for one in sent if one.sender == place.signer])
+
+
+def _named(logs: Iterable[Log]) -> Counter[str]:
+    """How many events name each account, as a word."""
+    return Counter(one for log in logs for one in set(log.words))
 
 
 def _payments(
@@ -134,12 +146,8 @@ def _payments(
     """
     accounts = {person.number: person.account for person in people}
     chain, token = place.chain, place.chain.contract(place.registry, "DefaultToken")
-    own = asked.backend == "eth"
-    sent = {
-        one.hash: one
-        for one in chain.sent_since(since.block)
-        if one.sender in accounts.values() and (own or one.to == token)
-    }
+    own, theirs = asked.backend == "eth", set(accounts.values())
+    sent = {one.hash: one for one in chain.sent_since(since.block) if one.sender in theirs and (own or one.to == token)}
     moved = chain.transfers_since(since.block, token)
     verdict.equal("payments", "numbers", sorted(one.number for one in made), list(range(asked.payments)))
     refused = sum(one.refused for one in made)

@@ -37,7 +37,7 @@ class SimEngine:
     """One engine."""
 
     def __init__(self, world: World, redis: SimRedis, chain: SimChain, random: Random) -> None:
-        self._world, self._redis, self._chain, self._random = world, redis, chain, random
+        self._world, self._redis, self.chain, self._random = world, redis, chain, random
         self.keys: list[bytes] = []
         self._nonces: dict[bytes, int] = {}
         self._reserved: dict[str, int] = {}  # nonce by root task
@@ -51,6 +51,13 @@ class SimEngine:
         self._drops = self._doubles = 0
         self.reports: dict[str, Callable[..., None]] = {}  #: tasks of other programs that it calls
         redis.pushed = lambda queue: self.workers.wake()
+
+    def sending(self, payer: bytes) -> int:
+        """Base units that it sends for somebody, and of which it does not know that they are mined."""
+        own = [one for one, _ in self._sent.values() if (one.message.sender, one.message.to) == (payer, TOKEN)]
+        known = self.chain.receipts([one.hash for one in own])
+        open_ = [one.message for one, receipt in zip(own, known, strict=True) if receipt is None]
+        return sum(int.from_bytes(message.argument(1), "big") for message in open_)
 
     # --- what happens to it ---------------------------------------------------------------------------------------
 
@@ -147,7 +154,7 @@ class SimEngine:
         one = SimTransaction(to_hex(keccak(text)), message, nonce, 1)
         self._sent[one.hash] = (one, self._world.now)
         self._used.add((sender, nonce))
-        self._chain.take(one)
+        self.chain.take(one)
         if not self._tracking:
             self._tracking = True
             self.workers.later(_ROUND, self._round)
@@ -161,14 +168,14 @@ class SimEngine:
         """
         is_open = False
         every = list(self._sent.items())
-        for (sent, (one, since)), receipt in zip(every, self._chain.receipts(self._sent), strict=True):
+        for (sent, (one, since)), receipt in zip(every, self.chain.receipts(self._sent), strict=True):
             if receipt is not None:
                 self._follow(sent)
                 continue
             is_open = True
             if self._world.now - since > _AGAIN:
                 self._sent[sent] = (one, self._world.now)
-                self._chain.take(one)
+                self.chain.take(one)
         self._operator()
         pause = _ROUND if is_open else _IDLE_ROUND
         self.workers.later(pause, self._round)
@@ -178,7 +185,7 @@ class SimEngine:
         ``docs/engine-standstill.md`` tells: workers that are killed between reserving a nonce and signing leave it unused.
         """
         for sender, following in list(self._nonces.items()):
-            nonce = self._chain.count(sender)
+            nonce = self.chain.count(sender)
             hole = nonce < following and (sender, nonce) not in self._used
             since = self._holes.setdefault((sender, nonce), self._world.now) if hole else self._world.now
             if self._world.now - since > _STANDSTILL:

@@ -12,6 +12,7 @@ from cicscenario.services.custodial import tasks
 from tests.soak.database import ACTIVE, Account, Database
 from tests.soak.drawn import uuid_text
 from tests.soak.engine import QUEUE, SimEngine
+from tests.soak.menus import SimMenus
 from tests.soak.metadata import SimMeta
 from tests.soak.redis import Message, SimRedis
 from tests.soak.workers import Workers
@@ -22,7 +23,8 @@ BINDING = "_kombu.binding.cic-ussd"
 _MENU = "CON Welcome to Sarafu Network!\n1. English\n2. Kiswahili\n3. Kamba\n11. Next\n00. Exit"
 _CREATED = "END Your account is being created. You will receive an SMS when your account is ready."
 _PIN = "CON Please enter a new four number PIN for your account."
-_START = "CON Balance 0 GFT\n1. Send\n2. My Sarafu\n3. My Account\n4. Help"
+#: States of sessions that were opened before there was an account.
+_OF_JOINING = ("account_creation_prompt", "initial_language_selection", "initial_pin_entry")
 _EXIT = "END Thank you for using the service."
 _BACK = "0"
 _LANGUAGES = {"1": "en", "2": "sw"}
@@ -58,6 +60,7 @@ class SimPhone:
     ) -> None:
         self._world, self._redis, self._meta, self._random = world, redis, meta, random
         self._database = database
+        self._menus = SimMenus(database, engine, engine.chain, self._transfer)
         self._chain = ChainSpec.parse(spec).asdict()
         self.workers = Workers(world, redis, TASKER, _TASK, self._take, one_by_one=True)  #: of the tasker
         engine.reports["cic_ussd.report"] = self._report
@@ -74,7 +77,7 @@ class SimPhone:
         sessions = self._database.sessions
         if account := self._database.accounts.get(phone):
             self._push("metadata.query", "", phone)  # what every dial of a known number asks for
-            return self._known(account, phone, text)
+            return self._known(account, phone, text, form["sessionId"])
         if text in _LANGUAGES:
             self._request(phone, _LANGUAGES[text])
             sessions[phone] = "account_creation_prompt"
@@ -82,21 +85,35 @@ class SimPhone:
         sessions[phone] = "initial_language_selection"
         return PhoneReply(_MENU.encode())
 
-    def _known(self, account: Account, phone: str, text: str) -> PhoneReply:
+    def _known(self, account: Account, phone: str, text: str, session: str) -> PhoneReply:
         """An account that is active and has a PIN is shown where its newest session stopped; any other is asked for a PIN."""
         sessions = self._database.sessions
         if text == _BACK:
             sessions[phone] = "exit"
+            self._menus.left(phone, session)
             return PhoneReply(_EXIT.encode())
         if account.status != ACTIVE or account.password_hash is None:
             sessions[phone] = "initial_pin_entry"
             return PhoneReply(_PIN.encode())
         if phone not in sessions:
             return PhoneReply(b"", 500, "Internal Server Error")
-        if sessions[phone] in ("exit", "start"):
-            sessions[phone] = "start"
-            return PhoneReply(_START.encode())
-        return PhoneReply(_PIN.encode())
+        if sessions[phone] in _OF_JOINING:
+            return PhoneReply(_PIN.encode())
+        said = self._menus.typed(phone, session, text) if text else self._menus.dialled(phone, session)
+        return PhoneReply(said.encode())
+
+    def _transfer(self, payer: bytes, payee: bytes, units: int) -> None:
+        """Asks the engine for a transfer, as ``cic_eth.api.Api.transfer`` does, under an id that nobody is told."""
+        root, accounts = self._id(), (payer.hex(), payee.hex())
+        transfer = {"task": tasks.TRANSFER, "args": [*accounts, units, self._chain], "options": {}}
+        resolve = {"task": tasks.RESOLVE_TOKENS, "args": [self._chain], "options": {"link": [transfer]}}
+        reserve = {
+            "task": tasks.RESERVE_NONCE,
+            "args": [self._chain, payer.hex()],
+            "options": {"link": [resolve]},
+        }
+        arguments = [["GFT"], self._chain, tasks.QUEUE_LOCK, payer.hex()]
+        self._redis.push(QUEUE, _message(root, tasks.CHECK_LOCK, root, arguments, [reserve]))
 
     def _request(self, phone: str, language: str) -> None:
         """Asks the engine for an account, as ``cic_eth.api.Api.create_account`` does, with the tasker to be told."""

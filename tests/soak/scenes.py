@@ -45,6 +45,10 @@ SCENES = {
     "cic_ussd_pins": _PAID + "backend: {kind: cic_ussd, patience: 60}\n" + _ROWS,
     "eth_traffic": _PAID + "backend: {kind: eth, keystore: {kdf: light}}\ntraffic: {payments: 60, overdrafts: 10%}\n",
     "cic_eth_traffic": _PAID + "backend: {kind: cic_eth, patience: 60}\ntraffic: {payments: 60, overdrafts: 10%}\n",
+    "cic_ussd_traffic": _PAID
+    + "backend: {kind: cic_ussd, patience: 60}\n"
+    + _ROWS
+    + "traffic: {payments: 20, overdrafts: 10%}\nchecks: {exclude: [statement]}\n",
     "existing": "gift: {method: none}\nbackend: existing\nmetadata: [phone]\n" + _ROWS,
 }
 

@@ -16,6 +16,7 @@ _BOUNDARIES = {
     "existing": 560,
     "eth_traffic": 420,
     "cic_eth_traffic": 700,
+    "cic_ussd_traffic": 1800,
 }
 _CHAIN = (Kind.REORG, Kind.SET_BACK, Kind.DROP, Kind.LAG, Kind.OTHER)
 _ENGINE = (Kind.DROPPED, Kind.REPEATED, Kind.PAUSED, Kind.WORKERS, Kind.CUT, Kind.EMPTIED)
@@ -32,7 +33,9 @@ _KINDS = {
 
 
 DRAWN = tuple(_KINDS)  #: the scenes that a seed chooses from; any other is run where it is asked for
-_KINDS_OF_ALL = _KINDS | {"eth_traffic": _KINDS["eth"], "cic_eth_traffic": _KINDS["cic_eth"]}
+_KINDS_OF_ALL = _KINDS | {
+    "eth_traffic": _KINDS["eth"], "cic_eth_traffic": _KINDS["cic_eth"], "cic_ussd_traffic": _KINDS["cic_ussd_pins"],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -310,7 +310,8 @@ class _Simulation:
         found = [*arrived(people, size, done, paid=_PAID if traits.sovereign else (), gifts=traits.makes_accounts)]
         if scenario.traffic:
             plan = payments_of(scenario, self._scene.plan.population, size)
-            found += exchanged(people, self._chain, plan, sum(plan.gifts))
+            on_chain = [one for one in plan if not (one.refused and traits.joins_by_phone)]  # the phone refuses first
+            found += exchanged(people, self._chain, on_chain, sum(plan.gifts))
             people = {person: (account, plan.left[person]) for person, (account, _) in people.items()}
         if traits.makes_accounts:
             found += served(people, self._chain)

@@ -38,7 +38,15 @@ def test_without_faults_one_run_is_enough(where: str) -> None:
 
 @pytest.mark.parametrize(
     ("where", "number"),
-    [("eth", 6), ("cic_eth", 4), ("cic_ussd", 2), ("cic_ussd_pins", 2), ("existing", 4), ("cic_eth_traffic", 3)],
+    [
+        ("eth", 6),
+        ("cic_eth", 4),
+        ("cic_ussd", 2),
+        ("cic_ussd_pins", 2),
+        ("existing", 4),
+        ("cic_eth_traffic", 3),
+        ("cic_ussd_traffic", 2),
+    ],
 )
 def test_whatever_goes_wrong_everybody_arrives_exactly_once(where: str, number: int) -> None:
     for seed in range(number):
@@ -65,7 +73,13 @@ def boundaries(where: str, size: int = 20) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "where", ["eth", "eth_traffic", "existing", *map(slow, ("cic_eth", "cic_eth_traffic", "cic_ussd", "cic_ussd_pins"))]
+    "where",
+    [
+        "eth",
+        "eth_traffic",
+        "existing",
+        *map(slow, ("cic_eth", "cic_eth_traffic", "cic_ussd", "cic_ussd_pins", "cic_ussd_traffic")),
+    ],
 )
 def test_after_a_kill_at_any_named_boundary_one_more_run_is_enough(where: str) -> None:
     named = {name: at for name, at in boundaries(where).items() if name.startswith(("before ", "after "))}
@@ -91,6 +105,14 @@ def test_a_choice_by_phone_that_may_have_been_taken_is_not_made_again(after: int
     ended = Case(1, "cic_ussd", 20, faults).run()
     assert ended.problems == []
     assert ended.accounts == 20
+
+
+def test_a_payment_by_phone_whose_answer_is_lost_is_waited_for() -> None:
+    """The engine stands still, so that nothing shows of it for a while."""
+    asked = boundaries("cic_ussd_traffic")["after state.payments_asked"]
+    for after in (50, 59, 71, 86):
+        ended = Case(1, "cic_ussd_traffic", 20, (Fault(asked, Kind.PAUSED, 30), Fault(asked + after, Kind.LOST))).run()
+        assert (ended.codes, ended.problems) == ([0], []), after
 
 
 @pytest.mark.parametrize(

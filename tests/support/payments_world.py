@@ -160,6 +160,7 @@ class PaymentsWorld:
         self.store = Store(folder / STATE)
         self.plan, self.size, self.chain = PaidPlan(payments, size), size, PaidChain()
         self.now, self.waits, self.ids = 1000.0, 0, 0
+        self.rate: float | None = None  #: payments a second
         made = [Person(i, "{}", f"+2547{i:08}", "en", (), bytes(20), 100, None) for i in range(size)]
         self.store.commit("population", [], made, [(i, account_that_pays(i)) for i in range(size)])
         self.stopping = _Stopping(self)
@@ -173,9 +174,10 @@ class PaymentsWorld:
         contracts = Contracts(b"", b"", PAID_TOKEN, None)
         chain = SimpleNamespace(rpc=self.chain, contracts=contracts, height=0, environment=environment)
         nothing: Any = None
+        scenario: Any = SimpleNamespace(traffic=SimpleNamespace(rate=self.rate))
         services: Any = SimpleNamespace(chain=chain)
         context = RunContext(
-            nothing, Path(), nothing, services, self.store, self.stopping, clock=lambda: self.now, size=self.size
+            scenario, Path(), nothing, services, self.store, self.stopping, clock=lambda: self.now, size=self.size
         )
         result = Result()
         AskedTraffic(context, "traffic", service)(Batch(range(self.size), [], result))

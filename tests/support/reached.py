@@ -1,7 +1,7 @@
 """Which situation leads a command to which boundary. Every boundary that the package declares is in one of them.
 
-A test of each situation kills a process before and after each of its boundaries (tests/cli/test_run_killed.py and
-tests/cli/test_every_boundary.py).
+A test of each situation kills a process before and after each of its boundaries (tests/cli/test_run_killed.py,
+tests/cli/test_every_boundary.py and tests/workers/test_run.py).
 """
 
 from collections.abc import Iterable
@@ -46,6 +46,9 @@ REACHED: dict[str, dict[str, set[str]]] = {
     "failing list": {"": {"failing.write", "failing.remove"}},
     "home folder": {"": {"folder.ignore", "file.create"}},
     "new scenario": {"": {"scenario.create", "file.create"}},
+    # A run with workers, and the workers: tests/workers/test_run.py.
+    "run with workers": {"": {"workers.push", "workers.take"}},
+    "worker": {"": {"workers.answer", "workers.beat"}},
     # A sandbox with one run, and a snapshot of it: tests/cli/test_snapshot_kills.py.
     "snapshot saved": {"": {"snapshot.stop", "snapshot.write", "snapshot.start", "file.replace"}},
     "snapshot restored": {"": {

@@ -8,6 +8,7 @@ have the payment, and the payer has nothing with the node: a payment is made at 
 from collections.abc import Sequence
 
 from cicscenario.backends.work.payeroutcomes import PAGE, PayerOutcomes, accounts_in, begin
+from cicscenario.backends.work.paymentpace import PaymentPace
 from cicscenario.backends.work.paymentservice import Order, PaymentService
 from cicscenario.backends.work.paymentwaiting import PaymentEnd, PaymentRequests, Request
 from cicscenario.capabilities.context import RunContext
@@ -44,6 +45,7 @@ class _Session:
         self._tally = PayerOutcomes(plan, batch)
         self._accounts = accounts_in(context, plan)
         self._requests = PaymentRequests(context, plan, self._accounts, service, batch.result)
+        self._pace = PaymentPace(context, batch.result)
         self._rounds = Rounds(plan, plan.gifts, self._settled, one_each=True)
         self._given_up: dict[int, str] = {}  # payers of payments of earlier runs that are still open, with the reason
         self._refusal: str | None = None  # why nothing more is asked for in this run
@@ -89,14 +91,19 @@ class _Session:
         """Asks for what may be asked for now. Whether anything is under way."""
         again, self._lost = self._lost, []
         self._begin(again, again=True)
-        while (room := self._service.most - self._requests.number) > 0 and not self._refusal:
+        while (room := self._room()) and not self._refusal:
             ready = self._rounds.next_round(room)
             for payment in self._rounds.take_earlier():
                 self._tally.made(payment)
-            if not ready:
+            if not ready or not self._pace.wait():
                 break
             self._begin(ready)
         return bool(self._requests.number)
+
+    def _room(self) -> int:
+        """How many more may be asked for now; at least one when none is under way, which then waits until it is due."""
+        due = self._pace.due() if self._requests.number else max(1, self._pace.due())
+        return max(0, min(due, self._service.most - self._requests.number))
 
     def _begin(self, ready: Sequence[Payment], *, again: bool = False) -> None:
         """Asks for payments, but for those that are made, and those of people of whom an earlier one is still open."""
@@ -119,6 +126,7 @@ class _Session:
 
     def _send(self, payments: Sequence[Payment], *, again: bool) -> None:
         orders = [self._order(payment, self._service.new_id(payment)) for payment in payments]
+        self._pace.sent(0 if again else len(payments))
         self._state.add_payments(PaymentRow(one.id, one.payment.number, one.payment.payer) for one in orders)
         self._requests.add([Request(one, again=again) for one in orders])
         self._service.send(orders)  # committed, then sent: a request that was sent is known to the next run

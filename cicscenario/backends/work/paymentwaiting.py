@@ -74,6 +74,8 @@ class PaymentRequests:
 
     def add(self, requests: Iterable[Request]) -> None:
         """These are waited for from now on. Nobody has two."""
+        if not self._under_way:  # nobody has waited for anything
+            self._timer.restart()
         now = self._context.clock()
         for one in requests:
             one.since = now - _ASK_AFTER if one.earlier else now

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cicscenario.backends.work.payeroutcomes import PAGE, PayerOutcomes, accounts_in, begin
+from cicscenario.backends.work.paymentpace import PaymentPace
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.cost import Need, Pending, amount
 from cicscenario.capabilities.executor import Batch, Result, Wait
@@ -61,13 +62,17 @@ class _Session:
 
     def carry_out(self) -> None:
         rounds = Rounds(self._plan, self._plan.gifts, self._settled)
+        pace = PaymentPace(self._context, self._result)
         while not self._context.stopping.is_set():
-            ready = rounds.next_round()
+            ready = rounds.next_round(max(1, pace.due()))
             for payment in rounds.take_earlier():
                 self._tally.made(payment)
             if not ready:
                 break
             self._gas = self._gas or self._open(ready)
+            if not pace.wait():
+                return
+            pace.sent(len(ready))
             for payment, why in self._send(ready):
                 if why is None:
                     rounds.paid(payment)

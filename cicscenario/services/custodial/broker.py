@@ -50,7 +50,7 @@ class Broker:
     ``user`` and ``password`` are those of Redis's access control lists; a password without a user is that of the server. Both
     may also be in ``url``. ``ca`` is a PEM file of authorities to trust beside the public ones. Raises InvalidError for an
     address of no Redis, UnavailableError when Redis cannot be reached, and InterruptedRunError within a second after
-    ``stopping`` is set. Passwords are in no message.
+    ``stopping`` is set. Passwords are in no message. ``section`` is that of the environment file, for hints.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Broker:
         password: str | None = None,
         ca: Path | None = None,
         meter: Meter | None = None,
+        section: str = "custodial",
     ) -> None:
         self._place = RedisAddress.parse(url)
         self.queue = queue
@@ -76,6 +77,7 @@ class Broker:
         self._ca = ca
         self._timeout = timeout
         self._patience = patience
+        self._section = section
         self.stopping = stopping
         self._cancellation = Cancellation(stopping, meter=meter)
         self._redis = self.connect(timeout)
@@ -210,12 +212,12 @@ class Broker:
         if isinstance(error, AuthenticationError) or "NOAUTH" in str(error):
             return UnavailableError(
                 f"Redis {self.address} wants another user name or password",
-                hint="is `custodial.broker` in the environment file right?",
+                hint=f"is `{self._section}.broker` in the environment file right?",
             )
         trouble = "does not answer" if _is_gone(error) else "refuses"
         return UnavailableError(
             f"Redis {self.address} {trouble}: {foreign(self._redact(str(error)), 200) or type(error).__name__}{doubt}",
-            hint="is it running, and is `custodial.broker` in the environment file right?",
+            hint=f"is it running, and is `{self._section}.broker` in the environment file right?",
         )
 
 

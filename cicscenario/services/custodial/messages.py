@@ -1,4 +1,4 @@
-"""Celery messages for the engine, as bytes that can be pushed onto its queue.
+"""Celery messages for the engine and for workers, as bytes that can be pushed onto its queue.
 
 Celery and kombu write them, to a transport that only collects them. So a whole batch is sent by one LPUSH, which the broker
 takes whole or not at all, and no library sends a message twice by itself.
@@ -46,13 +46,11 @@ class _Loader(AppLoader):  # type: ignore[misc]
         return {}
 
 
-class Messages:
-    """Writes messages for one ``queue`` and chain. Safe for use by many threads."""
+class TaskMessages:
+    """Writes messages for one ``queue``. Safe for use by many threads."""
 
-    def __init__(self, queue: str, spec: ChainSpec) -> None:
-        self.spec = str(spec)  #: for commands in hints
+    def __init__(self, queue: str) -> None:
         self._queue = queue
-        self._chain = spec.asdict()
         self._app = Celery("cicscenario", set_as_current=False, loader=_Loader, fixups=())
         nowhere = Connection(transport=_Transport)  # type: ignore[no-untyped-call]
         self._producer = self._app.amqp.Producer(nowhere, auto_declare=False)
@@ -61,6 +59,37 @@ class Messages:
     def call(self, task_id: str, task: str, arguments: Sequence[Any]) -> bytes:
         """One task by its name; its result is stored under ``task_id``."""
         return self._message(task_id, task, arguments, [], [])
+
+    def _message(
+        self, task_id: str, task: str, arguments: Sequence[Any], links: list[Signature], failed: list[Signature]
+    ) -> bytes:
+        with self._lock:
+            message = self._app.amqp.as_task_v2(
+                task_id,
+                task,
+                tuple(arguments),
+                callbacks=links or None,
+                errbacks=failed or None,
+                reply_to=self._app.thread_oid,
+                ignore_result=None,  # as from the engine's own client: a worker leaves its results only unless told not to
+            )
+            try:
+                self._app.amqp.send_task_message(
+                    self._producer, task, message, queue=self._queue, declare=(), retry=False
+                )
+            except (KombuError, TypeError, ValueError) as error:
+                raise UnavailableError(f"cannot write a message for the task {task}: {type(error).__name__}") from error
+            collected: list[bytes] = self._producer.connection.transport.collected
+            return collected.pop()
+
+
+class Messages(TaskMessages):
+    """Those of the engine, for one ``queue`` and chain."""
+
+    def __init__(self, queue: str, spec: ChainSpec) -> None:
+        super().__init__(queue)
+        self.spec = str(spec)  #: for commands in hints
+        self._chain = spec.asdict()
 
     def create_account(self, root_id: str, destination: str, *, register: bool = True) -> bytes:
         """The engine's own ``create_account``: its links nested as the engine nests them.
@@ -104,25 +133,3 @@ class Messages:
     def _linked(self, failed: Signature, then: list[Signature], task: str, *arguments: Any) -> Signature:
         links = {"link": then} if then else {}
         return self._signature(task, *arguments, link_error=[failed], **links)
-
-    def _message(
-        self, task_id: str, task: str, arguments: Sequence[Any], links: list[Signature], failed: list[Signature]
-    ) -> bytes:
-        with self._lock:
-            message = self._app.amqp.as_task_v2(
-                task_id,
-                task,
-                tuple(arguments),
-                callbacks=links or None,
-                errbacks=failed or None,
-                reply_to=self._app.thread_oid,
-                ignore_result=None,  # as from the engine's own client: a worker leaves its results only unless told not to
-            )
-            try:
-                self._app.amqp.send_task_message(
-                    self._producer, task, message, queue=self._queue, declare=(), retry=False
-                )
-            except (KombuError, TypeError, ValueError) as error:
-                raise UnavailableError(f"cannot write a message for the task {task}: {type(error).__name__}") from error
-            collected: list[bytes] = self._producer.connection.transport.collected
-            return collected.pop()

@@ -12,6 +12,8 @@ from cicscenario.legacy.accountfiles import PinRow, write_pins
 from cicscenario.people.person import Person
 from cicscenario.people.pins import PinHasher
 from cicscenario.steps.work.account_table import report
+from cicscenario.steps.work.labour import labour
+from cicscenario.workers.kinds import HASHES
 
 _HASHED_AT_ONCE = 2 * (cpu_count() or 1)  # people; keeps all processors busy, also when a hash takes a second
 _WRITE_AFTER = 1.0  # seconds of hashing after which the hashes are written to the table
@@ -24,15 +26,18 @@ def executor(context: RunContext) -> Executor:
     source = pin_source(context.scenario, context.population, context.hashes)
     if source.hashed is not None:
         return _brought(context, source.hashed)
-    hasher = PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)
+    common = {"scheme": wanted.scheme, "cost": wanted.cost, "pepper": context.services.pepper}
+    PinHasher(wanted.scheme, cost=wanted.cost, pepper=context.services.pepper)  # raises for a pepper that is none
 
     def run(batch: Batch) -> Result:
         rows: list[tuple[Person, str]] = []
         since = context.clock()
-        for start in range(0, len(batch.people), _HASHED_AT_ONCE):
-            part = batch.people[start : start + _HASHED_AT_ONCE]
-            known = _pins(part, source, batch.result)
-            rows += zip(known, hasher.hash_many(known.values(), context.stopping), strict=True)
+        at_once = len(batch.people) if context.workers else _HASHED_AT_ONCE
+        for start in range(0, len(batch.people), at_once):
+            known = _pins(batch.people[start : start + at_once], source, batch.result)
+            people = list(known)
+            for index, hashed in labour(context, batch, HASHES, common, list(known.values())):
+                rows.append((people[index], hashed))
             if context.clock() - since >= _WRITE_AFTER:
                 _write(context, rows, batch.result)
                 rows, since = [], context.clock()

@@ -1,0 +1,32 @@
+"""``cicscenario worker``: does slow work of runs of one broker."""
+
+from dataclasses import replace
+from os import cpu_count
+from pathlib import Path
+
+from cicscenario.errors import ExitCode, InvalidError
+from cicscenario.language import load_environment
+from cicscenario.printable import say
+from cicscenario.workers.worker import WorkerPlace, work
+
+
+def worker(env: Path, broker: str | None, threads: int | None) -> ExitCode:
+    """Takes tasks until ^C or SIGTERM; what is under way is finished first."""
+    found = load_environment(env)
+    if found.workers is None:
+        raise InvalidError(
+            f"{env} has no `workers` section, which says where tasks are",
+            hint="`cicscenario explain environment.workers` shows what to add",
+        )
+    where = replace(found.workers, broker=broker or found.workers.broker)
+    place = WorkerPlace(
+        broker=where.broker,
+        user=where.user,
+        password=where.password.reveal() if where.password else None,
+        secret=where.secret.reveal(),
+        ca=found.ca,
+        timeout=where.timeout,
+        patience=where.patience,
+    )
+    work(place, threads or cpu_count() or 1, lambda line: say(line, flush=True))
+    return ExitCode.OK

@@ -1,0 +1,75 @@
+"""Two workers against one, on two cores, and the work in this process against the work as it was before there were workers.
+
+Run by its own command: ``python -m pytest -n 0 -m benchmark -s tests/benchmarks/test_workers.py``. The ratios are those of one
+session, since machines differ; other programs must not use the cores meanwhile. The sizes are for a machine of its own;
+CICSCENARIO_SHARE=0.1 makes a tenth of them.
+"""
+
+import os
+import secrets
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cicscenario.chain.keyfile import encrypt
+from cicscenario.workers import names
+from cicscenario.workers.kinds import HASHES, KEYFILES, KINDS, keystore_item
+from tests.support.valkey import Valkey
+from tests.support.waiting import eventually
+from tests.support.worker_processes import LINEAGE, environment_file, pool_at, working
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
+
+LEAST = 1.7  # times as fast with two workers
+MOST = 1.03  # times the CPU time in this process
+SHARE = float(os.environ.get("CICSCENARIO_SHARE", "1"))
+LIGHT = {"kdf": "light", "password": "of the benchmark"}
+COST_8 = {"scheme": "bcrypt", "cost": 8, "pepper": None}
+WORK = {
+    KEYFILES: (LIGHT, [keystore_item(secrets.token_bytes(31)) for _ in range(int(2000 * SHARE))]),
+    HASHES: (COST_8, [f"{number % 10_000:04}" for number in range(int(5000 * SHARE))]),
+}
+
+
+def seconds(folder: Path, kind: str, workers: int) -> float:
+    common, items = WORK[kind]
+    with Valkey(folder) as valkey:
+        environment = environment_file(folder / "environment", valkey.url)
+        with working(environment, workers), pool_at(valkey) as pool:
+            eventually(lambda: valkey.client.hlen(names.BEATS) == workers, "waited for workers", 60)
+            began = time.monotonic()
+            assert len(dict(pool.each(LINEAGE, kind, common, items))) == len(items)
+            return time.monotonic() - began
+
+
+@pytest.mark.parametrize("kind", list(WORK))
+def test_two_workers_are_nearly_twice_as_fast_as_one(kind: str, tmp_path: Path) -> None:
+    taken = {}
+    for workers in (1, 2):
+        (tmp_path / str(workers)).mkdir()
+        taken[workers] = seconds(tmp_path / str(workers), kind, workers)
+    ratio = taken[1] / taken[2]
+    print(
+        f"{kind}: {len(WORK[kind][1])} in {taken[1]:.1f} s with one worker, {taken[2]:.1f} s with two: {ratio:.2f} times as fast"
+    )
+    assert ratio >= LEAST
+
+
+def test_the_way_within_one_process_costs_nothing() -> None:
+    """CPU time of one thread for the same files, by turns, the shortest of each."""
+    keys = WORK[KEYFILES][1][:20]
+    never = threading.Event()
+    plain, way = [], []
+    for _ in range(9):
+        began = time.thread_time()
+        for key in keys:
+            encrypt(bytes.fromhex(key), LIGHT["password"], "light")
+        between = time.thread_time()
+        assert len(list(KINDS[KEYFILES].here(LIGHT, keys, never))) == len(keys)
+        plain.append(between - began)
+        way.append(time.thread_time() - between)
+    ratio = min(way) / min(plain)
+    print(f"{len(keys)} keystore files: {ratio:.3f} times the CPU time of the bare function")
+    assert ratio < MOST
