@@ -1,7 +1,6 @@
 """The end of a run: tests whether work is left, writes the result files, and raises an error for incomplete steps."""
 
 import os
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +26,6 @@ from cicscenario.wording import counted
 TRANSACTIONS = "tx"  #: folder of the run directory
 REJECTED = "rejected.csv"  #: file of the run directory
 _DIGITS = 2  # of the names of its folders
-_HASH = re.compile("[0-9a-f]{64}")
 _LINE = 200  # characters of a detail that is told in one line
 
 
@@ -105,12 +103,11 @@ def write_transactions(directory: Path, store: Store) -> None:
     """Writes each transaction to ``tx/<first two digits>/<hash>``: the raw signed bytes in hexadecimal, without 0x.
 
     By the digits, which are those of the hash, a folder has a few thousand files where all have millions. Keeps files that are
-    there. One of another size is written again: a power cut may have cut it off. The files of earlier versions, which had no
-    inner folders, are moved there.
+    there, also those of earlier versions, which had no inner folders. One of another size is written again: a power cut may
+    have cut it off.
     """
     top = inner_folder(directory / TRANSACTIONS)
     sweep(top)
-    _move_inwards(top)
     folder = top
     for (
         row
@@ -121,15 +118,6 @@ def write_transactions(directory: Path, store: Store) -> None:
             sweep(folder)
         if _size(f"{folder}/{name}") != len(raw):
             write_whole(folder / name, raw, many=True)
-
-
-def _move_inwards(top: Path) -> None:
-    with os.scandir(top) as entries:
-        names = [
-            entry.name for entry in entries if _HASH.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        ]
-    for name in names:
-        (top / name).replace(inner_folder(top / name[:_DIGITS]) / name)
 
 
 def _size(path: str) -> int | None:

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from cicscenario.sandbox.daemon import Daemon
+from tests.benchmarks.memory import peak_memory
 from tests.benchmarks.reads import read_everybody
-from tests.benchmarks.test_throughput import peak_memory
 from tests.support.commands import command_environment, command_line
 from tests.support.cputime import of_daemon
 from tests.support.sandboxes import Run, Sandbox

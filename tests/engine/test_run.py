@@ -254,20 +254,15 @@ def test_a_file_of_a_transaction_that_a_power_cut_cut_off_is_whole_again(
 
 
 def test_transactions_are_in_folders_by_the_first_digits_of_their_hashes(tmp_path: Path, store: Store) -> None:
-    """Millions of files in one folder are more than some file systems bear. An earlier version had them there."""
+    """Millions of files in one folder are more than some file systems bear."""
     rows = [replace(transaction(nonce, who=nonce), hash=bytes([nonce % 2 * 16, nonce]) * 16) for nonce in range(4)]
     store.add_transactions(rows)
-    (tmp_path / "tx").mkdir(mode=0o700)
-    earlier = tmp_path / "tx" / rows[1].hash.hex()
-    earlier.write_text(rows[1].raw.hex())
-    written = earlier.stat().st_mtime_ns
-    (tmp_path / "tx" / ".x.abcdefgh.unfinished").touch()
     write_transactions(tmp_path, store)
-    (tmp_path / "tx" / "00" / ".x.abcdefgh.unfinished").touch()
+    for place in ("tx", "tx/00"):  # as killed runs leave them
+        (tmp_path / place / ".x.abcdefgh.unfinished").touch()
     write_transactions(tmp_path, store)
     found = {path.relative_to(tmp_path / "tx").as_posix() for path in (tmp_path / "tx").rglob("*")}
     assert found == {"00", "10"} | {f"{row.hash.hex()[:2]}/{row.hash.hex()}" for row in rows}
-    assert (tmp_path / "tx" / "10" / earlier.name).stat().st_mtime_ns == written, "it was moved"
 
 
 def test_a_folder_of_transactions_that_leads_elsewhere_is_refused(tmp_path: Path, store: Store) -> None:
