@@ -53,7 +53,7 @@ WALL_CLOCK = {
     "services/custodial/workers.py",  # when a question to another machine is void
     "checks/work/balance.py",  # how long a token has decayed
     "sandbox/node/chain.py",  # the time of a block
-    "sandbox/node/__main__.py",
+    "sandbox/node/program.py",
     "sandbox/meta/operations.py",
     "sandbox/custodial/intake.py",  # when a task was fetched, which kombu of another process reads
     "sandbox/custodial/message.py",  # when a task may run

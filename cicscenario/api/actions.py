@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cicscenario.api.home import home
-from cicscenario.api.request import RunPlace, run_request
+from cicscenario.api.request import run_request
+from cicscenario.api.runplace import RunPlace
 from cicscenario.engine import run as engine
 from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Listener, Noted, StageStarted

@@ -1,5 +1,6 @@
 """Calls to the phone interface of a sandbox, as from a phone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cicscenario.errors import InvalidError, UnavailableError
@@ -24,18 +25,33 @@ def shown_on_phone(screen: Screen) -> str:
     return (screen.text[3:] if screen.goes_on is not None else screen.text).strip()
 
 
-def dialled(home: Path, phone: str, inputs: str = "") -> str:
-    """Dials for ``phone`` and enters ``inputs``, with ``*`` between them; gives the last screen, as the phone shows it.
+def enter(
+    client: UssdClient,
+    screen: Screen,
+    inputs: str,
+    *,
+    typed: Callable[[Screen, str], None] = lambda screen, word: None,
+    seen: Callable[[Screen], None] = lambda screen: None,
+) -> Screen:
+    """Enters ``inputs``, with ``*`` between them, in the session that shows ``screen``; gives the last screen.
 
+    ``typed`` is called with each screen and what is entered there, before it is sent; ``seen`` with each screen that follows.
     Raises InvalidError when the session is over before the last input, and UnavailableError when nobody answers.
     """
-    client, words = phone_client(home), [word for word in inputs.split("*") if word]
-    screen = client.dial(phone)
+    words = [word for word in inputs.split("*") if word]
     for number, word in enumerate(words):
         if not screen.goes_on:
             raise InvalidError(
                 f"the session was over before {len(words) - number} of {len(words)} inputs; its last screen:"
                 f" {shown_on_phone(screen)}"
             )
+        typed(screen, word)
         screen = client.send(screen, word)
-    return shown_on_phone(screen)
+        seen(screen)
+    return screen
+
+
+def dialled(home: Path, phone: str, inputs: str = "") -> str:
+    """Dials for ``phone`` and enters ``inputs``; gives the last screen, as the phone shows it. See ``enter``."""
+    client = phone_client(home)
+    return shown_on_phone(enter(client, client.dial(phone), inputs))

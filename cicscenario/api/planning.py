@@ -9,7 +9,7 @@ from typing import Any
 
 from cicscenario.api import workspace
 from cicscenario.api.home import home
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.capabilities.cost import Need, not_asked
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, StageStarted

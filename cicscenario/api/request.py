@@ -1,11 +1,10 @@
-"""Which run is meant, and the request for it that is given to the engine."""
+"""The request for a run that is given to the engine."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from cicscenario.api import workspace
 from cicscenario.api.revision import revision_of
+from cicscenario.api.runplace import RunPlace
 from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Listener
 from cicscenario.engine.run import RunRequest, Stoppable
@@ -13,22 +12,6 @@ from cicscenario.engine.select import EVERYTHING, Selection
 from cicscenario.language import Environment
 from cicscenario.plan.compile import Plan
 from cicscenario.report.summary import write_record
-
-
-@dataclass(frozen=True)
-class RunPlace:
-    """The run that is meant: a scenario and the options that lead to its run directory and its services."""
-
-    scenario: Path
-    overrides: tuple[str, ...] = ()
-    directory: Path | None = None
-    env: str | None = None
-    sandbox: workspace.SandboxChoice = field(default_factory=workspace.SandboxChoice)
-    home: Path | None = None  #: the home folder; None for the usual one
-
-    def with_values(self, values: tuple[str, ...]) -> "RunPlace":
-        """The same with more values for --set."""
-        return replace(self, overrides=(*self.overrides, *values))
 
 
 def run_request(

@@ -10,29 +10,29 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cicscenario.api import actions, workspace
-from cicscenario.api.actions import RunOptions, VerifyOptions
+from cicscenario.api import workspace
 from cicscenario.api.naming import about
-from cicscenario.api.people import Participant, people_of
-from cicscenario.api.planning import RunPlan, plan_of
-from cicscenario.api.request import RunPlace
-from cicscenario.api.result import RunResult, result_of
-from cicscenario.api.running import Running, Stop
+from cicscenario.api.runplace import RunPlace, SandboxChoice
 from cicscenario.engine.deadline import Deadline
 from cicscenario.engine.events import Event, Listener
-from cicscenario.engine.run import Stoppable
-from cicscenario.engine.select import Selection
 from cicscenario.errors import ExitCode, as_told
 from cicscenario.language import Scenario
-from cicscenario.report.listeners import Listening, telling
-from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import load_scenario
+
+if TYPE_CHECKING:  # each is loaded when it is first needed: who only reads the people of a run needs no engine
+    from cicscenario.api.people import Participant
+    from cicscenario.api.planning import RunPlan
+    from cicscenario.api.result import RunResult
+    from cicscenario.api.running import Running, Stop
+    from cicscenario.engine.run import Stoppable
+    from cicscenario.report.listeners import Listening
+    from cicscenario.state.rows import CheckRow
 
 #: Values by dotted key, such as ``{"population.size": 50}``; or texts as the command line has them: ``population.size=50``.
 Overrides = Mapping[str, Any] | Sequence[str]
-_Body = Callable[[Listener, Stoppable], tuple[ExitCode, list[CheckRow]]]
+_Body = Callable[[Listener, "Stoppable"], tuple[ExitCode, list["CheckRow"]]]
 
 
 def load(
@@ -60,7 +60,7 @@ def load(
         _overrides(set),
         None if directory is None else Path(directory),
         None if environment is None else str(environment),
-        workspace.SandboxChoice(node, contracts, keep, pace),
+        SandboxChoice(node, contracts, keep, pace),
         None if home is None else Path(home).absolute(),
     )
     with _told():
@@ -97,11 +97,13 @@ class LoadedScenario:
         with self._named():
             return workspace.run_directory(self.model, self._place.directory, self._place.home)
 
-    def plan(self) -> RunPlan:
+    def plan(self) -> "RunPlan":
         """What a run would do and what it needs, as ``cicscenario plan``. Changes nothing, and starts no service.
 
         Raises StateRefusedError when the state in the run directory is of another scenario or chain.
         """
+        from cicscenario.api.planning import plan_of
+
         with self._named():
             return plan_of(self.model, self._place, lambda event: None, lambda stop: nullcontext())
 
@@ -116,7 +118,7 @@ class LoadedScenario:
         reconcile: bool = False,
         save: str | PathLike[str] | None = None,
         deadline: float | None = None,
-    ) -> RunResult:
+    ) -> "RunResult":
         """Starts or resumes the run, and verifies that all people arrived; ``listener`` is called with each event.
 
         ``until``, ``since`` and ``only`` are names of steps. ``fresh`` starts anew, ``reconcile`` sends transactions again
@@ -142,9 +144,12 @@ class LoadedScenario:
         reconcile: bool = False,
         save: str | PathLike[str] | None = None,
         deadline: float | None = None,
-    ) -> Running:
+    ) -> "Running":
         """As ``run``; the run goes on in a thread, and what is returned gives its events one after the other."""
-        options = RunOptions(
+        from cicscenario.api import actions
+        from cicscenario.engine.select import Selection
+
+        options = actions.RunOptions(
             Selection(until, since, tuple(only)), fresh, reconcile, None if save is None else Path(save).absolute()
         )
         return self._begun(
@@ -161,7 +166,7 @@ class LoadedScenario:
         exclude: Sequence[str] = (),
         thorough: bool = False,
         deadline: float | None = None,
-    ) -> RunResult:
+    ) -> "RunResult":
         """Asks the services again whether all people arrived; ``listener`` is called with each event.
 
         ``include`` and ``exclude`` are names of checks. Possible at any time, also during a run. Raises InvalidError when nothing
@@ -177,20 +182,24 @@ class LoadedScenario:
         exclude: Sequence[str] = (),
         thorough: bool = False,
         deadline: float | None = None,
-    ) -> Running:
+    ) -> "Running":
         """As ``verify``; it goes on in a thread, and what is returned gives its events one after the other."""
-        options = VerifyOptions(tuple(include), tuple(exclude), thorough)
+        from cicscenario.api import actions
+
+        options = actions.VerifyOptions(tuple(include), tuple(exclude), thorough)
         return self._begun(
             lambda listener, stoppable: actions.verify(
                 self._absolute, replace(options, deadline=_begins(deadline)), listener, stoppable
             )
         )
 
-    def people(self) -> Iterator[Participant]:
+    def people(self) -> Iterator["Participant"]:
         """The people of the run so far, in order, with PINs and keys. Holds a page of them in memory at a time.
 
         Raises InvalidError when nothing has been run, and StateRefusedError when the state is that of another scenario.
         """
+        from cicscenario.api.people import people_of
+
         with self._named():
             yield from people_of(self.model, self.directory)
 
@@ -217,8 +226,11 @@ class LoadedScenario:
         with _told():
             yield
 
-    def _begun(self, body: _Body) -> Running:
-        def carried_out(listener: Listener, stop: Stop) -> RunResult:
+    def _begun(self, body: _Body) -> "Running":
+        from cicscenario.api.running import Running
+        from cicscenario.report.listeners import telling
+
+        def carried_out(listener: Listener, stop: "Stop") -> "RunResult":
             with self._named(), telling(listener) as heard:
                 return _ended(lambda: body(heard, stop.stoppable), heard)
 
@@ -230,8 +242,10 @@ def _begins(seconds: float | None) -> Deadline | None:
     return None if seconds is None else Deadline(seconds)
 
 
-def _ended(body: Callable[[], tuple[ExitCode, list[CheckRow]]], heard: Listening) -> RunResult:
+def _ended(body: Callable[[], tuple[ExitCode, list["CheckRow"]]], heard: "Listening") -> "RunResult":
     """Calls ``body`` and tells the verdict, also when it raises."""
+    from cicscenario.api.result import result_of
+
     try:
         result = result_of(*body(), heard)
     except BaseException as error:
@@ -240,7 +254,7 @@ def _ended(body: Callable[[], tuple[ExitCode, list[CheckRow]]], heard: Listening
     return replace(result, verdict=heard.end(result.code).verdict, unwritten=heard.unwritten)
 
 
-def _listened(running: Running, listener: Callable[[Event], None]) -> RunResult:
+def _listened(running: "Running", listener: Callable[[Event], None]) -> "RunResult":
     with running:
         for event in running:
             listener(event)

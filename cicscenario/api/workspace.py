@@ -2,29 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cicscenario.api.home import home, made_home
+from cicscenario.api.runplace import SandboxChoice
 from cicscenario.connections import Service
 from cicscenario.engine.events import Listener, ServiceStarting
 from cicscenario.errors import InvalidError
 from cicscenario.files import own_folder
 from cicscenario.language import Environment, Scenario, load_environment
-from cicscenario.plan.compile import Plan
 from cicscenario.sandbox.pacing import refused, require_pace
 from cicscenario.sandbox.seen import faults_of, pace_of
 from cicscenario.sandbox.stack import finish_restore, sandbox, used
 
-
-@dataclass(frozen=True)
-class SandboxChoice:
-    """The sandbox to start for a scenario that runs in one; ``keep`` does not stop it at the end."""
-
-    node: str | None = None
-    contracts: str | None = None
-    keep: bool = False
-    pace: str | None = None
+if TYPE_CHECKING:
+    from cicscenario.plan.compile import Plan
 
 
 def run_directory(scenario: Scenario, directory: Path | None, where: Path | None = None, *, make: bool = False) -> Path:
@@ -70,7 +64,7 @@ def named_environment(scenario: Scenario, override: str | None) -> str | None:
 
 @contextmanager
 def environment(
-    plan: Plan,
+    plan: "Plan",
     override: str | None,
     choice: SandboxChoice,
     listener: Listener = lambda event: None,
@@ -128,7 +122,7 @@ def _require_pace(found: Environment, asked: str | None) -> None:
     raise refused(found.path.resolve().parent, found.pace, asked)
 
 
-def sandbox_services(plan: Plan) -> list[str]:
+def sandbox_services(plan: "Plan") -> list[str]:
     """The sandbox daemons that a plan needs. Always includes the node, because a sandbox environment has a chain."""
     daemons = {Service.CHAIN: "node", Service.ACCOUNTS: "ussd"}
     return ["node", *(daemons.get(service, service.value) for service in plan.services)]

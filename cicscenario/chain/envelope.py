@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rlp
 from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import from_hex
 from cicscenario.chain.proof import SentCall
+from cicscenario.chain.rlpcode import rlp_decoded, rlp_encoded
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ _PRICE = {1: 2, 2: 3}
 def gas_price_of(raw: bytes) -> int:
     """The gas price of a signed transaction in wei; of EIP-1559, the most that it pays."""
     typed = raw[0] in _PRICE
-    fields = rlp.decode(raw[1:] if typed else raw)
+    fields = rlp_decoded(raw[1:] if typed else raw)
     return int.from_bytes(fields[_PRICE[raw[0]] if typed else 1])
 
 
@@ -57,10 +57,8 @@ def _raw(fields: Mapping[str, Any]) -> bytes | None:
 
 
 def _legacy(fields: Mapping[str, Any]) -> bytes:
-    encoded: bytes = rlp.encode(
-        [_number(fields["nonce"]), _number(fields["gasPrice"]), *_message(fields), *_signature(fields)]
-    )
-    return encoded
+    body = [_number(fields["nonce"]), _number(fields["gasPrice"]), *_message(fields), *_signature(fields)]
+    return rlp_encoded(body)
 
 
 def _with_access_list(fields: Mapping[str, Any]) -> bytes:
@@ -77,8 +75,7 @@ def _typed(kind: int, fields: Mapping[str, Any], fees: list[int]) -> bytes:
         for entry in fields.get("accessList") or ()
     ]
     body = [_number(fields["chainId"]), _number(fields["nonce"]), *fees, *_message(fields), access, *_signature(fields)]
-    encoded: bytes = rlp.encode(body)
-    return bytes([kind]) + encoded
+    return bytes([kind]) + rlp_encoded(body)
 
 
 def _message(fields: Mapping[str, Any]) -> list[int | bytes]:

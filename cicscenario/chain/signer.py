@@ -5,9 +5,9 @@ import hmac
 from dataclasses import dataclass
 
 import coincurve
-import rlp
 from eth_hash.auto import keccak
-from rlp.sedes import List, big_endian_int, binary
+
+from cicscenario.chain.rlpcode import legacy_encoder
 
 KEY_BYTES = 32
 
@@ -41,8 +41,6 @@ def derive_key(secret: bytes, person: int) -> bytes:
     raise AssertionError("unreachable: each draw fails with probability 2**-127")
 
 
-#: nonce, gas price, gas limit, to, value, data, v, r, s. rlp could infer the types, but that takes longer than encoding.
-_TRANSACTION = List([big_endian_int] * 3 + [binary, big_endian_int, binary] + [big_endian_int] * 3)
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -68,8 +66,9 @@ class Signer:
     def sign(self, *, nonce: int, gas_price: int, gas: int, to: bytes, value: int, data: bytes) -> Signed:
         """``gas_price`` and ``value`` in wei, ``gas`` is the limit."""
         fields: list[int | bytes] = [nonce, gas_price, gas, to, value, data]
-        digest = keccak(rlp.encode([*fields, self.chain_id, 0, 0], _TRANSACTION))
+        encoded = legacy_encoder()
+        digest = keccak(encoded([*fields, self.chain_id, 0, 0]))
         signature = self._key.sign_recoverable(digest, hasher=None)
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-        raw = rlp.encode([*fields, signature[64] + 35 + 2 * self.chain_id, r, s], _TRANSACTION)
+        raw = encoded([*fields, signature[64] + 35 + 2 * self.chain_id, r, s])
         return Signed(raw, keccak(raw))

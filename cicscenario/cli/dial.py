@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cicscenario.api.phone import phone_client, shown_on_phone
+from cicscenario.api.phone import enter, phone_client, shown_on_phone
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.people.e164 import e164
 from cicscenario.printable import say
@@ -33,7 +33,7 @@ def dial(home: Path, phone: str, text: str | None, session: str | None) -> ExitC
         if text is None:
             _talk(client, screen)
         else:
-            screen = _enter(client, screen, [word for word in text.split("*") if word])
+            screen = enter(client, screen, text, typed=_type, seen=_show)
             if screen.goes_on:
                 say(
                     f"the session goes on: cicscenario stack dial {number} TEXT --session {screen.session}",
@@ -52,14 +52,8 @@ def _begun(client: UssdClient, phone: str, session: str | None) -> Screen:
     return screen
 
 
-def _enter(client: UssdClient, screen: Screen, words: list[str]) -> Screen:
-    for number, word in enumerate(words):
-        if not screen.goes_on:
-            raise InvalidError(f"the session was over before {len(words) - number} of {len(words)} inputs")
-        say(f"> {_HIDDEN if screen.state in _PIN else word}")
-        screen = client.send(screen, word)
-        _show(screen)
-    return screen
+def _type(screen: Screen, word: str) -> None:
+    say(f"> {_HIDDEN if screen.state in _PIN else word}")
 
 
 def _talk(client: UssdClient, screen: Screen) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.api import workspace
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.cli.boundary import tell
 from cicscenario.cli.commandline import choose
 from cicscenario.cli.ending import verdict_of

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from cicscenario.api import workspace
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.cli.atwork import at_work
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine.history import History, history, listed

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cicscenario.api.planning import RunPlan, plan_of, totals
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.capabilities.cost import Need
 from cicscenario.cli.atwork import at_work
 from cicscenario.cli.commandline import choose

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cicscenario.api.request import RunPlace, run_request
+from cicscenario.api.request import run_request
+from cicscenario.api.runplace import RunPlace
 from cicscenario.cli.asking import ask
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine import repair as engine

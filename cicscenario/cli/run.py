@@ -2,7 +2,7 @@
 
 from cicscenario.api import actions
 from cicscenario.api.actions import RunOptions
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.cli.interrupts import stopped_by_signals
 from cicscenario.engine.events import Listener, Noted
 from cicscenario.errors import ExitCode

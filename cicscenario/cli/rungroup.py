@@ -104,8 +104,7 @@ def run(
     With --again, one step is executed again, where that is safe; `repair` finds out by itself what is gone or wrong.
     """
     from cicscenario.api.actions import RunOptions
-    from cicscenario.api.request import RunPlace
-    from cicscenario.api.workspace import SandboxChoice
+    from cicscenario.api.runplace import RunPlace, SandboxChoice
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli import run as run_command
     from cicscenario.cli.asking import ask
@@ -166,8 +165,7 @@ def repair(
     It asks the checks, shows what it would do and what it leaves alone, and asks before it changes anything. A gift is sent
     only where ledger and chain prove that none arrived. For a damaged state file there is `state repair`.
     """
-    from cicscenario.api.request import RunPlace
-    from cicscenario.api.workspace import SandboxChoice
+    from cicscenario.api.runplace import RunPlace, SandboxChoice
     from cicscenario.cli import repair as repair_command
     from cicscenario.cli.deadlineoption import deadline_of
     from cicscenario.cli.ending import watched
@@ -294,8 +292,7 @@ def verify(
 ) -> None:
     """Ask the services again whether all people arrived."""
     from cicscenario.api.actions import VerifyOptions
-    from cicscenario.api.request import RunPlace
-    from cicscenario.api.workspace import SandboxChoice
+    from cicscenario.api.runplace import RunPlace, SandboxChoice
     from cicscenario.cli import verify as verify_command
     from cicscenario.cli.deadlineoption import deadline_of
     from cicscenario.cli.ending import watched
@@ -357,7 +354,7 @@ def show(
     fmt: Format = OutputForm.TEXT,
 ) -> None:
     """Show one person: steps, checks, transactions, requests, and what the services have now. Or show all PINs."""
-    from cicscenario.api.request import RunPlace
+    from cicscenario.api.runplace import RunPlace
     from cicscenario.cli import person as person_command
     from cicscenario.cli import show as show_command
 

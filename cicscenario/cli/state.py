@@ -11,6 +11,7 @@ from typing import Any
 
 from cicscenario.api import workspace
 from cicscenario.api.naming import about
+from cicscenario.api.runplace import SandboxChoice
 from cicscenario.chain.abi import to_hex
 from cicscenario.cli.atwork import at_work
 from cicscenario.cli.interrupts import stopped_by_signals
@@ -117,7 +118,7 @@ def _unlike_the_chain(place: StatePlace, state: Path, found: Salvage) -> list[st
         stopping = Event()
         opened.enter_context(stopped_by_signals(stopping.set))
         services = opened.enter_context(
-            open_services(plan, lambda one: workspace.environment(one, place.env, workspace.SandboxChoice()), stopping)
+            open_services(plan, lambda one: workspace.environment(one, place.env, SandboxChoice()), stopping)
         )
         return list(unlike_the_chain(found, services.chain.rpc))
 
@@ -130,7 +131,7 @@ def repair(place: StatePlace) -> ExitCode:
         request = StateRepairRequest(
             path=path,
             directory=lambda scenario: _directory(place) or workspace.run_directory(scenario, place.directory),
-            environment=lambda plan: workspace.environment(plan, place.env, workspace.SandboxChoice()),
+            environment=lambda plan: workspace.environment(plan, place.env, SandboxChoice()),
             stoppable=stopped_by_signals,
             overrides=tuple(place.overrides),
         )

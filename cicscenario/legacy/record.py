@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from cicscenario.errors import InvalidError, reason_of
 from cicscenario.inputs import SMALL, read_input
@@ -17,6 +15,9 @@ from cicscenario.people.person import parse_address
 from cicscenario.people.text import has_nul
 from cicscenario.people.vcard import decode
 from cicscenario.resources import load_schema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,14 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def _validator() -> "Draft202012Validator":
     """The validator of ``schemas/person-v1.json``, relaxed for the files of 2021.
 
     These have no products, may have an empty date of birth and coordinates of up to 91 and 181 degrees, and their
     identities have one level less. Unknown keys are kept.
     """
+    from jsonschema import Draft202012Validator  # not at the top: slow to load
+
     schema = copy.deepcopy(load_schema("person-v1"))
     fields = schema["properties"]
     schema["required"].remove("products")

@@ -10,9 +10,6 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from faker import Factory
-from faker.exceptions import BaseFakerException
-
 from cicscenario.errors import InvalidError
 from cicscenario.people.tables import Draw, Table
 
@@ -38,6 +35,9 @@ def locales_of(region: str) -> tuple[str, ...]:
 
 def faker_of(locale: str) -> Any:
     """A Faker that draws the names of a locale without weights, which is twice as fast. Raises InvalidError."""
+    from faker import Factory  # not at the top: slow to load, and needed only where people are made
+    from faker.exceptions import BaseFakerException
+
     try:
         return Factory.create(locale, use_weighting=False)
     except (AttributeError, ImportError, ValueError, BaseFakerException):

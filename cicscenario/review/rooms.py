@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("metadata",), ("capabilities",), ("connections",), ("workers",), ("services", "chain", "legacy"), ("state",), ("payments",),
     ("language", "people"),
     ("resources", "chainspec", "address", "numberplan"), ("transport", "profile"), ("inputs", "jsontext"),
-    ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable", "wording"),
+    ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable", "wording", "loading"),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only those of ``ABOVE_APART`` may import it.
 APART = {
@@ -30,6 +30,7 @@ APART = {
             "files",
             "inputs",
             "jsontext",
+            "loading",
             "retry",
             "shell",
             "transport",

@@ -1,12 +1,15 @@
 """Fills one stack: from the snapshot of an earlier run, or by a run of its scenario."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cicscenario.api.scenario import LoadedScenario
 from cicscenario.api.snapshots import put_back
 from cicscenario.errors import StateRefusedError, UnavailableError
+from cicscenario.loading import loaded
 from cicscenario.sandbox import stack as sandbox
 from cicscenario.sandbox.services import with_needs
 from cicscenario.sandbox.snapshot.restore import usable
@@ -72,7 +75,7 @@ class Filling:
     def _unrestored(self, place: Path) -> str | None:
         """Restores the snapshot and starts its services. Why that cannot be, when it is of another version or damaged."""
         try:
-            with usable(place, SCHEMA_VERSION) as snapshot:
+            with usable(place, SCHEMA_VERSION) as snapshot, _loading_meanwhile("cicscenario.api.people"):
                 done = put_back(snapshot, self.home)
         except StateRefusedError as error:
             return error.message
@@ -86,3 +89,14 @@ class Filling:
             error.add_note(f"it was made again from {place}")
             raise
         return None
+
+
+@contextmanager
+def _loading_meanwhile(module: str) -> Iterator[None]:
+    """Loads a module that tests will need, in another thread: unpacking waits for the disk most of the time."""
+    thread = threading.Thread(target=loaded, args=(module,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()

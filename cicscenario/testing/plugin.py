@@ -21,7 +21,10 @@ def cic_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     The path is relative to the root directory of the session. A stack is filled by a run of its scenario, and from a snapshot of
     that when nothing has changed since.
     """
-    from cicscenario.testing.stacks import Stacks
+    from cicscenario.loading import loading
+
+    with loading():
+        from cicscenario.testing.stacks import Stacks
 
     cache = getattr(request.config, "cache", None)  # without: -p no:cacheprovider
     stacks = Stacks(

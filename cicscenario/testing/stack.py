@@ -10,7 +10,6 @@ from urllib.parse import urljoin
 
 import requests
 
-from cicscenario.api.people import Participant
 from cicscenario.api.phone import dialled
 from cicscenario.api.scenario import LoadedScenario
 from cicscenario.errors import InvalidError
@@ -21,10 +20,12 @@ from cicscenario.sandbox.services.base import Site
 from cicscenario.sandbox.services.postgres import DATABASES, login
 from cicscenario.sandbox.services.redis import broker_url
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each is loaded when a test first asks for it
     from psycopg2.extensions import connection
     from redis import Redis
     from web3 import Web3
+
+    from cicscenario.api.people import Participant
 
 _PATIENCE = 30.0  # seconds for one answer
 _PAGE = 1000  # keys that are asked for at once
@@ -75,7 +76,7 @@ class Stack:
         return variables(self.home)
 
     @cached_property
-    def people(self) -> tuple[Participant, ...]:
+    def people(self) -> "tuple[Participant, ...]":
         """The people in order, also with the keys that the custodial engine holds. For very many, see ``scenario.people``."""
         people = tuple(self.scenario.people())
         if "custodial" not in self._site.running:
@@ -83,7 +84,7 @@ class Stack:
         held = _held(self._site, [one.address for one in people if one.address and one.key is None])
         return tuple(replace(one, key=one.key or held.get(one.address or "")) for one in people)
 
-    def person(self, phone: str) -> Participant:
+    def person(self, phone: str) -> "Participant":
         """The person with this phone number, such as +254712345678. Raises InvalidError when nobody has it."""
         found = next((one for one in self.people if one.phone == phone), None)
         if found is None:

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from cicscenario.api import workspace
 from cicscenario.api.home import HOME
 from cicscenario.api.naming import about
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.cli import config, diff, plan, runs, status
 from cicscenario.cli.app import app
 from cicscenario.cli.boundary import boundary

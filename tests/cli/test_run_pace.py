@@ -11,6 +11,7 @@ import pytest
 
 import cicscenario
 from cicscenario.api import workspace
+from cicscenario.api.runplace import SandboxChoice
 from cicscenario.errors import ExitCode, InvalidError, StateRefusedError
 from cicscenario.people import pointer
 from cicscenario.people.person import Person
@@ -42,10 +43,10 @@ def test_the_pace_of_an_environment_that_is_no_sandboxs_is_not_ours_to_choose(
     place.write_text(ENVIRONMENT)
     plan = compile_plan(load_scenario(written(tmp_path, backend="eth", environment=str(place))))
     for pace, told in (("real", "is not of a sandbox that has services with a pace"), ("slow", "unknown pace: slow")):
-        opened = workspace.environment(plan, None, workspace.SandboxChoice(pace=pace))
+        opened = workspace.environment(plan, None, SandboxChoice(pace=pace))
         with pytest.raises(InvalidError, match=told), opened:
             pass
-    with workspace.environment(plan, None, workspace.SandboxChoice()) as found:
+    with workspace.environment(plan, None, SandboxChoice()) as found:
         assert found.pace is None
 
 
@@ -68,9 +69,9 @@ def test_a_sandbox_that_is_named_by_its_file_must_have_the_pace_that_is_asked_fo
     place = tmp_path / "staging.yaml"
     place.write_text(ENVIRONMENT)
     plan = compile_plan(load_scenario(written(tmp_path, backend="eth", environment=str(place))))
-    with workspace.environment(plan, None, workspace.SandboxChoice(pace="fast")) as found:
+    with workspace.environment(plan, None, SandboxChoice(pace="fast")) as found:
         assert found.pace == "fast"
-    opened = workspace.environment(plan, None, workspace.SandboxChoice(pace="real"))
+    opened = workspace.environment(plan, None, SandboxChoice(pace="real"))
     with pytest.raises(StateRefusedError, match="is up with --pace fast, not real"), opened:
         pass
 

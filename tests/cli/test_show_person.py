@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import rlp
 
-from cicscenario.api.request import RunPlace
+from cicscenario.api.runplace import RunPlace
 from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import TRANSFER
 from cicscenario.cli.person import person

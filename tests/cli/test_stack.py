@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.api import workspace
+from cicscenario.api.runplace import SandboxChoice
 from cicscenario.cli import stack as command
 from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import compile_plan
@@ -27,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_run_that_uses_it_is_named_and_keeps_it_up(home: Path, scenario: Path, env: str | None) -> None:
     plan = compile_plan(load_scenario(scenario))
     info = stack.up(home, services=["node"])
-    with workspace.environment(plan, env and str(info.environment), workspace.SandboxChoice()):
+    with workspace.environment(plan, env and str(info.environment), SandboxChoice()):
         down = cicscenario(home, "stack", "down")
     assert down.returncode == ExitCode.STATE_REFUSED
     assert f"in use by the scenario small ({scenario}), process {os.getpid()}" in down.stderr

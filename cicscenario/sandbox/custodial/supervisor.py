@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cicscenario.loading import loading
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import counter_keys
 from cicscenario.sandbox.custodial.engine import EngineLoop
@@ -81,7 +82,8 @@ class _Worker:
 
 def _forked(settings: EngineSettings, channel: socket.socket, of_engine: socket.socket) -> int:
     """Starts a worker that shares the modules that this process has loaded. This process must have one thread only."""
-    from cicscenario.sandbox.custodial import worker
+    with loading():
+        from cicscenario.sandbox.custodial import worker
 
     if pid := os.fork():
         return pid

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import rlp
-
 from cicscenario.sandbox.node.codec import keccak256
 from cicscenario.sandbox.node.evm import COINBASE, Log
+from cicscenario.sandbox.node.flatrlp import encoded_list
 from cicscenario.sandbox.node.transaction import Transaction
 
 EMPTY_UNCLES = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")  # keccak of rlp []
@@ -100,7 +99,7 @@ def make_block(
         ZERO_NONCE,
         0,
     ]
-    encoded = rlp.encode(header)
+    encoded = encoded_list(header)
     size = len(encoded) + sum(len(receipt.tx.raw) for receipt in receipts)
     return Block(
         number,

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
-
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import ZERO_ADDRESS, parse_address, parse_data, parse_object, parse_quantity, to_hex
 from cicscenario.sandbox.node.errors import EXECUTION_REVERTED, SERVER_ERROR, JsonRpcError
@@ -113,11 +110,14 @@ class StateMethods:
 def _revert_message(output: bytes) -> str:
     """``execution reverted``, with the reason if the contract encoded one as Solidity does."""
     selector, body = output[:4], output[4:]
+    if selector not in (_ERROR_SELECTOR, _PANIC_SELECTOR):
+        return "execution reverted"
+    from eth_abi.abi import decode  # slow to load, and few calls revert with a reason
+    from eth_abi.exceptions import DecodingError
+
     try:
         if selector == _ERROR_SELECTOR:
             return f"execution reverted: {decode(['string'], body)[0]}"
-        if selector == _PANIC_SELECTOR:
-            return f"execution reverted: panic 0x{decode(['uint256'], body)[0]:02x}"
+        return f"execution reverted: panic 0x{decode(['uint256'], body)[0]:02x}"
     except (DecodingError, UnicodeDecodeError, OverflowError):
-        pass
-    return "execution reverted"
+        return "execution reverted"

@@ -8,7 +8,7 @@ from pathlib import Path
 from cicscenario.errors import StateRefusedError
 from cicscenario.sandbox.node.block import Block, Receipt, genesis_block, make_block, receipt_after
 from cicscenario.sandbox.node.checkpoint import Checkpoint
-from cicscenario.sandbox.node.errors import SERVER_ERROR, JsonRpcError
+from cicscenario.sandbox.node.errors import INTERNAL_ERROR, SERVER_ERROR, JsonRpcError
 from cicscenario.sandbox.node.evm import Evm, Message, RejectedError
 from cicscenario.sandbox.node.history import BlockHistory
 from cicscenario.sandbox.node.journal import BlockRecord, Genesis, Journal
@@ -68,7 +68,11 @@ class Chain:
         return tx.hash
 
     def mine_ready(self) -> None:
-        """Mines all ready transactions of the pool, in as many blocks as the gas limit requires."""
+        """Mines all ready transactions of the pool, in as many blocks as the gas limit requires.
+
+        Raises OSError when a block cannot be written; see ``write_out``.
+        """
+        self._journal.write_out()
         while self.pool.ready:
             self.mine()
         # Each is at least twice as large as the last, so that all together cost no more than two of the last.
@@ -95,6 +99,17 @@ class Chain:
         raw = tuple(receipt.tx.raw for receipt in receipts)
         self._journal.append_block(BlockRecord(block.number, timestamp, raw, results_of(receipts)))
         return block
+
+    def write_out(self) -> None:
+        """Writes the blocks that could not be written before. Raises JsonRpcError when it cannot be done now.
+
+        Until then nobody may be told of the chain: a killed node would not know what its clients have seen. Clients take the
+        error for one that passes.
+        """
+        try:
+            self._journal.write_out()
+        except OSError as error:
+            raise JsonRpcError(INTERNAL_ERROR, f"{error.filename} cannot be written: {error.strerror}") from None
 
     def snapshot(self) -> int:
         """Makes a snapshot of the newest block. While one is open, every overwritten value stays in memory."""
@@ -136,6 +151,7 @@ class Chain:
         if not self.history.is_on_disk:  # a journal of an earlier version
             return
         try:
+            self._journal.write_out()  # else the checkpoint would be one of another journal
             self._checkpoint.write(self.history, self.evm)
         except OSError as error:
             print(f"the checkpoint cannot be written: {error}", file=sys.stderr)

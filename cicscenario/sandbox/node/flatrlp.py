@@ -1,4 +1,10 @@
-"""RLP lists of byte strings, which most transactions are: read three times faster than by the package rlp (yellow paper, B)."""
+"""RLP lists of byte strings, which most transactions are, and headers of blocks (yellow paper, appendix B).
+
+They are read three times faster than by the package rlp, which takes a tenth of a second to load: a start of the node that only
+goes on from a checkpoint does without it.
+"""
+
+from collections.abc import Sequence
 
 
 def flat_list(data: bytes) -> list[bytes] | None:
@@ -39,3 +45,31 @@ def _long(data: bytes, place: int, width: int) -> tuple[int, int]:
     behind = place + width
     size = int.from_bytes(data[place:behind])
     return behind, size if size > 55 and data[place] and behind <= len(data) else _NONE
+
+
+def encoded_list(items: Sequence[bytes | int]) -> bytes:
+    """A list of strings and numbers. The numbers are 0 or above."""
+    return list_of(b"".join(encoded_item(item) for item in items))
+
+
+def encoded_item(item: bytes | int) -> bytes:
+    """A string, or a number in its shortest form."""
+    text = _minimal(item) if isinstance(item, int) else item
+    return text if len(text) == 1 and text[0] < 0x80 else _head(0x80, len(text)) + text
+
+
+def list_of(encoded: bytes) -> bytes:
+    """A list of items that are encoded already."""
+    return _head(0xC0, len(encoded)) + encoded
+
+
+def _head(kind: int, size: int) -> bytes:
+    """What is before the content of a string (0x80) or a list (0xC0)."""
+    if size < 56:
+        return bytes([kind + size])
+    length = _minimal(size)
+    return bytes([kind + 55 + len(length)]) + length
+
+
+def _minimal(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8)

@@ -2,8 +2,9 @@
 
 The first line is the genesis configuration. Each further line is a block: its number, time and raw transactions, and what
 executing them gave, by which a block is read back without executing it (lines of earlier versions lack it). A line is
-passed to the operating system before any client can see its block, so a killed node loses no block that a client has seen.
-It is not synced to the disk, so a power cut may lose the last blocks. An incomplete last line is dropped.
+passed to the operating system before any client can see its block, so a killed node loses no block that a client has seen:
+while the disk is full, clients see nothing. It is not synced to the disk, so a power cut may lose the last blocks. An incomplete
+last line is dropped.
 """
 
 import fcntl
@@ -12,6 +13,7 @@ import json
 import os
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ class Journal:
                 f"{directory} is in use by another node", hint="Stop that node, or choose another --data."
             ) from None
         self._ends = array("Q")  # by block number: position after the block's line
+        self._unwritten = b""  # the end of the last lines, for which the disk had no room
 
     def read_genesis(self) -> Genesis | None:
         """The genesis, or None for a new chain. Raises StateRefusedError when the file is not a chain."""
@@ -75,6 +78,7 @@ class Journal:
 
     def write_genesis(self, genesis: Genesis) -> None:
         self._append({"format": FORMAT, **asdict(genesis)})
+        self._file.seek(self._ends[-1])
 
     @property
     def ends(self) -> "array[int]":
@@ -117,19 +121,31 @@ class Journal:
         self._append(line | {"transactions": [raw.hex() for raw in record.transactions], "results": record.results})
 
     def truncate(self, number: int) -> None:
-        """Deletes every block after ``number``."""
+        """Deletes every block after ``number``. All must be written; see ``write_out``."""
         del self._ends[number + 1 :]
         self._cut(self._ends[number])
 
+    def write_out(self) -> None:
+        """Writes what the disk had no room for before. Raises OSError, with the file's name, while it still has none."""
+        while self._unwritten:
+            try:
+                written = os.pwrite(self._file.fileno(), self._unwritten, self._ends[-1] - len(self._unwritten))
+            except OSError as error:
+                error.filename = str(self.path)
+                raise
+            self._unwritten = self._unwritten[written:]
+
     def close(self) -> None:
+        """What the disk has no room for is lost: nobody was told of it."""
+        with suppress(OSError):
+            self.write_out()
         self._file.close()
 
     def _append(self, record: dict[str, Any]) -> None:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        # Also when the disk is full: what is not written stays in the file's buffer, and comes before the next line.
         self._ends.append(len(line) + (self._ends[-1] if self._ends else 0))
-        self._file.write(line)
-        self._file.flush()
+        self._unwritten += line
+        self.write_out()
 
     def _cut(self, size: int) -> None:
         self._file.seek(size)

@@ -70,9 +70,11 @@ class Methods:
     """Calls a method by name, with positional parameters. Raises JsonRpcError."""
 
     def __init__(self, chain: Chain) -> None:
+        self._chain = chain
         self._handlers = {name: (handler, *_arity(handler)) for name, handler in _table(chain).items()}
 
     def call(self, name: str, params: list[Any]) -> Any:
+        self._chain.write_out()
         if name not in self._handlers:
             raise JsonRpcError(METHOD_NOT_FOUND, f"the method {name} does not exist")
         handler, least, most = self._handlers[name]

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import rlp
 from coincurve import PublicKey
 
 from cicscenario.sandbox.node.codec import keccak256, to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
-from cicscenario.sandbox.node.flatrlp import flat_list
+from cicscenario.sandbox.node.flatrlp import encoded_item, flat_list, list_of
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -83,7 +82,7 @@ def decode(raw: bytes, sender: str | None = None) -> Transaction:
     """
     try:
         return _DECODERS.get(raw[0], _decode_legacy)(raw, sender)
-    except (ValueError, TypeError, IndexError, rlp.DecodingError) as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise JsonRpcError.invalid_params(f"not a signed transaction: {error}") from None
 
 
@@ -94,21 +93,21 @@ def _decode_legacy(raw: bytes, sender: str | None) -> Transaction:
     recovery = int.from_bytes(v)
     if recovery >= 35:
         chain_id, parity = divmod(recovery - 35, 2)
-        signed = _list_of(unsigned + rlp.encode(_minimal(chain_id)) + _TWO_EMPTY)
+        signed = list_of(unsigned + encoded_item(chain_id) + _TWO_EMPTY)
         return _build(raw, 0, chain_id, body, [], recovery, parity, r, s, signed, sender)
-    return _build(raw, 0, None, body, [], recovery, recovery - 27, r, s, _list_of(unsigned), sender)
+    return _build(raw, 0, None, body, [], recovery, recovery - 27, r, s, list_of(unsigned), sender)
 
 
 def _decode_access_list(raw: bytes, sender: str | None) -> Transaction:
     chain_id, nonce, price, *rest, access, parity, r, s = _fields(raw[1:], 11)
-    signed = b"\x01" + _list_of(_unsigned(raw, parity, r, s, prefix=1))
+    signed = b"\x01" + list_of(_unsigned(raw, parity, r, s, prefix=1))
     y = int.from_bytes(parity)
     return _build(raw, 1, int.from_bytes(chain_id), (nonce, price, price, *rest), access, y, y, r, s, signed, sender)
 
 
 def _decode_dynamic_fee(raw: bytes, sender: str | None) -> Transaction:
     chain_id, nonce, tip, fee, *rest, access, parity, r, s = _fields(raw[1:], 12)
-    signed = b"\x02" + _list_of(_unsigned(raw, parity, r, s, prefix=1))
+    signed = b"\x02" + list_of(_unsigned(raw, parity, r, s, prefix=1))
     y = int.from_bytes(parity)
     return _build(raw, 2, int.from_bytes(chain_id), (nonce, fee, tip, *rest), access, y, y, r, s, signed, sender)
 
@@ -119,10 +118,20 @@ _DECODERS = {1: _decode_access_list, 2: _decode_dynamic_fee}
 def _fields(payload: bytes, count: int) -> list[Any]:
     fields = flat_list(payload)
     if fields is None:
-        fields = rlp.decode(payload)
+        fields = _decoded(payload)
     if not isinstance(fields, list) or len(fields) != count:
         raise ValueError(f"expected a list of {count} fields")
     return fields
+
+
+def _decoded(payload: bytes) -> Any:
+    """What the package rlp reads, as lists in a list. It is slow to load. Raises ValueError."""
+    import rlp
+
+    try:
+        return rlp.decode(payload)
+    except rlp.DecodingError as error:
+        raise ValueError(str(error)) from None
 
 
 def _unsigned(raw: bytes, *signature: bytes, prefix: int = 0) -> bytes:
@@ -134,15 +143,6 @@ def _unsigned(raw: bytes, *signature: bytes, prefix: int = 0) -> bytes:
     begin = prefix + 1 + (head - 0xF7 if head > 0xF7 else 0)
     tail = sum(1 if len(field) == 1 and field[0] < 0x80 else 1 + len(field) for field in signature)
     return raw[begin : len(raw) - tail]
-
-
-def _list_of(encoded: bytes) -> bytes:
-    """An RLP list of fields that are encoded already (yellow paper, appendix B)."""
-    size = len(encoded)
-    if size < 56:
-        return bytes([0xC0 + size]) + encoded
-    length = _minimal(size)
-    return bytes([0xF7 + len(length)]) + length + encoded
 
 
 def _build(
@@ -196,7 +196,3 @@ def _recover(signed: bytes, parity: int, r: bytes, s: bytes) -> str:
 def _address_of(key: bytes) -> str:
     """The address of an uncompressed public key; most transactions come from few."""
     return to_hex(keccak256(key[1:])[12:])
-
-
-def _minimal(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8)

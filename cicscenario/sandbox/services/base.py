@@ -66,6 +66,8 @@ class ServiceDaemon(ABC):
     made_anew: ClassVar[
         tuple[str, ...]
     ] = ()  #: what of ``kept`` is left out, since each start makes it: patterns of paths
+    #: What of ``kept`` is not saved, since the service does without it; older snapshots may have it: patterns of paths.
+    dispensable: ClassVar[tuple[str, ...]] = ()
 
     def is_available(self) -> bool:
         """Whether all its modules are installed."""

@@ -15,9 +15,16 @@ _NEVER = ("*.lock", "*-shm", "*.unfinished")
 _NEVER_OF_RUNS = (f"{RUNS}/*/lock",)  # its process is another one
 
 
-def left_out(services: Iterable[str]) -> Callable[[str], bool]:
-    """Says of a name in an archive whether it is not kept, although the folder that it is in is."""
-    of_services = (f"{SANDBOX}/{pattern}" for name in services for pattern in SERVICES[name].made_anew)
+def left_out(services: Iterable[str], *, saving: bool = False) -> Callable[[str], bool]:
+    """Says of a name in an archive whether it is not kept, although the folder that it is in is.
+
+    ``saving``: also of what only snapshots of earlier versions have.
+    """
+    of_services = [
+        f"{SANDBOX}/{pattern}"
+        for service in map(SERVICES.__getitem__, services)
+        for pattern in (*service.made_anew, *(service.dispensable if saving else ()))
+    ]
     patterns = re.compile("|".join(map(translate, (*_NEVER, *_NEVER_OF_RUNS, *of_services))))
     return lambda name: patterns.match(name) is not None
 
@@ -35,7 +42,7 @@ def expected(services: Iterable[str], runs: Collection[str]) -> Callable[[str], 
 def contents(folder: Path, services: Iterable[str], runs: Mapping[str, Path]) -> Iterator[Member]:
     """All that is kept of the sandbox in ``folder`` and of these runs' folders, by their names."""
     names = tuple(services)
-    is_left_out = left_out(names)
+    is_left_out = left_out(names, saving=True)
     kept = [(folder / path, f"{SANDBOX}/{path}") for name in names for path in SERVICES[name].kept]
     places = [*kept, *((run, f"{RUNS}/{name}") for name, run in runs.items())]
     above = (Member(f"{RUNS}/{parent}", path, None) for parent, path in _parents(runs).items())

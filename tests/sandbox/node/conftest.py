@@ -1,11 +1,13 @@
 """Running nodes: ``node`` mines when told by evm_mine, ``automining`` by itself; both come as embedded and as anvil."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from eth_account import Account
 
 from cicscenario.sandbox.nodes import anvil_path
+from tests.support.reopened_chain import ReopenedChain
 from tests.support.running_node import RICH, RunningNode, Wallet
 
 _KINDS = ["embedded", "anvil"]
@@ -39,3 +41,11 @@ def fund(node: RunningNode, new: Wallet) -> Wallet:
     rich = Wallet(node, RICH, int(node.rpc("eth_getTransactionCount", RICH.address, "latest"), 16))
     rich.run(to=new.address, value=10 * 10**18)
     return new
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReopenedChain]:
+    monkeypatch.setattr("cicscenario.sandbox.node.history._IN_MEMORY", 3)  # so that nearly all blocks are read back
+    made = ReopenedChain(tmp_path / "chain", monkeypatch)
+    yield made
+    made.kill()

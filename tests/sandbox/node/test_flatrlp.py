@@ -1,4 +1,4 @@
-"""Lists of strings are read as the package rlp reads them, and what it refuses is not read."""
+"""Lists of strings are read and written as the package rlp does it, and what it refuses is not read."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ import rlp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cicscenario.sandbox.node.flatrlp import flat_list
+from cicscenario.sandbox.node.flatrlp import encoded_list, flat_list
 
 STRINGS = st.one_of(st.binary(max_size=3), st.binary(min_size=54, max_size=58), st.binary(min_size=254, max_size=258))
 ITEMS = st.lists(st.one_of(STRINGS, st.lists(STRINGS, max_size=2)), max_size=6)
@@ -49,3 +49,8 @@ def test_damaged_data_are_read_only_as_the_package_does(items: list[bytes | list
 @example(b"\xc1\xb8")
 def test_any_bytes_are_read_only_as_the_package_does(data: bytes) -> None:
     assert flat_list(data) == of_package(data)
+
+
+@given(st.lists(st.one_of(STRINGS, st.integers(0, 300), st.integers(0, 2**256)), max_size=20))
+def test_lists_of_strings_and_numbers_are_written(items: list[bytes | int]) -> None:
+    assert encoded_list(items) == rlp.encode(items)

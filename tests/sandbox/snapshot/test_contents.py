@@ -14,7 +14,8 @@ IS_EXPECTED = expected(SERVICES, ["small"])
     "name",
     [
         "sandbox/chain", "sandbox/chain/chain.jsonl", "sandbox/signer.key", "sandbox/owner.key", "sandbox/postgres.password",
-        "sandbox/postgres/data/base/1/112", "sandbox/redis/appendonlydir/appendonly.aof.manifest",
+        "sandbox/postgres/data/base/1/112", "sandbox/postgres/data/base/1/112_fsm",
+        "sandbox/redis/appendonlydir/appendonly.aof.manifest",
         "sandbox/meta/writer.asc", "sandbox/custodial/signer.secret", "runs/small", "runs/small/state.sqlite",
         "runs/small/state.sqlite-wal", "runs/small/tx/ab",
     ],
@@ -57,10 +58,14 @@ def test_what_is_there_is_listed_and_the_rest_is_not_missed(tmp_path: Path) -> N
         "sandbox/node.log",
         "runs/small/state.sqlite",
         "runs/small/lock",
+        "sandbox/postgres/data/base/1/112",
+        "sandbox/postgres/data/base/1/112_fsm",
+        "sandbox/postgres/data/base/1/112_vm",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     found = contents(tmp_path / "sandbox", SERVICES, {"small": tmp_path / "runs" / "small"})
     assert [member.name for member in found] == [
-        "sandbox/chain", "sandbox/chain/chain.jsonl", "sandbox/signer.key", "runs/small", "runs/small/state.sqlite",
+        "sandbox/chain", "sandbox/chain/chain.jsonl", "sandbox/signer.key", "sandbox/postgres/data", "sandbox/postgres/data/base",
+        "sandbox/postgres/data/base/1", "sandbox/postgres/data/base/1/112", "runs/small", "runs/small/state.sqlite",
     ]  # fmt: skip

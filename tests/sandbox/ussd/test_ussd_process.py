@@ -11,7 +11,7 @@ import pytest
 
 from cicscenario.errors import ExitCode
 from cicscenario.people import pointer
-from cicscenario.sandbox.ussd.__main__ import main
+from cicscenario.sandbox.ussd.program import main
 from tests.support.fake_chain import FakeChain
 from tests.support.fake_engine import FakeEngine
 from tests.support.fake_meta import FakeMeta
