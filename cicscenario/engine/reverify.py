@@ -41,7 +41,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
     if request.thorough:
         checks = tuple(check.closely() for check in checks)
     directory = run.directory(scenario)
-    store = store_of_a_run(directory, run.path, rows=False)  # the people are read whole, and nothing is sent
+    store = store_of_a_run(directory, run.path)
     stopping, astray = threading.Event(), PeopleSet()
     deadlines = Deadlines(run.deadline, {}, stopping)
     listener = deadlines.hearing(listener)
