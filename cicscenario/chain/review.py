@@ -214,17 +214,16 @@ class Review:
 
     def _unknown(self, mined: int, pending: int) -> set[int]:
         """The nonces that are used, also by transactions that are pending in the node, and not in the ledger."""
-        known = self._store.known_nonces(self._signer.address, 0)
         held = self._store.meta()
         if self._person is not None:
             first = 0
         elif NONCES in held:
             first = int(held[NONCES])
-        elif known:
-            first = min(known)
+        elif (lowest := self._store.first_nonce(self._signer.address)) is not None:
+            first = lowest
         else:
             first = 0 if self._used or "lineage" in held else pending
-        return set(range(first, pending)) - known
+        return set(self._store.unknown_nonces(self._signer.address, first, pending))
 
     def _look_up(
         self, nonces: Collection[int], height: int

@@ -15,7 +15,7 @@ from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import inner_folder, own_folder, write_whole
+from cicscenario.files import inner_folder, own_folder, sweep, write_whole
 from cicscenario.invocation import UNKNOWN, going_on
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
@@ -25,6 +25,7 @@ from cicscenario.wording import counted
 
 TRANSACTIONS = "tx"  #: folder of the run directory
 REJECTED = "rejected.csv"  #: file of the run directory
+_DIGITS = 2  # of the names of its folders
 _LINE = 200  # characters of a detail that is told in one line
 
 
@@ -99,17 +100,30 @@ def write_files(plan: Plan, context: RunContext) -> None:
 
 
 def write_transactions(directory: Path, store: Store) -> None:
-    """Writes each transaction to ``tx/<hash>``: the raw signed bytes in hexadecimal, without 0x.
+    """Writes each transaction to ``tx/<first two digits>/<hash>``: the raw signed bytes in hexadecimal, without 0x.
 
-    Keeps files that are there. One of another size is written again: a power cut may have cut it off.
+    By the digits, which are those of the hash, a folder has a few thousand files where all have millions. Keeps files that are
+    there, also those of earlier versions, which had no inner folders. One of another size is written again: a power cut may
+    have cut it off.
     """
-    folder = inner_folder(directory / TRANSACTIONS)
-    with os.scandir(folder) as entries:
-        there = {(entry.name, entry.stat(follow_symlinks=False).st_size) for entry in entries}
-    for row in store.transactions():
-        raw = row.raw.hex()
-        if (name := row.hash.hex(), len(raw)) not in there:
+    top = inner_folder(directory / TRANSACTIONS)
+    sweep(top)
+    folder = top
+    for row in store.transactions_by_hash():  # one folder after the other, which a file system does faster
+        raw, name = row.raw.hex(), row.hash.hex()
+        if folder.name != name[:_DIGITS]:
+            folder = inner_folder(top / name[:_DIGITS])
+            sweep(folder)
+        if _size(f"{folder}/{name}") != len(raw):
             write_whole(folder / name, raw, many=True)
+
+
+def _size(path: str) -> int | None:
+    """The size of a file, and not of what a link there points to; None when it is not there."""
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return None
 
 
 def write_rejected(directory: Path, records: BadRecords) -> None:

@@ -19,7 +19,6 @@ from cicscenario.chain.lock import signer_lock
 from cicscenario.connections import Connections, Service
 from cicscenario.engine.conclude import (
     REJECTED,
-    TRANSACTIONS,
     RunEnd,
     conclude,
     nothing_left,
@@ -189,7 +188,7 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
         held.enter_context(deadlines.watching())
         held.enter_context(directory_lock(own_folder(directory)))
         listener(DirectoryTaken(str(directory)))
-        for folder in (directory, directory / TRANSACTIONS, directory / KEYSTORE):
+        for folder in (directory, directory / KEYSTORE):  # that of transactions is swept when they are written
             sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started.
         store = None if request.fresh else existing_store(directory)

@@ -6,7 +6,7 @@ Outcomes are saved when their batch is done, and about every half second before 
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import cpu_count
@@ -25,6 +25,7 @@ BATCH = 100
 _OPEN_BATCHES = 10  # keeps the ledger's window of unconfirmed transactions full; limits memory
 _CHAIN_STEPS_AT_ONCE = 3  # gift, faucet and gas of one batch are independent
 _SERVICE_STEPS_AT_ONCE = 7  # so are the waits for the engine, the metadata kinds, PINs and USSD data
+_LOOK = 100  # batches that are looked at together, whether they are through
 _BACKGROUND_AT_WORKERS = 16  # batches whose work is at workers, so that there is enough for many machines
 _SAVE_EVERY = 0.5  # seconds between two saves of what active batches have done so far
 
@@ -129,7 +130,7 @@ class Runner:
     # --- scheduling, in one thread ------------------------------------------------------------------------------
 
     def _schedule(self) -> BaseException | None:
-        starts = iter(range(0, self._plan.size, self._batch))
+        starts = self._starts()
         open_batches: list[_OpenBatch] = []
         error: BaseException | None = None
         exhausted = False
@@ -148,14 +149,31 @@ class Runner:
             self._under_way -= 1
             batch.running.discard(step.name)
             batch.done.add(step.name)
-            self._left[step.name] -= 1
-            if not self._left[step.name]:
-                self._deadlines.ended(step.name)
+            self._went_through(step.name)
             if failure := future.exception():
                 error = error or failure
                 self._stopping.set()
             if not self._advance(batch) and batch in open_batches:
                 open_batches.remove(batch)
+
+    def _starts(self) -> Iterator[int]:
+        """The first person of each batch that is not through yet. Those that are cost one look for many of them."""
+        for first in range(0, self._plan.size, _LOOK * self._batch):
+            stop = min(first + _LOOK * self._batch, self._plan.size)
+            done = self._store.done_in_parts(self._batched, first, stop, self._batch)
+            for number, start in enumerate(range(first, stop, self._batch)):
+                people = min(self._batch, stop - start)
+                if done.get(number, 0) < people * len(self._batched):
+                    yield start
+                    continue
+                for name in self._batched:
+                    self._went_through(name)
+
+    def _went_through(self, step: str) -> None:
+        """A batch is through a step."""
+        self._left[step] -= 1
+        if not self._left[step]:
+            self._deadlines.ended(step)
 
     def _open(self, first: int) -> _OpenBatch:
         return _OpenBatch(first, min(first + self._batch, self._plan.size), dict(self._batched), set(self._unselected))

@@ -4,7 +4,9 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from cicscenario.boundaries import Boundary
@@ -81,8 +83,15 @@ def secret_in(path: Path) -> str:
 
 def used_before(directory: Path) -> bool:
     """Whether a run has sent, or may have sent, something from this directory, whatever its state says."""
-    signs = [directory / "secret", *directory.glob("tx/*"), *directory.glob(f"{STATE}.damaged-*")]
+    signs = chain([directory / "secret"], directory.glob(f"{STATE}.damaged-*"), _entries(directory / "tx"))
     return any(path.exists() for path in signs)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """What is in a folder that may have millions of files: only as much is read as is asked for."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            yield Path(entry.path)
 
 
 def run_folders(runs: Path) -> Iterator[tuple[str, Path]]:

@@ -146,11 +146,29 @@ class LedgerTable(Tables):
         last: int | None = self._rows("SELECT max(block) FROM ledger")[0][0]
         return last or 0
 
-    def known_nonces(self, signer: bytes, first: int) -> set[int]:
-        """The nonces from ``first`` on that any transaction in the ledger has."""
-        return {
-            row[0] for row in self._rows("SELECT nonce FROM ledger WHERE signer = ? AND nonce >= ?", (signer, first))
-        }
+    def unknown_nonces(self, signer: bytes, first: int, stop: int) -> Iterator[int]:
+        """The nonces ``first <= nonce < stop`` that no transaction in the ledger has, in order.
+
+        Ranges are counted, and only those that have a gap are looked at closer, so that memory is flat in transactions.
+        """
+        if first >= stop:
+            return
+        condition = "FROM ledger WHERE signer = ? AND nonce >= ? AND nonce < ?"
+        number = self._rows(f"SELECT count(DISTINCT nonce) {condition}", (signer, first, stop))[0][0]
+        if number == stop - first:
+            return
+        if stop - first <= PAGE or not number:
+            known = {row[0] for row in self._rows(f"SELECT nonce {condition}", (signer, first, stop))} if number else ()
+            yield from (nonce for nonce in range(first, stop) if nonce not in known)
+            return
+        middle = (first + stop) // 2
+        yield from self.unknown_nonces(signer, first, middle)
+        yield from self.unknown_nonces(signer, middle, stop)
+
+    def first_nonce(self, signer: bytes) -> int | None:
+        """The lowest nonce in the ledger."""
+        lowest: int | None = self._rows("SELECT min(nonce) FROM ledger WHERE signer = ?", (signer,))[0][0]
+        return lowest
 
     def mined_people(self, purpose: str) -> set[int]:
         """The ids of the people whose transaction of ``purpose`` is mined."""
@@ -242,6 +260,13 @@ class LedgerTable(Tables):
         for purpose, status, number in self._rows(f"SELECT {_STEP}, status, count(*) FROM ledger GROUP BY 1, 2"):  # noqa: S608
             counts.setdefault(purpose, {})[status] = number
         return counts
+
+    def transactions_by_hash(self) -> Iterator[LedgerRow]:
+        """All transactions in the order of their hashes, read a page at a time."""
+        last = b""
+        while rows := self._whole("ledger", f"WHERE hash > ? ORDER BY hash LIMIT {PAGE}", (last,)):
+            yield from (LedgerRow(*row[1:]) for row in rows)
+            last = rows[-1][5]
 
     def transactions(self) -> Iterator[LedgerRow]:
         """All transactions in the order in which they were signed, read a page at a time."""

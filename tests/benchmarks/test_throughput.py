@@ -15,6 +15,7 @@ import pytest
 
 from cicscenario.sandbox import stack
 from tests.benchmarks.ceiling import Ceiling, ceiling
+from tests.benchmarks.memory import peak_memory
 from tests.support.commands import command_environment, command_line
 from tests.support.sandboxes import NODES, Sandbox
 
@@ -40,15 +41,6 @@ class Measured:
     whole: float
     chain: float
     memory: float
-
-
-def peak_memory(pid: int) -> float:
-    """Peak resident memory of a process in MiB; 0 when it has just gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), default=0.0)
 
 
 def run(box: Sandbox, path: Path, size: int) -> Measured:

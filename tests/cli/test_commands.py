@@ -179,7 +179,7 @@ def test_export_writes_the_old_tools_directory(sandbox: Sandbox, scenario: Path,
         files = [path for path in (tmp_path / "out" / folder).glob("*/*/*") if not path.is_symlink()]
         assert len(files) == count, folder
     raw = list((tmp_path / "out" / "tx").glob("*/*/*"))
-    assert len(raw) == len(list((sandbox.home / "runs" / "small" / "tx").iterdir()))
+    assert len(raw) == len(list((sandbox.home / "runs" / "small" / "tx").glob("*/*")))
 
 
 @with_keystore

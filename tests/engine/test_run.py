@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,12 +245,32 @@ def test_a_file_of_a_transaction_that_a_power_cut_cut_off_is_whole_again(
     rows = [transaction(nonce, who=nonce) for nonce in range(3)]
     store.add_transactions(rows)
     write_transactions(tmp_path, store)
-    whole = [tmp_path / "tx" / row.hash.hex() for row in rows]
+    whole = [tmp_path / "tx" / row.hash.hex()[:2] / row.hash.hex() for row in rows]
     whole[1].write_text(whole[1].read_text()[:left])
     untouched = whole[0].stat().st_mtime_ns
     write_transactions(tmp_path, store)
     assert [path.read_text() for path in whole] == [row.raw.hex() for row in rows]
     assert whole[0].stat().st_mtime_ns == untouched
+
+
+def test_transactions_are_in_folders_by_the_first_digits_of_their_hashes(tmp_path: Path, store: Store) -> None:
+    """Millions of files in one folder are more than some file systems bear."""
+    rows = [replace(transaction(nonce, who=nonce), hash=bytes([nonce % 2 * 16, nonce]) * 16) for nonce in range(4)]
+    store.add_transactions(rows)
+    write_transactions(tmp_path, store)
+    for place in ("tx", "tx/00"):  # as killed runs leave them
+        (tmp_path / place / ".x.abcdefgh.unfinished").touch()
+    write_transactions(tmp_path, store)
+    found = {path.relative_to(tmp_path / "tx").as_posix() for path in (tmp_path / "tx").rglob("*")}
+    assert found == {"00", "10"} | {f"{row.hash.hex()[:2]}/{row.hash.hex()}" for row in rows}
+
+
+def test_a_folder_of_transactions_that_leads_elsewhere_is_refused(tmp_path: Path, store: Store) -> None:
+    store.add_transactions([transaction(0)])
+    (tmp_path / "tx").mkdir()
+    (tmp_path / "tx" / "00").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="symbolic link"):
+        write_transactions(tmp_path, store)
 
 
 def test_a_report_that_cannot_be_written_ends_a_run_that_went_well(tmp_path: Path, store: Store) -> None:

@@ -423,3 +423,26 @@ def test_a_step_that_is_not_done_in_its_time_stops_the_run_with_all_that_was_don
     assert caught.value.step == "slow"
     assert "15 of 50 people are done in it; waited for this machine's own work (slow, 35 people" in caught.value.message
     assert world.store.counts() == {"people": (50, 0), "slow": (15, 0)}
+
+
+def test_a_run_that_goes_on_looks_at_many_batches_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 50 batches that are through it asks no step; one person in the middle, and those at the end, are found."""
+    world.run({"population": people, "accounts": ok}, size=500)
+    world.store.commit("accounts", [Outcome(237, ok=False)])
+    looked: list[int] = []
+    done = Store.done
+    monkeypatch.setattr(
+        Store, "done", lambda self, step, first, stop: looked.append(first) or done(self, step, first, stop)
+    )
+    world.run({"population": people, "accounts": ok}, size=505)
+    assert world.store.counts() == {"population": (505, 0), "accounts": (505, 0)}
+    assert set(looked) == {230, 500}
+
+
+def test_deadlines_know_that_batches_were_through_before(world: World) -> None:
+    ended: list[str] = []
+    world.run({"population": people, "accounts": ok}, size=30)
+    deadlines = Deadlines(None, {}, world.stopping)
+    deadlines.ended = ended.append  # type: ignore[method-assign]
+    world.run({"population": people, "accounts": ok}, size=30, deadlines=deadlines)
+    assert ended == ["population", "accounts"]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -281,16 +281,21 @@ def _transaction_files(
     """Each transaction of the signer and of people is under ``tx``, whole and named by its hash, and nothing else is."""
     senders = {place.signer, *accounts} if (directory / "payments.csv").exists() else {place.signer}
     sent = {one.hash for one in place.chain.sent_since(since.block) if one.sender in senders}
-    _none_but(verdict, directory / "tx", sent)
+    folders: dict[str, list[str]] = {}
     for name in sorted(sent):
-        path = directory / "tx" / name
+        folders.setdefault(name[:2], []).append(name)
+    _none_but(verdict, directory / "tx", folders)
+    for folder, names in folders.items():
+        _none_but(verdict, directory / "tx" / folder, set(names))
+    for name in sorted(sent):
+        path = directory / "tx" / name[:2] / name
         if not path.exists():
             verdict.lost.append(f"transaction {name} has no file")
         elif keccak(bytes.fromhex(path.read_text())).hex() != name:
             verdict.wrong.append(f"the file of transaction {name} has another one")
 
 
-def _none_but(verdict: Verdict, folder: Path, names: Collection[str]) -> None:
+def _none_but(verdict: Verdict, folder: Path, names: Container[str]) -> None:
     """Finds files that are nothing of the run's, such as those of a process that was killed."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name not in names:

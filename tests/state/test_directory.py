@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.errors import StateRefusedError
-from cicscenario.state.directory import existing_store, run_secret
+from cicscenario.state.directory import existing_store, run_secret, used_before
 from cicscenario.state.store import Store
 
 
@@ -52,3 +52,25 @@ def test_a_state_that_is_a_link_is_refused(tmp_path: Path, name: str, there: boo
     with pytest.raises(StateRefusedError, match=f"{name} is a symbolic link: expected the state itself"):
         existing_store(tmp_path)
     assert (kept.read_bytes() if there else None) == before
+
+
+@pytest.mark.parametrize("name", ["secret", "tx/ab/abcd", "tx/abcd", "state.sqlite.damaged-1"])
+def test_a_directory_from_which_something_may_have_been_sent_was_used(tmp_path: Path, name: str) -> None:
+    (tmp_path / "run.log").touch()
+    assert not used_before(tmp_path)
+    (tmp_path / "tx").mkdir()
+    assert not used_before(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    assert used_before(tmp_path)
+
+
+def test_of_millions_of_transactions_one_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tx").mkdir()
+    for number in range(50):
+        (tmp_path / "tx" / f"{number:02}").mkdir()
+    looked: list[Path] = []
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: looked.append(path) or exists(path))
+    assert used_before(tmp_path)
+    assert len(looked) == 2, "the secret, and one transaction"

@@ -1,6 +1,7 @@
 """The state: what is written is there after a crash, never twice, and damage is set aside, not deleted."""
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from cicscenario.errors import StateRefusedError, UnavailableError
 from cicscenario.people.person import Person
+from cicscenario.state import ledgertable
 from cicscenario.state.rows import CheckRow, LedgerRow, Outcome, RequestRow
 from cicscenario.state.store import Store
 
@@ -246,3 +248,44 @@ def test_requests_come_in_the_order_in_which_they_were_written_down(store: Store
     found = store.requests([1, 0])
     assert [row.id for row in found[0]] == ids
     assert [row.id for row in found[1]] == ["0", "9", "5"]
+
+
+@pytest.mark.parametrize("missing", [(), (0,), (5, 6, 7, 41), (49,), range(50)])
+def test_nonces_that_the_ledger_lacks_are_found_by_counting(
+    store: Store, missing: Collection[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgertable, "PAGE", 4)
+    rows = [transaction(nonce, purpose=f"traffic/{nonce}") for nonce in range(50) if nonce not in missing]
+    store.add_transactions(rows)
+    store.add_transactions([replace(transaction(90), signer=b"\x02" * 20, nonce=5)])
+    assert list(store.unknown_nonces(SIGNER, 0, 50)) == list(missing)
+    assert list(store.unknown_nonces(SIGNER, 40, 50)) == [nonce for nonce in missing if nonce >= 40]
+    assert list(store.unknown_nonces(SIGNER, 50, 50)) == []
+    assert store.first_nonce(SIGNER) == (min(row.nonce for row in rows) if rows else None)
+
+
+def test_nonces_without_a_gap_cost_one_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: a set of the nonces of a million people takes half a gigabyte."""
+    asked: list[str] = []
+    rows = Store._rows
+    store.add_transactions([transaction(nonce, purpose=f"traffic/{nonce}") for nonce in range(50)])
+    monkeypatch.setattr(Store, "_rows", lambda self, sql, values=(): asked.append(sql) or rows(self, sql, values))
+    monkeypatch.setattr(ledgertable, "PAGE", 4)
+    assert list(store.unknown_nonces(SIGNER, 0, 50)) == []
+    assert len(asked) == 1
+
+
+def test_transactions_come_in_the_order_of_their_hashes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledgertable, "PAGE", 3)
+    hashes = [bytes([number * 37 % 256]) * 32 for number in range(10)]
+    rows = [replace(transaction(nonce, purpose=f"traffic/{nonce}"), hash=one) for nonce, one in enumerate(hashes)]
+    store.add_transactions(rows)
+    assert list(store.transactions_by_hash()) == sorted(rows, key=lambda row: row.hash)
+
+
+def test_outcomes_are_counted_in_parts(store: Store) -> None:
+    store.commit("population", [Outcome(n, ok=True) for n in range(3, 10)], people=[person(n) for n in range(3, 10)])
+    store.commit("accounts", [Outcome(n, ok=n != 6) for n in range(8)])
+    assert store.done_in_parts(["population", "accounts"], 0, 10, 4) == {0: 8, 1: 7, 2: 2}
+    assert store.done_in_parts(["accounts"], 4, 10, 4) == {0: 3}
+    assert store.done_in_parts([], 0, 10, 4) == {}

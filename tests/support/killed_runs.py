@@ -101,7 +101,7 @@ class KilledRun:
         balances = self.exported / "balances.csv"
         people = len(balances.read_text().splitlines()) if balances.exists() else 0
         found = sum(1 for path in (self.exported / "tx").glob("*/*/*"))
-        return people == self.world.size and found == sum(1 for path in (self.directory / "tx").glob("[!.]*"))
+        return people == self.world.size and found == sum(1 for path in (self.directory / "tx").glob("*/[!.]*"))
 
     def finish(self, command: str = "run", *more: str) -> End:
         """The same command until it is done, as often as its exit code says that it goes on."""
