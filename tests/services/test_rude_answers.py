@@ -74,7 +74,18 @@ def walk(wire: RudeWire, client: Any, method: Method, manner: Manner) -> None:
     outcome = attempt(lambda: method.call(client))
     assert isinstance(outcome, CicScenarioError) or method.right(outcome), outcome
     wire.behave(polite)
-    assert method.right(method.call(client))
+    assert method.right(in_time(lambda: method.call(client)))
+
+
+def in_time(call: Callable[[], Any]) -> Any:
+    """The result of a call that can be answered. Time-outs are short here: when a busy machine is late, it is made again."""
+    for _ in range(10):
+        try:
+            return call()
+        except CicScenarioError as error:
+            if " within " not in error.message:
+                raise
+    return call()
 
 
 def attempt(call: Callable[[], Any]) -> Any:
@@ -186,7 +197,7 @@ def test_the_phone_client(phone_server: Phone, method: Method, manner: Manner) -
         # a screen that is not known is shown as it is by `dial`; nobody takes it for another
         assert isinstance(outcome, CicScenarioError) or outcome is State.UNKNOWN or method.right(outcome), outcome
         wire.behave(polite)
-        assert method.right(method.call(client))
+        assert method.right(in_time(lambda: method.call(client)))
 
 
 @pytest.mark.parametrize("manner", [*WIRE.values(), *HTTP.values()], ids=[*WIRE, *HTTP])
