@@ -189,24 +189,16 @@ class Connections:
         where = self.environment.workers
         if where is None:
             return None
-        from cicscenario.services.custodial.broker import Broker
-        from cicscenario.workers import names
         from cicscenario.workers.envelope import require_secret
+        from cicscenario.workers.place import place_of
         from cicscenario.workers.pool import WorkerPool
 
-        broker = Broker(
-            where.broker,
-            names.QUEUE,
-            timeout=where.timeout,
-            patience=where.patience,
-            stopping=self._stopping,
-            user=where.user,
-            password=_revealed(where.password),
-            ca=self.environment.ca,
-            section="workers",
-        )
+        place = place_of(where, self.environment.ca)
         return WorkerPool(
-            broker, require_secret(where.secret.reveal()), patience=where.patience, stopping=self._stopping
+            place.connect(self._stopping),
+            require_secret(place.secret),
+            patience=place.patience,
+            stopping=self._stopping,
         )
 
     @property

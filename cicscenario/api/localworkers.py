@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +14,7 @@ from cicscenario.errors import InvalidError
 from cicscenario.files import write_whole
 from cicscenario.language import Environment, Secret, WorkersEnvironment
 from cicscenario.shell import kept
+from cicscenario.workers.place import place_of
 
 _PATIENCE, _TIMEOUT = 600.0, 5.0  # seconds; the defaults of the section `workers`
 _END_WITHIN = 10  # seconds
@@ -53,16 +54,8 @@ def _beside_the_engine(environment: Environment, folder: Path) -> WorkersEnviron
 
 
 def _start(where: WorkersEnvironment, ca: Path | None) -> "subprocess.Popen[bytes]":
-    settings = {
-        "broker": where.broker,
-        "user": where.user,
-        "password": where.password.reveal() if where.password else None,
-        "secret": where.secret.reveal(),
-        "timeout": where.timeout,
-        "patience": where.patience,
-        "ca": str(ca) if ca else None,
-        "threads": 1,
-    }
+    place = asdict(place_of(where, ca))
+    settings = place | {"ca": str(ca) if ca else None, "threads": 1}
     worker = subprocess.Popen(
         [sys.executable, "-m", "cicscenario.workers"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=kept()
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import load_environment
 from cicscenario.printable import say
-from cicscenario.workers.worker import WorkerPlace, work
+from cicscenario.workers.place import place_of
+from cicscenario.workers.worker import work
 
 
 def worker(env: Path, broker: str | None, threads: int | None) -> ExitCode:
@@ -19,14 +20,6 @@ def worker(env: Path, broker: str | None, threads: int | None) -> ExitCode:
             hint="`cicscenario explain environment.workers` shows what to add",
         )
     where = replace(found.workers, broker=broker or found.workers.broker)
-    place = WorkerPlace(
-        broker=where.broker,
-        user=where.user,
-        password=where.password.reveal() if where.password else None,
-        secret=where.secret.reveal(),
-        ca=found.ca,
-        timeout=where.timeout,
-        patience=where.patience,
-    )
+    place = place_of(where, found.ca)
     work(place, threads or cpu_count() or 1, lambda line: say(line, flush=True))
     return ExitCode.OK

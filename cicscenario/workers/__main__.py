@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 
 from cicscenario.jsontext import parse_json
-from cicscenario.workers.worker import WorkerPlace, work
+from cicscenario.workers.place import WorkerPlace
+from cicscenario.workers.worker import work
 
 
 def _end_with_the_run() -> None:

@@ -13,8 +13,6 @@ import uuid
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -27,31 +25,18 @@ from cicscenario.boundaries import Boundary
 from cicscenario.errors import CicScenarioError
 from cicscenario.printable import foreign
 from cicscenario.retry import pause
-from cicscenario.services.custodial.broker import Broker
 from cicscenario.transport.redisaddress import RedisAddress
 from cicscenario.transport.tls import authorities
 from cicscenario.workers import names
 from cicscenario.workers.beats import EVERY, Activity, beat, forget
 from cicscenario.workers.envelope import VERSION, Direction, Envelope, SealError, require_secret
 from cicscenario.workers.kinds import KINDS
+from cicscenario.workers.place import WorkerPlace
 from cicscenario.workers.pool import result_message
 
 _KEPT = 3600  # seconds for which Redis keeps results of a run that does not take them
 _REFUSED = 1.0  # seconds for which a worker that has refused a task takes no other one, so that others come first
 _ANSWER = Boundary("workers.answer")
-
-
-@dataclass(frozen=True)
-class WorkerPlace:
-    """Where a worker gets its tasks, and the secret that it shares with runs."""
-
-    broker: str
-    user: str | None
-    password: str | None
-    secret: str
-    ca: Path | None = None
-    timeout: float = 5.0
-    patience: float = 600.0
 
 
 class Worker:
@@ -64,16 +49,7 @@ class Worker:
         self._told: set[str] = set()
         self.name = f"{socket.gethostname()}/{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.activity = Activity()
-        self.broker = Broker(
-            place.broker,
-            names.QUEUE,
-            timeout=place.timeout,
-            patience=place.patience,
-            user=place.user,
-            password=place.password,
-            ca=place.ca,
-            section="workers",
-        )
+        self.broker = place.connect()
         self._beats = Envelope(self._secret, "", version)
 
     def work(self, task: str, lineage: str, sealed: str) -> None:

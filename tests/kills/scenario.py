@@ -18,6 +18,7 @@ from cicscenario.files import own_folder
 from cicscenario.sandbox import stack
 from cicscenario.vocabulary import load_scenario
 from tests.oracle import baseline, judge, place_of
+from tests.support.killed_runs import SERVICES
 from tests.support.sandboxes import Run, Sandbox
 
 _RESUMABLE = (0, 3)  # exit codes of a run that is over, or can go on
@@ -32,18 +33,13 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     scenario = load_scenario(given.file)
-    needed = tuple(name for name in ("node", "custodial", "meta", "ussd") if _needs(scenario.backend.traits.kind, name))
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         own_folder(home := Path(folder) / "home")
-        box = Sandbox(home, stack.up(home, services=needed).environment)
+        box = Sandbox(home, stack.up(home, services=SERVICES[scenario.backend.traits.kind]).environment)
         try:
             return _kill(Run(box, given.file.absolute(), home / "runs" / scenario.name), given)
         finally:
             stack.down(home, purge=True)
-
-
-def _needs(backend: str, service: str) -> bool:
-    return service in {"eth": ("node", "meta"), "cic_eth": ("node", "custodial", "meta")}.get(backend, (service,))
 
 
 def _kill(run: Run, given: argparse.Namespace) -> int:

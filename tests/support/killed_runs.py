@@ -32,7 +32,7 @@ BACKENDS = {
     "cic_ussd_traffic": "backend: {{kind: cic_ussd, patience: {patience}}}\npins: {{scheme: bcrypt, cost: 4}}\n"
     "ussd_data: true\ntraffic: {{payments: 40, overdrafts: 10%}}\n",
 }
-_SERVICES = {
+SERVICES = {
     "eth": ("node", "meta"),
     "eth_traffic": ("node", "meta"),
     "cic_eth": ("node", "custodial", "meta"),
@@ -126,7 +126,7 @@ class KillWorld:
         self.size = size
         self.deadline = deadline
         own_folder(home)  # as the command line makes it
-        self.environment = stack.up(home, services=_SERVICES[backend]).environment
+        self.environment = stack.up(home, services=SERVICES[backend]).environment
         key = (home / "sandbox" / "signer.key").read_text().strip()
         self.place: Place = place_of(self.environment, Account.from_key(key).address)
         self._runs = 0

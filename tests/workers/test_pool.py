@@ -15,8 +15,9 @@ from cicscenario.workers import worker as worker_module
 from cicscenario.workers.beats import beat, seen_workers
 from cicscenario.workers.envelope import VERSION, Direction, Envelope
 from cicscenario.workers.kinds import HASHES
+from cicscenario.workers.place import WorkerPlace
 from cicscenario.workers.pool import WorkerPool, described, result_message
-from cicscenario.workers.worker import Worker, WorkerPlace, make_app
+from cicscenario.workers.worker import Worker, make_app
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.worker_processes import LINEAGE, PINS, SECRET, pool_at
