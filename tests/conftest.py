@@ -164,6 +164,7 @@ LONG = (
     "test_run_again.py",
     "test_faults.py",
     "test_ledger.py",
+    "test_ledger_failed.py",
     "test_node_away.py",
     "test_custodial_accounts.py",
     "test_stopping.py",
