@@ -22,7 +22,7 @@ from cicscenario.errors import ReconcileError, StepFailedError, UnavailableError
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
 from tests.support.memory_chain import SIGNER, Transaction
-from tests.support.paying_ledger import account, intents, ledger, limit, received, state_of_fifty
+from tests.support.paying_ledger import intents, ledger, limit, payee, received, state_of_fifty
 from tests.support.sandboxes import NODES, Sandbox
 from tests.support.waiting import eventually
 
@@ -207,7 +207,7 @@ def test_a_reverted_transaction_is_a_failure_with_its_reason_and_may_be_tried_ag
     session = sandbox.session()
     assert session.contracts.faucet
 
-    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
+    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, payee(0)))]
     with ledger(session, store) as open_ledger:
         (outcome,) = open_ledger.send("faucet", give, limit(250_000))
         assert not outcome.ok
@@ -255,7 +255,7 @@ def test_what_a_node_accepted_and_lost_is_sent_again(sandbox: Sandbox, store: St
 
 
 def test_a_signer_without_money_is_said_at_once(session: ChainSession, store: Store) -> None:
-    huge = [Intent(0, account(0), value=10**30)]
+    huge = [Intent(0, payee(0), value=10**30)]
     endless = ledger(session, store, patience=float("inf"))
     with pytest.raises(StepFailedError, match=r"(?i)will not accept gas of person 0: insufficient funds"), endless:
         endless.send("gas", huge, limit(PLAIN_TRANSFER_GAS))

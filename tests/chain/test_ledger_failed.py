@@ -20,7 +20,7 @@ from cicscenario.chain.signer import Signer
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.state.rows import Outcome
 from cicscenario.state.store import Store
-from tests.support.paying_ledger import AMOUNT, account, balance, ledger, limit, sent, state_of_fifty
+from tests.support.paying_ledger import AMOUNT, balance, ledger, limit, payee, sent, state_of_fifty
 from tests.support.sandboxes import Sandbox
 from tests.support.waiting import eventually
 
@@ -43,7 +43,7 @@ def test_what_failed_and_was_carried_out_after_all_is_not_sent_again(sandbox: Sa
     sent(session, session.signer, friend.address, value=10**18)
     sent(session, session.signer, token, pack(TRANSFER, friend.address, has))
     mark = session.rpc.call("evm_snapshot")
-    gift = [Intent(0, token, pack(TRANSFER, account(0), AMOUNT))]
+    gift = [Intent(0, token, pack(TRANSFER, payee(0), AMOUNT))]
     with ledger(session, store) as open_ledger:
         (outcome,) = open_ledger.send("gift", gift, limit(100_000))
     assert not outcome.ok
@@ -57,13 +57,13 @@ def test_what_failed_and_was_carried_out_after_all_is_not_sent_again(sandbox: Sa
             (outcome,) = resumed.send("gift", gift, limit(100_000))
         assert outcome.ok
         assert store.transaction_counts() == {"gift": {"mined": 1}}
-        assert balance(session, account(0)) == AMOUNT
+        assert balance(session, payee(0)) == AMOUNT
 
 
 def test_what_failed_and_was_forgotten_waits_for_the_chain(sandbox: Sandbox, store: Store) -> None:
     session = sandbox.session()
     assert session.contracts.faucet
-    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
+    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, payee(0)))]
     mark = session.rpc.call("evm_snapshot")
     with ledger(session, store, patience=1) as open_ledger:
         open_ledger.send("faucet", give, limit(250_000))
@@ -95,7 +95,7 @@ def a_failed_gift_that_was_replaced(session: ChainSession, store: Store) -> Call
 
 def pay_gift(one: Ledger, token: bytes) -> Outcome:
     with one:
-        (outcome,) = one.send("gift", [Intent(0, token, pack(TRANSFER, account(0), AMOUNT))], limit(100_000))
+        (outcome,) = one.send("gift", [Intent(0, token, pack(TRANSFER, payee(0), AMOUNT))], limit(100_000))
     return outcome
 
 
@@ -111,10 +111,10 @@ def test_a_failed_transaction_that_another_followed_is_never_sent_again(sandbox:
     assert store.live_transactions("gift", [0])[0].hash == paid.hash
     (void,) = store.live_transactions("void", [failed.nonce]).values()
     assert void.nonce == failed.nonce
-    assert balance(session, account(0)) == AMOUNT
+    assert balance(session, payee(0)) == AMOUNT
     assert session.rpc.call("eth_getTransactionReceipt", to_hex(failed.hash)) is None
     assert pay_gift(ledger(session, store), token).ok
-    assert balance(session, account(0)) == AMOUNT
+    assert balance(session, payee(0)) == AMOUNT
 
 
 def test_a_node_that_lags_is_waited_for(sandbox: Sandbox, store: Store) -> None:
@@ -170,7 +170,7 @@ def test_waiting_for_a_node_that_lags_ends_at_a_stop(sandbox: Sandbox, store: St
 def test_what_failed_and_was_not_replaced_is_sent_again_as_it_was(sandbox: Sandbox, store: Store) -> None:
     session = sandbox.session()
     assert session.contracts.faucet
-    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, account(0)))]
+    give = [Intent(0, session.contracts.faucet.address, pack(GIVE_TO, payee(0)))]
     mark = session.rpc.call("evm_snapshot")
     with ledger(session, store) as open_ledger:
         open_ledger.send("faucet", give, limit(250_000))

@@ -21,12 +21,12 @@ from tests.support.waiting import eventually
 AMOUNT = 7  #: base units that each person is paid
 
 
-def account(person: int) -> bytes:
+def payee(person: int) -> bytes:
     return b"\xaa" * 19 + bytes([person])
 
 
 def intents(count: int) -> list[Intent]:
-    return [Intent(person, account(person), value=AMOUNT) for person in range(count)]
+    return [Intent(person, payee(person), value=AMOUNT) for person in range(count)]
 
 
 def limit(gas: int) -> GasLimit:
@@ -35,7 +35,7 @@ def limit(gas: int) -> GasLimit:
 
 def received(session: ChainSession, count: int) -> list[int]:
     """How many times each person has been paid."""
-    answers = session.rpc.calls([("eth_getBalance", [to_hex(account(n)), "latest"]) for n in range(count)])
+    answers = session.rpc.calls([("eth_getBalance", [to_hex(payee(n)), "latest"]) for n in range(count)])
     return [int(answer, 16) // AMOUNT for answer in answers]
 
 
@@ -43,7 +43,7 @@ def received(session: ChainSession, count: int) -> list[int]:
 def state_of_fifty(folder: Path) -> Iterator[Store]:
     """A state with fifty people, each with an account."""
     store = Store(folder / "state.sqlite")
-    people = [Person(n, "{}", f"+2547{n:08d}", "en", (), account(n), 1, account(n)) for n in range(50)]
+    people = [Person(n, "{}", f"+2547{n:08d}", "en", (), payee(n), 1, payee(n)) for n in range(50)]
     store.commit("population", [Outcome(p.id, ok=True) for p in people], people=people)
     yield store
     store.close()
