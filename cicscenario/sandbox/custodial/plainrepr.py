@@ -25,7 +25,8 @@ def plain_repr(value: Any, longest: int) -> str:
 def _written(value: Any, level: int) -> str:
     kind = type(value)
     if kind is str:
-        return "'" + value.replace("'", "\\'") + "'"
+        escaped = value.replace("'", "\\'")
+        return f"'{escaped}'"
     if kind is int or kind is float or value is None or kind is bool:
         return str(value)
     if kind is dict:
