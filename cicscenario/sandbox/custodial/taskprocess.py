@@ -19,12 +19,15 @@ from celery.app.trace import build_tracer
 from celery.exceptions import NotRegistered, Reject
 from celery.result import _set_task_join_will_block
 from kombu.exceptions import ContentDisallowed, DecodeError
+from kombu.utils.json import loads
 
 from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.custodial.message import TaskMessage, body_of
 
 _LENGTH = 4  # bytes that say how long the message is
-_DONE = b"."
+_DONE = b"!"
+_NAME_END = b" "
+_MOST = 65_536  # bytes that are read at once of what a process says
 _GARBAGE = 10_000  # objects after which Python looks for garbage: a task makes some thousand
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ class TaskProcess:
     message: TaskMessage | None = None
     began: float = 0.0
     is_terminated: bool = False  #: whether the worker has killed it, because its task was revoked
+    also_run: Sequence[str] = ()  #: names of the tasks that it has run with its last one
+    _said: bytes = b""
 
     def hand(self, message: TaskMessage) -> None:
         """Has it run a task."""
@@ -50,14 +55,16 @@ class TaskProcess:
             self.channel.sendall(len(message.raw).to_bytes(_LENGTH, "big") + message.raw)
 
     def is_alive(self) -> bool:
-        """Reads what it says: that it has run its task, or that it has died."""
+        """Reads what it says: that it has run its task, and which others with it, or that it has died."""
         try:
-            is_alive = bool(self.channel.recv(1))
+            said = self.channel.recv(_MOST)
         except ConnectionResetError:
-            is_alive = False
-        if is_alive:
-            self.message = None
-        return is_alive
+            said = b""
+        self._said += said
+        if self._said.endswith(_DONE):
+            self.also_run = self._said[: -len(_DONE)].decode().split()
+            self.message, self._said = None, b""
+        return bool(said)
 
     def let_end(self) -> None:
         """Has it end after the task that it runs."""
@@ -118,8 +125,20 @@ def _run(app: Celery, hostname: str, channel: socket.socket) -> None:
                 _refuse(app, headers)
             else:
                 _trace(task, headers, properties, body, hostname)
-        channel.sendall(_DONE)
+        names = _run_kept(app, hostname)
+        channel.sendall(b"".join(names) + _DONE)
         app.backend.settle()  # meanwhile the worker sends the next task
+
+
+def _run_kept(app: Celery, hostname: str) -> list[bytes]:
+    """Runs the tasks that the one before has kept, and those that they keep. Gives their names, each with its end."""
+    names = []
+    while app.kept:
+        kept = app.kept.popleft()
+        task = app.tasks[kept.headers["task"]]
+        _trace(task, kept.headers, kept.properties, loads(kept.body), hostname)  # type: ignore[no-untyped-call]
+        names.append(kept.headers["task"].encode() + _NAME_END)
+    return names
 
 
 def _next(reader: BinaryIO) -> bytes | None:

@@ -196,6 +196,8 @@ class TaskWorker:
     def _hear(self, process: TaskProcess) -> None:
         """Reads what a process says. For one that has died, another one is started; its task has failed."""
         if process.is_alive():
+            self._remote.counts.update(process.also_run)
+            process.also_run = ()
             return
         self._selector.unregister(process.channel)
         self._processes.remove(process)

@@ -29,6 +29,7 @@ from cicscenario.sandbox.custodial.chords import backend_url
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
 from cicscenario.sandbox.custodial.errors import SeppukuError
+from cicscenario.sandbox.custodial.faults import EngineFaults
 from cicscenario.sandbox.custodial.outbox import PostingApp
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.taskworker import TaskWorker
@@ -84,6 +85,8 @@ def make_app(settings: EngineSettings) -> celery.Celery:
     )
     app.engine_context = EngineContext(settings)
     app.pace = WorkPace(settings.pace)
+    if not app.pace.is_real and settings.faults == EngineFaults():
+        app.own_queue = settings.queue
     app.fault_counters = FaultCounters(settings, os.getppid())
     for module in (tasks, transaction_tasks, gas_tasks, token_tasks, trust_tasks, statement_tasks):
         module.add_to(app)
