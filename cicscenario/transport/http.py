@@ -21,6 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from cicscenario.transport import tls
 from cicscenario.transport.cancellation import Cancellation
 from cicscenario.transport.exchange import MEGABYTE, SLACK, LateError, TooLargeError, in_thread, metered
+from cicscenario.transport.near import connected_at_once
 from cicscenario.transport.traffic import Meter
 
 _MOST_KNOWN = 100  # requests that are kept to be used again; a client has a few
@@ -232,13 +233,26 @@ class _Adapter(HTTPAdapter):
             conn.conn_kw["ssl_context"] = tls.context(self._ca)
 
 
+def _near(connection: Any) -> socket.socket | None:
+    """A connection to this machine that needs no handshake of TLS or of a proxy, if it is made at once."""
+    if isinstance(connection, HTTPSConnection) or connection.proxy or connection.source_address:
+        return None
+    timeout = connection.timeout if isinstance(connection.timeout, int | float) else None
+    return connected_at_once(connection._dns_host, connection.port, timeout, connection.socket_options or ())
+
+
 def _pool_of(pool: type[Any], connection: type[Any]) -> type[Any]:
     def connect(self: Any) -> None:
+        self.near = _near(self)
+        if self.near is not None:
+            connection.connect(self)
+            return
         with tls.untrusted_told():
             in_thread(lambda: connection.connect(self), lambda _: self.close())
 
     def new_conn(self: Any) -> socket.socket:
-        return metered(connection._new_conn(self))
+        near, self.near = self.near, None
+        return metered(near or connection._new_conn(self))
 
     known = type(connection.__name__, (connection,), {"connect": connect, "_new_conn": new_conn})
     return type(pool.__name__, (pool,), {"ConnectionCls": known})
