@@ -8,6 +8,7 @@ W3C's Fetch Metadata.
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _OWN_SITE = ("same-origin", "none")  # of Sec-Fetch-Site: the server's own page, or an address that was typed
@@ -39,6 +40,7 @@ def said(reason: str) -> str:
     return f"this server does not answer: {reason}\n"
 
 
+@lru_cache(256)
 def _is_loopback(address: str) -> bool:
     """Whether the host of an address is this machine's own: localhost, 127.0.0.0/8 or ::1."""
     try:
