@@ -22,14 +22,17 @@ Values = Sequence[Any] | Mapping[str, Any]
 
 
 class PreparingCursor(cursor):
-    """Executes statements that have parameters as prepared ones. The type of a parameter must follow from the statement."""
+    """Executes single statements that have parameters as prepared ones.
+
+    The type of a parameter must follow from the statement. Several statements, with semicolons, are executed as they are.
+    """
 
     def execute(self, query: Any, vars: Values | None = None) -> None:
-        if not vars or not isinstance(query, str):
+        if not vars or not isinstance(query, str) or ";" in query:
             super().execute(query, vars)
             return
         known: dict[str, str] = self.connection.prepared  # type: ignore[attr-defined]  # it is a PreparingConnection
-        text, names = _numbered(query)
+        text, names = numbered(query)
         if query not in known:
             super().execute(f"PREPARE {(name := f'statement_{len(known)}')} AS {text}")
             places = ", ".join(["%s"] * (len(names) or len(vars)))
@@ -56,7 +59,7 @@ def connect(**parameters: Any) -> Any:
 
 
 @lru_cache(256)
-def _numbered(query: str) -> tuple[str, tuple[str, ...]]:
+def numbered(query: str) -> tuple[str, tuple[str, ...]]:
     """The statement with numbered parameters, and the names of these in their order; no names when they have none."""
     names: dict[str, str] = {}
     count = itertools.count(1)

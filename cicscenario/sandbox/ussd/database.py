@@ -11,8 +11,8 @@ import psycopg2.errors
 from psycopg2 import sql
 
 from cicscenario.errors import UnavailableError
+from cicscenario.sandbox import preparing
 from cicscenario.sandbox.ussd.menus import OLD
-from cicscenario.transport import libpq
 
 _log = logging.getLogger(__name__)
 
@@ -88,12 +88,10 @@ class Database:
 
 def connect(address: DatabaseAddress, name: str) -> Any:
     """A connection to the database ``name`` that commits each statement."""
-    connection = libpq.connect(
+    return preparing.connect(
         host=address.host, port=address.port, user=address.user, password=address.password, dbname=name,
         connect_timeout=10,
     )  # fmt: skip
-    connection.autocommit = True
-    return connection
 
 
 def prepare(address: DatabaseAddress, dialect: str) -> None:
