@@ -15,7 +15,7 @@ from typing import Any
 
 from celery import Celery
 from celery.utils.nodenames import anon_nodename
-from kombu.utils.json import dumps
+from kombu.utils.json import dumps, loads
 from kombu.utils.uuid import uuid
 from redis import Redis
 from redis.exceptions import RedisError
@@ -52,6 +52,10 @@ class Kept:
     headers: Fields
     properties: Fields
     body: str
+
+    def message(self) -> str:
+        """The message that it would have been sent as."""
+        return _message(self.headers, self.properties, loads(self.body))  # type: ignore[no-untyped-call]
 
 
 class Outbox:

@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from celery import Celery, platforms
@@ -22,7 +22,9 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.utils.json import loads
 
 from cicscenario.jsontext import parse_json
+from cicscenario.sandbox.custodial.failing import FailingInfo
 from cicscenario.sandbox.custodial.message import TaskMessage, body_of
+from cicscenario.sandbox.custodial.notes import Notes
 
 _LENGTH = 4  # bytes that say how long the message is
 _DONE = b"!"
@@ -46,6 +48,7 @@ class TaskProcess:
     began: float = 0.0
     is_terminated: bool = False  #: whether the worker has killed it, because its task was revoked
     also_run: Sequence[str] = ()  #: names of the tasks that it has run with its last one
+    notes: Notes = field(default_factory=Notes)  #: what it runs of those that its tasks have kept, and those that wait
     _said: bytes = b""
 
     def hand(self, message: TaskMessage) -> None:
@@ -83,14 +86,15 @@ def start(app: Celery, hostname: str, others: Sequence[Closing]) -> TaskProcess:
     ours, theirs = socket.socketpair()
     gc.freeze()  # the process shares the memory of its parent for as long as nobody writes into it
     sys.stdout.flush()
+    notes = Notes()
     if pid := os.fork():
         theirs.close()
-        return TaskProcess(pid, ours)
+        return TaskProcess(pid, ours, notes=notes)
     try:
         for each in (ours, *others):
             each.close()
         _prepare(app, hostname)
-        _run(app, hostname, theirs)
+        _run(app, hostname, theirs, notes)
     except BaseException:  # SystemExit, too, which a task raised: the process ends, and its task is lost with it
         traceback.print_exc()
         os._exit(1)
@@ -107,10 +111,10 @@ def _prepare(app: Celery, hostname: str) -> None:
     app.is_posting = True
     gc.set_threshold(_GARBAGE)
     for name, task in app.tasks.items():
-        task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app)
+        task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app, Info=FailingInfo)
 
 
-def _run(app: Celery, hostname: str, channel: socket.socket) -> None:
+def _run(app: Celery, hostname: str, channel: socket.socket, notes: Notes) -> None:
     tasks, reader = app.tasks, channel.makefile("rb")
     while (raw := _next(reader)) is not None:
         document = parse_json(raw)
@@ -125,19 +129,22 @@ def _run(app: Celery, hostname: str, channel: socket.socket) -> None:
                 _refuse(app, headers)
             else:
                 _trace(task, headers, properties, body, hostname)
-        names = _run_kept(app, hostname)
+        names = _run_kept(app, hostname, notes)
         channel.sendall(b"".join(names) + _DONE)
         app.backend.settle()  # meanwhile the worker sends the next task
 
 
-def _run_kept(app: Celery, hostname: str) -> list[bytes]:
+def _run_kept(app: Celery, hostname: str, notes: Notes) -> list[bytes]:
     """Runs the tasks that the one before has kept, and those that they keep. Gives their names, each with its end."""
     names = []
     while app.kept:
+        notes.write(app.kept)
         kept = app.kept.popleft()
         task = app.tasks[kept.headers["task"]]
         _trace(task, kept.headers, kept.properties, loads(kept.body), hostname)  # type: ignore[no-untyped-call]
         names.append(kept.headers["task"].encode() + _NAME_END)
+    if names:
+        notes.write(())
     return names
 
 

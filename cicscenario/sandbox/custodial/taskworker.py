@@ -1,5 +1,6 @@
 """The worker's main loop: it fetches tasks, acknowledges each just before it runs, and hands it to a process that is idle."""
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -20,7 +21,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.sandbox.custodial import taskprocess
 from cicscenario.sandbox.custodial.intake import Intake
-from cicscenario.sandbox.custodial.message import TaskMessage, request_of
+from cicscenario.sandbox.custodial.message import TaskMessage, read, request_of
 from cicscenario.sandbox.custodial.remote import RemoteControl
 from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.taskprocess import TaskProcess
@@ -37,7 +38,7 @@ class TaskWorker:
     """``engine`` is the socket to the process that started this one; the worker ends when that ends."""
 
     def __init__(self, app: Celery, settings: EngineSettings, engine: socket.socket) -> None:
-        self._app, self._engine = app, engine
+        self._app, self._engine, self._queue = app, engine, settings.queue
         self._hostname = f"celery@{settings.queue}"
         app.amqp.queues.select([settings.queue])
         setup_worker_optimizations(app, self._hostname)
@@ -203,13 +204,28 @@ class TaskWorker:
         self._processes.remove(process)
         process.let_end()
         code = process.wait()
-        if process.message is not None and not process.is_terminated:
-            self._fail(process.message, code)
+        if process.message is not None:
+            self._end_tasks(process, code)
+        process.notes.close()
         if self._connected:
             self._intake.settle_down()
             self._disconnect()  # the new process must not have these connections
         self._start_process()
         self._connect()
+
+    def _end_tasks(self, process: TaskProcess, code: int) -> None:
+        """Has the task that a dead process ran fail, and sends those that waited in it to the queue."""
+        ran, waited = process.message, []
+        if kept := process.notes.read():
+            first, *waited = kept
+            ran = read(self._queue.encode(), first.message().encode())
+        if ran is not None and not process.is_terminated:
+            self._fail(ran, code)
+        for each in waited:
+            self._app.outbox.add(self._queue, each.message())
+        with contextlib.suppress(RedisError):  # the next task that is sent takes them along
+            self._app.outbox.send()
+        self._app.outbox.close()  # the next process must not have its connection
 
     def _fail(self, message: TaskMessage, code: int) -> None:
         """Gives a task the result that Celery gives one whose process was lost."""
