@@ -188,7 +188,9 @@ class HttpSessions:
             yield session
         finally:
             if not self._keep:
-                session.close()  # closes its connection
+                for adapter in session.adapters.values():
+                    assert isinstance(adapter, _Adapter)
+                    adapter.close_connections()  # not by ``session.close``, after which all is made again
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -220,11 +222,20 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, ca: Path | None) -> None:
         self._ca = ca
-        super().__init__()
+        super().__init__(pool_maxsize=1)  # each thread has a session of its own
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def close_connections(self) -> None:
+        """Closes those that nobody uses; each can be opened again."""
+        keys = self.poolmanager.pools.keys()  # it cannot be iterated itself
+        for key in keys:
+            pool = self.poolmanager.pools.get(key)
+            for connection in list(pool.pool.queue) if pool is not None and pool.pool else ():
+                if connection is not None:
+                    connection.close()
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Trusts the authorities of ``ca``; ``requests`` would load the public ones for each connection."""

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from redis import Redis
 from redis.exceptions import RedisError
 
 from cicscenario.errors import UnavailableError
 from cicscenario.jsontext import parse_json
-from cicscenario.sandbox.leanredis import round_trip
+from cicscenario.sandbox.leanredis import LeanRedis, round_trip
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ class Inbox:
 
     def __init__(self, broker: str, name: str) -> None:
         self._client_name = f"inbox-{secrets.token_hex(8)}"
-        self._redis = Redis.from_url(
+        self._redis = LeanRedis.from_url(
             broker, decode_responses=True, client_name=self._client_name, socket_timeout=_PATIENCE + _SLACK
         )
         self.name = name
