@@ -1,6 +1,7 @@
 """HTTP in a short way: the same bytes go out as from ``http.client``, and every form of answer is read."""
 
 import http.client
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ class _Server:
             connection, _ = self._listener.accept()
             self.connections += 1
             with connection:
-                while self._answers and (asked := connection.recv(65_536)):
+                while self._answers and (asked := _request(connection)):
                     self.asked.append(asked)
                     answer = self._answers.pop(0)
                     if answer is None:
@@ -40,6 +41,17 @@ class _Server:
 
     def close(self) -> None:
         self._listener.close()
+
+
+def _request(connection: socket.socket) -> bytes:
+    """A whole request; nothing when the connection has ended."""
+    asked = connection.recv(65_536)
+    head, _, body = asked.partition(b"\r\n\r\n")
+    announced = re.search(rb"Content-Length: (\d+)", head)
+    while announced and len(body) < int(announced[1]):
+        more = connection.recv(65_536)
+        asked, body = asked + more, body + more
+    return asked
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -273,3 +273,21 @@ def test_a_request_ends_with_the_part_that_it_belongs_to(stopping: threading.Eve
     with silent_server() as port:
         sessions = HttpSessions(60, part, keep=False)
         assert_ends_with_the_run(lambda: sessions.post(f"http://127.0.0.1:{port}", data="x"), stopping)
+
+
+def test_a_client_that_keeps_no_connection_closes_it_when_the_server_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, closing(HttpSessions(5, keep=False)) as http:
+        ended = threading.Event()
+
+        def serve() -> None:
+            for _ in range(2):
+                with listener.accept()[0] as connection:
+                    connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    assert connection.recv(1) == b"", "nothing more is sent on it"
+            ended.set()
+
+        threading.Thread(target=serve, daemon=True).start()
+        for _ in range(2):
+            assert http.get(f"http://127.0.0.1:{listener.getsockname()[1]}/").text == "ok"
+        assert ended.wait(5)

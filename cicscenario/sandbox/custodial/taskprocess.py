@@ -10,7 +10,8 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from celery import Celery, platforms
@@ -44,11 +45,11 @@ class TaskProcess:
 
     pid: int
     channel: socket.socket
+    notes: Notes  #: which it runs of the tasks that its tasks have kept, and those that wait
     message: TaskMessage | None = None
     began: float = 0.0
     is_terminated: bool = False  #: whether the worker has killed it, because its task was revoked
     also_run: Sequence[str] = ()  #: names of the tasks that it has run with its last one
-    notes: Notes = field(default_factory=Notes)  #: what it runs of those that its tasks have kept, and those that wait
     _said: bytes = b""
 
     def hand(self, message: TaskMessage) -> None:
@@ -81,15 +82,18 @@ class TaskProcess:
         return os.waitstatus_to_exitcode(status)
 
 
-def start(app: Celery, hostname: str, others: Sequence[Closing]) -> TaskProcess:
-    """Forks a process. It closes ``others``, so that they end with the worker alone. The worker must have one thread only."""
+def start(app: Celery, hostname: str, others: Sequence[Closing], folder: Path) -> TaskProcess:
+    """Forks a process, whose notes are in ``folder``. It closes ``others``, so that they end with the worker alone.
+
+    The worker must have one thread only.
+    """
     ours, theirs = socket.socketpair()
     gc.freeze()  # the process shares the memory of its parent for as long as nobody writes into it
     sys.stdout.flush()
-    notes = Notes()
+    notes = Notes(folder)
     if pid := os.fork():
         theirs.close()
-        return TaskProcess(pid, ours, notes=notes)
+        return TaskProcess(pid, ours, notes)
     try:
         for each in (ours, *others):
             each.close()

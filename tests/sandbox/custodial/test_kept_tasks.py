@@ -10,14 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from cicscenario.sandbox.custodial import names, taskprocess
 from cicscenario.sandbox.custodial.chords import backend_url
 from cicscenario.sandbox.custodial.message import read
-from cicscenario.sandbox.custodial.notes import Notes
+from cicscenario.sandbox.custodial.notes import Notes, left_in
 from cicscenario.sandbox.custodial.outbox import Kept, PostingApp
+from cicscenario.sandbox.custodial.settings import read_settings
 from cicscenario.sandbox.custodial.taskprocess import TaskProcess
 from cicscenario.sandbox.custodial.taskworker import TaskWorker
+from cicscenario.sandbox.custodial.worker import kept_queue
 from tests.support.valkey import Valkey
 
 QUEUE = "cic-eth"
@@ -70,11 +73,11 @@ def _add_tasks(app: PostingApp) -> None:
         app.task(told, name=name, shared=False)
 
 
-def _run(app: PostingApp, valkey: Valkey, name: str) -> TaskProcess:
+def _run(app: PostingApp, valkey: Valkey, name: str, folder: Path) -> TaskProcess:
     """Has a process run a task; gives it when it has said so, or has died."""
     app.signature(name, args=[name], queue=QUEUE).apply_async(task_id=name)
     raw: Any = valkey.client.rpop(QUEUE)
-    process = taskprocess.start(app, "celery@test", [])
+    process = taskprocess.start(app, "celery@test", [], folder)
     process.hand(read(QUEUE.encode(), raw.encode()))
     while process.is_alive() and process.message is not None:
         pass
@@ -90,9 +93,11 @@ def _status(valkey: Valkey, name: str) -> str | None:
     return None if text is None else str(json.loads(text)["status"])
 
 
-def test_tasks_for_the_own_queue_run_in_the_same_process_and_have_results(app: PostingApp, valkey: Valkey) -> None:
+def test_tasks_for_the_own_queue_run_in_the_same_process_and_have_results(
+    app: PostingApp, valkey: Valkey, tmp_path: Path
+) -> None:
     app.own_queue = QUEUE
-    process = _run(app, valkey, "parent")
+    process = _run(app, valkey, "parent", tmp_path)
     process.let_end()
     assert process.wait() == 0
     assert list(process.also_run) == ["child", "last", "grandchild"]
@@ -102,50 +107,64 @@ def test_tasks_for_the_own_queue_run_in_the_same_process_and_have_results(app: P
     assert _waiting(valkey, "cic-ussd") == ["report"]
 
 
-def test_without_an_own_queue_all_go_to_redis(app: PostingApp, valkey: Valkey) -> None:
-    process = _run(app, valkey, "parent")
+def test_without_an_own_queue_all_go_to_redis(app: PostingApp, valkey: Valkey, tmp_path: Path) -> None:
+    process = _run(app, valkey, "parent", tmp_path)
     process.let_end()
     process.wait()
     assert _waiting(valkey) == ["child", "last", names.SHUTDOWN]
 
 
 def test_of_a_killed_process_the_task_that_ran_fails_and_those_that_waited_are_in_the_queue(
-    app: PostingApp, valkey: Valkey
+    app: PostingApp, valkey: Valkey, tmp_path: Path
 ) -> None:
     app.own_queue = QUEUE
-    process = _run(app, valkey, "deadly parent")
+    process = _run(app, valkey, "deadly parent", tmp_path)
     code = process.wait()
     assert code == -signal.SIGKILL
     worker: Any = object.__new__(TaskWorker)
-    worker._app, worker._queue, worker._hostname = app, QUEUE, "celery@test"
+    worker._app, worker._queue, worker._hostname, worker._left = app, QUEUE, "celery@test", []
     worker._remote = SimpleNamespace(counts=Counter())
     worker._end_tasks(process, code)
+    worker._send_left()
     ends = {name: _status(valkey, name) for name in ("deadly parent", "deadly", "last")}
     assert ends == {"deadly parent": "SUCCESS", "deadly": "FAILURE", "last": None}
     assert _waiting(valkey) == ["last"]
 
 
-def test_a_note_is_read_as_it_was_written_and_one_that_is_too_large_is_none() -> None:
-    notes = Notes()
+def test_what_waited_in_the_processes_of_a_killed_worker_is_sent_by_the_next_one(
+    app: PostingApp, valkey: Valkey, tmp_path: Path
+) -> None:
+    app.own_queue = QUEUE
+    process = _run(app, valkey, "deadly parent", tmp_path)
+    process.wait()
+    worker: Any = object.__new__(TaskWorker)
+    worker._app, worker._queue, worker._left = app, QUEUE, list(left_in(tmp_path))
+    valkey.stop()
+    with pytest.raises(RedisError):
+        worker._send_left()
+    valkey.start()
+    worker._send_left()
+    assert _waiting(valkey) == ["last"]
+    assert list(left_in(tmp_path)) == []
+
+
+def test_a_note_is_read_as_it_was_written_and_one_that_is_too_large_is_none(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
     assert notes.read() == []
     kept = [Kept({"id": "a"}, {"priority": 0}, "[]"), Kept({"id": "b"}, {}, "[1]")]
     notes.write(kept)
     assert notes.read() == kept
     notes.write([Kept({}, {}, "x" * 2_000_000)])
     assert notes.read() == []
-    notes.close()
+    notes.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_twin_at_the_real_pace_or_with_a_fault_keeps_none(tmp_path: Path) -> None:
-    from cicscenario.sandbox.custodial.settings import read_settings
-    from cicscenario.sandbox.custodial.worker import make_app
-
     secret = tmp_path / "secret"
     secret.write_text("11" * 32)
     given = ["--broker", "redis://127.0.0.1:1/0", "--queue", QUEUE, "--database", "postgresql://a@127.0.0.1:1",
              "--password-file", str(secret), "--rpc", "http://127.0.0.1:1", "--chain-spec", "evm:byzantium:8996:bloxberg",
              "--registry", f"0x{'1' * 40}", "--owner-key", str(secret), "--data", str(tmp_path)]  # fmt: skip
-    own = [
-        make_app(read_settings([*given, *more])).own_queue for more in ([], ["--pace", "real"], ["--fault", "pause=1"])
-    ]
+    own = [kept_queue(read_settings([*given, *more])) for more in ([], ["--pace", "real"], ["--fault", "pause=1"])]
     assert own == [QUEUE, None, None]
