@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cicscenario.files import open_in_place
+from cicscenario.jsontext import parse_json
 from cicscenario.sandbox.custodial.outbox import Kept
 
 _PREFIX = "kept-"  # of the files
@@ -58,4 +59,4 @@ def left_in(folder: Path) -> Iterator[tuple[Path, list[Kept]]]:
 
 def _read(raw: bytes) -> list[Kept]:
     length = int.from_bytes(raw[:_LENGTH], "big")
-    return [Kept(*parts) for parts in json.loads(raw[_LENGTH : _LENGTH + length])] if length else []
+    return [Kept(*parts) for parts in parse_json(raw[_LENGTH : _LENGTH + length])] if length else []

@@ -93,9 +93,7 @@ def _status(valkey: Valkey, name: str) -> str | None:
     return None if text is None else str(json.loads(text)["status"])
 
 
-def test_tasks_for_the_own_queue_run_in_the_same_process_and_have_results(
-    app: PostingApp, valkey: Valkey, tmp_path: Path
-) -> None:
+def test_tasks_for_the_own_queue_run_in_the_same_process(app: PostingApp, valkey: Valkey, tmp_path: Path) -> None:
     app.own_queue = QUEUE
     process = _run(app, valkey, "parent", tmp_path)
     process.let_end()
