@@ -342,7 +342,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
 
 def _await_inspection(this: Run, store: Store, run_error: BaseException | None) -> None:
     """Waits until all of the state is inspected, unless the run is to end now: nothing is reported of a damaged state."""
-    now = isinstance(run_error, InterruptedRunError | DeadlineError) or isinstance(run_error, KeyboardInterrupt)
+    now = isinstance(run_error, InterruptedRunError | DeadlineError | KeyboardInterrupt)
     try:
         store.await_check(stoppable=now)
     except InterruptedRunError:

@@ -16,11 +16,12 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InterruptedRunError, StateRefusedError, UnavailableError
+from cicscenario.shell import kept
 from cicscenario.state.database import connect, damaged, repair_hint, sqlite_errors
 from cicscenario.state.integrity import COLUMNS, Damage, check_structure, first_damage, is_sound, named
 
@@ -28,16 +29,17 @@ SMALL = 16 * 2**20  #: bytes of a state that is inspected at once: that of some 
 PATIENCE = 2.0  #: seconds to wait for the inspection of a bigger one before the run goes on
 _POLL = 0.2  # seconds between tests of ``stopping``
 COMMAND = (sys.executable, "-m", "cicscenario.state.inspection")  #: the process; it gets the path
+_AGAIN = "was its process killed, or is memory or the disk full? Run the same command again"
 _GUARDED = "held_{table}_before_{change}"
 
 
 @dataclass(frozen=True)
 class Beside:
-    """How a state is inspected beside its use: waits end when ``stopping`` is set. ``small`` is in bytes, ``patience`` in seconds."""
+    """How a state is inspected beside its use. Waits for the end of that end when ``stopping`` is set."""
 
     stopping: threading.Event
-    small: int = SMALL
-    patience: float = PATIENCE
+    small: int = field(default_factory=lambda: SMALL)  #: bytes
+    patience: float = field(default_factory=lambda: PATIENCE)  #: seconds
 
 
 class Inspection:
@@ -49,9 +51,11 @@ class Inspection:
         self._ended = threading.Event()
         self._error: StateRefusedError | UnavailableError | None = None
         command = [*COMMAND, str(path.absolute())]
-        pipe = subprocess.PIPE
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         # In a session of its own: ^C is for the run alone, which ends the process when it ends.
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=nowhere, env=kept(), text=True, start_new_session=True
+        )
         self._reader = threading.Thread(target=self._read, name="inspection", daemon=True)
         self._reader.start()
         self._ended.wait(beside.patience)
@@ -92,12 +96,15 @@ class Inspection:
             text = answer.read()
         code = self._process.wait()
         if code == 0 and text:
-            if message := json.loads(text)["damage"]:
-                self._error = self._error or StateRefusedError(message, hint=repair_hint(self._path))
+            found = json.loads(text)
+            if found["damage"]:
+                self._error = self._error or StateRefusedError(found["damage"], hint=repair_hint(self._path))
+            elif found["unavailable"]:
+                self._error = self._error or UnavailableError(found["unavailable"], hint=_AGAIN)
         elif not self._ended.is_set():
             self._error = UnavailableError(
                 f"the inspection of {self._path} ended before its end, with exit code {code}: nothing is known to be damaged",
-                hint="was its process killed, or is memory or the disk full? Run the same command again",
+                hint=_AGAIN,
             )
         self._ended.set()
 
@@ -133,17 +140,20 @@ def unguard(db: sqlite3.Connection) -> None:
 
 
 def main(path: Path) -> None:
-    """Inspects the state in ``path``, and writes the message about its first damage to the standard output, as JSON."""
-    message = None
+    """Inspects the state in ``path``, and writes the message about its first damage to the standard output, as JSON.
+
+    It is under another name when the state could not be read: nothing is known to be damaged then.
+    """
+    found: dict[str, str | None] = {"damage": None, "unavailable": None}
     try:
         with sqlite_errors(path), closing(connect(path)) as db:
             db.execute("PRAGMA query_only=ON")
             check_structure(db)
             if damage := first_damage(db):
                 raise sqlite3.DatabaseError(str(damage))
-    except StateRefusedError as error:
-        message = error.message
-    print(json.dumps({"damage": message}))
+    except (StateRefusedError, UnavailableError) as error:
+        found["damage" if isinstance(error, StateRefusedError) else "unavailable"] = error.message
+    print(json.dumps(found))
 
 
 def _end_with_starter() -> None:

@@ -87,7 +87,10 @@ class LedgerTable(Tables):
         return [row for row in self.all_outstanding(signer) if row.signer != signer]
 
     def parts_sent(self, purposes: Sequence[str]) -> list[LedgerRow]:
-        """Transactions of these purposes that are not replaced, in the order in which they were signed; there are no others for certain."""
+        """Transactions of these purposes that are not replaced, in the order in which they were signed.
+
+        There are no others for certain: see ``await_check``.
+        """
         self.await_check()
         marks = ",".join("?" * len(purposes))
         live = self._whole("ledger", f"WHERE purpose IN ({marks}) AND {_LIVE}", purposes)
