@@ -26,7 +26,7 @@ from cicscenario.state.database import connect, damaged, repair_hint, sqlite_err
 from cicscenario.state.integrity import COLUMNS, Damage, check_structure, first_damage, is_sound, named
 
 SMALL = 16 * 2**20  #: bytes of a state that is inspected at once: that of some 5,000 people
-PATIENCE = 2.0  #: seconds to wait for the inspection of a bigger one before the run goes on
+PATIENCE = 1.5  #: seconds to wait for the inspection of a bigger one before the run goes on
 _POLL = 0.2  # seconds between tests of ``stopping``
 COMMAND = (sys.executable, "-m", "cicscenario.state.inspection")  #: the process; it gets the path
 _AGAIN = "was its process killed, or is memory or the disk full? Run the same command again"
