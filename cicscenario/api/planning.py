@@ -19,7 +19,7 @@ from cicscenario.engine.services import open_services
 from cicscenario.invocation import going_on
 from cicscenario.language import Scenario, load_environment
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import StepWork, Work, answers, needs, offline_needs, survey, work
+from cicscenario.plan.estimate import StepWork, WorkLeft, answers, needs, offline_needs, survey, work
 from cicscenario.plan.makeup import profile_document
 from cicscenario.plan.origin import origin_document
 from cicscenario.sandbox.stack import running_environment
@@ -91,7 +91,7 @@ def plan_of(scenario: Scenario, place: RunPlace, listener: Listener, stoppable: 
 def _services(
     compiled: Plan,
     place: RunPlace,
-    left: Work,
+    left: WorkLeft,
     store: Store | None,
     listener: Listener,
     stoppable: Stoppable,

@@ -16,7 +16,7 @@ from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
 from cicscenario.plan.preflight import ask_services
 from cicscenario.state.directory import store_of_a_run
-from cicscenario.state.inspection import Beside
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import load_scenario
 
@@ -43,7 +43,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
         checks = tuple(check.closely() for check in checks)
     directory = run.directory(scenario)
     stopping, astray = threading.Event(), PeopleSet()
-    store = store_of_a_run(directory, run.path, beside=Beside(stopping))
+    store = store_of_a_run(directory, run.path, beside=InspectBeside(stopping))
     deadlines = Deadlines(run.deadline, {}, stopping)
     listener = deadlines.hearing(listener)
     try:

@@ -54,7 +54,7 @@ from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
-from cicscenario.state.inspection import Beside
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
@@ -195,7 +195,7 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
             sweep(folder)
         # The state is opened first, so that a damaged state is reported before any service is started. Big ones are inspected
         # beside the run, which ends when damage is found.
-        store = None if request.fresh else existing_store(directory, beside=Beside(stopping))
+        store = None if request.fresh else existing_store(directory, beside=InspectBeside(stopping))
         if store:
             held.callback(store.close)
         listener(StageStarted(OPENING))

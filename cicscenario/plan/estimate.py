@@ -32,17 +32,17 @@ class StepWork:
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkLeft:
     """The work that is left: a line for each step, and the costs of those that have transactions to send."""
 
     lines: list[StepWork]
     sending: list[tuple[Cost, Pending]]
 
 
-def work(plan: Plan, store: Store | None, *, at_most: bool = False) -> Work:
+def work(plan: Plan, store: Store | None, *, at_most: bool = False) -> WorkLeft:
     """The work that is left in each step; without a state, all of it. ``at_most``: see ``Pending``."""
     counts = store.counts() if store else {}
-    found = Work([], [])
+    found = WorkLeft([], [])
     for step, pending in _pending(plan, store, counts, at_most=at_most):
         done, failed = counts.get(step.name, (0, 0))
         cost = step.cost or Cost(gas=0)
@@ -95,7 +95,7 @@ def survey(plan: Plan, services: Connections) -> list[Need]:
         return [Need(what, "a look at its services", error.message, ok=False, hint=error.hint or "")]
 
 
-def needs(left: Work, session: ChainSession) -> list[Need]:
+def needs(left: WorkLeft, session: ChainSession) -> list[Need]:
     """The funds and roles that the signer needs for the work that is left, looked up on the chain."""
     native = sum(line.gas * session.gas_price + line.native for line in left.lines if line.sender is Sender.SIGNER)
     hint = f"send native currency to {to_hex(session.signer.address)}"
@@ -105,7 +105,7 @@ def needs(left: Work, session: ChainSession) -> list[Need]:
     return found
 
 
-def offline_needs(plan: Plan, left: Work) -> list[Need]:
+def offline_needs(plan: Plan, left: WorkLeft) -> list[Need]:
     """The needs that are known without the chain, which has the gas price and the signer's funds and roles.
 
     Empty when the plan sends no transactions.

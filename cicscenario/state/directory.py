@@ -15,7 +15,7 @@ from cicscenario.files import write_once
 from cicscenario.inputs import read_input
 from cicscenario.invocation import going_on
 from cicscenario.state.database import damaged
-from cicscenario.state.inspection import Beside
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
@@ -32,7 +32,7 @@ def directory_lock(directory: Path) -> FileLock:
     return FileLock(directory / LOCK, f"the run directory {directory}")
 
 
-def existing_store(directory: Path, *, rows: bool = True, beside: Beside | None = None) -> Store | None:
+def existing_store(directory: Path, *, rows: bool = True, beside: InspectBeside | None = None) -> Store | None:
     """The state in ``directory``, or None if nothing has been run there. For ``rows`` and ``beside`` see Tables."""
     path = directory / STATE
     if not os.path.lexists(path) and (kept := damaged_states(directory)):
@@ -45,7 +45,7 @@ def damaged_states(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
-def store_of_a_run(directory: Path, scenario: Path, *, rows: bool = True, beside: Beside | None = None) -> Store:
+def store_of_a_run(directory: Path, scenario: Path, *, rows: bool = True, beside: InspectBeside | None = None) -> Store:
     """The state in ``directory``; for ``rows`` and ``beside`` see Tables. Raises InvalidError if no run has begun there."""
     store = existing_store(directory, rows=rows, beside=beside)
     if store and store.meta():

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cicscenario.errors import InterruptedRunError, StateRefusedError, UnavailableError
+from cicscenario.jsontext import parse_json
 from cicscenario.shell import kept
 from cicscenario.state.database import connect, damaged, repair_hint, sqlite_errors
 from cicscenario.state.integrity import COLUMNS, Damage, check_structure, first_damage, is_sound, named
@@ -34,7 +35,7 @@ _GUARDED = "held_{table}_before_{change}"
 
 
 @dataclass(frozen=True)
-class Beside:
+class InspectBeside:
     """How a state is inspected beside its use. Waits for the end of that end when ``stopping`` is set."""
 
     stopping: threading.Event
@@ -45,7 +46,7 @@ class Beside:
 class Inspection:
     """The inspection of the state in ``path`` by a process of its own, from its start on."""
 
-    def __init__(self, path: Path, beside: Beside) -> None:
+    def __init__(self, path: Path, beside: InspectBeside) -> None:
         self._path = path
         self._beside = beside
         self._ended = threading.Event()
@@ -96,7 +97,7 @@ class Inspection:
             text = answer.read()
         code = self._process.wait()
         if code == 0 and text:
-            found = json.loads(text)
+            found = parse_json(text)
             if found["damage"]:
                 self._error = self._error or StateRefusedError(found["damage"], hint=repair_hint(self._path))
             elif found["unavailable"]:

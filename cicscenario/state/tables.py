@@ -11,7 +11,7 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import StateRefusedError
 from cicscenario.state.database import SCHEMA, connect, create, no_link, sqlite_errors
-from cicscenario.state.inspection import Beside, Inspection, guard, unguard
+from cicscenario.state.inspection import InspectBeside, Inspection, guard, unguard
 from cicscenario.state.integrity import (
     Damage,
     check_structure,
@@ -54,7 +54,7 @@ class Tables:
     is found; ``await_check`` waits for its end. A full disk, or a file locked by another program, raises UnavailableError.
     """
 
-    def __init__(self, path: Path, *, rows: bool = True, beside: Beside | None = None) -> None:
+    def __init__(self, path: Path, *, rows: bool = True, beside: InspectBeside | None = None) -> None:
         self.path = no_link(path)
         self._inspection: Inspection | None = None  # while it goes on beside
         self._begun = _NOBODY  # meanwhile: one more than the highest person of whom any table has anything
@@ -74,7 +74,7 @@ class Tables:
                 self.close()
                 raise
 
-    def _inspect(self, beside: Beside) -> None:
+    def _inspect(self, beside: InspectBeside) -> None:
         """Begins to hold all of the state against itself."""
         self._inspection = inspection = Inspection(self.path, beside)
         if inspection.is_over:

@@ -10,7 +10,7 @@ from cicscenario.capabilities.cost import Need, amount
 from cicscenario.errors import UnavailableError
 from cicscenario.plan import preflight
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import Work, work
+from cicscenario.plan.estimate import WorkLeft, work
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
@@ -31,7 +31,7 @@ def store(plan: Plan, tmp_path: Path) -> Store:
     return store
 
 
-def tokens(left: Work) -> int:
+def tokens(left: WorkLeft) -> int:
     return sum(line.tokens for line in left.lines)
 
 
@@ -43,7 +43,7 @@ def asked(plan: Plan, store: Store, funds: int, monkeypatch: pytest.MonkeyPatch)
     """The sums of tokens that a signer with ``funds`` is asked for."""
     sums: list[int] = []
 
-    def needs(left: Work, session: object) -> list[Need]:
+    def needs(left: WorkLeft, session: object) -> list[Need]:
         sums.append(tokens(left))
         return [amount("GFT to give", sums[-1], funds, "tokens", "send some")]
 

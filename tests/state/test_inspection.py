@@ -13,7 +13,7 @@ import pytest
 
 from cicscenario.errors import InterruptedRunError, StateRefusedError, UnavailableError
 from cicscenario.state import inspection
-from cicscenario.state.inspection import Beside
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import Outcome, PaymentRow, RequestRow
 from cicscenario.state.store import Store
 from tests.support.states import PAYER, WRITES, alter, content, filled, person, transaction
@@ -42,7 +42,7 @@ def beside(path: Path, stopping: threading.Event) -> Iterator[Callable[..., Stor
     opened = []
 
     def of(patience: float = 0.0) -> Store:
-        opened.append(Store(path, beside=Beside(stopping, small=0, patience=patience)))
+        opened.append(Store(path, beside=InspectBeside(stopping, small=0, patience=patience)))
         return opened[-1]
 
     yield of
@@ -223,7 +223,7 @@ def test_every_write_is_as_without_an_inspection(
     base: Path, tmp_path: Path, stopping: threading.Event, slow: Callable[[], None], name: str
 ) -> None:
     made = []
-    for how in (None, Beside(stopping, small=0, patience=0.0)):
+    for how in (None, InspectBeside(stopping, small=0, patience=0.0)):
         path = Path(shutil.copy(base, tmp_path / f"{len(made)}.sqlite"))
         store = Store(path, beside=how)
         store.now = lambda: 7  # type: ignore[method-assign]
