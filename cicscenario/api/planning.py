@@ -19,7 +19,7 @@ from cicscenario.engine.services import open_services
 from cicscenario.invocation import going_on
 from cicscenario.language import Scenario, load_environment
 from cicscenario.plan.compile import Plan, compile_plan
-from cicscenario.plan.estimate import StepWork, answers, needs, offline_needs, survey, work
+from cicscenario.plan.estimate import StepWork, WorkLeft, answers, needs, offline_needs, survey, work
 from cicscenario.plan.makeup import profile_document
 from cicscenario.plan.origin import origin_document
 from cicscenario.sandbox.stack import running_environment
@@ -80,18 +80,18 @@ def plan_of(scenario: Scenario, place: RunPlace, listener: Listener, stoppable: 
     store = existing_store(directory)
     try:
         listener(StageStarted("reading the people"))
-        lines = work(compiled, store)
-        services, found = _services(compiled, place, lines, store, listener, stoppable)
+        left = work(compiled, store)
+        services, found = _services(compiled, place, left, store, listener, stoppable)
     finally:
         if store:
             store.close()
-    return RunPlan(compiled, directory, tuple(lines), tuple(found), tuple(services))
+    return RunPlan(compiled, directory, tuple(left.lines), tuple(found), tuple(services))
 
 
 def _services(
     compiled: Plan,
     place: RunPlace,
-    lines: list[StepWork],
+    left: WorkLeft,
     store: Store | None,
     listener: Listener,
     stoppable: Stoppable,
@@ -101,7 +101,7 @@ def _services(
     if isinstance(where, Need):
         if store:
             compare(store, compiled, None)
-        return [where, *map(not_asked, compiled.services)], offline_needs(compiled, lines, store)
+        return [where, *map(not_asked, compiled.services)], offline_needs(compiled, left)
     stopping = threading.Event()
     listener(StageStarted(ASKING))
     with (
@@ -114,8 +114,8 @@ def _services(
         if all(need.ok for need in asked):
             asked += survey(compiled, connections)
         if compiled.sends and all(need.ok for need in asked if need.what == Service.CHAIN):
-            return asked, needs(compiled, lines, connections.chain, store)
-        return asked, offline_needs(compiled, lines, store)
+            return asked, needs(left, connections.chain)
+        return asked, offline_needs(compiled, left)
 
 
 def _environment(compiled: Plan, place: RunPlace) -> Path | Need:

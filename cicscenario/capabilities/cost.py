@@ -58,7 +58,8 @@ def not_asked(what: str, needs: str = "an answer", *, needed: int | None = None,
 class Pending:
     """The work that is left in a step: ``left`` people have no transaction that is known to be mined.
 
-    ``state`` is None when the scenario has not been run yet; then the whole population is left.
+    ``state`` is None when the scenario has not been run yet; then the whole population is left. ``at_most``: for people who are
+    not made yet, the greatest gift is enough, since theirs would have to be drawn one by one.
     """
 
     step: str
@@ -67,11 +68,15 @@ class Pending:
     size: int
     left: int
     state: "Store | None"
+    at_most: bool = False
 
     @cached_property
     def gifts(self) -> tuple[int, int]:
         """The number of gifts above 0 that are still to be sent, and their sum in whole tokens. Scans the population."""
         number, total = self.state.gifts_without(self.step) if self.state else (0, 0)
+        if self.at_most and self.scenario.population.source is None:
+            absent = self.size - (self.state.population() if self.state else 0)
+            return number + absent, total + absent * self.scenario.gift.threshold
         given = self.state.mined_people(self.step) if self.state else set()  # also people who are not in the state yet
         for index in self.state.absent(self.size) if self.state else range(self.size):
             if index in given:

@@ -123,6 +123,7 @@ class Ledger:
         ReconcileError when it contradicts the ledger; in both cases the next run looks all transactions up.
         """
         people = [intent.person for intent in intents]
+        self._store.await_check(people)  # before others have to wait for this one
         with self._mutex:
             live = self._store.live_transactions(purpose, people)
             if failed := self._store.failed_transactions(purpose, [person for person in people if person not in live]):

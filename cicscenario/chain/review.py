@@ -126,6 +126,7 @@ class Review:
                 raise _not_found(self._rpc.name, self._signer, sorted(wanted - found.keys()))
             pause(min(_LOOK_AGAIN, self._lag), self._stopping)
         if wanted or gaps:
+            self._store.await_check()  # the ledger may have them, and an index not
             self._decide(found, ends, taken, gaps, height)
         self._store.withdraw_unproved()
         if self._person is None and "lineage" in self._store.meta():
@@ -161,6 +162,7 @@ class Review:
         One that failed and was followed by another for the same person is not sent again: if both were carried out now, the
         person would be paid twice. It may be in a block again; if not, its nonce is used up.
         """
+        self._store.await_check()
         followed = followed_by_others(self._store, rows)
         ends, mined = self._ends_of(followed)
         adoption = self._adoption()

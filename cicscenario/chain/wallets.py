@@ -103,6 +103,7 @@ class Wallets:
 
     def undo(self, block: int) -> None:
         """Reopens transactions that ended after ``block``, as ``Review.undo`` does for the run's signer."""
+        self._store.await_check()
         rows = self._store.settled_above_of_others(self._signer.address, block)
         aside = {row.hash for row in followed_by_others(self._store, rows)}
         self._store.reopen(row.hash for row in rows if row.hash not in aside)
@@ -125,6 +126,7 @@ class Wallets:
         The ticket waits for the ends of all, also of those that were sent before. ``gas`` is the limit of each. Raises as
         ``Ledger.begin`` does.
         """
+        self._store.await_check()
         with self._mutex:
             people = {person.id: person for person in self._people({part.intent.person for part in parts})}
             self._look_at(people.values())

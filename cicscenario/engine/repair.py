@@ -75,6 +75,7 @@ def repair(request: RepairRequest, listener: Listener) -> tuple[ExitCode, list[C
         _require_step(plan, request)
         this = opened.enter_context(open_run(run, plan, listener))
         with run.stoppable(this.stopping.set):
+            this.state.await_check()  # what is to be made again depends on all of it
             _require_services(this)
             withdrawn: frozenset[str] = frozenset()
             if went_back := _went_back(this):

@@ -16,6 +16,7 @@ from cicscenario.errors import ExitCode
 from cicscenario.plan.compile import Plan, compile_plan, narrowed_checks
 from cicscenario.plan.preflight import ask_services
 from cicscenario.state.directory import store_of_a_run
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import CheckRow
 from cicscenario.vocabulary import load_scenario
 
@@ -41,8 +42,8 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
     if request.thorough:
         checks = tuple(check.closely() for check in checks)
     directory = run.directory(scenario)
-    store = store_of_a_run(directory, run.path)
     stopping, astray = threading.Event(), PeopleSet()
+    store = store_of_a_run(directory, run.path, beside=InspectBeside(stopping))
     deadlines = Deadlines(run.deadline, {}, stopping)
     listener = deadlines.hearing(listener)
     try:
@@ -61,6 +62,7 @@ def reverify(request: VerifyRequest, listener: Listener) -> tuple[ExitCode, list
             compare(store, plan, services, people=False)
             context = context_of(plan, directory, services, store, stopping)
             rows = verify(checks, context, plan.size, listener, astray)
+            store.await_check()
         code = ExitCode.CHECKS_FAILED if any(row.errors for row in rows) else ExitCode.OK
         end = RunEnd(
             plan, store, directory, code, services=services, checks=rows,

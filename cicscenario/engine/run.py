@@ -46,7 +46,7 @@ from cicscenario.engine.select import EVERYTHING, Selection, select_steps
 from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
-from cicscenario.errors import CicScenarioError, ExitCode, as_told
+from cicscenario.errors import CicScenarioError, DeadlineError, ExitCode, InterruptedRunError, as_told
 from cicscenario.files import own_folder, sweep
 from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
@@ -54,6 +54,7 @@ from cicscenario.legacy.badrecords import BadRecordsError
 from cicscenario.plan.compile import Plan, compile_plan
 from cicscenario.plan.preflight import preflight
 from cicscenario.state.directory import directory_lock, existing_store, set_aside, used_before
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
@@ -147,6 +148,7 @@ def carry_out(this: Run) -> ExitCode:
         look_back(this)
         reopen_lost(this.plan, this.context())
         if nothing_left(this.plan, this.state, this.directory, this.selected):
+            this.state.await_check()
             this.listener(
                 Noted(
                     f"nothing to do: {this.plan.size} of {counted(this.plan.size, 'person')}"
@@ -170,6 +172,7 @@ def carry_out(this: Run) -> ExitCode:
             context = replace(context, read_back=ReadBack())
         with this.progress.checking() if this.progress else nullcontext():
             this.checks = verify(this.plan.checks, context, this.plan.size, this.listener, this.astray)
+    this.state.await_check()
     conclude(this.plan, this.state, this.selected)
     require_answers(this.checks)
     return ExitCode.CHECKS_FAILED if any(row.errors for row in this.checks) else ExitCode.OK
@@ -190,8 +193,9 @@ def open_run(request: RunRequest, plan: Plan, listener: Listener) -> Iterator[Ru
         listener(DirectoryTaken(str(directory)))
         for folder in (directory, directory / KEYSTORE):  # that of transactions is swept when they are written
             sweep(folder)
-        # The state is opened first, so that a damaged state is reported before any service is started.
-        store = None if request.fresh else existing_store(directory)
+        # The state is opened first, so that a damaged state is reported before any service is started. Big ones are inspected
+        # beside the run, which ends when damage is found.
+        store = None if request.fresh else existing_store(directory, beside=InspectBeside(stopping))
         if store:
             held.callback(store.close)
         listener(StageStarted(OPENING))
@@ -321,6 +325,7 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
         raise
     finally:
         if this.store:
+            _await_inspection(this, this.store, sys.exc_info()[1])
             this.listener(StageStarted("writing the reports"))
             end = RunEnd(
                 this.plan, this.store, this.directory, code, this.services, error, this.progress, this.checks,
@@ -333,6 +338,15 @@ def report(this: Run, body: Callable[[Run], ExitCode]) -> ExitCode:
             write_at_end(lambda: end.tell_problems(this.listener), run_error=sys.exc_info()[1])
             this.listener(ReportWritten(str(this.directory)))
     return code
+
+
+def _await_inspection(this: Run, store: Store, run_error: BaseException | None) -> None:
+    """Waits until all of the state is inspected, unless the run is to end now: nothing is reported of a damaged state."""
+    now = isinstance(run_error, InterruptedRunError | DeadlineError | KeyboardInterrupt)
+    try:
+        store.await_check(stoppable=now)
+    except InterruptedRunError:
+        this.listener(Noted("the run ended before all of its state was inspected; the next one does that"))
 
 
 def _orphans(end: RunEnd) -> str | None:

@@ -1,6 +1,6 @@
 """Estimates the work that is left and its cost, and looks up whether the signer has the funds and roles for it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from cicscenario.capabilities.cost import Cost, Need, Pending, Sender, amount, not_asked
@@ -31,41 +31,43 @@ class StepWork:
     sender: Sender = Sender.SIGNER  #: who sends these transactions and pays the gas
 
 
-def work(plan: Plan, store: Store | None) -> list[StepWork]:
-    """The work that is left in each step; without a state, all of it."""
+@dataclass(frozen=True)
+class WorkLeft:
+    """The work that is left: a line for each step, and the costs of those that have transactions to send."""
+
+    lines: list[StepWork]
+    sending: list[tuple[Cost, Pending]]
+
+
+def work(plan: Plan, store: Store | None, *, at_most: bool = False) -> WorkLeft:
+    """The work that is left in each step; without a state, all of it. ``at_most``: see ``Pending``."""
     counts = store.counts() if store else {}
-    lines = []
-    for step, pending in _pending(plan, store):
+    found = WorkLeft([], [])
+    for step, pending in _pending(plan, store, counts, at_most=at_most):
         done, failed = counts.get(step.name, (0, 0))
         cost = step.cost or Cost(gas=0)
         sends = cost.transactions(pending) if step.cost else 0
         native, tokens = sends * cost.native(plan.scenario), cost.tokens(pending)
         gas, within = sends * cost.gas, plan.scenario.deadlines.get(step.name)
         to_do = plan.size - done
-        lines.append(
+        found.lines.append(
             StepWork(step.name, step.summary, to_do, done, failed, sends, gas, native, tokens, within, cost.sender)
         )
-    return lines
-
-
-def _pending(plan: Plan, store: Store | None) -> list[tuple[PlannedStep, Pending]]:
-    """Each step with the number of people whose transaction is still to be sent."""
-    counts = store.counts() if store else {}
-    sent = store.transaction_counts() if store else {}
-    found = []
-    for step in plan.steps:
-        done = counts.get(step.name, (0, 0))[0]
-        # A killed run may have mined transactions whose outcomes it did not save.
-        left = min(plan.size - done, plan.size - sent.get(step.name, {}).get("mined", 0))
-        found.append((step, Pending(step.name, plan.scenario, plan.population, plan.size, left, store)))
+        if sends:
+            found.sending.append((cost, pending))
     return found
 
 
-def _sending(plan: Plan, store: Store | None) -> list[tuple[Cost, Pending]]:
-    """The costs of the steps that have transactions to send."""
-    return [
-        (step.cost, pending) for step, pending in _pending(plan, store) if step.cost and step.cost.transactions(pending)
-    ]
+def _pending(
+    plan: Plan, store: Store | None, counts: Mapping[str, tuple[int, int]], *, at_most: bool
+) -> Iterator[tuple[PlannedStep, Pending]]:
+    """Each step with the number of people whose transaction is still to be sent."""
+    mined = store.mined_counts() if store else {}
+    for step in plan.steps:
+        done = counts.get(step.name, (0, 0))[0]
+        # A killed run may have mined transactions whose outcomes it did not save.
+        left = min(plan.size - done, plan.size - mined.get(step.name, 0))
+        yield step, Pending(step.name, plan.scenario, plan.population, plan.size, left, store, at_most)
 
 
 def answers(services: Connections, needed: Collection[Service]) -> list[Need]:
@@ -93,25 +95,25 @@ def survey(plan: Plan, services: Connections) -> list[Need]:
         return [Need(what, "a look at its services", error.message, ok=False, hint=error.hint or "")]
 
 
-def needs(plan: Plan, lines: Sequence[StepWork], session: ChainSession, store: Store | None) -> list[Need]:
-    """The funds and roles that the signer needs for the work in ``lines``, looked up on the chain."""
-    native = sum(line.gas * session.gas_price + line.native for line in lines if line.sender is Sender.SIGNER)
+def needs(left: WorkLeft, session: ChainSession) -> list[Need]:
+    """The funds and roles that the signer needs for the work that is left, looked up on the chain."""
+    native = sum(line.gas * session.gas_price + line.native for line in left.lines if line.sender is Sender.SIGNER)
     hint = f"send native currency to {to_hex(session.signer.address)}"
     found = [amount("native currency", native, session.balance(), "wei", hint)]
-    for cost, pending in _sending(plan, store):
+    for cost, pending in left.sending:
         found += cost.needs(pending, session)
     return found
 
 
-def offline_needs(plan: Plan, lines: Sequence[StepWork], store: Store | None) -> list[Need]:
+def offline_needs(plan: Plan, left: WorkLeft) -> list[Need]:
     """The needs that are known without the chain, which has the gas price and the signer's funds and roles.
 
     Empty when the plan sends no transactions.
     """
     if not plan.sends:
         return []
-    gas = sum(line.gas for line in lines if line.sender is Sender.SIGNER)
+    gas = sum(line.gas for line in left.lines if line.sender is Sender.SIGNER)
     found = [not_asked("native currency for fees", needed=gas, unit="gas")]
-    for cost, pending in _sending(plan, store):
+    for cost, pending in left.sending:
         found += cost.offline_needs(pending)
     return found

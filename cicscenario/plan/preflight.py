@@ -39,7 +39,10 @@ def ask_services(services: Connections, needed: Collection[Service]) -> None:
 
 
 def _can_pay(plan: Plan, services: Connections, store: Store | None) -> None:
-    unmet = [need for need in needs(plan, work(plan, store), services.chain, store) if not need.ok]
+    for at_most in (True, False):  # all gifts are only drawn where the greatest ones could not be paid
+        unmet = [need for need in needs(work(plan, store, at_most=at_most), services.chain) if not need.ok]
+        if not unmet:
+            return
     _require(unmet, "nothing was sent, because the signer lacks funds or roles for all transactions")
 
 

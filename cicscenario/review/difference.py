@@ -105,7 +105,7 @@ def weigh(scenario: Scenario) -> Weight:
     size = plan.size
     some = min(size, _COUNTED)
     people = plan.population
-    lines = work(replace(plan, size=some), None)
+    lines = work(replace(plan, size=some), None).lines
     tokens = sum(line.tokens for line in lines)
     return Weight(
         people=size,

@@ -126,7 +126,9 @@ def _why_not(path: Path) -> str:
 def damaged(path: Path, reason: object) -> StateRefusedError:
     """The error for a damaged state, which stays as it is. ``reason`` may quote what is in the file."""
     line = "".join(c if c.isprintable() else "?" for c in " ".join(str(reason).split()))
-    return StateRefusedError(
-        f"{path} is damaged ({line:.300})",
-        hint=f"{going_on('state repair', scenario=path.parent)} (it keeps the damaged file, and pays nobody again)",
-    )
+    return StateRefusedError(f"{path} is damaged ({line:.300})", hint=repair_hint(path))
+
+
+def repair_hint(path: Path) -> str:
+    """What to do about a damaged state."""
+    return f"{going_on('state repair', scenario=path.parent)} (it keeps the damaged file, and pays nobody again)"

@@ -15,6 +15,7 @@ from cicscenario.files import write_once
 from cicscenario.inputs import read_input
 from cicscenario.invocation import going_on
 from cicscenario.state.database import damaged
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.lock import FileLock
 from cicscenario.state.store import STATE, Store
 
@@ -31,12 +32,12 @@ def directory_lock(directory: Path) -> FileLock:
     return FileLock(directory / LOCK, f"the run directory {directory}")
 
 
-def existing_store(directory: Path, *, rows: bool = True) -> Store | None:
-    """The state in ``directory``, or None if nothing has been run there. For ``rows`` see Tables."""
+def existing_store(directory: Path, *, rows: bool = True, beside: InspectBeside | None = None) -> Store | None:
+    """The state in ``directory``, or None if nothing has been run there. For ``rows`` and ``beside`` see Tables."""
     path = directory / STATE
     if not os.path.lexists(path) and (kept := damaged_states(directory)):
         raise damaged(path, f"only {kept[-1].name} is there")
-    return Store(path, rows=rows) if os.path.lexists(path) else None
+    return Store(path, rows=rows, beside=beside) if os.path.lexists(path) else None
 
 
 def damaged_states(directory: Path) -> list[Path]:
@@ -44,9 +45,9 @@ def damaged_states(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob(f"{STATE}.damaged-*") if not path.name.endswith(("-wal", "-shm")))
 
 
-def store_of_a_run(directory: Path, scenario: Path, *, rows: bool = True) -> Store:
-    """The state in ``directory``; for ``rows`` see Tables. Raises InvalidError if no run has begun there."""
-    store = existing_store(directory, rows=rows)
+def store_of_a_run(directory: Path, scenario: Path, *, rows: bool = True, beside: InspectBeside | None = None) -> Store:
+    """The state in ``directory``; for ``rows`` and ``beside`` see Tables. Raises InvalidError if no run has begun there."""
+    store = existing_store(directory, rows=rows, beside=beside)
     if store and store.meta():
         return store
     if store:

@@ -41,6 +41,10 @@ _NAMED_BY = {
 #: The column that counts the rows of a table from 1; SQLite remembers the last one that it gave out.
 COUNTED_BY = {"ledger": "id", "requests": "sequence", "payments": "sequence"}
 
+#: The columns of the primary keys that have several.
+_KEYS = {"outcomes": ("step", "person"), "findings": ("name", "first")}
+_PAGE = 5000  # rows that are read in one transaction
+
 _NUMBERS = {"ok", "person", "nonce", "gas", "block", "gift", "sequence", "errors", "total", "read_back", "at", "first"}
 _BYTES = {"old_address", "address", "signer", "hash", "raw"}
 _MAY_BE_NULL = {"detail", "address", "spelled", "block", "allowed"}
@@ -74,17 +78,41 @@ def is_sound(table: str, row: Sequence[Any]) -> bool:
     return bool(row_digest(table, *row[:-1]) == row[-1])
 
 
+def check_structure(db: sqlite3.Connection, *, indexes: bool = True) -> None:
+    """Raises sqlite3.DatabaseError when the file's structure is damaged; with ``indexes`` also when one is not as its table."""
+    found = db.execute(f"PRAGMA {'integrity_check' if indexes else 'quick_check'}(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
 def first_damage(db: sqlite3.Connection) -> Damage | None:
-    """The first damage in the rows of a state whose structure is sound; None when there is none."""
+    """The first damage in the rows of a state whose structure is sound; None when there is none.
+
+    Others may write meanwhile, and are not held up: each page of rows is read in a transaction of its own.
+    """
     for table in _tables(db):
         try:
-            if any(not is_sound(table, row) for row in db.execute(f"SELECT * FROM {table}")):  # noqa: S608
+            if any(not is_sound(table, row) for page in _pages(db, table) for row in page):
                 return next(damaged_rows(db, table))
-        except sqlite3.OperationalError:  # a text that is not UTF-8
+        except sqlite3.OperationalError as error:
+            if "UTF-8" not in str(error):
+                raise
             return next(damaged_rows(db, table))
         if gap := missing(db, table):
             return gap
     return None
+
+
+def _pages(db: sqlite3.Connection, table: str) -> Iterator[list[tuple[Any, ...]]]:
+    """All rows of a table in the order of its key, in lists of at most ``_PAGE``."""
+    key = _KEYS.get(table, COLUMNS[table][:1])
+    columns, at = ", ".join(key), [COLUMNS[table].index(column) for column in key]
+    ordered = f"ORDER BY {columns} LIMIT {_PAGE}"
+    page = db.execute(f"SELECT * FROM {table} {ordered}").fetchall()  # noqa: S608
+    following = f"SELECT * FROM {table} WHERE ({columns}) > ({', '.join('?' * len(key))}) {ordered}"  # noqa: S608
+    while page:
+        yield page
+        page = db.execute(following, [page[-1][column] for column in at]).fetchall()
 
 
 def _tables(db: sqlite3.Connection) -> list[str]:
@@ -198,8 +226,12 @@ def missing(db: sqlite3.Connection, table: str) -> Damage | None:
     """Transactions and requests are never deleted, so their numbers have no gap, and the last one is still there."""
     if (column := COUNTED_BY.get(table)) is None:
         return None
-    number, last = db.execute(f"SELECT count(*), coalesce(max({column}), 0) FROM {table}").fetchone()  # noqa: S608
-    given = max((n for (n,) in db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))), default=0)
+    number, last, given = db.execute(  # in one statement, since others may write
+        f"SELECT count(*), coalesce(max({column}), 0),"  # noqa: S608
+        " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = ?), 0)"
+        f" FROM {table}",
+        (table,),
+    ).fetchone()
     top = max(last, given)
     if number == top:
         return None

@@ -55,7 +55,11 @@ class LedgerTable(Tables):
         return [LedgerRow(*row[1:]) for row in self._whole("ledger", f"WHERE {condition}", parameters)]
 
     def live_transactions(self, purpose: str, people: Sequence[int]) -> dict[int, LedgerRow]:
-        """Transactions of ``purpose`` that have not failed as far as is known, and are not replaced, by person."""
+        """Transactions of ``purpose`` that have not failed as far as is known, and are not replaced, by person.
+
+        A person without one has none for certain; that may take the end of the state's inspection: see ``await_check``.
+        """
+        self.await_check(people)
         marks = ",".join("?" * len(people))
         found = self._found(f"purpose = ? AND person IN ({marks}) AND {_LIVE}", (purpose, *people))
         return {row.person: row for row in found}
@@ -83,7 +87,11 @@ class LedgerTable(Tables):
         return [row for row in self.all_outstanding(signer) if row.signer != signer]
 
     def parts_sent(self, purposes: Sequence[str]) -> list[LedgerRow]:
-        """Transactions of these purposes that are not replaced, in the order in which they were signed."""
+        """Transactions of these purposes that are not replaced, in the order in which they were signed.
+
+        There are no others for certain: see ``await_check``.
+        """
+        self.await_check()
         marks = ",".join("?" * len(purposes))
         live = self._whole("ledger", f"WHERE purpose IN ({marks}) AND {_LIVE}", purposes)
         failed = self._whole("ledger", f"WHERE purpose IN ({marks}) AND status = 'failed'", purposes)
@@ -177,8 +185,8 @@ class LedgerTable(Tables):
 
     def transaction(self, digest: bytes) -> LedgerRow | None:
         """The transaction with this hash."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM ledger WHERE hash = ?", (digest,))  # noqa: S608
-        return LedgerRow(*rows[0]) if rows else None
+        rows = self._found("hash = ?", (digest,))
+        return rows[0] if rows else None
 
     def is_live(self, signer: bytes, nonce: int) -> bool:
         """Whether a transaction with this nonce has not failed, and is not replaced."""
@@ -260,6 +268,17 @@ class LedgerTable(Tables):
         for purpose, status, number in self._rows(f"SELECT {_STEP}, status, count(*) FROM ledger GROUP BY 1, 2"):  # noqa: S608
             counts.setdefault(purpose, {})[status] = number
         return counts
+
+    def mined_counts(self) -> dict[str, int]:
+        """Number of mined transactions by step, read from indexes: those that are neither failed nor replaced, nor open."""
+        live = f"SELECT {{}}count(*) FROM ledger INDEXED BY one_live_transaction WHERE {_LIVE} AND {{}}"  # noqa: S608
+        plain = f"instr(purpose, '{PART}') = 0 GROUP BY 1"
+        found = dict(self._rows(live.format("purpose, ", plain)))  # in the order of the index
+        if self._rows(live.format("", "1"))[0][0] > sum(found.values()):
+            parts = dict(self._rows(live.format(f"{_STEP}, ", f"instr(purpose, '{PART}') > 0 GROUP BY 1")))
+            found |= {step: found.get(step, 0) + number for step, number in parts.items()}
+        open_ = f"SELECT {_STEP}, count(*) FROM ledger WHERE status IN ('signed', 'broadcast') GROUP BY 1"  # noqa: S608
+        return found | {step: found.get(step, 0) - number for step, number in self._rows(open_)}
 
     def transactions_by_hash(self) -> Iterator[LedgerRow]:
         """All transactions in the order of their hashes, read a page at a time."""

@@ -11,7 +11,7 @@ _COLUMNS = "id, number, person, status, hash, detail"
 
 
 class PaymentTable(Tables):
-    """The part of the state that has the requests for payments."""
+    """The part of the state that has the requests for payments. What it does not have was never asked for, for certain."""
 
     def add_payments(self, rows: Iterable[PaymentRow]) -> None:
         """Commits requests, durably, before they are sent: otherwise a power cut could lead to a second payment."""
@@ -35,13 +35,16 @@ class PaymentTable(Tables):
 
     def open_payments(self) -> list[PaymentRow]:
         """The requests of which it is not known what came of them."""
+        self.await_check()
         return [_row(row) for row in self._whole("payments", "WHERE status = 'asked' ORDER BY sequence")]
 
     def payments_done(self) -> set[int]:
         """The numbers of the payments that were carried out, or refused as they should be."""
+        self.await_check()
         return {number for (number,) in self._rows("SELECT number FROM payments WHERE status IN ('paid', 'refused')")}
 
     def _payments(self, column: str, values: Sequence[int]) -> Iterator[PaymentRow]:
+        self.await_check()
         marks = ",".join("?" * len(values))
         return map(_row, self._whole("payments", f"WHERE {column} IN ({marks}) ORDER BY sequence", values))
 

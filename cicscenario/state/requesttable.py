@@ -19,7 +19,8 @@ class RequestTable(Tables):
             db.executemany(f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def requests(self, people: Sequence[int]) -> dict[int, list[RequestRow]]:
-        """The requests for each of these people, in the order in which they were written."""
+        """The requests for each of these people, in the order in which they were written; there are no others for certain."""
+        self.await_check(people)
         found: dict[int, list[RequestRow]] = {}
         marks = ",".join("?" * len(people))
         for row in self._whole("requests", f"WHERE person IN ({marks}) ORDER BY sequence", people):

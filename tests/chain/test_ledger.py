@@ -282,6 +282,7 @@ def test_a_transaction_is_written_down_before_anybody_may_send_it() -> None:
     order: list[str] = []
     nothing: Any = None
     store: Any = SimpleNamespace(
+        await_check=lambda people: None,
         live_transactions=lambda purpose, people: {},
         failed_transactions=lambda purpose, people: [],
         add_transactions=lambda rows: order.append(f"{len(rows)} written"),

@@ -1,6 +1,7 @@
 """The stages of a run, each called by itself."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
@@ -22,19 +23,28 @@ from cicscenario.engine.conclude import (
     write_transactions,
 )
 from cicscenario.engine.deadline import Deadlines
-from cicscenario.engine.events import Event, ReportWritten, StageStarted
+from cicscenario.engine.events import Event, Noted, ReportWritten, StageStarted
 from cicscenario.engine.lost import reopen_lost
 from cicscenario.engine.run import Run, RunRequest, report
 from cicscenario.engine.select import Selection, select_steps
-from cicscenario.errors import ExitCode, InvalidError, StepFailedError, UnavailableError
+from cicscenario.errors import (
+    ExitCode,
+    InterruptedRunError,
+    InvalidError,
+    StateRefusedError,
+    StepFailedError,
+    UnavailableError,
+)
 from cicscenario.invocation import going_on
 from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan, compile_plan
+from cicscenario.state import inspection
+from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import CheckRow, Outcome
 from cicscenario.state.store import STATE, Store
 from cicscenario.vocabulary import load_scenario
 from tests.support.scenarios import written
-from tests.support.states import transaction
+from tests.support.states import alter, transaction
 
 NOTHING: Any = None
 
@@ -219,6 +229,37 @@ def test_what_ends_a_run_is_in_its_report_and_raised(tmp_path: Path, store: Stor
     with pytest.raises(UnavailableError, match="the node is gone"):
         report(reported.run, ends_with(error))
     assert [(end.code, end.error) for end in reported.ends] == [(ExitCode.UNAVAILABLE, error)]
+
+
+@pytest.mark.parametrize("error", [None, UnavailableError("the node is gone")])
+def test_nothing_is_reported_of_a_state_that_turns_out_to_be_damaged(
+    tmp_path: Path, store: Store, error: Exception | None
+) -> None:
+    """A big one is inspected beside the run, which may come to its end first."""
+    store.close()
+    alter(tmp_path / STATE, "people", "id = 1", "gift", 9)
+    store = Store(tmp_path / STATE, beside=InspectBeside(threading.Event(), small=0, patience=0.0))
+    reported = Reported(tmp_path, store)
+    with pytest.raises(StateRefusedError, match="people: id 1"):
+        report(reported.run, ends_with(error) if error else lambda this: ExitCode.OK)
+    assert (reported.ends, reported.events) == ([], [])
+    store.close()
+
+
+def test_a_run_that_is_to_end_at_once_says_that_its_state_was_not_inspected(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+    monkeypatch.setattr(inspection, "COMMAND", (sys.executable, "-c", "input()"))  # it does not end by itself
+    reported = Reported(tmp_path, NOTHING)
+    stopping = reported.run.stopping
+    reported.run.store = Store(tmp_path / STATE, beside=InspectBeside(stopping, small=0, patience=0.0))
+    stopping.set()
+    with pytest.raises(InterruptedRunError, match="as asked"):
+        report(reported.run, ends_with(InterruptedRunError("as asked")))
+    assert [end.code for end in reported.ends] == [ExitCode.INTERRUPTED]
+    assert Noted("the run ended before all of its state was inspected; the next one does that") in reported.events
+    reported.run.store.close()
 
 
 def test_a_report_that_cannot_be_written_never_hides_the_error_that_ended_the_run(tmp_path: Path, store: Store) -> None:

@@ -289,3 +289,14 @@ def test_outcomes_are_counted_in_parts(store: Store) -> None:
     assert store.done_in_parts(["population", "accounts"], 0, 10, 4) == {0: 8, 1: 7, 2: 2}
     assert store.done_in_parts(["accounts"], 4, 10, 4) == {0: 3}
     assert store.done_in_parts([], 0, 10, 4) == {}
+
+
+def test_mined_transactions_are_counted_by_step_whether_it_sends_one_or_many_for_a_person(store: Store) -> None:
+    assert store.mined_counts() == {}
+    purposes = ["gift", "gift", "gas", "traffic/0", "traffic/1", "traffic"]
+    rows = [transaction(n, purpose=purpose, who=n) for n, purpose in enumerate(purposes)]
+    store.add_transactions(rows)
+    store.settle([(row.hash, "failed" if row.nonce == 2 else "mined", 7, None) for row in rows[1:]])
+    mined = {step: statuses.get("mined", 0) for step, statuses in store.transaction_counts().items()}
+    assert store.mined_counts() == {step: number for step, number in mined.items() if step != "gas"}
+    assert store.mined_counts() == {"gift": 1, "traffic": 3}

@@ -10,7 +10,8 @@ from typing import Any
 from cicscenario.boundaries import Boundary
 
 _SQL = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP", "BEGIN", "COMMIT")
-_TEMPORARY = ("INSERT INTO TEMP.", "DELETE FROM TEMP.")  # tables that end with the connection
+#: Tables and triggers that end with the connection.
+_TEMPORARY = ("INSERT INTO TEMP.", "DELETE FROM TEMP.", "CREATE TEMP TRIGGER", "DROP TRIGGER IF EXISTS TEMP.")
 _SQL_METHODS = ("execute", "executemany", "executescript", "mogrify", "copy_expert", "copy_from")
 _FILE_METHODS = ("rename", "write_text", "write_bytes", "symlink_to", "hardlink_to", "touch")
 _OS_CALLS = ("replace", "rename", "link", "symlink", "truncate", "ftruncate", "pwrite", "write", "open", "sendfile")

@@ -4,7 +4,7 @@ With demurrage, balances shrink every minute, and a transfer may arrive one base
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -48,13 +48,19 @@ def bounds(context: RunContext, token: Token) -> Bounds:
     return Bounds(lower, upper, rounding)
 
 
-def _expected(context: RunContext, token: Token, person: Person) -> int:
+def _expectation(context: RunContext, token: Token) -> Callable[[Person], int]:
+    """Gives the balance that a person should have, in base units."""
     contracts, scenario = context.services.chain.contracts, context.scenario
-    given = payments_in(context).left[person.id] if scenario.traffic else person.gift
-    gift = token.base_units(given) if token == contracts.token and scenario.gift.method != "none" else 0
+    left = payments_in(context).left if scenario.traffic else None
+    gives = token == contracts.token and scenario.gift.method != "none"
     faucet = contracts.faucet
     paid = faucet.amount if faucet and scenario.faucet and faucet.token == token else 0
-    return gift + paid
+
+    def expected(person: Person) -> int:
+        given = person.gift if left is None else left[person.id]
+        return (token.base_units(given) if gives else 0) + paid
+
+    return expected
 
 
 def _tokens(context: RunContext) -> list[Token]:
@@ -77,9 +83,11 @@ def verifier(context: RunContext) -> Verifier:
 
 
 def _of_token(context: RunContext, token: Token, limits: Bounds) -> Verifier:
+    expectation, exact = _expectation(context, token), limits == Bounds()
+
     def problem(person: Person, found: int) -> str | None:
-        expected = _expected(context, token, person)
-        if limits.admit(expected, found):
+        expected = expectation(person)
+        if found == expected if exact else limits.admit(expected, found):
             return None
         return f"{token.symbol} balance is {found} base units, expected {expected}"
 
