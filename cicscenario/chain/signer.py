@@ -3,16 +3,19 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Any
 
 import coincurve
 from eth_hash.auto import keccak
 
 from cicscenario.chain.gasprice import DynamicFee, GasPrice
-from cicscenario.chain.rlpcode import dynamic_fee_encoder, legacy_encoder
+from cicscenario.chain.flatrlp import encoded_item, list_of
 
 KEY_BYTES = 32
 DYNAMIC_FEE = b"\x02"  #: the type of an EIP-1559 transaction, its first byte
+
+
+_NO_ACCESS = list_of(b"")  # an empty access list
+_TWO_EMPTY = encoded_item(0) * 2  # EIP-155: in the place of r and s, where the transaction is signed
 
 
 def why_not_a_key(key: bytes) -> str | None:
@@ -70,18 +73,18 @@ class Signer:
         """``gas_price`` and ``value`` in wei, ``gas`` is the limit. The type follows from the kind of price."""
         if isinstance(gas_price, DynamicFee):
             return self._dynamic(nonce, gas_price, gas, to, value, data)
-        fields: list[int | bytes] = [nonce, gas_price, gas, to, value, data]
-        encoded = legacy_encoder()
-        digest = keccak(encoded([*fields, self.chain_id, 0, 0]))
+        body = b"".join(map(encoded_item, (nonce, gas_price, gas, to, value, data)))
+        digest = keccak(list_of(body + encoded_item(self.chain_id) + _TWO_EMPTY))
         parity, r, s = self._signature(digest)
-        raw = encoded([*fields, parity + 35 + 2 * self.chain_id, r, s])
+        raw = list_of(body + b"".join(map(encoded_item, (parity + 35 + 2 * self.chain_id, r, s))))
         return Signed(raw, keccak(raw))
 
     def _dynamic(self, nonce: int, fee: DynamicFee, gas: int, to: bytes, value: int, data: bytes) -> Signed:
         """A transaction of EIP-1559, with an empty access list; EIP-2718: its type comes first."""
-        fields: list[Any] = [self.chain_id, nonce, fee.priority, fee.most, gas, to, value, data, []]
-        digest = keccak(DYNAMIC_FEE + dynamic_fee_encoder(signed=False)(fields))
-        raw = DYNAMIC_FEE + dynamic_fee_encoder(signed=True)([*fields, *self._signature(digest)])
+        fields = (self.chain_id, nonce, fee.priority, fee.most, gas, to, value, data)
+        body = b"".join(map(encoded_item, fields)) + _NO_ACCESS
+        digest = keccak(DYNAMIC_FEE + list_of(body))
+        raw = DYNAMIC_FEE + list_of(body + b"".join(map(encoded_item, self._signature(digest))))
         return Signed(raw, keccak(raw))
 
     def _signature(self, digest: bytes) -> tuple[int, int, int]:
