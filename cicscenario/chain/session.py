@@ -99,40 +99,38 @@ class ChainSession:
     ) -> int:
         """A gas limit for transactions like ``intent``, of the run's signer or of ``sender``; see ``chain.gaslimit``.
 
-        Raises RpcError if it would revert. For ``height`` see ``estimates``.
+        Raises RpcError if it would revert. A node that lags may not have what the transaction depends on. ``height`` gives the
+        newest block that the ledger knows: a revert only counts from a node that has it.
         """
         other = for_nobody(intent)
-        own, *others = self.estimates([intent, other] if other else [intent], height, stopping, sender)
+        calls = [self._estimate_of(one, sender) for one in (intent, other) if one]
+        own, *others = on_this_chain(self.rpc, calls, stopping)
+        if isinstance(own, RpcError) and own.is_revert:
+            own, *others = up_to_date(self.rpc, calls, height, stopping)
         if isinstance(own, RpcError):
             raise own
-        nobodys = next((answer for answer in others if isinstance(answer, int)), None)
-        return min(gas_limit(intent, own, nobodys), self.block_gas_limit)
+        nobodys = next((int(answer, 16) for answer in others if not isinstance(answer, RpcError)), None)
+        return min(gas_limit(intent, int(own, 16), nobodys), self.block_gas_limit)
 
     def estimates(
-        self,
-        intents: Sequence[Intent],
-        height: Callable[[], int] = lambda: 0,
-        stopping: threading.Event | None = None,
-        sender: bytes | None = None,
+        self, intents: Sequence[Intent], height: Callable[[], int], stopping: threading.Event | None = None
     ) -> list[int | RpcError]:
-        """The gas that each transaction would need if it were mined now, or the node's refusal.
+        """The gas that each transaction of the run's signer would need if it were mined now, or the node's refusal.
 
-        A node that lags may not have what a transaction depends on. ``height`` gives the newest block that the ledger knows: a
-        revert only counts from a node that has it.
+        The node has block ``height``. Raises UnavailableError when it does not catch up.
         """
-        calls: list[Call] = [("eth_estimateGas", [self._message(intent, sender)]) for intent in intents]
-        answers = on_this_chain(self.rpc, calls, stopping)
-        if any(isinstance(answer, RpcError) and answer.is_revert for answer in answers):
-            answers = up_to_date(self.rpc, calls, height, stopping)
+        calls = [self._estimate_of(intent, None) for intent in intents]
+        answers = up_to_date(self.rpc, calls, height, stopping)
         return [answer if isinstance(answer, RpcError) else int(answer, 16) for answer in answers]
 
-    def _message(self, intent: Intent, sender: bytes | None) -> dict[str, str]:
-        return {
+    def _estimate_of(self, intent: Intent, sender: bytes | None) -> Call:
+        message = {
             "from": to_hex(sender or self.signer.address),
             "to": to_hex(intent.to),
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
+        return "eth_estimateGas", [message]
 
     def next_nonce(self) -> int:
         """The signer's next nonce, after those that are pending in the node."""

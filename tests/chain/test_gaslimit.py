@@ -1,6 +1,8 @@
 """A gas limit from estimates for one person is enough for everybody, and not much more than that."""
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from cicscenario.chain.abi import pack
 from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER
 from cicscenario.chain.gaslimit import NOBODY, for_nobody, gas_limit
 from cicscenario.chain.intent import Intent
+from cicscenario.chain.rpc import Call, RpcError
 from cicscenario.chain.session import ChainSession
 from tests.support.paying_ledger import sent
 from tests.support.sandboxes import CLASSIC_AT_ONCE, NODES, Sandbox
@@ -17,7 +20,7 @@ CONTRACT = b"\xaa" * 20
 
 
 def needs(session: ChainSession, made: Sequence[Intent]) -> list[int]:
-    return [gas for gas in session.estimates(made) if isinstance(gas, int)]
+    return [gas for gas in session.estimates(made, lambda: 0) if isinstance(gas, int)]
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -43,6 +46,27 @@ def test_one_estimate_is_enough_for_everybody(sandbox_of: Callable[..., Sandbox]
         assert needs(session, [least])[0] < most - 10_000, "an estimate for this person alone would be too low"
         assert most <= session.estimate(least) <= 1.2 * most
         assert ChainSession(**(vars(session) | {"block_gas_limit": 30_000})).estimate(least) == 30_000
+
+
+def test_a_node_is_waited_for_only_when_the_call_itself_is_rejected() -> None:
+    """That the contract rejects the call for nobody says nothing of a node that lags."""
+    refused = RpcError(
+        "eth_estimateGas", "node", {"code": 3, "message": "execution reverted: ERR_ACCOUNT_NOT_IN_INDEX"}
+    )
+    asked: list[str] = []
+
+    def results(calls: Sequence[Call]) -> list[Any]:
+        asked.extend(method for method, _ in calls)
+        return [hex(40_000), refused]
+
+    session = object.__new__(ChainSession)
+    vars(session).update(
+        rpc=SimpleNamespace(nodes=SimpleNamespace(genesis=None), results=results),
+        signer=SimpleNamespace(address=FULL),
+        block_gas_limit=10**7,
+    )
+    assert session.estimate(Intent(0, CONTRACT, pack(GIVE_TO, FULL)), lambda: 9) >= 60_000
+    assert asked == ["eth_estimateGas"] * 2
 
 
 def test_the_worst_case_is_the_same_call_for_an_account_that_nobody_has() -> None:
