@@ -15,7 +15,7 @@ from cicscenario.boundaries import Boundary
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.adoption import written
 from cicscenario.chain.answers import unless_given_up
-from cicscenario.chain.conflicts import contradiction, nonce_taken, not_looked_back, stalled
+from cicscenario.chain.conflicts import contradiction, no_hash, nonce_taken, not_accepted, not_looked_back, stalled
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import End, Follower
 from cicscenario.chain.refusal import Refusal, is_accepted, refusal
@@ -23,7 +23,7 @@ from cicscenario.chain.rpc import Rpc, RpcError, UnansweredError
 from cicscenario.chain.stranded import release
 from cicscenario.chain.ticket import Ticket
 from cicscenario.chain.unaccepted import Unaccepted
-from cicscenario.errors import CicScenarioError, StepFailedError, UnavailableError
+from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.retry import pause
 from cicscenario.state.rows import LedgerRow, Outcome
 from cicscenario.state.store import Store
@@ -84,6 +84,7 @@ class Broadcaster:
         self._in_flight: dict[bytes, LedgerRow] = {}
         self._older: dict[bytes, LedgerRow] = {}  # those that were replaced and may be mined nevertheless
         self._unaccepted = Unaccepted(clock)
+        self._accepted: list[bytes] = []  # by the node since the last round, which the state does not say yet
         self._tickets: dict[bytes, Ticket] = {}
         self._fatal: CicScenarioError | None = None
         self.last_error: CicScenarioError | None = None
@@ -203,6 +204,7 @@ class Broadcaster:
         try:
             moved = self._send_some()
             moved |= self._settle(self.follower.ends(self._in_flight | self._older))
+            self._mark_accepted()
             self._look_back()
             moved |= self._reopen()
             if not moved:
@@ -297,8 +299,7 @@ class Broadcaster:
 
     def _send_some(self) -> bool:
         """Later nonces are of no use to the node before it has accepted the earlier ones."""
-        rows = [] if self._unaccepted else self._next_rows()
-        if rows:
+        if rows := [] if self._unaccepted else self._next_rows():
             self._broadcast(rows)
         return bool(rows)
 
@@ -326,12 +327,17 @@ class Broadcaster:
             raise
         accepted = [row for row, answer in zip(rows, answers, strict=True) if is_accepted(row.hash, answer)]
         self._unaccepted.remove(row.hash for row in accepted)
-        self._store.mark_broadcast(row.hash for row in accepted if row.status == "signed")
+        self._accepted += [row.hash for row in accepted if row.status == "signed"]
         known = {row.hash for row in accepted}
-        doubtful = [(row, answer) for row, answer in zip(rows, answers, strict=True) if row.hash not in known]
-        if doubtful:
+        if doubtful := [(row, answer) for row, answer in zip(rows, answers, strict=True) if row.hash not in known]:
             self._unaccepted.add([row for row, _ in doubtful])
             self._handle_refused(doubtful)
+
+    def _mark_accepted(self) -> None:
+        """Writes down what the node has taken and not mined at once. What has ended already is written only as that."""
+        if waiting := [taken for taken in self._accepted if taken in self._in_flight]:
+            self._store.mark_broadcast(waiting)
+        self._accepted = []
 
     def _handle_refused(self, doubtful: Sequence[tuple[LedgerRow, Any]]) -> None:
         """Finds out what refused transactions came to. A refusal is not their end: they may have been mined before.
@@ -344,9 +350,7 @@ class Broadcaster:
         used: list[tuple[LedgerRow, RpcError]] = []
         for row, answer in doubtful:
             if not isinstance(answer, RpcError):
-                self.last_error = UnavailableError(
-                    f"{self._rpc.name} answers transaction {to_hex(row.hash)} with {answer!r:.80} instead of its hash"
-                )
+                self.last_error = no_hash(self._rpc.name, row, answer)
                 continue
             match refusal(answer):
                 case Refusal.NONCE_USED:
@@ -358,10 +362,7 @@ class Broadcaster:
                     if self.fees:
                         self.fees.refused = answer.text
                 case Refusal.PERMANENT:
-                    raise StepFailedError(
-                        f"{self._rpc.name} will not accept {row.purpose} of person {row.person}: {answer.text}",
-                        hint=f"correct the cause (the signer is 0x{row.signer.hex()}), and run the same command again",
-                    )
+                    raise not_accepted(self._rpc.name, row, answer.text)
                 case _:
                     self.last_error = answer
         if used:
@@ -382,13 +383,12 @@ class Broadcaster:
             return False
         with self._mutex:
             self._store.settle(map(written, ends), self.follower.trace.sparse())
-            self._unaccepted.remove(end.row.hash for end in ends)
             for end in ends:
                 for found in self._same_nonce(end.row):
-                    self._in_flight.pop(found, None)
-                    self._waiting.pop(found, None)
-                    self._older.pop(found, None)
-                    self._unaccepted.remove([found])
+                    for rows in (self._in_flight, self._waiting, self._older):
+                        rows.pop(found, None)
+                    if self._unaccepted:
+                        self._unaccepted.remove([found])
                     self._hand_out(found, Outcome(end.row.person, end.ok, end.detail))
         return True
 

@@ -1,9 +1,9 @@
-"""What is said when a nonce was used by another transaction, or nothing moves."""
+"""What is said when a transaction is refused, when its nonce was used by another one, or when nothing moves."""
 
 from collections.abc import Sequence
 
 from cicscenario.chain.abi import to_hex
-from cicscenario.errors import CicScenarioError, ReconcileError, UnavailableError
+from cicscenario.errors import CicScenarioError, ReconcileError, StepFailedError, UnavailableError
 from cicscenario.state.rows import LedgerRow
 from cicscenario.wording import agreeing, counted
 
@@ -17,6 +17,17 @@ def nonce_taken(rows: Sequence[LedgerRow], said: str = "") -> ReconcileError:
         " transaction was, pays nobody twice, and asks you where it cannot tell. If there are several nodes behind the"
         " address, one that lags may be the cause: run again when it has caught up",
     )
+
+
+def not_accepted(node: str, row: LedgerRow, said: str) -> StepFailedError:
+    return StepFailedError(
+        f"{node} will not accept {row.purpose} of person {row.person}: {said}",
+        hint=f"correct the cause (the signer is 0x{row.signer.hex()}), and run the same command again",
+    )
+
+
+def no_hash(node: str, row: LedgerRow, answer: object) -> UnavailableError:
+    return UnavailableError(f"{node} answers transaction {to_hex(row.hash)} with {answer!r:.80} instead of its hash")
 
 
 def contradiction(node: str, row: LedgerRow, said: str) -> ReconcileError:

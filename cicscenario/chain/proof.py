@@ -17,6 +17,7 @@ from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER, TRANSFER_EVENT
+from cicscenario.chain.flatrlp import first_strings
 from cicscenario.chain.rlpcode import rlp_decoded
 from cicscenario.state.rows import LedgerRow
 
@@ -40,7 +41,8 @@ class SentCall:
         """Decodes a signed transaction: legacy, or of EIP-2930 or EIP-1559, which begin with their type."""
         typed = raw[0] in _PLACES
         place = _PLACES[raw[0]] if typed else 3
-        to, value, data = rlp_decoded(raw[1:] if typed else raw)[place : place + 3]
+        encoded = raw[1:] if typed else raw
+        to, value, data = (first_strings(encoded, place + 3) or rlp_decoded(encoded))[place : place + 3]
         return cls(to, int.from_bytes(value, "big"), data)
 
     @property

@@ -1,7 +1,6 @@
 """RLP (yellow paper, appendix B) by the package rlp. It takes a tenth of a second to load, so it is loaded at the first use."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -17,29 +16,3 @@ def rlp_encoded(items: Sequence[Any]) -> bytes:
     import rlp
 
     return bytes(rlp.encode(items))
-
-
-@cache
-def legacy_encoder() -> Callable[[Sequence[int | bytes]], bytes]:
-    """Encodes a transaction: nonce, gas price, gas limit, to, value, data, v, r, s.
-
-    rlp could infer the types, but that takes longer than encoding.
-    """
-    import rlp
-    from rlp.sedes import List, big_endian_int, binary
-
-    form = List([big_endian_int] * 3 + [binary, big_endian_int, binary] + [big_endian_int] * 3)
-    return lambda fields: bytes(rlp.encode(fields, form))
-
-
-@cache
-def dynamic_fee_encoder(*, signed: bool) -> Callable[[Sequence[Any]], bytes]:
-    """Encodes the fields of an EIP-1559 transaction: chain id, nonce, priority fee, maximum fee, gas limit, to, value, data, an
-    empty access list; ``signed``: and parity, r, s.
-    """
-    import rlp
-    from rlp.sedes import List, big_endian_int, binary
-
-    numbers = [big_endian_int] * 3 if signed else []
-    form = List([big_endian_int] * 5 + [binary, big_endian_int, binary, List([])] + numbers)
-    return lambda fields: bytes(rlp.encode(fields, form))

@@ -11,6 +11,7 @@ from cicscenario.chain.broadcast import Broadcaster
 from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.fees import Fees
 from cicscenario.chain.follower import Follower
+from cicscenario.chain.gaslimit import for_nobody, gas_limit
 from cicscenario.chain.gasprice import DynamicFee, GasPrice
 from cicscenario.chain.intent import Intent
 from cicscenario.chain.keyfile import MAX_FILE_SIZE, decrypt
@@ -28,8 +29,6 @@ from cicscenario.state.store import Store
 from cicscenario.transport.cancellation import StopEvent
 from cicscenario.transport.traffic import Meter
 
-#: Some transactions need more gas than the estimated one, such as the first transfer to an account.
-_ESTIMATE_MARGIN = 1.5
 _PATIENCE_TO_OPEN = 3.0  # seconds for which reads are repeated while the chain is opened
 _PATIENCE_WHEN_LIMITED = 30.0  # the same when the node answers that there are too many requests
 PATIENCE = 120.0  #: the same once it is open: long enough for a node that restarts, or refuses requests for a minute
@@ -98,24 +97,40 @@ class ChainSession:
         stopping: threading.Event | None = None,
         sender: bytes | None = None,
     ) -> int:
-        """A gas limit for transactions like ``intent``, of the run's signer or of ``sender``. Raises RpcError if it would revert.
+        """A gas limit for transactions like ``intent``, of the run's signer or of ``sender``; see ``chain.gaslimit``.
 
-        A node that lags may not have what the transaction depends on. ``height`` gives the newest block that the ledger knows:
-        a revert only counts from a node that has it.
+        Raises RpcError if it would revert. A node that lags may not have what the transaction depends on. ``height`` gives the
+        newest block that the ledger knows: a revert only counts from a node that has it.
         """
-        call = {
+        other = for_nobody(intent)
+        calls = [self._estimate_of(one, sender) for one in (intent, other) if one]
+        own, *others = on_this_chain(self.rpc, calls, stopping)
+        if isinstance(own, RpcError) and own.is_revert:
+            own, *others = up_to_date(self.rpc, calls, height, stopping)
+        if isinstance(own, RpcError):
+            raise own
+        nobodys = next((int(answer, 16) for answer in others if not isinstance(answer, RpcError)), None)
+        return min(gas_limit(intent, int(own, 16), nobodys), self.block_gas_limit)
+
+    def estimates(
+        self, intents: Sequence[Intent], height: Callable[[], int], stopping: threading.Event | None = None
+    ) -> list[int | RpcError]:
+        """The gas that each transaction of the run's signer would need if it were mined now, or the node's refusal.
+
+        The node has block ``height``. Raises UnavailableError when it does not catch up.
+        """
+        calls = [self._estimate_of(intent, None) for intent in intents]
+        answers = up_to_date(self.rpc, calls, height, stopping)
+        return [answer if isinstance(answer, RpcError) else int(answer, 16) for answer in answers]
+
+    def _estimate_of(self, intent: Intent, sender: bytes | None) -> Call:
+        message = {
             "from": to_hex(sender or self.signer.address),
             "to": to_hex(intent.to),
             "data": to_hex(intent.data),
             "value": hex(intent.value),
         }
-        (answer,) = on_this_chain(self.rpc, [("eth_estimateGas", [call])], stopping)
-        if isinstance(answer, RpcError) and answer.is_revert:
-            (answer,) = up_to_date(self.rpc, [("eth_estimateGas", [call])], height, stopping)
-        if isinstance(answer, RpcError):
-            raise answer
-        gas = int(answer, 16)
-        return min(int(gas * _ESTIMATE_MARGIN), self.block_gas_limit)
+        return "eth_estimateGas", [message]
 
     def next_nonce(self) -> int:
         """The signer's next nonce, after those that are pending in the node."""

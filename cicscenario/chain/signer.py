@@ -3,16 +3,19 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Any
 
 import coincurve
 from eth_hash.auto import keccak
 
+from cicscenario.chain.flatrlp import encoded_item, encoded_items, list_of
 from cicscenario.chain.gasprice import DynamicFee, GasPrice
-from cicscenario.chain.rlpcode import dynamic_fee_encoder, legacy_encoder
 
 KEY_BYTES = 32
 DYNAMIC_FEE = b"\x02"  #: the type of an EIP-1559 transaction, its first byte
+
+
+_NO_ACCESS = list_of(b"")  # an empty access list
+_TWO_EMPTY = encoded_item(0) * 2  # EIP-155: in the place of r and s, where the transaction is signed
 
 
 def why_not_a_key(key: bytes) -> str | None:
@@ -27,8 +30,11 @@ def why_not_a_key(key: bytes) -> str | None:
 
 def address_of(private_key: bytes) -> bytes:
     """The 20-byte address of a 32-byte private key."""
-    public = coincurve.PrivateKey(private_key).public_key.format(compressed=False)
-    return keccak(public[1:])[12:]
+    return _address(coincurve.PublicKey.from_secret(private_key))
+
+
+def _address(public: coincurve.PublicKey) -> bytes:
+    return keccak(public.format(compressed=False)[1:])[12:]
 
 
 def derive_key(secret: bytes, person: int) -> bytes:
@@ -61,7 +67,7 @@ class Signer:
     def __init__(self, private_key: bytes, chain_id: int) -> None:
         self._key = coincurve.PrivateKey(private_key)
         self.chain_id = chain_id
-        self.address = address_of(private_key)
+        self.address = _address(self._key.public_key)
 
     def __repr__(self) -> str:
         return f"Signer(0x{self.address.hex()})"
@@ -70,18 +76,17 @@ class Signer:
         """``gas_price`` and ``value`` in wei, ``gas`` is the limit. The type follows from the kind of price."""
         if isinstance(gas_price, DynamicFee):
             return self._dynamic(nonce, gas_price, gas, to, value, data)
-        fields: list[int | bytes] = [nonce, gas_price, gas, to, value, data]
-        encoded = legacy_encoder()
-        digest = keccak(encoded([*fields, self.chain_id, 0, 0]))
+        body = encoded_items((nonce, gas_price, gas, to, value, data))
+        digest = keccak(list_of(body + encoded_item(self.chain_id) + _TWO_EMPTY))
         parity, r, s = self._signature(digest)
-        raw = encoded([*fields, parity + 35 + 2 * self.chain_id, r, s])
+        raw = list_of(body + encoded_items((parity + 35 + 2 * self.chain_id, r, s)))
         return Signed(raw, keccak(raw))
 
     def _dynamic(self, nonce: int, fee: DynamicFee, gas: int, to: bytes, value: int, data: bytes) -> Signed:
         """A transaction of EIP-1559, with an empty access list; EIP-2718: its type comes first."""
-        fields: list[Any] = [self.chain_id, nonce, fee.priority, fee.most, gas, to, value, data, []]
-        digest = keccak(DYNAMIC_FEE + dynamic_fee_encoder(signed=False)(fields))
-        raw = DYNAMIC_FEE + dynamic_fee_encoder(signed=True)([*fields, *self._signature(digest)])
+        body = encoded_items((self.chain_id, nonce, fee.priority, fee.most, gas, to, value, data)) + _NO_ACCESS
+        digest = keccak(DYNAMIC_FEE + list_of(body))
+        raw = DYNAMIC_FEE + list_of(body + encoded_items(self._signature(digest)))
         return Signed(raw, keccak(raw))
 
     def _signature(self, digest: bytes) -> tuple[int, int, int]:

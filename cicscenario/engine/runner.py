@@ -19,6 +19,7 @@ from cicscenario.engine.events import Listener
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.waits import Waits
 from cicscenario.errors import InterruptedRunError
+from cicscenario.people.person import Person
 from cicscenario.plan.compile import Plan
 
 BATCH = 100
@@ -38,6 +39,8 @@ class _OpenBatch:
     done: set[str]
     running: set[str] = field(default_factory=set)
     fresh: set[int] = field(default_factory=set)  #: people who got their account while this batch was open
+    known: list[Person] | None = None  #: as the state has them, for the steps that follow; None: they are to be read
+    changed: int = 0  #: how often the state's people were changed while this batch was open
 
 
 @dataclass(eq=False)
@@ -202,7 +205,11 @@ class Runner:
                 del batch.waiting[step.name]
                 batch.running.add(step.name)
                 self._submit(batch, step)
-        return bool(batch.waiting) or any(self._steps[name].lane is not Lane.BACKGROUND for name in batch.running)
+        is_open = bool(batch.waiting) or any(self._steps[name].lane is not Lane.BACKGROUND for name in batch.running)
+        if not is_open:  # any number of batches may wait for what is done in the background
+            with self._mutex:
+                batch.known, batch.changed = None, batch.changed + 1
+        return is_open
 
     def _submit(self, batch: _OpenBatch, step: PlannedStep) -> None:
         self._under_way += 1
@@ -283,6 +290,8 @@ class Runner:
         ok = {outcome.person for outcome in written if outcome.ok}
         with self._mutex:
             work.of.fresh.update(person for person, _ in new.addresses if person in ok)
+            if new.people or new.addresses:
+                work.of.known, work.of.changed = None, work.of.changed + 1
         for outcome in written:
             if outcome.ok and outcome.read_back:
                 self._read_back.add(work.step, outcome.person)
@@ -304,6 +313,17 @@ class Runner:
         for earlier in self._names.intersection(step.after):
             ids &= self._store.done(earlier, first, stop)
         with_people = bool(step.after) and not step.step.together
-        people = [p for p in self._store.people(first, stop) if p.id in ids] if with_people else []
+        people = [p for p in self._people(of) if p.id in ids] if with_people else []
         with self._mutex:
             return Batch(sorted(ids), people, fresh=frozenset(of.fresh))
+
+    def _people(self, of: _OpenBatch) -> list[Person]:
+        """The people of a batch. Those of an open batch are read again only after they have changed."""
+        with self._mutex:
+            known, changed = of.known, of.changed
+        if known is None:
+            known = self._store.people(of.first, of.stop)
+            with self._mutex:
+                if of.changed == changed:
+                    of.known = known
+        return known

@@ -112,7 +112,7 @@ def checksum(address: bytes) -> str:
     from eth_hash.auto import keccak  # not at the top: the names of steps load this module, and need no hash
 
     mask = keccak(digits.encode()).hex()
-    return "0x" + "".join(d.upper() if int(m, 16) > 7 else d for d, m in zip(digits, mask, strict=False))
+    return "0x" + "".join([upper if m > "7" else d for d, upper, m in zip(digits, digits.upper(), mask, strict=False)])
 
 
 @cache

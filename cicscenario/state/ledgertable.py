@@ -41,7 +41,10 @@ def _set_trace(db: sqlite3.Connection, trace: Mapping[int, str]) -> None:
 def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | None]]) -> None:
     # Failures first: a transaction that took the place of one that failed has the same purpose and person.
     ordered = sorted(ends, key=lambda end: end[1])
-    db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for h, *_ in ordered])
+    # Of those with one nonce only one is live (see the index one_live_nonce): there is another only for one that is not.
+    sql = f"SELECT hash FROM ledger WHERE NOT ({_LIVE}) AND hash IN ({','.join('?' * len(ordered))})"  # noqa: S608
+    dead = db.execute(sql, [h for h, *_ in ordered]).fetchall()
+    db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for (h,) in dead])
     db.executemany(
         "UPDATE ledger SET status = ?, block = ?, detail = ? WHERE hash = ?",
         [(status, block, detail, h) for h, status, block, detail in ordered],

@@ -345,3 +345,19 @@ def test_a_repair_that_is_killed_at_random_moments(world: KillWorld, seed: int) 
     run.finish("state repair")
     run.finish()
     assert arrived(run)
+
+
+@slow
+def test_a_run_that_is_killed_while_its_transactions_wait_for_a_block_goes_on(world: KillWorld, seed: int) -> None:
+    """They are mined, but with no block on top they have not ended for a run that wants one."""
+    points = skip_without(world, "blocks are waited for")
+    patient = world.environment.with_name("confirmed.yaml")
+    text = world.environment.read_text()
+    patient.write_text(text.replace("chain:\n", "chain:\n  confirmations: 1\n", 1))
+    for number, point in enumerate(points):
+        run = world.run(seed + number)
+        run.environment = patient
+        killed(run, point)
+        run.environment = world.environment
+        run.finish()
+        assert arrived(run)

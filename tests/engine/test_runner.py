@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -395,6 +396,32 @@ def test_accounts_that_this_run_has_just_made_are_known_to_the_steps_behind(worl
     world.run({"people": people, "a": makes}, size=10)
     world.run({"people": people, "a": makes, "b": notes}, size=20)
     assert sorted(fresh) == list(range(10, 20))
+
+
+def test_people_are_read_again_only_after_they_have_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once before they have accounts, and once for all the steps behind, of a batch that is open."""
+    read: list[int] = []
+    stored = world.store.people
+
+    def counted(first: int, stop: int) -> list[Person]:
+        read.append(first)
+        return stored(first, stop)
+
+    monkeypatch.setattr(world.store, "people", counted)
+    accounts: list[bytes | None] = []
+
+    def makes(batch: Batch) -> Result:
+        for number in batch.ids:
+            batch.result.found(number, number.to_bytes(20, "big"))
+        return batch.result
+
+    def notes(batch: Batch) -> Result:
+        accounts.extend(one.address for one in batch.people)
+        return ok(batch)
+
+    world.run({"people": people, "a": makes, "b": notes, "c": notes, "d": notes}, size=20)
+    assert sorted(read) == [0, 0, 10, 10]
+    assert Counter(accounts) == {number.to_bytes(20, "big"): 3 for number in range(20)}
 
 
 def test_what_was_read_back_after_writing_is_remembered_for_the_checks(world: World) -> None:

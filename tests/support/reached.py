@@ -9,7 +9,7 @@ from collections.abc import Iterable
 _ALL = ("eth", "eth_traffic", "cic_eth", "cic_ussd")
 _ANY_RUN = {
     "chain.send", "file.open", "file.replace", "file.replace_again", "lock.take", "log.line", "meta.store",
-    "state.broadcast", "state.checks", "state.checks_forgotten", "state.identity", "state.make", "state.outcomes",
+    "state.checks", "state.checks_forgotten", "state.identity", "state.make", "state.outcomes",
     "state.place", "state.reopened", "state.settled", "state.signed", "state.trace",
 }  # fmt: skip
 _ANY_ENGINE = {"engine.ask_workers", "engine.push", "state.answered", "state.requested"}
@@ -31,6 +31,8 @@ REACHED: dict[str, dict[str, set[str]]] = {
     "export": _each(_ALL, {"export.files", "file.open", "folder.place"}),
     # A phone number belongs to its account, so a fresh run of the same people is refused with cic_ussd.
     "fresh": _each(("eth", "cic_eth"), {"directory.set_aside"}),
+    # A node that mines at once leaves nothing to write down between sending and mining.
+    "blocks are waited for": {"eth": {"state.broadcast"}},
     "older format": _each(_ALL, {"state.convert"}),
     "repair": _each(_ALL, {
         "lock.take", "state.identity", "state.in_place", "state.made_anew", "state.make", "state.place", "state.set_aside",

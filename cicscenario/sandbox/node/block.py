@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cicscenario.chain.flatrlp import encoded_list
 from cicscenario.sandbox.node.codec import keccak256
 from cicscenario.sandbox.node.evm import COINBASE, Log
-from cicscenario.sandbox.node.flatrlp import encoded_list
 from cicscenario.sandbox.node.transaction import Transaction
 
 EMPTY_UNCLES = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")  # keccak of rlp []

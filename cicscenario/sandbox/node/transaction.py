@@ -7,9 +7,9 @@ from typing import Any
 
 from coincurve import PublicKey
 
+from cicscenario.chain.flatrlp import encoded_item, flat_list, list_of
 from cicscenario.sandbox.node.codec import keccak256, to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
-from cicscenario.sandbox.node.flatrlp import encoded_item, flat_list, list_of
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
 

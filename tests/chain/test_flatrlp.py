@@ -6,7 +6,7 @@ import rlp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cicscenario.sandbox.node.flatrlp import encoded_list, flat_list
+from cicscenario.chain.flatrlp import encoded_list, first_strings, flat_list
 
 STRINGS = st.one_of(st.binary(max_size=3), st.binary(min_size=54, max_size=58), st.binary(min_size=254, max_size=258))
 ITEMS = st.lists(st.one_of(STRINGS, st.lists(STRINGS, max_size=2)), max_size=6)
@@ -25,6 +25,13 @@ def of_package(data: bytes) -> object:
 def test_lists_of_strings_are_read(items: list[bytes | list[bytes]]) -> None:
     flat = all(isinstance(item, bytes) for item in items)
     assert flat_list(rlp.encode(items)) == (items if flat else None)
+
+
+@given(ITEMS, st.integers(0, 6))
+def test_the_first_strings_are_read_whatever_follows_them(items: list[bytes | list[bytes]], number: int) -> None:
+    first = items[:number]
+    there = len(first) == number and all(isinstance(item, bytes) for item in first)
+    assert first_strings(rlp.encode(items), number) == (first if there else None)
 
 
 @given(ITEMS, st.data())
