@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cicscenario.sandbox.node.codec import keccak256
 from cicscenario.sandbox.node.evm import COINBASE, Log
@@ -14,8 +15,7 @@ ZERO_HASH = bytes(32)
 ZERO_NONCE = bytes(8)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The result of a mined transaction.
 
     ``log_index`` is the index of its first log within the block. ``created`` is the address of a new contract.

@@ -1,9 +1,8 @@
 """Decodes signed transactions: legacy (EIP-155 or before), access list (EIP-2930) and dynamic fee (EIP-1559)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from coincurve import PublicKey
 
@@ -18,11 +17,11 @@ _HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # 
 _MAX_NONCE = 2**64 - 2  # EIP-2681
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """A decoded transaction and its ``sender``. ``to`` is None for a contract creation; prices are in wei per gas.
 
-    ``chain_id`` is None only in a legacy transaction without replay protection (EIP-155).
+    ``chain_id`` is None only in a legacy transaction without replay protection (EIP-155). All fields are plain values: it goes
+    from one process to another as a tuple.
     """
 
     raw: bytes
