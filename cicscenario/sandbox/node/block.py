@@ -125,11 +125,15 @@ def genesis_block(timestamp: int, gas_limit: int, rich: Mapping[str, int]) -> Bl
 
 def logs_bloom(logs: Iterable[Log]) -> bytes:
     """The 2,048-bit bloom filter of addresses and topics (yellow paper 4.3.1)."""
-    bits = 0
+    addresses: set[str] = set()
+    items: set[bytes] = set()
     for log in logs:
-        bits |= _bloom_bits(bytes.fromhex(log.address[2:]))
-        for topic in log.topics:
-            bits |= _bloom_bits(topic)
+        addresses.add(log.address)
+        items.update(log.topics)
+    items.update([bytes.fromhex(address[2:]) for address in addresses])
+    bits = 0
+    for item in items:
+        bits |= _bloom_bits(item)
     return bits.to_bytes(256)
 
 

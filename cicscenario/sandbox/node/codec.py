@@ -11,7 +11,7 @@ ZERO_ADDRESS = "0x" + "00" * 20
 
 def keccak256(data: bytes) -> bytes:
     """Keccak-256. An account's code hash is that of its code (EIP-1052), and revm makes it five times as fast as pycryptodome."""
-    digest: bytes = AccountInfo(code=data).code_hash
+    digest: bytes = AccountInfo(code=data).code_hash  # type: ignore[assignment]  # pyrevm's stub is out of date
     return digest
 
 

@@ -218,7 +218,7 @@ class Evm:
     def _run(self, message: Message) -> ExecutionResult:
         # pyrevm would keep the accounts and slots of an access list warm for ever. So they are loaded here, which the
         # checkpoint reverts, and the access list's gas is added here.
-        list_gas = access_list_gas(message.access_list)
+        list_gas = access_list_gas(message.access_list) if message.access_list else 0
         for address, slots in message.access_list:
             self._evm.basic(address)
             for slot in slots:
@@ -250,7 +250,7 @@ class Evm:
             success=result.is_success,
             gas_used=max(result.gas_used + list_gas, floor_gas(message.data)),
             output=output,
-            logs=tuple(_log(log) for log in result.logs),
+            logs=tuple([_log(log) for log in result.logs]),
             created=created,
             halt=result.reason if result.is_halt else None,
         )
