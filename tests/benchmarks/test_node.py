@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cicscenario.chain.abi import to_hex
+from cicscenario.chain.contracts import Contracts
 from cicscenario.chain.discovery import discover
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer, address_of
@@ -22,7 +23,7 @@ from cicscenario.errors import CicScenarioError
 from cicscenario.sandbox import nodes
 from cicscenario.sandbox.contracts import deploy
 from cicscenario.sandbox.ports import free_port
-from tests.benchmarks.ceiling import signed
+from tests.benchmarks.ceiling import TRANSACTIONS, Ceiling, of_client, signed
 from tests.support.cputime import of_daemon
 from tests.support.sandboxes import needs_anvil
 
@@ -52,10 +53,13 @@ class Measured:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return max(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
+    def deployed(self) -> Contracts:
+        made = deploy(self.rpc.url, OWNER, address_of(RUNNER), nodes.CHAIN_ID, "classic")
+        return discover(self.rpc, made.registry, None)
+
     def fill(self, people: int) -> float:
         """Registers, gives gas, has the faucet pay and gives tokens, a batch of people at a time; seconds without signing."""
-        made = deploy(self.rpc.url, OWNER, address_of(RUNNER), nodes.CHAIN_ID, "classic")
-        contracts = discover(self.rpc, made.registry, None)
+        contracts = self.deployed()
         signer, nonce, seconds = Signer(RUNNER, nodes.CHAIN_ID), 0, 0.0
         for first in range(0, people, BATCH):
             new = [(10**39 + number).to_bytes(20, "big") for number in range(first, min(first + BATCH, people))]
@@ -112,6 +116,30 @@ def test_a_transaction_costs_less_than_anvils(tmp_path: Path) -> None:
         print(f"\n{kind}: {cpu:.2f} s of a processor for 10,000 transactions, {a_second:.0f} a second", end="")
     print(f"; ratio {best['anvil'][0] / best['embedded'][0]:.2f} and {best['embedded'][1] / best['anvil'][1]:.2f}")
     assert best["embedded"][0] < best["anvil"][0]
+
+
+@needs_anvil
+def test_the_ceiling_over_http(tmp_path: Path) -> None:
+    """Requests are signed and encoded beforehand. One connection waits for each answer; several keep two processors busy."""
+    best: dict[str, dict[int, Ceiling]] = {"embedded": {}, "anvil": {}}
+    for turn in range(ROUNDS):
+        for kind, found in best.items():
+            with running(kind, tmp_path / f"{kind}{turn}") as node:
+                contracts, signer = node.deployed(), Signer(RUNNER, nodes.CHAIN_ID)
+                for connections in (1, 2, 4):
+                    before = node.cpu
+                    one = of_client(node.rpc, signer, contracts, FEW // 2, connections, BATCH)
+                    cpu = (node.cpu - before) / (TRANSACTIONS * FEW // 2) * 1e6
+                    print(f"\n{kind}: {one}, {cpu:.0f} us of a processor for a transaction", end="")
+                    found[connections] = max(one, found.get(connections, one))
+    for connections, one in best["embedded"].items():
+        other = best["anvil"][connections]
+        print(
+            f"\nconnections {connections}: {one.rate * TRANSACTIONS:.0f} and {other.rate * TRANSACTIONS:.0f} transactions/s, "
+            f"ratio {one.rate / other.rate:.2f}",
+            end="",
+        )
+    assert max(best["embedded"].values()) > max(best["anvil"].values())
 
 
 def test_a_large_chain_is_small_in_memory_and_soon_back(tmp_path: Path) -> None:
