@@ -160,7 +160,7 @@ class Evm:
         nonce: int = self.account(message.sender).nonce
         with self._isolated():
             result = self._run(message)
-            writes = self._written(message, result)
+            writes = self._written(message)
             self._settle(message, result, nonce, writes)
         if self._undo is not None:
             self._undo.append(self._current(writes))
@@ -255,13 +255,13 @@ class Evm:
             halt=result.reason if result.is_halt else None,
         )
 
-    def _written(self, message: Message, result: ExecutionResult) -> _Writes:
+    def _written(self, message: Message) -> _Writes:
         """Accounts and slots that the journal lists as changed, with their current values; pyrevm gives it only as text.
 
         The text, which is long, is not needed where no code runs: there nothing but the value has moved.
         """
         if message.to and not message.data and (receiver := self._evm.basic(message.to)).code_hash == NO_CODE:
-            return _Writes({message.to: receiver} if message.value and result.success else {}, {})
+            return _Writes({message.to: receiver} if message.value else {}, {})
         text: str = self._evm.journal_str
         journal = text[text.rfind("journal: [") : text.rfind("], spec: ")]
         destroyed = _changes(journal, "AccountDestroyed")
