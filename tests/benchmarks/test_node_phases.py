@@ -26,11 +26,11 @@ from cicscenario.sandbox.node.methods import Methods
 from cicscenario.sandbox.node.rpc import answer_to, parsed
 from cicscenario.sandbox.node.transaction import Transaction
 from tests.benchmarks.ceiling import signed
-from tests.benchmarks.test_node import RUNNER, running
+from tests.benchmarks.measured_node import BATCH, RUNNER, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 
-BATCH, BATCHES, ROUNDS = 200, 4, 8
+BATCHES, ROUNDS = 4, 8
 _TASK = 20  # transactions
 
 
