@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from cicscenario.chain.abi import pack, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO, TRANSFER, Contracts
+from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
 from tests.support.sandboxes import Sandbox
 
@@ -65,21 +66,26 @@ def _call(what: int, person: bytes, contracts: Contracts) -> tuple[bytes, bytes,
 
 def _of_client(box: Sandbox, people: int, connections: int, batch: int) -> Ceiling:
     session = box.session()
-    nonce = _mined(box)
+    return of_client(session.rpc, session.signer, session.contracts, people, connections, batch)
+
+
+def of_client(rpc: Rpc, signer: Signer, contracts: Contracts, people: int, connections: int, batch: int) -> Ceiling:
+    """What a client gets that has some ``connections``; ``batch`` transactions are in each request."""
+    nonce = _mined(rpc, signer)
     raw: list[bytes] = []
     for first in range(0, people, batch):
         ids = range(first, min(first + batch, people))
         new = [(10**39 + nonce * 10**6 + number).to_bytes(20, "big") for number in ids]
-        raw += signed(session.signer, session.contracts, nonce + len(raw), new)
+        raw += signed(signer, contracts, nonce + len(raw), new)
     bodies = [_body(raw[first : first + batch]) for first in range(0, len(raw), batch)]
-    node = urlsplit(session.rpc.url)
+    node = urlsplit(rpc.url)
     assert node.hostname
     assert node.port
     address = node.hostname, node.port
     began = time.monotonic()
     with ThreadPoolExecutor(connections) as pool:  # neighbours in the order of nonces are sent at the same time
         list(pool.map(lambda first: _send(address, bodies[first::connections]), range(connections)))
-    while _mined(box) < nonce + len(raw):
+    while _mined(rpc, signer) < nonce + len(raw):
         assert time.monotonic() - began < _MOST, f"{connections} x {batch}: not everything is mined"
         time.sleep(0.01)
     return Ceiling(people / (time.monotonic() - began), connections, batch)
@@ -103,7 +109,6 @@ def _body(raw: Sequence[bytes]) -> bytes:
     ).encode()
 
 
-def _mined(box: Sandbox) -> int:
+def _mined(rpc: Rpc, signer: Signer) -> int:
     """The next nonce of the signer, as far as its transactions are mined."""
-    session = box.session()
-    return int(session.rpc.call("eth_getTransactionCount", to_hex(session.signer.address), "latest"), 16)
+    return int(rpc.call("eth_getTransactionCount", to_hex(signer.address), "latest"), 16)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from cicscenario.chain.flatrlp import encoded_list
 from cicscenario.sandbox.node.codec import keccak256
@@ -14,8 +15,7 @@ ZERO_HASH = bytes(32)
 ZERO_NONCE = bytes(8)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The result of a mined transaction.
 
     ``log_index`` is the index of its first log within the block. ``created`` is the address of a new contract.
@@ -125,11 +125,15 @@ def genesis_block(timestamp: int, gas_limit: int, rich: Mapping[str, int]) -> Bl
 
 def logs_bloom(logs: Iterable[Log]) -> bytes:
     """The 2,048-bit bloom filter of addresses and topics (yellow paper 4.3.1)."""
-    bits = 0
+    addresses: set[str] = set()
+    items: set[bytes] = set()
     for log in logs:
-        bits |= _bloom_bits(bytes.fromhex(log.address[2:]))
-        for topic in log.topics:
-            bits |= _bloom_bits(topic)
+        addresses.add(log.address)
+        items.update(log.topics)
+    items.update([bytes.fromhex(address[2:]) for address in addresses])
+    bits = 0
+    for item in items:
+        bits |= _bloom_bits(item)
     return bits.to_bytes(256)
 
 

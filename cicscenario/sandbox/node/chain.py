@@ -55,9 +55,8 @@ class Chain:
     def head(self) -> Block:
         return self.history.head
 
-    def submit(self, raw: bytes) -> bytes:
-        """Checks a signed transaction, adds it to the pool, and gives its hash. Raises JsonRpcError when it is refused."""
-        tx = decode(raw)
+    def submit(self, tx: Transaction) -> bytes:
+        """Checks a transaction, adds it to the pool, and gives its hash. Raises JsonRpcError when it is refused."""
         if self.history.has(tx.hash):
             # Geth and anvil also answer that the nonce is too low.
             raise JsonRpcError(SERVER_ERROR, "nonce too low: the transaction is already mined")

@@ -2,21 +2,25 @@
 
 from typing import Any
 
+from cicscenario.sandbox.node.ahead import Known
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.codec import parse_data, parse_quantity, to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
+from cicscenario.sandbox.node.transaction import decode
 
 _MOST_BLOCKS = 10_000  # in one call of anvil_mine
 
 
 class ControlMethods:
-    """The methods; each raises JsonRpcError for a wrong parameter."""
+    """The methods; each raises JsonRpcError for a wrong parameter. ``known`` are transactions that are decoded already."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, known: Known) -> None:
         self._chain = chain
+        self._known = known
 
     def send_raw(self, raw: Any) -> str:
-        return to_hex(self._chain.submit(parse_data(raw, "transaction")))
+        tx = self._known.get(raw) if isinstance(raw, str) else None
+        return to_hex(self._chain.submit(tx or decode(parse_data(raw, "transaction"))))
 
     def pool_status(self) -> dict[str, str]:
         pool = self._chain.pool

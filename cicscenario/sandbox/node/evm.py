@@ -13,7 +13,8 @@ in a constructor; BLOCKHASH does not give the hashes of mined blocks; the limit 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
@@ -26,17 +27,17 @@ COINBASE = ZERO_ADDRESS  # anvil's too; it gets the whole fee of every transacti
 
 _OF_ACCOUNTS = ("NonceChange", "AccountCreated", "CodeChange")
 _ADDRESS = r"(0x[0-9a-f]{40})"
-#: By name of a change in pyrevm's journal: what is read of it. In TransientStorageChange there is no "Some".
+#: By name of a change in pyrevm's journal: what is read of it.
 _CHANGES = {
-    "StorageChange": re.compile(rf"StorageChange \{{ address: {_ADDRESS}, key: (\w+), had_value: Some\((\w+)\)"),
     "BalanceTransfer": re.compile(rf"BalanceTransfer \{{ from: {_ADDRESS}, to: {_ADDRESS}, balance: (?!0 )"),
     "AccountDestroyed": re.compile(rf"AccountDestroyed \{{ address: {_ADDRESS}, target: {_ADDRESS}"),
 } | {name: re.compile(rf"{name} \{{ address: {_ADDRESS}") for name in _OF_ACCOUNTS}
+_OLD = ", had_value: Some("  # in a StorageChange that is no mere reading; nowhere else
+_MOST_KNOWN = 256  # accounts, some with their code
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A call, or with ``to`` None the creation of a contract. ``price`` is in wei per gas."""
 
     sender: str
@@ -48,15 +49,13 @@ class Message:
     access_list: AccessList = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     address: str
     topics: tuple[bytes, ...]
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionResult:
+class ExecutionResult(NamedTuple):
     """``output`` is the return data, the revert data, or the code of the contract ``created``.
 
     ``halt`` is set when the execution neither returned nor reverted: the reason, such as OutOfGas.
@@ -108,6 +107,8 @@ class Evm:
         self._evm = EVM(env, gas_limit=gas_limit, spec_id="CANCUN")
         self._gas_limit = gas_limit
         self._undo: list[_Writes] | None = None
+        # The newest values of some accounts: most transactions come from few, and to read them from pyrevm takes longer.
+        self._known: dict[str, AccountInfo] = {}
         # All that were ever set from 0 to a value, by which ``slots`` finds them: address and slot, some of them twice.
         self._slots = bytearray()
 
@@ -120,12 +121,14 @@ class Evm:
 
     def fund(self, address: str, wei: int) -> None:
         """Sets a balance at genesis."""
-        self._evm.insert_account_info(address, _account(wei))
+        self._insert(address, _account(wei))
 
     def account(self, address: str) -> AccountInfo:
         """Balance and nonce, those of one who has neither when there is no such account."""
-        with self._isolated():
-            return self._evm.basic(address)
+        if (info := self._known.get(address)) is None:
+            info = self._read(address)
+            self._know(address, info)
+        return info
 
     def balance(self, address: str) -> int:
         wei: int = self.account(address).balance
@@ -154,10 +157,10 @@ class Evm:
 
         Raises RejectedError; the state is unchanged then.
         """
+        nonce: int = self.account(message.sender).nonce
         with self._isolated():
-            nonce: int = self._evm.basic(message.sender).nonce
             result = self._run(message)
-            writes = self._written()
+            writes = self._written(message)
             self._settle(message, result, nonce, writes)
         if self._undo is not None:
             self._undo.append(self._current(writes))
@@ -168,7 +171,7 @@ class Evm:
         """All accounts that have a balance, a nonce or code; pyrevm knows also those that were only asked for."""
         # Of the coinbase pyrevm keeps the newest balance in its journal, which it is never emptied of.
         for address in {*self._evm.db_accounts, *self._evm.journal_state}:
-            info = self.account(address)
+            info = self._read(address)
             if info.balance or info.nonce or info.code_hash != NO_CODE:
                 yield address.lower(), info
 
@@ -185,7 +188,7 @@ class Evm:
     def load_account(self, address: str, balance: int, nonce: int, code: bytes) -> None:
         """Puts an account into a new state."""
         info = AccountInfo(balance=balance, nonce=nonce, code=code or None)  # type: ignore[call-arg]
-        self._evm.insert_account_info(address, info)
+        self._insert(address, info)
 
     def load_slot(self, key: bytes, value: int) -> None:
         """Puts a slot of an account that is loaded into a new state; ``key`` as in ``slots``."""
@@ -215,7 +218,7 @@ class Evm:
     def _run(self, message: Message) -> ExecutionResult:
         # pyrevm would keep the accounts and slots of an access list warm for ever. So they are loaded here, which the
         # checkpoint reverts, and the access list's gas is added here.
-        list_gas = access_list_gas(message.access_list)
+        list_gas = access_list_gas(message.access_list) if message.access_list else 0
         for address, slots in message.access_list:
             self._evm.basic(address)
             for slot in slots:
@@ -247,13 +250,18 @@ class Evm:
             success=result.is_success,
             gas_used=max(result.gas_used + list_gas, floor_gas(message.data)),
             output=output,
-            logs=tuple(_log(log) for log in result.logs),
+            logs=tuple([_log(log) for log in result.logs]),
             created=created,
             halt=result.reason if result.is_halt else None,
         )
 
-    def _written(self) -> _Writes:
-        """Accounts and slots that the journal lists as changed, with their current values; pyrevm gives it only as text."""
+    def _written(self, message: Message) -> _Writes:
+        """Accounts and slots that the journal lists as changed, with their current values; pyrevm gives it only as text.
+
+        The text, which is long, is not needed where no code runs: there nothing but the value has moved.
+        """
+        if message.to and not message.data and (receiver := self._evm.basic(message.to)).code_hash == NO_CODE:
+            return _Writes({message.to: receiver} if message.value else {}, {})
         text: str = self._evm.journal_str
         journal = text[text.rfind("journal: [") : text.rfind("], spec: ")]
         destroyed = _changes(journal, "AccountDestroyed")
@@ -263,13 +271,13 @@ class Evm:
         changed.update(target for _, target in destroyed)
         accounts = {address: self._evm.basic(address) for address in changed - gone}
         accounts.update((address, AccountInfo()) for address in gone)
-        slots = set()
-        for address, key, old in _changes(journal, "StorageChange"):
+        slots = {}
+        for address, slot, old in _slot_changes(journal):
             if address not in gone:
-                slots.add((address, int(key, 0)))
+                slots[address, slot] = self._evm.storage(address, slot)
                 if old == "0":
-                    self._slots += _slot_key(address, int(key, 0))
-        return _Writes(accounts, {slot: self._evm.storage(*slot) for slot in slots})
+                    self._slots += _slot_key(address, slot)
+        return _Writes(accounts, slots)
 
     def _settle(self, message: Message, result: ExecutionResult, nonce: int, writes: _Writes) -> None:
         """Adds the fee and the sender's new nonce to ``writes``."""
@@ -277,7 +285,7 @@ class Evm:
         balance = self._evm.basic(message.sender).balance - fee
         writes.accounts[message.sender] = _account(balance, nonce + 1)
         if fee:
-            coinbase = self._evm.basic(COINBASE)
+            coinbase = writes.accounts.get(COINBASE) or self.account(COINBASE)
             writes.accounts[COINBASE] = _account(coinbase.balance + fee, coinbase.nonce)
 
     def _current(self, writes: _Writes) -> _Writes:
@@ -290,17 +298,44 @@ class Evm:
 
     def _write(self, writes: _Writes) -> None:
         for address, info in writes.accounts.items():
-            self._evm.insert_account_info(address, info)
+            self._insert(address, info)
+        evm = self._evm
         for (address, slot), value in writes.slots.items():
             # Inserting loads the account into the journal, and pyrevm writes a slot to the database only while the account
             # is not in the journal. So the journal is emptied after each slot.
-            with self._isolated():
-                self._evm.insert_account_storage(address, slot, value)
+            checkpoint = evm.snapshot()
+            evm.insert_account_storage(address, slot, value)
+            evm.revert(checkpoint)
+
+    def _read(self, address: str) -> AccountInfo:
+        with self._isolated():
+            return self._evm.basic(address)
+
+    def _insert(self, address: str, info: AccountInfo) -> None:
+        """Sets an account; every change of one is made here."""
+        self._evm.insert_account_info(address, info)
+        self._know(address, info)
+
+    def _know(self, address: str, info: AccountInfo) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[address] = info
 
 
 def _changes(journal: str, name: str) -> list[Any]:
     """What ``_CHANGES`` reads of the changes of a name. Most names are not there, and that is found fastest without a pattern."""
     return _CHANGES[name].findall(journal) if name in journal else []
+
+
+def _slot_changes(journal: str) -> Iterator[tuple[str, int, str]]:
+    """Address, slot and old value, in decimal digits, of each slot that was written.
+
+    The text is ``StorageChange { address: 0x..., key: 5, had_value: Some(0) }``; a pattern would take ten times as long.
+    """
+    for before, after in pairwise(journal.split(_OLD)):
+        key = before[before.rindex(" ") + 1 :]
+        end = len(before) - len(key) - len(", key: ")
+        yield before[end - 42 : end], int(key), after[: after.index(")")]
 
 
 def _slot_key(address: str, slot: int) -> bytes:

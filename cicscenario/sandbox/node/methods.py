@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cicscenario import __version__
+from cicscenario.sandbox.node.ahead import Known
 from cicscenario.sandbox.node.calling import StateMethods
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.control import ControlMethods
@@ -17,12 +18,12 @@ Handler = Callable[..., Any]
 GAS_PRICE = 10**9  #: wei, the answer of eth_gasPrice; the node accepts any price from 0 up
 
 
-def _table(chain: Chain) -> dict[str, Handler]:
+def _table(chain: Chain, known: Known) -> dict[str, Handler]:
     reading, calling, filters, control = (
         BlockMethods(chain),
         StateMethods(chain),
         LogMethods(chain),
-        ControlMethods(chain),
+        ControlMethods(chain, known),
     )
     return {
         "web3_clientVersion": lambda: f"cicscenario/{__version__}",
@@ -67,11 +68,16 @@ def _table(chain: Chain) -> dict[str, Handler]:
 
 
 class Methods:
-    """Calls a method by name, with positional parameters. Raises JsonRpcError."""
+    """Calls a method by name, with positional parameters. Raises JsonRpcError.
 
-    def __init__(self, chain: Chain) -> None:
+    ``known`` are transactions that are decoded already; see ``ahead``.
+    """
+
+    def __init__(self, chain: Chain, known: Known | None = None) -> None:
         self._chain = chain
-        self._handlers = {name: (handler, *_arity(handler)) for name, handler in _table(chain).items()}
+        self._handlers = {
+            name: (handler, *_arity(handler)) for name, handler in _table(chain, {} if known is None else known).items()
+        }
 
     def call(self, name: str, params: list[Any]) -> Any:
         self._chain.write_out()

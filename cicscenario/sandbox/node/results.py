@@ -21,7 +21,7 @@ def results_of(receipts: Iterable[Receipt]) -> list[Any]:
             int(receipt.success),
             receipt.gas_used,
             receipt.created,
-            [[log.address, log.data.hex(), *(topic.hex() for topic in log.topics)] for log in receipt.logs],
+            [[log.address, log.data.hex(), *[topic.hex() for topic in log.topics]] for log in receipt.logs],
         ]
         for receipt in receipts
     ]

@@ -11,10 +11,25 @@ Call = Callable[[str, list[Any]], Any]
 
 
 def answer(body: bytes, call: Call) -> bytes | None:
-    """The response to an HTTP request's body; ``call`` runs each method. None when it has notifications only."""
+    """The response to a request in JSON; ``call`` runs each method. None when it has notifications only."""
+    return answer_to(parsed(body), call)
+
+
+class NotJson:
+    """What is read of a body that is not JSON."""
+
+
+def parsed(body: bytes) -> Any:
+    """The request in a body, or ``NotJson``, for ``answer_to``."""
     try:
-        request = parse_json(body)
+        return parse_json(body)
     except ValueError:
+        return NotJson()
+
+
+def answer_to(request: Any, call: Call) -> bytes | None:
+    """As ``answer``, of a request that is ``parsed``."""
+    if isinstance(request, NotJson):
         return _encode(_error(None, JsonRpcError(PARSE_ERROR, "the request is not JSON")))
     if not isinstance(request, list):
         single = _answer_one(request, call)

@@ -1,4 +1,7 @@
-"""The server of the node, for HTTP and for WebSockets: one thread, one request at a time."""
+"""The server of the node, for HTTP and for WebSockets: one thread, one request at a time.
+
+Of the transactions in large requests over HTTP only what needs no state is done at the same time; see ``ahead``.
+"""
 
 import asyncio
 import contextlib
@@ -6,9 +9,10 @@ import contextlib
 from aiohttp import web
 
 from cicscenario.sandbox.listening import listening
+from cicscenario.sandbox.node.ahead import Ahead, Known, raw_transactions
 from cicscenario.sandbox.node.chain import Chain
 from cicscenario.sandbox.node.methods import Methods
-from cicscenario.sandbox.node.rpc import answer
+from cicscenario.sandbox.node.rpc import answer_to, parsed
 from cicscenario.sandbox.node.subscriptions import Subscriptions
 
 _LARGEST_BODY = 64 * 2**20
@@ -20,7 +24,9 @@ async def serve(chain: Chain, host: str, port: int, block_time: float | None) ->
     Without ``block_time``, the transactions of a request are mined before the response is sent. With it, one block is
     mined every ``block_time`` seconds. Raises UnavailableError when the port is taken.
     """
-    methods = Methods(chain)
+    known: Known = {}
+    methods = Methods(chain, known)
+    ahead = Ahead()
 
     def answered() -> None:
         if block_time is None:
@@ -30,7 +36,12 @@ async def serve(chain: Chain, host: str, port: int, block_time: float | None) ->
     subscriptions = Subscriptions(chain, methods.call, answered)
 
     async def handle(request: web.Request) -> web.Response:
-        body = answer(await request.read(), methods.call)
+        asked = parsed(await request.read())
+        known.update(await ahead.decode(raw_transactions(asked)))
+        try:
+            body = answer_to(asked, methods.call)
+        finally:
+            known.clear()
         answered()
         return web.Response(body=body or b"", content_type="application/json", status=200 if body else 204)
 
@@ -38,10 +49,13 @@ async def serve(chain: Chain, host: str, port: int, block_time: float | None) ->
     app.router.add_post("/", handle)
     app.router.add_get("/", subscriptions.handle)
     app.on_shutdown.append(subscriptions.close)
-    async with listening(app, host, port) as stopped:
-        while not stopped.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), block_time)
-                return
-            chain.mine()
-            subscriptions.announce()
+    try:
+        async with listening(app, host, port) as stopped:
+            while not stopped.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopped.wait(), block_time)
+                    return
+                chain.mine()
+                subscriptions.announce()
+    finally:
+        ahead.close()

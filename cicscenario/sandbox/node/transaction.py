@@ -1,9 +1,8 @@
 """Decodes signed transactions: legacy (EIP-155 or before), access list (EIP-2930) and dynamic fee (EIP-1559)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from coincurve import PublicKey
 
@@ -18,11 +17,11 @@ _HALF_N = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # 
 _MAX_NONCE = 2**64 - 2  # EIP-2681
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """A decoded transaction and its ``sender``. ``to`` is None for a contract creation; prices are in wei per gas.
 
-    ``chain_id`` is None only in a legacy transaction without replay protection (EIP-155).
+    ``chain_id`` is None only in a legacy transaction without replay protection (EIP-155). All fields are plain values: it goes
+    from one process to another as a tuple.
     """
 
     raw: bytes
@@ -93,9 +92,15 @@ def _decode_legacy(raw: bytes, sender: str | None) -> Transaction:
     recovery = int.from_bytes(v)
     if recovery >= 35:
         chain_id, parity = divmod(recovery - 35, 2)
-        signed = list_of(unsigned + encoded_item(chain_id) + _TWO_EMPTY)
+        signed = list_of(unsigned + _protection(chain_id))
         return _build(raw, 0, chain_id, body, [], recovery, parity, r, s, signed, sender)
     return _build(raw, 0, None, body, [], recovery, recovery - 27, r, s, list_of(unsigned), sender)
+
+
+@lru_cache(maxsize=16)
+def _protection(chain_id: int) -> bytes:
+    """What is signed instead of a signature (EIP-155)."""
+    return encoded_item(chain_id) + _TWO_EMPTY
 
 
 def _decode_access_list(raw: bytes, sender: str | None) -> Transaction:
@@ -141,8 +146,11 @@ def _unsigned(raw: bytes, *signature: bytes, prefix: int = 0) -> bytes:
     """
     head = raw[prefix]
     begin = prefix + 1 + (head - 0xF7 if head > 0xF7 else 0)
-    tail = sum(1 if len(field) == 1 and field[0] < 0x80 else 1 + len(field) for field in signature)
-    return raw[begin : len(raw) - tail]
+    end = len(raw)
+    for field in signature:
+        size = len(field)
+        end -= 1 if size == 1 and field[0] < 0x80 else 1 + size
+    return raw[begin:end]
 
 
 def _build(
@@ -158,8 +166,9 @@ def _build(
     signed: bytes,
     sender: str | None,
 ) -> Transaction:
-    nonce, fee, tip, gas, value = (int.from_bytes(body[i]) for i in (0, 1, 2, 3, 5))
-    if nonce > _MAX_NONCE or len(body[4]) not in {0, 20}:
+    number = int.from_bytes
+    nonce, to = number(body[0]), body[4]
+    if nonce > _MAX_NONCE or len(to) not in {0, 20}:
         raise ValueError("nonce or recipient out of range")
     return Transaction(
         raw=raw,
@@ -167,16 +176,16 @@ def _build(
         type=kind,
         chain_id=chain_id,
         nonce=nonce,
-        max_fee=fee,
-        max_priority_fee=tip,
-        gas=gas,
-        to=to_hex(body[4]) if body[4] else None,
-        value=value,
+        max_fee=number(body[1]),
+        max_priority_fee=number(body[2]),
+        gas=number(body[3]),
+        to=to_hex(to) if to else None,
+        value=number(body[5]),
         data=body[6],
-        access_list=tuple((to_hex(address), tuple(map(int.from_bytes, slots))) for address, slots in access),
+        access_list=tuple((to_hex(address), tuple(map(number, slots))) for address, slots in access) if access else (),
         v=v,
-        r=int.from_bytes(r),
-        s=int.from_bytes(s),
+        r=number(r),
+        s=number(s),
         sender=sender or _recover(signed, parity, r, s),
     )
 

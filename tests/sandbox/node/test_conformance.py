@@ -109,6 +109,32 @@ def test_failures_cost_what_they_used_or_all(node: RunningNode, wallet: Wallet) 
     assert number(node.rpc("eth_getTransactionCount", wallet.address, "latest")) == 4
 
 
+@pytest.mark.parametrize(
+    ("to", "moved"),
+    [("0x" + "33" * 20, 5), ("0x" + "00" * 19 + "04", 5), ("0x" + "00" * 19 + "09", 0), ("0x" + "00" * 20, 5)],
+    ids=["nobody's account", "a precompile", "a precompile that fails without data", "the miner"],
+)
+def test_a_value_moves_where_no_code_runs(node: RunningNode, wallet: Wallet, to: str, moved: int) -> None:
+    before = number(node.rpc("eth_getBalance", to, "latest"))
+    receipt = wallet.run(to=to, value=5, gas=50_000, gasPrice=0)
+    assert receipt["status"] == ("0x1" if moved else "0x0")
+    assert number(node.rpc("eth_getBalance", to, "latest")) - before == moved
+    assert number(node.rpc("eth_getBalance", wallet.address, "latest")) == 10**19 - moved
+
+
+def test_a_value_sent_to_oneself_stays(node: RunningNode, wallet: Wallet) -> None:
+    wallet.run(to=wallet.address, value=5, gasPrice=0)
+    assert number(node.rpc("eth_getBalance", wallet.address, "latest")) == 10**19
+
+
+def test_reverted_balances_are_those_of_before(node: RunningNode, wallet: Wallet) -> None:
+    snapshot = node.rpc("evm_snapshot")
+    wallet.run(to=STRANGER, value=5)
+    node.rpc("evm_revert", snapshot)
+    seen = [node.rpc(what, wallet.address, "latest") for what in ("eth_getBalance", "eth_getTransactionCount")]
+    assert list(map(number, seen)) == [10**19, 0]
+
+
 def test_a_failed_creation_uses_up_its_nonce(node: RunningNode, wallet: Wallet) -> None:
     receipt = wallet.run(data=bytes.fromhex("60006000fd"), gas=100_000)
     assert receipt["status"] == "0x0"
