@@ -15,10 +15,11 @@ import pytest
 
 from cicscenario.chain.keyfile import encrypt
 from cicscenario.workers import names
+from cicscenario.workers.hands import Hands
 from cicscenario.workers.kinds import HASHES, KEYFILES, KINDS, keystore_item
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
-from tests.support.worker_processes import LINEAGE, environment_file, pool_at, working
+from tests.support.worker_processes import LINEAGE, NO_SERVICES, environment_file, pool_at, working
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
@@ -40,7 +41,7 @@ def seconds(folder: Path, kind: str, workers: int) -> float:
         with working(environment, workers), pool_at(valkey) as pool:
             eventually(lambda: valkey.client.hlen(names.BEATS) == workers, "waited for workers", 60)
             began = time.monotonic()
-            assert len(dict(pool.each(LINEAGE, kind, common, items))) == len(items)
+            assert len(dict(pool.each(LINEAGE, kind, common, items, NO_SERVICES))) == len(items)
             return time.monotonic() - began
 
 
@@ -60,14 +61,14 @@ def test_two_workers_are_nearly_twice_as_fast_as_one(kind: str, tmp_path: Path) 
 def test_the_way_within_one_process_costs_nothing() -> None:
     """CPU time of one thread for the same files, by turns, the shortest of each."""
     keys = WORK[KEYFILES][1][:20]
-    never = threading.Event()
+    hands = Hands(NO_SERVICES, threading.Event())
     plain, way = [], []
     for _ in range(9):
         began = time.thread_time()
         for key in keys:
             encrypt(bytes.fromhex(key), LIGHT["password"], "light")
         between = time.thread_time()
-        assert len(list(KINDS[KEYFILES].here(LIGHT, keys, never))) == len(keys)
+        assert len(list(KINDS[KEYFILES].work(hands, LIGHT, keys))) == len(keys)
         plain.append(between - began)
         way.append(time.thread_time() - between)
     ratio = min(way) / min(plain)

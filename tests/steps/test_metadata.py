@@ -50,6 +50,7 @@ def outcomes(
         ensure_many=lambda wanted: [
             (n, sent.append((one.pointer, one.value)) or "written") for n, one in enumerate(wanted)
         ],
+        was_away=False,
     )
     more = {"population": "{from: .}"} if backend == "existing" else {}
     more |= {"pins": pins} if pins else {}
