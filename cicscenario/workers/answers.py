@@ -23,7 +23,7 @@ _ERRORS: dict[str, type[CicScenarioError]] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkerAnswer:
     """What a task has come to: results by index, and the error for which the others have none."""
 
     worker: str
@@ -45,7 +45,7 @@ def done(kind: Kind, hands: Hands, common: Common, items: list[Any]) -> dict[str
     return {"results": [[index, _packed(end)] for index, end in results], "error": _packed(error) if error else None}
 
 
-def read(kind: Kind, common: Common, size: int, content: dict[str, Any]) -> Answer | None:
+def read(kind: Kind, common: Common, size: int, content: dict[str, Any]) -> WorkerAnswer | None:
     """The answer of a worker to a task of so many items. None for one of another form."""
     try:
         ends = [(index, _unpacked(packed)) for index, packed in content["results"]]
@@ -57,7 +57,7 @@ def read(kind: Kind, common: Common, size: int, content: dict[str, Any]) -> Answ
     proper = all(isinstance(end, CicScenarioError) or kind.proper(common, end) for end in results.values())
     if not (complete and proper and len(ends) == len(results)) or not isinstance(error, CicScenarioError | None):
         return None
-    return Answer(str(content.get("worker")), results, error)
+    return WorkerAnswer(str(content.get("worker")), results, error)
 
 
 def _packed(end: Any | CicScenarioError) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from cicscenario.services.custodial.broker import Broker, of_type, task_id
 from cicscenario.services.custodial.messages import TaskMessages
 from cicscenario.wording import counted
 from cicscenario.workers import names
-from cicscenario.workers.answers import Answer, read
+from cicscenario.workers.answers import WorkerAnswer, read
 from cicscenario.workers.beats import SeenWorker, seen_workers
 from cicscenario.workers.envelope import VERSION, Direction, Envelope, SealError
 from cicscenario.workers.hands import Common, Services
@@ -48,7 +48,7 @@ class _Task:
     message: bytes
     kind: str
     common: Common
-    answered: "queue.SimpleQueue[tuple[_Task, Answer]]"
+    answered: "queue.SimpleQueue[tuple[_Task, WorkerAnswer]]"
     seen: float
 
     @property
@@ -113,7 +113,7 @@ class WorkerPool:
         work raises at a worker.
         """
         self._begin(lineage)
-        answered: queue.SimpleQueue[tuple[_Task, Answer]] = queue.SimpleQueue()
+        answered: queue.SimpleQueue[tuple[_Task, WorkerAnswer]] = queue.SimpleQueue()
         size = KINDS[kind].size(common)
         parts = [items[first : first + size] for first in range(0, len(items), size)]
         tasks = [self._task(kind, common, number * size, part, answered, lineage) for number, part in enumerate(parts)]
@@ -136,7 +136,7 @@ class WorkerPool:
                 for task in tasks:
                     self._tasks.pop(task.id, None)
 
-    def _prove(self, task: _Task, answer: Answer, items: Sequence[Any], services: Services) -> None:
+    def _prove(self, task: _Task, answer: WorkerAnswer, items: Sequence[Any], services: Services) -> None:
         """Looks, for the first result of a worker, whether it works with the services of this run."""
         who = (answer.worker, task.kind)
         good = [(index, end) for index, end in answer.results.items() if not isinstance(end, CicScenarioError)]
@@ -156,7 +156,7 @@ class WorkerPool:
         common: Common,
         first: int,
         items: Sequence[Any],
-        answered: "queue.SimpleQueue[tuple[_Task, Answer]]",
+        answered: "queue.SimpleQueue[tuple[_Task, WorkerAnswer]]",
         lineage: str,
     ) -> _Task:
         task = str(uuid.uuid4())
@@ -170,7 +170,7 @@ class WorkerPool:
         message = self._messages[to].call(task, names.TASK, [lineage, sealed])
         return _Task(task, first, len(items), message, kind, common, answered, self._clock())
 
-    def _next(self, answered: "queue.SimpleQueue[tuple[_Task, Answer]]") -> tuple[_Task, Answer]:
+    def _next(self, answered: "queue.SimpleQueue[tuple[_Task, WorkerAnswer]]") -> tuple[_Task, WorkerAnswer]:
         while True:
             if self._stopping.is_set():
                 raise InterruptedRunError("stopped while workers work; everything done so far is saved")

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 
 from redis import Redis
 
+from cicscenario.boundaries import Boundary
 from cicscenario.errors import InterruptedRunError
 from cicscenario.services.custodial.broker import Broker, of_type
 from cicscenario.workers import names
 
-_LONGEST = 15_000  # milliseconds after which a turn ends by itself; more than a write takes
+_LONGEST = 10_000  # milliseconds after which a turn ends by itself; more than a write takes
 _AGAIN = 0.2  # seconds of waiting for the end of a turn, before looking again
+_TURN = Boundary("workers.turn")
 #: KEYS: whom the run wants, the turn. ARGV: the session, the holder, milliseconds.
 _TAKE = """
 if redis.call('get', KEYS[1]) ~= ARGV[1] then return -1 end
@@ -48,7 +50,7 @@ class Turns:
         """
         holder = uuid.uuid4().hex
         while not self._take(holder, names.wanted(lineage), session):
-            self._broker.read(lambda client: client.blpop([self._ended], timeout=_AGAIN))
+            self._broker.read(self._wait)
         try:
             yield
         finally:
@@ -56,11 +58,16 @@ class Turns:
 
     def _take(self, holder: str, wanted: str, session: str) -> bool:
         def take(client: "Redis") -> int:
-            return int(of_type(int, client.eval(_TAKE, 2, wanted, self._turn, session, holder, str(_LONGEST))))
+            with _TURN:
+                return int(of_type(int, client.eval(_TAKE, 2, wanted, self._turn, session, holder, str(_LONGEST))))
 
         if (taken := self._broker.read(take)) < 0:
             raise InterruptedRunError("the run does not wait for this task any more")
         return taken == 1
+
+    def _wait(self, client: "Redis") -> None:
+        with _TURN:
+            client.blpop([self._ended], timeout=_AGAIN)
 
     def _give(self, holder: str) -> None:
         self._broker.read(lambda client: client.eval(_GIVE, 2, self._turn, self._ended, holder, str(_LONGEST)))

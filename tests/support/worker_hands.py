@@ -52,7 +52,7 @@ class Hand:
         beat(self.worker.broker, seal, self.worker.name, self.worker.activity, self.worker.sections)
 
 
-class Asked:
+class WaitingStep:
     """A step that waits for the results of some items, in a thread of its own."""
 
     def __init__(

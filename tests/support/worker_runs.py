@@ -16,22 +16,27 @@ name: {name}
 population: {{size: {size}, seed: 7}}
 gift: {{threshold: 9}}
 backend: {{kind: eth, keystore: {{kdf: light}}}}
+metadata: [person, phone]
 """
 
 
 class WorkerWorld:
-    """A sandbox with a node, a Valkey for workers, and an environment file that names both."""
+    """A sandbox with a node and a metadata store, a Valkey for workers, and an environment file that names all.
+
+    ``bare`` is one that has the section `workers` only.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.home, self.folder = folder / "home", folder
-        self.info = stack.up(self.home, services=["node"])
+        self.info = stack.up(self.home, services=["node", "meta"])
         self.valkey = Valkey(folder)
         secret = folder / "secret"
         secret.write_text(SECRET)
         self.environment = folder / "environment.yaml"
-        self.environment.write_text(
-            f"extends: {self.info.environment}\nworkers: {{broker: '{self.valkey.url}', secret: 'file:{secret}', patience: 60}}\n"
-        )
+        section = f"workers: {{broker: '{self.valkey.url}', secret: 'file:{secret}', patience: 60}}\n"
+        self.environment.write_text(f"extends: {self.info.environment}\n{section}")
+        self.bare = folder / "bare.yaml"
+        self.bare.write_text(f"version: 1\nname: bare\n{section}")
 
     def start(self, name: str, size: int, failpoint: str = "") -> "subprocess.Popen[bytes]":
         path = self.folder / f"{name}.yaml"

@@ -23,8 +23,8 @@ from tests.support.openpgp_keys import PASSPHRASE, WRITER
 from tests.support.stub_meta import StubMeta
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
-from tests.support.worker_hands import Asked, Hand
-from tests.support.worker_processes import LINEAGE, NO_SERVICES, SECRET, pool_at
+from tests.support.worker_hands import Hand, WaitingStep
+from tests.support.worker_processes import LINEAGE, SECRET, pool_at
 
 pytestmark = pytest.mark.usefixtures("quick")
 POINTERS = [pointer.phone(f"+25471122{n:04}") for n in range(30)]
@@ -40,9 +40,10 @@ class ClientsMeta(StubMeta):
         super().__init__()
         self._clients: list[MetaClient] = []
 
-    def client(self) -> MetaClient:
+    def client(self, host: str = "127.0.0.1") -> MetaClient:
+        url = self.url.replace("127.0.0.1", host)
         options: Any = {"pauses": (0.0, 0.01), "looks": (0.0, 0.02), "timeout": 0.3}
-        self._clients.append(MetaClient(self.url, key=WRITER, passphrase=PASSPHRASE, **options))
+        self._clients.append(MetaClient(url, key=WRITER, passphrase=PASSPHRASE, **options))
         return self._clients[-1]
 
     def __exit__(self, *error: object) -> None:
@@ -65,8 +66,8 @@ def writer(valkey: Valkey, meta: ClientsMeta) -> Hand:
     return Hand(valkey, services(meta), sections=["meta"])
 
 
-def asked(pool: WorkerPool, meta: ClientsMeta, items: list[Any], common: dict[str, bool] = REPLACES) -> Asked:
-    return Asked(pool, ENTRIES, common, items, services(meta))
+def asked(pool: WorkerPool, meta: ClientsMeta, items: list[Any], common: dict[str, bool] = REPLACES) -> WaitingStep:
+    return WaitingStep(pool, ENTRIES, common, items, services(meta))
 
 
 def by_worker(
@@ -159,10 +160,15 @@ def test_a_server_that_left_a_request_unanswered_is_told(valkey: Valkey, meta: C
 
 
 def test_a_task_that_is_done_twice_at_the_same_time_writes_each_entry_once(valkey: Valkey, meta: ClientsMeta) -> None:
-    """Two workers never write at the same time; who comes later writes the same again, or finds it."""
+    """Two workers never write at the same time; who comes later writes the same again, or finds it.
+
+    The lock of a process is for one address; under two of them, the two are as in processes of their own.
+    """
     meta.fault = lambda method, number: "slow"
+    clients = [SimpleNamespace(meta=meta.client(host)) for host in ("127.0.0.1", "localhost")]
     with pool_at(valkey) as pool:
-        step, hands = asked(pool, meta, ITEMS[:10]), [writer(valkey, meta) for _ in range(2)]
+        step = asked(pool, meta, ITEMS[:10])
+        hands = [Hand(valkey, known, sections=["meta"]) for known in clients]
         task, arguments = hands[0].fetch("meta")
         both = [threading.Thread(target=hand.worker.work, args=(task, *arguments)) for hand in hands]
         for one in both:
@@ -286,19 +292,33 @@ def test_nothing_of_an_entry_is_readable_at_the_broker(valkey: Valkey, meta: Cli
     assert not any(word in said for word in ("Otieno", POINTERS[0].hex(), PASSPHRASE, "entries", meta.url))
 
 
-def test_a_turn_is_one_at_a_time_and_that_of_a_killed_worker_ends(
-    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "_LONGEST", 300)
-    hand = Hand(valkey, NO_SERVICES)
+def test_a_turn_is_one_at_a_time(valkey: Valkey) -> None:
     valkey.client.set(names.wanted(LINEAGE), "s")
-    turn = Turns(hand.worker.broker, "meta")
+    turn = Turns(Hand(valkey).worker.broker, "meta")
+    entered = threading.Event()
+
+    def enter() -> None:
+        with turn.turn(LINEAGE, "s"):
+            entered.set()
+
+    with turn.turn(LINEAGE, "s"):
+        second = threading.Thread(target=enter)
+        second.start()
+        assert not entered.wait(0.3)
+    assert entered.wait(10)
+    second.join(10)
+    with pytest.raises(InterruptedRunError), turn.turn(LINEAGE, "another session"):
+        pass
+
+
+def test_the_turn_of_a_killed_worker_ends(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_LONGEST", 300)
+    valkey.client.set(names.wanted(LINEAGE), "s")
+    turn = Turns(Hand(valkey).worker.broker, "meta")
     killed = turn.turn(LINEAGE, "s")
     killed.__enter__()
     with turn.turn(LINEAGE, "s"):
-        assert valkey.client.exists(names.turn("meta"))
+        valkey.client.persist(names.turn("meta"))
         killed.__exit__(None, None, None)
         assert valkey.client.exists(names.turn("meta")), "it is not the late one's to give back"
     assert not valkey.client.exists(names.turn("meta"))
-    with pytest.raises(InterruptedRunError), turn.turn(LINEAGE, "another session"):
-        pass

@@ -15,15 +15,15 @@ from cicscenario.workers.pool import WorkerPool, described, result_message
 from cicscenario.workers.worker import make_app
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
-from tests.support.worker_hands import Asked, Hand
+from tests.support.worker_hands import Hand, WaitingStep
 from tests.support.worker_processes import LINEAGE, PINS, SECRET, pool_at
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-def pins_asked(pool: WorkerPool, pins: list[str]) -> Asked:
+def pins_asked(pool: WorkerPool, pins: list[str]) -> WaitingStep:
     """A step that waits for the hashes of some PINs."""
-    return Asked(pool, HASHES, PINS, pins)
+    return WaitingStep(pool, HASHES, PINS, pins)
 
 
 def test_the_results_are_those_of_the_items(valkey: Valkey) -> None:

@@ -65,7 +65,8 @@ for line in s.makefile(errors="replace"): print(line, end="", flush=True)
 
 
 def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(world: WorkerWorld) -> None:
-    workers = [start_worker(world.environment) for _ in range(2)]
+    """One of them has no metadata store in its environment file, and so no part in that."""
+    workers = [start_worker(where) for where in (world.environment, world.bare)]
     monitor = Monitor(world.valkey)
     try:
         run = world.start("shared", 40)
@@ -87,9 +88,13 @@ def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(wor
     for secret in (password, SECRET, (directory / "secret").read_text().strip()):
         assert secret not in crossed
     assert "ciphertext" not in crossed
+    for word in ("cic.person", "vcard", "BEGIN:VCARD", "+254"):
+        assert word not in crossed
     seen = json.loads((directory / "workers.json").read_text())["workers"]
-    assert sum(one["done"].get("keyfiles", 0) for one in seen) == 40
-    assert len([one for one in seen if one["done"]]) == 2
+    by = {one["name"].split("/")[1].split("-")[0]: one["done"] for one in seen}
+    full, bare = (by[str(worker.pid)] for worker in workers)
+    assert full["keyfiles"] + bare["keyfiles"] == 40
+    assert (full["entries"], "entries" in bare) == (80, False)
     command = command_line("status", str(world.folder / "shared.yaml"))
     done = subprocess.run(command, env=command_environment(world.home), capture_output=True, text=True)
     assert done.stdout.count("keyfiles done") == 2, done.stdout
