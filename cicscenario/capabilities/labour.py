@@ -20,18 +20,25 @@ def labour(
     Ends early, or raises InterruptedRunError, when the run is stopped. Raises UnavailableError when no worker answers, and what
     the work raises when the rest cannot be done, wherever it is done.
     """
-    pool = context.workers
+    pool, hands = context.workers, Hands(context.services, context.stopping)
     if pool is None:
-        yield from KINDS[kind].work(Hands(context.services, context.stopping), common, items)
+        yield from KINDS[kind].work(hands, common, items)
         return
     pool.tell = context.tell
     if made is not None:
         made.wait = lambda: _wait(pool)
+    given, own = list(items), []
     try:
-        yield from pool.each(context.lineage, kind, common, list(items), context.services)
+        for index, end in pool.each(context.lineage, kind, common, given, context.services):
+            if KINDS[kind].enough(end):
+                yield index, end
+            else:
+                own.append(index)
     finally:
         if made is not None:
             made.wait = None
+    for number, end in KINDS[kind].work(hands, common, [given[index] for index in own]) if own else ():
+        yield own[number], end
 
 
 def _wait(pool: "WorkerPool") -> Wait:

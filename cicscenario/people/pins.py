@@ -20,7 +20,6 @@ from cicscenario.retry import pause
 
 Scheme = Literal["bcrypt", "fernet"]
 _T = TypeVar("_T")
-_I = TypeVar("_I")
 
 #: The bcrypt cost (2^cost rounds) of the cic-ussd versions that use each scheme.
 DEFAULT_COST = {"bcrypt": 8, "fernet": 12}
@@ -86,8 +85,8 @@ class PinHasher:
         pins = list(pins)
         if self._shared is not None:
             distinct = [pin for pin in dict.fromkeys(pins) if pin not in self._shared]
-            in_threads(self._bcrypt, distinct, stopping, threads)
-        return in_threads(self.hash, pins, stopping, threads)
+            _in_threads(self._bcrypt, distinct, stopping, threads)
+        return _in_threads(self.hash, pins, stopping, threads)
 
     def _bcrypt(self, pin: str) -> bytes:
         if self._shared is None:
@@ -99,20 +98,15 @@ class PinHasher:
         return self._shared[pin]
 
 
-def in_threads(
-    work: Callable[[_I], _T], items: Iterable[_I], stopping: threading.Event | None, threads: int | None = None
+def _in_threads(
+    work: Callable[[str], _T], pins: list[str], stopping: threading.Event | None, threads: int | None
 ) -> list[_T]:
-    """What ``work`` makes of each item, on so many cores, or on all; it must not hold Python's lock.
-
-    Raises InterruptedRunError when ``stopping`` is set before all are made.
-    """
-
-    def one(item: _I) -> _T:
+    def one(pin: str) -> _T:
         pause(0, stopping)
-        return work(item)
+        return work(pin)
 
     with ThreadPoolExecutor(threads or os.cpu_count(), "bcrypt") as pool:
-        return list(pool.map(one, items))
+        return list(pool.map(one, pins))
 
 
 def is_pin(text: str) -> bool:

@@ -1,15 +1,18 @@
-"""The kind ``entries``: has entries in the metadata store. What is there already is not written again.
+"""The kinds ``entries`` and ``looks``: writes entries to the metadata store, and reads them.
 
-An item has ``pointer`` (hexadecimal), ``value``, and ``present`` if it is known what is there: a value, or null for nothing. A
-result has ``end`` (written, present, or another, which was kept), ``present`` for another value, and ``away``, which is whether
-the server has left any request of this process without an answer.
+``entries`` has entries in the store; what is there is not written again. An item has ``pointer`` (hexadecimal), ``value``,
+and ``present`` if it is known what is there: a value, or null for nothing. A result has ``end`` (written, present, or another,
+which was kept), ``present`` for another value, and ``away``, which is whether the server has left any request of this process
+without an answer.
+
+``looks`` reads entries. An item is a pointer, hexadecimal. A result is the value; None when there is no entry.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cicscenario.errors import CicScenarioError
-from cicscenario.services.jsonvalues import contains, equal_entry
+from cicscenario.services.jsonvalues import contains, equal_entry, same
 from cicscenario.workers.hands import Common, Done, Hands, Services
 
 if TYPE_CHECKING:
@@ -59,3 +62,15 @@ def entry_is_there(services: Services, common: Common, item: dict[str, Any], res
     if equal_entry(found, expected) or (isinstance(value, dict) and contains(found, value)):
         return None
     return f"the entry {item['pointer']} is not as it says at the metadata server {services.meta.address}"
+
+
+def read_entries(hands: Hands, common: Common, pointers: Iterable[str]) -> Iterator[Done]:
+    """Reads the entries."""
+    yield from enumerate(hands.services.meta.get_many([bytes.fromhex(pointer) for pointer in pointers]))
+
+
+def entry_is_so(services: Services, common: Common, pointer: str, result: Any) -> str | None:
+    """What is wrong when the run does not find the value that a worker says that it has read."""
+    if same(services.meta.get(bytes.fromhex(pointer)), result):
+        return None
+    return f"the entry {pointer} has another value at the metadata server {services.meta.address}"

@@ -139,7 +139,8 @@ class WorkerPool:
     def _prove(self, task: _Task, answer: WorkerAnswer, items: Sequence[Any], services: Services) -> None:
         """Looks, for the first result of a worker, whether it works with the services of this run."""
         who = (answer.worker, task.kind)
-        good = [(index, end) for index, end in answer.results.items() if not isinstance(end, CicScenarioError)]
+        ends = answer.results.items()
+        good = [(index, end) for index, end in ends if end is not None and not isinstance(end, CicScenarioError)]
         if who in self._proven or not good:
             return
         index, end = good[0]
@@ -294,6 +295,7 @@ class WorkerPool:
         now = self._clock()
         with self._mutex:
             self._workers, needs = workers, self._needs()
+            stands = bool(self._tasks) and now - self._progress >= LOST
             for task in self._tasks.values():
                 if task.id in there:
                     task.seen = now
@@ -301,6 +303,8 @@ class WorkerPool:
         for worker in workers:
             if worker.readable and not worker.usable:
                 self._tell_once(f"the worker {worker.name} is of version {worker.version}; this run is of {VERSION}")
+        if stands and not any(worker.usable for worker in workers):
+            self._tell_once(f"{described(workers)}: what workers do waits for one")
         for section in sorted(needs):
             if any(worker.usable for worker in workers) and not _with_section(workers, section):
                 self._tell_once(f"no worker has a `{section}` section in its environment file; what needs it waits")

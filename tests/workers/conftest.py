@@ -7,6 +7,7 @@ import pytest
 from cicscenario.workers import pool as pool_module
 from cicscenario.workers import worker as worker_module
 from tests.support.valkey import Valkey
+from tests.support.worker_meta import ClientsMeta
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 def valkey(server: Valkey) -> Valkey:
     server.client.flushall()
     return server
+
+
+@pytest.fixture
+def meta() -> Iterator[ClientsMeta]:
+    with ClientsMeta() as server:
+        yield server
 
 
 @pytest.fixture
