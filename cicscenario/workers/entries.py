@@ -43,8 +43,11 @@ def write_entries(hands: Hands, common: Common, items: Iterable[dict[str, Any]])
 def _wanted(hands: Hands, item: dict[str, Any], *, keeps: bool) -> "Wanted":
     from cicscenario.services.meta import NOT_LOOKED, Wanted
 
-    present = item.get("present", NOT_LOOKED)
-    return Wanted(bytes.fromhex(item["pointer"]), item["value"], present, keeps, hands.turn)
+    value, present = item["value"], item.get("present", NOT_LOOKED)
+    if present is None and not isinstance(value, dict):
+        # The task may be done for the second time, and cic-meta ends when it is to merge into anything but an object.
+        present = NOT_LOOKED
+    return Wanted(bytes.fromhex(item["pointer"]), value, present, keeps, hands.turn)
 
 
 def is_end(result: Any) -> bool:

@@ -1,11 +1,15 @@
 """Runs with workers in a sandbox, with a Valkey of their own."""
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
 
+import requests
+
 from cicscenario.boundaries import FAILPOINT
 from cicscenario.chain.keyfile import decrypt, problem_of
+from cicscenario.language import load_environment
 from cicscenario.sandbox import stack
 from tests.support.commands import command_environment, command_line
 from tests.support.valkey import Valkey
@@ -55,6 +59,17 @@ class WorkerWorld:
     def written(self, name: str) -> int:
         return len(list((self.directory(name) / "keystore").glob("*.json")))
 
+    def documents(self, name: str) -> int:
+        """How many people have their document in the metadata store, as the store itself says."""
+        url = load_environment(self.environment).meta
+        assert url is not None
+        found = 0
+        for path in (self.directory(name) / "keystore").glob("*.json"):
+            at = hashlib.sha256(bytes.fromhex(path.stem) + b":cic.person").hexdigest()
+            answer = requests.get(f"{url.url}/{at}", headers={"Connection": "close"}, timeout=30)
+            found += answer.status_code == 200 and "vcard" in answer.text
+        return found
+
     def close(self) -> None:
         self.valkey.close()
         stack.down(self.home)
@@ -71,3 +86,4 @@ def whole(world: WorkerWorld, name: str, size: int) -> None:
     assert decrypt(files[0].read_bytes(), password)
     report = json.loads((directory / "report.json").read_text())
     assert report["exit_code"] == 0
+    assert world.documents(name) == size

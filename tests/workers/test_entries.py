@@ -77,9 +77,19 @@ def test_another_value_is_kept_until_it_is_to_be_replaced(valkey: Valkey, meta: 
 
 @HOW
 def test_what_is_known_to_be_absent_is_not_looked_up(valkey: Valkey, meta: ClientsMeta, how: Any) -> None:
-    how(valkey, meta, [entry_item(POINTERS[0], "new", None)])
+    how(valkey, meta, [entry_item(POINTERS[0], {"new": True}, None)])
     first = next(method for method, *_ in meta.requests)
     assert first == "PUT"
+
+
+@HOW
+def test_what_would_end_the_server_when_it_is_written_twice_is_always_looked_up(
+    valkey: Valkey, meta: ClientsMeta, how: Any
+) -> None:
+    """In two steps cic-meta merges into objects only; the task may be done for the second time."""
+    new = [entry_item(POINTERS[0], "text", None)]
+    assert (how(valkey, meta, new), how(valkey, meta, new)) == ({0: WRITTEN}, {0: PRESENT})
+    assert len(meta.bodies("PUT")) == 1
 
 
 @HOW
