@@ -3,7 +3,8 @@
 import ast
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,48 @@ def test_a_capability_is_one_file_and_one_line(folder: str) -> None:
     for module in (PACKAGE / folder).glob("*.py"):
         if re.search(r"^(BACKEND|STEP|CHECK|KIND|FORM) = ", module.read_text("utf-8"), re.MULTILINE):
             assert len(re.findall(rf"\b{module.stem}\.(?:BACKEND|STEP|CHECK|KIND|FORM)\b", listed)) == 1, module
+
+
+def module_at(name: str, root: Path) -> Path | None:
+    """The file of a module by its dotted name; None when it is none of those below ``root``."""
+    place = root.joinpath(*name.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+
+
+def imports(module: Path, root: Path) -> Iterator[Path | None]:
+    """The modules below ``root`` that a module imports from, at its top or anywhere within it; None for others."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (module_at(alias.name, root) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield module_at(f"{node.module}.{alias.name}", root) or module_at(node.module, root)
+
+
+def circle(modules: Sequence[Path], root: Path) -> list[str]:
+    """Modules that import each other in a circle, the first of which is the last as well; empty when none do."""
+    try:
+        TopologicalSorter({one: {*imports(one, root)} & {*modules} - {one} for one in modules}).prepare()
+    except CycleError as error:
+        return [str(module.relative_to(root)) for module in error.args[1]]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also not where one of them imports late: then neither can be understood without the other.
+
+    The package itself is left out: it has the version, which many import, and hands on the names of its Python API.
+    """
+    assert circle([module for module in MODULES if module != PACKAGE / "__init__.py"], ROOT) == []
+
+
+def test_a_circle_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def late():\n    from two import name\n")
+    (tmp_path / "two.py").write_text("import three\n")
+    (tmp_path / "three.py").write_text("")
+    assert circle(sorted(tmp_path.glob("*.py")), tmp_path) == []
+    (tmp_path / "three.py").write_text("import one\n")
+    assert sorted(set(circle(sorted(tmp_path.glob("*.py")), tmp_path))) == ["one.py", "three.py", "two.py"]
 
 
 #: What changes outcomes or results of checks in the state.

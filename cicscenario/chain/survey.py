@@ -125,33 +125,27 @@ def _fees(rpc: Rpc, environment: ChainEnvironment, suggested: int, base: int | N
     """The most that is to be paid for gas, in wei, and the priority fee of EIP-1559; None for legacy transactions.
 
     ``suggested`` is the node's gas price: the base fee, and the priority fee that it suggests. ``base`` is the base fee of its
-    newest block; None when the chain has none. Raises InvalidError when the environment's fees contradict one another, or the
-    chain.
+    newest block; None when the chain has none. Raises InvalidError when the environment's fees are not for this chain.
     """
     given, tip, most = environment.gas_price, environment.max_priority_fee_per_gas, environment.max_fee_per_gas
-    if given is not None or base is None:
+    if given is not None:
+        return given, None
+    if base is None:
         if tip is not None or most is not None:
             raise _no_dynamic_fee(rpc, environment)
-        return suggested if given is None else given, None
+        return suggested, None
     # The fees of a signed transaction cannot be changed. Twice the base fee is enough while six full blocks raise it.
     wanted = max(0, suggested - base) if tip is None else tip
     if most is None:
         return max(suggested, 2 * base + wanted), wanted
-    if tip is not None and tip > most:
-        raise InvalidError(
-            f"chain.max_priority_fee_per_gas is {tip:,} wei, more than chain.max_fee_per_gas, which is {most:,} wei",
-            hint="the priority fee is a part of the maximum fee",
-        )
     return most, min(wanted, most)
 
 
 def _no_dynamic_fee(rpc: Rpc, environment: ChainEnvironment) -> InvalidError:
     name = "max_priority_fee_per_gas" if environment.max_fee_per_gas is None else "max_fee_per_gas"
-    both = environment.gas_price is not None
-    why = "`chain.gas_price` is given, too" if both else f"the blocks of {rpc.name} have no base fee"
     return InvalidError(
-        f"chain.{name} is for transactions of EIP-1559, but {why}",
-        hint=f"leave out `chain.{name}` in the environment file" + (", or `chain.gas_price`" if both else ""),
+        f"chain.{name} is for transactions of EIP-1559, but the blocks of {rpc.name} have no base fee",
+        hint=f"leave out `chain.{name}` in the environment file",
     )
 
 

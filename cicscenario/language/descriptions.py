@@ -19,11 +19,11 @@ from cicscenario.language.literals import secret_reference
 from cicscenario.language.mends import joined
 from cicscenario.language.misplaced import Misplaced, misplaced, of_the_other_kind
 from cicscenario.language.nodes import Mapping, Scalar, node_at, written_at
+from cicscenario.language.oddnumbers import GROUPED
 from cicscenario.language.redaction import redact
 from cicscenario.language.remedies import flow, meant
 from cicscenario.language.schema import Path, Schema, keys, known_key
 from cicscenario.language.source import Span
-from cicscenario.language.validation import GROUPED
 
 _SHOWN = 40  #: characters of a value in a message
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cicscenario.language import build
+from cicscenario.language.chainfees import contradictory_fees
 from cicscenario.language.combination import Combination, SeveralRunsError
 from cicscenario.language.diagnostic import Code, Diagnostic, DiagnosticsError
 from cicscenario.language.expand import Expander
@@ -155,6 +156,7 @@ def _load_environment(path: Path, overrides: Sequence[str]) -> tuple[Mapping, di
     document, _ = _read(schema, document, problems, env=True)
     values = effective(schema, plain(document))
     problems.extend(unpermitted(document, values))
+    problems.extend(contradictory_fees(document, values))
     _raise(path, problems)
     return document, _effective_values(values)
 

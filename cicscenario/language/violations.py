@@ -9,12 +9,17 @@ from cicscenario.language.descriptions import NO_VALUE, VALIDATOR, ErrorDescript
 from cicscenario.language.diagnostic import Code, Diagnostic
 from cicscenario.language.misplaced import Misplaced, grouped, told
 from cicscenario.language.nodes import Mapping, plain
+from cicscenario.language.oddnumbers import OddNumber
 from cicscenario.language.schema import Path, Schema
-from cicscenario.language.validation import Findings, OddNumber
 
 
-def violations(schema: Schema, document: Mapping, odd: Sequence[OddNumber], formats: Formats, *, env: bool) -> Findings:
-    """Every error, in the order of the schema, and then the numbers that are written in an odd way."""
+def violations(
+    schema: Schema, document: Mapping, odd: Sequence[OddNumber], formats: Formats, *, env: bool
+) -> tuple[list[tuple[Path, Diagnostic]], set[Path]]:
+    """Every error with its path, in the order of the schema, and then the numbers that are written in an odd way.
+
+    And the paths of all values that are missing, misplaced or invalid.
+    """
     checker = _checker(formats)
     errors = list(VALIDATOR(schema, format_checker=checker).iter_errors(plain(document)))
     errors += map(_error, odd)
@@ -35,7 +40,7 @@ def violations(schema: Schema, document: Mapping, odd: Sequence[OddNumber], form
     wrong |= {
         path[:-1] for path, problem in found if _is_unknown(problem) and len(path) > 1
     }  # the other keys may be meant
-    return Findings(list(dict.fromkeys(_causes(found, elsewhere))), wrong)
+    return list(dict.fromkeys(_causes(found, elsewhere))), wrong
 
 
 def _checker(formats: Formats) -> FormatChecker:

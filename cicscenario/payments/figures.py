@@ -3,14 +3,9 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
-from cicscenario.errors import InvalidError
-from cicscenario.language.profiles import load_profile
-from cicscenario.payments.spec import UNIFORM
 from cicscenario.profile import Profile
-from cicscenario.resources import profile_names, profile_path
 
 
 @dataclass(frozen=True)
@@ -63,15 +58,3 @@ class PaymentFigures:
 def figures_of(profile: Profile | None) -> PaymentFigures | None:
     """The figures of a profile; None for one that says nothing of payments, and for no profile: payments are then uniform."""
     return PaymentFigures.of(profile.payments) if profile and profile.payments else None
-
-
-@cache
-def shipped_figures(name: str) -> PaymentFigures | None:
-    """The figures of a profile that is shipped, by its name; None for ``uniform``. Raises InvalidError for an unknown name."""
-    if name == UNIFORM:
-        return None
-    path = profile_path(name)
-    if path is None:
-        names = ", ".join(f"`{each}`" for each in (UNIFORM, *profile_names()))
-        raise InvalidError(f"there are no payments like those of {name}", hint=f"expected one of {names}")
-    return figures_of(load_profile(path))

@@ -5,8 +5,9 @@ from math import fsum
 
 from cicscenario.errors import InvalidError
 from cicscenario.payments.community import community_payments
-from cicscenario.payments.figures import PaymentFigures, shipped_figures
+from cicscenario.payments.figures import PaymentFigures
 from cicscenario.payments.payment import Payment
+from cicscenario.payments.shipped import shipped_figures
 from cicscenario.payments.spec import PaymentsSpec
 from cicscenario.payments.uniform import uniform_payments
 from cicscenario.wording import counted

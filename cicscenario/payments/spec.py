@@ -1,10 +1,8 @@
 """What a scenario asks of its payments."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cicscenario.payments.figures import PaymentFigures
+from cicscenario.payments.figures import PaymentFigures
 
 UNIFORM = "uniform"  #: the name for payments that are like nobody's: everybody pays anybody, equally often
 
@@ -17,4 +15,4 @@ class PaymentsSpec:
     profile: str = UNIFORM  #: ``uniform``, or the name of a shipped profile
     span: int = 1  #: days, at least 1
     overdrafts: float = 0.0  #: share of the payments, 0 to 1, that ask for more than the payer has
-    figures: "PaymentFigures | None" = None  #: of a profile that is not shipped; they replace those of ``profile``
+    figures: PaymentFigures | None = None  #: of a profile that is not shipped; they replace those of ``profile``

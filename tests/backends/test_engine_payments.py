@@ -10,6 +10,7 @@ from cicscenario.backends.work.enginepayments import EnginePayments
 from cicscenario.backends.work.paymentservice import Declined, Gone, HasTransaction, Order, UnderWay
 from cicscenario.errors import StepFailedError
 from cicscenario.payments.payment import Payment
+from cicscenario.people.person import checksum
 from cicscenario.services.custodial import tasks
 from cicscenario.services.custodial.outcome import Failed, Lost, Trace, Transferred
 from cicscenario.services.custodial.transfers import TransferOutcome, TransferRequest
@@ -29,6 +30,8 @@ class _Engine:
         self.trouble: str | None = None
         self.asked = 0
         self.token = PAID_TOKEN.address
+        self.locks: list[int] = []  # the flags of which it was asked whether they are set for all accounts
+        self.open = False
         self.submitted: list[TransferRequest] = []
 
     def transfers(self) -> Any:
@@ -40,6 +43,10 @@ class _Engine:
         self.asked += 1
         return self.trouble
 
+    def is_open(self, flag: int, timeout: float = 5) -> bool:
+        self.locks.append(flag)
+        return self.open
+
     def token_address(self, symbol: str) -> bytes:
         assert symbol == "GFT"
         return self.token
@@ -49,7 +56,7 @@ class _World:
     def __init__(self) -> None:
         self.engine, self.now = _Engine(), 1000.0
         contracts = SimpleNamespace(token=PAID_TOKEN)
-        services = SimpleNamespace(custodial=self.engine, chain=SimpleNamespace(contracts=contracts))
+        services = SimpleNamespace(custodial=self.engine, chain=SimpleNamespace(contracts=contracts), spec="evm:a:1:b")
         context: Any = SimpleNamespace(services=services, clock=lambda: self.now)
         self.payments = EnginePayments(context, 7, [], lambda: "; the nonces", 60.0)
 
@@ -91,6 +98,25 @@ def test_a_failure_that_others_would_have_too_stops_them(world: _World, failed: 
     """A transfer that cannot be signed leaves a nonce of the payer unused."""
     (found,) = world.look({"a": failed}).values()
     assert found == Declined(failed.advised, stops=True)
+
+
+def test_a_lock_of_one_account_stops_its_own_payments_only(world: _World) -> None:
+    world.engine.open = True
+    found = world.look({"a": LOCKED, "b": Transferred(b"h" * 32), "c": LOCKED, "d": UNSIGNED})
+    payer = checksum(b"\x0a" * 20)
+    why = (
+        f"in the custodial engine the account {payer} is locked by QUEUE ({tasks.CHECK_LOCK}: LockedError: 16);"
+        f" unlock it there with `cic-eth-ctl -i evm:a:1:b unlock QUEUE {payer}`"
+    )
+    assert found["a"] == found["c"] == Declined(why)
+    assert found["b"] == HasTransaction(b"h" * 32)
+    assert found["d"] == Declined(UNSIGNED.advised, stops=True)
+    assert world.engine.locks == [tasks.QUEUE_LOCK], "asked once for all of them"
+
+
+def test_the_engine_is_not_asked_for_locks_unless_one_is_in_the_way(world: _World) -> None:
+    world.look({"a": ODD, "b": UNSIGNED, "c": NOWHERE})
+    assert not world.engine.locks
 
 
 def test_what_is_nowhere_is_gone_only_when_the_engine_has_answered_others_for_a_while(world: _World) -> None:

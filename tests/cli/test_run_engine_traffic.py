@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from cicscenario.chain.abi import to_hex
+from cicscenario.language import load_environment
+from cicscenario.people.person import checksum
+from cicscenario.services.custodial import tasks
 from tests.oracle import baseline, judge, place_of
 from tests.support.killed_runs import kill_world
 from tests.support.reached import of_situation
@@ -47,6 +50,27 @@ def test_each_payment_is_made_and_everybody_has_what_the_plan_says(run: Run) -> 
     again = run.command()
     assert "nothing to do: 12 of 12 people" in again.stdout
     assert run.box.block() == height
+
+
+def test_a_lock_of_one_account_fails_its_own_payments_and_goes_on_when_it_is_gone(run: Run) -> None:
+    text = run.scenario.read_text()
+    run.scenario.write_text(text.replace("traffic:", "# traffic:"))
+    assert run.command().returncode == 0
+    run.scenario.write_text(text)
+    ((account,),) = run.rows("SELECT address FROM people WHERE id = 3")
+    spec = load_environment(run.box.environment).chain_spec
+    assert spec
+    lock = [spec.asdict(), account.hex(), tasks.QUEUE_LOCK]
+    run.box.ask_engine("cic_eth.admin.ctrl.lock", None, *lock)
+    locked = run.command()
+    assert locked.returncode == 3, locked.stdout + locked.stderr
+    assert f"the account {checksum(account)} is locked by QUEUE" in locked.stdout + locked.stderr
+    assert run.rows("SELECT person FROM outcomes WHERE step = 'traffic' AND ok = 0") == [(3,)]
+    assert run.rows("SELECT count(DISTINCT person) FROM payments WHERE status = 'paid'") == [(11,)]
+    run.box.ask_engine("cic_eth.admin.ctrl.unlock", None, *lock)
+    done = run.command()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "traffic: 0 errors of 12" in done.stdout
 
 
 @pytest.mark.timeout(300)

@@ -3,9 +3,10 @@
 import pytest
 
 from cicscenario.payments.comparison import distributions, quantiles, shares, usual_payments
-from cicscenario.payments.figures import PaymentFigures, shipped_figures
+from cicscenario.payments.figures import PaymentFigures
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.planner import plan_payments
+from cicscenario.payments.shipped import shipped_figures
 from cicscenario.payments.spec import PaymentsSpec
 from cicscenario.payments.tally import Tally
 

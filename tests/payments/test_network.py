@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cicscenario.payments.figures import PaymentFigures, shipped_figures
+from cicscenario.payments.figures import PaymentFigures
 from cicscenario.payments.network import connect, split
 from cicscenario.payments.roles import Roles, assign_roles
+from cicscenario.payments.shipped import shipped_figures
 from cicscenario.payments.stream import RandomStream
 
 

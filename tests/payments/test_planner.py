@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cicscenario.errors import InvalidError
-from cicscenario.payments.figures import PaymentFigures, Quantiles, shipped_figures
+from cicscenario.payments.figures import PaymentFigures, Quantiles
 from cicscenario.payments.payment import Payment
 from cicscenario.payments.planner import plan_payments
+from cicscenario.payments.shipped import shipped_figures
 from cicscenario.payments.spec import PaymentsSpec
 
 UNIT = 1_000_000

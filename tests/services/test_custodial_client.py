@@ -145,6 +145,14 @@ def test_what_would_fail_everybody_is_said_before(engine: Valkey, fault: str, va
     assert problem(CustodialClient(engine.url, SPEC)).message.startswith(words)
 
 
+def test_a_lock_of_all_accounts_is_told_from_none_and_from_no_answer(engine: Valkey, alone: Valkey) -> None:
+    custodial = CustodialClient(engine.url, SPEC)
+    assert custodial.is_open(16)
+    engine.client.hset("faults", "locked", "16")
+    assert not custodial.is_open(16)
+    assert not CustodialClient(alone.url, SPEC).is_open(16, timeout=0.3)
+
+
 @pytest.mark.parametrize("role", ["ACCOUNT_REGISTRY_WRITER", "GAS_GIFTER"])
 def test_the_advice_for_a_missing_role_can_be_run_as_it_stands(engine: Valkey, role: str) -> None:
     engine.client.hset("faults", "no-gifter" if role == "GAS_GIFTER" else "no-writer", 1)

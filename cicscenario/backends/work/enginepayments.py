@@ -19,9 +19,11 @@ from cicscenario.capabilities.stall import Movement
 from cicscenario.chain.abi import to_hex
 from cicscenario.errors import StepFailedError
 from cicscenario.payments.payment import Payment
+from cicscenario.people.person import checksum
 from cicscenario.services.custodial import tasks
+from cicscenario.services.custodial.meaning import only_locked
 from cicscenario.services.custodial.outcome import Failed, Transferred
-from cicscenario.services.custodial.transfers import TransferRequest
+from cicscenario.services.custodial.transfers import TransferOutcome, TransferRequest
 
 _ANSWER = 3.0  # seconds in which an engine at work answers a question
 _WELL_FOR = 5.0  # seconds until it is asked again whether it can sign
@@ -84,16 +86,27 @@ class EnginePayments(PaymentService):
     def look(self, orders: Sequence[Order]) -> Mapping[str, Said]:
         ends = self._transfers.outcomes([one.id for one in orders])
         gone = self._lost.among(ends)
+        alone = self._locked_alone(orders, ends)
         found: dict[str, Said] = {}
         for request, end in ends.items():
             if isinstance(end, Transferred):
                 found[request] = HasTransaction(end.hash)
+            elif request in alone:
+                found[request] = Declined(alone[request].advised)
             elif isinstance(end, Failed):
                 found[request] = Declined(end.advised, stops=_is_general(end))
                 self._well_until = -math.inf
             else:
                 found[request] = Gone(end.why) if request in gone else UnderWay(end.why)
         return found
+
+    def _locked_alone(self, orders: Sequence[Order], ends: Mapping[str, TransferOutcome]) -> dict[str, Failed]:
+        """Those that fail because of a lock of the payer's account alone, by request: others are not locked."""
+        found = {one: end for one in orders if isinstance(end := ends.get(one.id), Failed) and end.is_locked}
+        if not found or not self._engine.is_open(tasks.QUEUE_LOCK, _ANSWER):
+            return {}
+        spec = str(self._context.services.spec)
+        return {one.id: only_locked(end, checksum(one.payer), spec) for one, end in found.items()}
 
     def shown(self) -> str:
         return self._shown()

@@ -212,6 +212,14 @@ class CustodialClient:
             return None
         return str(answer)
 
+    def is_open(self, flag: int, timeout: float = 5) -> bool:
+        """Whether no lock with this flag holds for all accounts. False as well when that is not known.
+
+        ``timeout`` is in seconds.
+        """
+        (answer,) = self._questions.ask([(tasks.CHECK_LOCK, ["", self._chain, flag])], timeout)
+        return isinstance(answer, TaskRecord)
+
     def roles(self, timeout: float = 5) -> Mapping[str, bytes]:
         """The addresses of the engine's own accounts by role; those that are not known are left out. They are kept."""
         if not self._roles:

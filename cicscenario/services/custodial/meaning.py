@@ -1,7 +1,7 @@
 """What the engine's exceptions mean. Source: recordings of cic-eth 0.12.10 with each of these causes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cicscenario.printable import foreign
@@ -54,10 +54,24 @@ def locked(flags: int, spec: str = _SPEC) -> _Words:
     return f"in the custodial engine {what}", f"unlock it there with `cic-eth-ctl -i {spec} unlock {unlock}`"
 
 
+def only_locked(failed: Failed, account: str, spec: str) -> Failed:
+    """``failed``, which ``is_locked``, for a lock of this account alone; ``account`` has 0x and a checksum."""
+    names = [name for bit, name in tasks.LOCKS.items() if _flags(failed.message) & bit]
+    return replace(
+        failed,
+        meaning=f"in the custodial engine the account {account} is locked by {', '.join(names)}",
+        hint=f"unlock it there with `cic-eth-ctl -i {spec} unlock {','.join(names)} {account}`",
+    )
+
+
+def _flags(message: str) -> int:
+    return int(message) if message.isdecimal() else tasks.CREATE_LOCK
+
+
 def _locked(failure: _Failure) -> _Words | None:
-    if failure.exception != "LockedError":
+    if failure.exception != tasks.LOCKED:
         return None
-    return locked(int(failure.message) if failure.message.isdecimal() else tasks.CREATE_LOCK, failure.spec)
+    return locked(_flags(failure.message), failure.spec)
 
 
 def _other_chain(failure: _Failure) -> _Words | None:

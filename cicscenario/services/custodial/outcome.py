@@ -30,6 +30,11 @@ class Failed:
         return self.task == tasks.CHECK_LOCK or (self.task == tasks.CREATE and early)
 
     @property
+    def is_locked(self) -> bool:
+        """Whether a lock of the engine forbids it, which may be one of all accounts or of this one."""
+        return self.task == tasks.CHECK_LOCK and self.exception == tasks.LOCKED
+
+    @property
     def advised(self) -> str:
         """The failure and what to do about it, for a message that has no place for a hint of its own."""
         return f"{self}; {self.hint}" if self.hint else str(self)

@@ -21,3 +21,4 @@ GIFTER_ROLE = "GAS_GIFTER"  #: the account that gives gas
 #: Bits of a lock, ``cic_eth.db.enum.LockEnum``.
 LOCKS = {1: "STICKY", 2: "INIT", 4: "CREATE", 8: "SEND", 16: "QUEUE", 32: "QUERY"}
 CREATE_LOCK, QUEUE_LOCK = 4, 16
+LOCKED = "LockedError"  #: what ``check_lock`` raises for a lock of all accounts, or of the one that it was asked about
