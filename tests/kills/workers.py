@@ -1,7 +1,8 @@
 """``python -m tests.kills.workers``: kills workers, the run and the broker at random moments, and counts.
 
 Runs of people with keystore files and metadata go through two workers. Who is killed is started again at once. Exits with 1 when
-a file or a person's document is missing, was written twice, or is of another key, or when a run hung or ended with another exit code than 0 and 3.
+a file or a person's document is missing, when a file was written twice or is of another key, or when a run hung or ended with
+another exit code than 0 and 3.
 """
 
 import argparse
