@@ -18,10 +18,12 @@ from cicscenario.workers import names
 _LONGEST = 10_000  # milliseconds after which a turn ends by itself; more than a write takes
 _AGAIN = 0.2  # seconds of waiting for the end of a turn, before looking again
 _TURN = Boundary("workers.turn")
-#: KEYS: whom the run wants, the turn. ARGV: the session, the holder, milliseconds.
+#: KEYS: whom the run wants, the turn. ARGV: the session, the holder, milliseconds. Who asks again has it still: an answer
+#: may have been lost.
 _TAKE = """
 if redis.call('get', KEYS[1]) ~= ARGV[1] then return -1 end
 if redis.call('set', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
+if redis.call('get', KEYS[2]) == ARGV[2] then return 1 end
 return 0
 """
 #: KEYS: the turn, the list on which the next one waits. ARGV: the holder, milliseconds.

@@ -42,9 +42,13 @@ class WorkerWorld:
         self.bare = folder / "bare.yaml"
         self.bare.write_text(f"version: 1\nname: bare\n{section}")
 
-    def start(self, name: str, size: int, failpoint: str = "") -> "subprocess.Popen[bytes]":
+    def scenario(self, name: str, size: int) -> Path:
         path = self.folder / f"{name}.yaml"
         path.write_text(_SCENARIO.format(name=name, size=size))
+        return path
+
+    def start(self, name: str, size: int, failpoint: str = "") -> "subprocess.Popen[bytes]":
+        path = self.scenario(name, size)
         arguments = command_line("run", str(path), "--env", str(self.environment))
         environment = command_environment(self.home) | ({FAILPOINT: failpoint} if failpoint else {})
         with (self.folder / "run.log").open("ab") as log:

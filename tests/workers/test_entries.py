@@ -1,6 +1,7 @@
 """Entries of the metadata store are written by workers as by the run itself: once, one at a time, where the run means it."""
 
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -284,6 +285,19 @@ def test_a_turn_is_one_at_a_time(valkey: Valkey) -> None:
     second.join(10)
     with pytest.raises(InterruptedRunError), turn.turn(LINEAGE, "another session"):
         pass
+
+
+def test_a_turn_is_had_by_who_asks_again_since_the_answer_was_lost(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand, lost = Hand(valkey), []
+    valkey.client.set(names.wanted(LINEAGE), "s")
+    read = hand.worker.broker.read
+    monkeypatch.setattr(hand.worker.broker, "read", lambda command: (lost.append(read(command)), read(command))[1])
+    began = time.monotonic()
+    with Turns(hand.worker.broker, "meta").turn(LINEAGE, "s"):
+        assert time.monotonic() - began < 5
+    assert lost[0] == 1
 
 
 def test_the_turn_of_a_killed_worker_ends(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
