@@ -94,7 +94,8 @@ def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(wor
     by = {one["name"].split("/")[1].split("-")[0]: one["done"] for one in seen}
     full, bare = (by[str(worker.pid)] for worker in workers)
     assert full["keyfiles"] + bare["keyfiles"] == 40
-    assert (full["entries"], "entries" in bare) == (80, False)
+    assert full["entries"] >= 80
+    assert "entries" not in bare
     command = command_line("status", str(world.folder / "shared.yaml"))
     done = subprocess.run(command, env=command_environment(world.home), capture_output=True, text=True)
     assert done.stdout.count("keyfiles done") == 2, done.stdout
@@ -114,7 +115,8 @@ def test_workers_that_a_run_starts_know_its_services_and_variables(world: Worker
     assert done.returncode == 0, done.stdout + done.stderr
     whole(world, "own", size)
     (worker,) = json.loads((world.directory("own") / "workers.json").read_text())["workers"]
-    assert worker["done"] == {"keyfiles": size, "entries": 2 * size}
+    assert worker["done"]["keyfiles"] == size
+    assert worker["done"]["entries"] >= 2 * size, "those of phones are asked for again where they lead elsewhere"
     with working(world.environment, 1):
         verify = command_line("verify", str(path), "--env", str(own))
         done = subprocess.run(verify, env=environment, capture_output=True, text=True, timeout=120)
