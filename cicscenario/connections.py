@@ -202,6 +202,11 @@ class Connections:
         )
 
     @property
+    def sections(self) -> frozenset[Service]:
+        """The services that the environment describes."""
+        return frozenset(service for service in Service if getattr(self.environment, service) is not None)
+
+    @property
     def pepper(self) -> str | None:
         """What PINs of the scheme ``fernet`` are encrypted with."""
         return _revealed(self.environment.accounts.pepper) if self.environment.accounts else None

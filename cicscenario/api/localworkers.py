@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from cicscenario.errors import InvalidError
 from cicscenario.files import write_whole
 from cicscenario.language import Environment, Secret, WorkersEnvironment
-from cicscenario.shell import kept
+from cicscenario.shell import kept, variables
 from cicscenario.workers.place import place_of
 
 _PATIENCE, _TIMEOUT = 600.0, 5.0  # seconds; the defaults of the section `workers`
@@ -29,7 +29,7 @@ def with_workers(opened: AbstractContextManager[Environment], number: int) -> It
     """
     with opened as environment, TemporaryDirectory(prefix="cicscenario-workers-") as folder:
         found = environment.workers or _beside_the_engine(environment, Path(folder))
-        workers = [_start(found, environment.ca) for _ in range(number)]
+        workers = [_start(found, environment) for _ in range(number)]
         try:
             yield replace(environment, workers=found)
         finally:
@@ -53,12 +53,16 @@ def _beside_the_engine(environment: Environment, folder: Path) -> WorkersEnviron
     )
 
 
-def _start(where: WorkersEnvironment, ca: Path | None) -> "subprocess.Popen[bytes]":
-    place = asdict(place_of(where, ca))
-    settings = place | {"ca": str(ca) if ca else None, "threads": 1}
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "cicscenario.workers"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=kept()
-    )
+def _start(where: WorkersEnvironment, environment: Environment) -> "subprocess.Popen[bytes]":
+    place = asdict(place_of(where, environment.ca))
+    settings = place | {
+        "ca": str(environment.ca) if environment.ca else None,
+        "environment": str(environment.path),
+        "variables": dict(variables),
+        "threads": 1,
+    }
+    command = [sys.executable, "-m", "cicscenario.api.ownworker"]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=kept())
     assert worker.stdin is not None
     worker.stdin.write(json.dumps(settings).encode() + b"\n")
     worker.stdin.flush()

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from cicscenario.capabilities.check import ONE_BY_ONE, Check
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.labour import labour
 from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.capabilities.remedy import Remedy
 from cicscenario.checks import work
 from cicscenario.connections import Service
 from cicscenario.language import Condition
+from cicscenario.workers.kinds import LOOKS
 
 if TYPE_CHECKING:
     from cicscenario.people.person import Person
@@ -42,9 +44,10 @@ def _verifier(kind: MetadataKind, context: RunContext) -> Verifier:
 
     def verify(people: Sequence["Person"]) -> dict[int, str]:
         wanted = [kind.of(person, services.spec) for person in people]
-        found = services.meta.get_many([one.pointer for one in wanted])
+        pointers = [one.pointer.hex() for one in wanted]
         problems = {
-            p.id: one.problem(value, merges=merges) for p, one, value in zip(people, wanted, found, strict=True)
+            people[index].id: wanted[index].problem(value, merges=merges)
+            for index, value in labour(context, None, LOOKS, {}, pointers)
         }
         return {person: problem for person, problem in problems.items() if problem}
 

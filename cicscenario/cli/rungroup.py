@@ -84,7 +84,7 @@ def run(
             metavar="N",
             min=0,
             max=256,
-            help="Start N workers for keystore files and PIN hashes, at the Redis of the environment.",
+            help="Start N workers for slow work, such as keystore files, at the Redis of the environment.",
         ),
     ] = 0,
     save: Annotated[
@@ -249,7 +249,8 @@ def status(
 @run_app.command()
 def worker(
     env: Annotated[
-        Path, typer.Option("--env", metavar="FILE", help="The environment file, for its section `workers`.")
+        Path,
+        typer.Option("--env", metavar="FILE", help="The environment file, for its section `workers` and its services."),
     ],
     broker: Annotated[
         str | None,
@@ -260,7 +261,7 @@ def worker(
         typer.Option("--threads", metavar="N", min=1, max=1024, help="Tasks at a time. Default: one for each core."),
     ] = None,
 ) -> None:
-    """Do slow work of runs: keystore files and PIN hashes. It joins all runs of its broker, until ^C.
+    """Do slow work of runs: keystore files, PIN hashes, metadata. It joins all runs of its broker, until ^C.
 
     A standard keystore file takes 256 MiB of memory for each task at a time.
     """

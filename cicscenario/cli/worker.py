@@ -4,11 +4,11 @@ from dataclasses import replace
 from os import cpu_count
 from pathlib import Path
 
+from cicscenario.api.working import work_with
 from cicscenario.errors import ExitCode, InvalidError
 from cicscenario.language import load_environment
 from cicscenario.printable import say
 from cicscenario.workers.place import place_of
-from cicscenario.workers.worker import work
 
 
 def worker(env: Path, broker: str | None, threads: int | None) -> ExitCode:
@@ -21,5 +21,5 @@ def worker(env: Path, broker: str | None, threads: int | None) -> ExitCode:
         )
     where = replace(found.workers, broker=broker or found.workers.broker)
     place = place_of(where, found.ca)
-    work(place, threads or cpu_count() or 1, lambda line: say(line, flush=True))
+    work_with(found, place, threads or cpu_count() or 1, lambda line: say(line, flush=True))
     return ExitCode.OK

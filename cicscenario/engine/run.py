@@ -224,6 +224,7 @@ def context_of(
         written_to_accounts=written,
         size=plan.size,
         hashes=plan.hashes,
+        workers=services.workers,
     )
 
 
@@ -274,7 +275,7 @@ def execute(this: Run, plan: Plan | None = None) -> None:
         ledger = None
         if plan.sends:
             ledger = opened.enter_context(open_ledger(this))
-        context = replace(context, ledger=ledger, workers=this.services.workers)
+        context = replace(context, ledger=ledger)
         backend = descriptor(plan.scenario).open(context)
         opened.callback(backend.close)
         context = replace(context, opened=backend)

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from cicscenario.capabilities.check import Check, NotKnown
@@ -18,6 +18,7 @@ from cicscenario.wording import counted
 
 FAILING_SHOWN = 20
 _SAMPLE, _EVERY = 20, 10  # people whose results were read back and who are asked about: this many, or one in so many
+_AT_WORKERS = 16  # batches at a time, so that there is enough for many machines
 _STOP_POLL = 0.2  # seconds between tests of ``stopping``
 
 Problems = dict[int, str]
@@ -68,13 +69,14 @@ def _run_check(check: Check, context: RunContext, size: int, listener: Listener,
     began = context.clock()
     listener(CheckProgressed(check.name, 0, size, 0, 0.0))
     verifier = check.verifier(context)
-    known = _still_known(check, context, verifier, size)
+    known = _still_known(check, context, size)
     errors = read_back = unasked = 0
     why = ""
     failing: list[dict[str, object]] = []
     context.state.begin_findings(check.name)
     batches = [(first, min(first + check.batch, size)) for first in range(0, size, check.batch)]
-    parts = _with_batches(batches, _Question(verifier, context.state, known), context.stopping)
+    threads = _AT_WORKERS if context.workers else os.cpu_count() or 1
+    parts = _with_batches(batches, _Question(verifier, context.state, known), context.stopping, threads)
     for (first, done), part in parts:
         if part is None:
             raise InterruptedRunError(f"stopped in the check {check.name}; checks change nothing")
@@ -113,25 +115,26 @@ def _reopen(check: Check, context: RunContext, problems: Problems) -> None:
         context.state.commit(check.read_back_by, gone)
 
 
-def _still_known(check: Check, context: RunContext, verifier: Verifier, size: int) -> PeopleSet:
+def _still_known(check: Check, context: RunContext, size: int) -> PeopleSet:
     """The people about whom the check need not ask, since the run has read their result back.
 
     A service may have lost since what it had. So some of them are asked about, and if one of these has a problem, or if the
-    check finds it doubtful, everybody is.
+    check finds it doubtful, everybody is. This process asks, since workers may have said that they had read the results back.
     """
     known = context.read_back.of(check.read_back_by)
     if not known or check.doubtful(context):
         return PeopleSet()
     sample = [person for person in range(0, size, max(_EVERY, size // _SAMPLE)) if person in known]
     people = [person for who in sample for person in context.state.people(who, who + 1) if person.address is not None]
-    return PeopleSet() if people and verifier(people) else known
+    if not people:
+        return known
+    return PeopleSet() if check.verifier(replace(context, workers=None))(people) else known
 
 
 def _with_batches(
-    batches: list[tuple[int, int]], question: "_Question", stopping: threading.Event
+    batches: list[tuple[int, int]], question: "_Question", stopping: threading.Event, threads: int
 ) -> Iterator[tuple[tuple[int, int], tuple[Problems, int] | None]]:
     """The answers of each batch, in order, with the batch. When ``stopping`` is set, yields None for one, and ends."""
-    threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, "verify")
     left = iter(batches)
     running: list[Future[tuple[Problems, int]]] = []

@@ -75,16 +75,18 @@ class PinHasher:
         hashed = self._bcrypt(pin)
         return (self._fernet.encrypt(hashed) if self._fernet else hashed).decode("ascii")
 
-    def hash_many(self, pins: Iterable[str], stopping: threading.Event | None = None) -> list[str]:
-        """The hashes in the order of the PINs. bcrypt releases the GIL, so threads use all cores.
+    def hash_many(
+        self, pins: Iterable[str], stopping: threading.Event | None = None, threads: int | None = None
+    ) -> list[str]:
+        """The hashes in the order of the PINs. bcrypt releases the GIL, so threads use all cores, or as many as are given.
 
         Raises InterruptedRunError when ``stopping`` is set before all are made.
         """
         pins = list(pins)
         if self._shared is not None:
             distinct = [pin for pin in dict.fromkeys(pins) if pin not in self._shared]
-            _on_all_cores(self._bcrypt, distinct, stopping)
-        return _on_all_cores(self.hash, pins, stopping)
+            _in_threads(self._bcrypt, distinct, stopping, threads)
+        return _in_threads(self.hash, pins, stopping, threads)
 
     def _bcrypt(self, pin: str) -> bytes:
         if self._shared is None:
@@ -96,12 +98,14 @@ class PinHasher:
         return self._shared[pin]
 
 
-def _on_all_cores(work: Callable[[str], _T], pins: list[str], stopping: threading.Event | None) -> list[_T]:
+def _in_threads(
+    work: Callable[[str], _T], pins: list[str], stopping: threading.Event | None, threads: int | None
+) -> list[_T]:
     def one(pin: str) -> _T:
         pause(0, stopping)
         return work(pin)
 
-    with ThreadPoolExecutor(os.cpu_count(), "bcrypt") as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count(), "bcrypt") as pool:
         return list(pool.map(one, pins))
 
 

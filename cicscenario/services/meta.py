@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
@@ -36,6 +36,7 @@ from cicscenario.transport.traffic import Meter
 from cicscenario.wording import counted
 
 WriteOutcome = Literal["written", "present"]
+Turn = Callable[[], AbstractContextManager[None]]
 _PREPARE = Boundary("meta.prepare")  # the server makes a document, and stores nothing
 _STORE = Boundary("meta.store")
 _T = TypeVar("_T")
@@ -64,13 +65,22 @@ class Wanted:
     """An entry to have in the store.
 
     ``present`` is what is there, where that is known already: a value, or None for nothing. Then it is not looked up first.
-    ``replaces`` is called with another value before it is replaced.
+    With ``keeps`` another value is not replaced in one step, but given. ``turn`` is entered around each write, for which
+    writers of other processes wait; it raises InterruptedRunError when nothing is to be written any more.
     """
 
     pointer: bytes
     value: Any
     present: Any | _NotLooked | None = NOT_LOOKED
-    replaces: Callable[[Any], None] = lambda present: None
+    keeps: bool = False
+    turn: Turn = nullcontext
+
+
+@dataclass(frozen=True)
+class Another:
+    """Another value than the wanted one is there, and was not replaced."""
+
+    present: Any
 
 
 def _writer_lock(server: MetaAddress) -> threading.Lock:
@@ -118,11 +128,21 @@ class MetaClient:
         self._opening = threading.Lock()
         self._writer = _writer_lock(self._server)
         self._has_stored = False
+        self._seen_away = False
 
     @property
     def was_away(self) -> bool:
         """Whether any request so far got no answer: the server may have been started again, with less than it had."""
-        return self._http.unanswered > 0
+        return self._http.unanswered > 0 or self._seen_away
+
+    def seen_away(self) -> None:
+        """Another process that asks the same server got no answer."""
+        self._seen_away = True
+
+    @property
+    def address(self) -> str:
+        """The server, without what may be or hold a key."""
+        return str(self._server)
 
     @property
     def requests(self) -> dict[str, int]:
@@ -191,8 +211,8 @@ class MetaClient:
             self._refuse_fatal_merge(pointer, present, value)
             self._put_two_step(pointer, value)
 
-    def ensure(self, wanted: Wanted) -> WriteOutcome:
-        """Has the entry in the store: writes it unless it is there.
+    def ensure(self, wanted: Wanted) -> WriteOutcome | Another:
+        """Has the entry in the store: writes it unless it is there, or unless another value is and is kept.
 
         Raises as ``put`` and ``get`` do. Raises StepFailedError for an immutable entry with another value, and when in two-step
         mode the entry keeps keys that the value does not have.
@@ -205,20 +225,20 @@ class MetaClient:
         if present is not None:
             self._refuse_immutable(pointer)
         if self._mode == "one-step":
-            if present is not None:
-                wanted.replaces(present)
-            self._put_one_step(pointer, value)
+            if present is not None and wanted.keeps:
+                return Another(present)
+            self._put_one_step(pointer, value, wanted.turn)
             return "written"
         self._refuse_fatal_merge(pointer, present, value)
         if not contains(present, value):
-            self._put_two_step(pointer, value)
+            self._put_two_step(pointer, value, wanted.turn)
         if isinstance(present, dict) and (more := sorted(present.keys() - value.keys())):
             raise more_keys(pointer, more)
         return "written"
 
     def ensure_many(
         self, entries: Iterable[Wanted], *, threads: int = 4
-    ) -> Iterator[tuple[int, WriteOutcome | CicScenarioError]]:
+    ) -> Iterator[tuple[int, WriteOutcome | Another | CicScenarioError]]:
         """``ensure`` for each entry: (its number, its outcome or error), as soon as each has ended.
 
         Reads and signatures run in parallel with the one write that is under way. When the run is stopped, or the server takes
@@ -253,15 +273,15 @@ class MetaClient:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def _put_one_step(self, pointer: bytes, value: Any) -> None:
+    def _put_one_step(self, pointer: bytes, value: Any, turn: Turn = nullcontext) -> None:
         sign = self._signer().sign
         body = envelope(pointer, value, actor=_actors.next(), timestamp=int(time.time()), sign=sign)
-        self._deliver("client", pointer, value, body)
+        self._deliver("client", pointer, value, body, turn)
 
-    def _put_two_step(self, pointer: bytes, value: Any) -> None:
+    def _put_two_step(self, pointer: bytes, value: Any, turn: Turn = nullcontext) -> None:
         document, digest = self._proposal(pointer, value)
         body = json.dumps({"m": document, "s": signature(self._signer().sign(digest), digest)}).encode()
-        self._deliver("server", pointer, value, body)
+        self._deliver("server", pointer, value, body, turn)
 
     def _proposal(self, pointer: bytes, value: Any) -> tuple[str, str]:
         """The document that the server makes of a value, and its digest. Nothing is stored."""
@@ -286,13 +306,13 @@ class MetaClient:
                 last = "what is not a document" if reply.status == 200 else str(reply)
         raise UnavailableError(f"metadata server {self._server} does not prepare {pointer.hex()}: {last}")
 
-    def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes) -> None:
+    def _deliver(self, header: str, pointer: bytes, value: Any, body: bytes, turn: Turn) -> None:
         """Sends the same bytes until the value can be read back."""
         last, taken, other = "", 0, False
         attempts = self._http.meter.attempts(self._stopping, self._pauses)
         for _ in attempts:
             try:
-                with self._turn(), _STORE:
+                with self._turn(), turn(), _STORE:
                     reply = self._http.request("PUT", f"/{pointer.hex()}", body, _headers(header))
                 last = f"it answered {reply}, and the value was not there afterwards"
             except NoAnswerError as error:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,7 @@ class SeenWorker:
     done: dict[str, int] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
     readable: bool = True  #: False when it was sealed with another secret
+    sections: frozenset[str] = frozenset()  #: of its environment file, for work that needs them
 
     @property
     def usable(self) -> bool:
@@ -96,12 +97,12 @@ class Activity:
             }
 
 
-def beat(broker: Broker, seal: Envelope, name: str, activity: Activity) -> None:
-    """Writes a sign of life, with Redis's own time, since clocks of machines differ."""
+def beat(broker: Broker, seal: Envelope, name: str, activity: Activity, sections: Collection[str] = ()) -> None:
+    """Writes a sign of life, with Redis's own time, since clocks of machines differ. ``sections``: see SeenWorker."""
 
     def write(client: "Redis") -> None:
         now = of_type(tuple, client.time())[0]
-        text = seal.seal(Direction.BEAT, name, {"at": now, **activity.document()})
+        text = seal.seal(Direction.BEAT, name, {"at": now, "sections": sorted(sections), **activity.document()})
         with _BEAT:
             client.hset(names.BEATS, name, text)
 
@@ -123,16 +124,17 @@ def seen_workers(broker: Broker, seal: Envelope) -> list[SeenWorker]:
             version, content = seal.open(Direction.BEAT, key.decode("utf-8", "replace"), text)
             age = now - float(content["at"])
             if age < ALIVE:
-                workers.append(
-                    SeenWorker(
-                        name, foreign(version, 40), frozenset(content["running"]), content["done"], content["rates"]
-                    )
-                )
+                workers.append(_seen(name, version, content))
             elif age > _FORGOTTEN:
                 forget(broker, key.decode("utf-8", "replace"))
         except (SealError, KeyError, TypeError, ValueError):
             workers.append(SeenWorker(name, "", readable=False))
     return workers
+
+
+def _seen(name: str, version: str, content: dict[str, Any]) -> SeenWorker:
+    running, sections = frozenset(content["running"]), frozenset(content.get("sections", ()))
+    return SeenWorker(name, foreign(version, 40), running, content["done"], content["rates"], sections=sections)
 
 
 def forget(broker: Broker, name: str) -> None:

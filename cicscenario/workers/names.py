@@ -4,7 +4,7 @@ Kombu keeps tasks that are fetched and not acknowledged under keys that all queu
 those of any queue back; so these have names of their own, too.
 """
 
-QUEUE = "cicscenario-work"
+QUEUE = "cicscenario-work"  #: of tasks that need no service
 TASK = "cicscenario.work"  #: the Celery task
 BEATS = "cicscenario-workers"  #: a hash: a worker's name and its last sign of life
 _RESULTS = "cicscenario-results"
@@ -18,11 +18,21 @@ TRANSPORT = {
 }
 
 
+def queue(section: str | None) -> str:
+    """The queue of tasks that need a service, by the section of the environment file that says where it is."""
+    return f"{QUEUE}-{section}" if section else QUEUE
+
+
 def results(session: str) -> str:
     """The list on which a session of a run gets its results. ``session`` is a random id."""
     return f"{_RESULTS}:{session}"
 
 
-def wanted(session: str) -> str:
-    """The key that exists while the session is under way: what was sent by one that has ended is not worked on."""
-    return f"{_RESULTS}:{session}:wanted"
+def wanted(lineage: str) -> str:
+    """The key that has the session of a run that is under way: what another one of it has sent is not worked on."""
+    return f"{_RESULTS}:{lineage}:wanted"
+
+
+def turn(section: str) -> str:
+    """The key that the worker has who may do alone what a service bears from one at a time."""
+    return f"cicscenario-turn-{section}"

@@ -1,7 +1,8 @@
 """The side of a worker: a Celery worker that does tasks of any run of its broker.
 
 It takes one task at a time for each thread, and acknowledges it when its result is sent: what a killed worker had, another one
-does. scrypt and bcrypt do not hold Python's lock, so threads use all cores. It reads and writes nothing but the broker.
+does. scrypt and bcrypt do not hold Python's lock, so threads use all cores. It keeps no file. It takes from the queues of those
+services that its environment has.
 """
 
 import logging
@@ -11,7 +12,7 @@ import ssl
 import threading
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -28,11 +29,14 @@ from cicscenario.retry import pause
 from cicscenario.transport.redisaddress import RedisAddress
 from cicscenario.transport.tls import authorities
 from cicscenario.workers import names
+from cicscenario.workers.answers import done
 from cicscenario.workers.beats import EVERY, Activity, beat, forget
 from cicscenario.workers.envelope import VERSION, Direction, Envelope, SealError, require_secret
-from cicscenario.workers.kinds import KINDS
+from cicscenario.workers.hands import Hands, Services
+from cicscenario.workers.kinds import KINDS, Kind
 from cicscenario.workers.place import WorkerPlace
 from cicscenario.workers.pool import result_message
+from cicscenario.workers.turns import Turns
 
 _KEPT = 3600  # seconds for which Redis keeps results of a run that does not take them
 _REFUSED = 1.0  # seconds for which a worker that has refused a task takes no other one, so that others come first
@@ -40,9 +44,23 @@ _ANSWER = Boundary("workers.answer")
 
 
 class Worker:
-    """Does tasks. ``say`` gets lines for whoever has started it; ``version`` is another one in tests."""
+    """Does tasks with the services of its environment, of which it has ``sections``.
 
-    def __init__(self, place: WorkerPlace, say: Callable[[str], None], version: str = VERSION) -> None:
+    ``say`` gets lines for whoever has started it; ``version`` is another one in tests.
+    """
+
+    def __init__(
+        self,
+        place: WorkerPlace,
+        services: Services,
+        say: Callable[[str], None],
+        *,
+        sections: Collection[str] = (),
+        version: str = VERSION,
+    ) -> None:
+        self.sections = frozenset(sections)
+        self._services = services
+        self._stopping = threading.Event()  # is never set: what is under way is finished
         self._secret = require_secret(place.secret)
         self._say = say
         self._version = version
@@ -67,11 +85,24 @@ class Worker:
                 self._answer(envelope, session, task, {"refused": why})
                 self._refuse(f"a task was refused: {why}")
                 return
-            if self.broker.read(lambda client: bool(client.exists(names.wanted(session)))):
-                kind, common = KINDS[content["kind"]], content["common"]
-                results = [kind.one(common, item) for item in content["items"]]
-                self._answer(envelope, session, task, {"results": results})
-                self.activity.finished(content["kind"], len(results))
+            kind = KINDS[content["kind"]]
+            if kind.needs and kind.needs not in self.sections:
+                why = f"its environment file has no section `{kind.needs}`"
+                self._answer(envelope, session, task, {"refused": why})
+                self._refuse(f"a task was refused: {why}")
+                return
+            if self.broker.read(lambda client: client.get(names.wanted(lineage))) != session.encode():
+                return
+            answer = done(kind, self._hands(kind, lineage, session), content["common"], content["items"])
+            if answer is not None:
+                self._answer(envelope, session, task, answer)
+                self.activity.finished(content["kind"], len(answer["results"]))
+
+    def _hands(self, kind: Kind, lineage: str, session: str) -> Hands:
+        if not kind.needs:
+            return Hands(self._services, self._stopping, 1)
+        turns = Turns(self.broker, kind.needs)
+        return Hands(self._services, self._stopping, 1, lambda: turns.turn(lineage, session))
 
     def _answer(self, envelope: Envelope, session: str, task: str, content: dict[str, Any]) -> None:
         text = result_message(task, envelope.seal(Direction.RESULT, task, content | {"worker": self.name}))
@@ -94,7 +125,7 @@ class Worker:
         away = False
         while True:
             try:
-                beat(self.broker, self._beats, self.name, self.activity)
+                beat(self.broker, self._beats, self.name, self.activity, self.sections)
                 if away:
                     self._say(f"Redis {self.broker.address} is back")
                 away = False
@@ -159,20 +190,29 @@ def _celery_address(place: WorkerPlace) -> str:
     return f"{'rediss' if at.secure else 'redis'}://{login}{host}:{at.port}/{at.database}"
 
 
-def work(place: WorkerPlace, threads: int, say: Callable[[str], None]) -> None:
-    """Takes tasks until the process is asked to stop; tasks under way are finished first."""
+def work(
+    place: WorkerPlace, services: Services, sections: Collection[str], threads: int, say: Callable[[str], None]
+) -> None:
+    """Takes tasks until the process is asked to stop; tasks under way are finished first.
+
+    ``services`` are those of the worker's environment, whose file has ``sections``.
+    """
     warnings.filterwarnings("ignore", category=SecurityWarning)  # as root: only JSON is taken
     logging.basicConfig(level=logging.ERROR, format="worker: %(message)s", force=True)
-    worker = Worker(place, say)
+    known = {kind.needs for kind in KINDS.values() if kind.needs}
+    has, lacks = sorted(known.intersection(sections)), sorted(known.difference(sections))
+    worker = Worker(place, services, say, sections=has)
     worker.broker.ping()
     celery = make_app(place, worker).Worker(
         pool="threads", concurrency=threads, without_gossip=True, without_mingle=True, without_heartbeat=True,
-        loglevel="ERROR", quiet=True, hostname=worker.name.replace("/", "@"),
+        loglevel="ERROR", quiet=True, hostname=worker.name.replace("/", "@"), queues=[names.queue(None), *map(names.queue, has)],
     )  # fmt: skip
     ended = threading.Event()
     beats = threading.Thread(target=worker.beat_until, args=(ended,), name="beats", daemon=True)
     beats.start()
     say(f"worker {worker.name}, version {VERSION}: takes tasks from {worker.broker.address}, {threads} at a time")
+    for section in lacks:
+        say(f"it takes none that need `{section}`, which its environment file does not have")
     try:
         celery.start()
     finally:

@@ -10,20 +10,26 @@ import secrets
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cicscenario.chain.keyfile import encrypt
+from cicscenario.services.meta import Wanted
 from cicscenario.workers import names
-from cicscenario.workers.kinds import HASHES, KEYFILES, KINDS, keystore_item
+from cicscenario.workers.entries import entry_item
+from cicscenario.workers.hands import Hands
+from cicscenario.workers.kinds import ENTRIES, HASHES, KEYFILES, KINDS, keystore_item
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
-from tests.support.worker_processes import LINEAGE, environment_file, pool_at, working
+from tests.support.worker_processes import LINEAGE, NO_SERVICES, environment_file, pool_at, working
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 
 LEAST = 1.7  # times as fast with two workers
 MOST = 1.03  # times the CPU time in this process
+MICROSECONDS = 30  # for an entry; its write takes a client 2,000 to 4,000 of CPU time
 SHARE = float(os.environ.get("CICSCENARIO_SHARE", "1"))
 LIGHT = {"kdf": "light", "password": "of the benchmark"}
 COST_8 = {"scheme": "bcrypt", "cost": 8, "pepper": None}
@@ -40,7 +46,7 @@ def seconds(folder: Path, kind: str, workers: int) -> float:
         with working(environment, workers), pool_at(valkey) as pool:
             eventually(lambda: valkey.client.hlen(names.BEATS) == workers, "waited for workers", 60)
             began = time.monotonic()
-            assert len(dict(pool.each(LINEAGE, kind, common, items))) == len(items)
+            assert len(dict(pool.each(LINEAGE, kind, common, items, NO_SERVICES))) == len(items)
             return time.monotonic() - began
 
 
@@ -57,17 +63,38 @@ def test_two_workers_are_nearly_twice_as_fast_as_one(kind: str, tmp_path: Path) 
     assert ratio >= LEAST
 
 
+def test_the_way_of_metadata_within_one_process_costs_next_to_nothing() -> None:
+    """CPU time of one thread around the client for the same entries, by turns, the shortest of each."""
+    written: Any = SimpleNamespace(
+        ensure_many=lambda wanted: [(number, "written") for number, _ in enumerate(wanted)], was_away=False
+    )
+    entries = [(secrets.token_bytes(32), {"preferred_language": "sw", "number": n}) for n in range(1000)]
+    hands = Hands(SimpleNamespace(meta=written), threading.Event())
+    plain, way = [], []
+    for _ in range(9):
+        began = time.thread_time()
+        assert len(written.ensure_many([Wanted(at, value) for at, value in entries])) == len(entries)
+        between = time.thread_time()
+        items = [entry_item(at, value) for at, value in entries]
+        assert len(list(KINDS[ENTRIES].work(hands, {"keeps": False}, items))) == len(entries)
+        plain.append(between - began)
+        way.append(time.thread_time() - between)
+    more = (min(way) - min(plain)) / len(entries) * 1e6
+    print(f"{len(entries)} entries: {more:.1f} microseconds more for each")
+    assert more < MICROSECONDS
+
+
 def test_the_way_within_one_process_costs_nothing() -> None:
     """CPU time of one thread for the same files, by turns, the shortest of each."""
     keys = WORK[KEYFILES][1][:20]
-    never = threading.Event()
+    hands = Hands(NO_SERVICES, threading.Event())
     plain, way = [], []
     for _ in range(9):
         began = time.thread_time()
         for key in keys:
             encrypt(bytes.fromhex(key), LIGHT["password"], "light")
         between = time.thread_time()
-        assert len(list(KINDS[KEYFILES].here(LIGHT, keys, never))) == len(keys)
+        assert len(list(KINDS[KEYFILES].work(hands, LIGHT, keys))) == len(keys)
         plain.append(between - began)
         way.append(time.thread_time() - between)
     ratio = min(way) / min(plain)

@@ -33,6 +33,7 @@ def context(wrong: int) -> Any:
         hashes=None,
         services=SimpleNamespace(accounts=SimpleNamespace(read=read), pepper=None),
         stopping=threading.Event(),
+        workers=None,
     )
 
 

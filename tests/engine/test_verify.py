@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cicscenario.capabilities.check import ONE_BY_ONE, Check, NotKnown
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import RunContext, Verifier
 from cicscenario.checks import all_checks
 from cicscenario.connections import Service
 from cicscenario.engine.events import CheckFinished, CheckProgressed
@@ -155,6 +155,25 @@ def test_a_few_of_them_are_asked_about_and_everybody_when_one_of_these_is_not_th
     check = Check("asking", "asks", (), lambda context: verifier, read_back_by="writes")
     (row,) = verify([check], read_back(store), PEOPLE, print)
     assert (len(asked), row.errors, row.read_back) == (asked_about, lost, PEOPLE - lost)
+
+
+def test_a_few_of_them_are_asked_about_by_this_process_and_the_rest_by_workers(store: Store) -> None:
+    """Workers may have said that they had read the results back."""
+    workers: Any = object()
+    asked: dict[bool, int] = {True: 0, False: 0}
+
+    def verifier(context: RunContext) -> Verifier:
+        def verify(people: Sequence[Person]) -> dict[int, str]:
+            asked[context.workers is not None] += len(people)
+            return {}
+
+        return verify
+
+    seen = replace(context(store, threading.Event()), workers=workers)
+    for number in range(PEOPLE // 2):
+        seen.read_back.add("writes", number)
+    verify([Check("asking", "asks", (), verifier, read_back_by="writes")], seen, PEOPLE, print)
+    assert asked == {True: PEOPLE // 2, False: 10}
 
 
 def test_the_step_is_open_again_for_whom_the_service_has_lost(store: Store) -> None:

@@ -1,7 +1,8 @@
 """``python -m tests.kills.workers``: kills workers, the run and the broker at random moments, and counts.
 
-Runs of people with keystore files go through two workers. Who is killed is started again at once. Exits with 1 when a file is
-missing, was written twice, or is of another key, or when a run hung or ended with another exit code than 0 and 3.
+Runs of people with keystore files and metadata go through two workers. Who is killed is started again at once. Exits with 1 when
+a file or a person's document is missing, when a file was written twice or is of another key, or when a run hung or ended with
+another exit code than 0 and 3.
 """
 
 import argparse
@@ -91,7 +92,8 @@ class WorkerKills:
         if code == 0:
             self.found["runs"] += 1
             self.found["people"] += self.size
-            self.found["lost"] += self.size - self.world.written(f"run-{self._number}")
+            name = f"run-{self._number}"
+            self.found["lost"] += 2 * self.size - self.world.written(name) - self.world.documents(name)
             self._number += 1
         if more or code != 0:
             self._run = self._begin()

@@ -4,13 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from cicscenario.errors import CicScenarioError, InterruptedRunError, StepFailedError, UnavailableError
 from cicscenario.people import pointer
-from cicscenario.services.meta import PAUSES, MetaClient, Wanted
+from cicscenario.services.meta import PAUSES, Another, MetaClient, Wanted
 from cicscenario.services.metaerrors import StoresNothingError, UnreadableEntryError
 from tests.support.fake_server import FakeServer
 from tests.support.meta_entries import have, have_all
@@ -155,17 +156,35 @@ def test_text_that_is_no_address_has_a_case(client: MetaClient) -> None:
     assert have(client, PHONES[1], "sarafu") == "written"
 
 
-def test_what_is_replaced_is_told_before(client: MetaClient, server: OddMeta) -> None:
+def test_another_value_is_kept_and_given_when_that_is_asked(client: MetaClient, server: OddMeta) -> None:
     server.values[PHONES[0].hex()] = ("", OTHER)
-    told: list[tuple[Any, int]] = []
-    wanted = [
-        Wanted(entry, ADDRESS, replaces=lambda present: told.append((present, len(server.bodies("PUT")))))
-        for entry in PHONES[:2]
-    ]
-    for one in wanted * 2:
-        client.ensure(one)
-    assert told == [(OTHER, 0)]
-    assert client.get(PHONES[0]) == ADDRESS
+    wanted = [Wanted(entry, ADDRESS, keeps=True) for entry in PHONES[:2]]
+    assert [client.ensure(one) for one in wanted] == [Another(OTHER), "written"]
+    assert client.get(PHONES[0]) == OTHER
+    assert client.ensure(Wanted(PHONES[0], ADDRESS, present=OTHER)) == "written"
+    assert [client.ensure(one) for one in wanted] == ["present", "present"]
+
+
+@pytest.mark.parametrize("mode", ["one-step", "two-step"])
+def test_each_write_is_within_its_turn_and_nothing_else_is(server: OddMeta, mode: Any) -> None:
+    """What refuses the turn ends the rest, as a stop does."""
+    turns: list[int] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        if len(turns) == 3:
+            raise InterruptedRunError("nobody waits for it any more")
+        turns.append(len(server.bodies("PUT")))
+        yield
+        turns[-1] += len(server.bodies("PUT")) << 8
+
+    with writer(server, mode=mode) as client:
+        ends = client.ensure_many([Wanted(entry, {"a": 1}, turn=turn) for entry in PHONES[:6]], threads=3)
+        assert next(ends)[1] == "written"
+        with pytest.raises(InterruptedRunError, match="nobody waits"):
+            list(ends)
+    assert turns == [0 + (1 << 8), 1 + (2 << 8), 2 + (3 << 8)]
+    assert len(server.bodies("PUT")) == 3
 
 
 @pytest.mark.parametrize("present", [{"a": 1, "b": 2, "z": 3}, {"a": 1, "z": 3}, {"a": 2, "b": 2, "y": 1, "z": 3}])

@@ -50,6 +50,7 @@ def outcomes(
         ensure_many=lambda wanted: [
             (n, sent.append((one.pointer, one.value)) or "written") for n, one in enumerate(wanted)
         ],
+        was_away=False,
     )
     more = {"population": "{from: .}"} if backend == "existing" else {}
     more |= {"pins": pins} if pins else {}
@@ -86,6 +87,16 @@ def test_where_nobody_joins_by_phone_nothing_is_waited_for(tmp_path: Path) -> No
     (outcome,), sent = outcomes(tmp_path, None, "eth")
     assert outcome.ok
     assert len(sent) == 1
+
+
+def test_a_server_that_was_away_at_a_worker_was_away(tmp_path: Path) -> None:
+    """The checks ask about everybody then. A worker says it with each result, and so does this process."""
+    told: list[str] = []
+    meta = SimpleNamespace(
+        ensure_many=lambda wanted: [(0, "written")], was_away=True, seen_away=lambda: told.append("away")
+    )
+    (outcome,), _ = outcomes(tmp_path, None, "eth", meta=meta)
+    assert (outcome.ok, told) == (True, ["away"])
 
 
 class Table:

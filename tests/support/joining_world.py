@@ -163,6 +163,8 @@ class JoiningWorld:
         return {phone: self.rows[phone] for phone in phones if phone in self.rows}
 
     # the metadata store
+    was_away = False
+
     def get_many(self, pointers: Sequence[bytes]) -> list[Any]:
         self.looks += len(pointers)
         self.now += 0.01

@@ -6,7 +6,7 @@ from typing import Any
 from cicscenario.services.meta import MetaClient, Wanted
 
 
-def have(client: MetaClient, pointer: bytes, value: Any) -> str:
+def have(client: MetaClient, pointer: bytes, value: Any) -> Any:
     """Has an entry in the store, and returns the outcome."""
     return client.ensure(Wanted(pointer, value))
 

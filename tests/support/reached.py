@@ -50,7 +50,7 @@ REACHED: dict[str, dict[str, set[str]]] = {
     "new scenario": {"": {"scenario.create", "file.create"}},
     # A run with workers, and the workers: tests/workers/test_run.py.
     "run with workers": {"": {"workers.push", "workers.take"}},
-    "worker": {"": {"workers.answer", "workers.beat"}},
+    "worker": {"": {"workers.answer", "workers.beat", "workers.turn"}},
     # A sandbox with one run, and a snapshot of it: tests/cli/test_snapshot_kills.py.
     "snapshot saved": {"": {"snapshot.stop", "snapshot.write", "snapshot.start", "file.replace"}},
     "snapshot restored": {"": {

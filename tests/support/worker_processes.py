@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from cicscenario.services.custodial.broker import Broker
 from cicscenario.workers import names
@@ -14,6 +16,7 @@ from cicscenario.workers.pool import WorkerPool
 from tests.support.valkey import Valkey
 
 SECRET = "d5" * 32
+NO_SERVICES: Any = SimpleNamespace()
 LINEAGE = "0123456789abcdef"
 PINS = {"scheme": "bcrypt", "cost": 4, "pepper": None}
 ENVIRONMENT = "version: 1\nname: workers\nworkers: {{broker: '{url}', secret: 'file:secret', patience: {patience}}}\n"

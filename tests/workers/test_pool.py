@@ -1,105 +1,35 @@
 """Tasks reach workers and results come back, whatever is lost, repeated, late or forged on the way."""
 
-import json
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import bcrypt
 import pytest
 
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.workers import names
-from cicscenario.workers import pool as pool_module
-from cicscenario.workers import worker as worker_module
-from cicscenario.workers.beats import beat, seen_workers
+from cicscenario.workers.beats import seen_workers
 from cicscenario.workers.envelope import VERSION, Direction, Envelope
 from cicscenario.workers.kinds import HASHES
 from cicscenario.workers.place import WorkerPlace
 from cicscenario.workers.pool import WorkerPool, described, result_message
-from cicscenario.workers.worker import Worker, make_app
+from cicscenario.workers.worker import make_app
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
+from tests.support.worker_hands import Hand, WaitingStep
 from tests.support.worker_processes import LINEAGE, PINS, SECRET, pool_at
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with Valkey(tmp_path_factory.mktemp("valkey")) as made:
-        yield made
+pytestmark = pytest.mark.usefixtures("quick")
 
 
-@pytest.fixture
-def valkey(server: Valkey) -> Valkey:
-    server.client.flushall()
-    return server
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "_REFUSED", 0.01)
-    monkeypatch.setattr(pool_module, "_LISTEN", 0.05)
-    monkeypatch.setattr(pool_module, "_LOOK_EVERY", 0.1)
-    monkeypatch.setattr(pool_module, "LOST", 0.5)
-
-
-class Hand:
-    """A worker that takes a task only when it is told to, in this thread."""
-
-    def __init__(self, valkey: Valkey, *, secret: str = SECRET, version: str = VERSION) -> None:
-        self.valkey = valkey
-        self.said: list[str] = []
-        self.worker = Worker(WorkerPlace(valkey.url, None, None, secret), self.said.append, version)
-        self.secret, self.version = secret, version
-
-    def fetch(self) -> tuple[str, list[Any]]:
-        """The next task, removed from the queue: its id and arguments."""
-        message = json.loads(eventually(lambda: self.valkey.client.rpop(names.QUEUE), "waited for a task", 15))
-        from base64 import b64decode
-
-        return message["headers"]["id"], json.loads(b64decode(message["body"]))[0]
-
-    def do(self) -> tuple[str, list[Any]]:
-        task, arguments = self.fetch()
-        self.worker.work(task, *arguments)
-        return task, arguments
-
-    def beat(self) -> None:
-        beat(self.worker.broker, Envelope(self.secret, "", self.version), self.worker.name, self.worker.activity)
-
-
-class Asked:
-    """A step that waits for the hashes of some PINs, in a thread of its own."""
-
-    def __init__(self, pool: WorkerPool, pins: list[str]) -> None:
-        self.found: dict[int, str] = {}
-        self.times = 0
-        self.error: BaseException | None = None
-        self.told: list[str] = []
-        pool.tell = self.told.append
-        self._thread = threading.Thread(target=self._ask, args=(pool, pins), daemon=True)
-        self._thread.start()
-
-    def _ask(self, pool: WorkerPool, pins: list[str]) -> None:
-        try:
-            for index, hashed in pool.each(LINEAGE, HASHES, PINS, pins):
-                self.found[index] = hashed
-                self.times += 1
-        except BaseException as error:
-            self.error = error
-
-    def end(self) -> dict[int, str]:
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-        if self.error:
-            raise self.error
-        return self.found
+def pins_asked(pool: WorkerPool, pins: list[str]) -> WaitingStep:
+    """A step that waits for the hashes of some PINs."""
+    return WaitingStep(pool, HASHES, PINS, pins)
 
 
 def test_the_results_are_those_of_the_items(valkey: Valkey) -> None:
     hand = Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, [f"{pin:04}" for pin in range(150)])
+        asked = pins_asked(pool, [f"{pin:04}" for pin in range(150)])
         hand.do()
         hand.do()
         found = asked.end()
@@ -113,7 +43,7 @@ def test_a_task_that_is_lost_is_sent_again_and_a_late_result_is_not_heard(valkey
     """It was fetched by a worker that gives no sign of life."""
     hand = Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         lost = hand.fetch()
         again = hand.do()
         hand.worker.work(lost[0], *lost[1])
@@ -126,7 +56,7 @@ def test_a_task_that_is_lost_is_sent_again_and_a_late_result_is_not_heard(valkey
 def test_a_task_at_a_worker_that_lives_is_not_sent_again(valkey: Valkey) -> None:
     hand = Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         task, arguments = hand.fetch()
         with hand.worker.activity.at(task):
             for _ in range(8):
@@ -140,7 +70,7 @@ def test_a_task_at_a_worker_that_lives_is_not_sent_again(valkey: Valkey) -> None
 def test_a_result_that_comes_twice_counts_once(valkey: Valkey) -> None:
     hand = Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         task, arguments = hand.fetch()
         hand.worker.work(task, *arguments)
         hand.worker.work(task, *arguments)
@@ -154,12 +84,15 @@ def test_a_result_that_comes_twice_counts_once(valkey: Valkey) -> None:
 def test_a_forged_result_is_not_used(valkey: Valkey, how: str) -> None:
     hand = Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         task, arguments = hand.fetch()
         proper = "$2b$04$" + "a" * 53
         secret = "66" * 32 if how == "another secret" else SECRET
         direction = Direction.TASK if how == "a task" else Direction.RESULT
-        content = {"results": {"too few": [], "no hashes": ["0042"]}.get(how, [proper])}
+        content = {
+            "results": {"too few": [], "no hashes": [[0, {"value": "0042"}]]}.get(how, [[0, {"value": proper}]]),
+            "error": None,
+        }
         lineage = "other" if how == "another lineage" else LINEAGE
         sealed = Envelope(secret, lineage).seal(direction, "other" if how == "another task" else task, content)
         session = Envelope(SECRET, LINEAGE).open(Direction.TASK, task, arguments[1])[1]["session"]
@@ -174,7 +107,7 @@ def test_a_forged_result_is_not_used(valkey: Valkey, how: str) -> None:
 def test_a_worker_of_another_version_refuses_by_name_and_another_one_does_it(valkey: Valkey) -> None:
     old, new = Hand(valkey, version="0.0.1/1"), Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         old.do()
         new.do()
         asked.end()
@@ -186,7 +119,7 @@ def test_a_worker_of_another_version_refuses_by_name_and_another_one_does_it(val
 def test_a_worker_with_another_secret_does_nothing_and_says_so(valkey: Valkey) -> None:
     other, right = Hand(valkey, secret="77" * 32), Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         other.beat()
         other.do()
         eventually(lambda: "1 worker with another secret" in pool.state().seen, "waited for the look")
@@ -197,7 +130,7 @@ def test_a_worker_with_another_secret_does_nothing_and_says_so(valkey: Valkey) -
 
 def test_without_any_worker_the_run_says_so_and_gives_up_after_its_patience(valkey: Valkey) -> None:
     with pool_at(valkey, patience=1) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         eventually(lambda: pool.state().seen == "no worker is there", "waited for the look")
         with pytest.raises(UnavailableError, match=r"no worker of .* has answered for 1 s: no worker is there"):
             asked.end()
@@ -206,7 +139,7 @@ def test_without_any_worker_the_run_says_so_and_gives_up_after_its_patience(valk
 def test_a_run_that_stops_waits_for_no_worker(valkey: Valkey) -> None:
     stopping = threading.Event()
     with pool_at(valkey, stopping=stopping) as pool:
-        asked = Asked(pool, ["0042"])
+        asked = pins_asked(pool, ["0042"])
         Hand(valkey).fetch()
         stopping.set()
         with pytest.raises(InterruptedRunError):
@@ -216,13 +149,13 @@ def test_a_run_that_stops_waits_for_no_worker(valkey: Valkey) -> None:
 def test_a_task_of_a_run_that_has_ended_is_not_worked_on(valkey: Valkey) -> None:
     hand = Hand(valkey)
     with pool_at(valkey) as pool:
-        asked = Asked(pool, ["0042"])
-        task, arguments = hand.fetch()
-        session = Envelope(SECRET, LINEAGE).open(Direction.TASK, task, arguments[1])[1]["session"]
-        hand.worker.work(task, *arguments)
+        asked = pins_asked(pool, ["0042"])
+        task, arguments = hand.do()
         asked.end()
-    assert 0 < valkey.client.ttl(names.wanted(session)) <= 60
-    valkey.client.delete(names.wanted(session))
+    assert 0 < valkey.client.ttl(names.wanted(LINEAGE)) <= 60
+    valkey.client.delete(names.wanted(LINEAGE))
+    hand.worker.work(task, *arguments)
+    valkey.client.set(names.wanted(LINEAGE), "of a later session")
     hand.worker.work(task, *arguments)
     assert hand.worker.activity.document()["done"] == {"hashes": 1}
 

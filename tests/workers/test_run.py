@@ -16,7 +16,7 @@ from tests.support.commands import command_environment, command_line
 from tests.support.reached import of_situation
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
-from tests.support.worker_processes import SECRET, start_worker
+from tests.support.worker_processes import SECRET, start_worker, working
 from tests.support.worker_runs import WorkerWorld, whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -65,7 +65,8 @@ for line in s.makefile(errors="replace"): print(line, end="", flush=True)
 
 
 def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(world: WorkerWorld) -> None:
-    workers = [start_worker(world.environment) for _ in range(2)]
+    """One of them has no metadata store in its environment file, and so no part in that."""
+    workers = [start_worker(where) for where in (world.environment, world.bare)]
     monitor = Monitor(world.valkey)
     try:
         run = world.start("shared", 40)
@@ -87,13 +88,39 @@ def test_two_workers_share_a_run_and_nothing_of_it_is_readable_at_the_broker(wor
     for secret in (password, SECRET, (directory / "secret").read_text().strip()):
         assert secret not in crossed
     assert "ciphertext" not in crossed
+    for word in ("cic.person", "vcard", "BEGIN:VCARD", "+254"):
+        assert word not in crossed
     seen = json.loads((directory / "workers.json").read_text())["workers"]
-    assert sum(one["done"].get("keyfiles", 0) for one in seen) == 40
-    assert len([one for one in seen if one["done"]]) == 2
+    by = {one["name"].split("/")[1].split("-")[0]: one["done"] for one in seen}
+    full, bare = (by[str(worker.pid)] for worker in workers)
+    assert full["keyfiles"] + bare["keyfiles"] == 40
+    assert full["entries"] >= 80
+    assert "entries" not in bare
     command = command_line("status", str(world.folder / "shared.yaml"))
     done = subprocess.run(command, env=command_environment(world.home), capture_output=True, text=True)
     assert done.stdout.count("keyfiles done") == 2, done.stdout
     assert codes == [0, 0], (world.folder / "worker.log").read_text()
+
+
+def test_workers_that_a_run_starts_know_its_services_and_variables(world: WorkerWorld) -> None:
+    """The secret is in a variable of the user's shell, which no process is given as one."""
+    own = world.folder / "variable.yaml"
+    text = world.environment.read_text()
+    own.write_text(text.replace(f"'file:{world.folder / 'secret'}'", "'{{ env.OWN_SECRET }}'"))
+    size = 20
+    path = world.scenario("own", size)
+    environment = command_environment(world.home) | {"OWN_SECRET": SECRET}
+    run = command_line("run", str(path), "--env", str(own), "--workers", "1")
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    whole(world, "own", size)
+    (worker,) = json.loads((world.directory("own") / "workers.json").read_text())["workers"]
+    assert worker["done"]["keyfiles"] == size
+    assert worker["done"]["entries"] >= 2 * size, "those of phones are asked for again where they lead elsewhere"
+    with working(world.environment, 1):
+        verify = command_line("verify", str(path), "--env", str(own))
+        done = subprocess.run(verify, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_kills_of_workers_broker_and_run_lose_nothing_and_double_nothing(world: WorkerWorld) -> None:

@@ -10,10 +10,15 @@ from cicscenario.services.accounts import AccountRow
 
 #: Verifies one row of the table. Returns the problem, or None.
 Look = Callable[[Person, AccountRow], str | None]
+#: Verifies those rows in which ``Look`` finds no problem, all together. Returns the problems by person id.
+Closely = Callable[[Sequence[tuple[Person, AccountRow]]], dict[int, str]]
 
 
-def each_row(context: RunContext, look: Look) -> Verifier:
-    """A verifier that calls ``look`` with each person's row. A phone number without a row is a problem."""
+def each_row(context: RunContext, look: Look, closely: Closely = lambda rows: {}) -> Verifier:
+    """A verifier that calls ``look`` with each person's row. A phone number without a row is a problem.
+
+    ``closely`` is called with the rows without a problem.
+    """
 
     def run(people: Sequence[Person]) -> dict[int, str]:
         rows = context.services.accounts.read(person.phone for person in people)
@@ -23,7 +28,8 @@ def each_row(context: RunContext, look: Look) -> Verifier:
             problem = look(person, row) if row else f"the account table has no phone number {person.phone}"
             if problem:
                 problems[person.id] = problem
-        return problems
+        well = [(person, rows[person.phone]) for person in people if person.id not in problems]
+        return problems | closely(well)
 
     return run
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from cicscenario.capabilities.context import KEYSTORE, RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.labour import labour
 from cicscenario.chain.keyfile import problem_of, write_keyfile
 from cicscenario.files import inner_folder
 from cicscenario.people.person import Person
 from cicscenario.state.directory import run_secret
-from cicscenario.steps.work.labour import labour
 from cicscenario.workers.kinds import KEYFILES, keystore_item
 
 
@@ -20,7 +20,9 @@ def executor(context: RunContext) -> Executor:
     def run(batch: Batch) -> Result:
         inner_folder(context.directory / KEYSTORE)
         begun: list[Person] = []
-        for index, text in labour(context, batch, KEYFILES, {"kdf": kdf, "password": password}, keys(batch, begun)):
+        for index, text in labour(
+            context, batch.result, KEYFILES, {"kdf": kdf, "password": password}, keys(batch, begun)
+        ):
             person = begun[index]
             write_keyfile(context.keyfile(person.account), text.encode("ascii"))
             batch.result.done(person.id)

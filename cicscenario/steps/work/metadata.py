@@ -1,13 +1,13 @@
 """Writes the entries of one metadata kind. An entry that is in the store already and equal is not written again."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.labour import labour
 from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.capabilities.phonerows import PhoneAccounts
 from cicscenario.capabilities.waiting import Awaited, WaitExecutor
@@ -15,10 +15,11 @@ from cicscenario.errors import CicScenarioError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.printable import foreign
 from cicscenario.services.jsonvalues import address_of
-from cicscenario.services.meta import NOT_LOOKED, Wanted
 from cicscenario.services.ussd_tasks import FETCHED_FOR
 from cicscenario.state.rows import Outcome
 from cicscenario.steps.work.account_table import report
+from cicscenario.workers.entries import ANOTHER, entry_item
+from cicscenario.workers.kinds import ENTRIES
 
 _UNSEEN = "whether cic-ussd's tasker has a task left for the account is not known, so its entry is not written"
 _ADVICE = "does cic-ussd's tasker run, and does it reach the metadata server?"
@@ -44,6 +45,7 @@ class _WriteExecutor:
     """
 
     def __init__(self, context: RunContext, kind: MetadataKind) -> None:
+        self._context = context
         self._kind = kind
         self._meta = context.services.meta
         self._spec = context.services.spec
@@ -66,24 +68,44 @@ class _WriteExecutor:
 
     def write(self, people: Sequence[Person], present: dict[int, Any], made: Result) -> None:
         """Has the entries of these people in the store. ``present`` is what is known to be there, by person id."""
-        wanted = [self._wanted(person, present.get(person.id, NOT_LOOKED)) for person in people]
-        for index, end in self._meta.ensure_many(wanted):
+        others = self._written(people, present, made, keeps=self._kind.replaces is not None)
+        if others:
+            for person in others:
+                self._announce(person, others[person])
+            replaced = {person.id: value for person, value in others.items()}
+            self._written(list(others), replaced, made, keeps=False)
+
+    def _written(
+        self, people: Sequence[Person], present: Mapping[int, Any], made: Result, *, keeps: bool
+    ) -> dict[Person, Any]:
+        """Writes entries; gives those people who have another one, which with ``keeps`` is not replaced, and what it is."""
+        items = [self._item(person, present) for person in people]
+        others = {}
+        for index, end in labour(self._context, made, ENTRIES, {"keeps": keeps}, items):
+            person = people[index]
             if isinstance(end, CicScenarioError):
-                made.fail(people[index].id, end.message)
+                made.fail(person.id, end.message)
+                continue
+            if end["away"]:
+                self._meta.seen_away()
+            if end["end"] == ANOTHER:
+                others[person] = end["present"]
             else:
-                made.done(people[index].id, end, read_back=True)
+                made.done(person.id, end["end"], read_back=True)
+        return others
 
-    def _wanted(self, person: Person, present: Any) -> Wanted:
+    def _item(self, person: Person, present: Mapping[int, Any]) -> dict[str, Any]:
         entry = self._kind.of(person, self._spec)
-        if self._kind.replaces is None:
-            return Wanted(entry.pointer, entry.value, present)
-        return Wanted(entry.pointer, entry.value, present, partial(self._announce, self._kind.replaces, person))
+        known = (present[person.id],) if person.id in present else ()
+        return entry_item(entry.pointer, entry.value, *known)
 
-    def _announce(self, told: Callable[[Person, Any], str], person: Person, present: Any) -> None:
+    def _announce(self, person: Person, present: Any) -> None:
         """Tells the user of another value before it is replaced."""
+        assert self._kind.replaces is not None  # else nothing is kept
         with self._mutex:
             self._replaced += 1
-            self._tell(f"{self._kind.label}: {told(person, present)} ({self._replaced} replaced in this run)")
+            text = self._kind.replaces(person, present)
+            self._tell(f"{self._kind.label}: {text} ({self._replaced} replaced in this run)")
 
 
 class _TaskerTasks:

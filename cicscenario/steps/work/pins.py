@@ -6,13 +6,13 @@ from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.executor import Batch, Executor, Result
+from cicscenario.capabilities.labour import labour
 from cicscenario.capabilities.pinsource import PinSource, pin_source
 from cicscenario.errors import InvalidError
 from cicscenario.legacy.accountfiles import PinRow, write_pins
 from cicscenario.people.person import Person
 from cicscenario.people.pins import PinHasher
 from cicscenario.steps.work.account_table import report
-from cicscenario.steps.work.labour import labour
 from cicscenario.workers.kinds import HASHES
 
 _HASHED_AT_ONCE = 2 * (cpu_count() or 1)  # people; keeps all processors busy, also when a hash takes a second
@@ -36,7 +36,7 @@ def executor(context: RunContext) -> Executor:
         for start in range(0, len(batch.people), at_once):
             known = _pins(batch.people[start : start + at_once], source, batch.result)
             people = list(known)
-            for index, hashed in labour(context, batch, HASHES, common, list(known.values())):
+            for index, hashed in labour(context, batch.result, HASHES, common, list(known.values())):
                 rows.append((people[index], hashed))
             if context.clock() - since >= _WRITE_AFTER:
                 _write(context, rows, batch.result)
