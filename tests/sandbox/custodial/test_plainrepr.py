@@ -26,5 +26,6 @@ VALUES = st.recursive(
 @example(([[[["deep"]]]], {"a": {"b": {"c": {"d": 1}}}}), 1024)
 @example(("four",), 9)
 @example(("four",), 8)
+@example((["a", "b", "c", "d", "e"],), 15)
 def test_it_is_what_celery_writes(value: Any, longest: int) -> None:
     assert plain_repr(value, longest) == saferepr(value, longest)
