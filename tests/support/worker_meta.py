@@ -19,7 +19,7 @@ class ClientsMeta(StubMeta):
 
     def client(self, host: str = "127.0.0.1") -> MetaClient:
         url = self.url.replace("127.0.0.1", host)
-        options: Any = {"pauses": (0.0, 0.01), "looks": (0.0, 0.02), "timeout": 0.3}
+        options: Any = {"pauses": (0.0, 0.01), "looks": (0.0, 0.02), "timeout": 5}
         self._clients.append(MetaClient(url, key=WRITER, passphrase=PASSPHRASE, **options))
         return self._clients[-1]
 

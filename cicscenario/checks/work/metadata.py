@@ -1,4 +1,4 @@
-"""Decides about people whose entry in the metadata store is not right: what is safe to write, and what can be written.
+"""Finds people whose entry in the metadata store is not right, and decides what is safe to write, and what can be written.
 
 What the step would refuse is left alone, with the way out, so that a repair promises only what it can do.
 """
@@ -6,12 +6,14 @@ What the step would refuse is left alone, with the way out, so that a repair pro
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cicscenario.capabilities.context import RunContext
+from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.labour import labour
 from cicscenario.capabilities.metadata import MetadataKind, Writer
 from cicscenario.capabilities.phonerows import NO_ROW, PhoneAccounts, unfit_rows
 from cicscenario.capabilities.remedy import Decision, LeftAlone, MadeAgain
 from cicscenario.errors import CicScenarioError
 from cicscenario.people.person import Person
+from cicscenario.workers.kinds import LOOKS
 
 UNREADABLE = LeftAlone(
     "the entry cannot be read, so it is not known what would be replaced: look at it in cic-meta's log and database, delete it"
@@ -26,6 +28,23 @@ NOT_MERGED = LeftAlone(
     "the entry has another value, and writing in two steps removes nothing of it: with `meta.write: one-step` in the environment"
     " file it can be replaced"
 )
+
+
+def verifier(kind: MetadataKind, context: RunContext) -> Verifier:
+    """Compares the entry of each person with that of the kind."""
+    services = context.services
+    merges = services.environment.meta is not None and services.environment.meta.write == "two-step"
+
+    def verify(people: Sequence[Person]) -> dict[int, str]:
+        wanted = [kind.of(person, services.spec) for person in people]
+        pointers = [one.pointer.hex() for one in wanted]
+        problems = {
+            people[index].id: wanted[index].problem(value, merges=merges)
+            for index, value in labour(context, None, LOOKS, {}, pointers)
+        }
+        return {person: problem for person, problem in problems.items() if problem}
+
+    return verify
 
 
 def judge(
