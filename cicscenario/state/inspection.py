@@ -154,7 +154,7 @@ def main(path: Path) -> None:
                 raise sqlite3.DatabaseError(str(damage))
     except (StateRefusedError, UnavailableError) as error:
         found["damage" if isinstance(error, StateRefusedError) else "unavailable"] = error.message
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 def _end_with_starter() -> None:

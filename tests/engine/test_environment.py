@@ -50,6 +50,7 @@ def test_of_every_section_that_there_is_no_secret_is_shown(tmp_path: Path) -> No
     document |= whole
     document["public_network"] = 8996
     document["chain"]["signer"] = {"private_key": "file:hidden-key"}
+    del document["chain"]["gas_price"]  # instead of the fees of EIP-1559
     for key in ("service", "servicefile"):  # instead of a host
         del document["accounts"][key]
     path = tmp_path / "e.yaml"
