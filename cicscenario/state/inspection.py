@@ -22,6 +22,7 @@ from typing import Any
 
 from cicscenario.errors import InterruptedRunError, StateRefusedError, UnavailableError
 from cicscenario.jsontext import parse_json
+from cicscenario.printable import say
 from cicscenario.shell import kept
 from cicscenario.state.database import connect, damaged, repair_hint, sqlite_errors
 from cicscenario.state.integrity import COLUMNS, Damage, check_structure, first_damage, is_sound, named
@@ -154,7 +155,7 @@ def main(path: Path) -> None:
                 raise sqlite3.DatabaseError(str(damage))
     except (StateRefusedError, UnavailableError) as error:
         found["damage" if isinstance(error, StateRefusedError) else "unavailable"] = error.message
-    sys.stdout.write(json.dumps(found))
+    say(json.dumps(found))
 
 
 def _end_with_starter() -> None:
