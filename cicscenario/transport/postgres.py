@@ -116,17 +116,18 @@ class _QueryCancel:
     """Ends the query under way: the server is asked to cancel it, and if it is silent, the connection is shut.
 
     ``Connection.cancel`` is not used: it waits for the server with the interpreter's lock held, so a server that does not
-    answer would stop the whole process.
+    answer would stop the whole process. An answer that is too large already is not waited for either: it grows meanwhile.
     """
 
     def __init__(self, pid: int, line: socket.socket, connect: Callable[[int], Connection]) -> None:
         self._pid = pid
         self._line = line
         self._connect = connect
+        self._most = _received(line) + _MOST
         self._asked = False
 
     def __call__(self) -> None:
-        if self._asked:
+        if self._asked or _received(self._line) > self._most:
             shut(self._line)
             return
         self._asked = True

@@ -9,7 +9,5 @@ transactions, ``vault`` the keys, ``signing`` uses them, ``roles`` are the engin
 to clients, and ``faults`` has the fault switches.
 
 Tasks are acknowledged early, nonces are reserved by a task of their own, and tasks split into further tasks as with cic-eth,
-so that what is lost when a process is killed is what cic-eth would lose. At the fast pace and without faults, a process also
-runs the tasks that its tasks send to the engine's own queue. They have results as ever, but are not in Redis while they wait;
-``notes`` has them until they run, and when the process is killed, those that wait go to the queue.
+so that what is lost when a process is killed is what cic-eth would lose.
 """

@@ -8,19 +8,16 @@ in Redis afterwards is what Celery would have written, byte for byte except for 
 import base64
 import contextlib
 import json
-from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from celery import Celery
 from celery.utils.nodenames import anon_nodename
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
 from kombu.utils.uuid import uuid
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cicscenario.sandbox.custodial.names import SHUTDOWN
 from cicscenario.sandbox.custodial.plainrepr import plain_repr
 from cicscenario.sandbox.leanredis import Command, round_trip
 
@@ -37,25 +34,9 @@ _REPR = 1024  # characters of arguments in a header; source: celery.app.amqp
 _DELIVERY_MODE = 2  # persistent; Redis does not look at it
 
 
-Fields = dict[str, Any]
-
-
 def _list(links: Any) -> Any:
     """One signature, which is a dictionary, as a list."""
     return [links] if isinstance(links, dict) else links
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A task that was not sent: what its message would have. ``body`` is JSON."""
-
-    headers: Fields
-    properties: Fields
-    body: str
-
-    def message(self) -> str:
-        """The message that it would have been sent as."""
-        return _message(self.headers, self.properties, loads(self.body))  # type: ignore[no-untyped-call]
 
 
 class Outbox:
@@ -159,8 +140,6 @@ class PostingApp(Celery):  # type: ignore[misc]
         self.outbox = Outbox(outbox_broker)
         self.collecting = False
         self.is_posting = False  #: whether results and messages of tasks are posted, and somebody sees to the answers
-        self.own_queue: str | None = None  #: a task that another one sends there is kept, and its owner runs it
-        self.kept: deque[Kept] = deque()
 
     def close(self) -> None:
         """Closes the connections; tasks can still be sent, by new ones."""
@@ -185,11 +164,7 @@ class PostingApp(Celery):  # type: ignore[misc]
         if parent is not None:
             given.setdefault("root_id", parent.request.root_id or parent.request.id)
             given.setdefault("parent_id", parent.request.id)
-        headers, properties, body = self._parts(name, args or (), kwargs or {}, given)
-        if parent is not None and queue == self.own_queue and "chord" not in given and name != SHUTDOWN:
-            self.kept.append(Kept(headers, properties, dumps(body)))  # type: ignore[no-untyped-call]
-        else:
-            self.outbox.add(queue, _message(headers, properties, body))
+        self.outbox.add(queue, self._message(name, args or (), kwargs or {}, given))
         if parent is None and not self.collecting:
             try:
                 self.outbox.send()
@@ -211,18 +186,19 @@ class PostingApp(Celery):  # type: ignore[misc]
             for option, value in given.items()
         )
 
-    def _parts(self, name: str, args: Any, kwargs: Any, given: dict[str, Any]) -> tuple[Fields, Fields, Any]:
-        """Headers, properties and body as kombu writes them, without texts that are for the eye only.
-
-        Source: ``AMQP.as_task_v2`` of Celery, ``Channel.basic_publish`` of kombu.
-        """
+    def _message(self, name: str, args: Any, kwargs: Any, given: dict[str, Any]) -> str:
+        """The message as kombu writes it. Source: ``AMQP.as_task_v2`` of Celery, ``Channel.basic_publish`` of kombu."""
         task_id, reply_to = given["task_id"], given.get("reply_to") or self.thread_oid
-        links = {
-            "callbacks": _list(given.get("link")),
-            "errbacks": _list(given.get("link_error")),
-            "chain": given.get("chain"),
-            "chord": given.get("chord"),
-        }
+        body = (
+            args,
+            kwargs,
+            {
+                "callbacks": _list(given.get("link")),
+                "errbacks": _list(given.get("link_error")),
+                "chain": given.get("chain"),
+                "chord": given.get("chord"),
+            },
+        )
         headers = {
             "lang": "py",
             "task": name,
@@ -236,8 +212,8 @@ class PostingApp(Celery):  # type: ignore[misc]
             "timelimit": [None, None],
             "root_id": given.get("root_id") or task_id,
             "parent_id": given.get("parent_id"),
-            "argsrepr": "",
-            "kwargsrepr": "",
+            "argsrepr": plain_repr(args, _REPR),
+            "kwargsrepr": plain_repr(kwargs, _REPR),
             "origin": anon_nodename(),
             "ignore_result": given.get("ignore_result"),
             "replaced_task_nesting": 0,
@@ -253,19 +229,12 @@ class PostingApp(Celery):  # type: ignore[misc]
             "body_encoding": "base64",
             "delivery_tag": uuid(),
         }
-        return headers, properties, (args, kwargs, links)
-
-
-def _message(headers: Fields, properties: Fields, body: Any) -> str:
-    """The message as kombu writes it."""
-    args, kwargs, _ = body
-    headers["argsrepr"], headers["kwargsrepr"] = plain_repr(args, _REPR), plain_repr(kwargs, _REPR)
-    return json.dumps(
-        {
-            "body": base64.b64encode(dumps(body).encode()).decode(),  # type: ignore[no-untyped-call]
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": headers,
-            "properties": properties,
-        }
-    )
+        return json.dumps(
+            {
+                "body": base64.b64encode(dumps(body).encode()).decode(),  # type: ignore[no-untyped-call]
+                "content-encoding": "utf-8",
+                "content-type": "application/json",
+                "headers": headers,
+                "properties": properties,
+            }
+        )

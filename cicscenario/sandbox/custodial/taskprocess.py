@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from celery import Celery, platforms
@@ -20,17 +19,12 @@ from celery.app.trace import build_tracer
 from celery.exceptions import NotRegistered, Reject
 from celery.result import _set_task_join_will_block
 from kombu.exceptions import ContentDisallowed, DecodeError
-from kombu.utils.json import loads
 
 from cicscenario.jsontext import parse_json
-from cicscenario.sandbox.custodial.failing import FailingInfo
 from cicscenario.sandbox.custodial.message import TaskMessage, body_of
-from cicscenario.sandbox.custodial.notes import Notes
 
 _LENGTH = 4  # bytes that say how long the message is
-_DONE = b"!"
-_NAME_END = b" "
-_MOST = 65_536  # bytes that are read at once of what a process says
+_DONE = b"."
 _GARBAGE = 10_000  # objects after which Python looks for garbage: a task makes some thousand
 _log = logging.getLogger(__name__)
 
@@ -45,12 +39,9 @@ class TaskProcess:
 
     pid: int
     channel: socket.socket
-    notes: Notes  #: which it runs of the tasks that its tasks have kept, and those that wait
     message: TaskMessage | None = None
     began: float = 0.0
     is_terminated: bool = False  #: whether the worker has killed it, because its task was revoked
-    also_run: Sequence[str] = ()  #: names of the tasks that it has run with its last one
-    _said: bytes = b""
 
     def hand(self, message: TaskMessage) -> None:
         """Has it run a task."""
@@ -59,16 +50,14 @@ class TaskProcess:
             self.channel.sendall(len(message.raw).to_bytes(_LENGTH, "big") + message.raw)
 
     def is_alive(self) -> bool:
-        """Reads what it says: that it has run its task, and which others with it, or that it has died."""
+        """Reads what it says: that it has run its task, or that it has died."""
         try:
-            said = self.channel.recv(_MOST)
+            is_alive = bool(self.channel.recv(1))
         except ConnectionResetError:
-            said = b""
-        self._said += said
-        if self._said.endswith(_DONE):
-            self.also_run = self._said[: -len(_DONE)].decode().split()
-            self.message, self._said = None, b""
-        return bool(said)
+            is_alive = False
+        if is_alive:
+            self.message = None
+        return is_alive
 
     def let_end(self) -> None:
         """Has it end after the task that it runs."""
@@ -82,23 +71,19 @@ class TaskProcess:
         return os.waitstatus_to_exitcode(status)
 
 
-def start(app: Celery, hostname: str, others: Sequence[Closing], folder: Path) -> TaskProcess:
-    """Forks a process, whose notes are in ``folder``. It closes ``others``, so that they end with the worker alone.
-
-    The worker must have one thread only.
-    """
+def start(app: Celery, hostname: str, others: Sequence[Closing]) -> TaskProcess:
+    """Forks a process. It closes ``others``, so that they end with the worker alone. The worker must have one thread only."""
     ours, theirs = socket.socketpair()
     gc.freeze()  # the process shares the memory of its parent for as long as nobody writes into it
     sys.stdout.flush()
-    notes = Notes(folder)
     if pid := os.fork():
         theirs.close()
-        return TaskProcess(pid, ours, notes)
+        return TaskProcess(pid, ours)
     try:
         for each in (ours, *others):
             each.close()
         _prepare(app, hostname)
-        _run(app, hostname, theirs, notes)
+        _run(app, hostname, theirs)
     except BaseException:  # SystemExit, too, which a task raised: the process ends, and its task is lost with it
         traceback.print_exc()
         os._exit(1)
@@ -115,10 +100,10 @@ def _prepare(app: Celery, hostname: str) -> None:
     app.is_posting = True
     gc.set_threshold(_GARBAGE)
     for name, task in app.tasks.items():
-        task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app, Info=FailingInfo)
+        task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app)
 
 
-def _run(app: Celery, hostname: str, channel: socket.socket, notes: Notes) -> None:
+def _run(app: Celery, hostname: str, channel: socket.socket) -> None:
     tasks, reader = app.tasks, channel.makefile("rb")
     while (raw := _next(reader)) is not None:
         document = parse_json(raw)
@@ -133,23 +118,8 @@ def _run(app: Celery, hostname: str, channel: socket.socket, notes: Notes) -> No
                 _refuse(app, headers)
             else:
                 _trace(task, headers, properties, body, hostname)
-        names = _run_kept(app, hostname, notes)
-        channel.sendall(b"".join(names) + _DONE)
+        channel.sendall(_DONE)
         app.backend.settle()  # meanwhile the worker sends the next task
-
-
-def _run_kept(app: Celery, hostname: str, notes: Notes) -> list[bytes]:
-    """Runs the tasks that the one before has kept, and those that they keep. Gives their names, each with its end."""
-    names = []
-    while app.kept:
-        notes.write(app.kept)
-        kept = app.kept.popleft()
-        task = app.tasks[kept.headers["task"]]
-        _trace(task, kept.headers, kept.properties, loads(kept.body), hostname)  # type: ignore[no-untyped-call]
-        names.append(kept.headers["task"].encode() + _NAME_END)
-    if names:
-        notes.write(())
-    return names
 
 
 def _next(reader: BinaryIO) -> bytes | None:

@@ -20,8 +20,7 @@ from redis.exceptions import RedisError
 
 from cicscenario.sandbox.custodial import taskprocess
 from cicscenario.sandbox.custodial.intake import Intake
-from cicscenario.sandbox.custodial.message import TaskMessage, read, request_of
-from cicscenario.sandbox.custodial.notes import left_in
+from cicscenario.sandbox.custodial.message import TaskMessage, request_of
 from cicscenario.sandbox.custodial.remote import RemoteControl
 from cicscenario.sandbox.custodial.settings import EngineSettings
 from cicscenario.sandbox.custodial.taskprocess import TaskProcess
@@ -38,8 +37,7 @@ class TaskWorker:
     """``engine`` is the socket to the process that started this one; the worker ends when that ends."""
 
     def __init__(self, app: Celery, settings: EngineSettings, engine: socket.socket) -> None:
-        self._app, self._engine, self._queue, self._folder = app, engine, settings.queue, settings.data
-        self._left = list(left_in(settings.data))  # by a worker that was killed
+        self._app, self._engine = app, engine
         self._hostname = f"celery@{settings.queue}"
         app.amqp.queues.select([settings.queue])
         setup_worker_optimizations(app, self._hostname)
@@ -93,7 +91,7 @@ class TaskWorker:
     def _start_process(self) -> None:
         known = [process.channel for process in self._processes]
         process = taskprocess.start(
-            self._app, self._hostname, [*known, self._engine, self._signals, self._told, self._selector], self._folder
+            self._app, self._hostname, [*known, self._engine, self._signals, self._told, self._selector]
         )
         self._processes.append(process)
         self._register(process.channel, lambda: self._hear(process))
@@ -139,7 +137,6 @@ class TaskWorker:
             self._intake.connect()
             self._remote.connect()
             self._remote.restore()
-            self._send_left()
         except _LOST as error:
             _log.warning("cannot connect to Redis: %r", error)
             self._disconnect()
@@ -149,22 +146,6 @@ class TaskWorker:
             self._connected.append(source)
         self._watches_answers = True
         self._due = time.monotonic() + _RESTORE
-
-    def _send_left(self) -> None:
-        """Sends to the queue what waited in processes that were killed."""
-        outbox = self._app.outbox
-        while self._left:
-            path, waited = self._left[0]
-            for each in waited:
-                outbox.add(self._queue, each.message())
-            try:
-                outbox.send()
-            except RedisError:
-                outbox.clear()
-                raise
-            path.unlink(missing_ok=True)
-            del self._left[0]
-        outbox.close()
 
     def _disconnect(self) -> None:
         for source in self._connected[0 if self._watches_answers else 1 :]:
@@ -215,34 +196,18 @@ class TaskWorker:
     def _hear(self, process: TaskProcess) -> None:
         """Reads what a process says. For one that has died, another one is started; its task has failed."""
         if process.is_alive():
-            self._remote.counts.update(process.also_run)
-            process.also_run = ()
             return
         self._selector.unregister(process.channel)
         self._processes.remove(process)
         process.let_end()
         code = process.wait()
-        self._end_tasks(process, code)
+        if process.message is not None and not process.is_terminated:
+            self._fail(process.message, code)
         if self._connected:
             self._intake.settle_down()
             self._disconnect()  # the new process must not have these connections
         self._start_process()
         self._connect()
-
-    def _end_tasks(self, process: TaskProcess, code: int) -> None:
-        """Has the task that a dead process ran fail. Those that waited in it are sent with the next connection."""
-        ran, waited = process.message, []
-        if kept := process.notes.read():
-            first, *waited = kept
-            ran = read(self._queue.encode(), first.message().encode())
-        if ran is not None and not process.is_terminated:
-            self._fail(ran, code)
-            self._app.outbox.close()  # the next process must not have its connection
-        if waited:
-            self._left.append((process.notes.path, waited))
-            process.notes.close()
-        else:
-            process.notes.remove()
 
     def _fail(self, message: TaskMessage, code: int) -> None:
         """Gives a task the result that Celery gives one whose process was lost."""
@@ -267,7 +232,6 @@ class TaskWorker:
             process.let_end()
         for process in self._processes:
             process.wait()
-            process.notes.remove()
 
 
 def _raise_lost(code: int, number: int) -> None:

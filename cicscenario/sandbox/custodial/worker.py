@@ -29,11 +29,10 @@ from cicscenario.sandbox.custodial.chords import backend_url
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.counters import FaultCounters
 from cicscenario.sandbox.custodial.errors import SeppukuError
-from cicscenario.sandbox.custodial.faults import EngineFaults
 from cicscenario.sandbox.custodial.outbox import PostingApp
 from cicscenario.sandbox.custodial.settings import EngineSettings, read_settings
 from cicscenario.sandbox.custodial.taskworker import TaskWorker
-from cicscenario.sandbox.pace import FAST, Work, WorkPace
+from cicscenario.sandbox.pace import Work, WorkPace
 
 _PAUSES = (0.0, *[1.0] * 29)  # seconds before each attempt when the database does not answer
 
@@ -67,11 +66,6 @@ class EngineTask(celery.Task):  # type: ignore[misc]
             self.app.signature(names.SHUTDOWN, args=(message,), queue=queue).apply_async()
 
 
-def kept_queue(settings: EngineSettings) -> str | None:
-    """The queue whose tasks a process runs itself when its tasks send them; none where their order and number is to be seen."""
-    return settings.queue if settings.pace == FAST and settings.faults == EngineFaults() else None
-
-
 def make_app(settings: EngineSettings) -> celery.Celery:
     """The Celery application, with all tasks. Call it in the worker's main process."""
     app = PostingApp(
@@ -91,7 +85,6 @@ def make_app(settings: EngineSettings) -> celery.Celery:
     )
     app.engine_context = EngineContext(settings)
     app.pace = WorkPace(settings.pace)
-    app.own_queue = kept_queue(settings)
     app.fault_counters = FaultCounters(settings, os.getppid())
     for module in (tasks, transaction_tasks, gas_tasks, token_tasks, trust_tasks, statement_tasks):
         module.add_to(app)
