@@ -18,9 +18,7 @@ from cicscenario.sandbox.custodial.sending import TaskSender
 from cicscenario.sandbox.custodial.tracker import Tracker
 from cicscenario.sandbox.custodial.wakeup import Wakeup
 
-_LEAST = 0.05  # seconds between turns: what comes meanwhile is sent, and read, together
-_REST = 4  # times as long as a turn takes is the pause after it: a turn for one person takes nearly as long as one for twenty
-_MOST = 0.5  # seconds, the longest such pause
+_LEAST = 0.05  # seconds between turns of which the first had nothing to do: what comes meanwhile is sent together
 _LONGEST = 10.0  # seconds between turns, also when nobody wakes the loop
 _BACK_OFF = 1.0  # seconds after a failure
 _RESEND = 1.0  # seconds between looks for transactions to send again, while there are some that are not mined
@@ -63,9 +61,8 @@ class EngineLoop:
                 self._context.reconnect()
                 stop.wait(_BACK_OFF)
             else:
-                took = time.monotonic() - self.last_turn
-                stop.wait(min(max(_LEAST - took, took * _REST), _MOST))
                 if not busy:
+                    stop.wait(max(0.0, self.last_turn + _LEAST - time.monotonic()))
                     self._wakeup.wait(_RESEND if self._is_open else _LONGEST)
         self._wakeup.end()
 

@@ -9,12 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cicscenario.chain.answers import NotAnsweredError, answers, question
-from cicscenario.chain.rpc import READS, Call, Rpc, RpcError
+from cicscenario.chain.rpc import MOST, READS, Call, Rpc, RpcError
 from cicscenario.jsontext import JsonTextError, parse_json
-from cicscenario.sandbox.leanhttp import LeanConnection
 
 _PATIENCE = 30.0  # seconds
-_UNUSUAL = (OSError, http.client.HTTPException, ValueError, JsonTextError, RpcError, NotAnsweredError)
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -28,7 +26,7 @@ class LeanRpc(Rpc):
         super().__init__(url, batch=batch)
         address = urlsplit(url)
         self._path = address.path or "/"
-        self._connection = LeanConnection(str(address.hostname), address.port or 80, _PATIENCE)
+        self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
 
     def close(self) -> None:
         """Closes its own connection; the next call opens a new one."""
@@ -36,7 +34,7 @@ class LeanRpc(Rpc):
 
     def results(self, calls: Sequence[Call]) -> list[Any | RpcError]:
         if 0 < len(calls) <= self.nodes.current.batch.size and all(method in READS for method, _ in calls):
-            with contextlib.suppress(*_UNUSUAL):
+            with contextlib.suppress(OSError, http.client.HTTPException, JsonTextError, RpcError, NotAnsweredError):
                 found = self._asked(calls)
                 if not any(isinstance(one, RpcError | NotAnsweredError) for one in found):
                     return found
@@ -47,7 +45,9 @@ class LeanRpc(Rpc):
         """The answers to some calls, as those of ``Rpc``. Raises what is suppressed above."""
         ids = range(1, len(calls) + 1)
         text = json.dumps(question(calls, ids)).encode()
-        status, body = self._connection.request("POST", self._path, text, _HEADERS)
-        if status != http.HTTPStatus.OK:
-            raise http.client.HTTPException(status)
+        self._connection.request("POST", self._path, text, _HEADERS)
+        with self._connection.getresponse() as response:
+            body = response.read(MOST)
+        if response.status != http.HTTPStatus.OK:
+            raise http.client.HTTPException(response.status)
         return answers(calls, ids, parse_json(body), self.nodes.current)
