@@ -1,12 +1,11 @@
 """Records the operations of one change, in the order in which Automerge's frontend records them."""
 
-import os
+import uuid
 from typing import Any
 
 from cicscenario.sandbox.meta import jsjson
 from cicscenario.sandbox.meta.opset import HEAD, DocumentError, OpSet
 
-_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # source: RFC 4122, section 4.1.1
 _ASSIGNING = ("set", "link", "del")
 #: Properties that every JavaScript object inherits: the real server treats them as keys that were assigned already.
 _INHERITED = frozenset(
@@ -18,10 +17,8 @@ _INHERITED = frozenset(
 
 
 def new_id() -> str:
-    """A random id for an actor or an object: a UUID of version 4."""
-    text = os.urandom(16).hex()
-    variant = _VARIANTS[text[16]]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    """A random id for an actor or an object."""
+    return str(uuid.uuid4())
 
 
 class Edit:

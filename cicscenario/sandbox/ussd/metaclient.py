@@ -13,7 +13,6 @@ from pysequoia import SignatureMode, Tsk, sign
 
 from cicscenario.errors import InvalidError
 from cicscenario.jsontext import parse_json
-from cicscenario.sandbox.leanhttp import LeanConnection
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class SigningMetaClient:
         self._host, self._port, self._path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path.rstrip("/")
         self._signer = signer
         #: Each with the time when it was last used. Shared by all threads: each dial is answered by a new one.
-        self._idle: list[tuple[LeanConnection, float]] = []
+        self._idle: list[tuple[http.client.HTTPConnection, float]] = []
         # The real server loses a write that arrives during another one.
         self._one_put = threading.Lock()
 
@@ -104,16 +103,16 @@ class SigningMetaClient:
     ) -> tuple[int, str]:
         connection = self._connection(timeout)
         try:
-            raw = body.encode() if body else None
-            status, text = connection.request(method, f"{self._path}/{pointer}", raw, headers)
-            answer = status, text.decode()
+            connection.request(method, f"{self._path}/{pointer}", body.encode() if body else None, headers)
+            response = connection.getresponse()
+            answer = response.status, response.read().decode()
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise MetaError(f"no answer to a {method}: {error!r}", answered=False) from None
         self._idle.append((connection, time.monotonic()))
         return answer
 
-    def _connection(self, timeout: float) -> LeanConnection:
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
         """An open connection that nobody uses, or a new one."""
         while self._idle:
             connection, used = self._idle.pop()
@@ -121,8 +120,10 @@ class SigningMetaClient:
                 break
             connection.close()
         else:
-            connection = LeanConnection(self._host, self._port)
-        connection.wait_at_most(timeout)
+            connection = http.client.HTTPConnection(self._host, self._port)
+        connection.timeout = timeout
+        if connection.sock:
+            connection.sock.settimeout(timeout)
         return connection
 
     def close(self) -> None:
