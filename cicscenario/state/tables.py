@@ -102,9 +102,7 @@ class Tables:
             return
         inspection.wait(stoppable=stoppable)
         with self._mutex, sqlite_errors(self.path):
-            if self._inspection:
-                unguard(self._db)
-                self._end_inspection()
+            self._refuse_damage()
 
     def _check(self, *, rows: bool) -> None:
         """Holds rows against their digests, and indexes against their tables; without ``rows`` only the structure of the file."""
@@ -190,7 +188,7 @@ class Tables:
             return self._db.execute(sql, parameters).fetchall()
 
     def _refuse_damage(self) -> None:
-        """Raises StateRefusedError for damage that was found since the state was opened."""
+        """Raises StateRefusedError for damage that was found since the state was opened; ends an inspection that is over."""
         if self._inspection and self._inspection.is_over:
             unguard(self._db)
             self._end_inspection()
