@@ -48,7 +48,7 @@ def explain(task: str, result: Any, spec: str = _SPEC) -> Failed:
 
 def locked(flags: int, spec: str = _SPEC) -> _Words:
     """Message and hint for a lock with these flags."""
-    names = [name for bit, name in tasks.LOCKS.items() if flags & bit]
+    names = _names(flags)
     what = "account creation is locked" if flags & tasks.CREATE_LOCK else f"it is locked by {', '.join(names)}"
     unlock = ",".join(names) or "CREATE"
     return f"in the custodial engine {what}", f"unlock it there with `cic-eth-ctl -i {spec} unlock {unlock}`"
@@ -56,12 +56,16 @@ def locked(flags: int, spec: str = _SPEC) -> _Words:
 
 def only_locked(failed: Failed, account: str, spec: str) -> Failed:
     """``failed``, which ``is_locked``, for a lock of this account alone; ``account`` has 0x and a checksum."""
-    names = [name for bit, name in tasks.LOCKS.items() if _flags(failed.message) & bit]
+    names = _names(_flags(failed.message))
     return replace(
         failed,
         meaning=f"in the custodial engine the account {account} is locked by {', '.join(names)}",
         hint=f"unlock it there with `cic-eth-ctl -i {spec} unlock {','.join(names)} {account}`",
     )
+
+
+def _names(flags: int) -> list[str]:
+    return [name for bit, name in tasks.LOCKS.items() if flags & bit]
 
 
 def _flags(message: str) -> int:
