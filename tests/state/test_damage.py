@@ -1,7 +1,6 @@
 """A damaged state is opened and right, or refused with what is damaged: never a traceback, and never another address."""
 
 import random
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +13,7 @@ from cicscenario.errors import StateRefusedError
 from cicscenario.state.integrity import COLUMNS
 from cicscenario.state.salvage import salvaged
 from cicscenario.state.store import Store
-from tests.support.states import PAYER, alter, everything, filled
+from tests.support.states import PAYER, alter, everything
 
 #: A row of each table, as an SQL condition, and how a refusal names it.
 ROWS = {
@@ -27,16 +26,6 @@ ROWS = {
     "checks": ("name = 'balance'", "checks: name 'balance'"),
     "findings": ("name = 'balance'", "findings: name 'balance', first 0"),
 }
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return filled(tmp_path_factory.mktemp("base") / "state.sqlite")
-
-
-@pytest.fixture
-def path(base: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(base, tmp_path / "state.sqlite"))
 
 
 def changed(value: Any) -> Any:

@@ -16,19 +16,9 @@ from cicscenario.state import inspection
 from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import Outcome, PaymentRow, RequestRow
 from cicscenario.state.store import Store
-from tests.support.states import PAYER, WRITES, alter, content, filled, person, transaction
+from tests.support.states import PAYER, WRITES, alter, content, person, transaction
 
 NEW = 4  #: the first person of whom ``filled`` has nothing
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return filled(tmp_path_factory.mktemp("base") / "state.sqlite")
-
-
-@pytest.fixture
-def path(base: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(base, tmp_path / "state.sqlite"))
 
 
 @pytest.fixture
