@@ -193,6 +193,8 @@ def _by_id(replies: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, 
 
 def _number(value: Any) -> int | None:
     """The number that is an id, or that it is the text of; None for any other id."""
+    if type(value) is int:
+        return value
     if not isinstance(value, int | float | str) or (isinstance(value, str) and not value.isdecimal()):
         return None
     try:
@@ -226,7 +228,7 @@ def _without_secrets(error: Any, node: Node) -> Any:
 
 
 _QUANTITY = re.compile("0x[0-9a-fA-F]+")
-_DATA = re.compile("0x(?:[0-9a-fA-F]{2})*")
+_DATA = re.compile("0x[0-9a-fA-F]*")  # of whole bytes: the number of digits is even
 _QUANTITIES = frozenset({
     "eth_blockNumber", "eth_chainId", "eth_estimateGas", "eth_gasPrice", "eth_getBalance", "eth_getTransactionCount",
 })  # fmt: skip
@@ -244,7 +246,7 @@ def _fits(method: str, params: Sequence[Any], result: Any) -> bool:
     if method in _QUANTITIES:
         return isinstance(result, str) and _QUANTITY.fullmatch(result) is not None
     if method in ("eth_call", "eth_getCode"):
-        return isinstance(result, str) and _DATA.fullmatch(result) is not None
+        return isinstance(result, str) and len(result) % 2 == 0 and _DATA.fullmatch(result) is not None
     if method in _OBJECTS:
         absent = method != "eth_getBlockByNumber" or params[0] not in _ALWAYS_THERE
         return isinstance(result, dict) or (result is None and absent)

@@ -120,9 +120,7 @@ class LiveConsole:
 
     def _take_activity(self, event: StageStarted | ServiceStarting | CheckProgressed) -> None:
         if isinstance(event, CheckProgressed):
-            if self._check is None or self._check.name != event.name:
-                self._now = (f"check {event.name}", self._clock())
-            self._check = event
+            self._now, self._check = (f"check {event.name}", self._clock() - event.seconds), event
             return
         what = event.stage if isinstance(event, StageStarted) else service_line(event)
         self._now, self._check = (what, self._clock()), None
