@@ -11,10 +11,10 @@ from cicscenario.state.rows import KnownNonces, LedgerRow
 from cicscenario.state.tables import PAGE, Tables
 
 _COLUMNS = "purpose, person, signer, nonce, hash, raw, gas, status, block, detail"
-_LIVE = "status NOT IN ('failed', 'replaced')"
+LIVE = "status NOT IN ('failed', 'replaced')"  #: of what the index one_live_transaction has: it is used only with this
 
 _OTHERS_ARE_REPLACED = f"""
-UPDATE ledger SET status = 'replaced' WHERE {_LIVE} AND hash <> ?
+UPDATE ledger SET status = 'replaced' WHERE {LIVE} AND hash <> ?
   AND (signer, nonce) IN (SELECT signer, nonce FROM ledger WHERE hash = ?)
 """  # noqa: S608
 
@@ -28,7 +28,7 @@ _WITHDRAW_UNPROVED = f"""
 DELETE FROM outcomes WHERE ok AND (step, person) IN (
   SELECT {_STEP}, person FROM ledger AS one WHERE status <> 'mined'
     AND (instr(purpose, '{PART}') = 0 OR status IN ('signed', 'broadcast')) AND NOT EXISTS (
-    SELECT 1 FROM ledger WHERE purpose = one.purpose AND person = one.person AND {_LIVE} AND status = 'mined'
+    SELECT 1 FROM ledger WHERE purpose = one.purpose AND person = one.person AND {LIVE} AND status = 'mined'
   )
 )
 """  # noqa: S608
@@ -42,7 +42,7 @@ def _settle(db: sqlite3.Connection, ends: Sequence[tuple[bytes, str, int, str | 
     # Failures first: a transaction that took the place of one that failed has the same purpose and person.
     ordered = sorted(ends, key=lambda end: end[1])
     # Of those with one nonce only one is live (see the index one_live_nonce): there is another only for one that is not.
-    sql = f"SELECT hash FROM ledger WHERE NOT ({_LIVE}) AND hash IN ({','.join('?' * len(ordered))})"  # noqa: S608
+    sql = f"SELECT hash FROM ledger WHERE NOT ({LIVE}) AND hash IN ({','.join('?' * len(ordered))})"  # noqa: S608
     dead = db.execute(sql, [h for h, *_ in ordered]).fetchall()
     db.executemany(_OTHERS_ARE_REPLACED, [(h, h) for (h,) in dead])
     db.executemany(
@@ -64,7 +64,7 @@ class LedgerTable(Tables):
         """
         self.await_check(people)
         marks = ",".join("?" * len(people))
-        found = self._found(f"purpose = ? AND person IN ({marks}) AND {_LIVE}", (purpose, *people))
+        found = self._found(f"purpose = ? AND person IN ({marks}) AND {LIVE}", (purpose, *people))
         return {row.person: row for row in found}
 
     def failed_transactions(self, purpose: str, people: Sequence[int]) -> list[LedgerRow]:
@@ -96,7 +96,7 @@ class LedgerTable(Tables):
         """
         self.await_check()
         marks = ",".join("?" * len(purposes))
-        live = self._whole("ledger", f"WHERE purpose IN ({marks}) AND {_LIVE}", purposes)
+        live = self._whole("ledger", f"WHERE purpose IN ({marks}) AND {LIVE}", purposes)
         failed = self._whole("ledger", f"WHERE purpose IN ({marks}) AND status = 'failed'", purposes)
         return [LedgerRow(*row[1:]) for row in sorted(live + failed)]
 
@@ -193,7 +193,7 @@ class LedgerTable(Tables):
 
     def is_live(self, signer: bytes, nonce: int) -> bool:
         """Whether a transaction with this nonce has not failed, and is not replaced."""
-        sql = f"SELECT 1 FROM ledger WHERE signer = ? AND nonce = ? AND {_LIVE}"  # noqa: S608
+        sql = f"SELECT 1 FROM ledger WHERE signer = ? AND nonce = ? AND {LIVE}"  # noqa: S608
         return bool(self._rows(sql, (signer, nonce)))
 
     def last_nonce(self, signer: bytes) -> int | None:
@@ -274,7 +274,7 @@ class LedgerTable(Tables):
 
     def mined_counts(self) -> dict[str, int]:
         """Number of mined transactions by step, read from indexes: those that are neither failed nor replaced, nor open."""
-        live = f"SELECT {{}}count(*) FROM ledger INDEXED BY one_live_transaction WHERE {_LIVE} AND {{}}"  # noqa: S608
+        live = f"SELECT {{}}count(*) FROM ledger INDEXED BY one_live_transaction WHERE {LIVE} AND {{}}"  # noqa: S608
         plain = f"instr(purpose, '{PART}') = 0 GROUP BY 1"
         found = dict(self._rows(live.format("purpose, ", plain)))  # in the order of the index
         if self._rows(live.format("", "1"))[0][0] > sum(found.values()):

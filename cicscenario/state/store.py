@@ -11,7 +11,7 @@ from cicscenario.jsontext import parse_json
 from cicscenario.people.person import Person
 from cicscenario.state import writes
 from cicscenario.state.findingtable import FindingTable
-from cicscenario.state.ledgertable import LedgerTable
+from cicscenario.state.ledgertable import LIVE, LedgerTable
 from cicscenario.state.paymenttable import PaymentTable
 from cicscenario.state.persontable import PersonTable
 from cicscenario.state.requesttable import RequestTable
@@ -92,8 +92,8 @@ class Store(LedgerTable, RequestTable, PaymentTable, FindingTable, PersonTable):
         """
         sql = (
             f"SELECT count(*), coalesce(sum(gift / {_HALF}), 0), coalesce(sum(gift % {_HALF}), 0) FROM people"  # noqa: S608
-            " WHERE gift > 0 AND id NOT IN (SELECT person FROM outcomes WHERE step = ? AND ok)"
-            " AND id NOT IN (SELECT person FROM ledger WHERE purpose = ? AND status = 'mined')"
+            " WHERE gift > 0 AND NOT EXISTS (SELECT 1 FROM outcomes WHERE step = ? AND person = people.id AND ok)"
+            f" AND NOT EXISTS (SELECT 1 FROM ledger WHERE purpose = ? AND person = people.id AND {LIVE} AND status = 'mined')"
         )
         number, high, low = self._rows(sql, (step, step))[0]
         return number, high * _HALF + low
@@ -102,7 +102,7 @@ class Store(LedgerTable, RequestTable, PaymentTable, FindingTable, PersonTable):
         """The whole tokens of all people whose transaction of ``step`` is mined."""
         sql = (
             f"SELECT coalesce(sum(gift / {_HALF}), 0), coalesce(sum(gift % {_HALF}), 0) FROM people"  # noqa: S608
-            " WHERE id IN (SELECT person FROM ledger WHERE purpose = ? AND status = 'mined')"
+            f" WHERE id IN (SELECT person FROM ledger WHERE purpose = ? AND {LIVE} AND status = 'mined')"
         )
         high, low = self._rows(sql, (step,))[0]
         total: int = high * _HALF + low

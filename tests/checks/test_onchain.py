@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from cicscenario.chain import reading
 from cicscenario.chain.contracts import COOLDOWN, Contracts, Faucet, Token
 from cicscenario.chain.rpc import Call, Rpc, RpcError, UnansweredError
 from cicscenario.checks import accounts_index, balance, faucet, gas
+from cicscenario.checks.work import balance as balance_work
 from cicscenario.errors import CicScenarioError, InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 
@@ -45,6 +47,18 @@ class Heights(Rpc):
 
 def verify(rpc: Rpc, name: str, *, height: int = 0, known: int = 0, stopping: threading.Event | None = None) -> Any:
     """The problems; ``height`` is the one at which the chain was opened, ``known`` that of the ledger's last block."""
+    return CHECKS[name][0].verifier(context_of(rpc, height=height, known=known, stopping=stopping))(PEOPLE)
+
+
+def context_of(
+    rpc: Rpc,
+    *,
+    height: int = 0,
+    known: int = 0,
+    stopping: threading.Event | None = None,
+    contracts: Contracts = CONTRACTS,
+    since: int = 0,
+) -> Any:
     scenario = SimpleNamespace(
         faucet=True,
         traffic=None,
@@ -52,13 +66,13 @@ def verify(rpc: Rpc, name: str, *, height: int = 0, known: int = 0, stopping: th
         checks=SimpleNamespace(balance_adjust=None),
         backend=SimpleNamespace(traits=SimpleNamespace(custodial=False)),
     )
-    context: Any = SimpleNamespace(
+    return SimpleNamespace(
         scenario=scenario,
-        services=SimpleNamespace(chain=SimpleNamespace(rpc=rpc, contracts=CONTRACTS, height=height)),
+        services=SimpleNamespace(chain=SimpleNamespace(rpc=rpc, contracts=contracts, height=height)),
         state=SimpleNamespace(height=lambda: known),
         stopping=stopping or threading.Event(),
+        since=since,
     )
-    return CHECKS[name][0].verifier(context)(PEOPLE)
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +155,17 @@ def test_what_is_refused_is_no_problem_of_a_persons(name: str, answer: Any) -> N
 def test_a_contract_that_returns_nothing_does_not_return_0(name: str, answer: str) -> None:
     with pytest.raises(UnavailableError, match="which is not a number"):
         verify(Saying(answer), name)
+
+
+def test_the_bounds_of_a_token_with_demurrage_move_while_a_check_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of many people takes longer than the minute in which they hold."""
+    now = [6000]
+    monkeypatch.setattr(balance_work, "block_time", lambda rpc: now[0])
+    monkeypatch.setattr(balance_work.time, "time", lambda: 0)
+    decaying = replace(TOKEN, decimals=6, decay=0.9)
+    contracts = replace(CONTRACTS, token=decaying, faucet=None)
+    rpc = Heights(lambda height: int(5_000_000 * 0.9 ** ((now[0] - 6000) // 60)), 9)
+    asks = balance.CHECK.verifier(context_of(rpc, contracts=contracts, since=6000))
+    assert asks(PEOPLE) == {}
+    now[0] += 600
+    assert asks(PEOPLE) == {}, "people who are asked about ten minutes later have less"

@@ -11,6 +11,7 @@ import pytest
 
 from cicscenario.capabilities.check import ONE_BY_ONE, Check, NotKnown
 from cicscenario.capabilities.context import RunContext, Verifier
+from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.checks import all_checks
 from cicscenario.connections import Service
 from cicscenario.engine.events import CheckFinished, CheckProgressed
@@ -33,6 +34,10 @@ def store(tmp_path: Path) -> Store:
 
 def asking(verifier: Any) -> Check:
     return Check("asking", "asks", (), lambda context: verifier)
+
+
+def named(name: str, verifier: Any, *services: Service) -> Check:
+    return Check(name, "asks", (), lambda context: verifier, services)
 
 
 def context(store: Store, stopping: threading.Event) -> RunContext:
@@ -84,13 +89,98 @@ def test_it_ends_within_a_second_also_while_a_question_hangs(store: Store) -> No
     answered.set()
 
 
-def test_what_a_check_found_is_written_down_before_the_next_one_begins(store: Store) -> None:
-    def breaks(people: Sequence[Person]) -> dict[int, str]:
-        raise UnavailableError("the service is gone")
+def gone(people: Sequence[Person]) -> dict[int, str]:
+    raise UnavailableError("the service is gone")
 
-    through = Check("through", "is through", (), lambda context: lambda people: {})
+
+def nobody_lacks_it(people: Sequence[Person]) -> dict[int, str]:
+    return {}
+
+
+def test_what_a_check_found_is_written_down_before_one_of_another_service_begins(store: Store) -> None:
+    held: list[str] = []
+
+    def looks(people: Sequence[Person]) -> dict[int, str]:
+        held.extend(store.checks())
+        return gone(people)
+
     with pytest.raises(UnavailableError):
-        verify([through, asking(breaks)], context(store, threading.Event()), PEOPLE, print)
+        verify(
+            [named("through", nobody_lacks_it, Service.CHAIN), named("looks", looks, Service.META)],
+            context(store, threading.Event()), PEOPLE, print,
+        )  # fmt: skip
+    assert set(held) == set(store.checks()) == {"through"}
+
+
+def test_checks_of_the_same_services_read_everybody_once_and_have_results_of_their_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    people_of = store.people
+    monkeypatch.setattr(store, "people", lambda first, stop: read.extend(range(first, stop)) or people_of(first, stop))
+    checks = [
+        named(f"lacks {number}", lambda people, lacks=number: {p.id: "none" for p in people if p.id == lacks})
+        for number in (7, 4000)
+    ]
+    events: list[Any] = []
+    astray = PeopleSet()
+    rows = verify(checks, context(store, threading.Event()), PEOPLE, events.append, astray)
+    assert sorted(read) == list(range(PEOPLE))
+    assert [row.failing for row in rows] == [[{"person": 7, "problem": "none"}], [{"person": 4000, "problem": "none"}]]
+    assert list(astray) == [7, 4000]
+    assert [(one.person, one.name) for one in store.failed(["lacks 7", "lacks 4000"])] == [
+        (7, "lacks 7"),
+        (4000, "lacks 4000"),
+    ]
+    for name in ("lacks 7", "lacks 4000"):
+        told = [event for event in events if isinstance(event, CheckProgressed) and event.name == name]
+        assert [event.done for event in told] == list(range(0, PEOPLE, 500))
+    assert [event.name for event in events if isinstance(event, CheckFinished)] == ["lacks 7", "lacks 4000"]
+
+
+@pytest.mark.parametrize("breaks_at", ["once", "later"])
+def test_a_check_that_breaks_ends_those_after_it_and_none_before_it(store: Store, breaks_at: str) -> None:
+    asked: list[int] = []
+
+    def breaks(people: Sequence[Person]) -> dict[int, str]:
+        asked.append(people[0].id)
+        return gone(people) if breaks_at == "once" or people[0].id >= 2000 else {}
+
+    def before(people: Sequence[Person]) -> dict[int, str]:
+        return {person.id: "none" for person in people if person.id == PEOPLE - 1}
+
+    checks = [named("before", before), named("breaks", breaks), named("after", nobody_lacks_it)]
+    events: list[Any] = []
+    with pytest.raises(UnavailableError, match="gone"):
+        verify(checks, context(store, threading.Event()), PEOPLE, events.append)
+    assert list(store.checks()) == ["before"]
+    assert store.checks()["before"].total == PEOPLE
+    assert [(one.person, one.name) for one in store.failed(["before", "breaks", "after"])] == [(PEOPLE - 1, "before")]
+    assert 4500 not in asked, "it is not asked about everybody"
+
+
+def test_a_check_that_cannot_begin_ends_none_before_it(store: Store) -> None:
+    def verifier(context: RunContext) -> Verifier:
+        raise UnavailableError("the registry names no Faucet")
+
+    with pytest.raises(UnavailableError, match="no Faucet"):
+        verify(
+            [named("before", nobody_lacks_it), Check("cannot", "asks", (), verifier), named("after", nobody_lacks_it)],
+            context(store, threading.Event()), PEOPLE, print,
+        )  # fmt: skip
+    assert list(store.checks()) == ["before"]
+
+
+def test_what_was_complete_is_kept_when_it_is_stopped(store: Store) -> None:
+    stopping = threading.Event()
+
+    def stops(people: Sequence[Person]) -> dict[int, str]:
+        stopping.set()
+        return {}
+
+    checks = [named("through", nobody_lacks_it), *(named(name, stops, Service.META) for name in ("one", "other"))]
+    with pytest.raises(InterruptedRunError, match="stopped in the checks one, other; checks change nothing"):
+        verify(checks, context(store, stopping), PEOPLE, print)
     assert list(store.checks()) == ["through"]
 
 

@@ -109,7 +109,10 @@ def test_services_stages_and_checks_have_progress_of_their_own(clock: HandClock)
     show(StageStarted("asking the services"))
     assert drawn(screen, show) == ["asking the services 0.0 s"]
     show(CheckProgressed("balance", 500, 1000, 2, 3.0))
-    assert drawn(screen, show) == ["check balance 500 of 1,000 people asked about 2 errors 0.0 s"]
+    assert drawn(screen, show) == ["check balance 500 of 1,000 people asked about 2 errors 3.0 s"]
+    clock.now += 1
+    show(CheckProgressed("gas", 500, 1000, 0, 4.0))  # it goes through the people with the other
+    assert drawn(screen, show) == ["check gas 500 of 1,000 people asked about 4.0 s"]
     show(CheckFinished("balance", 2, 1000, None, None))
     assert drawn(screen, show) == ["balance: 2 errors of 1000"]
 
