@@ -14,7 +14,7 @@ from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.readback import PeopleSet
 from cicscenario.engine.events import CheckFinished, Listener
-from cicscenario.engine.tally import NotMade, Problems, Tally
+from cicscenario.engine.checktally import NotMade, Problems, CheckTally
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import CheckRow
@@ -72,20 +72,20 @@ def finished(row: CheckRow) -> CheckFinished:
 
 def _begun(
     checks: Iterable[Check], context: RunContext, size: int, listener: Listener
-) -> tuple[list[Tally], Exception | None]:
+) -> tuple[list[CheckTally], Exception | None]:
     """The checks up to the first that cannot begin, with its error."""
-    tallies: list[Tally] = []
+    tallies: list[CheckTally] = []
     for check in checks:
         try:
-            tallies.append(Tally(check, context, size, listener))
+            tallies.append(CheckTally(check, context, size, listener))
         except Exception as error:  # whatever it is, it is raised after those before it are complete
             return tallies, error
     return tallies, None
 
 
 def _through(
-    tallies: list[Tally], context: RunContext, size: int, error: Exception | None, astray: PeopleSet
-) -> tuple[list[Tally], Exception | None]:
+    tallies: list[CheckTally], context: RunContext, size: int, error: Exception | None, astray: PeopleSet
+) -> tuple[list[CheckTally], Exception | None]:
     """Takes checks of one kind through the people, part by part. Gives those that are complete, and the error of the next one."""
     batch = tallies[0].check.batch
     parts = [range(first, min(first + batch, size)) for first in range(0, size, batch)]
@@ -105,7 +105,7 @@ def _through(
     return tallies, error
 
 
-def _named(tallies: Sequence[Tally]) -> str:
+def _named(tallies: Sequence[CheckTally]) -> str:
     names = ", ".join(tally.check.name for tally in tallies)
     return f"the check{'s' * (len(tallies) > 1)} {names}"
 
@@ -139,7 +139,7 @@ def _with_parts(
 class _Question:
     """Asks checks about people. Others may take checks from ``tallies`` meanwhile: these are asked about no more parts."""
 
-    def __init__(self, store: Store, tallies: Sequence[Tally]) -> None:
+    def __init__(self, store: Store, tallies: Sequence[CheckTally]) -> None:
         self._store = store
         self.tallies = tallies
 
@@ -161,7 +161,7 @@ class _Question:
         return found, None
 
 
-def _asked(tally: Tally, people: Sequence[Person], missing: Problems) -> tuple[Problems, int]:
+def _asked(tally: CheckTally, people: Sequence[Person], missing: Problems) -> tuple[Problems, int]:
     """The problems of a part of the people, and the number of those who were not asked about."""
     asked = [person for person in people if person.id not in tally.known] if tally.known else people
     return missing | (tally.verifier(asked) if asked else {}), len(people) - len(asked)

@@ -20,7 +20,7 @@ class NotMade(str):
     __slots__ = ()
 
 
-class Tally:
+class CheckTally:
     """A check that goes through people ``0 <= id < size``, a part of them after the other, and what it has found.
 
     ``known`` are the people whom it need not be asked about. To make it says that the check begins.
