@@ -13,8 +13,8 @@ from itertools import groupby, islice
 from cicscenario.capabilities.check import Check
 from cicscenario.capabilities.context import RunContext
 from cicscenario.capabilities.readback import PeopleSet
+from cicscenario.engine.checktally import CheckTally, NotMade, Problems
 from cicscenario.engine.events import CheckFinished, Listener
-from cicscenario.engine.checktally import NotMade, Problems, CheckTally
 from cicscenario.errors import InterruptedRunError, UnavailableError
 from cicscenario.people.person import Person
 from cicscenario.state.rows import CheckRow
