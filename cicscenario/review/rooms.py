@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("language", "people"),
     ("resources", "chainspec", "address", "numberplan"), ("transport", "profile"), ("inputs", "jsontext"),
     ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",),
-    ("printable", "wording", "loading", "unfinished"),
+    ("printable", "wording", "loading", "unfinished", "keccak"),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only those of ``ABOVE_APART`` may import it.
 APART = {
@@ -31,6 +31,7 @@ APART = {
             "files",
             "inputs",
             "jsontext",
+            "keccak",
             "loading",
             "retry",
             "shell",
