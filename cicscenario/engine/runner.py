@@ -6,6 +6,7 @@ Outcomes are saved when their batch is done, and about every half second before 
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -160,6 +161,22 @@ class Runner:
                 open_batches.remove(batch)
 
     def _starts(self) -> Iterator[int]:
+        """The first person of each batch that is not through yet.
+
+        While the state is inspected, batches of people of whom it has nothing come first: for others nothing new is sent, so
+        they would take the places of the open ones, and a big state would keep the run waiting. They come as soon as they can.
+        """
+        later: deque[int] = deque()
+        for start in self._not_through():
+            if self._store.awaits_check(range(start, min(start + self._batch, self._plan.size))):
+                later.append(start)
+                continue
+            while later and not self._store.awaits_check():
+                yield later.popleft()
+            yield start
+        yield from later
+
+    def _not_through(self) -> Iterator[int]:
         """The first person of each batch that is not through yet. Those that are cost one look for many of them."""
         for first in range(0, self._plan.size, _LOOK * self._batch):
             stop = min(first + _LOOK * self._batch, self._plan.size)

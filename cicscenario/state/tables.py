@@ -98,11 +98,20 @@ class Tables:
         StateRefusedError for damage, and InterruptedRunError when the run is to stop, unless it is not ``stoppable``.
         """
         inspection = self._inspection
-        if inspection is None or (people is not None and all(person >= self._begun for person in people)):
+        if inspection is None or not self._may_have_lost(people):
             return
         inspection.wait(stoppable=stoppable)
         with self._mutex, sqlite_errors(self.path):
             self._refuse_damage()
+
+    def awaits_check(self, people: Iterable[int] | None = None) -> bool:
+        """Whether ``await_check`` would wait now. Raises StateRefusedError for damage."""
+        inspection = self._inspection
+        return inspection is not None and not inspection.is_over and self._may_have_lost(people)
+
+    def _may_have_lost(self, people: Iterable[int] | None) -> bool:
+        """Whether the state had anything of these people, or of any for None, when its inspection began."""
+        return people is None or any(person < self._begun for person in people)
 
     def _check(self, *, rows: bool) -> None:
         """Holds rows against their digests, and indexes against their tables; without ``rows`` only the structure of the file."""

@@ -473,3 +473,27 @@ def test_deadlines_know_that_batches_were_through_before(world: World) -> None:
     deadlines.ended = ended.append  # type: ignore[method-assign]
     world.run({"population": people, "accounts": ok}, size=30, deadlines=deadlines)
     assert ended == ["population", "accounts"]
+
+
+@pytest.mark.parametrize(
+    ("over_at", "order"), [(50, [20, 30, 40, 0, 10]), (30, [20, 0, 10, 30, 40]), (0, [0, 10, 20, 30, 40])]
+)
+def test_people_of_whom_the_state_has_something_do_not_hold_up_others_while_it_is_inspected(
+    world: World, monkeypatch: pytest.MonkeyPatch, over_at: int, order: list[int]
+) -> None:
+    """``over_at``: the inspection is over when the batch with this person is looked at."""
+    looked_at, began = [-1], []
+
+    def awaits_check(people: range | None = None) -> bool:
+        looked_at.extend([people.start] if people else [])
+        return looked_at[-1] < over_at and (people is None or people.start < 20)
+
+    def noting(batch: Batch) -> Result:
+        began.append(batch.ids[0])
+        return people(batch)
+
+    world.run({"people": lambda batch: Result([Outcome(number, ok=False) for number in batch.ids])}, 20)
+    monkeypatch.setattr(world.store, "awaits_check", awaits_check)
+    world.run({"people": noting})
+    assert began == order
+    assert world.store.counts()["people"] == (50, 0)

@@ -129,7 +129,10 @@ def test_new_people_do_not_wait(beside: Callable[..., Store], slow: Callable[[],
     store = beside()
     assert store.live_transactions("gift", [NEW, NEW + 1]) == {}
     assert store.requests([NEW]) == {}
+    assert [store.awaits_check(who) for who in ([NEW, NEW + 1], [NEW - 1, NEW], None)] == [False, True, True]
     slow()
+    store.await_check()
+    assert not store.awaits_check([0])
 
 
 @pytest.mark.parametrize("table", ["people", "outcomes", "ledger", "requests", "payments"])
