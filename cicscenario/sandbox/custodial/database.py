@@ -70,7 +70,7 @@ class EngineDatabase:
         """The bits of ``flags`` that are set for any of the addresses."""
         with self._statement() as cursor:
             cursor.execute(
-                "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s)",
+                "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s::bpchar[])",
                 (flags, chain, list(addresses)),
             )
             (found,) = cursor.fetchall()[0]
@@ -182,7 +182,7 @@ class EngineDatabase:
         """Transactions with their status, and when they were made, in Unix seconds."""
         with self._statement() as cursor:
             columns = _SELECT.replace(" FROM", ", status, floor(extract(epoch FROM date_created))::bigint FROM", 1)
-            cursor.execute(f"{columns} WHERE tx_hash = ANY(%s)", (list(hashes),))
+            cursor.execute(f"{columns} WHERE tx_hash = ANY(%s::bpchar[])", (list(hashes),))
             return [(Otx(*row[:7]), row[7], row[8]) for row in cursor.fetchall()]
 
     def ready(self, limit: int) -> list[Otx]:
@@ -260,14 +260,17 @@ def add_otx(cursor: Cursor, purpose: str, account: str, sender: str, signed: Sig
 def open_by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
     """Transactions with these hashes that are neither final nor failed."""
     cursor.execute(
-        f"{_SELECT} WHERE tx_hash = ANY(%s) AND status NOT IN ('final', 'failed') ORDER BY id", (list(hashes),)
+        f"{_SELECT} WHERE tx_hash = ANY(%s::bpchar[]) AND status NOT IN ('final', 'failed') ORDER BY id",
+        (list(hashes),),
     )
     return [Otx(*row) for row in cursor.fetchall()]
 
 
 def waiting_for_gas(cursor: Cursor, senders: Collection[str]) -> list[Otx]:
     """Transactions of these senders that wait for gas."""
-    cursor.execute(f"{_SELECT} WHERE sender = ANY(%s) AND status = 'waitforgas' ORDER BY id", (list(senders),))
+    cursor.execute(
+        f"{_SELECT} WHERE sender = ANY(%s::bpchar[]) AND status = 'waitforgas' ORDER BY id", (list(senders),)
+    )
     return [Otx(*row) for row in cursor.fetchall()]
 
 

@@ -53,7 +53,8 @@ class Vault:
         """The ``addresses`` whose keys are in the vault."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT wallet_address_hex FROM ethereum WHERE wallet_address_hex = ANY(%s)", (list(addresses),)
+                "SELECT wallet_address_hex FROM ethereum WHERE wallet_address_hex = ANY(%s::bpchar[])",
+                (list(addresses),),
             )
             return {address for (address,) in cursor.fetchall()}
 
@@ -62,7 +63,7 @@ class Vault:
         fernet = self._fernet("")
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT wallet_address_hex, key_ciphertext FROM ethereum WHERE wallet_address_hex = ANY(%s)",
+                "SELECT wallet_address_hex, key_ciphertext FROM ethereum WHERE wallet_address_hex = ANY(%s::bpchar[])",
                 (list(addresses),),
             )
             rows = cursor.fetchall()
