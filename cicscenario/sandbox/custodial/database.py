@@ -8,8 +8,8 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from cicscenario.chain.signer import Signed
+from cicscenario.sandbox import preparing
 from cicscenario.sandbox.custodial.errors import IntegrityError
-from cicscenario.transport import libpq
 
 ZERO = "0" * 40
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
@@ -33,8 +33,7 @@ class EngineDatabase:
     """One connection to the database. Not thread-safe."""
 
     def __init__(self, dsn: str) -> None:
-        self._connection = libpq.connect(dsn=dsn)
-        self._connection.autocommit = True  # a single statement then takes one round trip
+        self._connection = preparing.connect(dsn=dsn)  # a single statement takes one round trip
 
     @contextmanager
     def _statement(self) -> Iterator[Cursor]:
@@ -63,7 +62,8 @@ class EngineDatabase:
     def unlock(self, chain: str, address: str, flags: int) -> None:
         with self._statement() as cursor:
             cursor.execute(
-                "UPDATE lock SET flags = flags & ~%s WHERE blockchain = %s AND address = %s", (flags, chain, address)
+                "UPDATE lock SET flags = flags & ~%s::integer WHERE blockchain = %s AND address = %s",
+                (flags, chain, address),
             )
 
     def locked(self, chain: str, flags: int, addresses: Sequence[str]) -> int:
@@ -218,15 +218,16 @@ class EngineDatabase:
 #: Each is one statement, since every statement of a transaction is a round trip.
 _RESERVE = """
 WITH next AS (
-  INSERT INTO nonce SELECT %(address)s, 1 WHERE NOT EXISTS (
+  INSERT INTO nonce SELECT %(address)s::bpchar, 1 WHERE NOT EXISTS (
     SELECT 1 FROM nonce_task_reservation WHERE key = %(key)s AND address_hex = %(address)s
   ) ON CONFLICT (address_hex) DO UPDATE SET nonce = nonce.nonce + 1 RETURNING nonce - 1 AS nonce
 )
-INSERT INTO nonce_task_reservation SELECT %(key)s, %(address)s, nonce FROM next RETURNING nonce"""
+INSERT INTO nonce_task_reservation SELECT %(key)s::text, %(address)s, nonce FROM next RETURNING nonce"""
 _ADD_RESERVED = """
 WITH used AS (DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s RETURNING nonce),
 added AS (
-  INSERT INTO otx (purpose, account, sender, nonce, tx_hash, signed_tx) SELECT %s, %s, %s, %s, %s, %s FROM used
+  INSERT INTO otx (purpose, account, sender, nonce, tx_hash, signed_tx)
+  SELECT %s, %s, %s, %s::bigint, %s, %s FROM used
   ON CONFLICT (tx_hash) DO NOTHING
 )
 SELECT nonce FROM used"""

@@ -15,7 +15,7 @@ from eth_hash.auto import keccak
 
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.files import write_once
-from cicscenario.transport import libpq
+from cicscenario.sandbox import preparing
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ethereum (
@@ -30,8 +30,7 @@ class Vault:
 
     def __init__(self, dsn: str, secret: bytes) -> None:
         self._secret = secret
-        self._connection = libpq.connect(dsn=dsn)
-        self._connection.autocommit = True
+        self._connection = preparing.connect(dsn=dsn)
 
     def prepare(self) -> None:
         """Creates the table."""
