@@ -1,10 +1,11 @@
 """The engine's tables in PostgreSQL: locks, roles, nonce reservations, and transactions with their status."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from cicscenario.chain.signer import Signed
@@ -153,6 +154,18 @@ class EngineDatabase:
             cursor.execute(
                 "UPDATE otx SET status = %s WHERE tx_hash = %s AND status = ANY(%s)", (status, tx_hash, list(before))
             )
+
+    @contextmanager
+    def alone(self, account: str) -> Iterator[None]:
+        """While the block runs, no other process runs such a block for the account: it waits. Do not nest them."""
+        with self._statement() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (account,))
+        try:
+            yield
+        finally:
+            lost = (psycopg2.OperationalError, psycopg2.InterfaceError)  # the lock has ended with the connection
+            with suppress(*lost), self._statement() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", (account,))
 
     def is_filling(self, recipient: str) -> bool:
         """Whether a gift of gas for ``recipient`` is on its way."""

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
+import psycopg2.errors
 import pytest
 
 from cicscenario.chain.abi import pack, selector, to_hex
@@ -376,3 +377,19 @@ def test_no_statement_about_an_account_or_a_transaction_reads_a_whole_table(engi
                 cursor.execute(f"EXPLAIN {call.replace('%s', 'NULL')}")
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 assert "Seq Scan" not in plan, f"{statement}\n{plan}"
+
+
+def test_two_gifts_of_gas_to_one_account_are_signed_one_after_the_other(engine: RunningEngine) -> None:
+    """The second is a small one then: a payout is asked for twice when the engine is killed before it has stored that it did."""
+    account, other = "ab" * 20, "cd" * 20
+    with closing(engine.database("cic_eth")) as connection:
+        dsn = f"postgresql://{connection.info.user}:{connection.info.password}@127.0.0.1:{connection.info.port}/cic_eth"
+    first, second = EngineDatabase(dsn), EngineDatabase(dsn)
+    with closing(first._connection), closing(second._connection):
+        second._connection.cursor().execute("SET lock_timeout = 300")  # milliseconds
+        with first.alone(account), second.alone(other):
+            pass
+        with first.alone(account), pytest.raises(psycopg2.errors.LockNotAvailable), second.alone(account):
+            pass
+        with second.alone(account):
+            pass
