@@ -5,19 +5,17 @@ reader sees the old content or the new one, never a part, also after a crash; an
 """
 
 import errno
-import fcntl
 import io
 import os
-import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from cicscenario.boundaries import Boundary
+from cicscenario.unfinished import UNFINISHED, is_unfinished, sweep_beside, unfinished_file, unfinished_folder
 
 OWNER_ONLY = 0o600  #: permissions of every file but those for all
 FOR_ALL = 0o644  #: permissions of what is made to be shown: reports, generated pages, new scenarios
@@ -30,8 +28,8 @@ _OPEN = Boundary("file.open")  # a file that is written in its place
 _PLACE = Boundary("folder.place")  # a folder that is filled gets its name
 _IGNORE = Boundary("folder.ignore")  # git is told to leave a folder alone
 _ALL_IGNORED = "*\n"  # the content of its .gitignore
-_SUFFIX = ".unfinished"
-_UNFINISHED = re.compile(rf"\..+\.[a-z0-9_]{{8}}\{_SUFFIX}")  # the name of a temporary file or folder
+_FILLED = "file"  # the name, in their temporary folder, of each of many files until it is whole
+_FILL = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @contextmanager
@@ -44,8 +42,8 @@ def replacing(
     what it points to stays as it is. With ``durable`` it is flushed to the disk before it replaces ``path``, so that a power
     cut leaves the old content or the new one. ``again`` is for a file that a run writes every second: it has a boundary of its
     own, since nobody can tell how often it is passed. Deletes what killed processes left when they wrote the same file; not with
-    ``many``, for a folder of so many files that it is swept once (see ``sweep``). Raises OSError, with ``path`` as its file
-    name.
+    ``many``, for a folder of so many files that it is swept once, by ``unfinished.sweep``. Raises OSError, with ``path`` as its
+    file name.
     """
     with _named(path):
         _refuse_special(path)
@@ -79,6 +77,35 @@ def write_whole(
     """Writes ``content`` to ``path`` atomically; see ``replacing``. Characters that UTF-8 cannot encode are escaped."""
     with replacing(path, mode=mode, durable=durable, again=again, many=many) as file:
         file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+
+
+@contextmanager
+def filling(top: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """A function of a path below ``top`` and a content, which does for a great many files what ``write_whole`` does for one.
+
+    All are written in one temporary folder of ``top``, which is made and locked once, and then renamed. It is deleted when the
+    block ends; of a killed process, ``unfinished.sweep`` deletes it.
+    """
+    with _named(top):
+        descriptor, temporary = unfinished_folder(top / _FILLED)
+    unnamed = f"{temporary}/{_FILLED}"
+
+    def write(path: str, content: bytes) -> None:
+        with _named(path):
+            _refuse_special_file(path)
+            with _REPLACE:
+                with os.fdopen(os.open(unnamed, _FILL, OWNER_ONLY), "wb") as file:
+                    os.fchmod(file.fileno(), OWNER_ONLY)
+                    file.write(content)
+                os.replace(unnamed, path)  # noqa: PTH105 (paths for millions of files take as long as their writes)
+
+    try:
+        with _named(top):
+            temporary.chmod(_FOLDER)
+        yield write
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
 
 
 def write_new(path: Path, content: str, *, mode: int = OWNER_ONLY) -> None:
@@ -123,7 +150,7 @@ def making_folder(path: Path) -> Iterator[Path]:
     """
     with _named(path):
         sweep_beside(path)
-        descriptor, temporary = _locked(lambda: _new_folder(path))
+        descriptor, temporary = unfinished_folder(path)
         try:
             temporary.chmod(_FOLDER)
             yield temporary
@@ -187,7 +214,7 @@ def own_folder(path: Path, ours: Callable[[str], bool] = lambda name: False) -> 
 
 def _names_in(folder: Path) -> list[str]:
     """What is in a folder, but for the temporary files of processes."""
-    return [entry.name for entry in folder.iterdir() if not _UNFINISHED.fullmatch(entry.name)]
+    return [entry.name for entry in folder.iterdir() if not is_unfinished(entry.name)]
 
 
 def _is_ignored(path: Path) -> bool:
@@ -245,83 +272,10 @@ def open_in_place(path: Path, *, append: bool = False) -> int:
     return descriptor
 
 
-def sweep(folder: Path) -> None:
-    """Deletes the temporary files that killed processes left in a folder; keeps those of processes that still write.
-
-    What cannot be deleted stays.
-    """
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if _UNFINISHED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                with suppress(OSError):
-                    _delete_unlocked(Path(entry.path))
-
-
-def _delete_unlocked(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def sweep_beside(path: Path) -> None:
-    """Deletes the temporary files and folders that killed processes left for ``path``; see ``sweep``."""
-    with suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in entries:
-            if entry.name.startswith(_prefix(path)) and _UNFINISHED.fullmatch(entry.name):
-                is_folder = entry.is_dir(follow_symlinks=False)
-                with suppress(OSError):
-                    (_delete_unlocked_folder if is_folder else _delete_unlocked)(Path(entry.path))
-
-
-def _delete_unlocked_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
-    finally:
-        os.close(descriptor)
-
-
-def _prefix(path: Path) -> str:
-    return f".{path.name[:50]}."  # a whole name could become longer than file systems allow
-
-
-def _new_file(path: Path) -> tuple[int, Path]:
-    descriptor, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_SUFFIX, dir=path.parent)
-    return descriptor, Path(name)
-
-
-def _new_folder(path: Path) -> tuple[int, Path]:
-    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=_SUFFIX, dir=path.parent))
-    return os.open(temporary, os.O_RDONLY | os.O_CLOEXEC), temporary
-
-
-def _locked(make: Callable[[], tuple[int, Path]]) -> tuple[int, Path]:
-    """A new temporary file or folder, locked as long as its descriptor is open.
-
-    By this, ``sweep`` knows what killed processes have left.
-    """
-    while True:
-        descriptor, temporary = make()
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            deleted = os.fstat(descriptor).st_nlink == 0
-        except BlockingIOError:
-            deleted = True
-        except OSError:  # a file system without locks: `sweep` cannot lock there either, and deletes nothing
-            deleted = False
-        if not deleted:
-            return descriptor, temporary
-        os.close(descriptor)  # the sweep of another process has found it before it was locked
-
-
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A new file beside ``path`` with mode 0600. The block gives it another name; when it raises, the file is deleted."""
-    descriptor, temporary = _locked(lambda: _new_file(path))
+    descriptor, temporary = unfinished_file(path)
     try:
         with os.fdopen(descriptor, "wb", io.DEFAULT_BUFFER_SIZE) as file:
             yield file, temporary
@@ -334,8 +288,12 @@ def _refuse_special(path: Path) -> None:
     """Raises OSError for what a rename would destroy: devices, pipes, sockets, and the links beside devices."""
     if os.path.abspath(path.parent) == "/dev":  # noqa: PTH100 (as it is named)
         raise OSError(errno.EINVAL, "not a place for files", str(path))
+    _refuse_special_file(path)
+
+
+def _refuse_special_file(path: Path | str) -> None:
     with suppress(FileNotFoundError):
-        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
+        if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
@@ -349,12 +307,12 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(path: Path | str) -> Iterator[None]:
     """Gives an OSError the name of the file that was to be written, instead of none or that of a temporary file."""
     try:
         yield
     except OSError as error:
-        if error.errno and (error.filename is None or _SUFFIX in str(error.filename)):
+        if error.errno and (error.filename is None or UNFINISHED in str(error.filename)):
             error.filename, error.filename2 = str(path), None
         raise
 

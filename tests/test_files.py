@@ -16,6 +16,7 @@ from cicscenario.files import (
     FOLDER_FOR_ALL,
     FOR_ALL,
     OWNER_ONLY,
+    filling,
     inner_folder,
     make_folder,
     making_folder,
@@ -23,11 +24,11 @@ from cicscenario.files import (
     open_in_place,
     own_folder,
     replacing,
-    sweep,
     write_new,
     write_once,
     write_whole,
 )
+from cicscenario.unfinished import sweep
 
 Writer = Callable[[Path], object]
 
@@ -39,6 +40,7 @@ WRITERS: dict[str, Writer] = {
     "new": lambda path: write_new(path, "new"),
     "in place": lambda path: _write(open_in_place(path)),
     "new file": lambda path: _write_and_close(new_file(path)),
+    "one of many": lambda path: _fill(path),
 }
 
 
@@ -50,6 +52,11 @@ def _write(descriptor: int) -> None:
 def _write_and_close(file: BinaryIO) -> None:
     with file:
         file.write(b"new")
+
+
+def _fill(path: Path) -> None:
+    with filling(path.parent) as write:
+        write(str(path), b"new")
 
 
 @pytest.fixture(params=[0, 0o022, 0o077], ids=lambda mask: f"umask {mask:o}")

@@ -1,6 +1,6 @@
 """The parts of Solidity's ABI that are needed for each person, encoded by hand: fifty times faster than eth_abi."""
 
-from eth_hash.auto import keccak
+from cicscenario.keccak import keccak
 
 Word = int | bytes
 

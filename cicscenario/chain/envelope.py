@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from cicscenario.chain.abi import from_hex
 from cicscenario.chain.gasprice import DynamicFee, GasPrice, most_of
 from cicscenario.chain.proof import SentCall
 from cicscenario.chain.rlpcode import rlp_decoded, rlp_encoded
+from cicscenario.keccak import keccak
 
 
 @dataclass(frozen=True)

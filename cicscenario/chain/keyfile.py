@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from Crypto.Cipher import AES
-from eth_hash.auto import keccak
 
 from cicscenario.boundaries import Boundary
 from cicscenario.chain.signer import KEY_BYTES, address_of, why_not_a_key
@@ -22,6 +21,7 @@ from cicscenario.errors import InvalidError, reason_of
 from cicscenario.files import write_whole
 from cicscenario.inputs import read_input
 from cicscenario.jsontext import parse_json
+from cicscenario.keccak import keccak
 
 _KEYFILE = Boundary("keystore.file")
 #: scrypt parameters (n, r, p) as in geth. A standard key takes a second and 256 MiB, a light one 0.05 seconds and 4 MiB.

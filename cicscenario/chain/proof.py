@@ -13,12 +13,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_hash.auto import keccak
-
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.contracts import ADD, GIVE_TO, MINT_TO, TRANSFER, TRANSFER_EVENT
 from cicscenario.chain.flatrlp import first_strings
 from cicscenario.chain.rlpcode import rlp_decoded
+from cicscenario.keccak import keccak
 from cicscenario.state.rows import LedgerRow
 
 Log = Mapping[str, Any]  #: as JSON-RPC gives it

@@ -5,10 +5,10 @@ import hmac
 from dataclasses import dataclass
 
 import coincurve
-from eth_hash.auto import keccak
 
 from cicscenario.chain.flatrlp import encoded_item, encoded_items, list_of
 from cicscenario.chain.gasprice import DynamicFee, GasPrice
+from cicscenario.keccak import keccak
 
 KEY_BYTES = 32
 DYNAMIC_FEE = b"\x02"  #: the type of an EIP-1559 transaction, its first byte

@@ -15,7 +15,7 @@ from cicscenario.cli.newquestions import Ask, Question, country, questions, unde
 from cicscenario.cli.newwords import UnclearError, read, spoken, yes_or_no
 from cicscenario.cli.schema import reference, schemas_of, schemas_place, write_schemas
 from cicscenario.errors import ExitCode, InvalidError, reason_of
-from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, make_folder, sweep_beside, write_new, write_whole
+from cicscenario.files import FOLDER_FOR_ALL, FOR_ALL, make_folder, write_new, write_whole
 from cicscenario.invocation import going_on
 from cicscenario.language import Diagnostic, DiagnosticsError, Scenario
 from cicscenario.language.diagnostic import Code
@@ -26,6 +26,7 @@ from cicscenario.language.nodes import compose, plain
 from cicscenario.language.schema import Schema, keys
 from cicscenario.language.source import Source
 from cicscenario.printable import one_line, say
+from cicscenario.unfinished import sweep_beside
 from cicscenario.vocabulary import load_scenario, scenario_schema, vocabulary
 from cicscenario.wording import agreeing, counted
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from cicscenario.capabilities.context import RunContext
@@ -15,12 +16,13 @@ from cicscenario.engine.problems import Problems
 from cicscenario.engine.progress import Progress
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.errors import CicScenarioError, ExitCode, StepFailedError, as_told
-from cicscenario.files import inner_folder, own_folder, sweep, write_whole
+from cicscenario.files import filling, inner_folder, own_folder
 from cicscenario.invocation import UNKNOWN, going_on
 from cicscenario.legacy.badrecords import BadRecords
 from cicscenario.plan.compile import Plan
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import Store
+from cicscenario.unfinished import sweep
 from cicscenario.wording import counted
 
 TRANSACTIONS = "tx"  #: folder of the run directory
@@ -108,14 +110,15 @@ def write_transactions(directory: Path, store: Store) -> None:
     """
     top = inner_folder(directory / TRANSACTIONS)
     sweep(top)
-    folder = top
-    for row in store.transactions_by_hash():  # one folder after the other, which a file system does faster
-        raw, name = row.raw.hex(), row.hash.hex()
-        if folder.name != name[:_DIGITS]:
-            folder = inner_folder(top / name[:_DIGITS])
+    in_order = groupby(store.transactions_by_hash(), lambda row: row.hash.hex()[:_DIGITS])
+    with filling(top) as write:
+        for digits, rows in in_order:
+            folder = inner_folder(top / digits)
             sweep(folder)
-        if _size(f"{folder}/{name}") != len(raw):
-            write_whole(folder / name, raw, many=True)
+            for row in rows:
+                path, raw = f"{folder}/{row.hash.hex()}", row.raw.hex().encode()
+                if _size(path) != len(raw):
+                    write(path, raw)
 
 
 def _size(path: str) -> int | None:

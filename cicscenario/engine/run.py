@@ -47,7 +47,7 @@ from cicscenario.engine.services import open_services
 from cicscenario.engine.stopwatch import Stopwatch
 from cicscenario.engine.verify import require_answers, verify
 from cicscenario.errors import CicScenarioError, DeadlineError, ExitCode, InterruptedRunError, as_told
-from cicscenario.files import own_folder, sweep
+from cicscenario.files import own_folder
 from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.legacy.badrecords import BadRecordsError
@@ -57,6 +57,7 @@ from cicscenario.state.directory import directory_lock, existing_store, set_asid
 from cicscenario.state.inspection import InspectBeside
 from cicscenario.state.rows import CheckRow
 from cicscenario.state.store import STATE, Store
+from cicscenario.unfinished import sweep
 from cicscenario.vocabulary import load_scenario
 from cicscenario.wording import agreeing, counted
 

@@ -4,10 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
-from eth_hash.auto import keccak
-
 from cicscenario.chain.abi import to_hex
 from cicscenario.chain.rpc import Rpc, protocol_errors
+from cicscenario.keccak import keccak
 from cicscenario.state.rows import LedgerRow
 from cicscenario.state.salvage import Salvage
 

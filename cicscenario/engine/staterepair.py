@@ -20,7 +20,6 @@ from cicscenario.engine.identity import claim, compare
 from cicscenario.engine.run import Stoppable
 from cicscenario.engine.services import open_services
 from cicscenario.errors import InvalidError, StateRefusedError
-from cicscenario.files import sweep
 from cicscenario.invocation import going_on
 from cicscenario.language import Environment, Scenario
 from cicscenario.people.person import Person
@@ -31,6 +30,7 @@ from cicscenario.state.integrity import Damage
 from cicscenario.state.salvage import Row, Salvage, put_in_place, salvaged, write_anew
 from cicscenario.state.store import STATE, Store
 from cicscenario.steps import accounts, population
+from cicscenario.unfinished import sweep
 from cicscenario.vocabulary import load_scenario
 from cicscenario.wording import counted
 

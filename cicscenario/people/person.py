@@ -109,7 +109,7 @@ def parse_address(text: object) -> bytes | None:
 def checksum(address: bytes) -> str:
     """The address with EIP-55 checksum (mixed case) and 0x."""
     digits = address.hex()
-    from eth_hash.auto import keccak  # not at the top: the names of steps load this module, and need no hash
+    from cicscenario.keccak import keccak  # not at the top: the names of steps load this module, and need no hash
 
     mask = keccak(digits.encode()).hex()
     return "0x" + "".join([upper if m > "7" else d for d, upper, m in zip(digits, digits.upper(), mask, strict=False)])

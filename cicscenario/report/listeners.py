@@ -44,6 +44,7 @@ class Listening:
         self._show_verdict = show_verdict
         self._log = RunLog()
         self._now = NowFile()
+        self._unread = False  # whoever read what is shown has gone, as ``head`` does
 
     def __call__(self, event: Event) -> None:
         try:
@@ -56,9 +57,16 @@ class Listening:
         else:
             if isinstance(event, ReportWritten):
                 self.directory = Path(event.directory)
+        self._record(event)
+        try:
+            self._show(event)
+        except BrokenPipeError:
+            self._unread = True
+            raise
+
+    def _record(self, event: Event) -> None:
         self._log(event)
         self._now(event)
-        self._show(event)
 
     @property
     def following(self) -> str | None:
@@ -68,6 +76,11 @@ class Listening:
 
     def failed(self, error: BaseException) -> ExitCode:
         """Tells of the error that ends the command. Returns the exit code that it has."""
+        if self._unread:
+            self._record(
+                CommandFailed("stopped, since nobody reads its output any more", None, int(ExitCode.INTERRUPTED))
+            )
+            return ExitCode.INTERRUPTED
         known = as_told(error)
         if known is None:
             stopped = isinstance(error, KeyboardInterrupt)

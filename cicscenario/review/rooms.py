@@ -15,7 +15,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("metadata",), ("capabilities",), ("connections",), ("workers",), ("services", "chain", "legacy"), ("state",), ("payments",),
     ("language", "people"),
     ("resources", "chainspec", "address", "numberplan"), ("transport", "profile"), ("inputs", "jsontext"),
-    ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",), ("printable", "wording", "loading"),
+    ("files", "retry", "shell", "invocation", "visitors"), ("boundaries",), ("errors",),
+    ("printable", "wording", "loading", "unfinished", "keccak"),
 )  # fmt: skip
 #: Not on a floor: what it may import is listed here, and only those of ``ABOVE_APART`` may import it.
 APART = {
@@ -30,10 +31,12 @@ APART = {
             "files",
             "inputs",
             "jsontext",
+            "keccak",
             "loading",
             "retry",
             "shell",
             "transport",
+            "unfinished",
             "visitors",
             "printable",
             "wording",

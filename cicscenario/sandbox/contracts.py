@@ -7,11 +7,11 @@ from typing import Any
 
 import rlp
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
 from cicscenario.chain.abi import selector, text32, to_hex
 from cicscenario.chain.rpc import Rpc
 from cicscenario.chain.signer import Signer
+from cicscenario.keccak import keccak
 from cicscenario.sandbox.packages import PACKAGES, Contract, cache_folder, load
 from cicscenario.sandbox.receipts import wait_for_receipts
 

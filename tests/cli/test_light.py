@@ -34,7 +34,7 @@ HEAVY = (
         "rich.console",
         "rlp",
     ),
-    *("eth_hash", "sqlite3", "ssl", "urllib3", "web3"),
+    *("eth_hash", "sha3", "sqlite3", "ssl", "urllib3", "web3"),
     *(f"cicscenario.{room}" for room in ("engine", "legacy", "plan", "report", "sandbox", "serve")),
     *(
         f"cicscenario.{module}"

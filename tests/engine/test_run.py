@@ -301,6 +301,8 @@ def test_transactions_are_in_folders_by_the_first_digits_of_their_hashes(tmp_pat
     write_transactions(tmp_path, store)
     for place in ("tx", "tx/00"):  # as killed runs leave them
         (tmp_path / place / ".x.abcdefgh.unfinished").touch()
+    (tmp_path / "tx" / ".file.abcdefgh.unfinished").mkdir()
+    (tmp_path / "tx" / ".file.abcdefgh.unfinished" / "file").touch()
     write_transactions(tmp_path, store)
     found = {path.relative_to(tmp_path / "tx").as_posix() for path in (tmp_path / "tx").rglob("*")}
     assert found == {"00", "10"} | {f"{row.hash.hex()[:2]}/{row.hash.hex()}" for row in rows}

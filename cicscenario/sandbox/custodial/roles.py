@@ -1,11 +1,10 @@
 """The engine's own accounts: the writer of the accounts index, and the account that sends gas. Made at the first start."""
 
-from eth_hash.auto import keccak
-
 from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.contracts import ADD, eth_call
 from cicscenario.chain.rpc import Rpc, RpcError
 from cicscenario.chain.signer import Signer
+from cicscenario.keccak import keccak
 from cicscenario.sandbox.custodial.context import EngineContext
 from cicscenario.sandbox.custodial.database import GIFTER, WRITER, add_otx, allocate_nonce
 from cicscenario.sandbox.custodial.signing import GAS_PRICE, TransactionSigner

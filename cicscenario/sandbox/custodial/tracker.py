@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from eth_hash.auto import keccak
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from cicscenario.chain.abi import from_hex, to_hex
 from cicscenario.chain.contracts import TRANSFER_EVENT
+from cicscenario.keccak import keccak
 from cicscenario.sandbox.custodial import database, names
 from cicscenario.sandbox.custodial.callbacks import TransferCallbacks
 from cicscenario.sandbox.custodial.context import EngineContext, checksummed

@@ -11,10 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
-from eth_hash.auto import keccak
 
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.files import write_once
+from cicscenario.keccak import keccak
 from cicscenario.sandbox import preparing
 
 SCHEMA = """

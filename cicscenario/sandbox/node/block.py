@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cicscenario.chain.flatrlp import encoded_list
-from cicscenario.sandbox.node.codec import keccak256
+from cicscenario.keccak import keccak
 from cicscenario.sandbox.node.evm import COINBASE, Log
 from cicscenario.sandbox.node.transaction import Transaction
 
@@ -77,9 +77,9 @@ def make_block(
     state_root: bytes = ZERO_HASH,
 ) -> Block:
     bloom = logs_bloom(log for receipt in receipts for log in receipt.logs)
-    transactions_root = keccak256(b"".join(receipt.tx.hash for receipt in receipts))
+    transactions_root = keccak(b"".join(receipt.tx.hash for receipt in receipts))
     results = (bytes([receipt.success]) + receipt.cumulative_gas.to_bytes(8) for receipt in receipts)
-    receipts_root = keccak256(b"".join(results))
+    receipts_root = keccak(b"".join(results))
     gas_used = receipts[-1].cumulative_gas if receipts else 0
     header: list[bytes | int] = [
         parent_hash,
@@ -112,7 +112,7 @@ def make_block(
         transactions_root,
         receipts_root,
         receipts,
-        keccak256(encoded),
+        keccak(encoded),
         size,
     )
 
@@ -120,7 +120,7 @@ def make_block(
 def genesis_block(timestamp: int, gas_limit: int, rich: Mapping[str, int]) -> Block:
     """Block 0. Its hash depends on ``rich`` (address: wei), so two chains made in the same second have different hashes."""
     allocation = "".join(f"{address}={wei};" for address, wei in sorted(rich.items()))
-    return make_block(0, ZERO_HASH, timestamp, gas_limit, state_root=keccak256(allocation.encode()))
+    return make_block(0, ZERO_HASH, timestamp, gas_limit, state_root=keccak(allocation.encode()))
 
 
 def logs_bloom(logs: Iterable[Log]) -> bytes:
@@ -139,7 +139,7 @@ def logs_bloom(logs: Iterable[Log]) -> bytes:
 
 @lru_cache(maxsize=65_536)
 def _bloom_bits(item: bytes) -> int:
-    digest = keccak256(item)
+    digest = keccak(item)
     bits = 0
     for start in (0, 2, 4):
         bits |= 1 << (int.from_bytes(digest[start : start + 2]) & 2047)

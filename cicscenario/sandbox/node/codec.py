@@ -1,18 +1,10 @@
-"""Ethereum's JSON-RPC encodings (quantities, byte strings, addresses, hashes), and keccak-256."""
+"""Ethereum's JSON-RPC encodings (quantities, byte strings, addresses, hashes)."""
 
 from typing import Any
-
-from pyrevm import AccountInfo
 
 from cicscenario.sandbox.node.errors import JsonRpcError
 
 ZERO_ADDRESS = "0x" + "00" * 20
-
-
-def keccak256(data: bytes) -> bytes:
-    """Keccak-256. An account's code hash is that of its code (EIP-1052), and revm makes it five times as fast as pycryptodome."""
-    digest: bytes = AccountInfo(code=data).code_hash  # type: ignore[assignment]  # pyrevm's stub is out of date
-    return digest
 
 
 def to_hex(data: bytes) -> str:

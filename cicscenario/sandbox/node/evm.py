@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
 
-from cicscenario.sandbox.node.codec import ZERO_ADDRESS, keccak256, to_hex
+from cicscenario.keccak import keccak
+from cicscenario.sandbox.node.codec import ZERO_ADDRESS, to_hex
 from cicscenario.sandbox.node.transaction import AccessList, access_list_gas, floor_gas
 
-NO_CODE = keccak256(b"")  #: the code hash of an account without code (EIP-1052)
+NO_CODE = keccak(b"")  #: the code hash of an account without code (EIP-1052)
 _KEY = 52  # bytes of an address and a slot
 COINBASE = ZERO_ADDRESS  # anvil's too; it gets the whole fee of every transaction, because the base fee is 0
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from coincurve import PublicKey
 
 from cicscenario.chain.flatrlp import encoded_item, flat_list, list_of
-from cicscenario.sandbox.node.codec import keccak256, to_hex
+from cicscenario.keccak import keccak
+from cicscenario.sandbox.node.codec import to_hex
 from cicscenario.sandbox.node.errors import JsonRpcError
 
 AccessList = tuple[tuple[str, tuple[int, ...]], ...]
@@ -172,7 +173,7 @@ def _build(
         raise ValueError("nonce or recipient out of range")
     return Transaction(
         raw=raw,
-        hash=keccak256(raw),
+        hash=keccak(raw),
         type=kind,
         chain_id=chain_id,
         nonce=nonce,
@@ -195,7 +196,7 @@ def _recover(signed: bytes, parity: int, r: bytes, s: bytes) -> str:
         raise ValueError("the signature is not canonical (EIP-2)")
     signature = r.rjust(32, b"\0") + s.rjust(32, b"\0") + bytes([parity])
     try:
-        key = PublicKey.from_signature_and_message(signature, keccak256(signed), hasher=None)
+        key = PublicKey.from_signature_and_message(signature, keccak(signed), hasher=None)
     except Exception as error:  # coincurve raises bare Exception when no key matches
         raise ValueError(f"the signature fits no key ({error})") from None
     return _address_of(key.format(compressed=False))
@@ -204,4 +205,4 @@ def _recover(signed: bytes, parity: int, r: bytes, s: bytes) -> str:
 @lru_cache(maxsize=4_096)
 def _address_of(key: bytes) -> str:
     """The address of an uncompressed public key; most transactions come from few."""
-    return to_hex(keccak256(key[1:])[12:])
+    return to_hex(keccak(key[1:])[12:])

@@ -9,7 +9,7 @@ from pathlib import Path
 import cicscenario
 from cicscenario.boundaries import Boundary
 from cicscenario.errors import InvalidError, StateRefusedError
-from cicscenario.files import make_folder, replacing, sweep
+from cicscenario.files import make_folder, replacing
 from cicscenario.sandbox import stack
 from cicscenario.sandbox.record import Record, dialect_of
 from cicscenario.sandbox.services import SERVICES
@@ -17,6 +17,7 @@ from cicscenario.sandbox.snapshot.archive import write_archive
 from cicscenario.sandbox.snapshot.container import writing
 from cicscenario.sandbox.snapshot.contents import contents
 from cicscenario.sandbox.snapshot.manifest import Manifest
+from cicscenario.unfinished import sweep
 
 _STOP = Boundary("snapshot.stop")  # the services are stopped, so that nothing changes while it is copied
 _WRITE = Boundary("snapshot.write")  # the file, until it has its name
