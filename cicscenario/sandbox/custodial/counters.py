@@ -10,6 +10,13 @@ from cicscenario.sandbox.custodial.errors import SIGNER_IS_DOWN, RPCException
 from cicscenario.sandbox.custodial.settings import EngineSettings
 
 _KINDS = ("tasks", "register", "refill", "pause")
+#: Counts a task in KEYS[1]. The one that is number ARGV[1] begins the pause KEYS[2], of ARGV[2] milliseconds, at the same moment:
+#: else a task of another process that is counted in between would run during the pause.
+_COUNT_AND_PAUSE = """
+local count = redis.call('INCR', KEYS[1])
+if count == tonumber(ARGV[1]) then redis.call('SET', KEYS[2], 1, 'PX', ARGV[2]) end
+return count
+"""
 
 
 class FaultCounters:
@@ -25,13 +32,13 @@ class FaultCounters:
         faults = self._settings.faults
         if not faults.die_after and not faults.pause:
             return
-        count = self._count("tasks")
+        pause = _key(self._settings.queue, "pause")
+        first, length = (faults.pause_after + 1, int(faults.pause * 1000)) if faults.pause else (0, 0)
+        count = self._client.eval(_COUNT_AND_PAUSE, 2, _key(self._settings.queue, "tasks"), pause, first, length)
         if faults.die_after and count > faults.die_after:
             for process in (self._engine_pid, os.getppid(), os.getpid()):
                 os.kill(process, signal.SIGKILL)
-        if faults.pause and count == faults.pause_after + 1:
-            self._client.set(_key(self._settings.queue, "pause"), 1, px=int(faults.pause * 1000))
-        while (left := self._client.pttl(_key(self._settings.queue, "pause"))) > 0:
+        while (left := self._client.pttl(pause)) > 0:
             time.sleep(left / 1000)
 
     def before_registration(self) -> None:

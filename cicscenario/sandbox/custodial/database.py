@@ -1,15 +1,16 @@
 """The engine's tables in PostgreSQL: locks, roles, nonce reservations, and transactions with their status."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from cicscenario.chain.signer import Signed
+from cicscenario.sandbox import preparing
 from cicscenario.sandbox.custodial.errors import IntegrityError
-from cicscenario.transport import libpq
 
 ZERO = "0" * 40
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text("utf-8")
@@ -33,8 +34,7 @@ class EngineDatabase:
     """One connection to the database. Not thread-safe."""
 
     def __init__(self, dsn: str) -> None:
-        self._connection = libpq.connect(dsn=dsn)
-        self._connection.autocommit = True  # a single statement then takes one round trip
+        self._connection = preparing.connect(dsn=dsn)  # a single statement takes one round trip
 
     @contextmanager
     def _statement(self) -> Iterator[Cursor]:
@@ -63,14 +63,15 @@ class EngineDatabase:
     def unlock(self, chain: str, address: str, flags: int) -> None:
         with self._statement() as cursor:
             cursor.execute(
-                "UPDATE lock SET flags = flags & ~%s WHERE blockchain = %s AND address = %s", (flags, chain, address)
+                "UPDATE lock SET flags = flags & ~%s::integer WHERE blockchain = %s AND address = %s",
+                (flags, chain, address),
             )
 
     def locked(self, chain: str, flags: int, addresses: Sequence[str]) -> int:
         """The bits of ``flags`` that are set for any of the addresses."""
         with self._statement() as cursor:
             cursor.execute(
-                "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s)",
+                "SELECT coalesce(bit_or(flags & %s), 0) FROM lock WHERE blockchain = %s AND address = ANY(%s::bpchar[])",
                 (flags, chain, list(addresses)),
             )
             (found,) = cursor.fetchall()[0]
@@ -154,6 +155,18 @@ class EngineDatabase:
                 "UPDATE otx SET status = %s WHERE tx_hash = %s AND status = ANY(%s)", (status, tx_hash, list(before))
             )
 
+    @contextmanager
+    def alone(self, account: str) -> Iterator[None]:
+        """While the block runs, no other process runs such a block for the account: it waits. Do not nest them."""
+        with self._statement() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (account,))
+        try:
+            yield
+        finally:
+            lost = (psycopg2.OperationalError, psycopg2.InterfaceError)  # the lock has ended with the connection
+            with suppress(*lost), self._statement() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", (account,))
+
     def is_filling(self, recipient: str) -> bool:
         """Whether a gift of gas for ``recipient`` is on its way."""
         with self._statement() as cursor:
@@ -182,7 +195,7 @@ class EngineDatabase:
         """Transactions with their status, and when they were made, in Unix seconds."""
         with self._statement() as cursor:
             columns = _SELECT.replace(" FROM", ", status, floor(extract(epoch FROM date_created))::bigint FROM", 1)
-            cursor.execute(f"{columns} WHERE tx_hash = ANY(%s)", (list(hashes),))
+            cursor.execute(f"{columns} WHERE tx_hash = ANY(%s::bpchar[])", (list(hashes),))
             return [(Otx(*row[:7]), row[7], row[8]) for row in cursor.fetchall()]
 
     def ready(self, limit: int) -> list[Otx]:
@@ -218,15 +231,16 @@ class EngineDatabase:
 #: Each is one statement, since every statement of a transaction is a round trip.
 _RESERVE = """
 WITH next AS (
-  INSERT INTO nonce SELECT %(address)s, 1 WHERE NOT EXISTS (
+  INSERT INTO nonce SELECT %(address)s::bpchar, 1 WHERE NOT EXISTS (
     SELECT 1 FROM nonce_task_reservation WHERE key = %(key)s AND address_hex = %(address)s
   ) ON CONFLICT (address_hex) DO UPDATE SET nonce = nonce.nonce + 1 RETURNING nonce - 1 AS nonce
 )
-INSERT INTO nonce_task_reservation SELECT %(key)s, %(address)s, nonce FROM next RETURNING nonce"""
+INSERT INTO nonce_task_reservation SELECT %(key)s::text, %(address)s, nonce FROM next RETURNING nonce"""
 _ADD_RESERVED = """
 WITH used AS (DELETE FROM nonce_task_reservation WHERE key = %s AND address_hex = %s RETURNING nonce),
 added AS (
-  INSERT INTO otx (purpose, account, sender, nonce, tx_hash, signed_tx) SELECT %s, %s, %s, %s, %s, %s FROM used
+  INSERT INTO otx (purpose, account, sender, nonce, tx_hash, signed_tx)
+  SELECT %s, %s, %s, %s::bigint, %s, %s FROM used
   ON CONFLICT (tx_hash) DO NOTHING
 )
 SELECT nonce FROM used"""
@@ -260,14 +274,17 @@ def add_otx(cursor: Cursor, purpose: str, account: str, sender: str, signed: Sig
 def open_by_hash(cursor: Cursor, hashes: Sequence[str]) -> list[Otx]:
     """Transactions with these hashes that are neither final nor failed."""
     cursor.execute(
-        f"{_SELECT} WHERE tx_hash = ANY(%s) AND status NOT IN ('final', 'failed') ORDER BY id", (list(hashes),)
+        f"{_SELECT} WHERE tx_hash = ANY(%s::bpchar[]) AND status NOT IN ('final', 'failed') ORDER BY id",
+        (list(hashes),),
     )
     return [Otx(*row) for row in cursor.fetchall()]
 
 
 def waiting_for_gas(cursor: Cursor, senders: Collection[str]) -> list[Otx]:
     """Transactions of these senders that wait for gas."""
-    cursor.execute(f"{_SELECT} WHERE sender = ANY(%s) AND status = 'waitforgas' ORDER BY id", (list(senders),))
+    cursor.execute(
+        f"{_SELECT} WHERE sender = ANY(%s::bpchar[]) AND status = 'waitforgas' ORDER BY id", (list(senders),)
+    )
     return [Otx(*row) for row in cursor.fetchall()]
 
 

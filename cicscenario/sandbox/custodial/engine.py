@@ -18,7 +18,9 @@ from cicscenario.sandbox.custodial.sending import TaskSender
 from cicscenario.sandbox.custodial.tracker import Tracker
 from cicscenario.sandbox.custodial.wakeup import Wakeup
 
-_LEAST = 0.05  # seconds between turns of which the first had nothing to do: what comes meanwhile is sent together
+_LEAST = 0.05  # seconds from the begin of a turn to that of the next one
+_REST = 4  # times as long as a turn takes is the pause after it: a turn for one person takes nearly as long as one for twenty
+_MOST = 0.5  # seconds, the longest such pause
 _LONGEST = 10.0  # seconds between turns, also when nobody wakes the loop
 _BACK_OFF = 1.0  # seconds after a failure
 _RESEND = 1.0  # seconds between looks for transactions to send again, while there are some that are not mined
@@ -26,6 +28,11 @@ _SERVICE_ERRORS = (
     psycopg2.OperationalError, psycopg2.InterfaceError, RedisError, BrokerError, UnavailableError, RpcError,
 )  # fmt: skip
 _log = logging.getLogger(__name__)
+
+
+def pause_after(took: float) -> float:
+    """Seconds until the next turn, after one that took so many: what comes together is done together."""
+    return min(max(_LEAST - took, took * _REST), _MOST)
 
 
 class EngineLoop:
@@ -61,8 +68,8 @@ class EngineLoop:
                 self._context.reconnect()
                 stop.wait(_BACK_OFF)
             else:
+                stop.wait(pause_after(time.monotonic() - self.last_turn))
                 if not busy:
-                    stop.wait(max(0.0, self.last_turn + _LEAST - time.monotonic()))
                     self._wakeup.wait(_RESEND if self._is_open else _LONGEST)
         self._wakeup.end()
 

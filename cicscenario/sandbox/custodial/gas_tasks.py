@@ -69,15 +69,16 @@ def _add_refill(app: Celery, context: EngineContext, signer: TransactionSigner, 
         """
         check_chain(context, spec)
         account, gifter = normal(recipient), normal(context.database.role(GIFTER))
-        amount = immediate_gas + (0 if context.database.is_filling(account) else REFILL)
         if _balance(context, gifter) < REFILL:
             raise SeppukuError(f"Noooooooooooo; gas gifter {gifter} is broke!")
 
         def sign(nonce: int) -> Signed:
             counters.before_refill()
+            amount = immediate_gas + (0 if context.database.is_filling(account) else REFILL)
             return signer.sign(gifter, nonce, bytes.fromhex(account), value=amount)
 
-        signed = context.database.add_reserved(self.request.root_id, "gas", account, gifter, sign)
+        with context.database.alone(account):  # else two at once would both see that none is on its way
+            signed = context.database.add_reserved(self.request.root_id, "gas", account, gifter, sign)
         child(self, names.CACHE_GAS_DATA, signed.hash.hex(), signed.raw.hex(), spec).apply_async()
         child(self, names.SET_READY, spec, f"0x{signed.hash.hex()}").apply_async()
         return signed.raw.hex()

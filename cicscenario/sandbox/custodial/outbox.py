@@ -13,12 +13,12 @@ from typing import Any
 
 from celery import Celery
 from celery.utils.nodenames import anon_nodename
-from celery.utils.saferepr import saferepr
 from kombu.utils.json import dumps
 from kombu.utils.uuid import uuid
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cicscenario.sandbox.custodial.plainrepr import plain_repr
 from cicscenario.sandbox.leanredis import Command, round_trip
 
 #: The options of ``send_task`` that a message is written from here. With any other one, Celery writes the message.
@@ -212,8 +212,8 @@ class PostingApp(Celery):  # type: ignore[misc]
             "timelimit": [None, None],
             "root_id": given.get("root_id") or task_id,
             "parent_id": given.get("parent_id"),
-            "argsrepr": saferepr(args, _REPR),
-            "kwargsrepr": saferepr(kwargs, _REPR),
+            "argsrepr": plain_repr(args, _REPR),
+            "kwargsrepr": plain_repr(kwargs, _REPR),
             "origin": anon_nodename(),
             "ignore_result": given.get("ignore_result"),
             "replaced_task_nesting": 0,

@@ -21,6 +21,7 @@ from celery.result import _set_task_join_will_block
 from kombu.exceptions import ContentDisallowed, DecodeError
 
 from cicscenario.jsontext import parse_json
+from cicscenario.sandbox.custodial.failing import FailingInfo
 from cicscenario.sandbox.custodial.message import TaskMessage, body_of
 
 _LENGTH = 4  # bytes that say how long the message is
@@ -100,7 +101,7 @@ def _prepare(app: Celery, hostname: str) -> None:
     app.is_posting = True
     gc.set_threshold(_GARBAGE)
     for name, task in app.tasks.items():
-        task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app)
+        task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app, Info=FailingInfo)
 
 
 def _run(app: Celery, hostname: str, channel: socket.socket) -> None:

@@ -16,7 +16,7 @@ from cicscenario.sandbox.custodial.sending import TaskSender
 
 # The event's address is indexed in the classic accounts index; in the latest it is in the data.
 _ADDED = {to_hex(keccak(b"AddressAdded(address,uint256)")), to_hex(keccak(b"AddressAdded(address)"))}
-_BLOCKS_AT_ONCE = 20
+_BLOCKS_AT_ONCE = 50
 
 
 class Tracker:

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cicscenario.chain.signer import address_of, derive_key
 from cicscenario.files import write_once
 from cicscenario.keccak import keccak
-from cicscenario.transport import libpq
+from cicscenario.sandbox import preparing
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ethereum (
@@ -30,8 +30,7 @@ class Vault:
 
     def __init__(self, dsn: str, secret: bytes) -> None:
         self._secret = secret
-        self._connection = libpq.connect(dsn=dsn)
-        self._connection.autocommit = True
+        self._connection = preparing.connect(dsn=dsn)
 
     def prepare(self) -> None:
         """Creates the table."""
@@ -53,7 +52,8 @@ class Vault:
         """The ``addresses`` whose keys are in the vault."""
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT wallet_address_hex FROM ethereum WHERE wallet_address_hex = ANY(%s)", (list(addresses),)
+                "SELECT wallet_address_hex FROM ethereum WHERE wallet_address_hex = ANY(%s::bpchar[])",
+                (list(addresses),),
             )
             return {address for (address,) in cursor.fetchall()}
 
@@ -62,7 +62,7 @@ class Vault:
         fernet = self._fernet("")
         with self._connection.cursor() as cursor:
             cursor.execute(
-                "SELECT wallet_address_hex, key_ciphertext FROM ethereum WHERE wallet_address_hex = ANY(%s)",
+                "SELECT wallet_address_hex, key_ciphertext FROM ethereum WHERE wallet_address_hex = ANY(%s::bpchar[])",
                 (list(addresses),),
             )
             rows = cursor.fetchall()

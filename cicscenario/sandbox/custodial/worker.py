@@ -41,6 +41,7 @@ class EngineTask(celery.Task):  # type: ignore[misc]
     """Applies the fault switches to a task, and the pace; runs it again when the connection to the database was lost."""
 
     abstract = True
+    resultrepr_maxsize = 0  # of a text for the log, which is not written
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         context: EngineContext = self.app.engine_context

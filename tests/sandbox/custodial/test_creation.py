@@ -4,13 +4,17 @@ import json
 import time
 import uuid
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
+import psycopg2.errors
 import pytest
 
 from cicscenario.chain.abi import pack, selector, to_hex
 from cicscenario.chain.contracts import BALANCE_OF, eth_call
 from cicscenario.chain.signer import address_of
+from cicscenario.sandbox.custodial import database as tables
+from cicscenario.sandbox.custodial.database import EngineDatabase
 from cicscenario.sandbox.custodial.vault import Vault, read_secret
 from tests.support.running_engine import CHAIN_SPEC, GAS_GIFT, TRANSFER, RunningEngine
 from tests.support.sandboxes import send_from
@@ -347,3 +351,45 @@ def test_two_hundred_people_are_taken_in(engine: RunningEngine) -> None:
     assert purposes == [("faucet", count), ("gas", count), ("register", count)]
     gas = [gas for _, gas, _ in engine.counts(accounts).values()]
     assert GAS_GIFT - FAUCET_GAS <= min(gas) <= max(gas) < GAS_GIFT - FAUCET_GAS + 200, "one gift and one payout each"
+
+
+def test_no_statement_about_an_account_or_a_transaction_reads_a_whole_table(engine: RunningEngine) -> None:
+    address, tx_hash = "ab" * 20, "cd" * 32
+    with closing(engine.database("cic_eth")) as connection:
+        dsn = f"postgresql://{connection.info.user}:{connection.info.password}@127.0.0.1:{connection.info.port}/"
+    database, vault = EngineDatabase(f"{dsn}cic_eth"), Vault(f"{dsn}cic_signer", bytes(32))
+    database.dated([tx_hash])
+    database.otx_id(tx_hash)
+    database.mark_ready(tx_hash)
+    database.is_filling(address)
+    database.was_registered(address)
+    database.signed_of(address)
+    database.locked("::", 4, [address])
+    with database.transaction() as cursor:
+        tables.open_by_hash(cursor, [tx_hash])
+        tables.waiting_for_gas(cursor, [address])
+    vault.held([address])
+    vault.keys([address])
+    for connection, count in ((database._connection, 9), (vault._connection, 2)):
+        with closing(connection), connection.cursor() as cursor:
+            assert len(connection.prepared) == count, "each has been planned once, for all values"
+            for statement, call in connection.prepared.items():
+                cursor.execute(f"EXPLAIN {call.replace('%s', 'NULL')}")
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                assert "Seq Scan" not in plan, f"{statement}\n{plan}"
+
+
+def test_two_gifts_of_gas_to_one_account_are_signed_one_after_the_other(engine: RunningEngine) -> None:
+    """The second is a small one then: a payout is asked for twice when the engine is killed before it has stored that it did."""
+    account, other = "ab" * 20, "cd" * 20
+    with closing(engine.database("cic_eth")) as connection:
+        dsn = f"postgresql://{connection.info.user}:{connection.info.password}@127.0.0.1:{connection.info.port}/cic_eth"
+    first, second = EngineDatabase(dsn), EngineDatabase(dsn)
+    with closing(first._connection), closing(second._connection):
+        second._connection.cursor().execute("SET lock_timeout = 300")  # milliseconds
+        with first.alone(account), second.alone(other):
+            pass
+        with first.alone(account), pytest.raises(psycopg2.errors.LockNotAvailable), second.alone(account):
+            pass
+        with second.alone(account):
+            pass

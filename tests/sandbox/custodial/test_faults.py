@@ -2,15 +2,20 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from redis import Redis
 
 from cicscenario.errors import InvalidError
 from cicscenario.sandbox import stack
+from cicscenario.sandbox.custodial.counters import FaultCounters
 from cicscenario.sandbox.custodial.faults import EngineFaults
 from cicscenario.sandbox.daemon import Daemon
 from tests.support.engine_processes import remains
 from tests.support.running_engine import CHAIN_SPEC, QUEUE, RunningEngine
+from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 
 
@@ -131,6 +136,30 @@ def test_a_pause_begins_after_so_many_tasks_and_ends(engine: RunningEngine) -> N
         assert time.monotonic() - again < 3, "once"
     finally:
         engine.start()
+
+
+def test_a_task_that_is_counted_just_after_the_first_of_a_pause_does_not_begin_either(tmp_path: Path) -> None:
+    """However late the process of the first one goes on: else a task more than there are processes would be lost in a kill."""
+    times = []
+    with Valkey(tmp_path) as valkey:
+        settings: Any = SimpleNamespace(broker=valkey.url, queue=QUEUE, faults=EngineFaults.parse(["pause=0.5"]))
+        first, second = FaultCounters(settings, 0), FaultCounters(settings, 0)
+
+        class Interrupted(Redis):
+            def execute_command(self, *args: Any, **options: Any) -> Any:
+                answer = super().execute_command(*args, **options)
+                if not times:
+                    times.append(time.monotonic())
+                    second.before_task()
+                    times.append(time.monotonic())
+                return answer
+
+        first._redis = Interrupted.from_url(valkey.url)
+        first.before_task()
+        for counters in (first, second):
+            counters._client.close()
+    began, ended = times
+    assert ended - began >= 0.45
 
 
 @pytest.mark.slow
